@@ -1,0 +1,143 @@
+"""The object store: bytes named by their SHA-256, written once, made durable before anyone hears of them.
+
+A half-written object never has its final name: bytes go to a temporary file, are fsynced, made
+read-only and only then linked to `objects/ab/cdef…`, whose folder is fsynced too.
+"""
+
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.errors import Transient
+from hub_pipelines.submission.model import Envelope, Integrity
+
+_CHUNK_BYTES = 1 << 20
+_TRANSIENT_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object in the archive: `digest` is the SHA-256 of its bytes in hexadecimal."""
+
+    digest: str
+    size_bytes: int
+
+
+class Archive:
+    """Writes are durable when they return. Raises Transient when the disk is full or failing (the hub retries)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+
+    def object_path(self, digest: str) -> Path:
+        return self._root / "objects" / digest[:2] / digest[2:]
+
+    def put(self, source: IO[bytes]) -> Stored:
+        """Copy a stream into the archive in one pass."""
+        with _disk_errors(), self._temporary() as temporary:
+            digest, size = hashlib.sha256(), 0
+            with temporary.open("xb") as target:
+                while chunk := source.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    target.write(chunk)
+                _make_durable(target)
+            self._link(temporary, self.object_path(digest.hexdigest()))
+        return Stored(digest.hexdigest(), size)
+
+    def put_envelope(self, envelope: Envelope) -> Path:
+        """Keep the envelope beside the bytes, so that a lost database can be rebuilt from the archive."""
+        data = canonical_text(envelope.document()).encode("utf-8")
+        final = self._root / "envelopes" / envelope.campus / envelope.feed / envelope.request_id / sha256_hex(data)
+        with _disk_errors(), self._temporary() as temporary:
+            with temporary.open("xb") as target:
+                target.write(data)
+                _make_durable(target)
+            self._link(temporary, final.with_suffix(".json"))
+        return final.with_suffix(".json")
+
+    def envelopes(self) -> Iterator[Path]:
+        yield from (self._root / "envelopes").glob("*/*/*/*.json")
+
+    def has(self, digest: str) -> bool:
+        return self.object_path(digest).is_file()
+
+    def verify(self, digest: str, keep_alive: Callable[[], None] = lambda: None) -> Path:
+        """The path of an object whose bytes still have its digest. Raises Integrity when they have not."""
+        path = self.object_path(digest)
+        seen = hashlib.sha256()
+        try:
+            with path.open("rb") as source:
+                while chunk := source.read(_CHUNK_BYTES):
+                    seen.update(chunk)
+                    keep_alive()
+        except FileNotFoundError as error:
+            raise Integrity(
+                "The archived copy of this file is missing.", "Ask the hub's operator to restore it from a backup."
+            ) from error
+        if seen.hexdigest() != digest:
+            raise Integrity(
+                "The archived copy of this file is not what was sent: its fingerprint has changed.",
+                "Ask the hub's operator to restore it from a backup and to find out who changed it.",
+            )
+        return path
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        path = self._incoming / uuid.uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    @staticmethod
+    def _link(temporary: Path, final: Path) -> None:
+        """Give durable bytes their final name; the name tells the content, so an existing one is as good."""
+        make_folder(final.parent)
+        try:
+            os.link(temporary, final)
+        except FileExistsError:
+            return
+        sync_folder(final.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, each durable in its own parent."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_durable(target: IO[bytes]) -> None:
+    target.flush()
+    os.fchmod(target.fileno(), 0o444)
+    os.fsync(target.fileno())
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _TRANSIENT_ERRNOS:
+            raise Transient(f"The archive can't be written: {error.strerror}.") from error
+        raise

@@ -1,0 +1,1 @@
+"""What every stage may use and nothing that knows a stage: errors, clock, canonical bytes, scopes, database."""

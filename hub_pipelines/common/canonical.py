@@ -1,0 +1,22 @@
+"""One way to turn a value into bytes, so that a digest or signature can be recomputed by anyone.
+
+JSON with sorted keys, no blanks, UTF-8 (the subset of RFC 8785 that holds without floats: money and
+quantities travel as strings).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+
+def canonical_text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(value: Mapping[str, object]) -> str:
+    """SHA-256 of the canonical bytes, in hexadecimal."""
+    return sha256_hex(canonical_text(value).encode("utf-8"))
+
+
+def sha256_hex(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

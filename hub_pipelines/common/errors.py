@@ -1,0 +1,32 @@
+"""The two kinds of failure that decide what happens next.
+
+Belongs here: the base classes that say *who retries*. Not here: a stage's own errors, which derive
+from these beside the code that raises them.
+"""
+
+
+class HubError(Exception):
+    """Base of every error that the hub raises on purpose. Its text is meant for the reader it reaches."""
+
+
+class Permanent(HubError):
+    """Trying again cannot help: the submission goes to review. Nobody retries.
+
+    `cause` is the review cause (design: unreadable, question, drift, integrity, exhausted, blocked);
+    `fix` tells the sender, in plain words, what to do next.
+    """
+
+    cause = "unreadable"
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.fix = fix
+
+
+class Transient(HubError):
+    """Trying again may help (database locked, disk full, connection lost): the hub retries with backoff."""
+
+
+class SettingsError(HubError):
+    """A setting is missing or wrong; the text names the setting and the fix. The operator retries."""

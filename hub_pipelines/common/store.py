@@ -1,0 +1,214 @@
+"""The hub's own database: engine, transactions, clock and column types for SQLite and PostgreSQL.
+
+Belongs here: what every stage's store.py needs alike. Not here: any table; each stage owns its own.
+Writing transactions on SQLite are BEGIN IMMEDIATE, so that a writer waits at the start and never
+fails half-way with 'database is locked'. Errors that a second try may cure leave as `Transient`.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    DDL,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy import Connection as Transaction
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from hub_pipelines.common.clock import iso
+from hub_pipelines.common.errors import SettingsError, Transient
+
+metadata = MetaData()
+
+SQLITE_BUSY_TIMEOUT_S = 30
+_WRITE = "hub_write"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in and out: timestamptz on PostgreSQL, sortable RFC 3339 text on SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        kind = DateTime(timezone=True) if dialect.name == "postgresql" else String(27)
+        return dialect.type_descriptor(kind)
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return iso(value)
+
+    def process_result_value(self, value: Any, _dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        moment: datetime = value
+        return moment.astimezone(UTC)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON document kept as text, readable by a person with any SQL client, in both databases."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+    def process_result_value(self, value: Any, _dialect: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def insert_or_ignore(tx: Transaction, table: Table) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING in the dialect of the transaction."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str]) -> Any:
+    """INSERT … ON CONFLICT (keys) DO UPDATE of the named columns."""
+    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
+    statement: Any = dialect.insert(table)
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in update}
+    )
+
+
+def refuse_changes(table: Table) -> None:
+    """Install triggers that refuse UPDATE and DELETE (and TRUNCATE) of an append-only table."""
+    name = table.name
+    message = f"{name} is append-only"
+    for verb in ("UPDATE", "DELETE"):
+        trigger = (
+            f"CREATE TRIGGER {name}_refuses_{verb.lower()} BEFORE {verb} ON {name} "
+            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        )
+        event.listen(table, "after_create", DDL(trigger).execute_if(dialect="sqlite"))
+    function = (
+        f"CREATE OR REPLACE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"'BEGIN RAISE EXCEPTION ''{message}''; END'"
+    )
+    trigger = (
+        f"CREATE TRIGGER {name}_refuses_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
+    )
+    for statement in (function, trigger):
+        event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+
+
+def _use_psycopg(url: str) -> str:
+    """`postgresql://` and `postgres://` mean psycopg 3 here, whatever SQLAlchemy's default is."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+class Database:
+    """Connections to the hub's database.
+
+    `read()` and `write()` yield a transaction; leaving `write()` normally commits, an exception rolls
+    back. Raises `Transient` when the database is locked, away or restarting: the caller's caller retries.
+    """
+
+    def __init__(self, url: str, *, idle_in_transaction_timeout_s: int = 45) -> None:
+        try:
+            parsed = make_url(_use_psycopg(url))
+        except ArgumentError as error:
+            raise SettingsError(
+                "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
+                "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
+            ) from error
+        self.is_postgres = parsed.get_backend_name() == "postgresql"
+        if not self.is_postgres and parsed.get_backend_name() != "sqlite":
+            raise SettingsError(
+                f"HUB_DATABASE_URL names {parsed.get_backend_name()}, which the hub can't use. "
+                "Use a sqlite:/// or a postgresql:// address."
+            )
+        self.url = parsed
+        if self.is_postgres:
+            # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
+            options = f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_s}s"
+            self.engine = create_engine(parsed, pool_pre_ping=True, connect_args={"options": options})
+        else:
+            self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+            _prepare_sqlite(self.engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        with self._transaction(write=False) as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        with self._transaction(write=True) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[Transaction]:
+        try:
+            with self.engine.connect().execution_options(**{_WRITE: write}) as tx, tx.begin():
+                yield tx
+        except OperationalError as error:
+            raise Transient(f"The hub's database did not answer: {_first_line(error)}") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Transient(f"The connection to the hub's database broke: {_first_line(error)}") from error
+            raise
+
+    def create_schema(self) -> None:
+        """Create the tables that are missing. Safe to run from many processes at once."""
+        with self.read() as tx:
+            if inspect(tx).has_table("audit_head") and inspect(tx).has_table("ledger_version"):
+                return
+        with self.write() as tx:
+            if self.is_postgres:
+                tx.execute(text("SELECT pg_advisory_xact_lock(7241959)"))
+            metadata.create_all(tx)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def database_now(tx: Transaction) -> datetime:
+    """The database's clock, which alone decides leases (on SQLite it is this machine's)."""
+    if tx.dialect.name == "postgresql":
+        moment: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the hub begins its transactions itself
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(tx: Transaction) -> None:
+        immediate = tx.get_execution_options().get(_WRITE, False)
+        tx.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,129 @@
+"""The composition root: one Hub per process, built from settings, handed to whoever needs it.
+
+Belongs here: which part is wired to which. Not here: anything that a part does.
+"""
+
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub_pipelines.archive.objects import Archive, Stored
+from hub_pipelines.common.clock import utc_now
+from hub_pipelines.common.scope import Campus, Scope
+from hub_pipelines.common.store import Database
+from hub_pipelines.intake.drop_folder import DropFolder, display_name
+from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.service import Intake
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.processing import Processing
+from hub_pipelines.report.service import Receipts
+from hub_pipelines.review.service import Review
+from hub_pipelines.review.store import Desk
+from hub_pipelines.settings import Settings, load
+from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import Feed
+
+KNOWN_FEEDS = tuple(sorted(FEEDS, key=lambda name: FEEDS[name].priority))
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Everything that the definitions, the command line and the tests work with."""
+
+    settings: Settings
+    db: Database
+    keys: KeyRing
+    archive: Archive
+    intake: Intake
+    drop_folder: DropFolder
+    processing: Processing
+    receipts: Receipts
+    review: Review
+    feeds: dict[str, Feed]
+    campuses: dict[str, Campus]
+
+    def submit(
+        self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None, apply_again: bool = False
+    ) -> Arrival:
+        """Take a file from the command line; it stays where it is. Raises OSError when it can't be read."""
+        with path.open("rb") as source:
+            stored: Stored = self.archive.put(source)
+        name = display_name(path.name)
+        return self.intake.receive(
+            Payload(
+                arrival_id=uuid.uuid4().hex,
+                scope=scope,
+                channel="upload",
+                source_system=f"{actor}@{socket.gethostname()}",
+                source_name=name,
+                content_digest=stored.digest,
+                size_bytes=stored.size_bytes,
+                headers={"file_name": name, "submitted_by": actor},
+                sender_key=sender_key,
+                apply_again=apply_again,
+            )
+        )
+
+
+def open_hub(settings: Settings | None = None) -> Hub:
+    """Build a hub; on an empty home its folders, keys and tables are created. Raises SettingsError, Transient."""
+    settings = settings or load(KNOWN_FEEDS)
+    feeds = {name: FEEDS[name] for name in settings.feeds}
+    campuses = {name: settings.campus(name) for name in settings.campuses}
+    _make_folders(settings)
+    keys = KeyRing(settings.keys)
+    keys.ensure()
+    db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
+    db.create_schema()
+    archive = Archive(settings.archive)
+    desk = Desk()
+    intake = Intake(
+        db=db,
+        signer=keys,
+        archive=archive,
+        review=desk,
+        campuses=campuses,
+        priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
+        now=utc_now,
+    )
+    processing = Processing(
+        db=db,
+        archive=archive,
+        keys=keys,
+        staged=settings.staged,
+        feeds=feeds,
+        campuses=campuses,
+        desk=desk,
+        policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
+        lease_s=settings.limits.lease_s,
+    )
+    return Hub(
+        settings=settings,
+        db=db,
+        keys=keys,
+        archive=archive,
+        intake=intake,
+        drop_folder=DropFolder(
+            root=settings.drop,
+            campuses=frozenset(campuses),
+            feeds=settings.feeds,
+            archive=archive,
+            receiver=intake,
+            stable_s=settings.limits.stable_s,
+        ),
+        processing=processing,
+        receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
+        review=Review(db),
+        feeds=feeds,
+        campuses=campuses,
+    )
+
+
+def _make_folders(settings: Settings) -> None:
+    settings.staged.mkdir(parents=True, exist_ok=True)
+    for campus in settings.campuses:
+        for feed in settings.feeds:
+            (settings.drop / campus / feed).mkdir(parents=True, exist_ok=True)
+            (settings.receipts / campus / feed).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""How payloads arrive: read once, archived, signed, registered and only then acknowledged."""

@@ -1,0 +1,309 @@
+"""Drop folders: which files are complete, and how one is taken without losing a byte of it.
+
+A file is claimed by renaming it into a hidden folder beside it (one daemon wins, a new file of the
+same name is simply the next one), then read, archived and registered, and only then deleted. After a
+crash the claim is found again under the same arrival id. Folders, links and other things without
+bytes of their own are refused and stay where they are. Nothing outside the folder is ever opened.
+"""
+
+import fcntl
+import os
+import signal
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.scope import RESERVED, RESERVED_CAMPUS, Scope
+from hub_pipelines.intake.model import Arrival, Payload
+
+CLAIMED = ".claimed"
+_TEMPORARY_ENDINGS = ("~", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", ".filepart")
+_NOT_FOR_US = {"thumbs.db", "desktop.ini"}
+_F_SETSIG = 10  # Linux; not in Python's fcntl
+
+
+class Receiver(Protocol):
+    def receive(self, payload: Payload) -> Arrival: ...
+
+    def refuse(self, arrival_id: str, scope: Scope, source_name: str, reason: str, fix: str) -> Arrival: ...
+
+    def was_refused(self, arrival_id: str) -> bool: ...
+
+
+class StoredObject(Protocol):
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+class ObjectArchive(Protocol):
+    def put(self, source: IO[bytes]) -> StoredObject: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    path: Path
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """A file as it looked: equal sightings a while apart mean that nobody is writing it."""
+
+    folder: _Folder
+    path: Path
+    inode: int
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one look at the folders did. `left` counts complete files that the budget left for the next look."""
+
+    arrivals: tuple[Arrival, ...]
+    left: int
+    unfinished: int
+    troubles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DropFolder:
+    """The watched folders `<root>/<campus>/<feed>/` of one hub."""
+
+    root: Path
+    campuses: frozenset[str]
+    feeds: tuple[str, ...]
+    archive: ObjectArchive
+    receiver: Receiver
+    stable_s: float
+    sleep: Callable[[float], None] = time.sleep
+
+    def take(self, campus: str, *, budget_s: float) -> Scan:
+        """Take what is complete in a campus's folders (`hub`: in folders that name no campus or feed).
+
+        Works through leftovers of a crash first, then new files, the oldest first, until the budget is
+        spent. A file that can't be read now is reported in `troubles` and tried at the next look.
+        """
+        deadline = time.monotonic() + budget_s
+        folders = list(self._folders(campus))
+        arrivals: list[Arrival] = []
+        troubles: list[str] = []
+        for folder in folders:
+            arrivals += self._refuse_strange_things(folder)
+        leftovers = [claim for folder in folders for claim in _claims(folder)]
+        first = {one.path: one for folder in folders for one in _files(folder)}
+        if not leftovers and not first:
+            return Scan(tuple(arrivals), 0, 0, ())
+        self.sleep(self.stable_s)
+        again = {one.path: one for folder in folders for one in _files(folder)}
+        complete = sorted(
+            (one for path, one in again.items() if first.get(path) == one and not _being_written(path)),
+            key=lambda one: (self._rank(one.folder.scope.feed), one.modified_ns, str(one.path)),
+        )
+        left = 0
+        for claim_of in [*leftovers, *complete]:
+            if time.monotonic() > deadline:
+                left += 1
+                continue
+            try:
+                claim = claim_of if isinstance(claim_of, _Claim) else _claim(claim_of)
+                arrival = self._register(claim) if claim else None
+            except (OSError, Transient) as error:
+                troubles.append(f"{display_name(claim_of.path.name)}: {error}")
+                continue
+            if arrival:
+                arrivals.append(arrival)
+        return Scan(tuple(arrivals), left, len(again) - len(complete), tuple(troubles))
+
+    def waiting(self, campus: str) -> int:
+        """Files in a campus's folders that are not taken yet, complete or not."""
+        return sum(1 for folder in self._folders(campus) for _ in [*_files(folder), *_claims(folder)])
+
+    def scopes(self) -> list[str]:
+        return [*sorted(self.campuses), RESERVED_CAMPUS]
+
+    def _rank(self, feed: str) -> int:
+        return self.feeds.index(feed) if feed in self.feeds else len(self.feeds)
+
+    def _folders(self, campus: str) -> Iterator[_Folder]:
+        if campus != RESERVED_CAMPUS:
+            for feed in self.feeds:
+                yield _Folder(self.root / campus / feed, Scope(campus, feed))
+            return
+        yield _Folder(self.root, RESERVED)
+        for top in _subfolders(self.root):
+            yield _Folder(top, RESERVED)
+            known = self.feeds if top.name in self.campuses else ()
+            yield from (_Folder(sub, RESERVED) for sub in _subfolders(top) if sub.name not in known)
+
+    def _refuse_strange_things(self, folder: _Folder) -> Iterator[Arrival]:
+        for entry in _entries(folder.path):
+            kind = self._strange_kind(folder, entry)
+            if kind is None:
+                continue
+            what, fix = kind
+            inode = entry.inode()
+            arrival_id = "refused-" + sha256_hex(f"{os.fsencode(entry.path)!r}:{inode}".encode())[:32]
+            if not self.receiver.was_refused(arrival_id):
+                yield self.receiver.refuse(arrival_id, folder.scope, display_name(entry.name), what, fix)
+
+    def _strange_kind(self, folder: _Folder, entry: "os.DirEntry[str]") -> tuple[str, str] | None:
+        if entry.is_file(follow_symlinks=False) or self._belongs_to_a_campus(Path(entry.path)):
+            return None
+        if entry.is_symlink():
+            return (
+                "It is a link to a file somewhere else, and the hub reads nothing outside its folder.",
+                "Copy the file itself into the folder.",
+            )
+        if entry.is_dir(follow_symlinks=False):
+            if self._is_watched(Path(entry.path)):
+                return None
+            return (
+                "It is a folder. The hub takes files only; what is inside has not been taken.",
+                f"Put the files themselves directly into {folder.path.name}, without a folder around them.",
+            )
+        return ("It is neither a file nor a folder.", "Put an ordinary file there.")
+
+    def _belongs_to_a_campus(self, path: Path) -> bool:
+        """The folder of a known campus and feed, which an operator may have mounted or linked there."""
+        parts = path.relative_to(self.root).parts
+        return parts[0] in self.campuses and (len(parts) == 1 or (len(parts) == 2 and parts[1] in self.feeds))
+
+    def _is_watched(self, path: Path) -> bool:
+        """A folder that is itself scanned, here or by another campus's sensor."""
+        return len(path.relative_to(self.root).parts) <= 2
+
+    def _register(self, claim: "_Claim") -> Arrival | None:
+        """Archive and register a claimed file; None while somebody still writes it."""
+        try:
+            handle = os.open(claim.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(handle, "rb") as source:
+            before = os.fstat(handle)
+            stored = self.archive.put(source)
+            after = os.fstat(handle)
+            changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
+            if changed or stored.size_bytes != after.st_size or _has_writer(handle):
+                return None
+        arrival = self.receiver.receive(
+            Payload(
+                arrival_id=claim.arrival_id,
+                scope=claim.folder.scope,
+                channel="drop_folder",
+                source_system="drop_folder",
+                source_name=display_name(claim.path.name),
+                content_digest=stored.digest,
+                size_bytes=stored.size_bytes,
+                headers={
+                    "file_name": display_name(claim.path.name),
+                    "dropped_in": "/".join(claim.folder.path.relative_to(self.root).parts),
+                    "modified_at_ns": str(before.st_mtime_ns),
+                    "owner_uid": str(before.st_uid),
+                },
+            )
+        )
+        claim.path.unlink(missing_ok=True)
+        with suppress(OSError):  # another daemon may have tidied up first
+            claim.path.parent.rmdir()
+        return arrival
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    folder: _Folder
+    path: Path
+    arrival_id: str
+
+
+def _claim(seen: _Sighting) -> _Claim | None:
+    """Take a file out of the folder by rename; None when it is gone."""
+    arrival_id = uuid.uuid4().hex
+    hidden = seen.folder.path / CLAIMED / arrival_id
+    hidden.mkdir(parents=True)
+    target = hidden / seen.path.name
+    try:
+        seen.path.rename(target)
+    except FileNotFoundError:
+        hidden.rmdir()
+        return None
+    except OSError:
+        hidden.rmdir()
+        raise
+    return _Claim(seen.folder, target, arrival_id)
+
+
+def _claims(folder: _Folder) -> Iterator[_Claim]:
+    """Claims that a crash (or another daemon, just now) left behind."""
+    for claim in _entries(folder.path / CLAIMED):
+        for entry in _entries(Path(claim.path)):
+            yield _Claim(folder, Path(entry.path), claim.name)
+
+
+def _files(folder: _Folder) -> Iterator[_Sighting]:
+    for entry in _entries(folder.path):
+        if is_temporary(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        with suppress(FileNotFoundError):
+            seen = entry.stat(follow_symlinks=False)
+            yield _Sighting(folder, Path(entry.path), seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+
+def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        yield from (entry for entry in found if not entry.name.startswith("."))
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    yield from (Path(entry.path) for entry in _entries(folder) if entry.is_dir(follow_symlinks=False))
+
+
+def is_temporary(name: str) -> bool:
+    """Lock and temp names of office programs, browsers and copy tools; they are left alone."""
+    folded = name.casefold()
+    return folded.startswith((".", "~$")) or folded.endswith(_TEMPORARY_ENDINGS) or folded in _NOT_FOR_US
+
+
+def _being_written(path: Path) -> bool:
+    """True while a process of this machine has the file open for writing; False where that can't be told."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(handle).st_mode) and _has_writer(handle)
+    finally:
+        os.close(handle)
+
+
+def _has_writer(handle: int) -> bool:
+    """Ask the kernel for a read lease, which it refuses while the file is open for writing (Linux, local disks)."""
+    set_lease = getattr(fcntl, "F_SETLEASE", None)
+    if set_lease is None:
+        return False
+    try:
+        # a writer who comes during the lease would otherwise end this process with SIGIO
+        fcntl.fcntl(handle, _F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, set_lease, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    fcntl.fcntl(handle, set_lease, fcntl.F_UNLCK)
+    return False
+
+
+def display_name(name: str) -> str:
+    """A file name as text that any database and page can hold: undecodable bytes and controls are escaped."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

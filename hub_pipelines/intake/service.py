@@ -1,0 +1,219 @@
+"""Intake: from bytes to a registered, signed, durable submission, and only then an acknowledgement.
+
+Order, each step safe to repeat after a crash: bytes into the archive, envelope signed and archived,
+one transaction that registers submission, arrival and audit entry. Whoever delivers (the drop folder,
+an upload) forgets its copy only when this has returned.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.scope import RESERVED, Campus, Scope
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+
+ACTOR = "hub/intake"
+
+
+class Transactions(Protocol):
+    """What intake needs of the database: a writing and a reading transaction."""
+
+    def write(self) -> Any: ...
+
+    def read(self) -> Any: ...
+
+
+class Signer(Protocol):
+    def sign(self, envelope: Envelope) -> Envelope: ...
+
+
+class EnvelopeArchive(Protocol):
+    def put_envelope(self, envelope: Envelope) -> Any: ...
+
+
+class ReviewDesk(Protocol):
+    """Files a review item in the transaction of the arrival that needs it."""
+
+    def file_submission(self, tx: Any, submission: Submission, failure: Failure) -> None: ...
+
+    def file_conflict(self, tx: Any, arrival: Arrival, first: Submission, envelope: Envelope) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Registers payloads. Raises Transient when database or disk fail; the deliverer tries again."""
+
+    db: Transactions
+    signer: Signer
+    archive: EnvelopeArchive
+    review: ReviewDesk
+    campuses: dict[str, Campus]
+    priority_of: Callable[[str], int]
+    now: Callable[[], datetime]
+
+    def receive(self, payload: Payload) -> Arrival:
+        request_id = request_id_for(payload.scope, payload.content_digest, payload.sender_key)
+        with self.db.read() as tx:
+            known = arrivals.find(tx, payload.arrival_id)
+            first = submissions.find(tx, request_id)
+        if known is not None:
+            return known
+        envelope = self._envelope(payload, request_id)
+        if first is None or first.envelope.content_digest != payload.content_digest:
+            self.archive.put_envelope(envelope)
+        with self.db.write() as tx:
+            return self._register(tx, payload, envelope)
+
+    def refuse(self, arrival_id: str, scope: Scope, source_name: str, reason: str, fix: str) -> Arrival:
+        """Record something that has no bytes to take (a folder, a link). It stays where it is."""
+        new = Arrival(
+            arrival_id, Outcome.REFUSED, None, scope, source_name, None, 0, self.now(), reason=reason, fix=fix
+        )
+        with self.db.write() as tx:
+            known = arrivals.find(tx, arrival_id)
+            if known is not None:
+                return known
+            self._record(tx, new, {"reason": reason})
+        return new
+
+    def was_refused(self, arrival_id: str) -> bool:
+        with self.db.read() as tx:
+            return arrivals.find(tx, arrival_id) is not None
+
+    def _envelope(self, payload: Payload, request_id: str) -> Envelope:
+        return self.signer.sign(
+            Envelope(
+                request_id=request_id,
+                campus=payload.scope.campus,
+                feed=payload.scope.feed,
+                channel=payload.channel,
+                source_system=payload.source_system,
+                source_name=payload.source_name,
+                content_digest=payload.content_digest,
+                size_bytes=payload.size_bytes,
+                received_at=self.now(),
+                headers=payload.headers,
+                sender_key=payload.sender_key,
+            )
+        )
+
+    def _register(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+        known = arrivals.find(tx, payload.arrival_id)
+        if known is not None:
+            return known
+        if self._add(tx, envelope):
+            return self._received(tx, payload, envelope)
+        first = submissions.get(tx, envelope.request_id)
+        if first.envelope.content_digest != envelope.content_digest:
+            return self._conflict(tx, payload, envelope, first)
+        return self._duplicate(tx, payload, envelope, first)
+
+    def _add(self, tx: Any, envelope: Envelope) -> bool:
+        key = source_key(envelope.source_name)
+        previous, version = submissions.newest_of_source(tx, envelope.campus, envelope.feed, key)
+        campus = self.campuses.get(envelope.campus)
+        day = campus.day_of(envelope.received_at) if campus else envelope.received_at.date()
+        return submissions.add(
+            tx,
+            envelope,
+            received_day=day,
+            source_key=key,
+            source_version=version + 1,
+            revises=previous,
+            priority=self.priority_of(envelope.feed),
+        )
+
+    def _received(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+        new = _arrival(payload, envelope, Outcome.RECEIVED)
+        if payload.scope == RESERVED:
+            failure = _no_such_folder(payload)
+            submissions.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
+            self.review.file_submission(tx, submissions.get(tx, envelope.request_id), failure)
+        self._record(tx, new, {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes})
+        return new
+
+    def _duplicate(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
+        new = _arrival(payload, envelope, Outcome.DUPLICATE)
+        if payload.apply_again:
+            submissions.reopen(tx, first.request_id, come_from=State.POSTED)
+        self._record(
+            tx,
+            new,
+            {
+                "first_received_at": first.envelope.received_at.isoformat(),
+                "first_state": first.state,
+                "applied_again": payload.apply_again,
+            },
+        )
+        return new
+
+    def _conflict(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
+        new = _arrival(
+            payload,
+            envelope,
+            Outcome.CONFLICT,
+            reason=f"The key {payload.sender_key!r} came before with other contents ({first.envelope.source_name}).",
+            fix="If this is new data, send it under a key of its own.",
+        )
+        self.review.file_conflict(tx, new, first, envelope)
+        self._record(
+            tx,
+            new,
+            {"content_digest": envelope.content_digest, "first_content_digest": first.envelope.content_digest},
+        )
+        return new
+
+    def _record(self, tx: Any, new: Arrival, detail: dict[str, object]) -> None:
+        arrivals.add(tx, new, receipt_due=new.outcome is not Outcome.RECEIVED)
+        audit.append(
+            tx,
+            Event(
+                campus=new.scope.campus,
+                actor=ACTOR,
+                event=f"submission:{new.outcome}",
+                subject=new.source_name,
+                request_id=new.request_id,
+                detail={"arrival_id": new.arrival_id, "feed": new.scope.feed, **detail},
+            ),
+        )
+
+
+def source_key(source_name: str) -> str:
+    """Links versions of one source: a change of case or of Unicode form is the same name."""
+    return unicodedata.normalize("NFC", source_name).casefold()
+
+
+def _arrival(
+    payload: Payload, envelope: Envelope, outcome: Outcome, reason: str | None = None, fix: str | None = None
+) -> Arrival:
+    return Arrival(
+        arrival_id=payload.arrival_id,
+        outcome=outcome,
+        request_id=envelope.request_id,
+        scope=payload.scope,
+        source_name=payload.source_name,
+        content_digest=envelope.content_digest,
+        size_bytes=envelope.size_bytes,
+        arrived_at=envelope.received_at,
+        reason=reason,
+        fix=fix,
+    )
+
+
+def _no_such_folder(payload: Payload) -> Failure:
+    folder = payload.headers.get("dropped_in", "")
+    return Failure(
+        error_type="UnknownFolder",
+        reason=f"The folder {folder or 'drop'!r} belongs to no campus and feed of this hub.",
+        fix="Drop the file again in the folder of your campus and kind of data, for example north/inventory.",
+        trace=canonical_text(payload.headers),
+        run_id=None,
+    )

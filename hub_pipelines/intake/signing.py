@@ -1,0 +1,120 @@
+"""Ed25519 keys of the hub and the signatures of envelopes.
+
+The private key stays in `keys/` with mode 0600 and never leaves the machine; `keys/public/<key_id>.pem`
+is what an inspector needs. A rotated key's public half stays, so that old envelopes still verify.
+"""
+
+import base64
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.submission.model import Envelope, Integrity
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+
+class KeyRing:
+    """Signs with the current key, verifies with any public key it holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._private: Ed25519PrivateKey | None = None
+        self._public: dict[str, Ed25519PublicKey] = {}
+
+    def ensure(self) -> None:
+        """Create the signing key on an empty home. Many processes may try at once; one key wins."""
+        path = self._folder / "signing.pem"
+        if path.exists():
+            return
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        draft = self._folder / f"signing.{os.getpid()}.draft"
+        draft.touch(mode=0o600)
+        draft.write_bytes(pem)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        self._publish()
+
+    def sign(self, envelope: Envelope) -> Envelope:
+        """The envelope with key id and signature filled in."""
+        private = self._signing_key()
+        named = replace(envelope, key_id=_key_id(private.public_key()), signature="")
+        signature = private.sign(_message(named))
+        return replace(named, signature=base64.b64encode(signature).decode("ascii"))
+
+    def verify(self, envelope: Envelope) -> None:
+        """Raises Integrity when the signature does not cover the envelope as it is."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            public = self._public_key(envelope.key_id)
+            public.verify(base64.b64decode(envelope.signature), _message(envelope))
+        except (InvalidSignature, ValueError) as error:
+            raise Integrity(
+                "The hub's record of this file's arrival does not carry a valid signature.",
+                "Ask the hub's operator to find out who changed it.",
+            ) from error
+
+    def _signing_key(self) -> "Ed25519PrivateKey":
+        if self._private is None:
+            self._private = self._load_private()
+            self._publish()
+        return self._private
+
+    def _load_private(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        path = self._folder / "signing.pem"
+        try:
+            key = load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path} can't be read as a signing key. Restore it from a backup.") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise SettingsError(f"{path} is not an Ed25519 key. Restore the right one from a backup.")
+        return key
+
+    def _publish(self) -> None:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        public = self._load_private().public_key()
+        path = self._folder / "public" / f"{_key_id(public)}.pem"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_suffix(f".{os.getpid()}.draft")
+            draft.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+            draft.replace(path)
+
+    def _public_key(self, key_id: str) -> "Ed25519PublicKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        if key_id not in self._public:
+            path = self._folder / "public" / f"{key_id}.pem"
+            if not key_id.isalnum() or not path.is_file():
+                raise ValueError(f"no public key {key_id!r}")
+            key = load_pem_public_key(path.read_bytes())
+            if not isinstance(key, Ed25519PublicKey) or _key_id(key) != key_id:
+                raise ValueError(f"{path} is not the key it is named after")
+            self._public[key_id] = key
+        return self._public[key_id]
+
+
+def _key_id(public: "Ed25519PublicKey") -> str:
+    return sha256_hex(public.public_bytes_raw())[:16]
+
+
+def _message(envelope: Envelope) -> bytes:
+    return canonical_text(envelope.signed_part()).encode("utf-8")

@@ -1,0 +1,74 @@
+"""What a posting takes and gives. Pure.
+
+A ledger is named `<record type>@<campus>`, or `<record type>@all` when all campuses share it (the
+procurement registry). Its `version` counts the postings that changed it; a journal entry's identity is
+(ledger, version, row_no).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.validate.staging import StagedRow
+
+
+class RegistryMoved(HubError):
+    """The registry has another version than the one that the rows were checked against. The caller re-validates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A submission's staged rows on their way into a ledger; `rows` is a stream and is read once."""
+
+    ledger: str
+    record_type: str
+    feed: str
+    campus: str
+    contract_version: int
+    registry_version: int | None
+    ledger_date: date
+    rows: Iterator[StagedRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """The outcome of a posting, stored with its idempotency record and returned again to any repeat."""
+
+    request_id: str
+    revision: int
+    ledger: str
+    ledger_version: int
+    posted: int
+    unchanged: int
+    rejected: int
+    rows_digest: str
+    posted_at: datetime
+    repeat: bool = False
+
+    @property
+    def received(self) -> int:
+        return self.posted + self.unchanged + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """An item's current state; `values` is the parsed row."""
+
+    key: str
+    values: dict[str, object]
+    request_id: str
+    posted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LaterChange:
+    """A row of an earlier submission that a later one has changed."""
+
+    key: str
+    request_id: str
+    at: datetime
+
+
+def ledger_name(record_type: str, campus: str, *, shared: bool) -> str:
+    return f"{record_type}@{'all' if shared else campus}"

@@ -1,0 +1,469 @@
+"""Tables of journal and ledgers, and the posting transaction.
+
+The journal is the truth and refuses UPDATE and DELETE; `ledger` is its fold, one row per item, that
+points to the newest journal entry. Both change in one transaction with the submission's state, its
+rejections, the idempotency record and the audit entry.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    select,
+    update,
+)
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.store import (
+    Database,
+    JsonText,
+    Transaction,
+    UtcDateTime,
+    database_now,
+    insert_or_ignore,
+    metadata,
+    refuse_changes,
+    upsert,
+)
+from hub_pipelines.ledger.model import Batch, LaterChange, LedgerRow, Posting, RegistryMoved
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.staging import StagedRow
+
+CHUNK_ROWS = 5_000
+_KEYS_PER_QUERY = 5_000
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("ledger", String, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("row_no", Integer, primary_key=True, autoincrement=False),
+    Column("key", String, nullable=False),
+    Column("operation", String, nullable=False),
+    Column("values", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("previous_version", Integer),
+    Column("previous_row_no", Integer),
+    Column("request_id", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("campus", String, nullable=False),
+    Column("ledger_date", Date, nullable=False),
+    Column("contract_version", Integer, nullable=False),
+    Column("posted_at", UtcDateTime, nullable=False),
+    Index("journal_by_key", "ledger", "key", "version"),
+    Index("journal_by_request", "request_id", "revision"),
+    Index("journal_by_day", "ledger", "ledger_date"),
+)
+refuse_changes(journal)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("ledger", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("row_no", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+)
+
+ledger_version = Table(
+    "ledger_version",
+    metadata,
+    Column("ledger", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("changed_at", UtcDateTime),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("outcome", JsonText, nullable=False),
+)
+
+rejection = Table(
+    "rejection",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("row_no", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("severity", String, nullable=False),
+    Column("column_name", String),
+    Column("value", Text),
+    Column("rule", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("suggestion", Text),
+    Index("rejection_by_rule", "rule"),
+)
+
+
+# ---- posting
+
+
+def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
+    """Apply a batch once: the whole of guarantee 4.1 in the caller's transaction.
+
+    A repeat of (request_id, revision) returns the stored outcome. Raises LeaseLost when the fencing
+    token is outdated, RegistryMoved when the registry has changed since the rows were checked.
+    """
+    submissions.hold(tx, lease)
+    stored = find_posting(tx, lease.request_id, lease.revision)
+    if stored is not None:
+        return stored
+    if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
+        raise RegistryMoved("The registry has changed since the rows were checked.")
+    version = _lock_ledger(tx, batch.ledger) + 1
+    now = database_now(tx)
+    posted = unchanged = rejected = 0
+    rows_digest = hashlib.sha256()
+    for chunk in _chunks(batch.rows, CHUNK_ROWS):
+        entries = list(_changed(tx, lease, batch, version, now, [row for row in chunk if row.verdict == "accepted"]))
+        _append(tx, entries)
+        for entry in entries:
+            rows_digest.update(bytes.fromhex(entry["digest"]))
+        _record_problems(tx, lease, chunk)
+        accepted = sum(row.verdict == "accepted" for row in chunk)
+        posted, unchanged = posted + len(entries), unchanged + accepted - len(entries)
+        rejected += len(chunk) - accepted
+    if posted:
+        tx.execute(
+            update(ledger_version)
+            .where(ledger_version.c.ledger == batch.ledger)
+            .values(version=version, changed_at=now)
+        )
+    settled_at = submissions.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
+    outcome = Posting(
+        request_id=lease.request_id,
+        revision=lease.revision,
+        ledger=batch.ledger,
+        ledger_version=version if posted else version - 1,
+        posted=posted,
+        unchanged=unchanged,
+        rejected=rejected,
+        rows_digest=rows_digest.hexdigest(),
+        posted_at=settled_at,
+    )
+    tx.execute(
+        idempotency.insert(),
+        {"request_id": lease.request_id, "revision": lease.revision, "outcome": _document(outcome)},
+    )
+    audit.append(tx, _posted_event(lease, batch, outcome))
+    return outcome
+
+
+def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
+    return Event(
+        campus=batch.campus,
+        actor=f"run/{lease.owner}",
+        event="submission:posted",
+        subject=batch.ledger,
+        request_id=lease.request_id,
+        detail={
+            **_document(outcome),
+            "token": lease.token,
+            "contract_version": batch.contract_version,
+            "registry_version": batch.registry_version,
+            "ledger_date": batch.ledger_date.isoformat(),
+        },
+    )
+
+
+def _document(outcome: Posting) -> dict[str, object]:
+    document = asdict(outcome)
+    document["posted_at"] = outcome.posted_at.isoformat()
+    del document["repeat"]
+    return document
+
+
+def find_posting(tx: Transaction, request_id: str, revision: int) -> Posting | None:
+    row = tx.execute(
+        select(idempotency.c.outcome).where(idempotency.c.request_id == request_id, idempotency.c.revision == revision)
+    ).first()
+    if row is None:
+        return None
+    document = dict(row.outcome)
+    document["posted_at"] = datetime.fromisoformat(document["posted_at"])
+    return replace(Posting(**document), repeat=True)
+
+
+def _lock_ledger(tx: Transaction, name: str) -> int:
+    """Serialise postings to one ledger, so that its versions follow the order of commits."""
+    lock = select(ledger_version.c.version).where(ledger_version.c.ledger == name).with_for_update()
+    version = tx.execute(lock).scalar()
+    if version is None:
+        tx.execute(insert_or_ignore(tx, ledger_version), {"ledger": name, "version": 0, "changed_at": None})
+        version = tx.execute(lock).scalar_one()
+    return int(version)
+
+
+def _changed(
+    tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime, rows: Sequence[StagedRow]
+) -> Iterator[dict[str, Any]]:
+    """Journal entries for the rows that differ from the ledger; equal rows cost no write."""
+    current = _heads(tx, batch.ledger, [row.key for row in rows if row.key is not None])
+    for row in rows:
+        if row.key is None or row.values is None:
+            raise ValueError(f"row {row.row_no} was staged as accepted without key or values")
+        digest = sha256_hex(row.values.encode("utf-8"))
+        head = current.get(row.key)
+        if head is not None and head.digest == digest:
+            continue
+        yield {
+            "ledger": batch.ledger,
+            "version": version,
+            "row_no": row.row_no,
+            "key": row.key,
+            "operation": "set",
+            "values": row.values,
+            "digest": digest,
+            "previous_version": head.version if head is not None else None,
+            "previous_row_no": head.row_no if head is not None else None,
+            "request_id": lease.request_id,
+            "revision": lease.revision,
+            "campus": batch.campus,
+            "ledger_date": batch.ledger_date,
+            "contract_version": batch.contract_version,
+            "posted_at": now,
+        }
+
+
+def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = select(ledger).where(ledger.c.ledger == name, ledger.c.key.in_(some))
+        found.update((row.key, row) for row in tx.execute(query))
+    return found
+
+
+def _append(tx: Transaction, entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        return
+    tx.execute(journal.insert(), entries)
+    head = upsert(tx, ledger, keys=["ledger", "key"], update=["version", "row_no", "digest"])
+    tx.execute(
+        head, [{name: entry[name] for name in ("ledger", "key", "version", "row_no", "digest")} for entry in entries]
+    )
+
+
+def _record_problems(tx: Transaction, lease: Lease, rows: Iterable[StagedRow]) -> None:
+    found = [
+        {
+            "request_id": lease.request_id,
+            "revision": lease.revision,
+            "row_no": row.row_no,
+            "position": position,
+            "severity": problem["severity"],
+            "column_name": problem["column"],
+            "value": problem["value"],
+            "rule": problem["rule"],
+            "reason": problem["reason"],
+            "suggestion": problem["suggestion"],
+        }
+        for row in rows
+        for position, problem in enumerate(row.problems)
+    ]
+    if found:
+        tx.execute(rejection.insert(), found)
+
+
+def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while chunk := list(islice(items, size)):
+        yield chunk
+
+
+# ---- reading
+
+
+def current_version(tx: Transaction, name: str) -> tuple[int, datetime | None]:
+    """How many postings have changed a ledger, and when the last one did; (0, None) for an empty one."""
+    row = tx.execute(select(ledger_version).where(ledger_version.c.ledger == name)).first()
+    return (row.version, row.changed_at) if row else (0, None)
+
+
+def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
+    """The current state of a ledger in key order, streamed."""
+    query = (
+        select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
+        .join(
+            journal,
+            and_(
+                journal.c.ledger == ledger.c.ledger,
+                journal.c.version == ledger.c.version,
+                journal.c.row_no == ledger.c.row_no,
+            ),
+        )
+        .where(ledger.c.ledger == name)
+        .order_by(ledger.c.key)
+    )
+    with db.read() as tx:
+        for key, values, request_id, posted_at in tx.execute(query, execution_options={"yield_per": 2000}):
+            yield LedgerRow(key, json.loads(values), request_id, posted_at)
+
+
+def problems_of(tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int) -> list[dict[str, Any]]:
+    query = (
+        select(rejection)
+        .where(
+            rejection.c.request_id == request_id,
+            rejection.c.revision == revision,
+            rejection.c.severity == severity,
+        )
+        .order_by(rejection.c.row_no, rejection.c.position)
+        .limit(limit)
+    )
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def problem_count(tx: Transaction, request_id: str, revision: int) -> int:
+    query = select(func.count()).where(
+        rejection.c.request_id == request_id, rejection.c.revision == revision, rejection.c.severity == "block"
+    )
+    return tx.execute(query).scalar_one()
+
+
+def rejected_by_rule(tx: Transaction, request_id: str, revision: int, rule: str) -> int:
+    query = select(func.count()).where(
+        rejection.c.request_id == request_id, rejection.c.revision == revision, rejection.c.rule == rule
+    )
+    return tx.execute(query).scalar_one()
+
+
+def count_entries(tx: Transaction, request_id: str, revision: int) -> int:
+    """Journal entries of a posting, counted anew."""
+    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    return tx.execute(query).scalar_one()
+
+
+def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:
+    """Rows with a blocking problem, counted anew."""
+    query = select(func.count(rejection.c.row_no.distinct())).where(
+        rejection.c.request_id == request_id, rejection.c.revision == revision, rejection.c.severity == "block"
+    )
+    return tx.execute(query).scalar_one()
+
+
+def digest_of_entries(tx: Transaction, request_id: str, revision: int) -> str:
+    """The digest over a posting's journal rows, computed from the rows as they are now."""
+    query = (
+        select(journal.c["values"])
+        .where(journal.c.request_id == request_id, journal.c.revision == revision)
+        .order_by(journal.c.row_no)
+    )
+    digest = hashlib.sha256()
+    for values in tx.execute(query, execution_options={"yield_per": 2000}).scalars():
+        digest.update(hashlib.sha256(values.encode("utf-8")).digest())
+    return digest.hexdigest()
+
+
+def postings(tx: Transaction) -> Iterator[Posting]:
+    for outcome in tx.execute(
+        select(idempotency.c.outcome).order_by(idempotency.c.request_id, idempotency.c.revision),
+        execution_options={"yield_per": 2000},
+    ).scalars():
+        document = dict(outcome)
+        document["posted_at"] = datetime.fromisoformat(document["posted_at"])
+        yield Posting(**document)
+
+
+def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_version: int) -> list[LaterChange]:
+    """Of these items, those whose newest entry is younger than a ledger version."""
+    found: list[LaterChange] = []
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = (
+            select(ledger.c.key, journal.c.request_id, journal.c.posted_at)
+            .join(
+                journal,
+                and_(
+                    journal.c.ledger == ledger.c.ledger,
+                    journal.c.version == ledger.c.version,
+                    journal.c.row_no == ledger.c.row_no,
+                ),
+            )
+            .where(ledger.c.ledger == name, ledger.c.key.in_(some), ledger.c.version > after_version)
+            .order_by(ledger.c.key)
+        )
+        found += [LaterChange(*row) for row in tx.execute(query).tuples()]
+    return found
+
+
+# ---- the registry: the procurement ledger, asked for tags
+
+REGISTRY_LEDGER = "procurement.asset@all"
+
+
+class LedgerRegistry:
+    """The procurement registry at its current version (design 4.7); one instance serves one validation."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        with db.read() as tx:
+            self.version, self.updated_at = current_version(tx, REGISTRY_LEDGER)
+
+    def campuses(self, tags: Collection[str]) -> dict[str, str]:
+        """Known tags and the campus each belongs to."""
+        found: dict[str, str] = {}
+        with self._db.read() as tx:
+            for some in _chunks(iter(tags), _KEYS_PER_QUERY):
+                query = (
+                    select(ledger.c.key, journal.c["values"])
+                    .join(
+                        journal,
+                        and_(
+                            journal.c.ledger == ledger.c.ledger,
+                            journal.c.version == ledger.c.version,
+                            journal.c.row_no == ledger.c.row_no,
+                        ),
+                    )
+                    .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(some))
+                )
+                found.update((key, str(json.loads(values)["campus"])) for key, values in tx.execute(query).tuples())
+        return found
+
+    def nearest(self, tag: str) -> str | None:
+        """The known tag that is most like a mistyped one, from its neighbours in order; None when none is close."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        with self._db.read() as tx:
+            candidates = [*_neighbours(tx, tag), *_one_edit_away(tx, tag)]
+        limit = max(1, len(tag) // 4)
+        found = process.extractOne(tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit)
+        return str(found[0]) if found else None
+
+
+def _neighbours(tx: Transaction, tag: str) -> list[str]:
+    known = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER)
+    below = known.where(ledger.c.key < tag).order_by(ledger.c.key.desc()).limit(5)
+    above = known.where(ledger.c.key > tag).order_by(ledger.c.key).limit(5)
+    return [*tx.execute(below).scalars(), *tx.execute(above).scalars()]
+
+
+def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
+    """Known tags that one typing slip separates from this one: looked up, never scanned for."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+    splits = [(tag[:at], tag[at:]) for at in range(len(tag) + 1)]
+    slips = {head + tail[1:] for head, tail in splits if tail}
+    slips |= {head + tail[1] + tail[0] + tail[2:] for head, tail in splits if len(tail) > 1}
+    slips |= {head + letter + tail[1:] for head, tail in splits if tail for letter in letters}
+    slips |= {head + letter + tail for head, tail in splits for letter in letters}
+    query = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(sorted(slips)))
+    return list(tx.execute(query).scalars())

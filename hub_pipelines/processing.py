@@ -1,0 +1,295 @@
+"""One submission through its run: lease, archive check, validation, posting, and what failure leads to.
+
+Belongs here: the order of the stages and the decision between retry and review. Not here: Dagster
+(defs/ calls these steps), SQL (the stores), rules (validate).
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub_pipelines.archive.objects import Archive
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.errors import HubError, Permanent, Transient
+from hub_pipelines.common.scope import Campus
+from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
+from hub_pipelines.review.store import Desk
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import (
+    Busy,
+    Cause,
+    Failure,
+    Integrity,
+    Lease,
+    LeaseLost,
+    Repeat,
+    State,
+    Submission,
+)
+from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.validate.columns import normalise_header
+from hub_pipelines.validate.model import Feed, Verdict
+from hub_pipelines.validate.readers import Table, open_table
+from hub_pipelines.validate.service import describe, validate
+from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
+
+_REGISTRY_TRIES = 3
+
+
+class AttemptFailed(HubError):
+    """The attempt failed and the hub has recorded what follows: `state` is retrying or in_review."""
+
+    def __init__(self, failure: Failure, state: State) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+        self.state = state
+
+
+@dataclass(slots=True)
+class _Alive:
+    """Extends a lease when a third of its time has gone; raises LeaseLost once it is outdated."""
+
+    db: Database
+    lease: Lease
+    lease_s: float
+    extended_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.extended_at < self.lease_s / 3:
+            return
+        with self.db.write() as tx:
+            submissions.extend_lease(tx, self.lease, lease_s=self.lease_s)
+        self.extended_at = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """Steps of a run. `owner` is the run's id; the same owner asking again keeps its lease."""
+
+    db: Database
+    archive: Archive
+    keys: KeyRing
+    staged: Path
+    feeds: dict[str, Feed]
+    campuses: dict[str, Campus]
+    desk: Desk
+    policy: RetryPolicy
+    lease_s: float
+
+    def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
+        """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
+        with self.db.write() as tx:
+            before = submissions.get(tx, request_id)
+            answer = submissions.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
+            if isinstance(answer, Lease):
+                if answer.token != before.token:
+                    self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
+            else:
+                kind = "busy" if isinstance(answer, Busy) else "repeat"
+                self._audit(tx, before, owner, f"submission:{kind}", {"state": answer.state})
+        return answer
+
+    @contextmanager
+    def attempt(self, lease: Lease) -> Iterator[None]:
+        """Work under a lease. Any error settles the submission (retry or review) and leaves as AttemptFailed.
+
+        `LeaseLost` is audited and leaves as it is: the other run decides what becomes of the submission.
+        """
+        try:
+            yield
+        except LeaseLost:
+            with self.db.write() as tx:
+                self._audit(
+                    tx, submissions.get(tx, lease.request_id), lease.owner, "submission:fenced", {"token": lease.token}
+                )
+            raise
+        except Exception as error:
+            failure = failure_of(error, lease.owner)
+            raise AttemptFailed(failure, self.fail(lease, error, failure)) from error
+
+    def fail(self, lease: Lease, error: BaseException, failure: Failure) -> State:
+        """Record a failed attempt: permanent errors and last attempts go to review, others are tried again."""
+        with self.db.write() as tx:
+            current = submissions.get(tx, lease.request_id)
+            if not isinstance(error, Permanent) and not self.policy.is_last(current.attempts):
+                retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
+                detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
+                self._audit(tx, current, lease.owner, "submission:retrying", detail)
+                return State.RETRYING
+            cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
+            submissions.settle_in_review(tx, lease, cause, failure)
+            self._file(tx, lease.request_id, lease.owner, failure)
+            return State.IN_REVIEW
+
+    def give_up_exhausted(self) -> int:
+        """Review for submissions whose last allowed attempt died without a word; how many there were."""
+        with self.db.write() as tx:
+            found = submissions.exhausted(tx, policy=self.policy, limit=100)
+            for one in found:
+                lease = Lease(one.request_id, one.revision, one.token, one.lease_owner or "", database_now(tx))
+                failure = Failure(
+                    error_type="WorkerDied",
+                    reason=f"The program that worked on this file died {one.attempts} times in a row.",
+                    fix="The file may be unusual. A person looks at it; nothing of it is lost.",
+                    trace="",
+                    run_id=one.run_id,
+                )
+                submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+                self._file(tx, one.request_id, "hub/recovery", failure)
+        return len(found)
+
+    def run_died(self, request_id: str, owner: str, failure: Failure) -> State | None:
+        """A run ended without settling what it had leased: count it as a failed attempt.
+
+        None when there is nothing to do: the submission has moved on, or another run holds it.
+        """
+        with self.db.read() as tx:
+            current = submissions.find(tx, request_id)
+        if current is None or current.state is not State.LEASED or current.lease_owner != owner:
+            return None
+        lease = Lease(
+            request_id, current.revision, current.token, owner, current.lease_until or current.envelope.received_at
+        )
+        try:
+            return self.fail(lease, RuntimeError(failure.reason), failure)
+        except LeaseLost:
+            return None
+
+    def check_archive(self, lease: Lease) -> Submission:
+        """Signature and digest as they were at arrival. Raises Integrity."""
+        current = self._current(lease)
+        self.keys.verify(current.envelope)
+        if current.envelope.request_id != lease.request_id:
+            raise Integrity(
+                "The signed record belongs to another submission.", "Ask the hub's operator to look into it."
+            )
+        self.archive.verify(current.envelope.content_digest, self._alive(lease))
+        return current
+
+    def validate(self, lease: Lease) -> StagedHandle:
+        """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken."""
+        current = self._current(lease)
+        feed = self.feeds[current.envelope.feed]
+        alive = self._alive(lease)
+        registry = ledgers.LedgerRegistry(self.db)
+        self.archive.verify(current.envelope.content_digest, alive)
+        with self._table(current, feed) as table:
+            verdicts = validate(
+                table, feed, campus=current.envelope.campus, campuses=tuple(self.campuses), registry=registry
+            )
+            handle = stage(_each(verdicts, alive), self.staged, describe(table, feed, registry))
+        with self.db.write() as tx:
+            submissions.record_staged(
+                tx,
+                lease,
+                staged=handle.digest,
+                rows_received=int(handle.summary["received"]),
+                registry_version=registry.version if feed.checks_tags else None,
+            )
+        return handle
+
+    def post(self, lease: Lease) -> Posting:
+        """Apply the staged rows in one transaction; validate again when the registry has moved meanwhile."""
+        for _ in range(_REGISTRY_TRIES):
+            current = self._current(lease)
+            if current.staged is None or not self.staged_path(current.staged).exists():
+                self.validate(lease)
+                continue
+            try:
+                return self._post(lease, current, current.staged)
+            except RegistryMoved:
+                self.validate(lease)
+        raise Transient("The registry keeps changing while this file is checked; it will be tried again.")
+
+    def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
+        feed = self.feeds[current.envelope.feed]
+        campus = self.campuses[current.envelope.campus]
+        summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        with self.db.write() as tx:
+            return ledgers.post(
+                tx,
+                lease,
+                Batch(
+                    ledger=ledger_name(feed.record_type, campus.name, shared=feed.shared),
+                    record_type=feed.record_type,
+                    feed=feed.name,
+                    campus=campus.name,
+                    contract_version=int(summary["contract_version"]),
+                    registry_version=current.registry_version,
+                    ledger_date=campus.day_of(database_now(tx)),
+                    rows=rows,
+                ),
+            )
+
+    def count_rows(self, current: Submission) -> int:
+        """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
+        with self._table(current, self.feeds[current.envelope.feed]) as table:
+            return sum(1 for _ in table.rows)
+
+    def _table(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
+        known = {**feed.aliases, **{normalise_header(column): column for column in feed.columns}}
+        path = self.archive.object_path(current.envelope.content_digest)
+        return open_table(path, current.envelope.source_name, known=lambda text: known.get(normalise_header(text)))
+
+    def staged_path(self, digest: str) -> Path:
+        return self.staged / f"{digest}.parquet"
+
+    def _current(self, lease: Lease) -> Submission:
+        with self.db.read() as tx:
+            current = submissions.get(tx, lease.request_id)
+        if current.token != lease.token or current.state is not State.LEASED:
+            raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
+        return current
+
+    def _alive(self, lease: Lease) -> _Alive:
+        return _Alive(self.db, lease, self.lease_s)
+
+    def _file(self, tx: Transaction, request_id: str, actor: str, failure: Failure) -> None:
+        current = submissions.get(tx, request_id)
+        self.desk.file_submission(tx, current, failure)
+        detail = {"cause": str(current.cause), "reason": failure.reason, "attempts": current.attempts}
+        self._audit(tx, current, actor, "submission:in_review", detail)
+
+    def _audit(self, tx: Transaction, current: Submission, owner: str, event: str, detail: dict[str, object]) -> None:
+        audit.append(
+            tx,
+            Event(
+                campus=current.envelope.campus,
+                actor=owner if owner.startswith("hub/") else f"run/{owner}",
+                event=event,
+                subject=current.envelope.source_name,
+                request_id=current.request_id,
+                detail={"revision": current.revision, **detail},
+            ),
+        )
+
+
+def _each(items: Iterator[Verdict], alive: Callable[[], None]) -> Iterator[Verdict]:
+    for number, item in enumerate(items):
+        if number % 1000 == 0:
+            alive()
+        yield item
+
+
+def failure_of(error: BaseException, run_id: str | None) -> Failure:
+    """An error as it is kept for the reviewer; only reason and fix are shown to the sender."""
+    known = isinstance(error, HubError)
+    reason = str(error) if known else "The hub met an unexpected error while it worked on this file."
+    if not known:
+        fix = "This is the hub's fault, not yours. Its operator has been told; nothing of the file is lost."
+    else:
+        fix = error.fix if isinstance(error, Permanent) else ""
+    return Failure(
+        error_type=type(error).__name__,
+        reason=reason,
+        fix=fix,
+        trace="".join(traceback.format_exception(error)),
+        run_id=run_id,
+    )

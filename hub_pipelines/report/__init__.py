@@ -1,0 +1,1 @@
+"""What people are told: receipts for senders, the state of the hub for operators."""

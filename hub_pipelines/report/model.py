@@ -1,0 +1,74 @@
+"""What a receipt says, as plain data.
+
+Belongs here: the facts that a lab manager is told about one file. Not here: how they are found (the
+stages that settle a submission) nor how they are worded and laid out (`render`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file."""
+
+    row: int
+    column: str | None
+    value: str | None
+    reason: str
+    suggestion: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows by what became of them."""
+
+    received: int
+    posted: int
+    unchanged: int
+    rejected: int
+    held: int
+
+
+@dataclass(frozen=True)
+class ChangedRow:
+    """A row of a duplicate file that a newer file has changed since the first copy came."""
+
+    key: str
+    by_source: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Everything one receipt says. All times carry a time zone; `time_zone` is the one they are shown in."""
+
+    title_source: str
+    campus: str
+    feed: str
+    outcome: Outcome
+    headline_reason: str | None
+    next_step: str | None
+    request_id: str | None
+    received_at: datetime
+    settled_at: datetime | None
+    time_zone: str
+    content_digest: str | None
+    counts: Counts
+    problems: tuple[Line, ...]
+    problems_total: int
+    warnings: tuple[Line, ...]
+    revises: str | None
+    source_version: int
+    first_seen_at: datetime | None
+    first_request_id: str | None
+    changed_since: tuple[ChangedRow, ...]
+    changed_since_total: int
+    apply_again_command: str | None
+    registry_version: int | None
+    registry_date: datetime | None
+    archived_copy: str | None
+    needs_registry: bool

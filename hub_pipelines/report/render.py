@@ -1,0 +1,258 @@
+"""Words and pages for a receipt.
+
+Belongs here: the sentences a lab manager reads, and the page and the machine-readable file that carry
+them. Not here: deciding what happened to a row (the receipt already says so), nor writing files to disk.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+from hub_pipelines.report.model import Counts, Line, Receipt
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Tone = Literal["good", "attention", "bad", "neutral"]
+
+_GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
+
+
+def to_html(receipt: Receipt) -> str:
+    """The receipt as one self-contained page."""
+    tone = _tone(receipt)
+    return _template().render(
+        r=receipt,
+        tone=tone,
+        glyph=_GLYPHS[tone],
+        headline=headline(receipt),
+        lead=_lead(receipt),
+        counts=_counts_strip(receipt),
+        problems=_by_row(receipt.problems),
+        warnings=_by_row(receipt.warnings),
+        steps=_steps(receipt),
+        proof=_proof(receipt),
+        shown_time=lambda at: _shown_time(at, receipt.time_zone),
+    )
+
+
+def to_json(receipt: Receipt) -> str:
+    """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
+    content = {"headline": headline(receipt), **asdict(receipt)}
+    return json.dumps(content, indent=2, ensure_ascii=False, default=_utc_text) + "\n"
+
+
+def headline(receipt: Receipt) -> str:
+    """The one sentence that says what happened."""
+    reason = _without_full_stop(receipt.headline_reason)
+    match receipt.outcome:
+        case "posted":
+            return _rows_sentence(receipt.counts, None)
+        case "nothing_posted":
+            return _rows_sentence(receipt.counts, reason)
+        case "in_review":
+            return _because("A person at the hub will look at this file", reason)
+        case "duplicate":
+            return "We already have this file"
+        case "refused":
+            return _because("Nothing was taken", reason or "the file could not be accepted")
+        case "waiting":
+            return "Not finished yet: this file will be tried again"
+        case "dismissed":
+            return _because("This file was set aside and nothing was taken", reason)
+        case "conflict":
+            return _because("This file does not agree with what we already have", reason)
+
+
+def _rows_sentence(counts: Counts, reason: str | None) -> str:
+    if counts.received == 0:
+        return _because("Nothing was taken", reason or "the file is empty")
+    if counts.posted == counts.received:
+        return f"{_all_rows(counts.received, 'was', 'were')} taken"
+    if counts.unchanged == counts.received:
+        return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
+    if counts.posted == 0:
+        return _because("Nothing was taken", reason or _nothing_taken_because(counts))
+    return ", ".join([f"{counts.posted:,} of {_rows(counts.received)} were taken", *_other_rows(counts)])
+
+
+def _nothing_taken_because(counts: Counts) -> str:
+    if counts.rejected == counts.received:
+        return _lower_first(_all_rows(counts.received, "needs", "need")) + " your attention"
+    if counts.held == counts.received:
+        return _lower_first(_all_rows(counts.received, "is", "are")) + " held for a person"
+    return f"of {_rows(counts.received)}, " + ", ".join(_other_rows(counts))
+
+
+def _other_rows(counts: Counts) -> list[str]:
+    parts = []
+    if counts.unchanged:
+        parts.append(f"{_some(counts.unchanged, 'was', 'were')} already up to date")
+    if counts.rejected:
+        parts.append(f"{_some(counts.rejected, 'needs', 'need')} your attention")
+    if counts.held:
+        parts.append(f"{_some(counts.held, 'is', 'are')} held for a person")
+    return parts
+
+
+def _tone(receipt: Receipt) -> Tone:
+    counts = receipt.counts
+    match receipt.outcome:
+        case "posted":
+            return "attention" if counts.rejected or counts.held else "good"
+        case "nothing_posted":
+            return "neutral" if 0 < counts.received == counts.unchanged else "bad"
+        case "refused":
+            return "bad"
+        case "in_review" | "conflict":
+            return "attention"
+        case "duplicate" | "waiting" | "dismissed":
+            return "neutral"
+
+
+def _lead(receipt: Receipt) -> str | None:
+    match receipt.outcome:
+        case "duplicate":
+            return "No row was changed by this copy."
+        case "in_review" if receipt.counts.posted == 0:
+            return "Nothing has been taken from it so far."
+        case "posted" | "waiting":
+            return receipt.headline_reason
+    return None
+
+
+def _counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
+    counts = receipt.counts
+    if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
+        return []  # the rows were never counted, and "0 rows" would read as "your file is empty"
+    always = [("Rows in your file", counts.received), ("Taken", counts.posted)]
+    others = [
+        ("Already up to date", counts.unchanged),
+        ("Not taken", counts.rejected),
+        ("Held for a person", counts.held),
+    ]
+    return [(label, f"{number:,}") for label, number in always + [pair for pair in others if pair[1]]]
+
+
+def _steps(receipt: Receipt) -> list[str]:
+    steps = [receipt.next_step] if receipt.next_step else []
+    if receipt.needs_registry:
+        steps.append(
+            f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
+            "Ask the person who keeps that list to drop it into the campus's procurement folder."
+        )
+    if receipt.counts.rejected:
+        steps += [
+            "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
+            "Save it.",
+            "Drop it into the same folder again. Only the rows you changed are taken; nothing is taken twice.",
+        ]
+    if receipt.counts.held and receipt.outcome != "in_review":
+        steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
+    return steps or [_usual_step(receipt)]
+
+
+def _usual_step(receipt: Receipt) -> str:
+    match receipt.outcome:
+        case "posted" | "nothing_posted" if receipt.counts.received:
+            return "Nothing. You are done."
+        case "nothing_posted" | "refused":
+            return "Correct your file, save it, and drop it into the same folder again."
+        case "in_review":
+            return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
+        case "waiting":
+            return "Nothing for now. The file is safe, and the hub will try again by itself."
+        case "duplicate":
+            return "Nothing. If you meant to send changes, save them in your spreadsheet and drop it again."
+        case _:
+            return "If this is not what you expected, show this page to the hub's operator."
+
+
+def _proof(receipt: Receipt) -> list[tuple[str, str, bool]]:
+    """Label, value, and whether the value is to be read letter by letter."""
+    rows = [
+        ("Submission number", receipt.request_id, True),
+        ("Received", _maybe_time(receipt.received_at, receipt.time_zone), False),
+        ("Settled", _maybe_time(receipt.settled_at, receipt.time_zone), False),
+        ("Fingerprint (SHA-256)", receipt.content_digest, True),
+        ("Archived copy", receipt.archived_copy, True),
+        ("Version of this file", f"{receipt.source_version:,}" if receipt.source_version else None, False),
+        ("Replaces submission", receipt.revises, True),
+        ("Procurement list used", _registry(receipt), False),
+    ]
+    return [(label, value, exact) for label, value, exact in rows if value]
+
+
+def _registry(receipt: Receipt) -> str | None:
+    parts = []
+    if receipt.registry_version is not None:
+        parts.append(f"version {receipt.registry_version}")
+    if receipt.registry_date is not None:
+        parts.append(f"of {_shown_time(receipt.registry_date, receipt.time_zone)}")
+    return " ".join(parts) or None
+
+
+def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
+    row = attrgetter("row")
+    grouped = groupby(sorted(lines, key=row), key=row)
+    return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
+
+
+def _shown_time(at: datetime, zone: str) -> str:
+    local = _aware(at).astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def _maybe_time(at: datetime | None, zone: str) -> str | None:
+    return None if at is None else _shown_time(at, zone)
+
+
+def _utc_text(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"a receipt cannot hold a {type(value).__name__}")
+    return _aware(value).astimezone(UTC).isoformat()
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError(f"a receipt's times need a time zone, and {at} has none")
+    return at
+
+
+def _all_rows(number: int, one: str, many: str) -> str:
+    return f"The only row {one}" if number == 1 else f"All {number:,} rows {many}"
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
+def _some(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _because(what: str, reason: str | None) -> str:
+    return f"{what}: {reason}" if reason else what
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _without_full_stop(text: str | None) -> str | None:
+    return text.rstrip(" .") if text else None
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(Path(__file__).with_name("receipt.html").read_text(encoding="utf-8"))

@@ -1,0 +1,241 @@
+"""Gathers the facts of a receipt and writes it where the sender looks: `receipts/<campus>/<feed>/`.
+
+A receipt is due whenever a submission settles or something arrives that no run will work on. Writing is
+repeatable: after a crash the same receipt is written again over itself.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hub_pipelines.archive.objects import Archive
+from hub_pipelines.common.scope import Campus
+from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import LaterChange, ledger_name
+from hub_pipelines.report.model import ChangedRow, Counts, Line, Receipt
+from hub_pipelines.report.model import Outcome as Shown
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.validate.model import Feed
+from hub_pipelines.validate.staging import read_staged
+
+_PROBLEMS_SHOWN = 2_000
+_CHANGES_SHOWN = 100
+_TAG_RULE = "tag_not_in_registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """Writes receipts. Raises OSError when the folder can't be written; the receipt stays due."""
+
+    db: Database
+    root: Path
+    archive: Archive
+    staged: Path
+    feeds: dict[str, Feed]
+    campuses: dict[str, Campus]
+
+    def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
+        """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this."""
+        with self.db.read() as tx:
+            due = submissions.receipts_due(tx, campus, limit=limit)
+            came = arrivals.receipts_due(tx, campus, limit=limit)
+        written = [self.write(request_id) for request_id in due]
+        return written + [self._write_arrival(arrival) for arrival in came]
+
+    def write(self, request_id: str) -> Path:
+        """The receipt of a submission as it stands now; returns its page."""
+        with self.db.read() as tx:
+            current = submissions.get(tx, request_id)
+            receipt = self._of_submission(tx, current)
+        path = self.path_of(current)
+        _write_both(path, receipt)
+        with self.db.write() as tx:
+            submissions.mark_receipted(tx, current)
+        return path
+
+    def path_of(self, current: Submission) -> Path:
+        return self._folder(current.envelope.campus, current.envelope.feed) / (
+            f"{file_stem(current.envelope.source_name)}--{current.request_id[-8:]}.html"
+        )
+
+    def path_of_arrival(self, arrival: Arrival) -> Path:
+        return self._folder(arrival.scope.campus, arrival.scope.feed) / (
+            f"{file_stem(arrival.source_name)}--{arrival.outcome}-{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
+        )
+
+    def _folder(self, campus: str, feed: str) -> Path:
+        return self.root / campus / feed
+
+    def _write_arrival(self, arrival: Arrival) -> Path:
+        with self.db.read() as tx:
+            receipt = self._of_arrival(tx, arrival)
+        path = self.path_of_arrival(arrival)
+        _write_both(path, receipt)
+        with self.db.write() as tx:
+            arrivals.mark_receipted(tx, arrival.arrival_id)
+        return path
+
+    def _of_submission(self, tx: Transaction, current: Submission) -> Receipt:
+        envelope = current.envelope
+        blocks = ledgers.problems_of(tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN)
+        warns = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN)
+        registry_version, registry_date = ledgers.current_version(tx, ledgers.REGISTRY_LEDGER)
+        return Receipt(
+            title_source=envelope.source_name,
+            campus=envelope.campus,
+            feed=envelope.feed,
+            outcome=_shown(current),
+            headline_reason=_headline_reason(current),
+            next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
+            request_id=current.request_id,
+            received_at=envelope.received_at,
+            settled_at=current.settled_at,
+            time_zone=self._time_zone(envelope.campus),
+            content_digest=envelope.content_digest,
+            counts=_counts(current),
+            problems=tuple(_line(problem) for problem in blocks),
+            problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
+            warnings=tuple(_line(problem) for problem in warns),
+            revises=current.revises,
+            source_version=current.source_version,
+            first_seen_at=None,
+            first_request_id=None,
+            changed_since=(),
+            changed_since_total=0,
+            apply_again_command=None,
+            registry_version=current.registry_version,
+            registry_date=registry_date if current.registry_version == registry_version else None,
+            archived_copy=str(self.archive.object_path(envelope.content_digest)),
+            needs_registry=bool(blocks) and current.registry_version == 0,
+        )
+
+    def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:
+        first = submissions.find(tx, arrival.request_id) if arrival.request_id else None
+        duplicate = first if arrival.outcome is Outcome.DUPLICATE else None
+        changes = self._changed_since(tx, duplicate) if duplicate else []
+        retry = bool(duplicate) and self._registry_grew(tx, duplicate)
+        return Receipt(
+            title_source=arrival.source_name,
+            campus=arrival.scope.campus,
+            feed=arrival.scope.feed,
+            outcome=_shown_arrival(arrival.outcome),
+            headline_reason=_clause(arrival.reason),
+            next_step=_REGISTRY_GREW if retry else arrival.fix,
+            request_id=arrival.request_id,
+            received_at=arrival.arrived_at,
+            settled_at=arrival.arrived_at,
+            time_zone=self._time_zone(arrival.scope.campus),
+            content_digest=arrival.content_digest,
+            counts=Counts(0, 0, 0, 0, 0),
+            problems=(),
+            problems_total=0,
+            warnings=(),
+            revises=None,
+            source_version=duplicate.source_version if duplicate else 1,
+            first_seen_at=duplicate.envelope.received_at if duplicate else None,
+            first_request_id=duplicate.request_id if duplicate else None,
+            changed_since=tuple(self._changed_row(tx, change) for change in changes[:_CHANGES_SHOWN]),
+            changed_since_total=len(changes),
+            apply_again_command=_again_command(duplicate) if duplicate and (changes or retry) else None,
+            registry_version=None,
+            registry_date=None,
+            archived_copy=str(self.archive.object_path(arrival.content_digest)) if arrival.content_digest else None,
+            needs_registry=False,
+        )
+
+    def _changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
+        """Rows that these bytes set and that later submissions have changed."""
+        posting = ledgers.find_posting(tx, first.request_id, first.revision)
+        if posting is None or first.staged is None:
+            return []
+        _, rows = read_staged(self.staged / f"{first.staged}.parquet", digest=first.staged)
+        keys = [row.key for row in rows if row.key is not None and row.verdict == "accepted"]
+        feed = self.feeds[first.envelope.feed]
+        name = ledger_name(feed.record_type, first.envelope.campus, shared=feed.shared)
+        return ledgers.later_changes(tx, name, keys, after_version=posting.ledger_version)
+
+    def _changed_row(self, tx: Transaction, change: LaterChange) -> ChangedRow:
+        by = submissions.get(tx, change.request_id)
+        return ChangedRow(change.key, by.envelope.source_name, change.at)
+
+    def _registry_grew(self, tx: Transaction, first: Submission | None) -> bool:
+        """Rows of the first copy were rejected for unknown tags, and the registry has changed since."""
+        if first is None or first.registry_version is None or first.state is not State.POSTED:
+            return False
+        moved = ledgers.current_version(tx, ledgers.REGISTRY_LEDGER)[0] != first.registry_version
+        return moved and ledgers.rejected_by_rule(tx, first.request_id, first.revision, _TAG_RULE) > 0
+
+    def _time_zone(self, campus: str) -> str:
+        known = self.campuses.get(campus) or next(iter(self.campuses.values()))
+        return known.time_zone
+
+
+_REGISTRY_GREW = (
+    "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
+    "since. Ask the hub's operator to apply this file again."
+)
+
+
+def _shown(current: Submission) -> Shown:
+    if current.state is State.POSTED:
+        return "posted" if current.counts.posted or current.counts.unchanged else "nothing_posted"
+    shown: dict[State, Shown] = {State.IN_REVIEW: "in_review", State.DISMISSED: "dismissed"}
+    return shown.get(current.state, "waiting")
+
+
+def _shown_arrival(outcome: Outcome) -> Shown:
+    shown: dict[Outcome, Shown] = {Outcome.DUPLICATE: "duplicate", Outcome.CONFLICT: "conflict"}
+    return shown.get(outcome, "refused")
+
+
+def _headline_reason(current: Submission) -> str | None:
+    if current.state is State.POSTED:
+        if current.counts.received == 0:
+            return "the file has headings but no rows below them"
+        return "every row has something to correct" if _shown(current) == "nothing_posted" else None
+    return current.reason if current.state in {State.RETRYING} else _clause(current.reason)
+
+
+def _clause(sentence: str | None) -> str | None:
+    """A sentence as the second half of a headline: lower-case first letter unless it is a name or a code."""
+    if not sentence or sentence[:2].isupper():
+        return sentence
+    return sentence[0].lower() + sentence[1:]
+
+
+def _counts(current: Submission) -> Counts:
+    rows = current.counts
+    return Counts(rows.received, rows.posted, rows.unchanged, rows.rejected, rows.held)
+
+
+def _line(problem: dict[str, Any]) -> Line:
+    return Line(problem["row_no"], problem["column_name"], problem["value"], problem["reason"], problem["suggestion"])
+
+
+def _again_command(first: Submission) -> str:
+    return f"hub submit --again {first.request_id}"
+
+
+def file_stem(source_name: str) -> str:
+    """A file name that is safe on any system and still recognisable to the sender."""
+    return re.sub(r"[^\w.() -]+", "_", source_name).strip(" .")[:80] or "file"
+
+
+def _write_both(page: Path, receipt: Receipt) -> None:
+    from hub_pipelines.report.render import to_html, to_json
+
+    page.parent.mkdir(parents=True, exist_ok=True)
+    _replace(page.with_suffix(".json"), to_json(receipt))
+    _replace(page, to_html(receipt))
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name[-60:]}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,1 @@
+"""Sample files that `hub demo` drops; data only."""

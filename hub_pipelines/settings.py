@@ -1,0 +1,214 @@
+"""The hub's settings: `hub.toml` in the home and a few environment variables, read once and validated.
+
+Belongs here: names, defaults, units and error texts of settings. Not here: anything that acts on them.
+Every error names the setting and the fix.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_TOML = """\
+# Settings of this hub. Sizes and times carry their unit in the name. Restart `hub up` after a change.
+
+[campuses.north]
+time_zone = "America/New_York"
+
+[campuses.south]
+time_zone = "America/New_York"
+
+[campuses.west]
+time_zone = "America/Los_Angeles"
+
+[feeds]
+enabled = ["procurement", "inventory"]
+
+[limits]
+# a file is complete when its size and time have not changed for so long
+stable_s = 1.0
+# a sensor's tick ends its intake after so long
+tick_budget_s = 15.0
+# runs that one tick of one campus may ask for
+launches_per_tick = 15
+# a run that lost its worker is taken over when its lease ends
+lease_s = 60.0
+# a launched run that never began is launched again after so long
+relaunch_after_s = 120.0
+# request partitions kept in Dagster for each feed; older settled ones are retired
+live_partitions = 10000
+max_attempts = 5
+
+[database]
+# empty: hub.db in this folder. PostgreSQL: postgresql://user:password@host/database
+# The environment variables HUB_DATABASE_URL and HUB_DAGSTER_DATABASE_URL win over these.
+url = ""
+dagster_url = ""
+"""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CampusSettings(_Strict):
+    time_zone: str = "UTC"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone; write one like America/New_York") from error
+        return name
+
+
+class FeedSettings(_Strict):
+    enabled: list[str] = ["procurement", "inventory"]
+
+
+class Limits(_Strict):
+    stable_s: float = Field(default=1.0, ge=0.1, le=60)
+    tick_budget_s: float = Field(default=15.0, ge=1, le=40)
+    launches_per_tick: int = Field(default=15, ge=1, le=100)
+    lease_s: float = Field(default=60.0, ge=1, le=3600)
+    relaunch_after_s: float = Field(default=120.0, ge=5, le=86_400)
+    live_partitions: int = Field(default=10_000, ge=10, le=100_000)
+    max_attempts: int = Field(default=5, ge=1, le=20)
+
+
+class DatabaseSettings(_Strict):
+    url: str = ""
+    dagster_url: str = ""
+
+
+class _File(_Strict):
+    campuses: dict[str, CampusSettings]
+    feeds: FeedSettings = FeedSettings()
+    limits: Limits = Limits()
+    database: DatabaseSettings = DatabaseSettings()
+
+    @field_validator("campuses")
+    @classmethod
+    def _names(cls, campuses: dict[str, CampusSettings]) -> dict[str, CampusSettings]:
+        if not campuses:
+            raise ValueError("name at least one campus, for example [campuses.north]")
+        for name in campuses:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a campus name is lower-case letters, digits and _, a letter first")
+            if name == RESERVED_CAMPUS:
+                raise ValueError(f"{name!r} is reserved for what belongs to no campus; choose another name")
+        return campuses
+
+
+class Settings(_Strict):
+    """All settings of one hub, absolute and checked. Build it with `load`."""
+
+    home: Path
+    campuses: dict[str, CampusSettings]
+    feeds: tuple[str, ...]
+    limits: Limits
+    database_url: str
+    dagster_database_url: str
+
+    @property
+    def drop(self) -> Path:
+        return self.home / "drop"
+
+    @property
+    def archive(self) -> Path:
+        return self.home / "archive"
+
+    @property
+    def receipts(self) -> Path:
+        return self.home / "receipts"
+
+    @property
+    def staged(self) -> Path:
+        return self.home / "staged"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    def campus(self, name: str) -> Campus:
+        return Campus(name, self.campuses[name].time_zone)
+
+
+def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """`HUB_HOME`, or `data/` under the project."""
+    named = environment.get("HUB_HOME", "")
+    return Path(named).expanduser().resolve() if named else PROJECT / "data"
+
+
+def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; on an empty home write the defaults first. Raises SettingsError."""
+    home = home_folder(environment)
+    path = home / "hub.toml"
+    if not path.exists():
+        _write_defaults(path)
+    file = _parse(path)
+    enabled = [feed for feed in known_feeds if feed in file.feeds.enabled]
+    unknown = [feed for feed in file.feeds.enabled if feed not in known_feeds]
+    if unknown or not enabled:
+        raise SettingsError(
+            f"{path}: [feeds] enabled names {', '.join(unknown) or 'no feed'}. Choose from: {', '.join(known_feeds)}."
+        )
+    return Settings(
+        home=home,
+        campuses=file.campuses,
+        feeds=tuple(enabled),
+        limits=file.limits,
+        database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",
+        dagster_database_url=_psycopg2(environment.get("HUB_DAGSTER_DATABASE_URL") or file.database.dagster_url),
+    )
+
+
+def _write_defaults(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"hub.toml.{os.getpid()}")
+        draft.write_text(DEFAULT_TOML, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise SettingsError(
+            f"HUB_HOME is {path.parent}, where the hub can't write ({error.strerror}). "
+            "Set HUB_HOME to a folder that this user may write to."
+        ) from error
+
+
+def _parse(path: Path) -> _File:
+    try:
+        return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise SettingsError(f"{path}: {faults}. Correct or remove these settings.") from error
+
+
+def _psycopg2(url: str) -> str:
+    """dagster-postgres wants its driver written out; SQLAlchemy would take psycopg 3 otherwise."""
+    if not url:
+        return ""
+    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url):
+        raise SettingsError(
+            "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml) must be a PostgreSQL address: "
+            "postgresql://user:password@host/database. Leave it empty for SQLite."
+        )
+    return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)

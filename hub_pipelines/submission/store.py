@@ -1,0 +1,658 @@
+"""The submission table and every change of state. Each function runs in the caller's transaction.
+
+A change of state is a conditional UPDATE that names the state it leaves and, for a worker, the
+fencing token it holds: a paused worker's write changes no row and raises `LeaseLost`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
+from hub_pipelines.submission.model import (
+    COUNT_NAMES,
+    UNSETTLED,
+    Busy,
+    Cause,
+    Counts,
+    Envelope,
+    Failure,
+    IllegalMove,
+    Lease,
+    LeaseLost,
+    Repeat,
+    State,
+    Submission,
+    may_move,
+)
+from hub_pipelines.submission.retry import RetryPolicy
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("campus", String, nullable=False),
+    Column("feed", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("sender_key", String),
+    Column("source_name", String, nullable=False),
+    Column("source_key", String, nullable=False),
+    Column("source_version", Integer, nullable=False),
+    Column("revises", String),
+    Column("content_digest", String(64), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("received_day", Date, nullable=False),
+    Column("envelope", JsonText, nullable=False),
+    Column("state", String, nullable=False),
+    Column("cause", String),
+    Column("reason", Text),
+    Column("fix", Text),
+    Column("revision", Integer, nullable=False, default=1),
+    Column("launch", Integer, nullable=False, default=0),
+    Column("launched_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("token", Integer, nullable=False, default=0),
+    Column("lease_owner", String),
+    Column("lease_until", UtcDateTime),
+    Column("retry_at", UtcDateTime),
+    Column("staged", String(64)),
+    Column("registry_version", Integer),
+    Column("rows_received", Integer, nullable=False, default=0),
+    Column("rows_posted", Integer, nullable=False, default=0),
+    Column("rows_unchanged", Integer, nullable=False, default=0),
+    Column("rows_rejected", Integer, nullable=False, default=0),
+    Column("posted_at", UtcDateTime),
+    Column("settled_at", UtcDateTime),
+    Column("run_id", String),
+    Column("receipt_due", Boolean, nullable=False, default=False),
+    Column("partition_live", Boolean, nullable=False, default=False),
+    Index("submission_by_source", "campus", "feed", "source_key"),
+    Index("submission_by_digest", "content_digest"),
+)
+# small partial indexes keep a sensor's tick independent of how many submissions are settled
+Index(
+    "submission_unsettled",
+    submission.c.campus,
+    submission.c.priority,
+    submission.c.received_at,
+    postgresql_where=submission.c.state.in_([str(state) for state in UNSETTLED]),
+    sqlite_where=submission.c.state.in_([str(state) for state in UNSETTLED]),
+)
+Index(
+    "submission_receipt_due",
+    submission.c.campus,
+    submission.c.settled_at,
+    postgresql_where=submission.c.receipt_due,
+    sqlite_where=submission.c.receipt_due,
+)
+Index(
+    "submission_live",
+    submission.c.feed,
+    submission.c.settled_at,
+    postgresql_where=submission.c.partition_live,
+    sqlite_where=submission.c.partition_live,
+)
+Index("submission_by_day", submission.c.campus, submission.c.received_day)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("request_id", String, primary_key=True),
+    Column("token", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", String),
+    Column("error_type", String),
+    Column("error", Text),
+    Column("trace", Text),
+)
+
+
+# ---- reading
+
+
+def _submission(row: Any) -> Submission:
+    state = State(row.state)
+    return Submission(
+        envelope=Envelope.from_document(row.envelope),
+        state=state,
+        cause=Cause(row.cause) if row.cause else None,
+        reason=row.reason,
+        fix=row.fix,
+        revision=row.revision,
+        launch=row.launch,
+        launched_at=row.launched_at,
+        attempts=row.attempts,
+        token=row.token,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        retry_at=row.retry_at,
+        source_version=row.source_version,
+        revises=row.revises,
+        staged=row.staged,
+        counts=_counts(row, state),
+        posted_at=row.posted_at,
+        settled_at=row.settled_at,
+        registry_version=row.registry_version,
+        run_id=row.run_id,
+    )
+
+
+def _counts(row: Any, state: State) -> Counts:
+    """Rows not decided by a posting wait, are held or are dismissed with their submission."""
+    undecided = row.rows_received - row.rows_posted - row.rows_unchanged - row.rows_rejected
+    return Counts(
+        received=row.rows_received,
+        posted=row.rows_posted,
+        unchanged=row.rows_unchanged,
+        rejected=row.rows_rejected,
+        waiting=undecided if state in UNSETTLED else 0,
+        held=undecided if state is State.IN_REVIEW else 0,
+        dismissed=undecided if state is State.DISMISSED else 0,
+    )
+
+
+def find(tx: Transaction, request_id: str) -> Submission | None:
+    row = tx.execute(select(submission).where(submission.c.request_id == request_id)).first()
+    return _submission(row) if row else None
+
+
+def get(tx: Transaction, request_id: str) -> Submission:
+    """Raises IllegalMove with a plain text when there is no such submission."""
+    found = find(tx, request_id)
+    if found is None:
+        raise IllegalMove(f"There is no submission {request_id}.")
+    return found
+
+
+def find_by_sender_key(tx: Transaction, campus: str, feed: str, sender_key: str) -> Submission | None:
+    row = tx.execute(
+        select(submission).where(
+            submission.c.campus == campus, submission.c.feed == feed, submission.c.sender_key == sender_key
+        )
+    ).first()
+    return _submission(row) if row else None
+
+
+def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -> tuple[str | None, int]:
+    """request_id and version of the newest submission of a source; (None, 0) when there is none."""
+    row = tx.execute(
+        select(submission.c.request_id, submission.c.source_version)
+        .where(submission.c.campus == campus, submission.c.feed == feed, submission.c.source_key == source_key)
+        .order_by(submission.c.source_version.desc())
+        .limit(1)
+    ).first()
+    return (row.request_id, row.source_version) if row else (None, 0)
+
+
+def count_by_state(tx: Transaction) -> dict[str, int]:
+    found = dict(tx.execute(select(submission.c.state, func.count()).group_by(submission.c.state)).tuples().all())
+    return {str(state): found.get(str(state), 0) for state in State}
+
+
+def rows_by_scope(tx: Transaction) -> list[tuple[str, str, date, Counts]]:
+    """Row counts per campus, feed and received day: the conservation equation's left and right side."""
+    s = submission.c
+    undecided = s.rows_received - s.rows_posted - s.rows_unchanged - s.rows_rejected
+
+    def where(states: Iterable[State]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((s.state.in_([str(x) for x in states]), undecided), else_=0)), 0)
+
+    query = (
+        select(
+            s.campus,
+            s.feed,
+            s.received_day,
+            func.sum(s.rows_received).label("received"),
+            where(UNSETTLED).label("waiting"),
+            func.sum(s.rows_posted).label("posted"),
+            func.sum(s.rows_unchanged).label("unchanged"),
+            func.sum(s.rows_rejected).label("rejected"),
+            where([State.IN_REVIEW]).label("held"),
+            where([State.DISMISSED]).label("dismissed"),
+        )
+        .group_by(s.campus, s.feed, s.received_day)
+        .order_by(s.campus, s.feed, s.received_day)
+    )
+    found = []
+    for row in tx.execute(query).mappings():
+        counts = Counts(**{name: int(row[name]) for name in COUNT_NAMES if name in row})
+        found.append((row["campus"], row["feed"], row["received_day"], counts))
+    return found
+
+
+def unsettled_count(tx: Transaction, campus: str | None = None) -> int:
+    query = select(func.count()).where(submission.c.state.in_(UNSETTLED))
+    if campus is not None:
+        query = query.where(submission.c.campus == campus)
+    return tx.execute(query).scalar_one()
+
+
+def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:
+    rows = tx.execute(select(attempt).where(attempt.c.request_id == request_id).order_by(attempt.c.token))
+    return [dict(row) for row in rows.mappings()]
+
+
+# ---- arriving
+
+
+def add(
+    tx: Transaction,
+    envelope: Envelope,
+    *,
+    received_day: date,
+    source_key: str,
+    source_version: int,
+    revises: str | None,
+    priority: int,
+) -> bool:
+    """Register a new submission; False when its request_id is known already."""
+    result = tx.execute(
+        insert_or_ignore(tx, submission),
+        {
+            "request_id": envelope.request_id,
+            "campus": envelope.campus,
+            "feed": envelope.feed,
+            "priority": priority,
+            "sender_key": envelope.sender_key,
+            "source_name": envelope.source_name,
+            "source_key": source_key,
+            "source_version": source_version,
+            "revises": revises,
+            "content_digest": envelope.content_digest,
+            "received_at": envelope.received_at,
+            "received_day": received_day,
+            "envelope": envelope.document(),
+            "state": State.RECEIVED,
+            "revision": 1,
+            "launch": 0,
+            "attempts": 0,
+            "token": 0,
+            "rows_received": 0,
+            "rows_posted": 0,
+            "rows_unchanged": 0,
+            "rows_rejected": 0,
+            "receipt_due": False,
+            "partition_live": False,
+        },
+    )
+    return bool(result.rowcount == 1)
+
+
+# ---- launching
+
+
+def _runnable(now: datetime) -> ColumnElement[bool]:
+    s = submission.c
+    return or_(
+        s.state == State.RECEIVED,
+        and_(s.state == State.RETRYING, s.retry_at <= now),
+        and_(s.state == State.LEASED, s.lease_until < now),
+    )
+
+
+def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) -> list[Submission]:
+    """Submissions of a campus that a run should take up, best first.
+
+    A submission that was launched and did not move shows up again after `relaunch_after`; the caller
+    asks Dagster whether its run still lives. While submissions of a higher priority (a lower number)
+    wait, the others of the campus are not due: the registry is posted before it is asked.
+    """
+    now = database_now(tx)
+    s = submission.c
+    first = tx.execute(select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))).scalar()
+    not_launched = or_(
+        s.launched_at.is_(None),
+        s.launched_at < now - relaunch_after,
+        and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
+        and_(s.state == State.LEASED, s.launched_at < s.lease_until),
+    )
+    query = (
+        select(submission)
+        .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
+        .order_by(s.received_at, s.request_id)
+        .limit(limit)
+    )
+    return [_submission(row) for row in tx.execute(query)]
+
+
+def all_due(tx: Transaction, *, limit: int) -> list[Submission]:
+    """What can be worked on now over all campuses, whether launched or not; for a drain in one process."""
+    query = (
+        select(submission)
+        .where(submission.c.state.in_(UNSETTLED), _runnable(database_now(tx)))
+        .order_by(submission.c.priority, submission.c.received_at, submission.c.request_id)
+        .limit(limit)
+    )
+    return [_submission(row) for row in tx.execute(query)]
+
+
+def mark_launched(tx: Transaction, request_id: str) -> Submission:
+    """Count a launch; the returned submission's `run_key` is the one to launch with."""
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == request_id)
+        .values(launch=submission.c.launch + 1, launched_at=database_now(tx), partition_live=True)
+    )
+    return get(tx, request_id)
+
+
+def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> list[str]:
+    """Settled submissions, oldest first, whose partitions exceed the `keep` newest live ones."""
+    s = submission.c
+    live = tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
+    if live <= keep:
+        return []
+    query = (
+        select(s.request_id)
+        .where(s.feed == feed, s.partition_live, s.state.not_in(UNSETTLED))
+        .order_by(s.settled_at)
+        .limit(min(limit, live - keep))
+    )
+    return list(tx.execute(query).scalars())
+
+
+def mark_retired(tx: Transaction, request_ids: Sequence[str]) -> None:
+    tx.execute(update(submission).where(submission.c.request_id.in_(request_ids)).values(partition_live=False))
+
+
+# ---- leasing
+
+
+def take_lease(
+    tx: Transaction, request_id: str, owner: str, *, lease_s: float, policy: RetryPolicy
+) -> Lease | Busy | Repeat:
+    """Take the right to work on a submission, or take it over when its last holder's time is up.
+
+    The same owner asking again gets its own lease, extended. One taken over after the last attempt
+    is not leased again: the caller sees `Busy` and the submission goes to review (`exhaust`).
+    """
+    now = database_now(tx)
+    lock = select(submission).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)
+    row = tx.execute(lock).first()
+    if row is None:
+        return Busy(request_id, get(tx, request_id).state)
+    current = _submission(row)
+    if current.state is State.LEASED and current.lease_owner == owner and _alive(current, now):
+        return _extend(tx, current, now, lease_s)
+    if not may_move(current.state, State.LEASED):
+        return Repeat(request_id, current.state)
+    waiting = current.state is State.RETRYING and current.retry_at is not None and current.retry_at > now
+    if waiting or (current.state is State.LEASED and _alive(current, now)) or policy.is_last(current.attempts):
+        return Busy(request_id, current.state)
+    if current.state is State.LEASED:
+        _end_attempt(tx, request_id, current.token, now, "lease expired", None)
+    until = now + timedelta(seconds=lease_s)
+    token = current.token + 1
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == request_id, submission.c.token == current.token)
+        .values(
+            state=State.LEASED,
+            token=token,
+            attempts=current.attempts + 1,
+            lease_owner=owner,
+            lease_until=until,
+            retry_at=None,
+            run_id=owner,
+        )
+    )
+    tx.execute(
+        attempt.insert(),
+        {
+            "request_id": request_id,
+            "token": token,
+            "revision": current.revision,
+            "owner": owner,
+            "started_at": now,
+        },
+    )
+    return Lease(request_id, current.revision, token, owner, until)
+
+
+def _alive(current: Submission, now: datetime) -> bool:
+    return current.lease_until is not None and current.lease_until >= now
+
+
+def _extend(tx: Transaction, current: Submission, now: datetime, lease_s: float) -> Lease:
+    until = now + timedelta(seconds=lease_s)
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == current.request_id, submission.c.token == current.token)
+        .values(lease_until=until)
+    )
+    return Lease(current.request_id, current.revision, current.token, current.lease_owner or "", until)
+
+
+def extend_lease(tx: Transaction, lease: Lease, *, lease_s: float) -> Lease:
+    """Raises LeaseLost when the lease has been outdated."""
+    until = database_now(tx) + timedelta(seconds=lease_s)
+    _fenced(tx, lease, {"lease_until": until})
+    return Lease(lease.request_id, lease.revision, lease.token, lease.owner, until)
+
+
+def _fenced(tx: Transaction, lease: Lease, values: dict[str, Any]) -> None:
+    """The fence: change the submission only while this lease's token is the newest; it stays locked until commit."""
+    changed = tx.execute(
+        update(submission)
+        .where(
+            submission.c.request_id == lease.request_id,
+            submission.c.state == State.LEASED,
+            submission.c.token == lease.token,
+        )
+        .values(**values)
+    ).rowcount
+    if changed != 1:
+        raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
+
+
+def hold(tx: Transaction, lease: Lease) -> None:
+    """First statement of a posting: check the fencing token and keep the row locked. Raises LeaseLost."""
+    _fenced(tx, lease, {"token": lease.token})
+
+
+def record_staged(
+    tx: Transaction, lease: Lease, *, staged: str, rows_received: int, registry_version: int | None
+) -> None:
+    _fenced(
+        tx,
+        lease,
+        {
+            "staged": staged,
+            "rows_received": rows_received,
+            "rows_posted": 0,
+            "rows_unchanged": 0,
+            "rows_rejected": 0,
+            "registry_version": registry_version,
+        },
+    )
+
+
+def settle_posted(tx: Transaction, lease: Lease, *, posted: int, unchanged: int, rejected: int) -> datetime:
+    now = database_now(tx)
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.POSTED,
+            "cause": None,
+            "reason": None,
+            "fix": None,
+            "rows_posted": posted,
+            "rows_unchanged": unchanged,
+            "rows_rejected": rejected,
+            "posted_at": now,
+            "settled_at": now,
+            "lease_owner": None,
+            "lease_until": None,
+            "receipt_due": True,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "posted", None)
+    return now
+
+
+def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timedelta) -> datetime:
+    now = database_now(tx)
+    retry_at = now + wait
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.RETRYING,
+            "retry_at": retry_at,
+            "reason": failure.reason,
+            "fix": failure.fix,
+            "lease_owner": None,
+            "lease_until": None,
+            "launched_at": None,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "failed, to be tried again", failure)
+    return retry_at
+
+
+def settle_in_review(tx: Transaction, lease: Lease, cause: Cause, failure: Failure) -> None:
+    now = database_now(tx)
+    _fenced(tx, lease, _in_review(cause, failure, now))
+    _end_attempt(tx, lease.request_id, lease.token, now, f"in review: {cause}", failure)
+
+
+def shelve(tx: Transaction, request_id: str, cause: Cause, failure: Failure) -> None:
+    """Put an arrival that no run can work on straight into review. Raises IllegalMove."""
+    _move(tx, request_id, (State.RECEIVED, State.RETRYING), _in_review(cause, failure, database_now(tx)))
+
+
+def exhausted(tx: Transaction, *, policy: RetryPolicy, limit: int) -> list[Submission]:
+    """Leases that ran out on their last attempt: nobody may take them over."""
+    query = (
+        select(submission)
+        .where(
+            submission.c.state == State.LEASED,
+            submission.c.lease_until < database_now(tx),
+            submission.c.attempts >= policy.max_attempts,
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [_submission(row) for row in tx.execute(query)]
+
+
+def _in_review(cause: Cause, failure: Failure, now: datetime) -> dict[str, Any]:
+    return {
+        "state": State.IN_REVIEW,
+        "cause": cause,
+        "reason": failure.reason,
+        "fix": failure.fix,
+        "settled_at": now,
+        "lease_owner": None,
+        "lease_until": None,
+        "receipt_due": True,
+    }
+
+
+def _end_attempt(
+    tx: Transaction, request_id: str, token: int, now: datetime, outcome: str, failure: Failure | None
+) -> None:
+    tx.execute(
+        update(attempt)
+        .where(attempt.c.request_id == request_id, attempt.c.token == token, attempt.c.ended_at.is_(None))
+        .values(
+            ended_at=now,
+            outcome=outcome,
+            error_type=failure.error_type if failure else None,
+            error=failure.reason if failure else None,
+            trace=failure.trace if failure else None,
+        )
+    )
+
+
+# ---- decisions of people
+
+
+def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
+    """Back to `received` under the next revision: a replay from review, or applied again once posted."""
+    _move(
+        tx,
+        request_id,
+        (come_from,),
+        {
+            "state": State.RECEIVED,
+            "cause": None,
+            "reason": None,
+            "fix": None,
+            "revision": submission.c.revision + 1,
+            "attempts": 0,
+            "launched_at": None,
+            "settled_at": None,
+            "staged": None,
+            "rows_received": 0,
+            "rows_posted": 0,
+            "rows_unchanged": 0,
+            "rows_rejected": 0,
+        },
+    )
+    return get(tx, request_id)
+
+
+def dismiss(tx: Transaction, request_id: str, reason: str) -> None:
+    _move(
+        tx,
+        request_id,
+        (State.IN_REVIEW,),
+        {"state": State.DISMISSED, "reason": reason, "settled_at": database_now(tx), "receipt_due": True},
+    )
+
+
+def _move(tx: Transaction, request_id: str, come_from: Sequence[State], values: dict[str, Any]) -> None:
+    after = State(values["state"])
+    legal = [state for state in come_from if may_move(state, after)]
+    changed = tx.execute(
+        update(submission).where(submission.c.request_id == request_id, submission.c.state.in_(legal)).values(**values)
+    ).rowcount
+    if changed != 1:
+        current = get(tx, request_id)
+        raise IllegalMove(f"{request_id} is {current.state}; it can't become {after} from there.")
+
+
+# ---- receipts
+
+
+def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[str]:
+    query = select(submission.c.request_id).where(submission.c.receipt_due)
+    if campus is not None:
+        query = query.where(submission.c.campus == campus)
+    return list(tx.execute(query.order_by(submission.c.settled_at).limit(limit)).scalars())
+
+
+def mark_receipted(tx: Transaction, current: Submission) -> None:
+    """The receipt shows this state and revision; a change since then keeps it due."""
+    tx.execute(
+        update(submission)
+        .where(
+            submission.c.request_id == current.request_id,
+            submission.c.state == current.state,
+            submission.c.revision == current.revision,
+        )
+        .values(receipt_due=False)
+    )

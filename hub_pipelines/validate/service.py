@@ -1,0 +1,208 @@
+"""The verdict on each row of a table.
+
+Belongs here: the order of the checks and the ones that need more than one cell (registry, repeats).
+Not here: reading the file, rules on one value, storing verdicts.
+"""
+
+import datetime
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from hub_pipelines.validate.columns import ColumnMap, map_columns
+from hub_pipelines.validate.feeds.types import campus_names
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, Registry, RejectedRow, Verdict
+from hub_pipelines.validate.readers import Table
+
+_CHUNK_ROWS = 5_000
+_SHOWN_CHARACTERS = 200
+# finding a similar tag compares with the whole registry; a file of nothing but unknown tags must not take hours
+_MOST_SUGGESTIONS = 200
+
+
+@dataclass(slots=True)
+class _Judged:
+    """A row under way: `key` is set as soon as the key cell itself is sound, `values` when the whole row is."""
+
+    row_no: int
+    key_cell: Cell
+    key: str | None = None
+    values: dict[str, object] | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    def is_good(self) -> bool:
+        return self.values is not None and all(found.severity == "warn" for found in self.problems)
+
+
+def validate(
+    table: Table, feed: Feed, *, campus: str, campuses: Collection[str], registry: Registry
+) -> Iterator[AcceptedRow | RejectedRow]:
+    """One verdict per row, in the file's order. Raises Unreadable before the first one if columns are missing."""
+    rows = _RowCheck(feed, map_columns(table.header, feed), len(table.header), campus_names(campuses))
+    return _verdicts(table, rows, feed, campus, registry)
+
+
+def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
+    """What a staged file records about how its verdicts came to be."""
+    return {
+        "record_type": feed.record_type,
+        "contract_version": feed.contract_version,
+        "registry_version": registry.version,
+        "reader": dict(table.facts),
+        "header": list(table.header),
+    }
+
+
+def _verdicts(table: Table, rows: "_RowCheck", feed: Feed, campus: str, registry: Registry) -> Iterator[Verdict]:
+    tags = _TagCheck(feed.key_column, campus, registry) if feed.checks_tags else None
+    posted: dict[str, int] = {}
+    source = iter(table.rows)
+    while chunk := [rows.judge(row_no, cells) for row_no, cells in islice(source, _CHUNK_ROWS)]:
+        if tags is not None:
+            tags.check(chunk)
+        for row in chunk:
+            yield _verdict(row, posted, feed.key_column)
+
+
+def _verdict(row: _Judged, posted: dict[str, int], key_column: str) -> Verdict:
+    if row.key is None or row.values is None or not row.is_good():
+        return RejectedRow(row.row_no, tuple(row.problems))
+    first = posted.setdefault(row.key, row.row_no)
+    if first == row.row_no:
+        return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
+    repeated = Problem(
+        "repeated_in_file",
+        key_column,
+        shown(row.key_cell),
+        f"Row {first} of this file already has this {key_column.replace('_', ' ')}, and only that row was taken.",
+        "Keep one row for it, or correct the one that is wrong",
+    )
+    return RejectedRow(row.row_no, (*row.problems, repeated))
+
+
+def shown(cell: object) -> str | None:
+    """A cell as a report shows it."""
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return str(cell)[:_SHOWN_CHARACTERS]
+
+
+class _RowCheck:
+    """The checks that need nothing but the row."""
+
+    def __init__(self, feed: Feed, columns: ColumnMap, width: int, context: dict[str, dict[str, str]]) -> None:
+        self._validate = feed.row_model.model_validate
+        key_field = feed.row_model.model_fields[feed.key_column]
+        self._parse_key: Callable[[Cell], str] = TypeAdapter(key_field.rebuild_annotation()).validate_python
+        self._key_column = feed.key_column
+        self._key_position = columns.positions[feed.key_column]
+        self._positions = tuple(columns.positions.items())
+        self._unknown = columns.unknown
+        self._width = width
+        self._context = context
+
+    def judge(self, row_no: int, cells: list[Cell]) -> _Judged:
+        surplus = len(cells) - self._width
+        if surplus > 0 and not all(_is_blank(cell) for cell in cells[self._width :]):
+            return _Judged(row_no, None, problems=[self._too_many_cells(cells)])
+        if surplus < 0:
+            cells = cells + [None] * -surplus
+        row = _Judged(row_no, cells[self._key_position])
+        try:
+            model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
+        except ValidationError as error:
+            row.problems = [_problem(found) for found in error.errors(include_url=False)]
+            row.key = self._sound_key(row)
+        else:
+            row.values = dict(model.__dict__)
+            row.key = str(row.values[self._key_column])
+            if other := self._other(cells):
+                row.values["other"] = other
+        return row
+
+    def _sound_key(self, row: _Judged) -> str | None:
+        if any(found.column == self._key_column for found in row.problems):
+            return None
+        return self._parse_key(row.key_cell)
+
+    def _other(self, cells: list[Cell]) -> dict[str, str]:
+        return {name: str(cells[at]) for at, name in self._unknown if not _is_blank(cells[at])}
+
+    def _too_many_cells(self, cells: list[Cell]) -> Problem:
+        return Problem(
+            "too_many_cells",
+            None,
+            shown(next(cell for cell in cells[self._width :] if not _is_blank(cell))),
+            f"The row has {len(cells)} cells but the header has {self._width}, so values may stand in wrong columns.",
+            "Look for a comma inside a cell that is not in quotation marks, or name the extra column",
+        )
+
+
+def _is_blank(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _problem(found: ErrorDetails) -> Problem:
+    suggestion = found.get("ctx", {}).get("suggestion")
+    return Problem(found["type"], str(found["loc"][0]), shown(found["input"]), found["msg"], suggestion)
+
+
+class _TagCheck:
+    """Compares a chunk's tags with procurement's registry, in one question per chunk."""
+
+    def __init__(self, column: str, campus: str, registry: Registry) -> None:
+        self._column = column
+        self._campus = campus
+        self._registry = registry
+        self._suggestions: dict[str, str | None] = {}
+        self._unknown_reason = _unknown_reason(registry.updated_at)
+
+    def check(self, rows: list[_Judged]) -> None:
+        known = self._registry.campuses({row.key for row in rows if row.key is not None})
+        for row in rows:
+            if row.key is None:
+                continue
+            owner = known.get(row.key)
+            if owner is None:
+                row.problems.append(self._unknown(row))
+            elif owner.casefold() != self._campus.casefold():
+                row.problems.append(self._elsewhere(row, owner))
+
+    def _unknown(self, row: _Judged) -> Problem:
+        suggestion = self._suggest(row.key or "")
+        return Problem("tag_not_in_registry", self._column, shown(row.key_cell), self._unknown_reason, suggestion)
+
+    def _suggest(self, tag: str) -> str | None:
+        if self._registry.updated_at is None:
+            return None
+        if tag not in self._suggestions:
+            if len(self._suggestions) >= _MOST_SUGGESTIONS:
+                return None
+            self._suggestions[tag] = self._registry.nearest(tag)
+        return self._suggestions[tag]
+
+    def _elsewhere(self, row: _Judged, owner: str) -> Problem:
+        return Problem(
+            "tag_of_another_campus",
+            self._column,
+            shown(row.key_cell),
+            f"Procurement registered this tag for the campus {owner}, and this file came from {self._campus}.",
+            "Check whether the item was moved or the tag mistyped",
+            "warn",
+        )
+
+
+def _unknown_reason(updated_at: datetime.datetime | None) -> str:
+    if updated_at is None:
+        return (
+            "The procurement registry has no entries yet, so no tag can be confirmed until procurement sends its file."
+        )
+    as_of = f"{updated_at:%Y-%m-%d %H:%M} {updated_at.tzname() or ''}".rstrip()
+    return f"Procurement has not registered this tag: it is not in the registry as of {as_of}."

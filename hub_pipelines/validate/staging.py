@@ -1,0 +1,176 @@
+"""Verdicts as one file that is named by its content.
+
+Belongs here: writing and reading the staged Parquet file. Not here: how verdicts come about, where the file goes next.
+Equal verdicts give equal bytes, so staging the same submission again gives the same name.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hub_pipelines.common.errors import Permanent
+from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_ROW_GROUP = 20_000
+_SUMMARY_KEY = "hub.summary"
+_BLOCK = 1024 * 1024
+
+
+class StagedFileChanged(Permanent):
+    """The staged file is not the one that was written."""
+
+    cause = "integrity"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedHandle:
+    digest: str
+    path: Path
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings."""
+
+    row_no: int
+    verdict: Literal["accepted", "rejected"]
+    key: str | None
+    values: str | None
+    problems: list[dict[str, Any]]
+
+
+def canonical_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
+    writer = StagedWriter(directory)
+    try:
+        for verdict in verdicts:
+            writer.add(verdict)
+        return writer.finish(summary_base)
+    finally:
+        writer.discard()
+
+
+class StagedWriter:
+    """Writes verdicts as they come. `finish` gives the file its name; `discard` removes an unfinished one."""
+
+    def __init__(self, directory: Path) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self._directory = directory
+        self._temporary = directory / f".staging-{uuid.uuid4().hex}"
+        self._schema = _schema()
+        self._writer = pyarrow.parquet.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        self._rows: list[dict[str, object]] = []
+        self._counts: Counter[str] = Counter()
+        self._rules: Counter[str] = Counter()
+
+    def add(self, verdict: Verdict) -> None:
+        if isinstance(verdict, AcceptedRow):
+            self._append(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), verdict.findings)
+        else:
+            self._append(verdict.row_no, "rejected", None, None, verdict.problems)
+        if len(self._rows) == _ROW_GROUP:
+            self._flush()
+
+    def _append(
+        self, row_no: int, verdict: str, key: str | None, values: str | None, problems: tuple[Problem, ...]
+    ) -> None:
+        found = canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
+        self._rows.append({"row_no": row_no, "verdict": verdict, "key": key, "values": values, "problems": found})
+        self._counts[verdict] += 1
+        self._rules.update(problem.rule for problem in problems)
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        if self._rows:
+            self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows = []
+
+    def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
+        self._flush()
+        summary: dict[str, Any] = {
+            **summary_base,
+            "received": self._counts.total(),
+            "accepted": self._counts["accepted"],
+            "rejected": self._counts["rejected"],
+            "rules": dict(sorted(self._rules.items())),
+        }
+        self._writer.add_key_value_metadata({_SUMMARY_KEY: canonical_json(summary)})
+        self._writer.close()
+        _sync(self._temporary)
+        digest = _digest(self._temporary)
+        path = self._directory / f"{digest}.parquet"
+        self._temporary.rename(path)
+        _sync(self._directory)
+        return StagedHandle(digest, path, summary)
+
+    def discard(self) -> None:
+        self._writer.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def _schema() -> "pyarrow.Schema":
+    import pyarrow
+
+    return pyarrow.schema(
+        [
+            pyarrow.field("row_no", pyarrow.int64(), nullable=False),
+            pyarrow.field("verdict", pyarrow.string(), nullable=False),
+            pyarrow.field("key", pyarrow.string()),
+            pyarrow.field("values", pyarrow.string()),
+            pyarrow.field("problems", pyarrow.string(), nullable=False),
+        ]
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_staged(path: Path, *, digest: str | None = None) -> tuple[dict[str, Any], Iterator[StagedRow]]:
+    """The summary and the rows, one row group in memory at a time. With `digest`, the bytes are compared first."""
+    import pyarrow.parquet
+
+    if digest is not None and _digest(path) != digest:
+        raise StagedFileChanged(
+            f"The staged file {path.name} has changed since it was written.", "Validate the submission again."
+        )
+    with pyarrow.parquet.ParquetFile(path) as file:
+        summary: dict[str, Any] = json.loads(file.metadata.metadata[_SUMMARY_KEY.encode()])
+    return summary, _rows(path)
+
+
+def _rows(path: Path) -> Iterator[StagedRow]:
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group).to_pylist():
+                yield StagedRow(**{**row, "problems": json.loads(row["problems"])})

@@ -1,0 +1,192 @@
+"""What receipts say and how they are written. Not here: how a receipt's facts are found."""
+
+import json
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from hub_pipelines.report.model import ChangedRow, Counts, Line, Outcome, Receipt
+from hub_pipelines.report.render import headline, to_html, to_json
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ALL_TAKEN = Counts(received=12, posted=12, unchanged=0, rejected=0, held=0)
+UNCOUNTED = Counts(0, 0, 0, 0, 0)
+PLAIN = Receipt(
+    title_source="stock.xlsx",
+    campus="north",
+    feed="inventory",
+    outcome="posted",
+    headline_reason=None,
+    next_step=None,
+    request_id="S-1",
+    received_at=NOON,
+    settled_at=NOON,
+    time_zone="America/New_York",
+    content_digest="ab" * 32,
+    counts=ALL_TAKEN,
+    problems=(),
+    problems_total=0,
+    warnings=(),
+    revises=None,
+    source_version=1,
+    first_seen_at=None,
+    first_request_id=None,
+    changed_since=(),
+    changed_since_total=0,
+    apply_again_command=None,
+    registry_version=3,
+    registry_date=NOON,
+    archived_copy="archive/ab/stock.xlsx",
+    needs_registry=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counts", "reason", "expected"),
+    [
+        ("posted", ALL_TAKEN, None, "All 12 rows were taken"),
+        ("posted", Counts(1, 1, 0, 0, 0), None, "The only row was taken"),
+        ("posted", Counts(12, 9, 0, 3, 0), None, "9 of 12 rows were taken, 3 need your attention"),
+        (
+            "posted",
+            Counts(1200, 1196, 2, 1, 1),
+            None,
+            "1,196 of 1,200 rows were taken, 2 were already up to date, 1 needs your attention, 1 is held for a person",
+        ),
+        ("nothing_posted", UNCOUNTED, None, "Nothing was taken: the file is empty"),
+        ("nothing_posted", Counts(12, 0, 12, 0, 0), None, "Nothing new: all 12 rows were already up to date"),
+        ("nothing_posted", Counts(12, 0, 0, 12, 0), None, "Nothing was taken: all 12 rows need your attention"),
+        ("nothing_posted", Counts(1, 0, 0, 0, 1), None, "Nothing was taken: the only row is held for a person"),
+        (
+            "nothing_posted",
+            Counts(5, 0, 4, 1, 0),
+            None,
+            "Nothing was taken: of 5 rows, 4 were already up to date, 1 needs your attention",
+        ),
+        ("in_review", UNCOUNTED, "a heading is new.", "A person at the hub will look at this file: a heading is new"),
+        ("duplicate", UNCOUNTED, None, "We already have this file"),
+        ("refused", UNCOUNTED, "it is a picture", "Nothing was taken: it is a picture"),
+        ("refused", UNCOUNTED, None, "Nothing was taken: the file could not be accepted"),
+        ("waiting", UNCOUNTED, None, "Not finished yet: this file will be tried again"),
+        ("dismissed", UNCOUNTED, None, "This file was set aside and nothing was taken"),
+        ("conflict", UNCOUNTED, None, "This file does not agree with what we already have"),
+    ],
+)
+def test_the_headline_says_what_happened(outcome: Outcome, counts: Counts, reason: str | None, expected: str) -> None:
+    receipt = replace(PLAIN, outcome=outcome, counts=counts, headline_reason=reason)
+    assert headline(receipt) == expected
+    assert f"<h1>{expected}</h1>" in to_html(receipt)
+
+
+def test_hostile_values_are_shown_and_never_obeyed() -> None:
+    attack = "<script>alert('x')</script>\"><img src=x onerror=1>"
+    line = Line(2, attack, attack, attack, attack)
+    page = to_html(
+        replace(
+            PLAIN,
+            outcome="duplicate",
+            title_source=attack,
+            campus=attack,
+            feed=attack,
+            next_step=attack,
+            request_id=attack,
+            archived_copy=attack,
+            problems=(line,),
+            problems_total=1,
+            warnings=(line,),
+            changed_since=(ChangedRow(attack, attack, NOON),),
+            changed_since_total=1,
+            apply_again_command=attack,
+        )
+    )
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    assert not re.search(r"https?://|<link|<script|@import|url\(", to_html(PLAIN))
+
+
+def test_two_problems_in_one_row_share_its_row_number() -> None:
+    lines = (
+        Line(7, "unit", "bottle", "not a known unit", "use ea"),
+        Line(3, "quantity", "-1", "below zero", None),
+        Line(7, "location", None, "is missing", "fill it in"),
+    )
+    page = to_html(replace(PLAIN, problems=lines, problems_total=40))
+    assert '<th scope="rowgroup" rowspan="2" class="row">7</th>' in page
+    assert page.index(">3</th>") < page.index(">7</th>")
+    assert "(empty)" in page
+    assert "the first 3 of 40 problems" in page
+
+
+def test_a_problem_of_the_whole_file_has_no_row_number() -> None:
+    page = to_html(replace(PLAIN, problems=(Line(0, None, None, "no headings", None),), problems_total=1))
+    assert ">Whole file</th>" in page
+
+
+def test_rows_not_taken_come_with_steps_to_send_them_again() -> None:
+    page = to_html(replace(PLAIN, counts=Counts(12, 9, 0, 3, 0)))
+    assert "Fix the rows listed above in your own spreadsheet." in page
+    assert "Only the rows you changed are taken; nothing is taken twice." in page
+
+
+def test_a_file_fully_taken_asks_for_nothing() -> None:
+    assert "Nothing. You are done." in to_html(PLAIN)
+
+
+def test_a_missing_procurement_list_is_asked_for() -> None:
+    assert "no procurement list for campus north" in to_html(replace(PLAIN, needs_registry=True))
+
+
+def test_only_counts_that_matter_are_shown() -> None:
+    page = to_html(replace(PLAIN, counts=Counts(12, 10, 0, 2, 0)))
+    shown = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page)
+    assert shown == [("Rows in your file", "12"), ("Taken", "10"), ("Not taken", "2")]
+
+
+def test_rows_that_were_never_counted_are_not_shown_as_zero() -> None:
+    assert "Rows in your file" not in to_html(replace(PLAIN, outcome="refused", counts=UNCOUNTED))
+
+
+def test_a_duplicate_tells_of_the_first_copy_and_how_to_apply_again() -> None:
+    page = to_html(
+        replace(
+            PLAIN,
+            outcome="duplicate",
+            first_seen_at=NOON,
+            first_request_id="S-0",
+            changed_since=(ChangedRow("NC-0001", "newer.csv", NOON),),
+            changed_since_total=5,
+            apply_again_command="hub apply-again S-0",
+        )
+    )
+    assert "No row was changed by this copy" in page
+    assert "2 March 2026, 07:00:00 EST" in page
+    assert "NC-0001" in page
+    assert "This page shows 1 of 5." in page
+    assert "hub apply-again S-0" in page
+
+
+def test_times_are_shown_with_the_zone_of_their_season() -> None:
+    page = to_html(replace(PLAIN, received_at=datetime(2026, 7, 1, 12, 0, tzinfo=UTC)))
+    assert "1 July 2026, 08:00:00 EDT" in page
+
+
+def test_a_time_without_a_zone_is_an_error_and_not_a_guess() -> None:
+    receipt = replace(PLAIN, received_at=datetime(2026, 3, 2, 12, 0))
+    for write in (to_html, to_json):
+        with pytest.raises(ValueError, match="need a time zone"):
+            write(receipt)
+
+
+def test_the_file_for_programs_is_stable() -> None:
+    text = to_json(PLAIN)
+    content = json.loads(text)
+    assert text == to_json(replace(PLAIN))
+    assert list(content) == ["headline", *(field.name for field in fields(Receipt))]
+    assert content["received_at"] == "2026-03-02T12:00:00+00:00"
+    assert text.startswith('{\n  "headline": "All 12 rows were taken",\n  "title_source": "stock.xlsx",\n')

@@ -1,0 +1,69 @@
+from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
+from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.service import validate
+
+from .builders import GOOD_ROW, INVENTORY, AllTags, SomeTags, row, verdicts
+
+
+def rules(verdict: AcceptedRow | RejectedRow) -> list[str]:
+    assert isinstance(verdict, RejectedRow)
+    return [found.rule for found in verdict.problems]
+
+
+def test_the_second_row_of_a_tag_is_rejected_and_names_the_first() -> None:
+    first, second = verdicts([row(), row(asset_tag="tag-1", item_name="Other")])
+    assert isinstance(first, AcceptedRow)
+    assert rules(second) == ["repeated_in_file"]
+    assert isinstance(second, RejectedRow)
+    assert "Row 2 " in second.problems[0].reason
+
+
+def test_a_bad_row_does_not_use_up_its_tag() -> None:
+    bad, good = verdicts([row(quantity="lots"), row()])
+    assert rules(bad) == ["bad_quantity"]
+    assert isinstance(good, AcceptedRow)
+
+
+def test_an_unknown_tag_is_reported_with_the_rows_other_defects() -> None:
+    (verdict,) = verdicts([row(unit="pcs")], registry=SomeTags({}))
+    assert rules(verdict) == ["unknown_unit", "tag_not_in_registry"]
+    assert isinstance(verdict, RejectedRow)
+    assert "2024-05-01" in verdict.problems[1].reason
+    assert verdict.problems[1].suggestion == "TAG-1-NEAR"
+
+
+def test_a_tag_that_cannot_be_read_is_not_looked_up() -> None:
+    (verdict,) = verdicts([row(asset_tag="A B")], registry=SomeTags({}))
+    assert rules(verdict) == ["bad_asset_tag"]
+
+
+def test_an_empty_registry_is_said_to_be_empty() -> None:
+    (verdict,) = verdicts([row()], registry=SomeTags({}, empty=True))
+    assert isinstance(verdict, RejectedRow)
+    assert verdict.problems[0].reason.startswith("The procurement registry has no entries yet")
+    assert verdict.problems[0].suggestion is None
+
+
+def test_a_tag_of_another_campus_is_accepted_with_a_warning() -> None:
+    (verdict,) = verdicts([row()], registry=SomeTags({"TAG-1": "South"}))
+    assert isinstance(verdict, AcceptedRow)
+    assert [(each.rule, each.severity) for each in verdict.findings] == [("tag_of_another_campus", "warn")]
+
+
+def test_a_row_wider_than_the_header_is_rejected_rather_than_shifted() -> None:
+    cells: list[Cell] = [*GOOD_ROW.values(), "surplus"]
+    table = Table(list(GOOD_ROW), 1, iter([(2, cells)]), {})
+    (verdict,) = validate(table, INVENTORY, campus="North", campuses=["North"], registry=AllTags())
+    assert rules(verdict) == ["too_many_cells"]
+
+
+def test_a_short_row_lacks_only_its_last_cells() -> None:
+    table = Table(list(GOOD_ROW), 1, iter([(2, list(GOOD_ROW.values())[:9])]), {})
+    (verdict,) = validate(table, INVENTORY, campus="North", campuses=["North"], registry=AllTags())
+    assert rules(verdict) == ["missing_value"]
+
+
+def test_every_row_gets_one_verdict_in_order_across_chunks() -> None:
+    found = verdicts([row(asset_tag=f"T{number % 6000}") for number in range(11_000)])
+    assert [verdict.row_no for verdict in found] == list(range(2, 11_002))
+    assert sum(isinstance(verdict, AcceptedRow) for verdict in found) == 6000
