@@ -44,9 +44,7 @@ class Hub:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
-    def submit(
-        self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None, apply_again: bool = False
-    ) -> Arrival:
+    def submit(self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None) -> Arrival:
         """Take a file from the command line; it stays where it is. Raises OSError when it can't be read."""
         with path.open("rb") as source:
             stored: Stored = self.archive.put(source)
@@ -62,7 +60,6 @@ class Hub:
                 size_bytes=stored.size_bytes,
                 headers={"file_name": name, "submitted_by": actor},
                 sender_key=sender_key,
-                apply_again=apply_again,
             )
         )
 

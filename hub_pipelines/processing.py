@@ -9,7 +9,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
@@ -34,7 +36,6 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Feed, Verdict
 from hub_pipelines.validate.readers import Table, open_table
 from hub_pipelines.validate.service import describe, validate
@@ -195,6 +196,12 @@ class Processing:
             )
         return handle
 
+    def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
+        """The first problems of a staged submission, each with its row."""
+        _, rows = read_staged(handle.path)
+        found = ({"row": row.row_no, **problem} for row in rows for problem in row.problems)
+        return list(islice(found, limit))
+
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction; validate again when the registry has moved meanwhile."""
         for _ in range(_REGISTRY_TRIES):
@@ -234,9 +241,8 @@ class Processing:
             return sum(1 for _ in table.rows)
 
     def _table(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
-        known = {**feed.aliases, **{normalise_header(column): column for column in feed.columns}}
         path = self.archive.object_path(current.envelope.content_digest)
-        return open_table(path, current.envelope.source_name, known=lambda text: known.get(normalise_header(text)))
+        return open_table(path, current.envelope.source_name, known=feed.aliases.get)
 
     def staged_path(self, digest: str) -> Path:
         return self.staged / f"{digest}.parquet"

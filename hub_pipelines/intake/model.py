@@ -35,7 +35,6 @@ class Payload:
     size_bytes: int
     headers: dict[str, str] = field(default_factory=dict)
     sender_key: str | None = None
-    apply_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

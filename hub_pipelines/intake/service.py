@@ -18,7 +18,7 @@ from hub_pipelines.common.scope import RESERVED, Campus, Scope
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
 
 ACTOR = "hub/intake"
 
@@ -142,15 +142,12 @@ class Intake:
 
     def _duplicate(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
         new = _arrival(payload, envelope, Outcome.DUPLICATE)
-        if payload.apply_again:
-            submissions.reopen(tx, first.request_id, come_from=State.POSTED)
         self._record(
             tx,
             new,
             {
                 "first_received_at": first.envelope.received_at.isoformat(),
                 "first_state": first.state,
-                "applied_again": payload.apply_again,
             },
         )
         return new

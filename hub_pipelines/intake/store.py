@@ -24,6 +24,7 @@ arrival = Table(
     Column("fix", Text),
     Column("receipt_due", Boolean, nullable=False),
     Index("arrival_request_id", "request_id"),
+    Index("arrival_by_time", "arrived_at"),
 )
 Index(
     "arrival_receipt_due",
@@ -79,6 +80,12 @@ def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[Arr
     if campus is not None:
         query = query.where(arrival.c.campus == campus)
     return [_arrival(row) for row in tx.execute(query.order_by(arrival.c.arrived_at).limit(limit))]
+
+
+def newest(tx: Transaction, *, limit: int) -> list[Arrival]:
+    """The latest arrivals, in order of arrival."""
+    query = select(arrival).order_by(arrival.c.arrived_at.desc()).limit(limit)
+    return [_arrival(row) for row in tx.execute(query)][::-1]
 
 
 def mark_receipted(tx: Transaction, arrival_id: str) -> None:

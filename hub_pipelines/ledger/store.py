@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -351,6 +351,23 @@ def count_entries(tx: Transaction, request_id: str, revision: int) -> int:
     """Journal entries of a posting, counted anew."""
     query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision)
     return tx.execute(query).scalar_one()
+
+
+def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
+    """Keys of a posting's journal entries."""
+    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    return list(tx.execute(query).scalars())
+
+
+def entries_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
+    """Journal entries of each submission's current revision, per campus, feed and the day it was received."""
+    s = submissions.submission.c
+    query = (
+        select(s.campus, s.feed, s.received_day, func.count())
+        .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
+        .group_by(s.campus, s.feed, s.received_day)
+    )
+    return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query).tuples()}
 
 
 def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:

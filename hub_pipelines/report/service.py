@@ -219,7 +219,7 @@ def _line(problem: dict[str, Any]) -> Line:
 
 
 def _again_command(first: Submission) -> str:
-    return f"hub submit --again {first.request_id}"
+    return f"hub apply-again {first.request_id}"
 
 
 def file_stem(source_name: str) -> str:

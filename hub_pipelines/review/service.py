@@ -1,4 +1,4 @@
-"""Decisions of people about review items: replay and dismiss, each audited with who decided and why."""
+"""Decisions of people: replay or dismiss a review item, apply a posted submission again; each audited with its actor."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, IllegalMove, State
+from hub_pipelines.submission.model import Cause, IllegalMove, State, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,18 @@ class Review:
                 submissions.dismiss(tx, item.request_id, text)
             _audit(tx, item, actor, "review:dismissed", {"reason": reason, "note": note})
             return _get(tx, item_id)
+
+    def apply_again(self, request_id: str, *, actor: str) -> Submission:
+        """Apply a posted submission once more on purpose, as its next revision. Raises IllegalMove."""
+        with self.db.write() as tx:
+            again = submissions.reopen(tx, request_id, come_from=State.POSTED)
+            detail: dict[str, object] = {"revision": again.revision}
+            envelope = again.envelope
+            audit.append(
+                tx,
+                Event(envelope.campus, actor, "submission:applied_again", envelope.source_name, request_id, detail),
+            )
+        return again
 
     def _close(self, tx: Any, item: ReviewItem, state: ItemState, actor: str, resolution: str) -> None:
         if not reviews.resolve(tx, item.item_id, state, by=actor, resolution=resolution):

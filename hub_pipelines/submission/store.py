@@ -4,7 +4,7 @@ A change of state is a conditional UPDATE that names the state it leaves and, fo
 fencing token it holds: a paused worker's write changes no row and raises `LeaseLost`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -246,6 +246,13 @@ def unsettled_count(tx: Transaction, campus: str | None = None) -> int:
     if campus is not None:
         query = query.where(submission.c.campus == campus)
     return tx.execute(query).scalar_one()
+
+
+def everything(tx: Transaction) -> Iterator[Submission]:
+    """Every submission ever, streamed in order of arrival."""
+    query = select(submission).order_by(submission.c.received_at, submission.c.request_id)
+    for row in tx.execute(query, execution_options={"yield_per": 500}):
+        yield _submission(row)
 
 
 def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:

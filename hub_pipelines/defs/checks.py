@@ -1,0 +1,89 @@
+"""Asset checks: true statements about what was materialised, each recomputed from other data than the step used."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.validate.model import Feed
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+
+
+def feed_checks(feed: Feed) -> list[dg.AssetChecksDefinition]:
+    checks = [_every_row_of_a_submission(feed)]
+    if feed.checks_tags:
+        checks.append(_asset_tags(feed))
+    return checks
+
+
+def _every_row_of_a_submission(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_posted",
+        name="every_row_is_accounted_for",
+        description="Rows in the archived file = journal entries + unchanged + rejected rows, each counted anew.",
+    )
+    def every_row_is_accounted_for(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import account_for
+
+        account = account_for(hub.open(), _request_id(context))
+        return dg.AssetCheckResult(
+            passed=account.balanced, severity=dg.AssetCheckSeverity.ERROR, metadata=account.document()
+        )
+
+    return every_row_is_accounted_for
+
+
+def _asset_tags(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_posted",
+        name="asset_tags_are_registered",
+        description="Every tag that was posted is in the procurement registry; a warning when the file held others.",
+    )
+    def asset_tags_are_registered(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import tags_of
+
+        tags = tags_of(hub.open(), _request_id(context))
+        severity = dg.AssetCheckSeverity.ERROR if tags.posted_unregistered else dg.AssetCheckSeverity.WARN
+        return dg.AssetCheckResult(passed=tags.all_registered, severity=severity, metadata=tags.document())
+
+    return asset_tags_are_registered
+
+
+def shared_checks() -> list[dg.AssetChecksDefinition]:
+    @dg.asset_check(
+        asset="audit_log",
+        description="Each entry's hash follows from its content and the entry before; each posting matches its rows.",
+    )
+    def audit_chain_is_unbroken(hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import verify_all
+
+        report = verify_all(hub.open())
+        return dg.AssetCheckResult(
+            passed=report.ok, metadata={"entries": report.entries, "first_bad": report.first_bad or "none"}
+        )
+
+    @dg.asset_check(
+        asset="audit_log",
+        description="Per campus and day: received = waiting + posted + unchanged + rejected + held + superseded + dismissed.",
+    )
+    def every_row_is_accounted_for(hub: HubResource) -> dg.AssetCheckResult:
+        return _conservation(hub.open())
+
+    return [audit_chain_is_unbroken, every_row_is_accounted_for]
+
+
+def _conservation(hub: "Hub") -> dg.AssetCheckResult:
+    from hub_pipelines.evidence import conservation
+
+    lines = conservation(hub)
+    off = [line for line in lines if not line["balanced"]]
+    return dg.AssetCheckResult(
+        passed=not off,
+        metadata={"campus_days": len(lines), "unbalanced": dg.MetadataValue.json(off[:100])},
+    )
+
+
+def _request_id(context: dg.AssetCheckExecutionContext) -> str:
+    return context.op_execution_context.partition_key

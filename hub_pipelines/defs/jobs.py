@@ -1,0 +1,30 @@
+"""Jobs: one per feed that takes a submission through its run, one that walks the audit chain. All in one process."""
+
+import dagster as dg
+
+from hub_pipelines.defs.partitions import requests_of
+from hub_pipelines.validate.model import Feed
+
+AUDIT_JOB = "audit_job"
+
+
+def job_name(feed: str) -> str:
+    return f"{feed}_job"
+
+
+def submission_job(feed: Feed) -> "dg.UnresolvedAssetJobDefinition":
+    stages = [f"{feed.name}_{stage}" for stage in ("archived", "validated", "posted", "receipts")]
+    return dg.define_asset_job(
+        job_name(feed.name),
+        selection=dg.AssetSelection.assets(*stages),
+        partitions_def=requests_of(feed.name),
+        description=f"One submission of {feed.name} from the archive to its receipt; the partition is its request_id.",
+    )
+
+
+def audit_job() -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        AUDIT_JOB,
+        selection=dg.AssetSelection.assets("audit_log"),
+        description="Walk every campus's audit chain and the archive behind it.",
+    )

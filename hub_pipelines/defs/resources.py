@@ -1,0 +1,23 @@
+"""The hub as a Dagster resource: opened at first use, once per process, so that loading definitions is free."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+
+
+class HubResource(dg.ConfigurableResource["HubResource"]):
+    """Gives the process's hub. Settings come from HUB_HOME and hub.toml, not from run configuration."""
+
+    def open(self) -> "Hub":
+        return _open()
+
+
+@cache
+def _open() -> "Hub":
+    from hub_pipelines.hub import open_hub
+
+    return open_hub()

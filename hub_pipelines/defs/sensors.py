@@ -1,0 +1,229 @@
+"""Sensors: one per campus's drop folders, one for what names no campus, one for failed runs, one for the audit walk.
+
+A sensor reads, calls a plain function and returns its answer as requests. What decides is launching.py
+(what to launch) and processing.py (what a failure leads to).
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from hub_pipelines.defs import metadata
+from hub_pipelines.defs.jobs import AUDIT_JOB, job_name
+from hub_pipelines.defs.partitions import requests_of
+from hub_pipelines.defs.resources import HubResource
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+    from hub_pipelines.submission.model import Failure, Submission
+
+REQUEST_TAG = "hub/request_id"
+_INTERVAL_S = 5
+_FAILURES_PER_TICK = 1_000
+_AUDIT_WALK_EVERY_S = 600
+_AUDIT_WALK_AT_LEAST_EVERY_S = 3_600
+_LIVING = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinition"]) -> dg.SensorDefinition:
+    """Take complete files of a campus and launch what is due, each with the run_key of its launch."""
+
+    @dg.sensor(
+        name=f"{campus}_drop_folder_sensor",
+        jobs=list(jobs),
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Takes files from drop/{campus}/ and gives each its run.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
+        from hub_pipelines.launching import tick
+
+        opened = hub.open()
+        found = tick(opened, campus, alive=runs_alive(context.instance))
+        register_partitions(context.instance, opened, found.launches)
+        written = opened.receipts.write_due(campus)
+        context.log.info(f"{found.summary}; {len(written)} receipts written")
+        if not found.launches:
+            return dg.SkipReason(found.summary)
+        return dg.SensorResult(
+            run_requests=[run_request(one) for one in found.launches],
+            asset_events=[
+                dg.AssetMaterialization(
+                    f"{one.envelope.feed}_received",
+                    partition=one.request_id,
+                    metadata=metadata.of_arrival(one.envelope),
+                )
+                for one in found.launches
+                if one.launch == 1
+            ],
+        )
+
+    return sensor
+
+
+def runs_alive(instance: dg.DagsterInstance) -> Callable[[list[str]], set[str]]:
+    """Which of these submissions have a run that is queued or at work, as Dagster sees it."""
+
+    def ask(request_ids: list[str]) -> set[str]:
+        runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request_ids}, statuses=_LIVING))
+        return {run.tags[REQUEST_TAG] for run in runs}
+
+    return ask
+
+
+def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequence["Submission"]) -> None:
+    """Add the partitions of what is launched and retire the oldest settled ones beyond the limit."""
+    from hub_pipelines.launching import mark_retired, surplus_partitions
+
+    for feed in sorted({one.envelope.feed for one in launches}):
+        keys = [one.request_id for one in launches if one.envelope.feed == feed]
+        name = str(requests_of(feed).name)
+        instance.add_dynamic_partitions(name, keys)
+        surplus = surplus_partitions(hub, feed)
+        for key in surplus:
+            instance.delete_dynamic_partition(name, key)
+        if surplus:
+            mark_retired(hub, surplus)
+
+
+def run_request(one: "Submission") -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=one.run_key,
+        job_name=job_name(one.envelope.feed),
+        partition_key=one.request_id,
+        tags={
+            REQUEST_TAG: one.request_id,
+            "hub/campus": one.envelope.campus,
+            "hub/feed": one.envelope.feed,
+            "hub/source": one.envelope.source_name[:200],
+        },
+    )
+
+
+def review_queue_sensor() -> dg.SensorDefinition:
+    """Reads run failures in bulk. Idempotent: a failure seen twice, or one that the hub knows, changes nothing."""
+
+    @dg.sensor(
+        name="review_queue_sensor",
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Brings failed and cancelled runs to the hub's attention and reports the review queue.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult:
+        opened = hub.open()
+        cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+        for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED):
+            cursor[kind.value] = settle_dead_runs(context.instance, opened, kind, cursor.get(kind.value))
+        opened.receipts.write_due()
+        queue = _queue(opened)
+        events = [] if queue == cursor.get("queue") else [_review_queue(opened, queue)]
+        cursor["queue"] = queue
+        return dg.SensorResult(cursor=json.dumps(cursor), asset_events=events)
+
+    return sensor
+
+
+def settle_dead_runs(
+    instance: dg.DagsterInstance, hub: "Hub", kind: dg.DagsterEventType, after: int | None
+) -> int | None:
+    """Tell the hub of runs that ended badly since `after`; returns the new position."""
+    records = instance.fetch_run_status_changes(
+        dg.RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=after),  # type: ignore[arg-type]  # one of the two kinds it takes
+        limit=_FAILURES_PER_TICK,
+        ascending=True,
+    ).records
+    if not records:
+        return after
+    runs = instance.get_runs(dg.RunsFilter(run_ids=[record.event_log_entry.run_id for record in records]))
+    for run in runs:
+        request_id = run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition")
+        if request_id:
+            hub.processing.run_died(request_id, run.run_id, _failure(instance, run.run_id, kind))
+    return records[-1].storage_id
+
+
+def _failure(instance: dg.DagsterInstance, run_id: str, kind: dg.DagsterEventType) -> "Failure":
+    from hub_pipelines.submission.model import Failure
+
+    steps = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    traces = [
+        entry.dagster_event.step_failure_data.error_display_string
+        for entry in (record.event_log_entry for record in steps)
+        if entry.dagster_event is not None
+    ]
+    canceled = kind is dg.DagsterEventType.RUN_CANCELED
+    return Failure(
+        error_type="RunCanceled" if canceled else "RunFailed",
+        reason="The run was cancelled." if canceled else "The run ended without finishing its work.",
+        fix="",
+        trace="\n".join(traces),
+        run_id=run_id,
+    )
+
+
+def _queue(hub: "Hub") -> dict[str, Any]:
+    from hub_pipelines.review import store as reviews
+
+    with hub.db.read() as tx:
+        newest = reviews.newest(tx)
+        return {"open": reviews.open_by_cause(tx), "newest": newest.isoformat() if newest else None}
+
+
+def _review_queue(hub: "Hub", queue: dict[str, Any]) -> dg.AssetMaterialization:
+    lines = [
+        f"| {item.item_id} | {item.campus} | {item.feed} | {item.source_name} | {item.cause} | {item.reason} |"
+        for item in hub.review.listing()[:50]
+    ]
+    table = "\n".join(["| item | campus | feed | file | cause | reason |", "|---|---|---|---|---|---|", *lines])
+    return dg.AssetMaterialization(
+        "review_queue",
+        metadata={
+            "dagster/row_count": sum(queue["open"].values()),
+            "open_by_cause": dg.MetadataValue.json(queue["open"]),
+            "oldest_open": dg.MetadataValue.md(table),
+        },
+    )
+
+
+def audit_log_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
+    """Walks the chain when it has grown: at most every ten minutes, and then preferably when nothing waits."""
+
+    @dg.sensor(
+        name="audit_log_sensor",
+        jobs=[job],
+        minimum_interval_seconds=15,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a walk over the audit chain after it has grown.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
+        from hub_pipelines.audit.store import head_position
+        from hub_pipelines.submission import store as submissions
+
+        opened = hub.open()
+        last: dict[str, float] = json.loads(context.cursor) if context.cursor else {"entries": 0, "at": 0.0}
+        entries = head_position(opened.db)
+        now = opened.intake.now().timestamp()
+        with opened.db.read() as tx:
+            waiting = submissions.unsettled_count(tx)
+        if not walk_is_due(entries, last, waiting=waiting, now=now):
+            return dg.SkipReason("Nothing new in the audit log, or it was walked a short while ago.")
+        return dg.SensorResult(
+            run_requests=[dg.RunRequest(run_key=f"audit:{entries}", job_name=AUDIT_JOB)],
+            cursor=json.dumps({"entries": entries, "at": now}),
+        )
+
+    return sensor
+
+
+def walk_is_due(entries: int, last: dict[str, float], *, waiting: int, now: float) -> bool:
+    """True when the chain has grown and was not walked lately; while submissions wait, only once an hour."""
+    pause = _AUDIT_WALK_AT_LEAST_EVERY_S if waiting else _AUDIT_WALK_EVERY_S
+    return entries > last["entries"] and now - last["at"] >= pause

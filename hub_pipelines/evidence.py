@@ -1,0 +1,129 @@
+"""Recounts for auditors: the statements behind the asset checks and `hub audit verify`.
+
+Nothing here trusts a stored total: rows are counted in the archived bytes, in the journal and among the
+rejections; digests and hashes are computed again.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import ChainReport
+from hub_pipelines.common.errors import Permanent
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.submission import store as submissions
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Rows of one posted submission, each figure from its own source."""
+
+    in_archived_file: int
+    journal_entries: int
+    unchanged: int
+    rejected_rows: int
+
+    @property
+    def balanced(self) -> bool:
+        return self.in_archived_file == self.journal_entries + self.unchanged + self.rejected_rows
+
+    def document(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def account_for(hub: Hub, request_id: str) -> Account:
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        entries = ledgers.count_entries(tx, request_id, current.revision)
+        rejected = ledgers.count_rejected_rows(tx, request_id, current.revision)
+    return Account(
+        in_archived_file=hub.processing.count_rows(current),
+        journal_entries=entries,
+        unchanged=current.counts.unchanged,
+        rejected_rows=rejected,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Tags of one posted submission, asked of the registry as it is now."""
+
+    posted: int
+    posted_unregistered: int
+    rejected_as_unknown: int
+    registry_version: int
+
+    @property
+    def all_registered(self) -> bool:
+        return self.posted_unregistered == 0 and self.rejected_as_unknown == 0
+
+    def document(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def tags_of(hub: Hub, request_id: str) -> Tags:
+    registry = ledgers.LedgerRegistry(hub.db)
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        unknown = ledgers.rejected_by_rule(tx, request_id, current.revision, "tag_not_in_registry")
+        tags = ledgers.keys_of(tx, request_id, current.revision)
+    known = registry.campuses(tags)
+    return Tags(len(tags), sum(tag not in known for tag in tags), unknown, registry.version)
+
+
+def conservation(hub: Hub) -> list[dict[str, Any]]:
+    """The equation of guarantee 4.2 per campus, feed and received day; posted rows are counted in the journal."""
+    with hub.db.read() as tx:
+        lines = submissions.rows_by_scope(tx)
+        recounted = ledgers.entries_by_scope(tx)
+    found = []
+    for campus, feed, day, counts in lines:
+        entries = recounted.get((campus, feed, day), 0)
+        found.append(
+            {
+                "campus": campus,
+                "feed": feed,
+                "received_day": day.isoformat(),
+                **counts.document(),
+                "journal_entries": entries,
+                "balanced": counts.accounted and entries == counts.posted,
+            }
+        )
+    return found
+
+
+def verify_all(hub: Hub) -> ChainReport:
+    """Walk the audit chains, then what they vouch for: journal digests, archived bytes and signatures."""
+    report = audit.walk(hub.db)
+    if not report.ok:
+        return report
+    fault = _first_bad_posting(hub) or _first_bad_object(hub)
+    return ChainReport(report.entries, fault, report.heads)
+
+
+def _first_bad_posting(hub: Hub) -> str | None:
+    with hub.db.read() as tx:
+        for posting in list(ledgers.postings(tx)):
+            if ledgers.digest_of_entries(tx, posting.request_id, posting.revision) != posting.rows_digest:
+                return f"{posting.request_id}: its journal rows are not the ones that were posted"
+            audited = [
+                entry.event.detail.get("rows_digest")
+                for entry in audit.entries_of(tx, posting.request_id)
+                if entry.event.event == "submission:posted" and entry.event.detail.get("revision") == posting.revision
+            ]
+            if audited != [posting.rows_digest]:
+                return f"{posting.request_id}: the audit chain does not vouch for its posting"
+    return None
+
+
+def _first_bad_object(hub: Hub) -> str | None:
+    with hub.db.read() as tx:
+        for current in submissions.everything(tx):
+            try:
+                hub.keys.verify(current.envelope)
+                hub.archive.verify(current.envelope.content_digest)
+            except Permanent as error:
+                return f"{current.request_id}: {error.reason}"
+    return None
+

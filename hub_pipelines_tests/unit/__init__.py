@@ -1,0 +1,1 @@
+"""Tests of one stage each, on real files and an embedded database."""

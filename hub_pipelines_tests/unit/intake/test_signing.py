@@ -1,0 +1,122 @@
+"""Signatures of envelopes: what they cover, and that keys may be rotated."""
+
+import stat
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.submission.model import Envelope, Integrity
+
+ENVELOPE = Envelope(
+    request_id="north-inventory-abc",
+    campus="north",
+    feed="inventory",
+    channel="drop_folder",
+    source_system="drop_folder",
+    source_name="lab é.csv",
+    content_digest="a" * 64,
+    size_bytes=12,
+    received_at=datetime(2026, 3, 2, 12, 0, 0, 5, tzinfo=UTC),
+    headers={"file_name": "lab é.csv"},
+    sender_key=None,
+)
+CHANGES: dict[str, object] = {
+    "request_id": "north-inventory-abd",
+    "campus": "south",
+    "feed": "procurement",
+    "channel": "upload",
+    "source_system": "other",
+    "source_name": "lab e.csv",
+    "content_digest": "b" * 64,
+    "size_bytes": 13,
+    "received_at": ENVELOPE.received_at + timedelta(microseconds=1),
+    "headers": {"file_name": "lab é.csv", "more": ""},
+    "sender_key": "",
+    "key_id": "0" * 16,
+    "signature": "AAAA",
+}
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> KeyRing:
+    made = KeyRing(tmp_path / "keys")
+    made.ensure()
+    return made
+
+
+def test_a_signed_envelope_verifies_in_another_process_too(ring: KeyRing, tmp_path: Path) -> None:
+    signed = ring.sign(ENVELOPE)
+    ring.verify(signed)
+    KeyRing(tmp_path / "keys").verify(Envelope.from_document(signed.document()))
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Envelope)])
+def test_an_envelope_with_any_field_changed_does_not_verify(ring: KeyRing, field: str) -> None:
+    signed = ring.sign(ENVELOPE)
+    with pytest.raises(Integrity) as caught:
+        ring.verify(replace(signed, **{field: CHANGES[field]}))  # type: ignore[arg-type]
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("signature", ["", "not base64!", "é"])
+def test_a_signature_that_is_none_does_not_verify(ring: KeyRing, signature: str) -> None:
+    with pytest.raises(Integrity):
+        ring.verify(replace(ring.sign(ENVELOPE), signature=signature))
+
+
+@pytest.mark.parametrize("key_id", ["", "../../signing", "../signing", "f" * 16])
+def test_a_key_id_never_leads_out_of_the_key_folder(ring: KeyRing, key_id: str) -> None:
+    with pytest.raises(Integrity):
+        ring.verify(replace(ring.sign(ENVELOPE), key_id=key_id))
+
+
+def test_an_envelope_of_a_stranger_does_not_verify(ring: KeyRing, tmp_path: Path) -> None:
+    stranger = KeyRing(tmp_path / "stranger")
+    stranger.ensure()
+    with pytest.raises(Integrity):
+        ring.verify(stranger.sign(ENVELOPE))
+
+
+def test_a_key_under_another_keys_name_does_not_verify(ring: KeyRing, tmp_path: Path) -> None:
+    signed = ring.sign(ENVELOPE)
+    stranger = KeyRing(tmp_path / "stranger")
+    stranger.ensure()
+    forged = stranger.sign(ENVELOPE)
+    public = tmp_path / "keys" / "public" / f"{signed.key_id}.pem"
+    public.write_bytes((tmp_path / "stranger" / "public" / f"{forged.key_id}.pem").read_bytes())
+    with pytest.raises(Integrity):
+        KeyRing(tmp_path / "keys").verify(replace(forged, key_id=signed.key_id))
+
+
+def test_envelopes_of_a_rotated_key_stay_valid(ring: KeyRing, tmp_path: Path) -> None:
+    old = ring.sign(ENVELOPE)
+    (tmp_path / "keys" / "signing.pem").unlink()
+    rotated = KeyRing(tmp_path / "keys")
+    rotated.ensure()
+    new = rotated.sign(ENVELOPE)
+    assert new.key_id != old.key_id
+    rotated.verify(old)
+    rotated.verify(new)
+
+
+def test_the_private_key_is_made_once_and_only_its_owner_may_read_it(ring: KeyRing, tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "signing.pem"
+    before = path.read_bytes()
+    ring.ensure()
+    KeyRing(tmp_path / "keys").ensure()
+    assert path.read_bytes() == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in (tmp_path / "keys").iterdir() if one.name.endswith(".draft")] == []
+
+
+def test_a_damaged_private_key_is_named_with_the_way_out(ring: KeyRing, tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "signing.pem"
+    path.write_bytes(b"damaged")
+    with pytest.raises(SettingsError) as caught:
+        ring.sign(ENVELOPE)
+    assert str(path) in str(caught.value)
+    assert "backup" in str(caught.value)

@@ -1,0 +1,210 @@
+"""Settings: defaults on an empty home, and errors that name the setting and the fix."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.hub import KNOWN_FEEDS, open_hub
+from hub_pipelines.settings import DEFAULT_TOML, PROJECT, Settings, home_folder, load
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def load_with(home: Path) -> Load:
+    """Load settings from this text of hub.toml and these environment variables."""
+
+    def _load(text: str | None = None, **environment: str) -> Settings:
+        if text is not None:
+            home.mkdir(exist_ok=True)
+            (home / "hub.toml").write_text(text, encoding="utf-8")
+        return load(KNOWN_FEEDS, {"HUB_HOME": str(home), **environment})
+
+    return _load
+
+
+NORTH = "[campuses.north]\n"
+
+
+# ---- defaults
+
+
+def test_an_empty_home_gets_the_defaults_in_a_file_that_can_be_edited(load_with: Load, home: Path) -> None:
+    settings = load_with()
+    assert (home / "hub.toml").read_text(encoding="utf-8") == DEFAULT_TOML
+    assert [one.name for one in home.iterdir()] == ["hub.toml"]
+    assert list(settings.campuses) == ["north", "south", "west"]
+    assert settings.feeds == ("procurement", "inventory")
+    assert settings.database_url == f"sqlite:///{home / 'hub.db'}"
+    assert settings.dagster_database_url == ""
+    assert load_with() == settings
+
+
+def test_the_written_defaults_are_the_defaults_of_a_file_that_says_nothing(load_with: Load) -> None:
+    written = load_with()
+    silent = load_with("".join(f"[campuses.{name}]\n" for name in ("north", "south", "west")))
+    assert (silent.limits, silent.feeds, silent.database_url) == (
+        written.limits,
+        written.feeds,
+        written.database_url,
+    )
+
+
+def test_opening_a_hub_on_an_empty_home_makes_its_folders_keys_and_tables(load_with: Load, home: Path) -> None:
+    open_hub(load_with())
+    assert (home / "drop" / "north" / "inventory").is_dir()
+    assert (home / "receipts" / "west" / "procurement").is_dir()
+    assert (home / "keys" / "signing.pem").is_file()
+    assert (home / "hub.db").is_file()
+    open_hub(load_with())
+
+
+def test_a_home_that_is_not_named_is_data_under_the_project() -> None:
+    assert home_folder({}) == PROJECT / "data"
+    assert home_folder({"HUB_HOME": ""}) == PROJECT / "data"
+
+
+def test_the_environment_wins_over_the_file(load_with: Load) -> None:
+    text = NORTH + '[database]\nurl = "sqlite:////a.db"\ndagster_url = "postgresql://a/a"\n'
+    assert load_with(text).database_url == "sqlite:////a.db"
+    assert load_with(text).dagster_database_url == "postgresql+psycopg2://a/a"
+    settings = load_with(text, HUB_DATABASE_URL="sqlite:////b.db", HUB_DAGSTER_DATABASE_URL="postgres://b/b")
+    assert (settings.database_url, settings.dagster_database_url) == ("sqlite:////b.db", "postgresql+psycopg2://b/b")
+
+
+def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> None:
+    assert load_with(NORTH + '[feeds]\nenabled = ["inventory", "procurement"]\n').feeds == KNOWN_FEEDS
+
+
+# ---- errors
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "fix"),
+    [
+        ("[campuses.north\n", "hub.toml", "Correct that line"),
+        ("", "campuses", "Correct or remove"),
+        ("[campuses]\n", "campuses", "name at least one campus"),
+        (NORTH + "[limits]\nstabel_s = 1\n", "limits.stabel_s", "Correct or remove"),
+        (NORTH + "[limit]\nstable_s = 1\n", "limit:", "Correct or remove"),
+        (NORTH + "[limits]\nstable_s = 0\n", "limits.stable_s", "greater than or equal to 0.1"),
+        (NORTH + '[limits]\nlease_s = "long"\n', "limits.lease_s", "valid number"),
+        (NORTH + "[limits]\nlease_s = nan\n", "limits.lease_s", "Correct or remove"),
+        (NORTH + "[limits]\nmax_attempts = 0\n", "limits.max_attempts", "greater than or equal to 1"),
+        (NORTH + 'time_zone = "Mars/Olympus"\n', "campuses.north.time_zone", "America/New_York"),
+        (NORTH + 'time_zone = ""\n', "campuses.north.time_zone", "America/New_York"),
+        (NORTH + 'time_zone = "../../etc/passwd"\n', "campuses.north.time_zone", "America/New_York"),
+        (NORTH + "time_zone = 5\n", "campuses.north.time_zone", "valid string"),
+        (NORTH + '[feeds]\nenabled = ["inventory", "payroll"]\n', "payroll", "Choose from: procurement, inventory"),
+        (NORTH + "[feeds]\nenabled = []\n", "[feeds] enabled", "Choose from: procurement, inventory"),
+        ("[campuses.hub]\n", "'hub'", "choose another name"),
+        ("[campuses.North]\n", "'North'", "lower-case letters"),
+        ("[campuses.north-east]\n", "'north-east'", "lower-case letters"),
+        ("[campuses.1st]\n", "'1st'", "lower-case letters"),
+        ('[campuses."../x"]\n', "'../x'", "lower-case letters"),
+        ('[campuses."north\\n"]\n', "'north\\n'", "lower-case letters"),
+        (f"[campuses.{'n' * 32}]\n", "nnn", "lower-case letters"),
+    ],
+)
+def test_an_error_names_the_file_the_setting_and_the_fix(
+    load_with: Load, home: Path, text: str, names: str, fix: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_with(text)
+    for words in (str(home / "hub.toml"), names, fix):
+        assert words in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_the_fix(load_with: Load, home: Path) -> None:
+    home.mkdir()
+    (home / "hub.toml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(SettingsError) as caught:
+        load_with()
+    assert "hub.toml" in str(caught.value)
+    assert "Save it as UTF-8" in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["hub.db", "mysql://user:password@host/database", "://", "postgresql"])
+def test_a_bad_database_address_names_the_setting_and_good_ones(load_with: Load, url: str) -> None:
+    for settings in (load_with(HUB_DATABASE_URL=url), load_with(NORTH + f'[database]\nurl = "{url}"\n')):
+        with pytest.raises(SettingsError) as caught:
+            open_hub(settings)
+        for words in ("HUB_DATABASE_URL", "sqlite:///", "postgresql://"):
+            assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["dagster.db", "sqlite:////x.db", "mysql://u:p@h/d", "postgresql+psycopg://u:p@h/d", "postgresql"]
+)
+def test_a_bad_dagster_database_address_names_the_setting_and_a_good_one(load_with: Load, url: str) -> None:
+    for load_bad in (
+        lambda: load_with(DEFAULT_TOML, HUB_DAGSTER_DATABASE_URL=url),
+        lambda: load_with(NORTH + f'[database]\ndagster_url = "{url}"\n'),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            load_bad()
+        for words in ("HUB_DAGSTER_DATABASE_URL", "dagster_url", "postgresql://user:password@host/database"):
+            assert words in str(caught.value)
+
+
+def test_an_error_about_an_address_never_shows_its_password(load_with: Load) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_with(DEFAULT_TOML, HUB_DAGSTER_DATABASE_URL="mysql://user:hunter2@host/d")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(SettingsError) as caught:
+        open_hub(load_with(DEFAULT_TOML, HUB_DATABASE_URL="mysql://user:hunter2@host/d"))
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("below", ["home", "home/deeper"])
+def test_a_home_that_cannot_be_written_is_named_with_the_fix(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"a file, so that nothing can be below it even for root")
+    home = tmp_path / "file" / below
+    with pytest.raises(SettingsError) as caught:
+        load(KNOWN_FEEDS, {"HUB_HOME": str(home)})
+    for words in ("HUB_HOME", str(home), "Set HUB_HOME to a folder"):
+        assert words in str(caught.value)
+
+
+# ---- product bugs, kept until they are mended
+
+
+@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: ZoneInfo raises OSError for a folder or long name")
+@pytest.mark.parametrize("zone", ["America", "a" * 300])
+def test_a_time_zone_that_names_a_folder_is_a_settings_error(load_with: Load, zone: str) -> None:
+    with pytest.raises(SettingsError):
+        load_with(NORTH + f'time_zone = "{zone}"\n')
+
+
+@pytest.mark.xfail(strict=True, reason="product bug: these addresses end in a foreign error, not a SettingsError")
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:p@host:port/db", "postgresql+nonsense://u:p@host/db", "sqlite+nonsense:///x.db"],
+    ids=["port is no number", "unknown driver of PostgreSQL", "unknown driver of SQLite"],
+)
+def test_an_address_with_a_bad_port_or_driver_is_a_settings_error(load_with: Load, url: str) -> None:
+    with pytest.raises(SettingsError):
+        open_hub(load_with(HUB_DATABASE_URL=url))
+
+
+@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: a hub.toml that can't be read ends in an OSError")
+def test_a_hub_toml_that_cannot_be_read_is_a_settings_error(load_with: Load, home: Path) -> None:
+    (home / "hub.toml").mkdir(parents=True)
+    with pytest.raises(SettingsError):
+        load_with()
+
+
+@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: open_hub lets OSError of its folders through")
+@pytest.mark.parametrize("name", ["drop", "staged", "keys"])
+def test_a_folder_of_the_home_that_cannot_be_made_is_a_settings_error(load_with: Load, home: Path, name: str) -> None:
+    settings = load_with()
+    (home / name).write_bytes(b"a file where a folder should be")
+    with pytest.raises(SettingsError):
+        open_hub(settings)
