@@ -100,7 +100,9 @@ def _hub() -> "Hub":
 @app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the web page, on this machine only.")] = 3000,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Serve a page on which nothing can be changed.")] = False,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Serve a page on which nothing can be changed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the hub until stopped: sensors, runs and the Dagster page."""
@@ -114,7 +116,9 @@ def up(
         deployment.run(until=deployment.web_is_ready)
         if as_json:
             _print({"ok": True, "address": deployment.address, "home": home.parent, "log": log})
-        _progress(f"The hub is up: {deployment.address} (log: {log}). Drop files into {home.parent / 'drop'}. Ctrl-C stops it.")
+        _progress(
+            f"The hub is up: {deployment.address} (log: {log}). Drop files into {home.parent / 'drop'}; Ctrl-C stops."
+        )
         deployment.run()
     finally:
         _progress("Stopping …")
@@ -147,7 +151,9 @@ def demo(
     try:
         outcome = run_demo(hub, deployment, timeout_s=timeout_s, say=_progress)
         if as_json:
-            _print({"ok": outcome.settled, "address": deployment.address, "files": [asdict(one) for one in outcome.files]})
+            _print(
+                {"ok": outcome.settled, "address": deployment.address, "files": [asdict(one) for one in outcome.files]}
+            )
         else:
             print(outcome.table())
         if not outcome.settled:
@@ -156,7 +162,9 @@ def demo(
             _progress(f"The Dagster page: {deployment.address}. Ctrl-C stops it; `hub up` starts it again.")
             deployment.run()
         else:
-            _progress(f"Keep it running with `hub up`, then open {deployment.address} and drop files into {hub.settings.drop}.")
+            _progress(
+                f"Keep it running: `hub up`, then open {deployment.address} and drop files into {hub.settings.drop}."
+            )
     finally:
         deployment.stop()
 
@@ -233,7 +241,9 @@ def _brief(current: "Submission") -> dict[str, Any]:
 
 def _rows_text(current: "Submission") -> str:
     rows = current.counts
-    return f"Rows: {rows.received}, taken {rows.posted}, already up to date {rows.unchanged}, not taken {rows.rejected}."
+    return (
+        f"Rows: {rows.received}, taken {rows.posted}, already up to date {rows.unchanged}, not taken {rows.rejected}."
+    )
 
 
 @app.command()
@@ -287,7 +297,9 @@ def review_list(
         _print({"items": [asdict(item) for item in items]})
         return
     for item in items:
-        print(f"{item.item_id}  {item.state}  {item.campus}/{item.feed}  {item.source_name}  [{item.cause}] {item.reason}")
+        print(
+            f"{item.item_id}  {item.state}  {item.campus}/{item.feed}  {item.source_name}  [{item.cause}] {item.reason}"
+        )
     if not items:
         print("Nothing waits for a decision.")
 
@@ -307,7 +319,8 @@ def review_show(item_id: str, as_json: AsJson = False) -> None:
     print(f"{'archived_copy':<15} {copy}")
     print(f"{'headers':<15} {json.dumps(item.headers, ensure_ascii=False)}")
     for one in attempts:
-        print(f"{'attempt':<15} {one['started_at']:%Y-%m-%d %H:%M:%S} UTC  {one['outcome'] or 'under way'}  run {one['owner']}")
+        outcome = one["outcome"] or "under way"
+        print(f"{'attempt':<15} {one['started_at']:%Y-%m-%d %H:%M:%S} UTC  {outcome}  run {one['owner']}")
     if item.trace:
         print(item.trace)
 

@@ -36,7 +36,10 @@ class Demo:
     files: tuple[FileOutcome, ...]
 
     def table(self) -> str:
-        head = f"{'file':<30} {'campus':<7} {'feed':<12} {'outcome':<10} {'state':<10} {'rows':>4} {'taken':>5} {'same':>5} {'not':>4}"
+        head = (
+            f"{'file':<30} {'campus':<7} {'feed':<12} {'outcome':<10} {'state':<10} "
+            f"{'rows':>4} {'taken':>5} {'same':>5} {'not':>4}"
+        )
         lines = [head, "-" * len(head)]
         for one in self.files:
             lines.append(

@@ -57,8 +57,7 @@ class Deployment:
         code_port = _free_port()
         workspace = self.dagster_home / "workspace.yaml"
         workspace.write_text(
-            "load_from:\n"
-            f"  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: hub_pipelines}}\n",
+            f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: hub_pipelines}}\n",
             encoding="utf-8",
         )
         python = sys.executable

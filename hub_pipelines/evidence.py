@@ -126,4 +126,3 @@ def _first_bad_object(hub: Hub) -> str | None:
             except Permanent as error:
                 return f"{current.request_id}: {error.reason}"
     return None
-

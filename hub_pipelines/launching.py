@@ -51,9 +51,7 @@ def tick(
             tx,
             campus,
             limit=limits.launches_per_tick,
-            relaunch_after=timedelta(
-                seconds=limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s
-            ),
+            relaunch_after=timedelta(seconds=limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s),
         )
     chosen = choose(due, alive)
     launches = []

@@ -102,13 +102,12 @@ def send(
     scope: Scope = NORTH_INVENTORY,
     *,
     sender_key: str | None = None,
-    apply_again: bool = False,
 ) -> Arrival:
     """Submit bytes as a file of this name."""
     path = hub.settings.home / "uploads" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
-    return hub.submit(path, scope, actor="tester", sender_key=sender_key, apply_again=apply_again)
+    return hub.submit(path, scope, actor="tester", sender_key=sender_key)
 
 
 def send_assets(hub: Hub, name: str, *rows: dict[str, str]) -> str:
@@ -146,9 +145,7 @@ def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Bu
         return failed.state
 
 
-def process_all(
-    hub: Hub, *, owner: str = "worker", patience_s: float = 30.0
-) -> list[Posting | Busy | Repeat | State]:
+def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 30.0) -> list[Posting | Busy | Repeat | State]:
     """Work until every submission is settled, waiting for leases and retries of others."""
     outcomes: list[Posting | Busy | Repeat | State] = []
     deadline = time.monotonic() + patience_s
@@ -284,9 +281,9 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
         effect_of = [tuple(row) for row in effects]
         assert len(effect_of) == len({row[:2] for row in effect_of}), "a posting has two effects"
         assert len(effect_of) == len({row[2:] for row in effect_of}), "two postings share a ledger version"
-        assert {row[:2] for row in effect_of} == {
-            (one.request_id, one.revision) for one in stored if one.posted
-        }, "a posting without journal entries, or entries without a posting"
+        assert {row[:2] for row in effect_of} == {(one.request_id, one.revision) for one in stored if one.posted}, (
+            "a posting without journal entries, or entries without a posting"
+        )
         for one in stored:
             assert ledgers.count_entries(tx, one.request_id, one.revision) == one.posted
             assert ledgers.digest_of_entries(tx, one.request_id, one.revision) == one.rows_digest

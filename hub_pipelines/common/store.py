@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     DDL,
+    Connection,
     DateTime,
     Engine,
     MetaData,
@@ -26,14 +27,15 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy import Connection as Transaction
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 
+Transaction = Connection
 metadata = MetaData()
 
 SQLITE_BUSY_TIMEOUT_S = 30
@@ -92,6 +94,10 @@ def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str])
     )
 
 
+def _ddl(statement: str) -> ExecutableDDLElement:
+    return DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
 def refuse_changes(table: Table) -> None:
     """Install triggers that refuse UPDATE and DELETE (and TRUNCATE) of an append-only table."""
     name = table.name
@@ -101,7 +107,7 @@ def refuse_changes(table: Table) -> None:
             f"CREATE TRIGGER {name}_refuses_{verb.lower()} BEFORE {verb} ON {name} "
             f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
         )
-        event.listen(table, "after_create", DDL(trigger).execute_if(dialect="sqlite"))
+        event.listen(table, "after_create", _ddl(trigger).execute_if(dialect="sqlite"))
     function = (
         f"CREATE OR REPLACE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"'BEGIN RAISE EXCEPTION ''{message}''; END'"
@@ -111,7 +117,7 @@ def refuse_changes(table: Table) -> None:
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
     )
     for statement in (function, trigger):
-        event.listen(table, "after_create", DDL(statement).execute_if(dialect="postgresql"))
+        event.listen(table, "after_create", _ddl(statement).execute_if(dialect="postgresql"))
 
 
 def _use_psycopg(url: str) -> str:

@@ -5,7 +5,7 @@ well and materialises nothing. Nothing is passed between assets but the partitio
 its input in the hub's database, so that each can run again alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OWNERS = ["team:research-data"]
 Results = Iterator[dg.MaterializeResult[Any]]
+Decorator = Callable[[Callable[..., Results]], dg.AssetsDefinition]
 
 
 def feed_assets(feed: Feed) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -37,7 +38,7 @@ def feed_assets(feed: Feed) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     return [received, _archived(feed), _validated(feed), _posted(feed), _receipts(feed)]
 
 
-def _step(feed: Feed, stage: str, after: str, kinds: set[str], description: str) -> Any:
+def _step(feed: Feed, stage: str, after: str, kinds: set[str], description: str) -> Decorator:
     return dg.asset(
         name=f"{feed.name}_{stage}",
         deps=[f"{feed.name}_{after}"],
@@ -66,7 +67,7 @@ def _archived(feed: Feed) -> dg.AssetsDefinition:
                 path = work.hub.archive.object_path(current.envelope.content_digest)
                 yield dg.MaterializeResult(metadata=metadata.of_archived(current, path))
 
-    return archived  # type: ignore[no-any-return]  # dagster types the decorator's result loosely
+    return archived
 
 
 def _validated(feed: Feed) -> dg.AssetsDefinition:
@@ -84,7 +85,7 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
                 problems = work.hub.processing.first_problems(handle)
                 yield dg.MaterializeResult(metadata=metadata.of_validated(feed, handle.summary, problems))
 
-    return validated  # type: ignore[no-any-return]  # dagster types the decorator's result loosely
+    return validated
 
 
 def _posted(feed: Feed) -> dg.AssetsDefinition:
@@ -100,7 +101,7 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
             if work:
                 yield dg.MaterializeResult(metadata=metadata.of_posted(work.hub.processing.post(work.lease)))
 
-    return posted  # type: ignore[no-any-return]  # dagster types the decorator's result loosely
+    return posted
 
 
 def _receipts(feed: Feed) -> dg.AssetsDefinition:
@@ -117,7 +118,7 @@ def _receipts(feed: Feed) -> dg.AssetsDefinition:
             metadata={"receipt": dg.MetadataValue.path(str(page)), "link": dg.MetadataValue.url(page.as_uri())}
         )
 
-    return receipts  # type: ignore[no-any-return]  # dagster types the decorator's result loosely
+    return receipts
 
 
 class _Work:
@@ -149,7 +150,7 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
         raise dg.Failure(
             description=f"{failed.failure.reason} The submission is now {failed.state}.",
             metadata={
-                "state": failed.state,
+                "state": str(failed.state),
                 "fix": failed.failure.fix,
                 "receipt": dg.MetadataValue.path(str(page)),
                 "trace": dg.MetadataValue.md(f"```\n{failed.failure.trace}\n```"),

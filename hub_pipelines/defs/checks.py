@@ -66,7 +66,9 @@ def shared_checks() -> list[dg.AssetChecksDefinition]:
 
     @dg.asset_check(
         asset="audit_log",
-        description="Per campus and day: received = waiting + posted + unchanged + rejected + held + superseded + dismissed.",
+        description=(
+            "Per campus and day: received = waiting + posted + unchanged + rejected + held + superseded + dismissed."
+        ),
     )
     def every_row_is_accounted_for(hub: HubResource) -> dg.AssetCheckResult:
         return _conservation(hub.open())

@@ -78,6 +78,7 @@ class Runner:
             instance=self.instance,
             partition_key=one.request_id,
             tags={**request.tags, "dagster/run_key": one.run_key},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
 

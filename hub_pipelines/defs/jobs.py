@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.validate.model import Feed
 
 AUDIT_JOB = "audit_job"
@@ -17,7 +16,6 @@ def submission_job(feed: Feed) -> "dg.UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         job_name(feed.name),
         selection=dg.AssetSelection.assets(*stages),
-        partitions_def=requests_of(feed.name),
         description=f"One submission of {feed.name} from the archive to its receipt; the partition is its request_id.",
     )
 

@@ -22,7 +22,9 @@ def column_schema(feed: Feed) -> dg.TableSchema:
             dg.TableColumn(
                 name=name,
                 description=feed.column_descriptions[name],
-                constraints=dg.TableColumnConstraints(nullable=name not in feed.required, unique=name == feed.key_column),
+                constraints=dg.TableColumnConstraints(
+                    nullable=name not in feed.required, unique=name == feed.key_column
+                ),
             )
             for name in feed.columns
         ]

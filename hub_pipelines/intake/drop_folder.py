@@ -111,7 +111,8 @@ class DropFolder:
             key=lambda one: (self._rank(one.folder.scope.feed), one.modified_ns, str(one.path)),
         )
         left = 0
-        for claim_of in [*leftovers, *complete]:
+        todo: list[_Claim | _Sighting] = [*leftovers, *complete]
+        for claim_of in todo:
             if time.monotonic() > deadline:
                 left += 1
                 continue

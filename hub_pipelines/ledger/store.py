@@ -367,7 +367,7 @@ def entries_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
         .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
         .group_by(s.campus, s.feed, s.received_day)
     )
-    return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query).tuples()}
+    return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}
 
 
 def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:
@@ -418,7 +418,7 @@ def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_vers
             .where(ledger.c.ledger == name, ledger.c.key.in_(some), ledger.c.version > after_version)
             .order_by(ledger.c.key)
         )
-        found += [LaterChange(*row) for row in tx.execute(query).tuples()]
+        found += [LaterChange(*row) for row in tx.execute(query)]
     return found
 
 
@@ -452,7 +452,7 @@ class LedgerRegistry:
                     )
                     .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(some))
                 )
-                found.update((key, str(json.loads(values)["campus"])) for key, values in tx.execute(query).tuples())
+                found.update((key, str(json.loads(values)["campus"])) for key, values in tx.execute(query))
         return found
 
     def nearest(self, tag: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Decisions of people: replay or dismiss a review item, apply a posted submission again; each audited with its actor."""
+"""Decisions of people, each audited with its actor: replay or dismiss a review item, apply a submission again."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -110,7 +110,7 @@ def open_by_cause(tx: Transaction) -> dict[str, int]:
         .where(review_item.c.state == ItemState.OPEN)
         .group_by(review_item.c.cause)
     )
-    return dict(tx.execute(query).tuples().all())
+    return dict(tx.execute(query).all())
 
 
 def newest(tx: Transaction) -> datetime | None:

@@ -206,7 +206,9 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
-    found = dict(tx.execute(select(submission.c.state, func.count()).group_by(submission.c.state)).tuples().all())
+    found: dict[str, int] = dict(
+        tx.execute(select(submission.c.state, func.count()).group_by(submission.c.state)).all()
+    )
     return {str(state): found.get(str(state), 0) for state in State}
 
 

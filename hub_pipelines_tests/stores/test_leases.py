@@ -16,8 +16,8 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Cause, Lease, LeaseLost, Repeat, State
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines_tests.support import (
-    asset,
     assert_invariants,
+    asset,
     events,
     expire_lease,
     journal_size,

@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hub_pipelines.audit import store as audit
@@ -16,17 +16,18 @@ from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import Processing
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Repeat, State
 from hub_pipelines.validate.staging import StagedHandle
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
-    asset,
     assert_invariants,
+    asset,
     inventory_csv,
     journal_size,
+    lease_and_validate,
     ledger_values,
     ledger_version,
-    lease_and_validate,
     make_registry,
     process,
     process_all,
@@ -69,9 +70,8 @@ def test_rows_that_are_in_the_ledger_already_cost_no_journal_entry(hub: Hub) -> 
     assert first.request_id is not None
     posted(hub, first.request_id)
     before = journal_size(hub)
-    again = send(hub, "lab.csv", data, apply_again=True)
-    assert again.request_id == first.request_id
-    assert submission(hub, first.request_id).revision == 2
+    assert hub.review.apply_again(first.request_id, actor="kim").revision == 2
+    assert submission(hub, first.request_id).state is State.RECEIVED
     outcome = posted(hub, first.request_id)
     assert (outcome.revision, outcome.posted, outcome.unchanged) == (2, 0, 2)
     assert outcome.ledger_version == ledger_version(hub) == 1
@@ -142,10 +142,12 @@ def test_a_submission_that_is_leased_again_after_its_posting_gets_the_stored_out
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     taken = lease_and_validate(hub, request_id)
     first = hub.processing.post(taken)
-    from hub_pipelines.submission.store import submission as table
-
     with hub.db.write() as tx:  # as after a restore of one table from an older backup
-        tx.execute(update(table).where(table.c.request_id == request_id).values(state="leased", lease_owner="worker"))
+        tx.execute(
+            update(submissions.submission)
+            .where(submissions.submission.c.request_id == request_id)
+            .values(state="leased", lease_owner="worker")
+        )
     before = journal_size(hub)
     assert hub.processing.post(taken) == replace(first, repeat=True)
     assert journal_size(hub) == before
@@ -157,7 +159,7 @@ def test_the_effect_is_the_same_on_the_second_revision_and_counted_apart(hub: Hu
     assert first.request_id is not None
     posted(hub, first.request_id)
     posted(hub, send_assets(hub, "other.csv", asset("NC-0001", quantity="9")))
-    send(hub, "lab.csv", data, apply_again=True)
+    hub.review.apply_again(first.request_id, actor="kim")
     again = posted(hub, first.request_id)
     assert (again.revision, again.posted, again.ledger_version) == (2, 1, 3)
     assert ledger_values(hub)["NC-0001"]["quantity"] == "2.5"
@@ -211,9 +213,7 @@ def test_two_runs_post_into_two_ledgers_without_waiting_for_each_other(hub: Hub)
 # ---- the registry
 
 
-def test_rows_are_checked_again_when_the_registry_has_moved_before_the_posting(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_checked_again_when_the_registry_has_moved_before_the_posting(hub: Hub) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0500"))
     taken = lease_and_validate(hub, request_id)
     old = submission(hub, request_id).registry_version
@@ -223,13 +223,10 @@ def test_rows_are_checked_again_when_the_registry_has_moved_before_the_posting(
     current = submission(hub, request_id)
     assert old is not None
     assert current.registry_version == old + 1
-    assert monkeypatch is not None
     assert_invariants(hub)
 
 
-def test_a_registry_that_moves_at_every_try_leads_to_a_later_attempt(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_registry_that_moves_at_every_try_leads_to_a_later_attempt(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     validate = Processing.validate
     moved: list[int] = []
@@ -266,8 +263,6 @@ def test_a_lost_staged_file_is_made_again(hub: Hub) -> None:
 @pytest.mark.parametrize("table", [audit.audit_entry, ledgers.journal], ids=lambda table: table.name)
 @pytest.mark.parametrize("verb", ["update", "delete", "truncate"])
 def test_the_database_refuses_to_change_what_is_append_only(hub: Hub, table: object, verb: str) -> None:
-    from sqlalchemy import text
-
     if verb == "truncate" and not hub.db.is_postgres:
         pytest.skip("SQLite has no TRUNCATE")
     statement = {
@@ -331,9 +326,7 @@ def test_exchanged_audit_entries_are_found_and_named(hub: Hub) -> None:
     with hub.db.write() as tx:
         _unlock(hub, tx)
         for before, after in ((2, -1), (3, 2), (-1, 3)):
-            tx.execute(
-                update(audit.audit_entry).where(entry.campus == "north", entry.seq == before).values(seq=after)
-            )
+            tx.execute(update(audit.audit_entry).where(entry.campus == "north", entry.seq == before).values(seq=after))
     report = audit.walk(hub.db)
     assert (report.first_bad or "").startswith("north:2 ")
 

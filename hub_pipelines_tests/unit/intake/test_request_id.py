@@ -22,7 +22,7 @@ def test_a_request_id_starts_with_campus_and_feed() -> None:
 
 
 def test_a_request_id_is_the_same_in_every_process_and_release() -> None:
-    assert request_id_for(NORTH, "a" * 64, None) == "north-inventory-KNOWN"
+    assert request_id_for(NORTH, "a" * 64, None) == "north-inventory-fd47m7lu6quvopxnddgsaibscaez4w"
 
 
 def test_content_campus_feed_and_key_each_make_another_request_id() -> None:

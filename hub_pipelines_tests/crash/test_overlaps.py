@@ -1,0 +1,359 @@
+"""Workers that race, sleep through their lease, lose their connection or find damaged bytes."""
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from hub_pipelines import processing
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.processing import AttemptFailed
+from hub_pipelines.submission.model import LeaseLost, State
+from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_self, wait_until_stopped
+from hub_pipelines_tests.support import (
+    assert_invariants,
+    asset,
+    events,
+    journal_size,
+    lease_and_validate,
+    make_registry,
+    open_test_hub,
+    process,
+    process_all,
+    send_assets,
+    submission,
+)
+
+pytestmark = pytest.mark.crash
+
+PROCESSES = 50
+
+
+def waiting_file(home: Path, database_url: str, *, lease_s: float) -> str:
+    """A hub with one received file; nothing of it stays open in this process."""
+    hub = open_test_hub(home, database_url, lease_s=lease_s)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    hub.db.dispose()
+    return request_id
+
+
+def assert_one_effect(hub: Hub, request_id: str) -> None:
+    assert submission(hub, request_id).state is State.POSTED
+    assert journal_size(hub) == 4  # two in the registry, two of the file
+    assert events(hub, request_id).count("submission:posted") == 1
+    assert_invariants(hub)
+
+
+# ---- racing
+
+
+@pytest.mark.parametrize("owners", ["each its own", "all the same"])
+def test_of_fifty_processes_that_race_for_one_submission_one_posts_it(
+    database_url: str, tmp_path: Path, owners: str
+) -> None:
+    home = tmp_path / "home"
+    request_id = waiting_file(home, database_url, lease_s=60)
+    gate_out, gate_in = os.pipe()
+
+    def wait_at_the_gate(_hub: Hub) -> None:
+        os.close(gate_in)
+        os.read(gate_out, 1)  # returns when the parent closes its end
+
+    pids = [
+        run_in_child(
+            home,
+            database_url,
+            request_id,
+            owner="run" if owners == "all the same" else f"run-{number}",
+            report=tmp_path / f"report-{number}",
+            before=wait_at_the_gate,
+        )
+        for number in range(PROCESSES)
+    ]
+    os.close(gate_out)
+    os.close(gate_in)
+    assert [finish(pid) for pid in pids] == [0] * PROCESSES
+    ends = Counter(json.loads((tmp_path / f"report-{number}").read_text()) for number in range(PROCESSES))
+    hub = open_test_hub(home, database_url)
+    assert ends["posted"] == 1
+    # with one owner a process may find the posting finished between two of its steps
+    others = {"busy", "repeat", "lease lost"} if owners == "all the same" else {"busy", "repeat"}
+    assert set(ends) <= {"posted", *others}, ends
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+# ---- sleeping through a lease
+
+
+def stop_before_posting(_hub: Hub) -> None:
+    real = processing.read_staged
+
+    def read_staged(*args: object, **named: object) -> object:
+        found = real(*args, **named)  # type: ignore[arg-type]
+        stop_self()
+        return found
+
+    processing.read_staged = read_staged  # type: ignore[assignment]
+
+
+def stop_inside_posting(_hub: Hub) -> None:
+    real = ledgers._append
+
+    def append(tx: Transaction, entries: list[dict[str, object]]) -> None:
+        real(tx, entries)
+        stop_self()
+
+    ledgers._append = append
+
+
+def stopped_worker(
+    home: Path, database_url: str, request_id: str, report: Path, before: Callable[[Hub], None]
+) -> Iterator[int]:
+    pid = run_in_child(home, database_url, request_id, owner="sleeper", report=report, before=before)
+    wait_until_stopped(pid)
+    yield pid
+    os.kill(pid, signal.SIGCONT)
+    assert finish(pid) == 0
+
+
+def test_a_worker_stopped_before_its_posting_beyond_its_lease_is_fenced(database_url: str, tmp_path: Path) -> None:
+    home, report = tmp_path / "home", tmp_path / "report"
+    request_id = waiting_file(home, database_url, lease_s=1)
+    for _ in stopped_worker(home, database_url, request_id, report, stop_before_posting):
+        hub = open_test_hub(home, database_url)
+        (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
+        assert outcome.posted == 2
+    assert json.loads(report.read_text()) == "lease lost"
+    assert events(hub, request_id)[-2:] == ["submission:posted", "submission:fenced"]
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+def sleep_inside_a_posting(
+    postgres_database: Callable[..., object], tmp_path: Path, check: Callable[[Hub, str, str], None]
+) -> None:
+    home, report = tmp_path / "home", tmp_path / "report"
+    with postgres_database() as database_url:  # type: ignore[attr-defined]
+        request_id = waiting_file(home, database_url, lease_s=2)
+        for _ in stopped_worker(home, database_url, request_id, report, stop_inside_posting):
+            hub = open_test_hub(home, database_url)
+            (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
+            assert outcome.posted == 2
+        check(hub, request_id, json.loads(report.read_text()))
+        hub.db.dispose()
+
+
+def test_a_worker_stopped_inside_its_posting_transaction_is_rolled_back_and_has_lost_its_lease(
+    postgres_database: Callable[..., object], tmp_path: Path
+) -> None:
+    def check(hub: Hub, request_id: str, end: str) -> None:
+        assert end == "lease lost"
+        assert_one_effect(hub, request_id)
+
+    sleep_inside_a_posting(postgres_database, tmp_path, check)
+
+
+def test_a_worker_stopped_inside_its_posting_transaction_is_audited_as_fenced(
+    postgres_database: Callable[..., object], tmp_path: Path
+) -> None:
+    def check(hub: Hub, request_id: str, _end: str) -> None:
+        assert events(hub, request_id)[-1] == "submission:fenced"
+
+    sleep_inside_a_posting(postgres_database, tmp_path, check)
+
+
+# ---- losing the database
+
+
+@pytest.fixture
+def postgres_hub(postgres_database: Callable[..., object], tmp_path: Path) -> Iterator[Hub]:
+    with postgres_database() as url:  # type: ignore[attr-defined]
+        hub = open_test_hub(tmp_path / "home", url)
+        make_registry(hub, ["NC-0001", "NC-0002"])
+        yield hub
+        hub.db.dispose()
+
+
+def terminate(hub: Hub, backend: int) -> None:
+    address = make_url(hub.settings.database_url).render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (backend,))
+
+
+def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_effect(
+    postgres_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = postgres_hub
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    real = ledgers._append
+    lost: list[int] = []
+
+    def append_and_lose(tx: Transaction, entries: list[dict[str, object]]) -> None:
+        real(tx, entries)
+        if not lost:
+            lost.append(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+            terminate(hub, lost[0])
+
+    monkeypatch.setattr(ledgers, "_append", append_and_lose)
+    assert process(hub, request_id) is State.RETRYING
+    assert "database" in (submission(hub, request_id).reason or "")
+    assert journal_size(hub) == 2
+    process_all(hub)
+    assert lost
+    assert_one_effect(hub, request_id)
+
+
+def test_a_connection_lost_after_the_commit_and_before_its_answer_has_one_effect(
+    postgres_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = postgres_hub
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    taken = lease_and_validate(hub, request_id)
+    real = hub.db.engine.dialect.do_commit
+    ends: list[str] = []
+
+    def commit_and_lose(connection: object) -> None:
+        real(connection)  # type: ignore[arg-type]
+        with psycopg.connect(make_url(hub.settings.database_url).render_as_string(hide_password=False)) as other:
+            row = other.execute("SELECT state FROM submission WHERE request_id = %s", (request_id,)).fetchone()
+        if row == ("posted",) and not ends:
+            ends.append("lost")
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(hub.db.engine.dialect, "do_commit", commit_and_lose)
+    try:
+        with hub.processing.attempt(taken):
+            hub.processing.post(taken)
+    except (LeaseLost, AttemptFailed) as error:
+        ends.append(type(error).__name__)
+    assert ends[0] == "lost"
+    process_all(hub)
+    assert_one_effect(hub, request_id)
+
+
+def test_a_posting_waits_while_another_process_holds_sqlites_write_lock(tmp_path: Path) -> None:
+    home, database = tmp_path / "home", tmp_path / "hub.db"
+    url = f"sqlite:///{database}"
+    request_id = waiting_file(home, url, lease_s=30)
+    held_out, held_in = os.pipe()
+
+    def hold_the_lock() -> None:
+        connection = sqlite3.connect(database, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        os.write(held_in, b"x")
+        time.sleep(1.5)
+        connection.execute("ROLLBACK")
+
+    pid = fork(hold_the_lock)
+    os.read(held_out, 1)
+    hub = open_test_hub(home, url)
+    started = time.monotonic()
+    outcome = process(hub, request_id)
+    assert time.monotonic() - started > 1
+    assert isinstance(outcome, Posting)
+    assert finish(pid) == 0
+    os.close(held_out)
+    os.close(held_in)
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+def test_threads_that_send_the_same_bytes_at_once_make_one_submission(database_url: str, tmp_path: Path) -> None:
+    hub = open_test_hub(tmp_path / "home", database_url)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    path = tmp_path / "lab.csv"
+    path.write_bytes(b"asset_tag\nNC-0001\n")
+    together = threading.Barrier(6)
+    outcomes: list[str] = []
+
+    def work() -> None:
+        from hub_pipelines_tests.support import NORTH_INVENTORY
+
+        together.wait()
+        outcomes.append(str(hub.submit(path, NORTH_INVENTORY, actor="tester").outcome))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert Counter(outcomes) == {"received": 1, "duplicate": 5}
+    process_all(hub)
+    assert_invariants(hub)
+    hub.db.dispose()
+
+
+# ---- damaged bytes
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the check", "after the check"])
+def test_one_flipped_byte_of_an_archived_object_stops_the_posting(
+    database_url: str, tmp_path: Path, late: bool
+) -> None:
+    hub = open_test_hub(tmp_path / "home", database_url)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    digest = submission(hub, request_id).envelope.content_digest
+    archived = hub.archive.object_path(digest)
+    whole = archived.read_bytes()
+    before = journal_size(hub)
+
+    def flip() -> None:
+        archived.chmod(0o644)
+        archived.write_bytes(whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:])
+
+    if late:
+        taken = hub.processing.begin(request_id, "worker")
+        with pytest.raises(AttemptFailed), hub.processing.attempt(taken):  # type: ignore[arg-type]
+            hub.processing.check_archive(taken)  # type: ignore[arg-type]
+            flip()
+            hub.processing.validate(taken)  # type: ignore[arg-type]
+    else:
+        flip()
+        assert process(hub, request_id) is State.IN_REVIEW
+    (item,) = hub.review.listing()
+    assert (item.cause, item.request_id) == ("integrity", request_id)
+    assert journal_size(hub) == before
+    assert_invariants(hub, damaged={digest})
+    archived.write_bytes(whole)
+    hub.review.replay(item.item_id, actor="kim")
+    process_all(hub)
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+def test_one_flipped_byte_of_a_staged_file_stops_the_posting(database_url: str, tmp_path: Path) -> None:
+    hub = open_test_hub(tmp_path / "home", database_url)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    taken = lease_and_validate(hub, request_id)
+    staged = submission(hub, request_id).staged
+    assert staged is not None
+    path = hub.processing.staged_path(staged)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(AttemptFailed) as failed, hub.processing.attempt(taken):
+        hub.processing.post(taken)
+    assert failed.value.state is State.IN_REVIEW
+    assert journal_size(hub) == 2
+    (item,) = hub.review.listing()
+    assert item.cause == "integrity"
+    hub.review.replay(item.item_id, actor="kim")
+    process_all(hub)
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()

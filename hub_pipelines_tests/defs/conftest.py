@@ -1,0 +1,45 @@
+"""A home with one hub and its real Dagster instance, and a running deployment for the tests that need the daemon."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.resources import _open
+from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
+from hub_pipelines.settings import DEFAULT_TOML, load
+
+SAMPLES = Path(__file__).resolve().parents[2] / "hub_pipelines" / "samples"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An own HUB_HOME with quick limits; the resource's one hub per process is forgotten before and after."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "hub.toml").write_text(DEFAULT_TOML.replace("stable_s = 1.0", "stable_s = 0.1"), encoding="utf-8")
+    monkeypatch.setenv("HUB_HOME", str(folder))
+    monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
+    monkeypatch.delenv("HUB_DAGSTER_DATABASE_URL", raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+    _open.cache_clear()
+    yield folder
+    _open.cache_clear()
+
+
+@pytest.fixture
+def opened(home: Path) -> Hub:
+    assert home.is_dir()
+    return open_hub(load(KNOWN_FEEDS))
+
+
+@pytest.fixture
+def runner(opened: Hub) -> Runner:
+    return Runner(opened)
+
+
+def drop_sample(hub: Hub, name: str, as_name: str | None = None) -> None:
+    campus, feed, file = name.split("/")
+    target = hub.settings.drop / campus / feed / (as_name or file)
+    target.write_bytes((SAMPLES / name).read_bytes())

@@ -1,0 +1,76 @@
+"""The definitions load, cheaply, with the names that people know."""
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.scope import RESERVED_CAMPUS
+from hub_pipelines.defs.build import build_defs
+from hub_pipelines.hub import KNOWN_FEEDS
+from hub_pipelines.settings import load
+
+HEAVY = ("pandas", "great_expectations", "duckdb", "pyarrow", "sqlalchemy", "openpyxl", "jinja2")
+
+
+@pytest.fixture
+def repository(home: Path):
+    assert home.is_dir()
+    return build_defs(load(KNOWN_FEEDS)).get_repository_def()
+
+
+def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> None:
+    names = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    stages = ("received", "archived", "validated", "posted", "receipts")
+    assert names == {f"{feed}_{stage}" for feed in KNOWN_FEEDS for stage in stages} | {"review_queue", "audit_log"}
+
+
+def test_lineage_runs_from_the_drop_folder_to_the_receipt(repository) -> None:
+    graph = repository.asset_graph
+    for feed in KNOWN_FEEDS:
+        chain = [f"{feed}_{stage}" for stage in ("received", "archived", "validated", "posted", "receipts")]
+        for before, after in pairwise(chain):
+            node = next(graph.get(key) for key in graph.get_all_asset_keys() if key.to_user_string() == after)
+            assert before in {key.to_user_string() for key in node.parent_keys}
+
+
+def test_the_checks_are_true_statements(repository) -> None:
+    checks = {(key.asset_key.to_user_string(), key.name) for key in repository.asset_graph.asset_check_keys}
+    assert checks == {
+        ("inventory_posted", "every_row_is_accounted_for"),
+        ("inventory_posted", "asset_tags_are_registered"),
+        ("procurement_posted", "every_row_is_accounted_for"),
+        ("audit_log", "every_row_is_accounted_for"),
+        ("audit_log", "audit_chain_is_unbroken"),
+    }
+
+
+def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) -> None:
+    names = {sensor.name for sensor in repository.sensor_defs}
+    folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
+    assert names == folders | {"review_queue_sensor", "audit_log_sensor"}
+    jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert jobs == {"inventory_job", "procurement_job", "audit_job"}
+
+
+def test_every_asset_tells_what_it_is_and_who_answers_for_it(repository) -> None:
+    graph = repository.asset_graph
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.description, key
+        assert node.owners, key
+        assert node.group_name in {*KNOWN_FEEDS, "evidence"}, key
+        assert node.kinds, key
+
+
+def test_loading_the_definitions_imports_nothing_heavy(home: Path) -> None:
+    assert home.is_dir()
+    code = (
+        "import sys, json, hub_pipelines.definitions as d; d.defs();"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout) == []

@@ -1,0 +1,204 @@
+"""Real runs on a real instance, in this process: the jobs that the daemon launches."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import dagster as dg
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.sensors import (
+    REQUEST_TAG,
+    register_partitions,
+    review_queue_sensor,
+    run_request,
+    runs_alive,
+    settle_dead_runs,
+    walk_is_due,
+)
+from hub_pipelines.evidence import account_for, conservation, verify_all
+from hub_pipelines.hub import Hub
+from hub_pipelines.launching import tick
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Lease, State
+from hub_pipelines_tests.defs.conftest import drop_sample
+
+
+def all_of(hub: Hub):
+    with hub.db.read() as tx:
+        return list(submissions.everything(tx))
+
+
+def drain(runner: Runner) -> None:
+    assert runner.drain(timeout_s=120, progress=lambda _text: None)
+
+
+def materializations(runner: Runner, asset: str):
+    records = runner.instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
+    return [record.asset_materialization for record in records]
+
+
+def checked(runner: Runner, name: str) -> list[bool]:
+    records = runner.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("inventory_posted"), name), limit=100
+    )
+    evaluations = [record.event.dagster_event.event_specific_data for record in records if record.event]
+    return [one.passed for one in evaluations if hasattr(one, "passed")]
+
+
+def test_the_samples_end_as_the_demo_says(runner: Runner) -> None:
+    for name in (
+        "west/procurement/registry-west.csv",
+        "west/inventory/teaching-lab.csv",
+        "west/inventory/scanner-export.xlsx",
+    ):
+        drop_sample(runner.hub, name)
+    drain(runner)
+    states = {one.envelope.source_name: one for one in all_of(runner.hub)}
+    assert states["registry-west.csv"].state is State.POSTED
+    assert states["scanner-export.xlsx"].state is State.IN_REVIEW
+    rows = states["teaching-lab.csv"].counts
+    assert (rows.received, rows.posted, rows.rejected) == (14, 9, 5)
+    assert all(line["balanced"] for line in conservation(runner.hub))
+    assert verify_all(runner.hub).ok
+    # what a compliance officer sees
+    (posted,) = materializations(runner, "inventory_posted")
+    assert posted.partition == states["teaching-lab.csv"].request_id
+    assert posted.metadata["rows_posted"].value == 9
+    (validated,) = materializations(runner, "inventory_validated")
+    assert "tag_not_in_registry" in validated.metadata["rejections_by_rule"].value
+    assert validated.metadata["dagster/column_schema"]
+    assert checked(runner, "every_row_is_accounted_for") == [True]
+    assert checked(runner, "asset_tags_are_registered") == [False]
+
+
+def test_a_registry_file_runs_before_the_inventory_that_was_dropped_first(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/inventory/chemistry-lab-2026.csv")
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    rows = {one.envelope.feed: one.counts for one in all_of(runner.hub)}
+    assert rows["inventory"].posted == 20
+
+
+def test_a_run_for_a_settled_submission_ends_well_and_changes_nothing(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    (before,) = all_of(runner.hub)
+    runner.run(before)
+    (after,) = all_of(runner.hub)
+    assert (after.state, after.token, after.counts) == (before.state, before.token, before.counts)
+    assert len(materializations(runner, "procurement_posted")) == 1
+    with runner.hub.db.read() as tx:
+        events = [entry.event.event for entry in audit.entries_of(tx, before.request_id)]
+    assert events[-1] == "submission:repeat"
+
+
+def test_a_failed_run_is_red_in_dagster_and_has_its_receipt_at_once(runner: Runner) -> None:
+    drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
+    found = tick(runner.hub, "west", alive=runs_alive(runner.instance))
+    register_partitions(runner.instance, runner.hub, found.launches)
+    runner.run(found.launches[0])
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    (one,) = all_of(runner.hub)
+    page = runner.hub.receipts.path_of(one).read_text(encoding="utf-8")
+    assert "damaged or cut off" in page
+    assert "Traceback" not in page
+
+
+def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
+    register_partitions(runner.instance, runner.hub, found.launches)
+    (one,) = found.launches
+    run = runner.instance.create_run_for_job(
+        runner._repository.get_job("procurement_job"), tags={REQUEST_TAG: one.request_id}
+    )
+    assert isinstance(runner.hub.processing.begin(one.request_id, run.run_id), Lease)
+    runner.instance.report_run_failed(run)
+    kind = dg.DagsterEventType.RUN_FAILURE
+    position = settle_dead_runs(runner.instance, runner.hub, kind, None)
+    (waiting,) = all_of(runner.hub)
+    assert waiting.state is State.RETRYING
+    assert settle_dead_runs(runner.instance, runner.hub, kind, position) == position
+    assert settle_dead_runs(runner.instance, runner.hub, kind, None) == position  # a cursor that was reset
+    (still,) = all_of(runner.hub)
+    assert still.attempts == waiting.attempts
+    drain(runner)
+    (done,) = all_of(runner.hub)
+    assert done.state is State.POSTED
+    assert account_for(runner.hub, done.request_id).balanced
+
+
+def test_a_submission_with_a_living_run_is_not_launched_again(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
+    job = runner._repository.get_job("procurement_job")
+    run = runner.instance.create_run_for_job(
+        job, tags={REQUEST_TAG: one.request_id}, status=dg.DagsterRunStatus.STARTED
+    )
+    again = tick(runner.hub, "north", alive=runs_alive(runner.instance), relaunch_after_s=0)
+    assert again.launches == ()
+    runner.instance.delete_run(run.run_id)
+    (relaunched,) = tick(runner.hub, "north", alive=runs_alive(runner.instance), relaunch_after_s=0).launches
+    assert relaunched.run_key != one.run_key
+
+
+def test_live_partitions_are_bounded_and_settled_ones_retire(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    (first,) = all_of(runner.hub)
+    assert runner.instance.has_dynamic_partition("procurement_requests", first.request_id)
+    limits = runner.hub.settings.limits.model_copy(update={"live_partitions": 1})
+    settings = runner.hub.settings.model_copy(update={"limits": limits})
+    drop_sample(runner.hub, "south/procurement/registry-south.csv")
+    drain(Runner(replace(runner.hub, settings=settings)))
+    keys = runner.instance.get_dynamic_partitions("procurement_requests")
+    assert len(keys) == 1
+    assert first.request_id not in keys
+    with runner.hub.db.read() as tx:
+        assert submissions.get(tx, first.request_id).state is State.POSTED
+
+
+def test_the_review_sensor_reports_the_queue_once_per_change(runner: Runner) -> None:
+    drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
+    drain(runner)
+    with dg.build_sensor_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
+        result = review_queue_sensor()(context)
+    assert [event.metadata["dagster/row_count"].value for event in result.asset_events] == [1]
+    with dg.build_sensor_context(
+        instance=runner.instance, cursor=result.cursor, resources={"hub": HubResource()}
+    ) as context:
+        assert review_queue_sensor()(context).asset_events == []
+
+
+def test_a_request_carries_partition_run_key_and_campus(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
+    request = run_request(one)
+    assert request.partition_key == one.request_id
+    assert request.run_key == f"{one.request_id}:1:1"
+    assert request.tags["hub/campus"] == "north"
+
+
+def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:
+    last = {"entries": 10, "at": 1_000.0}
+    assert not walk_is_due(10, last, waiting=0, now=1e6)
+    assert not walk_is_due(11, last, waiting=0, now=1_300.0)
+    assert walk_is_due(11, last, waiting=0, now=1_600.0)
+    assert not walk_is_due(11, last, waiting=5, now=1_600.0)
+    assert walk_is_due(11, last, waiting=5, now=1_000.0 + timedelta(hours=1).total_seconds())
+
+
+def test_the_audit_job_walks_the_chain_and_its_checks_pass(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    result = runner._repository.get_job("audit_job").execute_in_process(instance=runner.instance)
+    assert result.success
+    assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
+        "audit_chain_is_unbroken": True,
+        "every_row_is_accounted_for": True,
+    }
+    assert json.dumps(verify_all(runner.hub).heads)
