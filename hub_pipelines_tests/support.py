@@ -158,8 +158,8 @@ def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 30.0) ->
             return outcomes
         outcomes += [process(hub, one.request_id, owner=owner) for one in due]
         assert time.monotonic() < deadline, f"{left} submissions did not settle in {patience_s} s"
-        if not due:
-            time.sleep(0.02)
+        if not any(isinstance(one, Posting) for one in outcomes[-len(due) :]):
+            time.sleep(0.05)
 
 
 def take_everything(hub: Hub) -> list[Arrival]:

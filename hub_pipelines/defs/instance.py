@@ -71,10 +71,14 @@ class Runner:
         heartbeat = self.instance.get_daemon_heartbeats().get("SENSOR")
         return heartbeat is not None and time.time() - heartbeat.timestamp < _DAEMON_FRESH_S
 
+    def job(self, name: str) -> dg.JobDefinition:
+        job: dg.JobDefinition = self._repository.get_job(name)
+        return job
+
     def run(self, one: Submission) -> None:
         """Run a submission's job. A failed run raises nothing: the hub has recorded what follows."""
         request = run_request(one)
-        self._repository.get_job(request.job_name).execute_in_process(
+        self.job(str(request.job_name)).execute_in_process(
             instance=self.instance,
             partition_key=one.request_id,
             tags={**request.tags, "dagster/run_key": one.run_key},

@@ -276,8 +276,8 @@ def add(
     priority: int,
 ) -> bool:
     """Register a new submission; False when its request_id is known already."""
-    result = tx.execute(
-        insert_or_ignore(tx, submission),
+    added = tx.execute(
+        insert_or_ignore(tx, submission).returning(submission.c.request_id),
         {
             "request_id": envelope.request_id,
             "campus": envelope.campus,
@@ -305,7 +305,7 @@ def add(
             "partition_live": False,
         },
     )
-    return bool(result.rowcount == 1)
+    return added.first() is not None  # drivers tell no row count for such an INSERT
 
 
 # ---- launching

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,11 @@ def test_a_worker_killed_at_any_boundary_leaves_one_effect_and_loses_nothing(hom
         with ExitStack() as stack:
             batch = range(first, min(first + AT_ONCE, boundaries + 2))
             copies = {k: homes.copy(f"killed-{k}", stack) for k in batch}
-            victims = {k: fork(lambda k=k: take_and_process(*copies[k], kill_at=k)) for k in batch}  # type: ignore[misc]
+            victims = {k: fork(partial(take_and_process, *copies[k], kill_at=k)) for k in batch}
             ends = {k: finish(pid) for k, pid in victims.items()}
             assert ends == {k: -signal.SIGKILL if k <= boundaries else 0 for k in batch}
             time.sleep(LEASE_S)
-            rescuers = {k: fork(lambda k=k: recover(*copies[k])) for k in batch}  # type: ignore[misc]
+            rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
             failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
             assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
             for home, _ in copies.values():
@@ -139,7 +140,7 @@ def test_a_hub_killed_during_its_first_start_starts_again(tmp_path: Path) -> Non
     assert boundaries > 5
     for k in range(1, boundaries + 1):
         home = tmp_path / f"home-{k}"
-        assert finish(fork(lambda k=k, home=home: start(home, k, count))) == -signal.SIGKILL  # type: ignore[misc]
+        assert finish(fork(partial(start, home, k, count))) == -signal.SIGKILL
         hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}", lease_s=LEASE_S)
         make_registry(hub, ["NC-0001"])
         assert_invariants(hub)

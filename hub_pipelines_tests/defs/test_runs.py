@@ -113,9 +113,7 @@ def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: R
     found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
     register_partitions(runner.instance, runner.hub, found.launches)
     (one,) = found.launches
-    run = runner.instance.create_run_for_job(
-        runner._repository.get_job("procurement_job"), tags={REQUEST_TAG: one.request_id}
-    )
+    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
     assert isinstance(runner.hub.processing.begin(one.request_id, run.run_id), Lease)
     runner.instance.report_run_failed(run)
     kind = dg.DagsterEventType.RUN_FAILURE
@@ -135,7 +133,7 @@ def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: R
 def test_a_submission_with_a_living_run_is_not_launched_again(runner: Runner) -> None:
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
-    job = runner._repository.get_job("procurement_job")
+    job = runner.job("procurement_job")
     run = runner.instance.create_run_for_job(
         job, tags={REQUEST_TAG: one.request_id}, status=dg.DagsterRunStatus.STARTED
     )
@@ -195,7 +193,7 @@ def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:
 def test_the_audit_job_walks_the_chain_and_its_checks_pass(runner: Runner) -> None:
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     drain(runner)
-    result = runner._repository.get_job("audit_job").execute_in_process(instance=runner.instance)
+    result = runner.job("audit_job").execute_in_process(instance=runner.instance)
     assert result.success
     assert {check.check_name: check.passed for check in result.get_asset_check_evaluations()} == {
         "audit_chain_is_unbroken": True,
