@@ -14,7 +14,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from hub_pipelines.common.errors import HubError, SettingsError
@@ -53,15 +52,13 @@ class Failed(HubError):
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 failed or the answer is no, 2 wrong usage."""
     as_json = "--json" in sys.argv[1:]
+    code: object = 0
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        if as_json:
-            _print({"ok": False, "error": error.format_message()})
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
+        app()
+    except SystemExit as end:
+        code = end.code
+        if code == 2 and as_json:
+            _print({"ok": False, "error": "Wrong usage; standard error says what is wrong. See `hub --help`."})
     except Failed as error:
         _complain(str(error), as_json, error.document)
         code = 1
@@ -150,14 +147,14 @@ def demo(
     deployment.start()
     try:
         outcome = run_demo(hub, deployment, timeout_s=timeout_s, say=_progress)
+        files = [asdict(one) for one in outcome.files]
+        document = {"ok": outcome.settled, "address": deployment.address, "files": files}
+        if not outcome.settled:
+            raise Failed(f"Not all was settled in {timeout_s:.0f} s. See {log}.", document)
         if as_json:
-            _print(
-                {"ok": outcome.settled, "address": deployment.address, "files": [asdict(one) for one in outcome.files]}
-            )
+            _print(document)
         else:
             print(outcome.table())
-        if not outcome.settled:
-            raise Failed(f"Not all was settled in {timeout_s:.0f} s. See {log}.", {"ok": False, "error": "timed out"})
         if not once and sys.stdout.isatty():
             _progress(f"The Dagster page: {deployment.address}. Ctrl-C stops it; `hub up` starts it again.")
             deployment.run()

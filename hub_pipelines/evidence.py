@@ -103,18 +103,22 @@ def verify_all(hub: Hub) -> ChainReport:
 
 
 def _first_bad_posting(hub: Hub) -> str | None:
+    """Postings as the audit chain tells them, against journal, idempotency records and ledger as they are now."""
+    entries = 0
     with hub.db.read() as tx:
-        for posting in list(ledgers.postings(tx)):
-            if ledgers.digest_of_entries(tx, posting.request_id, posting.revision) != posting.rows_digest:
-                return f"{posting.request_id}: its journal rows are not the ones that were posted"
-            audited = [
-                entry.event.detail.get("rows_digest")
-                for entry in audit.entries_of(tx, posting.request_id)
-                if entry.event.event == "submission:posted" and entry.event.detail.get("revision") == posting.revision
-            ]
-            if audited != [posting.rows_digest]:
-                return f"{posting.request_id}: the audit chain does not vouch for its posting"
-    return None
+        for entry in list(audit.entries_named(tx, "submission:posted")):
+            detail, request_id = entry.event.detail, str(entry.event.request_id)
+            revision = int(str(detail["revision"]))
+            entries += int(str(detail["posted"]))
+            if ledgers.digest_of_entries(tx, request_id, revision) != detail["rows_digest"]:
+                return f"{request_id}: its journal rows are not the ones that were posted"
+            stored = ledgers.find_posting(tx, request_id, revision)
+            if stored is None or stored.rows_digest != detail["rows_digest"]:
+                return f"{request_id}: the record of its posting is missing or was changed"
+        if ledgers.journal_size(tx) != entries:
+            return "journal: it holds entries that no posting vouches for"
+        misfold = ledgers.first_misfold(tx)
+    return f"{misfold}: the ledger is not what its journal says" if misfold else None
 
 
 def _first_bad_object(hub: Hub) -> str | None:

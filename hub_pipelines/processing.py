@@ -104,12 +104,20 @@ class Processing:
         `LeaseLost` is audited and leaves as it is: the other run decides what becomes of the submission.
         """
         try:
-            yield
+            with self._failures_settled(lease):
+                yield
         except LeaseLost:
             with self.db.write() as tx:
                 self._audit(
                     tx, submissions.get(tx, lease.request_id), lease.owner, "submission:fenced", {"token": lease.token}
                 )
+            raise
+
+    @contextmanager
+    def _failures_settled(self, lease: Lease) -> Iterator[None]:
+        try:
+            yield
+        except LeaseLost:
             raise
         except Exception as error:
             failure = failure_of(error, lease.owner)
@@ -203,8 +211,15 @@ class Processing:
         return list(islice(found, limit))
 
     def post(self, lease: Lease) -> Posting:
-        """Apply the staged rows in one transaction; validate again when the registry has moved meanwhile."""
+        """Apply the staged rows in one transaction, or return the outcome of an earlier posting of this revision.
+
+        Validates again when the registry has moved meanwhile.
+        """
         for _ in range(_REGISTRY_TRIES):
+            with self.db.read() as tx:
+                stored = ledgers.find_posting(tx, lease.request_id, lease.revision)
+            if stored is not None:
+                return stored
             current = self._current(lease)
             if current.staged is None or not self.staged_path(current.staged).exists():
                 self.validate(lease)

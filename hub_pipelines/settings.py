@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -180,9 +181,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
 def _write_defaults(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"hub.toml.{os.getpid()}")
-        draft.write_text(DEFAULT_TOML, encoding="utf-8")
-        draft.replace(path)
+        write_replacing(path, DEFAULT_TOML)
     except OSError as error:
         raise SettingsError(
             f"HUB_HOME is {path.parent}, where the hub can't write ({error.strerror}). "

@@ -83,6 +83,13 @@ def entries_of(tx: Transaction, request_id: str) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def entries_named(tx: Transaction, event: str) -> Iterator[Entry]:
+    """All entries of one kind, campus by campus."""
+    query = select(audit_entry).where(audit_entry.c.event == event).order_by(audit_entry.c.campus, audit_entry.c.seq)
+    for row in tx.execute(query, execution_options={"yield_per": 2000}):
+        yield _entry(row)
+
+
 def head_position(db: Database) -> int:
     """How many entries there are in all chains, from their heads."""
     with db.read() as tx:

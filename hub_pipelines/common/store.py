@@ -169,8 +169,13 @@ class Database:
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Transaction]:
         try:
-            with self.engine.connect().execution_options(**{_WRITE: write}) as tx, tx.begin():
-                yield tx
+            with self.engine.connect() as connection:
+                tx = connection.execution_options(**{_WRITE: write})
+                if self.is_postgres and not write:
+                    # what is read together belongs together; SQLite reads from a snapshot anyway
+                    tx = tx.execution_options(isolation_level="REPEATABLE READ")
+                with tx.begin():
+                    yield tx
         except OperationalError as error:
             raise Transient(f"The hub's database did not answer: {_first_line(error)}") from error
         except DBAPIError as error:

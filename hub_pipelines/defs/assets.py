@@ -29,7 +29,7 @@ def feed_assets(feed: Feed) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The five assets of a feed, in the order of the flow."""
     received = dg.AssetSpec(
         f"{feed.name}_received",
-        description=f"{feed.title}: files as they came from the drop folders, uploads and portals.",
+        description=f"{feed.title}: files as they came from the drop folders and the command line.",
         group_name=feed.name,
         owners=OWNERS,
         kinds={"file"},

@@ -12,6 +12,7 @@ import dagster as dg
 import yaml
 
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.files import write_replacing
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.sensors import register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
@@ -35,13 +36,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     config["storage"] = _storage(settings)
     config["local_artifact_storage"]["config"]["base_dir"] = str(home / "artifacts")
     config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
-    draft = home / f"dagster.yaml.{os.getpid()}"
-    draft.touch(mode=0o600)  # it may hold a database password
-    draft.write_text(
-        "# Made from the project's dagster.yaml at each start; change that one.\n" + yaml.safe_dump(config),
-        encoding="utf-8",
-    )
-    draft.replace(home / "dagster.yaml")
+    text = "# Made from the project's dagster.yaml at each start; change that one.\n" + yaml.safe_dump(config)
+    write_replacing(home / "dagster.yaml", text, mode=0o600)  # it may hold a database password
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.jobs import AUDIT_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
@@ -41,7 +42,7 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
         jobs=list(jobs),
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Takes files from drop/{campus}/ and gives each its run.",
+        description=_what_it_watches(campus),
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
         from hub_pipelines.launching import tick
@@ -67,6 +68,12 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
         )
 
     return sensor
+
+
+def _what_it_watches(campus: str) -> str:
+    if campus == RESERVED_CAMPUS:
+        return "Takes files from folders that name no campus and feed; they go to review."
+    return f"Takes files from drop/{campus}/ and gives each its run."
 
 
 def runs_alive(instance: dg.DagsterInstance) -> Callable[[list[str]], set[str]]:

@@ -6,12 +6,14 @@ is what an inspector needs. A rotated key's public half stays, so that old envel
 
 import base64
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.files import draft_of, write_replacing
 from hub_pipelines.submission.model import Envelope, Integrity
 
 if TYPE_CHECKING:
@@ -36,15 +38,9 @@ class KeyRing:
 
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        draft = self._folder / f"signing.{os.getpid()}.draft"
-        draft.touch(mode=0o600)
-        draft.write_bytes(pem)
-        try:
+        with draft_of(path, mode=0o600) as draft, suppress(FileExistsError):
+            draft.write_bytes(pem)
             os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
         self._publish()
 
     def sign(self, envelope: Envelope) -> Envelope:
@@ -93,9 +89,7 @@ class KeyRing:
         path = self._folder / "public" / f"{_key_id(public)}.pem"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_suffix(f".{os.getpid()}.draft")
-            draft.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-            draft.replace(path)
+            write_replacing(path, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii"))
 
     def _public_key(self, key_id: str) -> "Ed25519PublicKey":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

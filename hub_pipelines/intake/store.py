@@ -93,7 +93,5 @@ def mark_receipted(tx: Transaction, arrival_id: str) -> None:
 
 
 def count_by_outcome(tx: Transaction) -> dict[str, int]:
-    found: dict[str, int] = dict(
-        tx.execute(select(arrival.c.outcome, func.count()).group_by(arrival.c.outcome)).all()
-    )
+    found: dict[str, int] = dict(tx.execute(select(arrival.c.outcome, func.count()).group_by(arrival.c.outcome)).all())
     return {str(outcome): found.get(str(outcome), 0) for outcome in Outcome}

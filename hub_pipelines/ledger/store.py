@@ -7,7 +7,7 @@ rejections, the idempotency record and the audit entry.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from itertools import islice
@@ -23,13 +23,14 @@ from sqlalchemy import (
     Text,
     and_,
     func,
+    or_,
     select,
     update,
 )
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.store import (
     Database,
     JsonText,
@@ -48,6 +49,22 @@ from hub_pipelines.validate.staging import StagedRow
 
 CHUNK_ROWS = 5_000
 _KEYS_PER_QUERY = 5_000
+# the parts of a journal entry that its posting's digest covers, beside the day
+_DIGESTED = (
+    "ledger",
+    "version",
+    "row_no",
+    "key",
+    "operation",
+    "values",
+    "digest",
+    "previous_version",
+    "previous_row_no",
+    "request_id",
+    "revision",
+    "campus",
+    "contract_version",
+)
 
 journal = Table(
     "journal",
@@ -125,10 +142,10 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     A repeat of (request_id, revision) returns the stored outcome. Raises LeaseLost when the fencing
     token is outdated, RegistryMoved when the registry has changed since the rows were checked.
     """
-    submissions.hold(tx, lease)
     stored = find_posting(tx, lease.request_id, lease.revision)
     if stored is not None:
         return stored
+    submissions.hold(tx, lease)
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = _lock_ledger(tx, batch.ledger) + 1
@@ -139,7 +156,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         entries = list(_changed(tx, lease, batch, version, now, [row for row in chunk if row.verdict == "accepted"]))
         _append(tx, entries)
         for entry in entries:
-            rows_digest.update(bytes.fromhex(entry["digest"]))
+            rows_digest.update(_entry_digest(entry))
         _record_problems(tx, lease, chunk)
         accepted = sum(row.verdict == "accepted" for row in chunk)
         posted, unchanged = posted + len(entries), unchanged + accepted - len(entries)
@@ -378,27 +395,52 @@ def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:
     return tx.execute(query).scalar_one()
 
 
+def _entry_digest(entry: Mapping[Any, Any]) -> bytes:
+    """Covers all of a journal entry but its time of posting, which the audit entry tells."""
+    parts = [entry[name] for name in _DIGESTED] + [entry["ledger_date"].isoformat()]
+    return hashlib.sha256(canonical_text(parts).encode("utf-8")).digest()
+
+
 def digest_of_entries(tx: Transaction, request_id: str, revision: int) -> str:
     """The digest over a posting's journal rows, computed from the rows as they are now."""
     query = (
-        select(journal.c["values"])
+        select(journal)
         .where(journal.c.request_id == request_id, journal.c.revision == revision)
         .order_by(journal.c.row_no)
     )
     digest = hashlib.sha256()
-    for values in tx.execute(query, execution_options={"yield_per": 2000}).scalars():
-        digest.update(hashlib.sha256(values.encode("utf-8")).digest())
+    for entry in tx.execute(query, execution_options={"yield_per": 2000}).mappings():
+        digest.update(_entry_digest(entry))
     return digest.hexdigest()
 
 
-def postings(tx: Transaction) -> Iterator[Posting]:
-    for outcome in tx.execute(
-        select(idempotency.c.outcome).order_by(idempotency.c.request_id, idempotency.c.revision),
-        execution_options={"yield_per": 2000},
-    ).scalars():
-        document = dict(outcome)
-        document["posted_at"] = datetime.fromisoformat(document["posted_at"])
-        yield Posting(**document)
+def journal_size(tx: Transaction) -> int:
+    return tx.execute(select(func.count()).select_from(journal)).scalar_one()
+
+
+def first_misfold(tx: Transaction) -> str | None:
+    """The first item whose ledger row is not its newest journal entry, as `ledger key`; None when all are."""
+    newest = (
+        select(journal.c.ledger, journal.c.key, func.max(journal.c.version).label("version"))
+        .group_by(journal.c.ledger, journal.c.key)
+        .subquery()
+    )
+    same_item = and_(ledger.c.ledger == newest.c.ledger, ledger.c.key == newest.c.key)
+    same_entry = and_(
+        journal.c.ledger == ledger.c.ledger,
+        journal.c.version == ledger.c.version,
+        journal.c.row_no == ledger.c.row_no,
+        journal.c.key == ledger.c.key,
+        journal.c.digest == ledger.c.digest,
+    )
+    behind = (
+        select(newest.c.ledger, newest.c.key)
+        .outerjoin(ledger, same_item)
+        .where(or_(ledger.c.version.is_(None), ledger.c.version != newest.c.version))
+    )
+    baseless = select(ledger.c.ledger, ledger.c.key).outerjoin(journal, same_entry).where(journal.c.key.is_(None))
+    row = tx.execute(behind.limit(1)).first() or tx.execute(baseless.limit(1)).first()
+    return f"{row.ledger} {row.key}" if row else None
 
 
 def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_version: int) -> list[LaterChange]:

@@ -4,13 +4,17 @@ A receipt is due whenever a submission settles or something arrives that no run 
 repeatable: after a crash the same receipt is written again over itself.
 """
 
-import os
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hub_pipelines.archive.objects import Archive
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
@@ -24,6 +28,7 @@ from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.model import Feed
 from hub_pipelines.validate.staging import read_staged
 
+_log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
 _TAG_RULE = "tag_not_in_registry"
@@ -41,12 +46,16 @@ class Receipts:
     campuses: dict[str, Campus]
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
-        """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this."""
+        """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
+
+        One that can't be written is logged, stays due and holds up no other.
+        """
         with self.db.read() as tx:
             due = submissions.receipts_due(tx, campus, limit=limit)
             came = arrivals.receipts_due(tx, campus, limit=limit)
-        written = [self.write(request_id) for request_id in due]
-        return written + [self._write_arrival(arrival) for arrival in came]
+        steps = [partial(self.write, request_id) for request_id in due]
+        steps += [partial(self._write_arrival, arrival) for arrival in came]
+        return [page for page in map(_written, steps) if page is not None]
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now; returns its page."""
@@ -152,13 +161,20 @@ class Receipts:
     def _changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
         """Rows that these bytes set and that later submissions have changed."""
         posting = ledgers.find_posting(tx, first.request_id, first.revision)
-        if posting is None or first.staged is None:
+        if posting is None:
             return []
-        _, rows = read_staged(self.staged / f"{first.staged}.parquet", digest=first.staged)
-        keys = [row.key for row in rows if row.key is not None and row.verdict == "accepted"]
+        keys = self._keys_set_by(tx, first)
         feed = self.feeds[first.envelope.feed]
         name = ledger_name(feed.record_type, first.envelope.campus, shared=feed.shared)
         return ledgers.later_changes(tx, name, keys, after_version=posting.ledger_version)
+
+    def _keys_set_by(self, tx: Transaction, first: Submission) -> list[str]:
+        """Keys of all accepted rows, or at least of the journalled ones when the staged file is gone."""
+        path = self.staged / f"{first.staged}.parquet"
+        if first.staged is None or not path.exists():
+            return ledgers.keys_of(tx, first.request_id, first.revision)
+        _, rows = read_staged(path, digest=first.staged)
+        return [row.key for row in rows if row.key is not None and row.verdict == "accepted"]
 
     def _changed_row(self, tx: Transaction, change: LaterChange) -> ChangedRow:
         by = submissions.get(tx, change.request_id)
@@ -174,6 +190,14 @@ class Receipts:
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _written(step: Callable[[], Path]) -> Path | None:
+    try:
+        return step()
+    except (OSError, HubError):
+        _log.exception("A receipt could not be written; it stays due.")
+        return None
 
 
 _REGISTRY_GREW = (
@@ -231,11 +255,5 @@ def _write_both(page: Path, receipt: Receipt) -> None:
     from hub_pipelines.report.render import to_html, to_json
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    _replace(page.with_suffix(".json"), to_json(receipt))
-    _replace(page, to_html(receipt))
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name[-60:]}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    write_replacing(page.with_suffix(".json"), to_json(receipt))
+    write_replacing(page, to_html(receipt))

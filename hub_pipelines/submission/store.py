@@ -195,7 +195,12 @@ def find_by_sender_key(tx: Transaction, campus: str, feed: str, sender_key: str)
 
 
 def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -> tuple[str | None, int]:
-    """request_id and version of the newest submission of a source; (None, 0) when there is none."""
+    """request_id and version of the newest submission of a source; (None, 0) when there is none.
+
+    Until the transaction ends nobody else numbers a version of this source.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{campus}/{feed}/{source_key}", 0))))
     row = tx.execute(
         select(submission.c.request_id, submission.c.source_version)
         .where(submission.c.campus == campus, submission.c.feed == feed, submission.c.source_key == source_key)
@@ -394,7 +399,7 @@ def take_lease(
     """Take the right to work on a submission, or take it over when its last holder's time is up.
 
     The same owner asking again gets its own lease, extended. One taken over after the last attempt
-    is not leased again: the caller sees `Busy` and the submission goes to review (`exhaust`).
+    is not leased again: the caller sees `Busy` and the submission goes to review (`exhausted`).
     """
     now = database_now(tx)
     lock = select(submission).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_pipelines.defs.instance import Runner
-from hub_pipelines.defs.resources import _open
+from hub_pipelines.defs.resources import forget_hub
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.settings import DEFAULT_TOML, load
 
@@ -23,9 +23,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
     monkeypatch.delenv("HUB_DAGSTER_DATABASE_URL", raising=False)
     monkeypatch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-    _open.cache_clear()
+    forget_hub()
     yield folder
-    _open.cache_clear()
+    forget_hub()
 
 
 @pytest.fixture

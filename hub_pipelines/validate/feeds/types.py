@@ -243,7 +243,9 @@ def parse_quantity(cell: object) -> str:
     if not number.is_finite():
         raise problem("bad_quantity", "The quantity is not a number.")
     if number < 0:
-        raise problem("negative_quantity", "A quantity cannot be below zero.", "Write what is on hand; 0 if nothing is left")
+        raise problem(
+            "negative_quantity", "A quantity cannot be below zero.", "Write what is on hand; 0 if nothing is left"
+        )
     if number >= 10**11:
         raise problem("bad_quantity", "The quantity has more than 11 digits before the decimal point.")
     # equal amounts must be equal text, whichever way they were typed

@@ -1,0 +1,43 @@
+"""Writing a file so that a reader sees the old or the new one, never half of it."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_DRAFT = ".draft-"
+_STALE_S = 3_600
+
+
+@contextmanager
+def draft_of(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
+    """A private empty file beside `path` to fill and then rename or link; it is removed if it is still there.
+
+    What a killed process leaves behind is removed by the next one that writes in the same folder.
+    """
+    _remove_stale(path.parent)
+    draft = path.with_name(f"{_DRAFT}{uuid.uuid4().hex}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_replacing(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write `text` (UTF-8) to `path` in one visible step."""
+    with draft_of(path, mode=mode) as draft:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+
+
+def _remove_stale(folder: Path) -> None:
+    oldest = time.time() - _STALE_S
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(_DRAFT):
+                with suppress(FileNotFoundError):
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        Path(entry.path).unlink()
