@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive, Stored
 from hub_pipelines.common.clock import utc_now
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
@@ -69,9 +70,15 @@ def open_hub(settings: Settings | None = None) -> Hub:
     settings = settings or load(KNOWN_FEEDS)
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
-    _make_folders(settings)
     keys = KeyRing(settings.keys)
-    keys.ensure()
+    try:
+        _make_folders(settings)
+        keys.ensure()
+    except OSError as error:
+        raise SettingsError(
+            f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
+            "Remove what is in its place, or set HUB_HOME to a folder that this user may write to."
+        ) from error
     db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
     db.create_schema()
     archive = Archive(settings.archive)

@@ -44,6 +44,12 @@ from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 _REGISTRY_TRIES = 3
 
 
+class Blocked(Permanent):
+    """The settings no longer name the submission's campus or feed. The operator replays it."""
+
+    cause = "blocked"
+
+
 class AttemptFailed(HubError):
     """The attempt failed and the hub has recorded what follows: `state` is retrying or in_review."""
 
@@ -185,7 +191,7 @@ class Processing:
     def validate(self, lease: Lease) -> StagedHandle:
         """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken."""
         current = self._current(lease)
-        feed = self.feeds[current.envelope.feed]
+        feed = self._feed(current)
         alive = self._alive(lease)
         registry = ledgers.LedgerRegistry(self.db)
         self.archive.verify(current.envelope.content_digest, alive)
@@ -211,13 +217,13 @@ class Processing:
         return list(islice(found, limit))
 
     def post(self, lease: Lease) -> Posting:
-        """Apply the staged rows in one transaction, or return the outcome of an earlier posting of this revision.
+        """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.
 
         Validates again when the registry has moved meanwhile.
         """
         for _ in range(_REGISTRY_TRIES):
             with self.db.read() as tx:
-                stored = ledgers.find_posting(tx, lease.request_id, lease.revision)
+                stored = ledgers.own_posting(tx, lease)
             if stored is not None:
                 return stored
             current = self._current(lease)
@@ -231,7 +237,7 @@ class Processing:
         raise Transient("The registry keeps changing while this file is checked; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
-        feed = self.feeds[current.envelope.feed]
+        feed = self._feed(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
         with self.db.write() as tx:
@@ -252,8 +258,17 @@ class Processing:
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self._table(current, self.feeds[current.envelope.feed]) as table:
+        with self._table(current, self._feed(current)) as table:
             return sum(1 for _ in table.rows)
+
+    def _feed(self, current: Submission) -> Feed:
+        feed = self.feeds.get(current.envelope.feed)
+        if feed is None or current.envelope.campus not in self.campuses:
+            raise Blocked(
+                f"This hub no longer takes {current.envelope.feed} from {current.envelope.campus}.",
+                "Ask the hub's operator to enable it in hub.toml, then replay this file.",
+            )
+        return feed
 
     def _table(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
         path = self.archive.object_path(current.envelope.content_digest)

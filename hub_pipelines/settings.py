@@ -68,7 +68,7 @@ class CampusSettings(_Strict):
     def _known(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{name!r} is no time zone; write one like America/New_York") from error
         return name
 
@@ -194,6 +194,8 @@ def _parse(path: Path) -> _File:
         return _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
     except ValidationError as error:

@@ -273,7 +273,7 @@ def _assert_states(hub: Hub, everything: list[Submission]) -> None:
 def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
     by_id = {one.request_id: one for one in everything}
     with hub.db.read() as tx:
-        stored = list(ledgers.postings(tx))
+        stored = [Posting(**row) for row in tx.execute(select(ledgers.idempotency.c.outcome)).scalars()]
         identities = [(one.request_id, one.revision) for one in stored]
         assert len(identities) == len(set(identities))
         journal = ledgers.journal.c

@@ -40,6 +40,10 @@ metadata = MetaData()
 
 SQLITE_BUSY_TIMEOUT_S = 30
 _WRITE = "hub_write"
+_BAD_ADDRESS = (
+    "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
+    "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
+)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -136,11 +140,8 @@ class Database:
     def __init__(self, url: str, *, idle_in_transaction_timeout_s: int = 45) -> None:
         try:
             parsed = make_url(_use_psycopg(url))
-        except ArgumentError as error:
-            raise SettingsError(
-                "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
-                "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
-            ) from error
+        except (ArgumentError, ValueError) as error:
+            raise SettingsError(_BAD_ADDRESS) from error
         self.is_postgres = parsed.get_backend_name() == "postgresql"
         if not self.is_postgres and parsed.get_backend_name() != "sqlite":
             raise SettingsError(
@@ -148,13 +149,16 @@ class Database:
                 "Use a sqlite:/// or a postgresql:// address."
             )
         self.url = parsed
-        if self.is_postgres:
-            # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
-            options = f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_s}s"
-            self.engine = create_engine(parsed, pool_pre_ping=True, connect_args={"options": options})
-        else:
-            self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
-            _prepare_sqlite(self.engine)
+        # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
+        options = f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_s}s"
+        try:
+            if self.is_postgres:
+                self.engine = create_engine(parsed, pool_pre_ping=True, connect_args={"options": options})
+            else:
+                self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+                _prepare_sqlite(self.engine)
+        except (ArgumentError, ValueError, ImportError) as error:  # an unknown driver
+            raise SettingsError(_BAD_ADDRESS) from error
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:

@@ -26,6 +26,7 @@ from hub_pipelines.intake.model import Arrival, Payload
 CLAIMED = ".claimed"
 _TEMPORARY_ENDINGS = ("~", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", ".filepart")
 _NOT_FOR_US = {"thumbs.db", "desktop.ini"}
+_EMPTY_CLAIM_S = 60
 _F_SETSIG = 10  # Linux; not in Python's fcntl
 
 
@@ -94,7 +95,6 @@ class DropFolder:
         Works through leftovers of a crash first, then new files, the oldest first, until the budget is
         spent. A file that can't be read now is reported in `troubles` and tried at the next look.
         """
-        deadline = time.monotonic() + budget_s
         folders = list(self._folders(campus))
         arrivals: list[Arrival] = []
         troubles: list[str] = []
@@ -105,6 +105,7 @@ class DropFolder:
         if not leftovers and not first:
             return Scan(tuple(arrivals), 0, 0, ())
         self.sleep(self.stable_s)
+        deadline = time.monotonic() + budget_s
         again = {one.path: one for folder in folders for one in _files(folder)}
         complete = sorted(
             (one for path, one in again.items() if first.get(path) == one and not _being_written(path)),
@@ -113,7 +114,7 @@ class DropFolder:
         left = 0
         todo: list[_Claim | _Sighting] = [*leftovers, *complete]
         for claim_of in todo:
-            if time.monotonic() > deadline:
+            if arrivals and time.monotonic() > deadline:
                 left += 1
                 continue
             try:
@@ -245,10 +246,24 @@ def _claim(seen: _Sighting) -> _Claim | None:
 
 
 def _claims(folder: _Folder) -> Iterator[_Claim]:
-    """Claims that a crash (or another daemon, just now) left behind."""
-    for claim in _entries(folder.path / CLAIMED):
-        for entry in _entries(Path(claim.path)):
-            yield _Claim(folder, Path(entry.path), claim.name)
+    """Claims that a crash (or another daemon, just now) left behind. Only real folders are looked into."""
+    hidden = folder.path / CLAIMED
+    if hidden.is_symlink():
+        return
+    for claim in _entries(hidden):
+        if claim.is_dir(follow_symlinks=False):
+            yield from _files_of_claim(folder, claim)
+
+
+def _files_of_claim(folder: _Folder, claim: "os.DirEntry[str]") -> Iterator[_Claim]:
+    """The one file of a claim under the claim's arrival id; if somebody put others there, each gets its own."""
+    files = [Path(entry.path) for entry in _entries(Path(claim.path)) if entry.is_file(follow_symlinks=False)]
+    for path in files:
+        own = f"-{sha256_hex(os.fsencode(path.name))[:8]}" if len(files) > 1 else ""
+        yield _Claim(folder, path, claim.name + own)
+    if not files and time.time() - claim.stat(follow_symlinks=False).st_mtime > _EMPTY_CLAIM_S:
+        with suppress(OSError):  # a crash left it empty, or somebody is just about to use it
+            Path(claim.path).rmdir()
 
 
 def _files(folder: _Folder) -> Iterator[_Sighting]:

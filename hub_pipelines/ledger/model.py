@@ -33,10 +33,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """The outcome of a posting, stored with its idempotency record and returned again to any repeat."""
+    """The outcome of a posting, stored with its idempotency record and returned to its own run's repeat."""
 
     request_id: str
     revision: int
+    token: int
     ledger: str
     ledger_version: int
     posted: int

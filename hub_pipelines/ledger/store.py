@@ -139,10 +139,11 @@ rejection = Table(
 def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     """Apply a batch once: the whole of guarantee 4.1 in the caller's transaction.
 
-    A repeat of (request_id, revision) returns the stored outcome. Raises LeaseLost when the fencing
-    token is outdated, RegistryMoved when the registry has changed since the rows were checked.
+    A repeat by the lease that has posted returns the stored outcome; any other finds the fence. Raises
+    LeaseLost when the fencing token is outdated, RegistryMoved when the registry has changed since the
+    rows were checked.
     """
-    stored = find_posting(tx, lease.request_id, lease.revision)
+    stored = own_posting(tx, lease)
     if stored is not None:
         return stored
     submissions.hold(tx, lease)
@@ -171,6 +172,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
+        token=lease.token,
         ledger=batch.ledger,
         ledger_version=version if posted else version - 1,
         posted=posted,
@@ -196,7 +198,6 @@ def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
         request_id=lease.request_id,
         detail={
             **_document(outcome),
-            "token": lease.token,
             "contract_version": batch.contract_version,
             "registry_version": batch.registry_version,
             "ledger_date": batch.ledger_date.isoformat(),
@@ -209,6 +210,12 @@ def _document(outcome: Posting) -> dict[str, object]:
     document["posted_at"] = outcome.posted_at.isoformat()
     del document["repeat"]
     return document
+
+
+def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
+    """The outcome that this very lease has posted already, though it may never have heard of it."""
+    stored = find_posting(tx, lease.request_id, lease.revision)
+    return stored if stored is not None and stored.token == lease.token else None
 
 
 def find_posting(tx: Transaction, request_id: str, revision: int) -> Posting | None:

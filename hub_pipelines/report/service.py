@@ -248,7 +248,8 @@ def _again_command(first: Submission) -> str:
 
 def file_stem(source_name: str) -> str:
     """A file name that is safe on any system and still recognisable to the sender."""
-    return re.sub(r"[^\w.() -]+", "_", source_name).strip(" .")[:80] or "file"
+    safe = re.sub(r"[^\w.() -]+", "_", source_name).strip(" .")
+    return safe.encode("utf-8")[:80].decode("utf-8", "ignore") or "file"
 
 
 def _write_both(page: Path, receipt: Receipt) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
+from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
 from hub_pipelines.submission import store as submissions
@@ -35,6 +36,11 @@ class Review:
                 raise IllegalMove(
                     "A conflict can't be replayed: its key belongs to another submission. "
                     "Submit the file again under a key of its own, then dismiss this item."
+                )
+            if item.feed == RESERVED_FEED:
+                raise IllegalMove(
+                    "A file from a folder that names no campus and feed can't be replayed: there is nobody's rule to "
+                    "read it by. Submit its archived copy with `hub submit`, then dismiss this item."
                 )
             self._close(tx, item, ItemState.REPLAYED, actor, "replayed")
             again = submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)

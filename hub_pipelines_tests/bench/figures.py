@@ -22,7 +22,20 @@ from pathlib import Path
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.settings import load
 
-COLUMNS = ["asset_tag", "item_name", "category", "cas_number", "quantity", "unit", "location", "responsible_email", "acquired_on", "unit_cost", "po_number", "hazard_codes"]
+COLUMNS = [
+    "asset_tag",
+    "item_name",
+    "category",
+    "cas_number",
+    "quantity",
+    "unit",
+    "location",
+    "responsible_email",
+    "acquired_on",
+    "unit_cost",
+    "po_number",
+    "hazard_codes",
+]
 
 
 def main() -> None:

@@ -183,7 +183,6 @@ def test_a_worker_stopped_inside_its_posting_transaction_is_rolled_back_and_has_
     sleep_inside_a_posting(postgres_database, tmp_path, check)
 
 
-@pytest.mark.xfail(strict=True, reason="product: Processing.attempt does not audit a LeaseLost that `fail` raises")
 def test_a_worker_stopped_inside_its_posting_transaction_is_audited_as_fenced(
     postgres_database: Callable[..., object], tmp_path: Path
 ) -> None:

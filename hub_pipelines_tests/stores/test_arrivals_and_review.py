@@ -131,7 +131,6 @@ def test_an_unsettled_submission_can_not_be_applied_again(hub: Hub) -> None:
     assert_invariants(hub)
 
 
-@pytest.mark.xfail(strict=True, reason="product: Intake._add reads and numbers versions without a lock on PostgreSQL")
 def test_two_versions_of_a_source_that_arrive_at_once_get_two_numbers(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

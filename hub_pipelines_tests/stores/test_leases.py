@@ -196,7 +196,6 @@ def test_a_holder_that_fails_late_does_not_disturb_what_another_run_has_finished
     assert_invariants(hub)
 
 
-@pytest.mark.xfail(strict=True, reason="product: Processing.attempt does not audit a LeaseLost that `fail` raises")
 @pytest.mark.parametrize("error", [Transient("disk full"), Permanent("bad")])
 def test_a_holder_that_fails_late_is_audited_as_fenced(hub: Hub, request_id: str, error: Exception) -> None:
     old = lease_and_validate(hub, request_id, "old")

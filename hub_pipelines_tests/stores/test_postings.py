@@ -128,7 +128,6 @@ def test_a_file_without_rows_does_not_run_again(hub: Hub) -> None:
 # ---- repeats
 
 
-@pytest.mark.xfail(strict=True, reason="product: post checks the fence before it looks for the stored outcome")
 def test_a_run_repeated_after_its_posting_gets_the_stored_outcome(hub: Hub) -> None:
     taken = lease_and_validate(hub, send_assets(hub, "lab.csv", asset("NC-0001")))
     first = hub.processing.post(taken)
@@ -339,11 +338,8 @@ def test_a_chain_without_a_head_is_found_and_named(hub: Hub) -> None:
 
 
 def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if hub.db.is_postgres:
-        why = "product: audit.walk reads heads and entries in two READ COMMITTED snapshots"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=why))
     chain = audit._chain
 
     def append_meanwhile(tx: Transaction, campus: str) -> object:

@@ -252,11 +252,6 @@ def test_a_link_that_takes_a_files_place_between_the_looks_is_not_followed(small
     assert secret.read_bytes() == b"secret"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="product bug: a link named .claimed is followed; files elsewhere are taken",
-)
 def test_a_claim_folder_that_is_a_link_is_never_followed(small_hub: SmallHub, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "private"
     elsewhere.mkdir(parents=True)
@@ -267,7 +262,6 @@ def test_a_claim_folder_that_is_a_link_is_never_followed(small_hub: SmallHub, tm
     assert ("secret.csv", "received") not in found
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="product bug: a link inside .claimed is followed")
 def test_a_claim_that_is_a_link_is_never_followed(small_hub: SmallHub, tmp_path: Path) -> None:
     elsewhere = tmp_path / "private"
     elsewhere.mkdir()
@@ -279,7 +273,6 @@ def test_a_claim_that_is_a_link_is_never_followed(small_hub: SmallHub, tmp_path:
     assert ("secret.csv", "received") not in found
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="product bug: the second file is deleted, not registered")
 def test_two_files_in_one_claim_are_both_registered(small_hub: SmallHub) -> None:
     for name in ("a.csv", "b.csv"):
         (small_hub.inbox / CLAIMED / ("a" * 32)).mkdir(parents=True, exist_ok=True)
@@ -349,7 +342,6 @@ def test_a_file_in_a_folder_of_nobody_goes_to_review_in_the_hubs_own_scope(small
     assert not (folder / "lost.csv").exists()
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="product bug: KeyError 'unassigned', tried 5 times")
 def test_replaying_a_file_of_nobodys_folder_has_a_defined_answer(small_hub: SmallHub) -> None:
     (small_hub.hub.settings.drop / "lost.csv").write_bytes(b"lost")
     small_hub.take("hub")
@@ -428,11 +420,6 @@ def test_the_budget_is_kept_and_every_look_makes_progress(small_hub: SmallHub) -
     assert small_hub.arrivals_by_outcome() == {"received": 300}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="product bug: the wait between the looks uses up the budget, then none is taken",
-)
 def test_a_wait_as_long_as_the_budget_still_lets_one_file_through(small_hub: SmallHub) -> None:
     (small_hub.inbox / "lab.csv").write_bytes(b"x")
     assert small_hub.hub.drop_folder.take("north", budget_s=small_hub.hub.settings.limits.stable_s / 2).arrivals

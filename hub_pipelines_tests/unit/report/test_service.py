@@ -233,9 +233,6 @@ def test_a_name_of_markup_is_shown_as_text(small_hub: SmallHub) -> None:
     assert "&lt;script&gt;alert" in html
 
 
-@pytest.mark.xfail(
-    strict=True, raises=OSError, reason="product bug: 80 letters are kept, not 80 bytes; the name gets too long"
-)
 @pytest.mark.parametrize(
     ("letter", "copies"), [("𠀀", 1), ("目", 2)], ids=["four bytes a letter", "three bytes a letter, duplicate"]
 )

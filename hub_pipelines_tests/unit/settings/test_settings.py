@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
@@ -177,16 +176,12 @@ def test_a_home_that_cannot_be_written_is_named_with_the_fix(tmp_path: Path, bel
 # ---- product bugs, kept until they are mended
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: ZoneInfo raises OSError for a folder or long name")
 @pytest.mark.parametrize("zone", ["America", "a" * 300])
 def test_a_time_zone_that_names_a_folder_is_a_settings_error(load_with: Load, zone: str) -> None:
     with pytest.raises(SettingsError):
         load_with(NORTH + f'time_zone = "{zone}"\n')
 
 
-@pytest.mark.xfail(
-    strict=True, raises=(ValueError, SQLAlchemyError), reason="product bug: these end in a foreign error"
-)
 @pytest.mark.parametrize(
     "url",
     ["postgresql://u:p@host:port/db", "postgresql+nonsense://u:p@host/db", "sqlite+nonsense:///x.db"],
@@ -197,14 +192,12 @@ def test_an_address_with_a_bad_port_or_driver_is_a_settings_error(load_with: Loa
         open_hub(load_with(HUB_DATABASE_URL=url))
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: a hub.toml that can't be read ends in an OSError")
 def test_a_hub_toml_that_cannot_be_read_is_a_settings_error(load_with: Load, home: Path) -> None:
     (home / "hub.toml").mkdir(parents=True)
     with pytest.raises(SettingsError):
         load_with()
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="product bug: open_hub lets OSError of its folders through")
 @pytest.mark.parametrize("name", ["drop", "staged", "keys"])
 def test_a_folder_of_the_home_that_cannot_be_made_is_a_settings_error(load_with: Load, home: Path, name: str) -> None:
     settings = load_with()

@@ -81,7 +81,7 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("quantity", True, "bad_quantity", None),
         ("quantity", "1.1234567", "bad_quantity", "smaller unit"),
         ("quantity", "123456789012", "bad_quantity", None),
-        ("quantity", -1.0, "negative_quantity", None),
+        ("quantity", -1.0, "negative_quantity", "Write what is on hand; 0 if nothing is left"),
         ("unit", "pcs", "unknown_unit", "ea"),
         ("unit", "mg", "unknown_unit", "one of: mL"),
         ("responsible_email", "Ada <ada@uni.edu>", "bad_email", "ada@uni.edu"),
