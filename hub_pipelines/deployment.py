@@ -3,6 +3,7 @@
 Belongs here: processes and ports. Not here: anything that they do.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ class Deployment:
     say: Callable[[str], None]
     log: Path
     _children: list[_Child] = field(default_factory=list)
+    _lock: int = -1
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -51,7 +53,8 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start all three; returns when the code server answers. Raises SettingsError when the port is taken."""
+        """Start all three; returns when the code server answers. Raises SettingsError when port or home are taken."""
+        self._only_one()
         if not _is_free(self.port):
             raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
         code_port = _free_port()
@@ -105,6 +108,16 @@ class Deployment:
                 return "dagster_version" in json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return False
+
+    def _only_one(self) -> None:
+        """Hold the home's lock while this process lives; two daemons on one home would only get in each other's way."""
+        self._lock = os.open(self.dagster_home / "up.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"This hub is up already (HUB_HOME {self.dagster_home.parent}). Stop the other `hub up` first."
+            ) from error
 
     def _spawn(self, child: _Child) -> None:
         with self.log.open("ab") as log:

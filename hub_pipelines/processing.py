@@ -193,7 +193,7 @@ class Processing:
         current = self._current(lease)
         feed = self._feed(current)
         alive = self._alive(lease)
-        registry = ledgers.LedgerRegistry(self.db)
+        registry = ledgers.LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
         with self._table(current, feed) as table:
             verdicts = validate(

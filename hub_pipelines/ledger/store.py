@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     Column,
@@ -477,12 +478,16 @@ REGISTRY_LEDGER = "procurement.asset@all"
 
 
 class LedgerRegistry:
-    """The procurement registry at its current version (design 4.7); one instance serves one validation."""
+    """The procurement registry at its current version (design 4.7); one instance serves one validation.
 
-    def __init__(self, db: Database) -> None:
+    `updated_at` is told in the reader's `time_zone` (IANA).
+    """
+
+    def __init__(self, db: Database, time_zone: str = "UTC") -> None:
         self._db = db
         with db.read() as tx:
-            self.version, self.updated_at = current_version(tx, REGISTRY_LEDGER)
+            self.version, changed_at = current_version(tx, REGISTRY_LEDGER)
+        self.updated_at = changed_at.astimezone(ZoneInfo(time_zone)) if changed_at else None
 
     def campuses(self, tags: Collection[str]) -> dict[str, str]:
         """Known tags and the campus each belongs to."""

@@ -152,7 +152,8 @@ def _steps(receipt: Receipt) -> list[str]:
         steps += [
             "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
             "Save it.",
-            "Drop it into the same folder again. Only the rows you changed are taken; nothing is taken twice.",
+            "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
+            "already are not taken twice.",
         ]
     if receipt.counts.held and receipt.outcome != "in_review":
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")

@@ -21,6 +21,11 @@ _CHUNK_ROWS = 5_000
 _SHOWN_CHARACTERS = 200
 # finding a similar tag compares with the whole registry; a file of nothing but unknown tags must not take hours
 _MOST_SUGGESTIONS = 200
+_LOOKS_LIKE = {
+    ("O", "0"): "a zero, not the letter O",
+    ("I", "1"): "a one, not the letter I",
+    ("L", "1"): "a one, not the letter L",
+}
 
 
 @dataclass(slots=True)
@@ -185,7 +190,7 @@ class _TagCheck:
         if tag not in self._suggestions:
             if len(self._suggestions) >= _MOST_SUGGESTIONS:
                 return None
-            self._suggestions[tag] = self._registry.nearest(tag)
+            self._suggestions[tag] = _explained(tag, self._registry.nearest(tag))
         return self._suggestions[tag]
 
     def _elsewhere(self, row: _Judged, owner: str) -> Problem:
@@ -199,10 +204,19 @@ class _TagCheck:
         )
 
 
+def _explained(tag: str, known: str | None) -> str | None:
+    """A suggestion; when it looks the same at a glance, with the letter that was typed for a digit."""
+    if known is None or len(known) != len(tag):
+        return known
+    swaps = {(wrote, right) for wrote, right in zip(tag, known, strict=True) if wrote != right}
+    hints = [_LOOKS_LIKE[swap] for swap in swaps if swap in _LOOKS_LIKE]
+    return f"{known} (with {hints[0]})" if len(swaps) == 1 and hints else known
+
+
 def _unknown_reason(updated_at: datetime.datetime | None) -> str:
     if updated_at is None:
         return (
             "The procurement registry has no entries yet, so no tag can be confirmed until procurement sends its file."
         )
     as_of = f"{updated_at:%Y-%m-%d %H:%M} {updated_at.tzname() or ''}".rstrip()
-    return f"Procurement has not registered this tag: it is not in the registry as of {as_of}."
+    return f"This tag is not in the list of tags that procurement has registered (list of {as_of})."

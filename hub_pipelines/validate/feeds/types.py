@@ -172,7 +172,7 @@ def parse_category(cell: object) -> str:
     text = text_of(cell).casefold()
     if text not in _CATEGORY_FORMS:
         allowed = ", ".join(CATEGORIES)
-        suggestion = nearest_of(text, CATEGORIES) or f"one of: {allowed}"
+        suggestion = nearest_of(text, CATEGORIES) or "Choose the one that fits best"
         raise problem("unknown_category", f"The category must be one of: {allowed}.", suggestion)
     return _CATEGORY_FORMS[text]
 
@@ -195,7 +195,7 @@ def parse_unit(cell: object) -> str:
     text = text_of(cell).casefold().rstrip(".")
     if text not in _UNIT_FORMS:
         allowed = ", ".join(UNITS)
-        suggestion = "ea" if text in _PERHAPS_EACH else f"one of: {allowed}"
+        suggestion = "ea" if text in _PERHAPS_EACH else _ANOTHER_UNIT
         raise problem("unknown_unit", f"The unit must be one of: {allowed}.", suggestion)
     return _UNIT_FORMS[text]
 
@@ -358,6 +358,9 @@ def _real_date(year: str, month: str, day: str) -> datetime.date | None:
         return None
 
 
+_ANOTHER_UNIT = "ea for single pieces, box for boxes; or convert to mL, L, g or kg and correct the quantity too"
+
+
 def _date_problem(text: str) -> PydanticCustomError:
     local = _LOCAL_DATE.fullmatch(text)
     if local:
@@ -367,8 +370,8 @@ def _date_problem(text: str) -> PydanticCustomError:
         if not any(readings):
             return problem("bad_date", "There is no such day in the calendar.")
         shown = dict.fromkeys(reading.isoformat() for reading in readings if reading)
-        reason = "The order of day and month is not certain. Write dates as YYYY-MM-DD."
-        return problem("bad_date", reason, " or ".join(shown))
+        reason = "Dates are taken as year-month-day only, so that no day is mistaken for a month."
+        return problem("bad_date", reason, f"{' or '.join(shown)} (format the column as Text, so that Excel keeps it)")
     compact = _COMPACT_DATE.fullmatch(text)
     found = _real_date(*compact.groups()) if compact else None
     return problem("bad_date", "This is not a date written as YYYY-MM-DD.", found.isoformat() if found else None)

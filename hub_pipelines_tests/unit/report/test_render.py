@@ -131,7 +131,7 @@ def test_a_problem_of_the_whole_file_has_no_row_number() -> None:
 def test_rows_not_taken_come_with_steps_to_send_them_again() -> None:
     page = to_html(replace(PLAIN, counts=Counts(12, 9, 0, 3, 0)))
     assert "Fix the rows listed above in your own spreadsheet." in page
-    assert "Only the rows you changed are taken; nothing is taken twice." in page
+    assert "Rows that were taken already are not taken twice." in page
 
 
 def test_a_file_fully_taken_asks_for_nothing() -> None:

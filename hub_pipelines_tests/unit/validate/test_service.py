@@ -1,6 +1,8 @@
+import pytest
+
 from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 from hub_pipelines.validate.readers import Table
-from hub_pipelines.validate.service import validate
+from hub_pipelines.validate.service import _explained, validate
 
 from .builders import GOOD_ROW, INVENTORY, AllTags, SomeTags, row, verdicts
 
@@ -67,3 +69,17 @@ def test_every_row_gets_one_verdict_in_order_across_chunks() -> None:
     found = verdicts([row(asset_tag=f"T{number % 6000}") for number in range(11_000)])
     assert [verdict.row_no for verdict in found] == list(range(2, 11_002))
     assert sum(isinstance(verdict, AcceptedRow) for verdict in found) == 6000
+
+
+@pytest.mark.parametrize(
+    ("wrote", "known", "suggestion"),
+    [
+        ("WC-O012", "WC-0012", "WC-0012 (with a zero, not the letter O)"),
+        ("WC-0O12", "WC-0012", "WC-0012 (with a zero, not the letter O)"),
+        ("WC-0013", "WC-0012", "WC-0012"),
+        ("WC-012", "WC-0012", "WC-0012"),
+        ("WC-9", None, None),
+    ],
+)
+def test_a_letter_that_looks_like_a_digit_is_named(wrote: str, known: str | None, suggestion: str | None) -> None:
+    assert _explained(wrote, known) == suggestion

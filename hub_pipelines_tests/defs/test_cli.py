@@ -1,0 +1,92 @@
+"""The command line as scripts use it: one JSON document on standard output, also when the answer is no."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hub_pipelines_tests.defs.conftest import SAMPLES
+
+
+def hub(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hub_pipelines.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def answer(*arguments: str, code: int = 0) -> Any:
+    done = hub(*arguments, "--json")
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
+
+
+def submit(sample: str, *more: str) -> Any:
+    campus, feed, _ = sample.split("/")
+    return answer("submit", str(SAMPLES / sample), "--campus", campus, "--feed", feed, "--wait", *more)
+
+
+def test_a_file_goes_from_submit_to_export_and_its_proof_holds(home: Path) -> None:
+    assert home.is_dir()
+    assert submit("west/procurement/registry-west.csv")["state"] == "posted"
+    sent = submit("west/inventory/teaching-lab.csv")
+    assert (sent["outcome"], sent["state"]) == ("received", "posted")
+    assert sent["rows"]["received"] == sent["rows"]["posted"] + sent["rows"]["rejected"] == 14
+    assert "5 need your attention" in Path(sent["receipt"]).read_text(encoding="utf-8")
+    again = submit("west/inventory/teaching-lab.csv")
+    assert (again["outcome"], again["request_id"]) == ("duplicate", sent["request_id"])
+    exported = hub("ledger", "export", "--feed", "inventory", "--campus", "west").stdout
+    assert len(list(csv.DictReader(io.StringIO(exported)))) == 9
+    rows = json.loads(hub("ledger", "export", "--feed", "inventory", "--campus", "west", "--format", "json").stdout)
+    assert {row["request_id"] for row in rows} == {sent["request_id"]}
+    status = answer("status")
+    assert status["submissions"]["posted"] == 2
+    assert status["rows"]["rejected"] == 5
+    assert {(line["campus"], line["feed"]) for line in status["rows_by"]} == {
+        ("west", "procurement"),
+        ("west", "inventory"),
+    }
+    applied = answer("apply-again", sent["request_id"], "--wait", "--by", "ann")
+    assert (applied["state"], applied["revision"], applied["rows"]["unchanged"]) == ("posted", 2, 9)
+    assert answer("audit", "verify")["ok"] is True
+
+
+def test_an_unreadable_file_waits_for_a_person_who_replays_or_dismisses_it(home: Path) -> None:
+    assert home.is_dir()
+    assert submit("west/inventory/scanner-export.xlsx")["state"] == "in_review"
+    (item,) = answer("review", "list")["items"]
+    shown = answer("review", "show", item["item_id"])
+    assert "BadZipFile" in shown["trace"]
+    assert shown["attempts"][0]["outcome"] == "in review: unreadable"
+    assert Path(shown["archived_copy"]).exists()
+    answer("review", "replay", item["item_id"], "--by", "ann")
+    assert answer("drain")["submissions"]["in_review"] == 1
+    (second,) = answer("review", "list")["items"]
+    assert second["revision"] == 2
+    wrong = answer("review", "dismiss", second["item_id"], "--reason", "because", code=1)
+    assert "sent_in_error" in wrong["error"]
+    answer("review", "dismiss", second["item_id"], "--reason", "sent_in_error", "--by", "ann")
+    assert answer("review", "list")["items"] == []
+    assert answer("status")["submissions"]["dismissed"] == 1
+
+
+def test_another_payload_under_a_senders_key_is_a_conflict(home: Path) -> None:
+    assert home.is_dir()
+    submit("west/procurement/registry-west.csv", "--key", "job-1")
+    other = SAMPLES / "north/procurement/registry-north.csv"
+    outcome = answer("submit", str(other), "--campus", "west", "--feed", "procurement", "--key", "job-1")
+    assert outcome["outcome"] == "conflict"
+    (item,) = answer("review", "list")["items"]
+    assert item["cause"] == "conflict"
+    assert "can't be replayed" in answer("review", "replay", item["item_id"], code=1)["error"]
+
+
+def test_wrong_usage_and_wrong_names_get_a_clear_answer(home: Path) -> None:
+    assert home.is_dir()
+    assert answer("submit", code=2)["ok"] is False
+    file = str(SAMPLES / "west/procurement/registry-west.csv")
+    assert "north, south, west" in answer("submit", file, "--campus", "x", "--feed", "inventory", code=1)["error"]
+    assert "not a file" in answer("submit", "nothing.csv", "--campus", "west", "--feed", "inventory", code=1)["error"]
+    assert "hub review list" in answer("review", "show", "review-0", code=1)["error"]
