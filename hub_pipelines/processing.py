@@ -36,7 +36,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.validate.model import Feed, Verdict
+from hub_pipelines.validate.model import Feed, Unreadable, Verdict
 from hub_pipelines.validate.readers import Table, open_table
 from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
@@ -57,6 +57,11 @@ class AttemptFailed(HubError):
         super().__init__(failure.reason)
         self.failure = failure
         self.state = state
+
+    @property
+    def is_the_senders(self) -> bool:
+        """The file as sent is the reason: no operator can help, the sender and the reviewer can."""
+        return isinstance(self.__cause__, Unreadable)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -149,6 +150,10 @@ class Database:
                 "Use a sqlite:/// or a postgresql:// address."
             )
         self.url = parsed
+        if parsed.database and not self.is_postgres and not Path(parsed.database).parent.is_dir():
+            raise SettingsError(
+                f"HUB_DATABASE_URL: there is no folder {Path(parsed.database).parent}. Create it first."
+            )
         # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
         options = f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_s}s"
         try:

@@ -131,7 +131,11 @@ class _Work:
 
 @contextmanager
 def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | None]:
-    """Work under the submission's lease; None when there is nothing to do. A failure has its receipt at once."""
+    """Work under the submission's lease; None when there is nothing to do. A failure has its receipt at once.
+
+    A run is red when the hub needs its operator. A file that can't be read is the day's business: it goes to
+    review, its receipt says so, and the run ends well with its later steps skipped (decisions/0010).
+    """
     from hub_pipelines.processing import AttemptFailed
     from hub_pipelines.submission.model import Lease, LeaseLost
 
@@ -147,6 +151,9 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
         context.log.warning(str(lost))
     except AttemptFailed as failed:
         page = hub.receipts.write(context.partition_key)
+        if failed.is_the_senders:
+            context.log.warning(f"{failed.failure.reason} The submission waits in review. Receipt: {page}")
+            return
         raise dg.Failure(
             description=f"{failed.failure.reason} The submission is now {failed.state}.",
             metadata={

@@ -231,6 +231,8 @@ class _Claim:
 def _claim(seen: _Sighting) -> _Claim | None:
     """Take a file out of the folder by rename; None when it is gone."""
     arrival_id = uuid.uuid4().hex
+    if (seen.folder.path / CLAIMED).is_symlink():
+        raise OSError(f"{CLAIMED} beside it is a link; remove the link, so that nothing is taken out of its folder")
     hidden = seen.folder.path / CLAIMED / arrival_id
     hidden.mkdir(parents=True)
     target = hidden / seen.path.name

@@ -22,7 +22,7 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Lease, State
+from hub_pipelines.submission.model import Cause, Lease, State
 from hub_pipelines_tests.defs.conftest import drop_sample
 
 
@@ -95,17 +95,38 @@ def test_a_run_for_a_settled_submission_ends_well_and_changes_nothing(runner: Ru
     assert events[-1] == "submission:repeat"
 
 
-def test_a_failed_run_is_red_in_dagster_and_has_its_receipt_at_once(runner: Runner) -> None:
-    drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
-    found = tick(runner.hub, "west", alive=runs_alive(runner.instance))
+def launch(runner: Runner, campus: str) -> None:
+    found = tick(runner.hub, campus, alive=runs_alive(runner.instance))
     register_partitions(runner.instance, runner.hub, found.launches)
-    runner.run(found.launches[0])
+    for one in found.launches:
+        runner.run(one)
+
+
+def test_an_unreadable_file_is_in_review_with_its_receipt_and_its_run_ends_well(runner: Runner) -> None:
+    drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
+    launch(runner, "west")
     (run,) = runner.instance.get_runs()
-    assert run.status is dg.DagsterRunStatus.FAILURE
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert materializations(runner, "inventory_validated") == []
     (one,) = all_of(runner.hub)
+    assert one.state is State.IN_REVIEW
     page = runner.hub.receipts.path_of(one).read_text(encoding="utf-8")
     assert "damaged or cut off" in page
     assert "Traceback" not in page
+
+
+def test_a_changed_archive_makes_the_run_red_and_has_its_receipt_at_once(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    (arrival,) = runner.hub.drop_folder.take("north", budget_s=10).arrivals
+    path = runner.hub.archive.object_path(str(arrival.content_digest))
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"NC-0001", b"NC-9001"))
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    (one,) = all_of(runner.hub)
+    assert (one.state, one.cause) == (State.IN_REVIEW, Cause.INTEGRITY)
+    assert "fingerprint has changed" in runner.hub.receipts.path_of(one).read_text(encoding="utf-8")
 
 
 def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: Runner) -> None:

@@ -262,6 +262,18 @@ def test_a_claim_folder_that_is_a_link_is_never_followed(small_hub: SmallHub, tm
     assert ("secret.csv", "received") not in found
 
 
+def test_no_file_is_moved_through_a_claim_folder_that_is_a_link(small_hub: SmallHub, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (small_hub.inbox / CLAIMED).symlink_to(elsewhere)
+    (small_hub.inbox / "lab.csv").write_bytes(b"x")
+    scan = small_hub.take()
+    assert scan.arrivals == () or [arrival.outcome for arrival in scan.arrivals] == ["refused"]
+    assert "remove the link" in " ".join(scan.troubles)
+    assert (small_hub.inbox / "lab.csv").exists()
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_claim_that_is_a_link_is_never_followed(small_hub: SmallHub, tmp_path: Path) -> None:
     elsewhere = tmp_path / "private"
     elsewhere.mkdir()
