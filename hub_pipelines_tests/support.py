@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select, update
@@ -145,14 +145,21 @@ def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Bu
         return failed.state
 
 
+def due_now(hub: Hub) -> list[Submission]:
+    """What a sensor of each campus would launch, launched before or not."""
+    with hub.db.read() as tx:
+        each = [submissions.due(tx, campus, limit=100, relaunch_after=timedelta(0)) for campus in hub.campuses]
+    return [one for due in each for one in due]
+
+
 def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 30.0) -> list[Posting | Busy | Repeat | State]:
     """Work until every submission is settled, waiting for leases and retries of others."""
     outcomes: list[Posting | Busy | Repeat | State] = []
     deadline = time.monotonic() + patience_s
     while True:
         hub.processing.give_up_exhausted()
+        due = due_now(hub)
         with hub.db.read() as tx:
-            due = submissions.all_due(tx, limit=100)
             left = submissions.unsettled_count(tx)
         if not left:
             return outcomes

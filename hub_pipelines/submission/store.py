@@ -185,15 +185,6 @@ def get(tx: Transaction, request_id: str) -> Submission:
     return found
 
 
-def find_by_sender_key(tx: Transaction, campus: str, feed: str, sender_key: str) -> Submission | None:
-    row = tx.execute(
-        select(submission).where(
-            submission.c.campus == campus, submission.c.feed == feed, submission.c.sender_key == sender_key
-        )
-    ).first()
-    return _submission(row) if row else None
-
-
 def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -> tuple[str | None, int]:
     """request_id and version of the newest submission of a source; (None, 0) when there is none.
 
@@ -345,17 +336,6 @@ def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) 
         select(submission)
         .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
         .order_by(s.received_at, s.request_id)
-        .limit(limit)
-    )
-    return [_submission(row) for row in tx.execute(query)]
-
-
-def all_due(tx: Transaction, *, limit: int) -> list[Submission]:
-    """What can be worked on now over all campuses, whether launched or not; for a drain in one process."""
-    query = (
-        select(submission)
-        .where(submission.c.state.in_(UNSETTLED), _runnable(database_now(tx)))
-        .order_by(submission.c.priority, submission.c.received_at, submission.c.request_id)
         .limit(limit)
     )
     return [_submission(row) for row in tx.execute(query)]

@@ -17,6 +17,7 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.settings import DEFAULT_TOML, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Lease, Submission
+from hub_pipelines_tests.support import due_now
 
 INVENTORY_HEADER = (
     "asset_tag,item_name,category,quantity,unit,location,responsible_email,acquired_on,unit_cost,po_number\n"
@@ -59,8 +60,10 @@ class SmallHub:
 
     def work(self) -> None:
         """Run every submission that is due, as a worker would."""
-        with self.hub.db.read() as tx:
-            due = submissions.all_due(tx, limit=1000)
+        while due := due_now(self.hub):
+            self._work_on(due)
+
+    def _work_on(self, due: list[Submission]) -> None:
         for one in due:
             lease = self.hub.processing.begin(one.request_id, "run-of-test")
             assert isinstance(lease, Lease)
