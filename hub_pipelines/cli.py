@@ -308,12 +308,15 @@ def review_show(item_id: str, as_json: AsJson = False) -> None:
     item, attempts = hub.review.show(item_id)
     copy = hub.archive.object_path(item.content_digest)
     if as_json:
-        _print({**asdict(item), "attempts": attempts, "archived_copy": str(copy)})
+        run_page = f"/runs/{item.run_id}" if item.run_id else None
+        _print({**asdict(item), "attempts": attempts, "archived_copy": str(copy), "run_page": run_page})
         return
     for name, value in asdict(item).items():
         if name not in {"trace", "headers"} and value not in {None, ""}:
             print(f"{name:<15} {value}")
     print(f"{'archived_copy':<15} {copy}")
+    if item.run_id:
+        print(f"{'run_page':<15} /runs/{item.run_id} on the Dagster page")
     print(f"{'headers':<15} {json.dumps(item.headers, ensure_ascii=False)}")
     for one in attempts:
         outcome = one["outcome"] or "under way"

@@ -73,7 +73,7 @@ def tags_of(hub: Hub, request_id: str) -> Tags:
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:
-    """The equation of guarantee 4.2 per campus, feed and received day; posted rows are counted in the journal."""
+    """The conservation equation per campus, feed and received day; posted rows are counted in the journal."""
     with hub.db.read() as tx:
         lines = submissions.rows_by_scope(tx)
         recounted = ledgers.entries_by_scope(tx)

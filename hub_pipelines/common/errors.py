@@ -12,7 +12,7 @@ class HubError(Exception):
 class Permanent(HubError):
     """Trying again cannot help: the submission goes to review. Nobody retries.
 
-    `cause` is the review cause (design: unreadable, question, drift, integrity, exhausted, blocked);
+    `cause` is the review cause, one of `submission.model.Cause`;
     `fix` tells the sender, in plain words, what to do next.
     """
 

@@ -73,13 +73,14 @@ def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str
 def _table(problems: list[dict[str, Any]]) -> str:
     head = "| row | column | value | reason | suggestion |\n|--:|---|---|---|---|"
     lines = [
-        "| " + " | ".join(_cell(problem[name]) for name in ("row", "column", "value", "reason", "suggestion")) + " |"
+        "| " + " | ".join(cell(problem[name]) for name in ("row", "column", "value", "reason", "suggestion")) + " |"
         for problem in problems
     ]
     return "\n".join([head, *lines])
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """A value as a cell of a Markdown table, with nothing that the page would take for markup."""
     return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
 
 

@@ -186,10 +186,13 @@ def _queue(hub: "Hub") -> dict[str, Any]:
 
 def _review_queue(hub: "Hub", queue: dict[str, Any]) -> dg.AssetMaterialization:
     lines = [
-        f"| {item.item_id} | {item.campus} | {item.feed} | {item.source_name} | {item.cause} | {item.reason} |"
+        f"| {item.item_id} | {item.campus} | {item.feed} | {metadata.cell(item.source_name)} | {item.cause} "
+        f"| {metadata.cell(item.reason)} | {f'[run](/runs/{item.run_id})' if item.run_id else ''} |"
         for item in hub.review.listing()[:50]
     ]
-    table = "\n".join(["| item | campus | feed | file | cause | reason |", "|---|---|---|---|---|---|", *lines])
+    table = "\n".join(
+        ["| item | campus | feed | file | cause | reason | run |", "|---|---|---|---|---|---|---|", *lines]
+    )
     return dg.AssetMaterialization(
         "review_queue",
         metadata={

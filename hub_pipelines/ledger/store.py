@@ -138,7 +138,7 @@ rejection = Table(
 
 
 def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
-    """Apply a batch once: the whole of guarantee 4.1 in the caller's transaction.
+    """Apply a batch once: exactly-once lives here, in the caller's transaction.
 
     A repeat by the lease that has posted returns the stored outcome; any other finds the fence. Raises
     LeaseLost when the fencing token is outdated, RegistryMoved when the registry has changed since the
@@ -478,7 +478,7 @@ REGISTRY_LEDGER = "procurement.asset@all"
 
 
 class LedgerRegistry:
-    """The procurement registry at its current version (design 4.7); one instance serves one validation.
+    """The procurement registry at its current version; one instance serves one validation.
 
     `updated_at` is told in the reader's `time_zone` (IANA).
     """

@@ -113,7 +113,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of one submission (design 4.2): received = waiting + the rest, always."""
+    """Rows of one submission, the conservation equation: received = waiting + the rest, always."""
 
     received: int = 0
     waiting: int = 0
