@@ -45,8 +45,9 @@ def error_cells(path: Path, max_cells: int) -> ErrorCells:
             return _by_sheet_name(archive, parts) if parts else {}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise Unreadable(
-            f"The workbook cannot be unpacked; it seems to be damaged or cut off ({str(error)[:200]}).",
-            "Open it in Excel, save it as a new .xlsx file and send that file.",
+            "The workbook cannot be opened; it seems to be damaged or cut off.",
+            "Open it in Excel, save it as a new .xlsx file and send that file. If Excel can't open it either, "
+            "export it again where it came from.",
         ) from error
 
 
