@@ -1,10 +1,13 @@
-"""`hub up`: webserver, daemon and code server as child processes, restarted when they die, stopped together.
+"""`hub up`: webserver, daemon and code server as child processes that are started again when they die or go deaf.
 
-Belongs here: processes and ports. Not here: anything that they do.
+Belongs here: processes, ports, their output, and looking after the machine (health.py) while they run. Not
+here: anything that the hub does. The children end with this process, however it ends: stopped in order on
+SIGTERM, by the kernel when this process is killed, so that the next `hub up` always starts on clean ground.
 """
 
 import fcntl
 import json
+import logging
 import os
 import signal
 import socket
@@ -15,38 +18,92 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.health import Shares, conditions
+from hub_pipelines.logs import Output, Standing, pairs, rotate
+from hub_pipelines.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _STOP_S = 20.0
+_KILL_S = 5.0
 _STEADY_S = 60.0
 _LONGEST_PAUSE_S = 30.0
+_DEAF_S = 60.0
+_LOOK_EVERY_S = 10.0
+_LOOK_HANGS_S = 60.0
+_ANSWER_S = 5.0
+_HEARTBEAT_FRESH_S = 180.0
+_PORT_FREE_S = 5.0
+
+_TIED = """
+import ctypes, os, signal, sys
+try:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+except (AttributeError, OSError):
+    pass  # not Linux
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's `&` ignores it, and Dagster would then ignore SIGTERM too
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Runs before a child's own program: the kernel kills the child when the thread that started it ends."""
 
 
 @dataclass(slots=True)
 class _Child:
+    """One process. `answers` says whether it does its work: True, False, or None when that can't be told."""
+
     name: str
     command: list[str]
+    answers: Callable[[], bool | None]
+    deaf_s: float = _DEAF_S
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     deaths: int = 0
     resume_at: float = 0.0
+    kill_at: float | None = None
+    has_answered: bool = False
+    silent_since: float | None = None
+    silent_s: float = 0.0
+
+    def heard(self, answer: bool | None) -> None:
+        """Silence counts once it has answered, and only from one failed question to the next."""
+        if answer:
+            self.has_answered, self.silent_since, self.silent_s = True, None, 0.0
+        elif answer is False and self.has_answered:
+            self.silent_since = self.silent_since or time.monotonic()
+            self.silent_s = time.monotonic() - self.silent_since
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """To the process and all that it started: the code server's runs are in its group."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
 
 
 @dataclass(slots=True)
 class Deployment:
     """The three processes of one hub. `say` gets one line for each thing that the operator should know."""
 
-    dagster_home: Path
+    settings: Settings
     port: int
     read_only: bool
     say: Callable[[str], None]
-    log: Path
+    deaf_s: float = _DEAF_S
     _children: list[_Child] = field(default_factory=list)
     _lock: int = -1
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _shares: Shares = field(default_factory=Shares)
+    _standing: Standing = field(default_factory=lambda: Standing(_log, logging.ERROR))
+    _looked_at: float = 0.0
 
     @property
     def address(self) -> str:
@@ -55,10 +112,20 @@ class Deployment:
     def start(self) -> None:
         """Start all three; returns when the code server answers. Raises SettingsError when port or home are taken."""
         self._only_one()
-        if not _is_free(self.port):
+        # what a killed `hub up` leaves ends a moment after it
+        if not _comes_true(lambda: _is_free(self.port), _PORT_FREE_S):
             raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
+        _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
         code_port = _free_port()
-        workspace = self.dagster_home / "workspace.yaml"
+        self._children = self._three(code_port)
+        self._start_looking()
+        self._spawn(self._children[0])
+        self._wait_for(code_port)
+        for child in self._children[1:]:
+            self._spawn(child)
+
+    def _three(self, code_port: int) -> list[_Child]:
+        workspace = self.settings.dagster_home / "workspace.yaml"
         workspace.write_text(
             f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: hub_pipelines}}\n",
             encoding="utf-8",
@@ -66,92 +133,218 @@ class Deployment:
         python = sys.executable
         code = [python, "-m", "dagster", "code-server", "start", "-m", "hub_pipelines.definitions"]
         web = [python, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port), "-w", str(workspace)]
-        self._children = [
-            _Child("code server", [*code, "--host", "127.0.0.1", "--port", str(code_port)]),
-            _Child("daemon", [python, "-m", "dagster._daemon", "run", "-w", str(workspace)]),
-            _Child("webserver", [*web, *(["--read-only"] if self.read_only else [])]),
+        return [
+            _Child("code-server", [*code, "--host", "127.0.0.1", "--port", str(code_port)], _code_server(code_port)),
+            _Child("daemon", [python, "-m", "dagster._daemon", "run", "-w", str(workspace)], self._daemon_is_at_work),
+            _Child("webserver", [*web, *(["--read-only"] if self.read_only else [])], self.web_is_ready),
         ]
-        self._spawn(self._children[0])
-        self._wait_for(code_port)
-        for child in self._children[1:]:
-            self._spawn(child)
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Watch the processes until told to stop, by `stop`, SIGTERM, SIGINT or `until`."""
+        """Watch the processes until told to stop, by `stop`, a signal or `until`."""
         while not self._stopping.wait(0.5) and not until():
             for child in self._children:
                 self._look_after(child)
+            self._look_after_the_looking()
+            rotate(self.settings.log_path)
 
     def stop_on_signals(self) -> None:
+        """SIGTERM and Ctrl-C stop in order, and so does a terminal that goes away (unless started with nohup)."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: self._stopping.set())
+            signal.signal(number, self._stop_on)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._stop_on)
+
+    def _stop_on(self, _number: int, _frame: object) -> None:
+        self._stopping.set()  # nothing else: the signal may have come in the middle of a log line
 
     def stop(self) -> None:
-        """Ask all to end, the daemon first so that nothing new is launched; kill what does not listen."""
+        """End all in order: the daemon, so that nothing new is launched, the page, and last the code server.
+
+        The code server waits for the runs at work. What takes longer than _STOP_S is told to end and then
+        killed; a run's submission is taken up again by the next `hub up`.
+        """
         self._stopping.set()
-        for child in sorted(self._children, key=lambda one: one.name != "daemon"):
-            if child.process and child.process.poll() is None:
-                child.process.terminate()
+        _log.info("hub up stops")
         deadline = time.monotonic() + _STOP_S
-        for child in self._children:
-            if child.process:
-                try:
-                    child.process.wait(max(0.1, deadline - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    self.say(f"{child.name} did not stop in time and was killed")
-                    child.process.kill()
-                    child.process.wait()
+        for name in ("daemon", "webserver", "code-server"):
+            for child in self._children:
+                if child.name == name and child.is_running:
+                    self._end(child, deadline)
+        _log.info("hub up has stopped")
+
+    def _end(self, child: _Child, deadline: float) -> None:
+        process = child.process
+        assert process is not None
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(max(1.0, deadline - time.monotonic()))
+        if process.poll() is None:
+            self._tell(logging.WARNING, f"{child.name} did not stop in time and is ended with all that it started")
+            child.signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_KILL_S)
+        child.signal(signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):  # the kernel holds on to one that waits for a dead share
+            process.wait(_KILL_S)
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def web_is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.address}/server_info", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.address}/server_info", timeout=_ANSWER_S) as answer:
                 return "dagster_version" in json.load(answer)
         except (urllib.error.URLError, OSError, ValueError):
             return False
 
+    def _daemon_is_at_work(self) -> bool | None:
+        """A fresh heartbeat of the sensor daemon, as the page tells it; None when the page does not."""
+        query = "{ instance { daemonHealth { allDaemonStatuses { daemonType lastHeartbeatTime } } } }"
+        request = urllib.request.Request(
+            f"{self.address}/graphql",
+            data=json.dumps({"query": query}).encode(),
+            headers={"content-type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
+                found: Any = json.load(answer)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
+                beats = [one["lastHeartbeatTime"] or 0.0 for one in found if one["daemonType"] == "SENSOR"]
+        except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError):
+            return None
+        return bool(beats) and time.time() - max(beats) < _HEARTBEAT_FRESH_S
+
     def _only_one(self) -> None:
         """Hold the home's lock while this process lives; two daemons on one home would only get in each other's way."""
-        self._lock = os.open(self.dagster_home / "up.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        self._lock = os.open(self.settings.dagster_home / "up.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SettingsError(
-                f"This hub is up already (HUB_HOME {self.dagster_home.parent}). Stop the other `hub up` first."
+                f"This hub is up already (HUB_HOME {self.settings.home}). Stop the other `hub up` first."
             ) from error
 
+    # ---- looking after the children; the main thread alone starts them, since they end with their thread
+
     def _spawn(self, child: _Child) -> None:
-        with self.log.open("ab") as log:
+        home = self.settings.dagster_home
+        readable, writable = os.pipe()
+        try:
             child.process = subprocess.Popen(
-                child.command,
-                stdout=log,
-                stderr=log,
+                [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *child.command],
+                stdout=writable,
+                stderr=writable,
                 stdin=subprocess.DEVNULL,
-                cwd=self.dagster_home,
-                env={**os.environ, "DAGSTER_HOME": str(self.dagster_home)},
+                cwd=home,
+                env={**os.environ, "DAGSTER_HOME": str(home), "HUB_PROCESS": child.name},
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops them in order
             )
+        except OSError:  # no memory, no processes left
+            os.close(readable)
+            raise
+        finally:
+            os.close(writable)
+        Output(child.name, readable)
         child.started_at = time.monotonic()
+        child.kill_at, child.has_answered, child.silent_since, child.silent_s = None, False, None, 0.0
+        _log.info("started %s %s", child.name, pairs(pid=child.process.pid))
 
     def _look_after(self, child: _Child) -> None:
         if child.process is not None and child.process.poll() is not None:
-            if time.monotonic() - child.started_at > _STEADY_S:
-                child.deaths = 0
-            pause = min(_LONGEST_PAUSE_S, 2.0**child.deaths)
-            child.deaths += 1
-            child.resume_at = time.monotonic() + pause
-            self.say(f"{child.name} ended with {child.process.returncode}; starting it again in {pause:.0f} s")
-            child.process = None
+            self._died(child, f"ended with {child.process.returncode}")
+        elif child.process is not None:
+            self._end_if_deaf(child)
         if child.process is None and time.monotonic() >= child.resume_at:
-            self._spawn(child)
+            try:
+                self._spawn(child)
+            except OSError as error:
+                self._died(child, f"can't be started ({error.strerror})")
+
+    def _died(self, child: _Child, how: str) -> None:
+        if time.monotonic() - child.started_at > _STEADY_S:
+            child.deaths = 0
+        pause = min(_LONGEST_PAUSE_S, 2.0**child.deaths)
+        child.deaths += 1
+        child.resume_at = time.monotonic() + pause
+        child.process = None
+        self._tell(logging.WARNING, f"{child.name} {how}; starting it again in {pause:.0f} s")
+
+    def _end_if_deaf(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.kill_at is None and child.silent_s > self.deaf_s and child.process is not None:
+            self._tell(logging.WARNING, f"{child.name} has not answered for {child.silent_s:.0f} s; ending it")
+            child.process.terminate()
+            child.kill_at = now + _KILL_S
+        elif child.kill_at is not None and now > child.kill_at and child.process is not None:
+            child.signal(signal.SIGKILL)  # its runs too: their leases pass on
 
     def _wait_for(self, port: int) -> None:
-        deadline = time.monotonic() + 60
-        while _is_free(port):
-            process = self._children[0].process
-            if time.monotonic() > deadline or (process is not None and process.poll() is not None):
-                self.stop()
-                raise SettingsError(f"The code server did not start. Its last words are in {self.log}.")
-            time.sleep(0.1)
+        process = self._children[0].process
+        assert process is not None
+        _comes_true(lambda: not _is_free(port) or process.poll() is not None or self._stopping.is_set(), 60)
+        if _is_free(port) and not self._stopping.is_set():
+            self.stop()
+            raise SettingsError(f"The code server did not start. Its last words are in {self.settings.log_path}.")
+
+    def _tell(self, level: int, text: str) -> None:
+        _log.log(level, "%s", text)
+        with suppress(OSError):  # the terminal may be gone
+            self.say(text)
+
+    # ---- looking at answers, disk and drop folders, in threads: a share that hangs must not hold up the rest
+
+    def _start_looking(self) -> None:
+        self._looked_at = time.monotonic()
+        for look in (self._ask_all, self._look_around):
+            threading.Thread(target=self._again_and_again, args=(look,), name=look.__name__, daemon=True).start()
+
+    def _again_and_again(self, look: Callable[[], None]) -> None:
+        pause = min(_LOOK_EVERY_S, self.deaf_s / 3)
+        while True:
+            with suppress(OSError):
+                look()
+            if self._stopping.wait(pause):
+                return
+
+    def _ask_all(self) -> None:
+        for child in self._children:
+            if child.is_running:
+                child.heard(child.answers())
+
+    def _look_around(self) -> None:
+        self._standing.are_now(conditions(self.settings, self._shares))
+        self._looked_at = time.monotonic()
+
+    def _look_after_the_looking(self) -> None:
+        hangs = time.monotonic() - self._looked_at > _LOOK_HANGS_S
+        sentence = f"a drop folder below {self.settings.drop} does not answer at all: its share hangs; others go on"
+        self._standing.are_now({"hangs": sentence} if hangs else {}, "looking")
+
+
+def _code_server(port: int) -> Callable[[], bool]:
+    """Asks the code server to reach its inner server, where sensors tick and runs are started."""
+
+    def answers() -> bool:
+        import grpc  # type: ignore[import-untyped]  # ships no type information
+        from dagster._grpc.__generated__ import dagster_api_pb2
+        from dagster._grpc.__generated__.dagster_api_pb2_grpc import DagsterApiStub
+
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                stub = DagsterApiStub(channel)  # type: ignore[no-untyped-call]  # generated code
+                stub.Ping(dagster_api_pb2.PingRequest(echo=""), timeout=_ANSWER_S)
+        except grpc.RpcError:
+            return False
+        return True
+
+    return answers
+
+
+def _comes_true(asked: Callable[[], bool], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not (answer := asked()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
 
 
 def _is_free(port: int) -> bool:

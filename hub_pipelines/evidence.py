@@ -9,9 +9,13 @@ from typing import Any
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import ChainReport
+from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.snapshots import store as snapshots
+from hub_pipelines.ledger.snapshots.files import path_of
 from hub_pipelines.submission import store as submissions
 
 
@@ -63,7 +67,7 @@ class Tags:
 
 
 def tags_of(hub: Hub, request_id: str) -> Tags:
-    registry = ledgers.LedgerRegistry(hub.db)
+    registry = LedgerRegistry(hub.db)
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
         unknown = ledgers.rejected_by_rule(tx, request_id, current.revision, "tag_not_in_registry")
@@ -94,11 +98,11 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 
 def verify_all(hub: Hub) -> ChainReport:
-    """Walk the audit chains, then what they vouch for: journal digests, archived bytes and signatures."""
+    """Walk the audit chains, then what they vouch for: journal digests, archived bytes, signatures, snapshots."""
     report = audit.walk(hub.db)
     if not report.ok:
         return report
-    fault = _first_bad_posting(hub) or _first_bad_object(hub)
+    fault = _first_bad_posting(hub) or _first_bad_object(hub) or _first_bad_snapshot(hub)
     return ChainReport(report.entries, fault, report.heads)
 
 
@@ -118,7 +122,21 @@ def _first_bad_posting(hub: Hub) -> str | None:
         if ledgers.journal_size(tx) != entries:
             return "journal: it holds entries that no posting vouches for"
         misfold = ledgers.first_misfold(tx)
+        miscount = snapshots.first_miscount(tx)
+    if miscount:
+        return f"{miscount}: the count of this day's entries is not what its journal says"
     return f"{misfold}: the ledger is not what its journal says" if misfold else None
+
+
+def _first_bad_snapshot(hub: Hub) -> str | None:
+    """Published files against the digests that were recorded of them."""
+    with hub.db.read() as tx:
+        published = snapshots.all_published(tx)
+    for one in published:
+        path = path_of(hub.settings.ledgers, one.ledger.partition("@")[0], one.campus, one.ledger_date)
+        if not path.exists() or sha256_hex(path.read_bytes()) != one.file_digest:
+            return f"{one.ledger} {one.campus} {one.ledger_date}: the published snapshot is missing or was changed"
+    return None
 
 
 def _first_bad_object(hub: Hub) -> str | None:

@@ -6,17 +6,21 @@ Belongs here: which part is wired to which. Not here: anything that a part does.
 import socket
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive, Stored
 from hub_pipelines.common.clock import utc_now
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.common.store import Database
+from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.model import Arrival, Payload
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.ledger.snapshots.service import Snapshots
+from hub_pipelines.logs import configure, process_name
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.review.service import Review
@@ -42,11 +46,17 @@ class Hub:
     processing: Processing
     receipts: Receipts
     review: Review
+    snapshots: Snapshots
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
     def submit(self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None) -> Arrival:
-        """Take a file from the command line; it stays where it is. Raises OSError when it can't be read."""
+        """Take a file from the command line; it stays where it is. Raises OSError when it can't be read.
+
+        Raises Transient when there is no room for it.
+        """
+        if full := self.drop_folder.no_room(path.stat().st_size):
+            raise Transient(f"{path.name} was not taken: {full}.")
         with path.open("rb") as source:
             stored: Stored = self.archive.put(source)
         name = display_name(path.name)
@@ -79,6 +89,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
             f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
             "Remove what is in its place, or set HUB_HOME to a folder that this user may write to."
         ) from error
+    configure(settings.log_path, process_name(), settings.log_level)
     db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
     db.create_schema()
     archive = Archive(settings.archive)
@@ -116,18 +127,27 @@ def open_hub(settings: Settings | None = None) -> Hub:
             archive=archive,
             receiver=intake,
             stable_s=settings.limits.stable_s,
+            no_room=partial(no_room, settings.home, settings.limits.keep_free_mb),
         ),
         processing=processing,
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
         review=Review(db),
+        snapshots=Snapshots(db, settings.ledgers),
         feeds=feeds,
         campuses=campuses,
     )
 
 
 def _make_folders(settings: Settings) -> None:
+    """Make what is missing, but a campus's drop folder only when the campus is new.
+
+    Later a missing one is a share that is gone: an empty folder in its place would hide that. A campus that
+    has its folder of receipts is not new.
+    """
     settings.staged.mkdir(parents=True, exist_ok=True)
     for campus in settings.campuses:
+        if not (settings.receipts / campus).is_dir():
+            for feed in settings.feeds:
+                (settings.drop / campus / feed).mkdir(parents=True, exist_ok=True)
         for feed in settings.feeds:
-            (settings.drop / campus / feed).mkdir(parents=True, exist_ok=True)
             (settings.receipts / campus / feed).mkdir(parents=True, exist_ok=True)

@@ -3,15 +3,19 @@
 The sensor in defs/ reads, calls this, and hands the answer to Dagster; `hub drain` calls the same.
 """
 
+import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.drop_folder import Scan
+from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Submission
+from hub_pipelines.submission.model import State, Submission
 
+_log = logging.getLogger(__name__)
 RETIRED_PER_TICK = 200
 
 
@@ -41,32 +45,53 @@ def tick(
 
     `alive` tells which of these request_ids have a run that is queued or working. Each launch is counted
     before it is asked for, so that its run_key is new; if asking fails, it is due again after
-    `relaunch_after_s` (the settings' limit when None).
+    `relaunch_after_s` (the settings' limit when None). While there is no room on the disk nothing is launched
+    either: an attempt that fails for want of room would count. A database that does not answer is a trouble
+    of this tick; the next one tries again.
     """
     scan = hub.drop_folder.take(campus, budget_s=hub.settings.limits.tick_budget_s)
-    hub.processing.give_up_exhausted()
-    limits = hub.settings.limits
-    with hub.db.read() as tx:
-        due = submissions.due(
-            tx,
-            campus,
-            limit=limits.launches_per_tick,
-            relaunch_after=timedelta(seconds=limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s),
-        )
-    chosen = choose(due, alive)
-    launches = []
-    for one in chosen:
-        with hub.db.write() as tx:
-            launches.append(submissions.mark_launched(tx, one.request_id))
+    if hub.drop_folder.no_room(0):
+        return Tick(scan, ())
+    after_s = hub.settings.limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s
+    launches: list[Submission] = []
+    try:
+        _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
+    except Transient as error:
+        _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
+        scan = replace(scan, troubles=(*scan.troubles, str(error)))
     return Tick(scan, tuple(launches))
+
+
+def _launch(
+    hub: Hub,
+    campus: str,
+    alive: Callable[[list[str]], set[str]],
+    relaunch_after: timedelta,
+    launches: list[Submission],
+) -> None:
+    hub.processing.give_up_exhausted()
+    with hub.db.read() as tx:
+        due = submissions.due(tx, campus, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
+    for one in choose(due, alive):
+        with hub.db.write() as tx:
+            launched = submissions.mark_launched(tx, one.request_id)
+        launches.append(launched)
+        with working_on(launched.request_id):
+            _log.info("launched %s", pairs(launch=launched.launch, state=one.state, file=one.envelope.source_name))
 
 
 def choose(due: Iterable[Submission], alive: Callable[[list[str]], set[str]]) -> list[Submission]:
     """Those of the due submissions that have no living run. Asked only for those launched before."""
     candidates = list(due)
-    again = [one.request_id for one in candidates if one.launch > 0]
+    again = [one.request_id for one in candidates if one.launch > 0 and not _lost_its_worker(one)]
     living = alive(again) if again else set()
     return [one for one in candidates if one.request_id not in living]
+
+
+def _lost_its_worker(one: Submission) -> bool:
+    """Its lease ran out and nothing was launched since. Dagster would call a run that died with its machine alive."""
+    ended = one.lease_until if one.state is State.LEASED else None
+    return ended is not None and one.launched_at is not None and one.launched_at < ended
 
 
 def surplus_partitions(hub: Hub, feed: str) -> list[str]:

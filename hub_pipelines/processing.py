@@ -4,11 +4,13 @@ Belongs here: the order of the stages and the decision between retry and review.
 (defs/ calls these steps), SQL (the stores), rules (validate).
 """
 
+import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,15 @@ from typing import Any
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
+from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import (
@@ -42,6 +47,7 @@ from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 _REGISTRY_TRIES = 3
+_log = logging.getLogger(__name__)
 
 
 class Blocked(Permanent):
@@ -106,6 +112,8 @@ class Processing:
             else:
                 kind = "busy" if isinstance(answer, Busy) else "repeat"
                 self._audit(tx, before, owner, f"submission:{kind}", {"state": answer.state})
+        with working_on(request_id):
+            _tell_beginning(answer, before, owner)
         return answer
 
     @contextmanager
@@ -115,13 +123,15 @@ class Processing:
         `LeaseLost` is audited and leaves as it is: the other run decides what becomes of the submission.
         """
         try:
-            with self._failures_settled(lease):
+            with working_on(lease.request_id), self._failures_settled(lease):
                 yield
         except LeaseLost:
             with self.db.write() as tx:
                 self._audit(
                     tx, submissions.get(tx, lease.request_id), lease.owner, "submission:fenced", {"token": lease.token}
                 )
+            with working_on(lease.request_id):
+                _log.warning("fenced: another run has taken over %s", pairs(token=lease.token, run=lease.owner))
             raise
 
     @contextmanager
@@ -142,11 +152,15 @@ class Processing:
                 retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
-                return State.RETRYING
-            cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
-            submissions.settle_in_review(tx, lease, cause, failure)
-            self._file(tx, lease.request_id, lease.owner, failure)
-            return State.IN_REVIEW
+                after, cause = State.RETRYING, None
+            else:
+                cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
+                submissions.settle_in_review(tx, lease, cause, failure)
+                self._file(tx, lease.request_id, lease.owner, failure)
+                after, retry_at = State.IN_REVIEW, None
+        with working_on(lease.request_id):
+            _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
+        return after
 
     def give_up_exhausted(self) -> int:
         """Review for submissions whose last allowed attempt died without a word; how many there were."""
@@ -163,6 +177,9 @@ class Processing:
                 )
                 submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
                 self._file(tx, one.request_id, "hub/recovery", failure)
+        for one in found:
+            with working_on(one.request_id):
+                _log.error("in_review %s", pairs(cause="exhausted", attempts=one.attempts, run=one.run_id))
         return len(found)
 
     def run_died(self, request_id: str, owner: str, failure: Failure) -> State | None:
@@ -177,6 +194,8 @@ class Processing:
         lease = Lease(
             request_id, current.revision, current.token, owner, current.lease_until or current.envelope.received_at
         )
+        with working_on(request_id):
+            _log.warning("its run died %s", pairs(run=owner, how=failure.error_type))
         try:
             return self.fail(lease, RuntimeError(failure.reason), failure)
         except LeaseLost:
@@ -198,21 +217,25 @@ class Processing:
         current = self._current(lease)
         feed = self._feed(current)
         alive = self._alive(lease)
-        registry = ledgers.LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
+        registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self._table(current, feed) as table:
+        with self.open_archived(current, feed) as table:
             verdicts = validate(
                 table, feed, campus=current.envelope.campus, campuses=tuple(self.campuses), registry=registry
             )
-            handle = stage(_each(verdicts, alive), self.staged, describe(table, feed, registry))
+            description = describe(table, feed, registry)
+            handle = stage(_each(verdicts, alive), self.staged, description)
+        record = feed.record_type(str(description["record_type"]))
         with self.db.write() as tx:
             submissions.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,
                 rows_received=int(handle.summary["received"]),
-                registry_version=registry.version if feed.checks_tags else None,
+                registry_version=registry.version if record.tag_column else None,
             )
+        with working_on(lease.request_id):
+            _log.info("staged %s", _told_of_staged(handle))
         return handle
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
@@ -245,13 +268,14 @@ class Processing:
         feed = self._feed(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
-            return ledgers.post(
+            posting = ledgers.post(
                 tx,
                 lease,
                 Batch(
-                    ledger=ledger_name(feed.record_type, campus.name, shared=feed.shared),
-                    record_type=feed.record_type,
+                    ledger=ledger_name(record.name, campus.name, shared=record.shared),
+                    record_type=record.name,
                     feed=feed.name,
                     campus=campus.name,
                     contract_version=int(summary["contract_version"]),
@@ -260,10 +284,13 @@ class Processing:
                     rows=rows,
                 ),
             )
+        with working_on(lease.request_id):
+            _log.info("posted %s", _told_of(posting))
+        return posting
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self._table(current, self._feed(current)) as table:
+        with self.open_archived(current, self._feed(current)) as table:
             return sum(1 for _ in table.rows)
 
     def _feed(self, current: Submission) -> Feed:
@@ -275,7 +302,8 @@ class Processing:
             )
         return feed
 
-    def _table(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
+    def open_archived(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
+        """The table in the archived bytes, as validation reads it."""
         path = self.archive.object_path(current.envelope.content_digest)
         return open_table(path, current.envelope.source_name, known=feed.aliases.get)
 
@@ -310,6 +338,45 @@ class Processing:
                 detail={"revision": current.revision, **detail},
             ),
         )
+
+
+def _tell_beginning(answer: Lease | Busy | Repeat, before: Submission, owner: str) -> None:
+    if not isinstance(answer, Lease):
+        _log.info("%s: nothing to do %s", type(answer).__name__.lower(), pairs(state=answer.state, run=owner))
+    elif answer.token != before.token:
+        taken_over = before.lease_owner if before.state is State.LEASED else None
+        told = pairs(token=answer.token, run=owner, attempt=before.attempts + 1, taken_over_from=taken_over)
+        _log.log(logging.WARNING if taken_over else logging.INFO, "leased %s", told)
+
+
+def _tell_failure(
+    error: BaseException, failure: Failure, *, attempt: int, retry_at: datetime | None, cause: Cause | None
+) -> None:
+    """An unexpected error comes with its trace. What a sender can mend is a warning, the rest of review wakes us."""
+    unexpected = error if not isinstance(error, HubError) and error.__traceback__ else None
+    if cause is None:
+        wait_s = round((retry_at - utc_now()).total_seconds(), 1) if retry_at else None
+        told = pairs(attempt=attempt, wait_s=wait_s, error=failure.error_type, reason=str(error))
+        _log.warning("retrying %s", told, exc_info=unexpected)
+        return
+    level = logging.WARNING if cause is Cause.UNREADABLE else logging.ERROR
+    told = pairs(cause=cause, attempt=attempt, error=failure.error_type, reason=failure.reason)
+    _log.log(level, "in_review %s", told, exc_info=unexpected)
+
+
+def _told_of_staged(handle: StagedHandle) -> str:
+    return pairs(**{name: handle.summary[name] for name in ("received", "accepted", "rejected")})
+
+
+def _told_of(posting: Posting) -> str:
+    return pairs(
+        ledger=posting.ledger,
+        version=posting.ledger_version,
+        posted=posting.posted,
+        unchanged=posting.unchanged,
+        rejected=posting.rejected,
+        repeat=posting.repeat or None,
+    )
 
 
 def _each(items: Iterator[Verdict], alive: Callable[[], None]) -> Iterator[Verdict]:

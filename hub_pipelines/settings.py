@@ -8,10 +8,12 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
@@ -33,6 +35,30 @@ time_zone = "America/Los_Angeles"
 [feeds]
 enabled = ["procurement", "inventory"]
 
+# a feed of a campus is late when nothing has come for so long; [campuses.north.freshness.grants] is for one campus
+[freshness.procurement]
+warn_after_days = 8
+fail_after_days = 15
+
+[freshness.inventory]
+warn_after_days = 8
+fail_after_days = 15
+
+[freshness.hazmat]
+warn_after_days = 8
+fail_after_days = 15
+
+[freshness.grants]
+warn_after_days = 35
+fail_after_days = 100
+
+[ledgers]
+# the first day that ledger partitions exist for
+first_day = "2026-01-01"
+# a campus-day is folded when nothing was posted to any ledger for so long, and at the latest so long after a posting
+quiet_s = 20.0
+at_latest_s = 180.0
+
 [limits]
 # a file is complete when its size and time have not changed for so long
 stable_s = 1.0
@@ -47,6 +73,12 @@ relaunch_after_s = 120.0
 # request partitions kept in Dagster for each feed; older settled ones are retired
 live_partitions = 10000
 max_attempts = 5
+# while the disk of this folder has less free, nothing is taken; files wait in the drop folders
+keep_free_mb = 200
+
+[log]
+# what goes to hub.log: debug, info, warning or error
+level = "info"
 
 [database]
 # empty: hub.db in this folder. PostgreSQL: postgresql://user:password@host/database
@@ -60,8 +92,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FreshnessSettings(_Strict):
+    warn_after_days: float = Field(default=8, gt=0, le=3_650)
+    fail_after_days: float = Field(default=15, gt=0, le=3_650)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "FreshnessSettings":
+        if self.warn_after_days >= self.fail_after_days:
+            raise ValueError("warn_after_days must be less than fail_after_days")
+        return self
+
+
 class CampusSettings(_Strict):
     time_zone: str = "UTC"
+    freshness: dict[str, FreshnessSettings] = {}
 
     @field_validator("time_zone")
     @classmethod
@@ -85,6 +129,17 @@ class Limits(_Strict):
     relaunch_after_s: float = Field(default=120.0, ge=5, le=86_400)
     live_partitions: int = Field(default=10_000, ge=10, le=100_000)
     max_attempts: int = Field(default=5, ge=1, le=20)
+    keep_free_mb: int = Field(default=200, ge=0, le=1_000_000)
+
+
+class LogSettings(_Strict):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class LedgerSettings(_Strict):
+    first_day: date = date(2026, 1, 1)
+    quiet_s: float = Field(default=20.0, ge=0, le=3_600)
+    at_latest_s: float = Field(default=180.0, ge=0, le=86_400)
 
 
 class DatabaseSettings(_Strict):
@@ -95,7 +150,10 @@ class DatabaseSettings(_Strict):
 class _File(_Strict):
     campuses: dict[str, CampusSettings]
     feeds: FeedSettings = FeedSettings()
+    freshness: dict[str, FreshnessSettings] = {}
+    ledgers: LedgerSettings = LedgerSettings()
     limits: Limits = Limits()
+    log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
 
     @field_validator("campuses")
@@ -117,7 +175,10 @@ class Settings(_Strict):
     home: Path
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
+    freshness_by_feed: dict[str, FreshnessSettings]
+    ledger: LedgerSettings
     limits: Limits
+    log_level: str
     database_url: str
     dagster_database_url: str
 
@@ -138,12 +199,25 @@ class Settings(_Strict):
         return self.home / "staged"
 
     @property
+    def ledgers(self) -> Path:
+        return self.home / "ledgers"
+
+    @property
     def keys(self) -> Path:
         return self.home / "keys"
 
     @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
+
+    @property
+    def log_path(self) -> Path:
+        return self.home / "hub.log"
+
+    def freshness(self, campus: str, feed: str) -> FreshnessSettings:
+        """When a feed of a campus is late: its own setting, else the feed's, else the default."""
+        own = self.campuses[campus].freshness.get(feed)
+        return own or self.freshness_by_feed.get(feed) or FreshnessSettings()
 
     def campus(self, name: str) -> Campus:
         return Campus(name, self.campuses[name].time_zone)
@@ -163,16 +237,21 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         _write_defaults(path)
     file = _parse(path)
     enabled = [feed for feed in known_feeds if feed in file.feeds.enabled]
-    unknown = [feed for feed in file.feeds.enabled if feed not in known_feeds]
+    named = {*file.feeds.enabled, *file.freshness, *(feed for one in file.campuses.values() for feed in one.freshness)}
+    unknown = sorted(named - set(known_feeds))
     if unknown or not enabled:
         raise SettingsError(
-            f"{path}: [feeds] enabled names {', '.join(unknown) or 'no feed'}. Choose from: {', '.join(known_feeds)}."
+            f"{path}: [feeds] enabled or [freshness] names {', '.join(unknown) or 'no feed'}. "
+            f"Choose from: {', '.join(known_feeds)}."
         )
     return Settings(
         home=home,
         campuses=file.campuses,
         feeds=tuple(enabled),
+        freshness_by_feed=file.freshness,
+        ledger=file.ledgers,
         limits=file.limits,
+        log_level=file.log.level,
         database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",
         dagster_database_url=_psycopg2(environment.get("HUB_DAGSTER_DATABASE_URL") or file.database.dagster_url),
     )

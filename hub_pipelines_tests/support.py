@@ -19,6 +19,7 @@ from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
@@ -324,6 +325,7 @@ def _assert_ledger_is_the_fold(hub: Hub) -> None:
         assert kept == fold
         for name, version in newest.items():
             assert ledgers.current_version(tx, name)[0] == version
+        assert snapshots.first_miscount(tx) is None
 
 
 def _assert_rows(hub: Hub, everything: list[Submission], damaged: Collection[str]) -> None:

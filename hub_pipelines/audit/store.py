@@ -1,9 +1,9 @@
 """Tables of the audit chain; `append` works inside the caller's transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, select, update
+from sqlalchemy import BigInteger, Column, Index, String, Table, and_, func, select, update
 
 from hub_pipelines.audit.model import GENESIS, ChainReport, Entry, Event, entry_hash
 from hub_pipelines.common.store import (
@@ -81,6 +81,16 @@ def entries_of(tx: Transaction, request_id: str) -> list[Entry]:
         select(audit_entry).where(audit_entry.c.request_id == request_id).order_by(audit_entry.c.at, audit_entry.c.seq)
     )
     return [_entry(row) for row in rows]
+
+
+def newest_entries_of(
+    tx: Transaction, request_id: str, *, without: Collection[str], limit: int
+) -> tuple[list[Entry], int]:
+    """The newest entries about a submission but for some kinds, newest first, and how many there are in all."""
+    where = and_(audit_entry.c.request_id == request_id, audit_entry.c.event.not_in(without))
+    query = select(audit_entry).where(where).order_by(audit_entry.c.at.desc(), audit_entry.c.seq.desc()).limit(limit)
+    total = tx.execute(select(func.count()).select_from(audit_entry).where(where)).scalar_one()
+    return [_entry(row) for row in tx.execute(query)], total
 
 
 def entries_named(tx: Transaction, event: str) -> Iterator[Entry]:

@@ -5,7 +5,7 @@ well and materialises nothing. Nothing is passed between assets but the partitio
 its input in the hub's database, so that each can run again alone.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,11 @@ Results = Iterator[dg.MaterializeResult[Any]]
 Decorator = Callable[[Callable[..., Results]], dg.AssetsDefinition]
 
 
-def feed_assets(feed: Feed) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The five assets of a feed, in the order of the flow."""
+def feed_assets(feed: Feed, sources: Sequence[str]) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """The five assets of a feed, in the order of the flow, from where its files come from."""
     received = dg.AssetSpec(
         f"{feed.name}_received",
+        deps=sources,
         description=f"{feed.title}: files as they came from the drop folders and the command line.",
         group_name=feed.name,
         owners=OWNERS,
@@ -48,8 +49,16 @@ def _step(feed: Feed, stage: str, after: str, kinds: set[str], description: str)
         kinds=kinds,
         description=description,
         output_required=False,
-        code_version=str(feed.contract_version),
+        code_version=_contracts(feed),
     )
+
+
+def _contracts(feed: Feed) -> str:
+    return " ".join(f"{one.name}:{one.contract_version}" for one in feed.record_types)
+
+
+def _names(feed: Feed) -> str:
+    return ", ".join(one.name for one in feed.record_types)
 
 
 def _archived(feed: Feed) -> dg.AssetsDefinition:
@@ -76,7 +85,7 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
         "validated",
         "archived",
         {"pydantic", "parquet"},
-        f"Every row judged by the contract {feed.record_type}: accepted, or rejected with reason and suggestion.",
+        f"Every row judged by its contract ({_names(feed)}): accepted, or rejected with reason and suggestion.",
     )
     def validated(context: dg.AssetExecutionContext, hub: HubResource) -> Results:
         with _attempt(context, hub.open()) as work:

@@ -1,31 +1,48 @@
 """Builds the definitions from settings: the only place that knows all of them."""
 
+import warnings
+
 import dagster as dg
 
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs.assets import feed_assets, shared_assets
 from hub_pipelines.defs.checks import feed_checks, shared_checks
 from hub_pipelines.defs.jobs import audit_job, submission_job
+from hub_pipelines.defs.ledgers import ledger_asset, ledgers_sensor
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
+from hub_pipelines.defs.sources import source, source_name
 from hub_pipelines.settings import Settings
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import Feed
 
 
 def build_defs(settings: Settings) -> dg.Definitions:
     """Fresh definitions for the campuses and feeds of these settings."""
+    # backfill policies are beta in the pinned minor version, and needed
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     feeds = [FEEDS[name] for name in settings.feeds]
     jobs = [submission_job(feed) for feed in feeds]
     audit = audit_job()
     return dg.Definitions(
-        assets=[asset for feed in feeds for asset in feed_assets(feed)] + shared_assets(feeds),
+        assets=[
+            *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
+            *(asset for feed in feeds for asset in feed_assets(feed, _sources(settings, feed))),
+            *(ledger_asset(feed, settings) for feed in feeds),
+            *shared_assets(feeds),
+        ],
         asset_checks=[check for feed in feeds for check in feed_checks(feed)] + shared_checks(),
         jobs=[*jobs, audit],
         sensors=[
             *(drop_folder_sensor(campus, jobs) for campus in [*settings.campuses, RESERVED_CAMPUS]),
             review_queue_sensor(),
             audit_log_sensor(audit),
+            ledgers_sensor(settings),
         ],
         resources={"hub": HubResource()},
         executor=dg.in_process_executor,
     )
+
+
+def _sources(settings: Settings, feed: Feed) -> list[str]:
+    return [source_name(campus, feed.name) for campus in settings.campuses]

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ import yaml
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.defs.build import build_defs
+from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, fold_request, ledger_name_of, range_tags
 from hub_pipelines.defs.sensors import register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
+from hub_pipelines.publishing import due
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
 
 _DAEMON_FRESH_S = 60
 _POLL_S = 0.2
+_DAYS_PER_RUN = 7
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
@@ -59,8 +64,12 @@ class Runner:
         return dg.DagsterInstance.from_config(str(prepare_dagster_home(self.hub.settings)))
 
     @cached_property
+    def _definitions(self) -> dg.Definitions:
+        return build_defs(self.hub.settings)
+
+    @cached_property
     def _repository(self) -> Any:
-        return build_defs(self.hub.settings).get_repository_def()
+        return self._definitions.get_repository_def()
 
     def daemon_is_alive(self) -> bool:
         """A heartbeat of the sensor daemon within the last minute."""
@@ -78,7 +87,7 @@ class Runner:
             instance=self.instance,
             partition_key=one.request_id,
             tags={**request.tags, "dagster/run_key": one.run_key},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config=_QUIET,
             raise_on_error=False,
         )
 
@@ -109,6 +118,18 @@ class Runner:
         self.hub.processing.give_up_exhausted()
         return True
 
+    def backfill(self, campus: str, feed: str, first: date, last: date) -> Iterator[dict[str, Any]]:
+        """Fold a campus's days again and confirm them from the archive; yields what became of each span of days.
+
+        The same asset and the same run as a backfill on the Dagster page, in this process, some days at a time.
+        """
+        while first <= last:
+            end = min(last, first + timedelta(days=_DAYS_PER_RUN - 1))
+            tags = {FROM_ARCHIVE_TAG: "true", **range_tags(f"{campus}|{first}", f"{campus}|{end}")}
+            result = self._run_ledgers([dg.AssetKey(ledger_name_of(feed))], tags)
+            yield _span(first, end, result)
+            first = end + timedelta(days=1)
+
     def drain(self, *, timeout_s: float, progress: Callable[[str], None]) -> bool:
         """Take and process all that waits, retries and dead leases included; False when time ran out."""
         deadline = time.monotonic() + timeout_s
@@ -119,9 +140,28 @@ class Runner:
             if not launched:
                 if self._nothing_waits():
                     self.hub.receipts.write_due()
-                    return True
+                    return self._fold(progress)
                 time.sleep(_POLL_S)
         return False
+
+    def _run_ledgers(self, assets: list[dg.AssetKey], tags: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+        return self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance,
+            asset_selection=assets,
+            tags=dict(tags),
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
+
+    def _fold(self, progress: Callable[[str], None]) -> bool:
+        """Fold and publish the campus-days with new postings, in one run; False when one could not be published."""
+        days = due(self.hub, at_rest=False)
+        if not days:
+            return True
+        request = fold_request(days, self.hub.settings, "drain")
+        progress(f"ledgers: {len(days)} campus-days to publish")
+        result = self._run_ledgers(list(request.asset_selection or []), request.tags)
+        return result.success
 
     def _drain_once(self, campus: str, progress: Callable[[str], None]) -> int:
         found = tick(self.hub, campus, alive=runs_alive(self.instance), relaunch_after_s=0)
@@ -144,3 +184,24 @@ class Runner:
     def _get(self, request_id: str) -> Submission:
         with self.hub.db.read() as tx:
             return submissions.get(tx, request_id)
+
+
+def _span(first: date, last: date, result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """What a run over some days says: each published day's snapshots, and the checks that failed."""
+    events = result.get_asset_materialization_events()
+    days = [
+        {"day": str(one.partition).partition("|")[2], **row}
+        for one in (event.step_materialization_data.materialization for event in events)
+        for row in _rows(one.metadata.get("snapshots"))
+    ]
+    failed = [
+        {"check": one.check_name, "severity": one.severity.value, "failed": _rows(one.metadata.get("failed"))}
+        for one in result.get_asset_check_evaluations()
+        if not one.passed
+    ]
+    found = {"run_id": result.run_id, "finished": result.success, "days": days, "failed": failed}
+    return {"from": first, "to": last, **found}
+
+
+def _rows(value: object) -> list[dict[str, Any]]:
+    return [dict(record.data) for record in value.records] if isinstance(value, dg.TableMetadataValue) else []

@@ -1,32 +1,33 @@
 """What a compliance officer reads on a materialisation: counts, digests, schema, problems, links."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from hub_pipelines.validate.model import Feed
+from hub_pipelines.validate.model import Feed, RecordType
 
 if TYPE_CHECKING:
     from hub_pipelines.ledger.model import Posting
+    from hub_pipelines.publishing import Outcome
     from hub_pipelines.submission.model import Envelope, Submission
 
 Metadata = Mapping[str, Any]
 _PROBLEMS_SHOWN = 25
 
 
-def column_schema(feed: Feed) -> dg.TableSchema:
+def column_schema(record: RecordType) -> dg.TableSchema:
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 name=name,
-                description=feed.column_descriptions[name],
+                description=record.column_descriptions[name],
                 constraints=dg.TableColumnConstraints(
-                    nullable=name not in feed.required, unique=name == feed.key_column
+                    nullable=name not in record.required, unique=(name,) == record.key_columns
                 ),
             )
-            for name in feed.columns
+            for name in record.columns
         ]
     )
 
@@ -55,9 +56,10 @@ def of_archived(current: "Submission", path: Path) -> Metadata:
 
 
 def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str, Any]]) -> Metadata:
+    record = feed.record_type(summary["record_type"])
     metadata: dict[str, Any] = {
         "dagster/row_count": summary["received"],
-        "dagster/column_schema": column_schema(feed),
+        "dagster/column_schema": column_schema(record),
         "rows_accepted": summary["accepted"],
         "rows_rejected": summary["rejected"],
         "rejections_by_rule": dg.MetadataValue.json(dict(summary["rules"])),
@@ -66,17 +68,19 @@ def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str
         "read_as": dg.MetadataValue.json(dict(summary["reader"])),
     }
     if problems:
-        metadata["first_problems"] = dg.MetadataValue.md(_table(problems[:_PROBLEMS_SHOWN]))
+        metadata["first_problems"] = dg.MetadataValue.md(table([_shown(one) for one in problems[:_PROBLEMS_SHOWN]]))
     return metadata
 
 
-def _table(problems: list[dict[str, Any]]) -> str:
-    head = "| row | column | value | reason | suggestion |\n|--:|---|---|---|---|"
-    lines = [
-        "| " + " | ".join(cell(problem[name]) for name in ("row", "column", "value", "reason", "suggestion")) + " |"
-        for problem in problems
-    ]
-    return "\n".join([head, *lines])
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of equal keys as a Markdown table."""
+    head = [*rows[0]]
+    lines = ["| " + " | ".join(cell(row[name]) for name in head) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *lines])
+
+
+def _shown(problem: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: problem[name] for name in ("row", "column", "value", "reason", "suggestion")}
 
 
 def cell(value: object) -> str:
@@ -97,3 +101,34 @@ def of_posted(posting: "Posting") -> Metadata:
         "posted_at": dg.MetadataValue.timestamp(posting.posted_at),
         "repeat_of_an_earlier_run": posting.repeat,
     }
+
+
+def records(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows of equal keys as a table that the page draws and a program reads."""
+    told = ({name: "" if value is None else value for name, value in row.items()} for row in rows)
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in told])
+
+
+def of_ledger(outcomes: "Sequence[Outcome]") -> Metadata:
+    """A feed's campus-day: one line for each record type that has entries."""
+    told: dict[str, Any] = {"dagster/row_count": sum(one.entries for one in outcomes)}
+    if outcomes:
+        told["snapshots"] = records([_snapshot(one) for one in outcomes])
+        told["files"] = dg.MetadataValue.json([str(one.path) for one in outcomes])
+    return told
+
+
+def _snapshot(one: "Outcome") -> Mapping[str, Any]:
+    return {
+        "record type": one.record_type,
+        "entries": one.entries,
+        "outcome": one.state,
+        "from the archive": _reproduced(one),
+        "sha256 of the content": one.content_digest,
+    }
+
+
+def _reproduced(one: "Outcome") -> str:
+    if one.reproduction is None:
+        return "not read again"
+    return "the same" if one.reproduction.is_equal else "NOT reproducible"

@@ -15,6 +15,7 @@ from hub_pipelines.defs import metadata
 from hub_pipelines.defs.jobs import AUDIT_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.sources import source_name
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -25,7 +26,7 @@ _INTERVAL_S = 5
 _FAILURES_PER_TICK = 1_000
 _AUDIT_WALK_EVERY_S = 600
 _AUDIT_WALK_AT_LEAST_EVERY_S = 3_600
-_LIVING = [
+LIVING = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -64,10 +65,20 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
                 )
                 for one in found.launches
                 if one.launch == 1
-            ],
+            ]
+            + _from_campus(found.launches),
         )
 
     return sensor
+
+
+def _from_campus(launches: Sequence["Submission"]) -> list[dg.AssetMaterialization]:
+    """A sign of life for each feed of the campus that something has come for: its newest file."""
+    newest = {one.envelope.feed: one.envelope for one in launches if one.launch == 1}
+    return [
+        dg.AssetMaterialization(source_name(one.campus, feed), metadata=metadata.of_arrival(one))
+        for feed, one in newest.items()
+    ]
 
 
 def _what_it_watches(campus: str) -> str:
@@ -80,7 +91,7 @@ def runs_alive(instance: dg.DagsterInstance) -> Callable[[list[str]], set[str]]:
     """Which of these submissions have a run that is queued or at work, as Dagster sees it."""
 
     def ask(request_ids: list[str]) -> set[str]:
-        runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request_ids}, statuses=_LIVING))
+        runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request_ids}, statuses=LIVING))
         return {run.tags[REQUEST_TAG] for run in runs}
 
     return ask

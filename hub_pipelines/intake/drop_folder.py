@@ -4,26 +4,34 @@ A file is claimed by renaming it into a hidden folder beside it (one daemon wins
 same name is simply the next one), then read, archived and registered, and only then deleted. After a
 crash the claim is found again under the same arrival id. Folders, links and other things without
 bytes of their own are refused and stay where they are. Nothing outside the folder is ever opened.
+What the machine denies (a share that is gone, a full disk) is a trouble of that folder or file: the
+others go on, the next look tries again, and nothing is taken that could not be kept.
 """
 
 import fcntl
+import logging
 import os
 import signal
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import RESERVED, RESERVED_CAMPUS, Scope
+from hub_pipelines.health import Shares, campus_trouble, feed_trouble
 from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.logs import Standing, pairs
 
 CLAIMED = ".claimed"
+_T = TypeVar("_T")
+_P = TypeVar("_P", "_Folder", str)
+_log = logging.getLogger(__name__)
 _TEMPORARY_ENDINGS = ("~", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".download", ".swp", ".filepart")
 _NOT_FOR_US = {"thumbs.db", "desktop.ini"}
 _EMPTY_CLAIM_S = 60
@@ -79,7 +87,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class DropFolder:
-    """The watched folders `<root>/<campus>/<feed>/` of one hub."""
+    """The watched folders `<root>/<campus>/<feed>/` of one hub.
+
+    `no_room` says why a file of so many bytes can't be kept now, None when it can.
+    """
 
     root: Path
     campuses: frozenset[str]
@@ -87,49 +98,93 @@ class DropFolder:
     archive: ObjectArchive
     receiver: Receiver
     stable_s: float
+    no_room: Callable[[int], str | None]
     sleep: Callable[[float], None] = time.sleep
+    shares: Shares = field(default_factory=Shares)
+    standing: Standing = field(default_factory=lambda: Standing(_log, logging.WARNING))
 
     def take(self, campus: str, *, budget_s: float) -> Scan:
         """Take what is complete in a campus's folders (`hub`: in folders that name no campus or feed).
 
         Works through leftovers of a crash first, then new files, the oldest first, until the budget is
-        spent. A file that can't be read now is reported in `troubles` and tried at the next look.
+        spent. What can't be read or kept now is reported in `troubles` and tried at the next look.
         """
-        folders = list(self._folders(campus))
-        arrivals: list[Arrival] = []
-        troubles: list[str] = []
-        for folder in folders:
-            arrivals += self._refuse_strange_things(folder)
-        leftovers = [claim for folder in folders for claim in _claims(folder)]
-        first = {one.path: one for folder in folders for one in _files(folder)}
+        full = self.no_room(0)
+        self.standing.are_now({"disk": full} if full else {}, "disk")
+        if full:
+            return Scan((), 0, 0, (full,))
+        troubles: dict[str, str] = {}
+        scan = self._take(campus, budget_s, troubles)
+        self.standing.are_now({about: f"{campus}: {text}" for about, text in troubles.items()}, campus)
+        return scan
+
+    def _take(self, campus: str, budget_s: float, troubles: dict[str, str]) -> Scan:
+        folders = self._workable(campus, troubles)
+        arrivals = self._each(folders, self._refuse_strange_things, troubles)
+        leftovers = self._each(folders, _claims, troubles)
+        first = {one.path: one for one in self._each(folders, _files, troubles)}
         if not leftovers and not first:
-            return Scan(tuple(arrivals), 0, 0, ())
+            return Scan(tuple(arrivals), 0, 0, tuple(troubles.values()))
         self.sleep(self.stable_s)
         deadline = time.monotonic() + budget_s
-        again = {one.path: one for folder in folders for one in _files(folder)}
+        again = {one.path: one for one in self._each(folders, _files, troubles)}
         complete = sorted(
             (one for path, one in again.items() if first.get(path) == one and not _being_written(path)),
             key=lambda one: (self._rank(one.folder.scope.feed), one.modified_ns, str(one.path)),
         )
         left = 0
         todo: list[_Claim | _Sighting] = [*leftovers, *complete]
-        for claim_of in todo:
+        for one in todo:
             if arrivals and time.monotonic() > deadline:
                 left += 1
-                continue
-            try:
-                claim = claim_of if isinstance(claim_of, _Claim) else _claim(claim_of)
-                arrival = self._register(claim) if claim else None
-            except (OSError, Transient) as error:
-                troubles.append(f"{display_name(claim_of.path.name)}: {error}")
-                continue
-            if arrival:
+            elif arrival := self._try(one, troubles):
                 arrivals.append(arrival)
-        return Scan(tuple(arrivals), left, len(again) - len(complete), tuple(troubles))
+        return Scan(tuple(arrivals), left, len(again) - len(complete), tuple(troubles.values()))
+
+    def _try(self, one: "_Claim | _Sighting", troubles: dict[str, str]) -> Arrival | None:
+        """Take one file; None when it is gone or still written, or with a trouble when it can't be taken now."""
+        name = display_name(one.path.name)
+        try:
+            # asked before the claim, so that a file that waits for room waits where its sender put it
+            if full := self.no_room(_size(one)):
+                troubles[str(one.path)] = f"{name}: {full}"
+                return None
+            claim = one if isinstance(one, _Claim) else _claim(one)
+            return self._register(claim) if claim else None
+        except (OSError, Transient) as error:
+            troubles[str(one.path)] = f"{name}: {error}"
+            return None
 
     def waiting(self, campus: str) -> int:
-        """Files in a campus's folders that are not taken yet, complete or not."""
-        return sum(1 for folder in self._folders(campus) for _ in [*_files(folder), *_claims(folder)])
+        """Files in a campus's folders that are not taken yet, complete or not; what can't be read counts nothing."""
+        folders = self._each([campus], self._folders, {})
+        return len(self._each(folders, _files, {})) + len(self._each(folders, _claims, {}))
+
+    def _workable(self, campus: str, troubles: dict[str, str]) -> list[_Folder]:
+        """The campus's folders without those that the machine denies; a missing feed folder is made again."""
+        top = self.root / campus
+        if campus != RESERVED_CAMPUS and (trouble := campus_trouble(top, self.shares)):
+            troubles[str(top)] = trouble
+            return []
+        found = self._each([campus], self._folders, troubles)
+        if campus == RESERVED_CAMPUS:
+            return found
+        for folder in found:
+            _make_again(folder.path, troubles)
+            if trouble := feed_trouble(folder.path):
+                troubles[str(folder.path)] = trouble
+        return [folder for folder in found if str(folder.path) not in troubles]
+
+    def _each(self, places: list[_P], look: Callable[[_P], Iterable[_T]], troubles: dict[str, str]) -> list[_T]:
+        """What a look finds in each of the places; one that fails is a trouble of that place only."""
+        found: list[_T] = []
+        for place in places:
+            try:
+                found += look(place)
+            except (OSError, Transient) as error:
+                path = place.path if isinstance(place, _Folder) else self.root
+                troubles[str(path)] = f"{path.relative_to(self.root.parent)} can't be worked in now: {error}"
+        return found
 
     def scopes(self) -> list[str]:
         return [*sorted(self.campuses), RESERVED_CAMPUS]
@@ -144,9 +199,12 @@ class DropFolder:
             return
         yield _Folder(self.root, RESERVED)
         for top in _subfolders(self.root):
-            yield _Folder(top, RESERVED)
             known = self.feeds if top.name in self.campuses else ()
-            yield from (_Folder(sub, RESERVED) for sub in _subfolders(top) if sub.name not in known)
+            closed = not _can_list(top)
+            if not (known and closed):  # of a campus's own folder its own sensor tells
+                yield _Folder(top, RESERVED)
+            if not closed:
+                yield from (_Folder(sub, RESERVED) for sub in _subfolders(top) if sub.name not in known)
 
     def _refuse_strange_things(self, folder: _Folder) -> Iterator[Arrival]:
         for entry in _entries(folder.path):
@@ -226,6 +284,38 @@ class _Claim:
     folder: _Folder
     path: Path
     arrival_id: str
+
+
+def _size(one: "_Claim | _Sighting") -> int:
+    if isinstance(one, _Sighting):
+        return one.size_bytes
+    try:
+        return one.path.lstat().st_size
+    except FileNotFoundError:  # another daemon was faster
+        return 0
+
+
+def _can_list(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _make_again(folder: Path, troubles: dict[str, str]) -> None:
+    """A feed's folder that somebody removed, or that a new share does not hold yet."""
+    try:
+        folder.stat()
+    except FileNotFoundError:
+        try:
+            folder.mkdir()
+        except OSError as error:
+            troubles[str(folder)] = f"{folder} is missing and can't be made ({error.strerror})"
+        else:
+            _log.info("made the missing drop folder again %s", pairs(folder=folder))
+    except OSError:
+        return  # feed_trouble says why
 
 
 def _claim(seen: _Sighting) -> _Claim | None:

@@ -5,6 +5,7 @@ one transaction that registers submission, arrival and audit entry. Whoever deli
 an upload) forgets its copy only when this has returned.
 """
 
+import logging
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import RESERVED, Campus, Scope
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
+from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
 
 ACTOR = "hub/intake"
+_log = logging.getLogger(__name__)
 
 
 class Transactions(Protocol):
@@ -70,7 +73,9 @@ class Intake:
         if first is None or first.envelope.content_digest != payload.content_digest:
             self.archive.put_envelope(envelope)
         with self.db.write() as tx:
-            return self._register(tx, payload, envelope)
+            new = self._register(tx, payload, envelope)
+        _tell(new)
+        return new
 
     def refuse(self, arrival_id: str, scope: Scope, source_name: str, reason: str, fix: str) -> Arrival:
         """Record something that has no bytes to take (a folder, a link). It stays where it is."""
@@ -82,6 +87,7 @@ class Intake:
             if known is not None:
                 return known
             self._record(tx, new, {"reason": reason})
+        _tell(new)
         return new
 
     def was_refused(self, arrival_id: str) -> bool:
@@ -181,6 +187,21 @@ class Intake:
                 detail={"arrival_id": new.arrival_id, "feed": new.scope.feed, **detail},
             ),
         )
+
+
+def _tell(new: Arrival) -> None:
+    """Log an arrival that is registered. What a sender or operator should look at is a warning."""
+    to_look_at = new.outcome in (Outcome.CONFLICT, Outcome.REFUSED) or new.scope == RESERVED
+    told = pairs(
+        file=new.source_name,
+        campus=new.scope.campus,
+        feed=new.scope.feed,
+        size_bytes=new.size_bytes,
+        arrival_id=new.arrival_id,
+        reason=new.reason,
+    )
+    with working_on(new.request_id):
+        _log.log(logging.WARNING if to_look_at else logging.INFO, "%s %s", new.outcome, told)
 
 
 def source_key(source_name: str) -> str:

@@ -2,7 +2,21 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Index,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+    select,
+    text,
+    update,
+)
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction, UtcDateTime, metadata
@@ -25,6 +39,8 @@ arrival = Table(
     Column("receipt_due", Boolean, nullable=False),
     Index("arrival_request_id", "request_id"),
     Index("arrival_by_time", "arrived_at"),
+    Index("arrival_by_digest", "content_digest"),
+    Index("arrival_by_scope", "campus", "feed", "arrived_at"),
 )
 Index(
     "arrival_receipt_due",
@@ -33,6 +49,16 @@ Index(
     postgresql_where=arrival.c.receipt_due,
     sqlite_where=arrival.c.receipt_due,
 )
+_UNPROCESSED = text(f"outcome != '{Outcome.RECEIVED}'")
+Index(
+    "arrival_unprocessed",
+    arrival.c.campus,
+    arrival.c.feed,
+    arrival.c.arrived_at,
+    postgresql_where=_UNPROCESSED,
+    sqlite_where=_UNPROCESSED,
+)
+Index("arrival_by_source", func.lower(arrival.c.source_name))
 
 
 def _arrival(row: Any) -> Arrival:
@@ -86,6 +112,49 @@ def newest(tx: Transaction, *, limit: int) -> list[Arrival]:
     """The latest arrivals, in order of arrival."""
     query = select(arrival).order_by(arrival.c.arrived_at.desc()).limit(limit)
     return [_arrival(row) for row in tx.execute(query)][::-1]
+
+
+def of_request(tx: Transaction, request_id: str, *, limit: int) -> tuple[list[Arrival], int]:
+    """The newest arrivals of a submission, newest first, and how many there are in all."""
+    where = arrival.c.request_id == request_id
+    total = tx.execute(select(func.count()).where(where)).scalar_one()
+    return _newest(tx, where, limit=limit), total
+
+
+def of_digest(tx: Transaction, content_digest: str, *, limit: int) -> list[Arrival]:
+    """Arrivals of these bytes, the newest first."""
+    return _newest(tx, arrival.c.content_digest == content_digest, limit=limit)
+
+
+def of_source(tx: Transaction, source_name: str, *, limit: int) -> list[Arrival]:
+    """Arrivals of a file name, upper and lower case alike as far as the database knows, the newest first."""
+    return _newest(tx, func.lower(arrival.c.source_name) == func.lower(source_name), limit=limit)
+
+
+def feeds_of(tx: Transaction, campus: str) -> list[str]:
+    """Feeds of which something has come for a campus, found by skipping through an index."""
+    found: list[str] = []
+    while feed := tx.execute(
+        select(func.min(arrival.c.feed)).where(arrival.c.campus == campus, arrival.c.feed > (found or [""])[-1])
+    ).scalar():
+        found.append(feed)
+    return found
+
+
+def unprocessed(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Arrival]:
+    """Arrivals with a receipt of their own (duplicate, conflict, refused), the newest first."""
+    return _newest(tx, and_(arrival.c.campus == campus, arrival.c.feed == feed, _UNPROCESSED), limit=limit)
+
+
+def count_in_scope(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
+    """How often something came for a campus and feed; counting stops at `at_most`, so that it never takes long."""
+    some = select(arrival.c.arrived_at).where(arrival.c.campus == campus, arrival.c.feed == feed).limit(at_most)
+    return tx.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+
+
+def _newest(tx: Transaction, where: ColumnElement[bool], *, limit: int) -> list[Arrival]:
+    query = select(arrival).where(where).order_by(arrival.c.arrived_at.desc()).limit(limit)
+    return [_arrival(row) for row in tx.execute(query)]
 
 
 def mark_receipted(tx: Transaction, arrival_id: str) -> None:

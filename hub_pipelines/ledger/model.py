@@ -12,6 +12,9 @@ from datetime import date, datetime
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.staging import StagedRow
 
+REGISTRY_LEDGER = "procurement.asset@all"
+"""The ledger that tags are checked against."""
+
 
 class RegistryMoved(HubError):
     """The registry has another version than the one that the rows were checked against. The caller re-validates."""
@@ -29,6 +32,16 @@ class Batch:
     registry_version: int | None
     ledger_date: date
     rows: Iterator[StagedRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose posting a journal entry belongs to, and which version of its ledger that posting made."""
+
+    request_id: str
+    revision: int
+    version: int
+    posted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

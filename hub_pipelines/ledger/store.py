@@ -7,12 +7,11 @@ rejections, the idempotency record and the audit entry.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     Column,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     Text,
     and_,
     func,
+    literal_column,
     or_,
     select,
     update,
@@ -43,7 +43,7 @@ from hub_pipelines.common.store import (
     refuse_changes,
     upsert,
 )
-from hub_pipelines.ledger.model import Batch, LaterChange, LedgerRow, Posting, RegistryMoved
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, LaterChange, LedgerRow, Origin, Posting, RegistryMoved
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.validate.staging import StagedRow
@@ -87,7 +87,7 @@ journal = Table(
     Column("posted_at", UtcDateTime, nullable=False),
     Index("journal_by_key", "ledger", "key", "version"),
     Index("journal_by_request", "request_id", "revision"),
-    Index("journal_by_day", "ledger", "ledger_date"),
+    Index("journal_by_day", "ledger", "campus", "ledger_date"),
 )
 refuse_changes(journal)
 
@@ -107,6 +107,18 @@ ledger_version = Table(
     Column("ledger", String, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("changed_at", UtcDateTime),
+)
+
+ledger_day = Table(
+    "ledger_day",
+    metadata,
+    Column("ledger", String, primary_key=True),
+    Column("campus", String, primary_key=True),
+    Column("ledger_date", Date, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Index("ledger_day_by_campus", "campus", "ledger_date"),
 )
 
 idempotency = Table(
@@ -132,6 +144,10 @@ rejection = Table(
     Column("suggestion", Text),
     Index("rejection_by_rule", "rule"),
 )
+# the beginning only: a cell may be longer than a database lets an index entry be
+_VALUE_START = 64
+_value_start = func.lower(func.substr(rejection.c.value, literal_column("1"), literal_column(str(_VALUE_START))))
+Index("rejection_by_value", _value_start)
 
 
 # ---- posting
@@ -155,20 +171,17 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     posted = unchanged = rejected = 0
     rows_digest = hashlib.sha256()
     for chunk in _chunks(batch.rows, CHUNK_ROWS):
-        entries = list(_changed(tx, lease, batch, version, now, [row for row in chunk if row.verdict == "accepted"]))
+        accepted = [row for row in chunk if row.verdict == "accepted"]
+        heads = _heads(tx, batch.ledger, [str(row.key) for row in accepted])
+        entries = list(changes(batch, Origin(lease.request_id, lease.revision, version, now), accepted, heads))
         _append(tx, entries)
         for entry in entries:
-            rows_digest.update(_entry_digest(entry))
+            rows_digest.update(entry_digest(entry))
         _record_problems(tx, lease, chunk)
-        accepted = sum(row.verdict == "accepted" for row in chunk)
-        posted, unchanged = posted + len(entries), unchanged + accepted - len(entries)
-        rejected += len(chunk) - accepted
+        posted, unchanged = posted + len(entries), unchanged + len(accepted) - len(entries)
+        rejected += len(chunk) - len(accepted)
     if posted:
-        tx.execute(
-            update(ledger_version)
-            .where(ledger_version.c.ledger == batch.ledger)
-            .values(version=version, changed_at=now)
-        )
+        _raise_version(tx, batch, version, posted, now)
     settled_at = submissions.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
     outcome = Posting(
         request_id=lease.request_id,
@@ -188,6 +201,21 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     )
     audit.append(tx, _posted_event(lease, batch, outcome))
     return outcome
+
+
+def _raise_version(tx: Transaction, batch: Batch, version: int, posted: int, now: datetime) -> None:
+    """The ledger's version, and the campus-day's: under the ledger's lock, so that nobody else adds the day."""
+    tx.execute(
+        update(ledger_version).where(ledger_version.c.ledger == batch.ledger).values(version=version, changed_at=now)
+    )
+    day = {"ledger": batch.ledger, "campus": batch.campus, "ledger_date": batch.ledger_date}
+    known = tx.execute(
+        update(ledger_day)
+        .where(*(ledger_day.c[name] == value for name, value in day.items()))
+        .values(version=version, entries=ledger_day.c.entries + posted, changed_at=now)
+    ).rowcount
+    if not known:
+        tx.execute(ledger_day.insert(), {**day, "version": version, "entries": posted, "changed_at": now})
 
 
 def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
@@ -240,21 +268,23 @@ def _lock_ledger(tx: Transaction, name: str) -> int:
     return int(version)
 
 
-def _changed(
-    tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime, rows: Sequence[StagedRow]
+def changes(
+    batch: Batch, origin: Origin, rows: Iterable[StagedRow], heads: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
-    """Journal entries for the rows that differ from the ledger; equal rows cost no write."""
-    current = _heads(tx, batch.ledger, [row.key for row in rows if row.key is not None])
+    """Journal entries for the accepted rows that differ from their item's head; equal rows cost no write.
+
+    `heads` gives version, row_no and digest of each known key's newest entry before this posting.
+    """
     for row in rows:
         if row.key is None or row.values is None:
             raise ValueError(f"row {row.row_no} was staged as accepted without key or values")
         digest = sha256_hex(row.values.encode("utf-8"))
-        head = current.get(row.key)
+        head = heads.get(row.key)
         if head is not None and head.digest == digest:
             continue
         yield {
             "ledger": batch.ledger,
-            "version": version,
+            "version": origin.version,
             "row_no": row.row_no,
             "key": row.key,
             "operation": "set",
@@ -262,12 +292,12 @@ def _changed(
             "digest": digest,
             "previous_version": head.version if head is not None else None,
             "previous_row_no": head.row_no if head is not None else None,
-            "request_id": lease.request_id,
-            "revision": lease.revision,
+            "request_id": origin.request_id,
+            "revision": origin.revision,
             "campus": batch.campus,
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
-            "posted_at": now,
+            "posted_at": origin.posted_at,
         }
 
 
@@ -403,7 +433,59 @@ def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:
     return tx.execute(query).scalar_one()
 
 
-def _entry_digest(entry: Mapping[Any, Any]) -> bytes:
+def postings_of(tx: Transaction, request_id: str, *, limit: int) -> list[Posting]:
+    """The outcome of each posted revision, the newest first."""
+    query = select(idempotency.c.outcome).where(idempotency.c.request_id == request_id)
+    rows = tx.execute(query.order_by(idempotency.c.revision.desc()).limit(limit)).scalars()
+    return [Posting(**{**one, "posted_at": datetime.fromisoformat(one["posted_at"])}) for one in rows]
+
+
+def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, str]]:
+    """(ledger, key) of the items that have this key, or a key of several parts that begins with it."""
+    found: list[tuple[str, str]] = []
+    for name in tx.execute(select(ledger_version.c.ledger).order_by(ledger_version.c.ledger)).scalars().all():
+        own = select(ledger.c.key).where(ledger.c.ledger == name)
+        parts = own.where(ledger.c.key >= f"{key}|").order_by(ledger.c.key).limit(limit)
+        keys = [*tx.execute(own.where(ledger.c.key == key)).scalars(), *tx.execute(parts).scalars()]
+        found += [(name, one) for one in keys if one == key or one.startswith(f"{key}|")]
+    return found[:limit]
+
+
+def changes_of(tx: Transaction, name: str, key: str, *, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """The newest journal entries of an item, newest first, each with the `before` it replaced; how many in all."""
+    where = and_(journal.c.ledger == name, journal.c.key == key)
+    previous = journal.alias("previous")
+    replaced = and_(
+        previous.c.ledger == journal.c.ledger,
+        previous.c.version == journal.c.previous_version,
+        previous.c.row_no == journal.c.previous_row_no,
+    )
+    query = (
+        select(journal, previous.c["values"].label("before"))
+        .outerjoin(previous, replaced)
+        .where(where)
+        .order_by(journal.c.version.desc())
+        .limit(limit)
+    )
+    total = tx.execute(select(func.count()).select_from(journal).where(where)).scalar_one()
+    return [dict(row) for row in tx.execute(query).mappings()], total
+
+
+def rejected_with(tx: Transaction, value: str, *, limit: int) -> list[dict[str, Any]]:
+    """Problems of rows in which exactly this was written, upper and lower case alike, the newest file first."""
+    s = submissions.submission.c
+    query = (
+        select(rejection, s.source_name, s.campus, s.feed, s.received_at)
+        .join(submissions.submission, s.request_id == rejection.c.request_id)
+        .where(_value_start == func.lower(value[:_VALUE_START]))
+        .order_by(s.received_at.desc(), rejection.c.row_no, rejection.c.position)
+        .limit(limit)
+    )
+    found = [dict(row) for row in tx.execute(query).mappings()]
+    return [one for one in found if one["value"].casefold() == value.casefold()]
+
+
+def entry_digest(entry: Mapping[Any, Any]) -> bytes:
     """Covers all of a journal entry but its time of posting, which the audit entry tells."""
     parts = [entry[name] for name in _DIGESTED] + [entry["ledger_date"].isoformat()]
     return hashlib.sha256(canonical_text(parts).encode("utf-8")).digest()
@@ -418,8 +500,16 @@ def digest_of_entries(tx: Transaction, request_id: str, revision: int) -> str:
     )
     digest = hashlib.sha256()
     for entry in tx.execute(query, execution_options={"yield_per": 2000}).mappings():
-        digest.update(_entry_digest(entry))
+        digest.update(entry_digest(entry))
     return digest.hexdigest()
+
+
+def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, str]:
+    """Each journal entry of a posting by its row, as the digest of its values."""
+    query = select(journal.c.row_no, journal.c.digest).where(
+        journal.c.request_id == request_id, journal.c.revision == revision
+    )
+    return {row.row_no: row.digest for row in tx.execute(query)}
 
 
 def journal_size(tx: Transaction) -> int:
@@ -470,71 +560,3 @@ def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_vers
         )
         found += [LaterChange(*row) for row in tx.execute(query)]
     return found
-
-
-# ---- the registry: the procurement ledger, asked for tags
-
-REGISTRY_LEDGER = "procurement.asset@all"
-
-
-class LedgerRegistry:
-    """The procurement registry at its current version; one instance serves one validation.
-
-    `updated_at` is told in the reader's `time_zone` (IANA).
-    """
-
-    def __init__(self, db: Database, time_zone: str = "UTC") -> None:
-        self._db = db
-        with db.read() as tx:
-            self.version, changed_at = current_version(tx, REGISTRY_LEDGER)
-        self.updated_at = changed_at.astimezone(ZoneInfo(time_zone)) if changed_at else None
-
-    def campuses(self, tags: Collection[str]) -> dict[str, str]:
-        """Known tags and the campus each belongs to."""
-        found: dict[str, str] = {}
-        with self._db.read() as tx:
-            for some in _chunks(iter(tags), _KEYS_PER_QUERY):
-                query = (
-                    select(ledger.c.key, journal.c["values"])
-                    .join(
-                        journal,
-                        and_(
-                            journal.c.ledger == ledger.c.ledger,
-                            journal.c.version == ledger.c.version,
-                            journal.c.row_no == ledger.c.row_no,
-                        ),
-                    )
-                    .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(some))
-                )
-                found.update((key, str(json.loads(values)["campus"])) for key, values in tx.execute(query))
-        return found
-
-    def nearest(self, tag: str) -> str | None:
-        """The known tag that is most like a mistyped one, from its neighbours in order; None when none is close."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import OSA
-
-        with self._db.read() as tx:
-            candidates = [*_neighbours(tx, tag), *_one_edit_away(tx, tag)]
-        limit = max(1, len(tag) // 4)
-        found = process.extractOne(tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit)
-        return str(found[0]) if found else None
-
-
-def _neighbours(tx: Transaction, tag: str) -> list[str]:
-    known = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER)
-    below = known.where(ledger.c.key < tag).order_by(ledger.c.key.desc()).limit(5)
-    above = known.where(ledger.c.key > tag).order_by(ledger.c.key).limit(5)
-    return [*tx.execute(below).scalars(), *tx.execute(above).scalars()]
-
-
-def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
-    """Known tags that one typing slip separates from this one: looked up, never scanned for."""
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
-    splits = [(tag[:at], tag[at:]) for at in range(len(tag) + 1)]
-    slips = {head + tail[1:] for head, tail in splits if tail}
-    slips |= {head + tail[1] + tail[0] + tail[2:] for head, tail in splits if len(tail) > 1}
-    slips |= {head + letter + tail[1:] for head, tail in splits if tail for letter in letters}
-    slips |= {head + letter + tail for head, tail in splits for letter in letters}
-    query = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(sorted(slips)))
-    return list(tx.execute(query).scalars())

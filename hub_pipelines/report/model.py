@@ -1,6 +1,6 @@
-"""What a receipt says, as plain data.
+"""What a receipt and the pages that list receipts say, as plain data.
 
-Belongs here: the facts that a lab manager is told about one file. Not here: how they are found (the
+Belongs here: the facts that a lab manager is told about one file or many. Not here: how they are found (the
 stages that settle a submission) nor how they are worded and laid out (`render`).
 """
 
@@ -72,3 +72,41 @@ class Receipt:
     registry_date: datetime | None
     archived_copy: str | None
     needs_registry: bool
+
+
+@dataclass(frozen=True)
+class IndexLine:
+    """One file in a list of receipts. `page` is a relative link; None while the receipt is not written."""
+
+    source_name: str
+    campus: str
+    feed: str
+    outcome: Outcome
+    headline_reason: str | None
+    counts: Counts
+    at: datetime
+    time_zone: str
+    page: str | None
+    needs_attention: bool
+
+
+@dataclass(frozen=True)
+class FeedIndex:
+    """The newest files of a campus and feed, the newest first; `older` are not listed (or `many_older`: and more)."""
+
+    campus: str
+    feed: str
+    lines: tuple[IndexLine, ...]
+    older: int
+    many_older: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """A page that lists receipts: of one campus, or of all when `campus` is None."""
+
+    campus: str | None
+    written_at: datetime
+    time_zone: str
+    attention: tuple[IndexLine, ...]
+    feeds: tuple[FeedIndex, ...]

@@ -1,10 +1,11 @@
-"""Words and pages for a receipt.
+"""Words and pages for receipts and the lists of them.
 
-Belongs here: the sentences a lab manager reads, and the page and the machine-readable file that carry
+Belongs here: the sentences a lab manager reads, and the pages and the machine-readable file that carry
 them. Not here: deciding what happened to a row (the receipt already says so), nor writing files to disk.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,10 +13,10 @@ from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Counts, Line, Receipt
+from hub_pipelines.report.model import Counts, Index, IndexLine, Line, Outcome, Receipt
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -23,12 +24,37 @@ if TYPE_CHECKING:
 Tone = Literal["good", "attention", "bad", "neutral"]
 
 _GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
+_ATTENTION_SHOWN = 100
+_ENDED: dict[str, str] = {
+    "posted": "Taken",
+    "partly": "Taken in part",
+    "nothing_posted": "Not taken",
+    "refused": "Not taken",
+    "in_review": "With a person",
+    "conflict": "Do not agree",
+    "waiting": "Not finished",
+    "duplicate": "Copies",
+    "dismissed": "Set aside",
+}
+
+
+class Told(Protocol):
+    """What a headline is made of; a receipt and a line of a list have it."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def counts(self) -> Counts: ...
+
+    @property
+    def headline_reason(self) -> str | None: ...
 
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
     tone = _tone(receipt)
-    return _template().render(
+    return _template("receipt.html").render(
         r=receipt,
         tone=tone,
         glyph=_GLYPHS[tone],
@@ -49,7 +75,55 @@ def to_json(receipt: Receipt) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False, default=_utc_text) + "\n"
 
 
-def headline(receipt: Receipt) -> str:
+def to_index_html(index: Index) -> str:
+    """The list of receipts as one self-contained page."""
+    number = len(index.attention)
+    tone: Tone = "attention" if number else "good"
+    return _template("index.html").render(
+        index=index,
+        tone=tone,
+        glyph=_GLYPHS[tone],
+        headline=_attention_headline(number) if index.feeds else "Nothing has come yet",
+        counts=_outcome_strip(index),
+        attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
+        attention_left=max(0, number - _ATTENTION_SHOWN),
+        feeds=[(feed, [_index_row(line) for line in feed.lines]) for feed in index.feeds],
+        shown_time=lambda at: _shown_time(at, index.time_zone),
+    )
+
+
+def _attention_headline(number: int) -> str:
+    if number == 0:
+        return "Nothing needs attention"
+    return "1 file needs attention" if number == 1 else f"{number:,} files need attention"
+
+
+def _outcome_strip(index: Index) -> list[tuple[str, str]]:
+    """How the listed files ended, in the order of the words below."""
+    found = Counter(_ended(line) for feed in index.feeds for line in feed.lines)
+    return [(label, f"{found[label]:,}") for label in dict.fromkeys(_ENDED.values()) if found[label]]
+
+
+def _ended(line: Told) -> str:
+    if line.outcome == "posted" and (line.counts.rejected or line.counts.held):
+        return _ENDED["partly"]
+    return _ENDED[line.outcome]
+
+
+def _index_row(line: IndexLine) -> dict[str, object]:
+    tone = _tone(line)
+    return {
+        "line": line,
+        "tone": tone,
+        "glyph": _GLYPHS[tone],
+        "headline": headline(line),
+        "when": _shown_time(line.at, line.time_zone),
+        "taken": f"{line.counts.posted + line.counts.unchanged:,}" if line.counts.received else "",
+        "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
+    }
+
+
+def headline(receipt: Told) -> str:
     """The one sentence that says what happened."""
     reason = _without_full_stop(receipt.headline_reason)
     match receipt.outcome:
@@ -102,7 +176,7 @@ def _other_rows(counts: Counts) -> list[str]:
     return parts
 
 
-def _tone(receipt: Receipt) -> Tone:
+def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
@@ -252,8 +326,14 @@ def _without_full_stop(text: str | None) -> str | None:
 
 
 @cache
-def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined
+def _template(name: str) -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(Path(__file__).with_name("receipt.html").read_text(encoding="utf-8"))
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FileSystemLoader(Path(__file__).parent),
+    )
+    return environment.get_template(name)

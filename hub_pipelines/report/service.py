@@ -20,9 +20,10 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.model import LaterChange, ledger_name
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.report import outcomes
+from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.model import ChangedRow, Counts, Line, Receipt
-from hub_pipelines.report.model import Outcome as Shown
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.model import Feed
@@ -55,7 +56,14 @@ class Receipts:
             came = arrivals.receipts_due(tx, campus, limit=limit)
         steps = [partial(self.write, request_id) for request_id in due]
         steps += [partial(self._write_arrival, arrival) for arrival in came]
-        return [page for page in map(_written, steps) if page is not None]
+        pages = [page for page in map(_written, steps) if page is not None]
+        self.index.refresh(campus)
+        return pages
+
+    @property
+    def index(self) -> ReceiptIndex:
+        """The pages that list these receipts."""
+        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival)
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now; returns its page."""
@@ -66,6 +74,7 @@ class Receipts:
         _write_both(path, receipt)
         with self.db.write() as tx:
             submissions.mark_receipted(tx, current)
+        self.index.mark(current.envelope.campus)
         return path
 
     def path_of(self, current: Submission) -> Path:
@@ -88,26 +97,27 @@ class Receipts:
         _write_both(path, receipt)
         with self.db.write() as tx:
             arrivals.mark_receipted(tx, arrival.arrival_id)
+        self.index.mark(arrival.scope.campus)
         return path
 
     def _of_submission(self, tx: Transaction, current: Submission) -> Receipt:
         envelope = current.envelope
         blocks = ledgers.problems_of(tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN)
         warns = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN)
-        registry_version, registry_date = ledgers.current_version(tx, ledgers.REGISTRY_LEDGER)
+        registry_version, registry_date = ledgers.current_version(tx, REGISTRY_LEDGER)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
             feed=envelope.feed,
-            outcome=_shown(current),
-            headline_reason=_headline_reason(current),
+            outcome=outcomes.shown(current),
+            headline_reason=outcomes.headline_reason(current),
             next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
             request_id=current.request_id,
             received_at=envelope.received_at,
             settled_at=current.settled_at,
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
-            counts=_counts(current),
+            counts=outcomes.counts(current),
             problems=tuple(_line(problem) for problem in blocks),
             problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
             warnings=tuple(_line(problem) for problem in warns),
@@ -133,8 +143,8 @@ class Receipts:
             title_source=arrival.source_name,
             campus=arrival.scope.campus,
             feed=arrival.scope.feed,
-            outcome=_shown_arrival(arrival.outcome),
-            headline_reason=_clause(arrival.reason),
+            outcome=outcomes.shown_arrival(arrival.outcome),
+            headline_reason=outcomes.clause(arrival.reason),
             next_step=_REGISTRY_GREW if retry else arrival.fix,
             request_id=arrival.request_id,
             received_at=arrival.arrived_at,
@@ -164,9 +174,7 @@ class Receipts:
         if posting is None:
             return []
         keys = self._keys_set_by(tx, first)
-        feed = self.feeds[first.envelope.feed]
-        name = ledger_name(feed.record_type, first.envelope.campus, shared=feed.shared)
-        return ledgers.later_changes(tx, name, keys, after_version=posting.ledger_version)
+        return ledgers.later_changes(tx, posting.ledger, keys, after_version=posting.ledger_version)
 
     def _keys_set_by(self, tx: Transaction, first: Submission) -> list[str]:
         """Keys of all accepted rows, or at least of the journalled ones when the staged file is gone."""
@@ -184,7 +192,7 @@ class Receipts:
         """Rows of the first copy were rejected for unknown tags, and the registry has changed since."""
         if first is None or first.registry_version is None or first.state is not State.POSTED:
             return False
-        moved = ledgers.current_version(tx, ledgers.REGISTRY_LEDGER)[0] != first.registry_version
+        moved = ledgers.current_version(tx, REGISTRY_LEDGER)[0] != first.registry_version
         return moved and ledgers.rejected_by_rule(tx, first.request_id, first.revision, _TAG_RULE) > 0
 
     def _time_zone(self, campus: str) -> str:
@@ -204,38 +212,6 @@ _REGISTRY_GREW = (
     "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
     "since. Ask the hub's operator to apply this file again."
 )
-
-
-def _shown(current: Submission) -> Shown:
-    if current.state is State.POSTED:
-        return "posted" if current.counts.posted or current.counts.unchanged else "nothing_posted"
-    shown: dict[State, Shown] = {State.IN_REVIEW: "in_review", State.DISMISSED: "dismissed"}
-    return shown.get(current.state, "waiting")
-
-
-def _shown_arrival(outcome: Outcome) -> Shown:
-    shown: dict[Outcome, Shown] = {Outcome.DUPLICATE: "duplicate", Outcome.CONFLICT: "conflict"}
-    return shown.get(outcome, "refused")
-
-
-def _headline_reason(current: Submission) -> str | None:
-    if current.state is State.POSTED:
-        if current.counts.received == 0:
-            return "the file has headings but no rows below them"
-        return "every row has something to correct" if _shown(current) == "nothing_posted" else None
-    return current.reason if current.state in {State.RETRYING} else _clause(current.reason)
-
-
-def _clause(sentence: str | None) -> str | None:
-    """A sentence as the second half of a headline: lower-case first letter unless it is a name or a code."""
-    if not sentence or sentence[:2].isupper():
-        return sentence
-    return sentence[0].lower() + sentence[1:]
-
-
-def _counts(current: Submission) -> Counts:
-    rows = current.counts
-    return Counts(rows.received, rows.posted, rows.unchanged, rows.rejected, rows.held)
 
 
 def _line(problem: dict[str, Any]) -> Line:

@@ -104,6 +104,21 @@ def open_items_of(tx: Transaction, request_id: str) -> list[ReviewItem]:
     return [_item(row) for row in tx.execute(query)]
 
 
+def items_of(tx: Transaction, request_id: str, *, limit: int) -> list[ReviewItem]:
+    """Items of a submission, open and closed, the newest first."""
+    query = select(review_item).where(review_item.c.request_id == request_id)
+    return [_item(row) for row in tx.execute(query.order_by(review_item.c.opened_at.desc()).limit(limit))]
+
+
+def open_conflicts(tx: Transaction, campus: str) -> set[tuple[str, str]]:
+    """Request_id and content digest of the conflicts of a campus about which nobody has decided yet."""
+    i = review_item.c
+    query = select(i.request_id, i.content_digest).where(
+        i.state == ItemState.OPEN, i.campus == campus, i.cause == Cause.CONFLICT
+    )
+    return {(row.request_id, row.content_digest) for row in tx.execute(query)}
+
+
 def open_by_cause(tx: Transaction) -> dict[str, int]:
     query = (
         select(review_item.c.cause, func.count())

@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     update,
 )
 
@@ -86,6 +87,8 @@ submission = Table(
     Column("partition_live", Boolean, nullable=False, default=False),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
+    Index("submission_by_source_key", "source_key", "received_at"),
+    Index("submission_by_arrival", "campus", "feed", "received_at"),
 )
 # small partial indexes keep a sensor's tick independent of how many submissions are settled
 Index(
@@ -111,6 +114,15 @@ Index(
     sqlite_where=submission.c.partition_live,
 )
 Index("submission_by_day", submission.c.campus, submission.c.received_day)
+_IN_REVIEW = text(f"state = '{State.IN_REVIEW}'")
+Index(
+    "submission_in_review",
+    submission.c.campus,
+    submission.c.feed,
+    submission.c.received_at,
+    postgresql_where=_IN_REVIEW,
+    sqlite_where=_IN_REVIEW,
+)
 
 attempt = Table(
     "attempt",
@@ -256,6 +268,56 @@ def everything(tx: Transaction) -> Iterator[Submission]:
 def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:
     rows = tx.execute(select(attempt).where(attempt.c.request_id == request_id).order_by(attempt.c.token))
     return [dict(row) for row in rows.mappings()]
+
+
+def beginning_with(tx: Transaction, prefix: str, *, limit: int) -> list[str]:
+    """The first request_ids that begin so. Read in order and compared here: no collation decides what matches."""
+    s = submission.c.request_id
+    found = tx.execute(select(s).where(s >= prefix).order_by(s).limit(limit)).scalars()
+    return [request_id for request_id in found if request_id.startswith(prefix)]
+
+
+def of_digest(tx: Transaction, content_digest: str, *, limit: int) -> list[Submission]:
+    """Submissions of these bytes, the newest first."""
+    return _newest(tx, submission.c.content_digest == content_digest, limit=limit)
+
+
+def of_source(tx: Transaction, source_key: str, *, limit: int) -> list[Submission]:
+    """Submissions of a file name in every campus and feed, the newest first."""
+    return _newest(tx, submission.c.source_key == source_key, limit=limit)
+
+
+def of_scope(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
+    """Submissions of a campus and feed, the newest first."""
+    return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed), limit=limit)
+
+
+def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
+    """Those of a campus and feed that wait for a person, the newest first."""
+    return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed, _IN_REVIEW), limit=limit)
+
+
+def _newest(tx: Transaction, where: ColumnElement[bool], *, limit: int) -> list[Submission]:
+    query = select(submission).where(where).order_by(submission.c.received_at.desc()).limit(limit)
+    return [_submission(row) for row in tx.execute(query)]
+
+
+def sources_like(tx: Transaction, stem: str, *, limit: int) -> list[str]:
+    """Names of files whose source_key begins with `stem`, each once."""
+    s = submission.c
+    query = select(s.source_key, s.source_name).where(s.source_key >= stem).order_by(s.source_key).limit(limit * 20)
+    names = {row.source_key: row.source_name for row in tx.execute(query) if row.source_key.startswith(stem)}
+    return list(names.values())[:limit]
+
+
+def waits_for_earlier(tx: Transaction, current: Submission) -> bool:
+    """Unsettled submissions of a higher priority hold this one up."""
+    s = submission.c
+    own = select(s.priority).where(s.request_id == current.request_id).scalar_subquery()
+    query = select(s.request_id).where(
+        s.campus == current.envelope.campus, s.state.in_([str(state) for state in UNSETTLED]), s.priority < own
+    )
+    return tx.execute(query.limit(1)).first() is not None
 
 
 # ---- arriving

@@ -4,7 +4,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -74,22 +74,49 @@ class Registry(Protocol):
         """The registered tag most like `tag`, if one is close enough to suggest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a contract promises of a column's values, for those who meet them later: snapshots and expectations.
+
+    Texts of a kind other than `text` parse as that kind. `minimum` and `maximum` are inclusive, `scale` is the
+    number of decimals of a `decimal`, `longest` the number of characters of a text.
+    """
+
+    kind: Literal["text", "integer", "decimal", "date"] = "text"
+    longest: int | None = None
+    pattern: str | None = None
+    choices: tuple[str, ...] | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    scale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A column whose values are keys of another record type of the same campus."""
+
+    column: str
+    record_type: str
+
+
 @dataclass(frozen=True)
-class Feed:
-    """One kind of file that labs send: its contract and how it is treated."""
+class RecordType:
+    """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
 
     name: str
-    record_type: str
+    """`<feed>.<what>`, such as inventory.asset."""
     title: str
+    """What its sender calls such a file."""
     row_model: type[BaseModel]
-    key_column: str
+    key_columns: tuple[str, ...]
+    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key."""
     aliases: dict[str, str]
     """Normalised header text to column."""
-    checks_tags: bool
-    shared: bool
-    """True: one ledger for all campuses, which is also the registry that other feeds are checked against."""
-    priority: int
-    """Lower runs first."""
+    tag_column: str | None = None
+    """The column that procurement's registry is asked about."""
+    shared: bool = False
+    """True: one ledger for all campuses."""
+    references: tuple[Reference, ...] = ()
     contract_version: int = 1
 
     @property
@@ -104,3 +131,39 @@ class Feed:
     @property
     def column_descriptions(self) -> dict[str, str]:
         return {name: field.description or "" for name, field in self.row_model.model_fields.items()}
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Each column's shape, from the contract's own types."""
+        return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
+
+    def key_of(self, values: Mapping[str, object]) -> str:
+        return "|".join(str(values[column]) for column in self.key_columns)
+
+
+def _shape(metadata: Iterable[object]) -> Shape:
+    return next((one for one in metadata if isinstance(one, Shape)), Shape())
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One kind of submission: the record types that it may bring, and how it is treated."""
+
+    name: str
+    title: str
+    record_types: tuple[RecordType, ...]
+    priority: int
+    """Lower runs first."""
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Every heading that some record type knows."""
+        return {alias: column for one in reversed(self.record_types) for alias, column in one.aliases.items()}
+
+    @property
+    def checks_tags(self) -> bool:
+        return any(one.tag_column for one in self.record_types)
+
+    def record_type(self, name: str) -> RecordType:
+        """Raises KeyError when the feed has none of this name."""
+        return {one.name: one for one in self.record_types}[name]

@@ -12,9 +12,9 @@ from itertools import islice
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from hub_pipelines.validate.columns import ColumnMap, map_columns
+from hub_pipelines.validate.columns import ColumnMap, map_columns, record_type_of
 from hub_pipelines.validate.feeds.types import campus_names
-from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, Registry, RejectedRow, Verdict
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RecordType, Registry, RejectedRow, Verdict
 from hub_pipelines.validate.readers import Table
 
 _CHUNK_ROWS = 5_000
@@ -30,10 +30,11 @@ _LOOKS_LIKE = {
 
 @dataclass(slots=True)
 class _Judged:
-    """A row under way: `key` is set as soon as the key cell itself is sound, `values` when the whole row is."""
+    """A row under way: `tag` is set as soon as the tag's cell itself is sound, `key` when the whole row is."""
 
     row_no: int
-    key_cell: Cell
+    tag_cell: Cell = None
+    tag: str | None = None
     key: str | None = None
     values: dict[str, object] | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -46,33 +47,37 @@ def validate(
     table: Table, feed: Feed, *, campus: str, campuses: Collection[str], registry: Registry
 ) -> Iterator[AcceptedRow | RejectedRow]:
     """One verdict per row, in the file's order. Raises Unreadable before the first one if columns are missing."""
-    rows = _RowCheck(feed, map_columns(table.header, feed), len(table.header), campus_names(campuses))
-    return _verdicts(table, rows, feed, campus, registry)
+    columns = map_columns(table.header, feed)
+    rows = _RowCheck(columns, len(table.header), campus_names(campuses))
+    return _verdicts(table, rows, columns.record, campus, registry)
 
 
 def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
     """What a staged file records about how its verdicts came to be."""
+    record = record_type_of(table.header, feed)
     return {
-        "record_type": feed.record_type,
-        "contract_version": feed.contract_version,
+        "record_type": record.name,
+        "contract_version": record.contract_version,
         "registry_version": registry.version,
         "reader": dict(table.facts),
         "header": list(table.header),
     }
 
 
-def _verdicts(table: Table, rows: "_RowCheck", feed: Feed, campus: str, registry: Registry) -> Iterator[Verdict]:
-    tags = _TagCheck(feed.key_column, campus, registry) if feed.checks_tags else None
+def _verdicts(
+    table: Table, rows: "_RowCheck", record: RecordType, campus: str, registry: Registry
+) -> Iterator[Verdict]:
+    tags = _TagCheck(record.tag_column, campus, registry) if record.tag_column else None
     posted: dict[str, int] = {}
     source = iter(table.rows)
     while chunk := [rows.judge(row_no, cells) for row_no, cells in islice(source, _CHUNK_ROWS)]:
         if tags is not None:
             tags.check(chunk)
         for row in chunk:
-            yield _verdict(row, posted, feed.key_column)
+            yield _verdict(row, posted, record)
 
 
-def _verdict(row: _Judged, posted: dict[str, int], key_column: str) -> Verdict:
+def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdict:
     if row.key is None or row.values is None or not row.is_good():
         return RejectedRow(row.row_no, tuple(row.problems))
     first = posted.setdefault(row.key, row.row_no)
@@ -80,12 +85,16 @@ def _verdict(row: _Judged, posted: dict[str, int], key_column: str) -> Verdict:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
     repeated = Problem(
         "repeated_in_file",
-        key_column,
-        shown(row.key_cell),
-        f"Row {first} of this file already has this {key_column.replace('_', ' ')}, and only that row was taken.",
+        record.key_columns[0],
+        row.key,
+        f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row was taken.",
         "Keep one row for it, or correct the one that is wrong",
     )
     return RejectedRow(row.row_no, (*row.problems, repeated))
+
+
+def _spoken(columns: tuple[str, ...]) -> str:
+    return " and ".join(column.replace("_", " ") for column in columns)
 
 
 def shown(cell: object) -> str | None:
@@ -99,15 +108,34 @@ def shown(cell: object) -> str | None:
     return str(cell)[:_SHOWN_CHARACTERS]
 
 
+@dataclass(frozen=True, slots=True)
+class _TagColumn:
+    """Where the tag stands and how it is read: a tag is looked up even when another cell spoils its row."""
+
+    column: str
+    position: int
+    parse: Callable[[Cell], str]
+
+    @staticmethod
+    def of(columns: ColumnMap) -> "_TagColumn":
+        column = str(columns.record.tag_column)
+        annotation = columns.record.row_model.model_fields[column].rebuild_annotation()
+        return _TagColumn(column, columns.positions[column], TypeAdapter(annotation).validate_python)
+
+    def sound(self, row: _Judged) -> str | None:
+        if any(found.column == self.column for found in row.problems):
+            return None
+        return self.parse(row.tag_cell)
+
+
 class _RowCheck:
     """The checks that need nothing but the row."""
 
-    def __init__(self, feed: Feed, columns: ColumnMap, width: int, context: dict[str, dict[str, str]]) -> None:
-        self._validate = feed.row_model.model_validate
-        key_field = feed.row_model.model_fields[feed.key_column]
-        self._parse_key: Callable[[Cell], str] = TypeAdapter(key_field.rebuild_annotation()).validate_python
-        self._key_column = feed.key_column
-        self._key_position = columns.positions[feed.key_column]
+    def __init__(self, columns: ColumnMap, width: int, context: dict[str, dict[str, str]]) -> None:
+        record = columns.record
+        self._validate = record.row_model.model_validate
+        self._key_of = record.key_of
+        self._tag = _TagColumn.of(columns) if record.tag_column else None
         self._positions = tuple(columns.positions.items())
         self._unknown = columns.unknown
         self._width = width
@@ -119,23 +147,19 @@ class _RowCheck:
             return _Judged(row_no, None, problems=[self._too_many_cells(cells)])
         if surplus < 0:
             cells = cells + [None] * -surplus
-        row = _Judged(row_no, cells[self._key_position])
+        row = _Judged(row_no, cells[self._tag.position] if self._tag else None)
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
             row.problems = [_problem(found) for found in error.errors(include_url=False)]
-            row.key = self._sound_key(row)
+            row.tag = self._tag.sound(row) if self._tag else None
         else:
             row.values = dict(model.__dict__)
-            row.key = str(row.values[self._key_column])
+            row.key = self._key_of(row.values)
+            row.tag = str(row.values[self._tag.column]) if self._tag else None
             if other := self._other(cells):
                 row.values["other"] = other
         return row
-
-    def _sound_key(self, row: _Judged) -> str | None:
-        if any(found.column == self._key_column for found in row.problems):
-            return None
-        return self._parse_key(row.key_cell)
 
     def _other(self, cells: list[Cell]) -> dict[str, str]:
         return {name: str(cells[at]) for at, name in self._unknown if not _is_blank(cells[at])}
@@ -170,19 +194,19 @@ class _TagCheck:
         self._unknown_reason = _unknown_reason(registry.updated_at)
 
     def check(self, rows: list[_Judged]) -> None:
-        known = self._registry.campuses({row.key for row in rows if row.key is not None})
+        known = self._registry.campuses({row.tag for row in rows if row.tag is not None})
         for row in rows:
-            if row.key is None:
+            if row.tag is None:
                 continue
-            owner = known.get(row.key)
+            owner = known.get(row.tag)
             if owner is None:
                 row.problems.append(self._unknown(row))
             elif owner.casefold() != self._campus.casefold():
                 row.problems.append(self._elsewhere(row, owner))
 
     def _unknown(self, row: _Judged) -> Problem:
-        suggestion = self._suggest(row.key or "")
-        return Problem("tag_not_in_registry", self._column, shown(row.key_cell), self._unknown_reason, suggestion)
+        suggestion = self._suggest(row.tag or "")
+        return Problem("tag_not_in_registry", self._column, shown(row.tag_cell), self._unknown_reason, suggestion)
 
     def _suggest(self, tag: str) -> str | None:
         if self._registry.updated_at is None:
@@ -197,7 +221,7 @@ class _TagCheck:
         return Problem(
             "tag_of_another_campus",
             self._column,
-            shown(row.key_cell),
+            shown(row.tag_cell),
             f"Procurement registered this tag for the campus {owner}, and this file came from {self._campus}.",
             "Check whether the item was moved or the tag mistyped",
             "warn",

@@ -37,9 +37,9 @@ def test_a_file_goes_from_submit_to_export_and_its_proof_holds(home: Path) -> No
     assert "5 need your attention" in Path(sent["receipt"]).read_text(encoding="utf-8")
     again = submit("west/inventory/teaching-lab.csv")
     assert (again["outcome"], again["request_id"]) == ("duplicate", sent["request_id"])
-    exported = hub("ledger", "export", "--feed", "inventory", "--campus", "west").stdout
+    exported = hub("ledger", "export", "--type", "inventory.asset", "--campus", "west").stdout
     assert len(list(csv.DictReader(io.StringIO(exported)))) == 9
-    rows = json.loads(hub("ledger", "export", "--feed", "inventory", "--campus", "west", "--format", "json").stdout)
+    rows = json.loads(hub("ledger", "export", "--type", "inventory.asset", "--campus", "west", "--format", "json").stdout)
     assert {row["request_id"] for row in rows} == {sent["request_id"]}
     status = answer("status")
     assert status["submissions"]["posted"] == 2

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2] / PACKAGE
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("common", "samples"),
-    ("audit", "settings"),
+    ("audit", "settings", "logs"),
+    ("health",),
     ("submission",),
     ("intake", "archive"),
     ("validate",),
@@ -25,12 +26,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence"),
+    ("launching", "evidence", "timeline"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
 
-ONLY_COMMON = {"audit", "settings", "submission"}
+ONLY_COMMON = {"audit", "settings", "logs", "submission"}
 FREE_WHILE_TYPING = {("intake", "archive"), ("archive", "intake")}
 NARROW = {("review", "intake"): f"{PACKAGE}.intake.model"}
 """Of a lower part these may see one module only."""

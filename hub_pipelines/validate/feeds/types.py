@@ -15,6 +15,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from hub_pipelines.validate.model import Shape
+
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.A)
@@ -438,19 +440,28 @@ def _hazard_code(text: str) -> str:
     return code
 
 
-AssetTag = Annotated[str, required(parse_asset_tag)]
-PoNumber = Annotated[str, required(parse_po_number)]
-ItemName = Annotated[str, required(text_up_to(500))]
-Location = Annotated[str, required(text_up_to(200))]
-Category = Annotated[str, required(parse_category)]
-Quantity = Annotated[str, required(parse_quantity)]
-Unit = Annotated[str, required(parse_unit)]
-Email = Annotated[str, required(parse_email)]
-DateText = Annotated[str, required(parse_date)]
-UnitCost = Annotated[str, required(money("bad_cost", "unit cost", signed=False))]
+_DAY = Shape("date", minimum="1900-01-01", maximum="2100-12-31")
+_AMOUNT = Shape("decimal", scale=2, minimum="-9999999999.99", maximum="9999999999.99")
+
+AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$")]
+PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40)]
+ItemName = Annotated[str, required(text_up_to(500)), Shape(longest=500)]
+Location = Annotated[str, required(text_up_to(200)), Shape(longest=200)]
+Category = Annotated[str, required(parse_category), Shape(choices=CATEGORIES)]
+Quantity = Annotated[
+    str, required(parse_quantity), Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
+]
+Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS)]
+Email = Annotated[str, required(parse_email), Shape(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+DateText = Annotated[str, required(parse_date), _DAY]
+UnitCost = Annotated[
+    str,
+    required(money("bad_cost", "unit cost", signed=False)),
+    Shape("decimal", scale=2, minimum="0", maximum="9999999999.99"),
+]
 CampusName = Annotated[str, BeforeValidator(parse_campus)]
-CasNumber = Annotated[str | None, optional(parse_cas_number)]
-HazardCodes = Annotated[str | None, optional(parse_hazard_codes)]
-OptionalText = Annotated[str | None, optional(text_up_to(500))]
-OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True))]
-OptionalDate = Annotated[str | None, optional(parse_date)]
+CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$")]
+HazardCodes = Annotated[str | None, optional(parse_hazard_codes), Shape(pattern=r"^(EUH|H[2-4])\d{2}")]
+OptionalText = Annotated[str | None, optional(text_up_to(500)), Shape(longest=500)]
+OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT]
+OptionalDate = Annotated[str | None, optional(parse_date), _DAY]

@@ -13,7 +13,7 @@ def test_spellings_of_one_header_are_equal(text: str) -> None:
 
 
 def test_optional_columns_may_be_absent() -> None:
-    assert set(map_columns(list(GOOD_ROW)[:10], INVENTORY).positions) == set(INVENTORY.required)
+    assert set(map_columns(list(GOOD_ROW)[:10], INVENTORY).positions) == set(INVENTORY.record_types[0].required)
 
 
 def test_two_columns_for_one_meaning_are_refused() -> None:
@@ -41,5 +41,7 @@ def test_procurement_comes_before_the_feeds_that_are_checked_against_it() -> Non
         "procurement",
         "inventory",
     ]
-    assert FEEDS["procurement"].required == ("asset_tag", "po_number", "campus")
-    assert all(text for feed in FEEDS.values() for text in feed.column_descriptions.values())
+    assert FEEDS["procurement"].record_types[0].required == ("asset_tag", "po_number", "campus")
+    assert all(
+        text for feed in FEEDS.values() for one in feed.record_types for text in one.column_descriptions.values()
+    )

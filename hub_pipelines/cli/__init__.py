@@ -1,0 +1,53 @@
+"""`hub …`: the command line for people and scripts.
+
+Belongs here: arguments, wording, exit codes. Not here: anything that a command does.
+"""
+
+import sys
+from typing import Any
+
+import typer
+
+from hub_pipelines.cli import backfill, evidence, intake, ledger, report, review, serve, why
+from hub_pipelines.cli.output import Failed, print_document, progress
+from hub_pipelines.common.errors import HubError
+
+app = typer.Typer(
+    help="Research data intake with proof: from a dropped file to a ledger, exactly once.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
+    app.command()(command)
+app.command()(why.why)
+app.command()(report.report)
+app.command()(backfill.backfill)
+app.add_typer(review.app, name="review")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(evidence.audit, name="audit")
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 failed or the answer is no, 2 wrong usage."""
+    as_json = "--json" in sys.argv[1:]
+    code: object = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+        if code == 2 and as_json:
+            print_document({"ok": False, "error": "Wrong usage; standard error says what is wrong. See `hub --help`."})
+    except Failed as error:
+        _complain(str(error), as_json, error.document)
+        code = 1
+    except (HubError, OSError) as error:
+        _complain(str(error), as_json, {"ok": False, "error": str(error)})
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str, as_json: bool, document: dict[str, Any]) -> None:
+    progress(text)
+    if as_json:
+        print_document(document)

@@ -1,0 +1,3 @@
+from hub_pipelines.cli import main
+
+main()

@@ -1,0 +1,129 @@
+"""`hub submit`, `apply-again`, `drain` and `status`: files on their way."""
+
+import getpass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.scope import Scope
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+    from hub_pipelines.submission.model import Submission
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="The file to send; it stays where it is.")],
+    campus: Annotated[str, typer.Option(help="The campus that it belongs to.")],
+    feed: Annotated[str, typer.Option(help="The kind of data: inventory, procurement.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled.")] = False,
+    key: Annotated[str | None, typer.Option(help="The sender's own key for this data, if it has one.")] = None,
+    timeout_s: Timeout = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Send a file from the command line."""
+    hub = this_hub()
+    if campus not in hub.campuses:
+        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    if feed not in hub.feeds:
+        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
+    if not file.is_file():
+        raise SettingsError(f"{file} is not a file.")
+    arrival = hub.submit(file, Scope(campus, feed), actor=getpass.getuser(), sender_key=key)
+    current = _settled(hub, str(arrival.request_id), wait, timeout_s)
+    hub.receipts.write_due(campus)
+    receipt = hub.receipts.path_of(current) if arrival.outcome == "received" else hub.receipts.path_of_arrival(arrival)
+    document = {**_brief(current), "outcome": arrival.outcome, "receipt": str(receipt) if receipt.exists() else None}
+    if as_json:
+        print_document(document)
+    else:
+        print(f"{arrival.outcome}: {current.request_id} is {current.state}. {_rows_text(current)}")
+        print(f"Receipt: {document['receipt'] or 'follows when it is settled'}")
+
+
+def apply_again(
+    request_id: Annotated[str, typer.Argument(help="The submission, as its receipt names it.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled.")] = False,
+    by: Actor = "",
+    timeout_s: Timeout = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Apply a posted submission once more on purpose: its rows set the ledger again."""
+    hub = this_hub()
+    hub.review.apply_again(request_id, actor=actor(by))
+    current = _settled(hub, request_id, wait, timeout_s)
+    if as_json:
+        print_document(_brief(current))
+    else:
+        print(f"{request_id} is {current.state} (revision {current.revision}). {_rows_text(current)}")
+
+
+def _settled(hub: "Hub", request_id: str, wait: bool, timeout_s: float) -> "Submission":
+    from hub_pipelines.submission import store as submissions
+
+    if wait:
+        from hub_pipelines.defs.instance import Runner
+
+        return Runner(hub).settle(request_id, timeout_s=timeout_s)
+    with hub.db.read() as tx:
+        return submissions.get(tx, request_id)
+
+
+def _brief(current: "Submission") -> dict[str, Any]:
+    return {
+        "request_id": current.request_id,
+        "state": current.state,
+        "cause": current.cause,
+        "reason": current.reason,
+        "revision": current.revision,
+        "rows": current.counts.document(),
+    }
+
+
+def _rows_text(current: "Submission") -> str:
+    rows = current.counts
+    return (
+        f"Rows: {rows.received}, taken {rows.posted}, already up to date {rows.unchanged}, not taken {rows.rejected}."
+    )
+
+
+def drain(timeout_s: Timeout = 600.0, as_json: AsJson = False) -> None:
+    """Process all that waits in this process, through the same jobs, and exit."""
+    from hub_pipelines.defs.instance import Runner
+
+    hub = this_hub()
+    done = Runner(hub).drain(timeout_s=timeout_s, progress=progress)
+    document = {"ok": done, **_status(hub)}
+    if not done:
+        raise Failed("Not all could be settled in time. `hub status` shows what waits.", document)
+    if as_json:
+        print_document(document)
+    else:
+        _print_status(document)
+
+
+def status(as_json: AsJson = False) -> None:
+    """How many submissions and rows are where."""
+    document = _status(this_hub())
+    if as_json:
+        print_document(document)
+    else:
+        _print_status(document)
+
+
+def _status(hub: "Hub") -> dict[str, Any]:
+    from hub_pipelines.report.status import status_of
+
+    return status_of(hub.db, hub.drop_folder)
+
+
+def _print_status(document: dict[str, Any]) -> None:
+    print("submissions   " + "  ".join(f"{state} {count}" for state, count in document["submissions"].items()))
+    print("rows          " + "  ".join(f"{name} {count}" for name, count in document["rows"].items()))
+    for line in document["rows_by"]:
+        rows = "  ".join(f"{name} {line[name]}" for name in document["rows"])
+        print(f"  {line['campus']}/{line['feed']:<12} {rows}")
+    print(f"in the drop folders: {document['files_waiting']} files    open review items: {document['review_open']}")

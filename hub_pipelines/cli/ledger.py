@@ -1,0 +1,75 @@
+"""`hub ledger …`: what was posted."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub_pipelines.cli.output import AsJson, print_document, this_hub
+from hub_pipelines.common.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+    from hub_pipelines.validate.model import RecordType
+
+app = typer.Typer(help="What was posted.", no_args_is_help=True)
+
+
+@app.command("export")
+def ledger_export(
+    record_type: Annotated[str, typer.Option("--type", help="The record type, such as inventory.asset.")],
+    campus: Annotated[str, typer.Option(help="Rows of this campus.")],
+    as_of: Annotated[str, typer.Option("--as-of", help="At the end of this day, YYYY-MM-DD; now when left out.")] = "",
+    form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    as_json: AsJson = False,
+) -> None:
+    """The state of a campus's ledger on standard output, now or at the end of an earlier day."""
+    hub = this_hub()
+    kind = _record_type(hub, record_type)
+    if campus not in hub.campuses or form not in {"csv", "json"}:
+        raise SettingsError(f"Choose --campus from {', '.join(hub.campuses)}, --format csv or json.")
+    rows = _rows(hub, kind, campus, day_of(as_of, "--as-of") if as_of else None)
+    if as_json or form == "json":
+        print_document(list(rows))
+        return
+    columns = [*kind.columns, "request_id", "posted_at"]
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _safe_cell(row.get(name)) for name in columns} for row in rows)
+
+
+def _record_type(hub: "Hub", name: str) -> "RecordType":
+    known = {one.name: one for feed in hub.feeds.values() for one in feed.record_types}
+    if name not in known:
+        raise SettingsError(f"There is no record type {name!r}. Choose --type from {', '.join(known)}.")
+    return known[name]
+
+
+def day_of(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{option} {text!r} is not a day. Write it as YYYY-MM-DD.") from error
+
+
+def _rows(hub: "Hub", kind: "RecordType", campus: str, day: date | None) -> Iterator[dict[str, Any]]:
+    from hub_pipelines.ledger.model import ledger_name
+    from hub_pipelines.ledger.store import current_rows
+
+    name = ledger_name(kind.name, campus, shared=kind.shared)
+    for row in hub.snapshots.state(kind, campus, day) if day else current_rows(hub.db, name):
+        if not kind.shared or row.values.get("campus") == campus:
+            yield {**row.values, "request_id": row.request_id, "posted_at": row.posted_at.isoformat()}
+
+
+def _safe_cell(value: object) -> object:
+    """A cell that a spreadsheet will not take for a formula; plain negative numbers stay numbers."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+        try:
+            float(value)
+        except ValueError:
+            return "'" + value
+    return value

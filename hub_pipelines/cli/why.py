@@ -1,0 +1,134 @@
+"""`hub why`: where a file, a submission or a number in a ledger came from, and what happens next."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from hub_pipelines.cli.output import AsJson, Failed, print_document, this_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from hub_pipelines.timeline import Answer, Came, Change, FileMatch, Item, RejectedRow, Story
+
+
+def why(
+    what: Annotated[str, typer.Argument(help="A request_id or its beginning, a file or its name, or an asset tag.")],
+    limit: Annotated[int, typer.Option(min=1, help="The longest that any list may be.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the history of a submission, a file or a tag, and what happens next."""
+    from hub_pipelines.timeline import explain
+
+    answer = explain(this_hub(), what, limit=limit)
+    document = {"ok": answer.found, **asdict(answer)}
+    if not answer.found:
+        raise Failed(_nothing_found(answer), document)
+    if as_json:
+        print_document(document)
+    else:
+        print("\n".join(_page(answer)))
+
+
+def _nothing_found(answer: "Answer") -> str:
+    near = [f"Known and alike: {', '.join(answer.near)}."] if answer.near else []
+    return "\n".join([*answer.notes, *near])
+
+
+def _page(answer: "Answer") -> list[str]:
+    parts = [list(answer.notes)] if answer.notes else []
+    if answer.candidates:
+        parts.append([f"Several submissions begin with {answer.asked}; write more of it:", *_indent(answer.candidates)])
+    parts += [_file(match) for match in answer.files]
+    parts += [_story(story) for story in answer.stories]
+    parts += [_item(item) for item in answer.items]
+    if answer.rejected:
+        parts.append(_rejected(answer))
+    return [line for part in parts for line in (*part, "")][:-1]
+
+
+def _file(match: "FileMatch") -> list[str]:
+    left = ["(older ones are left out; --limit shows more)"] if match.more else []
+    return [f"== {match.heading}", *_indent([*left, *(line for came in match.came for line in _came(came))])]
+
+
+def _came(came: "Came") -> list[str]:
+    lines = [f"{_utc(came.at)}  {came.source_name}  {came.campus}/{came.feed}  {came.what}"]
+    if came.request_id:
+        lines.append(f"    submission {came.request_id}")
+    if came.receipt:
+        lines.append(f"    receipt {came.receipt}")
+    return lines
+
+
+def _story(story: "Story") -> list[str]:
+    width = max(map(len, story.facts))
+    lines = [f"{name:<{width}}  {value}" for name, value in story.facts.items()]
+    lines.append("")
+    for position, moment in enumerate(story.moments):
+        by = f" ({moment.by})" if moment.by else ""
+        lines.append(f"{_utc(moment.at)}{_local(moment.at, story.time_zone)}  {moment.what}{by}")
+        if position == 0 and story.left_out:
+            lines.append(f"… {story.left_out:,} later ones are left out here; --limit shows more …")
+    return [f"== Submission {story.request_id}", *_indent([*lines, "", f"Now: {story.now}"])]
+
+
+def _item(item: "Item") -> list[str]:
+    width = max(map(len, item.current), default=0)
+    lines = ["values now:"]
+    lines += [f"  {column:<{width}}  {_value(value)}" for column, value in item.current.items()]
+    lines.append("changes:")
+    if item.left_out:
+        lines.append(f"  … {item.left_out:,} older ones are left out; --limit shows more …")
+    only = len(item.changes) == 1 and not item.left_out  # then its values are the ones above
+    lines += [f"  {line}" for change in item.changes for line in _change(change, with_values=not only)]
+    return [f"== {item.key} in the ledger {item.ledger}", *_indent(lines)]
+
+
+def _change(change: "Change", *, with_values: bool) -> list[str]:
+    what = "first entry" if change.first else "changed" if change.operation == "set" else change.operation
+    again = f", revision {change.revision}" if change.revision > 1 else ""
+    lines = [
+        f"{_utc(change.at)}  {what} by {change.source_name} row {change.row}, ledger version {change.ledger_version}",
+        f"    submission {change.request_id}{again}",
+    ]
+    for column, (old, new) in change.changed.items() if with_values else ():
+        lines.append(f"    {column}: {_value(new)}" if change.first else f"    {column}: {_value(old)} → {_value(new)}")
+    return lines
+
+
+def _rejected(answer: "Answer") -> list[str]:
+    return [
+        f"== Rows in which {answer.asked} was written and something was wrong",
+        *_indent(line for row in answer.rejected for line in _rejected_row(row)),
+    ]
+
+
+def _rejected_row(row: "RejectedRow") -> list[str]:
+    verdict = "not taken" if row.severity == "block" else "taken with a warning"
+    suggestion = f" {row.suggestion}" if row.suggestion else ""
+    where = f"{row.source_name} row {row.row}, {row.column or 'whole row'}"
+    return [
+        f"{_utc(row.at)}  {where}  {row.campus}/{row.feed}  {verdict}",
+        f"    {row.reason}{suggestion}",
+        f"    submission {row.request_id}",
+    ]
+
+
+def _indent(lines: "Iterable[str]") -> list[str]:
+    return [f"  {line}" if line else "" for line in lines]
+
+
+def _value(value: object) -> str:
+    return "(empty)" if value is None or value == "" else str(value)
+
+
+def _utc(at: "datetime") -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _local(at: "datetime", zone: str) -> str:
+    return "" if zone == "UTC" else f" ({at.astimezone(ZoneInfo(zone)):%H:%M:%S %Z})"

@@ -1,0 +1,250 @@
+"""Ledger assets: a feed's journal by campus and day, folded, judged and published as snapshots.
+
+One asset per feed, partitioned by campus × day; a run may hold many campus-days and several feeds, so that Great
+Expectations is imported once for all of them. What happens is publishing.py; here it is told to Dagster. A run that
+belongs to a backfill reads the archive again as well.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.defs import metadata
+from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.partitions import campus_days
+from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.sensors import LIVING
+from hub_pipelines.settings import Settings
+from hub_pipelines.validate.model import Feed
+
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+    from hub_pipelines.ledger.snapshots.model import Day
+    from hub_pipelines.publishing import Outcome
+
+FROM_ARCHIVE_TAG = "hub/from_archive"
+ONLY_NEW_TAG = "hub/only_new"
+_BACKFILL_TAG = "dagster/backfill"
+_RANGE_TAG = "dagster/asset_partition_range_start"
+_RANGE_END_TAG = "dagster/asset_partition_range_end"
+_PARTITION_TAG = "dagster/partition/"
+
+_INTERVAL_S = 10
+_LONGEST_PAUSE_S = 3_600
+
+CONTRACT = "values_meet_the_contract"
+VOLUME = "volume_is_usual"
+REFERENCES = "references_are_known"
+COUNTS = "every_row_is_accounted_for"
+REPRODUCIBLE = "history_is_reproducible"
+_CHECKS = {
+    CONTRACT: "What the contracts promise of each column, by Great Expectations. A failure keeps the snapshot back.",
+    COUNTS: "Entries in the journal = what the postings tell = rows in the file, and an unchanged day has unchanged "
+    "content. A failure keeps the snapshot back.",
+    VOLUME: "About as many entries as this campus usually has on a day.",
+    REFERENCES: "Tags, containers and awards that rows refer to are known.",
+    REPRODUCIBLE: "In a backfill: the archived files, judged again under the recorded versions, give the same entries.",
+}
+_BLOCKING = {CONTRACT, COUNTS}
+
+
+def ledger_name_of(feed: str) -> str:
+    return f"{feed}_ledger"
+
+
+def ledger_asset(feed: Feed, settings: Settings) -> dg.AssetsDefinition:
+    name = ledger_name_of(feed.name)
+
+    @dg.asset(
+        name=name,
+        deps=[dg.AssetDep(f"{feed.name}_posted", partition_mapping=dg.AllPartitionMapping())],
+        partitions_def=campus_days(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[
+            dg.AssetCheckSpec(check, asset=name, description=text, blocking=check in _BLOCKING)
+            for check, text in _CHECKS.items()
+        ],
+        group_name=feed.name,
+        owners=OWNERS,
+        kinds={"parquet", "duckdb", "greatexpectations"},
+        output_required=False,
+        description=(
+            f"{feed.title}: journal entries by campus and day, as published snapshots. "
+            "Backfill it for a campus and a range of days to have them confirmed from the archive."
+        ),
+    )
+    def ledger(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[dg.AssetCheckResult]:
+        outcomes = []
+        for key in _keys(context):
+            found = _publish(context, hub.open(), feed, key)
+            if found is None:
+                continue
+            outcomes += found
+            if not any(one.blocked for one in found):
+                context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata.of_ledger(found)))
+        yield from _check_results(outcomes)
+
+    return ledger
+
+
+def _keys(context: dg.AssetExecutionContext) -> Sequence[str]:
+    """The run's campus-days. Raises dg.Failure where Dagster would silently run a part of them."""
+    tags = context.run.tags
+    if _RANGE_TAG in tags and any(tag.startswith(_PARTITION_TAG) for tag in tags):
+        # a backfill that was started from a job's page; see decisions/0013
+        raise dg.Failure(
+            "This backfill was started from a job's page, where Dagster runs only the first day of each range. "
+            "Start it from the asset's page: Materialize, then choose campus and days.",
+            allow_retries=False,
+        )
+    return [str(key) for key in context.partition_keys]
+
+
+def _publish(context: dg.AssetExecutionContext, hub: "Hub", feed: Feed, key: str) -> "list[Outcome] | None":
+    from hub_pipelines.publishing import is_new, publish
+
+    campus, day = key.split("|")
+    tags = context.run.tags
+    if ONLY_NEW_TAG in tags and not is_new(hub, feed.name, campus, date.fromisoformat(day)):
+        return None
+    from_archive = _BACKFILL_TAG in tags or FROM_ARCHIVE_TAG in tags
+    found = publish(
+        hub, feed.name, campus, date.fromisoformat(day), actor=f"run/{context.run.run_id}", from_archive=from_archive
+    )
+    context.log.info(f"{key}: " + ("; ".join(f"{one.record_type} {one.state}" for one in found) or "no entries"))
+    return found
+
+
+def _check_results(outcomes: "Sequence[Outcome]") -> Iterator[dg.AssetCheckResult]:
+    for check in (CONTRACT, VOLUME, REFERENCES):
+        yield _of_suite(check, outcomes)
+    yield _of_counts(outcomes)
+    yield _of_reproduction(outcomes)
+
+
+_SUITES = {CONTRACT: "contract", VOLUME: "volume", REFERENCES: "references"}
+
+
+def _of_suite(check: str, outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
+    judged = [(one, found) for one in outcomes for found in one.expected if found.suite == _SUITES[check]]
+    failed = [(one, found) for one, found in judged if not found.success]
+    lines = [
+        {
+            "campus and day": f"{one.campus} {one.ledger_date}",
+            "record type": one.record_type,
+            "column": found.column,
+            "what": found.sentence,
+            "rows": found.unexpected_count,
+            "for example": ", ".join(found.examples),
+        }
+        for one, found in failed
+    ]
+    severity = dg.AssetCheckSeverity.ERROR if check in _BLOCKING else dg.AssetCheckSeverity.WARN
+    return _result(check, outcomes, lines, severity, {"expectations": len(judged)})
+
+
+def _of_counts(outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
+    lines = [
+        {
+            "campus and day": f"{one.campus} {one.ledger_date}",
+            "record type": one.record_type,
+            "in the journal": one.counts.in_journal,
+            "told by postings": one.counts.in_postings,
+            "in the snapshot": one.counts.in_snapshot,
+            "what": one.blocked,
+        }
+        for one in outcomes
+        if not one.is_accounted_for
+    ]
+    return _result(
+        COUNTS, outcomes, lines, dg.AssetCheckSeverity.ERROR, {"entries": sum(one.entries for one in outcomes)}
+    )
+
+
+def _of_reproduction(outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
+    again = [(one, one.reproduction) for one in outcomes if one.reproduction is not None]
+    lines = [
+        {"campus and day": f"{one.campus} {one.ledger_date}", "record type": one.record_type, "not reproducible": text}
+        for one, found in again
+        for text in found.differences
+    ]
+    facts = {
+        "postings_read_again": sum(found.postings for _, found in again),
+        "entries_compared": sum(found.entries for _, found in again),
+    }
+    return _result(REPRODUCIBLE, outcomes, lines, dg.AssetCheckSeverity.ERROR, facts)
+
+
+def _result(
+    check: str,
+    outcomes: "Sequence[Outcome]",
+    lines: Sequence[Mapping[str, Any]],
+    severity: dg.AssetCheckSeverity,
+    facts: Mapping[str, Any],
+) -> dg.AssetCheckResult:
+    judged = sorted({f"{one.campus} {one.ledger_date}" for one in outcomes})
+    told: dict[str, Any] = {"campus_days": len(judged), "judged": ", ".join(judged[:50]) or "none had entries", **facts}
+    if lines:
+        told["failed"] = metadata.records(lines[:50])
+    return dg.AssetCheckResult(check_name=check, passed=not lines, severity=severity, metadata=told)
+
+
+def ledgers_sensor(settings: Settings) -> dg.SensorDefinition:
+    """One run for all campus-days that postings have touched, once they are quiet."""
+    feeds = settings.feeds
+
+    @dg.sensor(
+        name="ledgers_sensor",
+        asset_selection=dg.AssetSelection.assets(*(ledger_name_of(feed) for feed in feeds)),
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Folds and publishes the campus-days that have new postings, all in one run.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
+        from hub_pipelines.publishing import due
+
+        days = due(hub.open())
+        if not days:
+            return dg.SkipReason("No new postings, or they have not come to rest yet.")
+        if context.instance.get_runs(dg.RunsFilter(tags={ONLY_NEW_TAG: "true"}, statuses=LIVING), limit=1):
+            return dg.SkipReason("A run is folding ledgers now.")
+        launch = _launch(days, json.loads(context.cursor or "{}"), hub.open().intake.now().timestamp())
+        if launch is None:
+            return dg.SkipReason("The last run for these postings did not finish; trying again after a pause.")
+        return dg.SensorResult(
+            run_requests=[fold_request(days, settings, f"{launch['what'][:16]}:{launch['tries']}")],
+            cursor=json.dumps(launch),
+        )
+
+    return sensor
+
+
+def _launch(days: "Sequence[Day]", last: dict[str, Any], now: float) -> dict[str, Any] | None:
+    """The cursor of the next launch; None while a run for the very same postings failed a short while ago."""
+    names = sorted(f"{one.ledger}|{one.campus}|{one.ledger_date}|{one.version}" for one in days)
+    what = sha256_hex("\n".join(names).encode())
+    tries = int(last["tries"]) + 1 if last.get("what") == what else 1
+    if tries > 1 and now - float(last["at"]) < min(_LONGEST_PAUSE_S, _INTERVAL_S * 2.0**tries):
+        return None
+    return {"what": what, "tries": tries, "at": now}
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """A run over the box of campuses × days between two partitions."""
+    return {_RANGE_TAG: first, _RANGE_END_TAG: last}
+
+
+def fold_request(days: "Sequence[Day]", settings: Settings, key: str) -> dg.RunRequest:
+    """A range reaches over a box of campuses × days; what has nothing new in it is passed over by the run."""
+    campuses = [one for one in settings.campuses if any(day.campus == one for day in days)]
+    first, last = (pick(day.ledger_date for day in days) for pick in (min, max))
+    feeds = [feed for feed in settings.feeds if any(day.ledger.startswith(f"{feed}.") for day in days)]
+    return dg.RunRequest(
+        run_key=f"ledgers:{key}",
+        asset_selection=[dg.AssetKey(ledger_name_of(feed)) for feed in feeds],
+        tags={ONLY_NEW_TAG: "true", **range_tags(f"{campuses[0]}|{first}", f"{campuses[-1]}|{last}")},
+    )

@@ -1,0 +1,1 @@
+"""Procurement's tags, as validation asks about them."""

@@ -1,0 +1,103 @@
+"""The registry: procurement's ledger, asked for tags.
+
+Belongs here: what is known of a tag, now or at an earlier version. Not here: what an unknown tag means for its row.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, and_, func, select
+
+from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.ledger.model import REGISTRY_LEDGER
+from hub_pipelines.ledger.store import current_version, journal, ledger
+
+_KEYS_PER_QUERY = 5_000
+
+
+class LedgerRegistry:
+    """The registry at its current version, or as it was at `version`; one instance serves one validation.
+
+    `updated_at` is told in the reader's `time_zone` (IANA); it is None for an earlier version.
+    """
+
+    def __init__(self, db: Database, time_zone: str = "UTC", *, version: int | None = None) -> None:
+        self._db = db
+        self._is_current = version is None
+        with db.read() as tx:
+            current, changed_at = current_version(tx, REGISTRY_LEDGER)
+        self.version = current if version is None else version
+        known = changed_at if self._is_current else None
+        self.updated_at = known.astimezone(ZoneInfo(time_zone)) if known else None
+
+    def campuses(self, tags: Collection[str]) -> dict[str, str]:
+        """Known tags and the campus each belongs to."""
+        found: dict[str, str] = {}
+        with self._db.read() as tx:
+            for some in _chunks(tags):
+                rows = tx.execute(_current(some) if self._is_current else _as_of(some, self.version))
+                found.update((row[0], str(json.loads(row[1])["campus"])) for row in rows)
+        return found
+
+    def nearest(self, tag: str) -> str | None:
+        """The known tag that is most like a mistyped one, from its neighbours in order; None when none is close."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        with self._db.read() as tx:
+            candidates = [*_neighbours(tx, tag), *_one_edit_away(tx, tag)]
+        limit = max(1, len(tag) // 4)
+        found = process.extractOne(tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit)
+        return str(found[0]) if found else None
+
+
+def _neighbours(tx: Transaction, tag: str) -> list[str]:
+    known = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER)
+    below = known.where(ledger.c.key < tag).order_by(ledger.c.key.desc()).limit(5)
+    above = known.where(ledger.c.key > tag).order_by(ledger.c.key).limit(5)
+    return [*tx.execute(below).scalars(), *tx.execute(above).scalars()]
+
+
+def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
+    """Known tags that one typing slip separates from this one: looked up, never scanned for."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+    splits = [(tag[:at], tag[at:]) for at in range(len(tag) + 1)]
+    slips = {head + tail[1:] for head, tail in splits if tail}
+    slips |= {head + tail[1] + tail[0] + tail[2:] for head, tail in splits if len(tail) > 1}
+    slips |= {head + letter + tail[1:] for head, tail in splits if tail for letter in letters}
+    slips |= {head + letter + tail for head, tail in splits for letter in letters}
+    query = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(sorted(slips)))
+    return list(tx.execute(query).scalars())
+
+
+def _current(tags: Collection[str]) -> Select[Any]:
+    newest = and_(
+        journal.c.ledger == ledger.c.ledger, journal.c.version == ledger.c.version, journal.c.row_no == ledger.c.row_no
+    )
+    return (
+        select(ledger.c.key, journal.c["values"])
+        .join(journal, newest)
+        .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(tags))
+    )
+
+
+def _as_of(tags: Collection[str], version: int) -> Select[Any]:
+    then = (
+        select(journal.c.key, func.max(journal.c.version).label("version"))
+        .where(journal.c.ledger == REGISTRY_LEDGER, journal.c.key.in_(tags), journal.c.version <= version)
+        .group_by(journal.c.key)
+        .subquery()
+    )
+    return select(journal.c.key, journal.c["values"]).join(
+        then,
+        and_(journal.c.ledger == REGISTRY_LEDGER, journal.c.key == then.c.key, journal.c.version == then.c.version),
+    )
+
+
+def _chunks(tags: Collection[str]) -> Iterator[list[str]]:
+    items = iter(tags)
+    while some := list(islice(items, _KEYS_PER_QUERY)):
+        yield some

@@ -1,0 +1,1 @@
+"""Published copies of the journal, one file for each record type, campus and day."""

@@ -1,0 +1,145 @@
+"""Snapshots as Parquet files, and DuckDB over them.
+
+Belongs here: how entries become columns, and reading them back. Not here: which entries, what is published.
+Equal entries give equal bytes under one version of the Parquet library; the content digest, which is over the
+entries themselves, stays equal under any. Columns of the contract are typed after their shapes; the journal's own
+begin with `hub_`, since contracts may use any other name. `hub_values` is the whole row as it was posted, the sender's
+own columns and those of earlier contract versions included.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.ledger.model import LedgerRow
+from hub_pipelines.ledger.snapshots.model import Draft
+from hub_pipelines.ledger.store import entry_digest
+from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, frame_column
+from hub_pipelines.validate.model import RecordType, Shape
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow
+
+_ROW_GROUP = 20_000
+_HUB_COLUMNS = (
+    "key",
+    "version",
+    "row_no",
+    "operation",
+    "request_id",
+    "revision",
+    "campus",
+    "ledger_date",
+    "contract_version",
+    "posted_at",
+    "digest",
+    "values",
+)
+
+
+def path_of(folder: Path, record_type: str, campus: str, day: date) -> Path:
+    return folder / record_type / campus / f"{day.isoformat()}.parquet"
+
+
+def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) -> Draft:
+    """Write journal entries, in their order, to `path`. Raises ValueError when one has not its contract's shape."""
+    import pyarrow.parquet
+
+    shapes = record.shapes
+    schema = _schema(shapes)
+    digest = hashlib.sha256()
+    count = 0
+    source = iter(entries)
+    with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
+        while chunk := list(islice(source, _ROW_GROUP)):
+            for entry in chunk:
+                digest.update(entry_digest(entry))
+            writer.write_table(_table(chunk, shapes, schema))
+            count += len(chunk)
+    return Draft(path, count, digest.hexdigest(), sha256_hex(path.read_bytes()))
+
+
+def _schema(shapes: Mapping[str, Shape]) -> "pyarrow.Schema":
+    import pyarrow
+
+    own = {
+        "version": pyarrow.int64(),
+        "row_no": pyarrow.int64(),
+        "revision": pyarrow.int64(),
+        "ledger_date": pyarrow.date32(),
+        "contract_version": pyarrow.int64(),
+        "posted_at": pyarrow.timestamp("us", "UTC"),
+    }
+    fields = [pyarrow.field(f"hub_{name}", own.get(name, pyarrow.string()), nullable=False) for name in _HUB_COLUMNS]
+    fields += [pyarrow.field(name, _type(shape)) for name, shape in shapes.items()]
+    return pyarrow.schema(fields)
+
+
+def _type(shape: Shape) -> "pyarrow.DataType":
+    import pyarrow
+
+    if shape.kind == "decimal":
+        return pyarrow.decimal128(18, shape.scale)
+    return {"text": pyarrow.string(), "integer": pyarrow.int64(), "date": pyarrow.date32()}[shape.kind]
+
+
+def _table(
+    entries: Sequence[Mapping[str, Any]], shapes: Mapping[str, Shape], schema: "pyarrow.Schema"
+) -> "pyarrow.Table":
+    import pyarrow
+
+    values = [json.loads(entry["values"]) for entry in entries]
+    columns = {f"hub_{name}": [entry[name] for entry in entries] for name in _HUB_COLUMNS}
+    columns |= {name: [one.get(name) for one in values] for name in shapes}
+    arrays = [
+        pyarrow.array(columns[field.name], pyarrow.string()).cast(field.type)
+        if field.name in shapes
+        else pyarrow.array(columns[field.name], field.type)
+        for field in schema
+    ]
+    return pyarrow.Table.from_arrays(arrays, schema=schema)
+
+
+def frame(path: Path, record: RecordType) -> "pandas.DataFrame":
+    """A snapshot under the names by which the expectations know its columns."""
+    import pyarrow.parquet
+
+    names = {name: frame_column(name) for name in record.columns} | {f"hub_{name}": name for name in JOURNAL_COLUMNS}
+    table = pyarrow.parquet.ParquetFile(path).read(columns=list(names))
+    found: pandas.DataFrame = table.rename_columns(names).to_pandas()
+    return found
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a snapshot, counted by DuckDB: another reader than the one that wrote them."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        row = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def state(paths: Sequence[Path]) -> Iterator[LedgerRow]:
+    """The newest entry of each item in these snapshots of one ledger, in the order of the keys, streamed."""
+    import duckdb
+
+    if not paths:
+        return
+    query = """
+        SELECT hub_key, hub_values, hub_request_id, epoch_us(hub_posted_at)
+        FROM read_parquet(?, union_by_name = true)
+        QUALIFY row_number() OVER (PARTITION BY hub_key ORDER BY hub_version DESC, hub_row_no DESC) = 1
+        ORDER BY hub_key
+    """
+    with duckdb.connect() as connection:
+        answer = connection.execute(query, [[str(path) for path in paths]])
+        while rows := answer.fetchmany(5_000):
+            for key, values, request_id, posted_us in rows:
+                posted_at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=posted_us)
+                yield LedgerRow(key, json.loads(values), request_id, posted_at)

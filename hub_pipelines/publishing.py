@@ -1,0 +1,252 @@
+"""A campus-day of a ledger from the journal to its published snapshot.
+
+Belongs here: the order (fold, expectations, counts, publish) and what blocks publishing. Not here: Dagster (defs/),
+how entries become columns (ledger/snapshots), what is expected (validate/expectations).
+A snapshot is replaced by a rename, under a lock on its row in the database. If a process dies between the two, the
+day is folded again, to the same bytes.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.files import draft_of
+from hub_pipelines.common.store import Transaction, database_now
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import ledger_name
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.snapshots import files
+from hub_pipelines.ledger.snapshots import store as snapshots
+from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
+from hub_pipelines.rebuilding import Reproduction, reproduce
+from hub_pipelines.validate.expectations import Expected, History, Surroundings, frame_column, run_suites
+from hub_pipelines.validate.model import RecordType
+
+if TYPE_CHECKING:
+    import pandas
+
+_log = logging.getLogger(__name__)
+_DAYS_OF_HISTORY = 60
+_REASONS_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCount:
+    """Entries of a campus-day, each figure from its own source."""
+
+    in_journal: int
+    in_postings: int
+    in_snapshot: int
+
+    @property
+    def balanced(self) -> bool:
+        return self.in_journal == self.in_postings == self.in_snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record type's campus-day.
+
+    `published`: the file is new or changed; `confirmed`: it is published already, with the same content; `blocked`:
+    what was published before stays; `overtaken`: another run published a newer version meanwhile.
+    """
+
+    record_type: str
+    campus: str
+    ledger_date: date
+    entries: int
+    state: Literal["published", "confirmed", "blocked", "overtaken"]
+    blocked: str | None
+    content_digest: str
+    path: Path
+    counts: EntryCount
+    expected: tuple[Expected, ...]
+    reproduction: Reproduction | None
+    is_accounted_for: bool
+
+
+def due(hub: Hub, *, at_rest: bool = True) -> list[Day]:
+    """Campus-days to fold now: all that have new postings, once the ledgers are quiet or the oldest has waited long.
+
+    With `at_rest=False` nothing is waited for.
+    """
+    limits = hub.settings.ledger
+    with hub.db.read() as tx:
+        new = [one for one in snapshots.unjudged(tx) if _has_a_partition(hub, one)]
+        now = database_now(tx)
+    if not new or not at_rest:
+        return new
+    quiet = now - max(one.changed_at for one in new) >= timedelta(seconds=limits.quiet_s)
+    waited = now - min(one.changed_at for one in new) >= timedelta(seconds=limits.at_latest_s)
+    return new if quiet or waited else []
+
+
+def _has_a_partition(hub: Hub, day: Day) -> bool:
+    """False for what the settings no longer name: it stays in the journal and waits until they do again."""
+    feed = day.ledger.partition(".")[0]
+    return day.campus in hub.campuses and feed in hub.feeds and day.ledger_date >= hub.settings.ledger.first_day
+
+
+def is_new(hub: Hub, feed: str, campus: str, day: date) -> bool:
+    """True when a campus-day of a feed has postings that no run has folded yet."""
+    names = {ledger_name(one.name, campus, shared=one.shared) for one in hub.feeds[feed].record_types}
+    with hub.db.read() as tx:
+        return any(
+            (one.campus, one.ledger_date) == (campus, day) and one.ledger in names for one in snapshots.unjudged(tx)
+        )
+
+
+def publish(hub: Hub, feed: str, campus: str, day: date, *, actor: str, from_archive: bool) -> list[Outcome]:
+    """Fold, judge and publish each record type of a feed that has entries on this campus-day.
+
+    With `from_archive` the day's postings are also read from the archive again and compared; a difference
+    is told and changes nothing. Raises OSError when files can't be written; whoever runs it tries again.
+    """
+    outcomes = []
+    for record in hub.feeds[feed].record_types:
+        with hub.db.read() as tx:
+            found = snapshots.find_day(tx, ledger_name(record.name, campus, shared=record.shared), campus, day)
+        if found is not None:
+            outcomes.append(_publish_record(hub, record, found, actor, from_archive))
+    return outcomes
+
+
+def _publish_record(hub: Hub, record: RecordType, day: Day, actor: str, from_archive: bool) -> Outcome:
+    path = files.path_of(hub.settings.ledgers, record.name, day.campus, day.ledger_date)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with draft_of(path) as place:
+        with hub.db.read() as tx:
+            # asked again inside: entries and version must be of one moment
+            day = snapshots.find_day(tx, day.ledger, day.campus, day.ledger_date) or day
+            draft = files.write(snapshots.entries(tx, day.ledger, day.campus, day.ledger_date), record, place)
+            counts = _count(tx, day, draft)
+        expected = _judge(hub, record, day, files.frame(place, record))
+        fault = _miscount(day, draft, _published_before(hub, day), counts)
+        reason = fault or _broken_contract(expected)
+        state = _settle(hub, day, draft, path, reason, actor)
+    _tell(record, day, draft, state, reason)
+    return Outcome(
+        record_type=record.name,
+        campus=day.campus,
+        ledger_date=day.ledger_date,
+        entries=draft.entries,
+        state=state,
+        blocked=reason,
+        content_digest=draft.content_digest,
+        path=path,
+        counts=counts,
+        expected=expected,
+        reproduction=reproduce(hub, record, day.campus, day.ledger_date) if from_archive else None,
+        is_accounted_for=fault is None,
+    )
+
+
+def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
+    place = (day.ledger, day.campus, day.ledger_date)
+    postings = [ledgers.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
+    return EntryCount(
+        in_journal=snapshots.count_entries(tx, *place),
+        in_postings=sum(one.posted for one in postings if one is not None),
+        in_snapshot=files.count_rows(draft.path),
+    )
+
+
+def _judge(hub: Hub, record: RecordType, day: Day, frame: "pandas.DataFrame") -> tuple[Expected, ...]:
+    with hub.db.read() as tx:
+        earlier = snapshots.entries_per_day(tx, day.ledger, day.campus, day.ledger_date, limit=_DAYS_OF_HISTORY)
+    around = Surroundings(day.campus, History(tuple(earlier)), _known_keys(hub, record, day.campus, frame))
+    return run_suites(record, frame, around)
+
+
+def _known_keys(hub: Hub, record: RecordType, campus: str, frame: "pandas.DataFrame") -> Mapping[str, frozenset[str]]:
+    """For each column that refers to something, the values that refer to something known."""
+    known: dict[str, frozenset[str]] = {}
+    for reference in record.references:
+        name = ledger_name(reference.record_type, campus, shared=False)
+        with hub.db.read() as tx:
+            values = set(frame[frame_column(reference.column)].dropna())
+            known[reference.column] = frozenset(snapshots.known_keys(tx, name, values))
+    if record.tag_column:
+        tags = set(frame[frame_column(record.tag_column)].dropna())
+        known[record.tag_column] = frozenset(LedgerRegistry(hub.db).campuses(tags))
+    return known
+
+
+def _published_before(hub: Hub, day: Day) -> Snapshot | None:
+    with hub.db.read() as tx:
+        return snapshots.find(tx, day.ledger, day.campus, day.ledger_date)
+
+
+def _miscount(day: Day, draft: Draft, before: Snapshot | None, counts: EntryCount) -> str | None:
+    """What is wrong when journal, postings and snapshot do not agree, or a day without new postings has changed."""
+    if before is not None and before.version == day.version and before.content_digest != draft.content_digest:
+        return "The journal gives other content than was published of this day, though nothing was posted since."
+    if counts.balanced:
+        return None
+    return (
+        f"The journal has {counts.in_journal} entries of this day, its postings tell of {counts.in_postings}, "
+        f"and the snapshot holds {counts.in_snapshot}."
+    )
+
+
+def _broken_contract(expected: tuple[Expected, ...]) -> str | None:
+    failed = [one.sentence for one in expected if not one.success and one.severity == "block"]
+    return " ".join(failed[:_REASONS_SHOWN]) or None
+
+
+def _settle(
+    hub: Hub, day: Day, draft: Draft, path: Path, reason: str | None, actor: str
+) -> Literal["published", "confirmed", "blocked", "overtaken"]:
+    """Publish the draft, or record why not, under the lock of the snapshot's row."""
+    _sync(draft.path)
+    with hub.db.write() as tx:
+        now = snapshots.lock(tx, day)
+        if now.version > day.version:
+            return "overtaken"
+        if reason is not None:
+            snapshots.record_blocked(tx, day, reason)
+            audit.append(tx, _event(day, actor, "ledger:blocked", {"reason": reason}))
+            return "blocked"
+        unchanged = (now.version, now.content_digest) == (day.version, draft.content_digest)
+        draft.path.replace(path)
+        _sync(path.parent)
+        snapshots.record_published(tx, day, draft)
+        if unchanged:
+            return "confirmed"
+        digests = {"content_digest": draft.content_digest, "file_digest": draft.file_digest}
+        audit.append(tx, _event(day, actor, "ledger:published", {"entries": draft.entries, **digests}))
+    return "published"
+
+
+def _tell(record: RecordType, day: Day, draft: Draft, state: str, reason: str | None) -> None:
+    what = f"ledger {state} type={record.name} campus={day.campus} day={day.ledger_date} entries={draft.entries}"
+    if reason is None:
+        _log.info(what)
+    else:
+        _log.error('%s reason="%s"', what, reason)
+
+
+def _event(day: Day, actor: str, event: str, detail: dict[str, object]) -> Event:
+    return Event(
+        campus=day.campus,
+        actor=actor,
+        event=event,
+        subject=day.ledger,
+        request_id=None,
+        detail={"ledger_date": day.ledger_date.isoformat(), "version": day.version, **detail},
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,169 @@
+"""A campus-day of a ledger once more, from the archive: what an auditor would do by hand.
+
+Each posting's bytes are verified, read and judged again, under the contract and the registry's version that were
+recorded with it, and the journal entries that follow are compared with the ones that were written. Nothing is
+written here: history that can't be reproduced is told, never mended.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+from typing import Any
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Batch, Origin, ledger_name
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.snapshots import store as snapshots
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Submission
+from hub_pipelines.validate.model import AcceptedRow, RecordType
+from hub_pipelines.validate.service import validate
+from hub_pipelines.validate.staging import StagedRow, canonical_json
+
+_CHUNK_ROWS = 5_000
+_DIFFERENCES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """Postings of a campus-day that were done again; `differences` tells what did not come out the same."""
+
+    postings: int
+    entries: int
+    differences: tuple[str, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """What the audit chain says of a posting."""
+
+    request_id: str
+    revision: int
+    version: int
+    contract_version: int
+    registry_version: int | None
+    rows_digest: str
+
+
+@dataclass(slots=True)
+class _Again:
+    """A posting as it comes out now: the digest over its entries, and each entry's by row for the comparison."""
+
+    digest: Any = field(default_factory=hashlib.sha256)
+    rows: dict[int, str] = field(default_factory=dict)
+
+
+def reproduce(hub: Hub, record: RecordType, campus: str, day: date) -> Reproduction:
+    """Read a campus-day's postings from the archive again and compare."""
+    name = ledger_name(record.name, campus, shared=record.shared)
+    with hub.db.read() as tx:
+        postings = snapshots.postings(tx, name, campus, day)
+    differences: list[str] = []
+    entries = 0
+    for request_id, revision, version in postings:
+        try:
+            found, told = _compare(hub, record, day, request_id, revision, version)
+        except HubError as error:
+            found, told = 0, [f"{request_id}: {error}"]
+        entries += found
+        differences += told
+    return Reproduction(len(postings), entries, tuple(differences[:_DIFFERENCES_SHOWN]))
+
+
+def _compare(
+    hub: Hub, record: RecordType, day: date, request_id: str, revision: int, version: int
+) -> tuple[int, list[str]]:
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        kept = _record_of(tx, request_id, revision, version)
+    if kept is None:
+        return 0, [f"{request_id}: the audit log does not know of this posting (revision {revision})"]
+    if kept.contract_version != record.contract_version:
+        return 0, [
+            f"{request_id}: it was posted under version {kept.contract_version} of the contract {record.name}; "
+            f"this release has version {record.contract_version}"
+        ]
+    hub.keys.verify(current.envelope)
+    hub.archive.verify(current.envelope.content_digest)
+    again = _post_again(hub, record, day, current, kept)
+    if again.digest.hexdigest() == kept.rows_digest:
+        return len(again.rows), []
+    return len(again.rows), _differences(hub, request_id, revision, again)
+
+
+def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record | None:
+    for entry in audit.entries_of(tx, request_id):
+        detail = entry.event.detail
+        if entry.event.event == "submission:posted" and detail["revision"] == revision:
+            registry = detail["registry_version"]
+            return _Record(
+                request_id=request_id,
+                revision=revision,
+                version=version,
+                contract_version=int(str(detail["contract_version"])),
+                registry_version=None if registry is None else int(str(registry)),
+                rows_digest=str(detail["rows_digest"]),
+            )
+    return None
+
+
+def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, kept: _Record) -> _Again:
+    """The journal entries that the archived bytes lead to, with the ledger as it was before this posting."""
+    campus = current.envelope.campus
+    name = ledger_name(record.name, campus, shared=record.shared)
+    again = _Again()
+    # the time of posting is told by the audit chain; it is no part of an entry's digest
+    origin = Origin(current.request_id, kept.revision, kept.version, current.envelope.received_at)
+    batch = Batch(
+        ledger=name,
+        record_type=record.name,
+        feed=current.envelope.feed,
+        campus=campus,
+        contract_version=kept.contract_version,
+        registry_version=kept.registry_version,
+        ledger_date=day,
+        rows=iter(()),
+    )
+    accepted = _accepted_rows(hub, current, kept)
+    while chunk := list(islice(accepted, _CHUNK_ROWS)):
+        with hub.db.read() as tx:
+            heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
+        for entry in ledgers.changes(batch, origin, chunk, heads):
+            again.digest.update(ledgers.entry_digest(entry))
+            again.rows[entry["row_no"]] = entry["digest"]
+    return again
+
+
+def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    feed = hub.feeds[current.envelope.feed]
+    registry = LedgerRegistry(hub.db, version=kept.registry_version)
+    with hub.processing.open_archived(current, feed) as table:
+        verdicts = validate(
+            table, feed, campus=current.envelope.campus, campuses=tuple(hub.campuses), registry=registry
+        )
+        for verdict in verdicts:
+            if isinstance(verdict, AcceptedRow):
+                yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+
+
+def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:
+    with hub.db.read() as tx:
+        written = ledgers.digests_by_row(tx, request_id, revision)
+    told = []
+    for row_no in sorted(written.keys() | again.rows.keys()):
+        if row_no not in again.rows:
+            told.append(f"{request_id} row {row_no}: it is in the journal and no longer follows from the file")
+        elif row_no not in written:
+            told.append(f"{request_id} row {row_no}: it follows from the file and is not in the journal")
+        elif written[row_no] != again.rows[row_no]:
+            told.append(f"{request_id} row {row_no}: the journal holds other values than the file gives now")
+    return told or [f"{request_id}: its entries have the same values and differ in what surrounds them"]

@@ -1,0 +1,192 @@
+"""The pages that list receipts: `receipts/index.html` for all campuses, `receipts/<campus>/index.html` for one.
+
+Belongs here: which receipts a page lists, and when it must be written again. Not here: words and layout (`render`).
+A receipt that is written marks its campus as changed; the next tick writes the pages once for all of them.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from hub_pipelines.common.clock import utc_now
+from hub_pipelines.common.files import write_replacing
+from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus
+from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.intake.service import source_key
+from hub_pipelines.report import outcomes
+from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine
+from hub_pipelines.review import store as reviews
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import State, Submission
+
+_log = logging.getLogger(__name__)
+LINES_PER_FEED = 200
+LINES_PER_FEED_OF_ALL = 25
+_COUNTED_AT_MOST = 100_000
+_NO_ROWS = Counts(0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptIndex:
+    """Writes the pages. Raises OSError when a folder can't be written, but for `refresh`, which logs it."""
+
+    db: Database
+    root: Path
+    campuses: dict[str, Campus]
+    page_of: Callable[[Submission], Path]
+    page_of_arrival: Callable[[Arrival], Path]
+
+    def path(self, campus: str | None = None) -> Path:
+        """The page of a campus, or of all."""
+        return (self.root / campus if campus else self.root) / "index.html"
+
+    def mark(self, campus: str) -> None:
+        """A receipt of this campus was written: its pages are behind."""
+        marker = self._marker(campus)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+        now = time.time_ns()  # finer than the time that the file system gives by itself
+        os.utime(marker, ns=(now, now))
+
+    def refresh(self, campus: str | None = None) -> list[Path]:
+        """Write the pages that are behind, of one campus or of all; cheap when none is."""
+        known = [campus] if campus else self._campuses()
+        behind = [one for one in known if self._is_behind(self.path(one), one)]
+        written = [page for one in behind if (page := self._tried(one))]
+        if any(self._is_behind(self.path(), one) for one in known) and (page := self._tried(None)):
+            written.append(page)
+        return written
+
+    def write(self, campus: str | None = None) -> Path:
+        """Write the page of a campus, or of all, as things stand now."""
+        from hub_pipelines.report.render import to_index_html
+
+        path = self.path(campus)
+        seen_ns = time.time_ns()
+        html = to_index_html(self.gather(campus))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_replacing(path, html)
+        os.utime(path, ns=(seen_ns, seen_ns))  # what is marked from here on is not on the page
+        return path
+
+    def gather(self, campus: str | None = None) -> Index:
+        """What a page lists; the page of all campuses lists fewer of each feed."""
+        shown = LINES_PER_FEED if campus else LINES_PER_FEED_OF_ALL
+        with self.db.read() as tx:
+            feeds = [
+                self._feed(tx, one, feed, self.path(campus).parent)
+                for one in ([campus] if campus else self._campuses())
+                for feed in arrivals.feeds_of(tx, one)
+            ]
+        attention = [line for feed in feeds for line in feed.lines if line.needs_attention]
+        return Index(
+            campus=campus,
+            written_at=utc_now(),
+            time_zone=self._time_zone(campus or feeds[0].campus if feeds else campus),
+            attention=tuple(sorted(attention, key=lambda line: line.at, reverse=True)),
+            feeds=tuple(_shortened(feed, shown) for feed in feeds),
+        )
+
+    def _campuses(self) -> list[str]:
+        return [*sorted(self.campuses), RESERVED_CAMPUS]
+
+    def _marker(self, campus: str) -> Path:
+        return self.root / campus / ".changed"
+
+    def _is_behind(self, page: Path, campus: str) -> bool:
+        with suppress(FileNotFoundError):
+            marked = self._marker(campus).stat().st_mtime_ns
+            with suppress(FileNotFoundError):
+                return marked >= page.stat().st_mtime_ns
+            return True
+        return False
+
+    def _tried(self, campus: str | None) -> Path | None:
+        try:
+            return self.write(campus)
+        except OSError:
+            _log.exception("The index of receipts could not be written; the next tick tries again.")
+            return None
+
+    def _feed(self, tx: Transaction, campus: str, feed: str, folder: Path) -> FeedIndex:
+        sent = submissions.of_scope(tx, campus, feed, limit=LINES_PER_FEED)
+        waiting = submissions.in_review(tx, campus, feed, limit=LINES_PER_FEED)
+        again = arrivals.unprocessed(tx, campus, feed, limit=LINES_PER_FEED)
+        undecided = reviews.open_conflicts(tx, campus)
+        all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
+        zone = self._time_zone(campus)
+        lines = [self._line(one, folder, zone) for one in all_sent]
+        lines += [
+            self._line_of_arrival(one, folder, zone, undecided=(one.request_id, one.content_digest) in undecided)
+            for one in again
+        ]
+        lines.sort(key=lambda line: line.at, reverse=True)
+        lines = [*lines[:LINES_PER_FEED], *(line for line in lines[LINES_PER_FEED:] if line.outcome == "in_review")]
+        total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)
+        return FeedIndex(
+            campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
+        )
+
+    def _line(self, current: Submission, folder: Path, zone: str) -> IndexLine:
+        counts = outcomes.counts(current)
+        nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
+        return IndexLine(
+            source_name=current.envelope.source_name,
+            campus=current.envelope.campus,
+            feed=current.envelope.feed,
+            outcome=outcomes.shown(current),
+            headline_reason=outcomes.headline_reason(current),
+            counts=counts,
+            at=current.envelope.received_at,
+            time_zone=zone,
+            page=_link(self.page_of(current), folder),
+            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing,
+        )
+
+    def _line_of_arrival(self, arrival: Arrival, folder: Path, zone: str, *, undecided: bool) -> IndexLine:
+        return IndexLine(
+            source_name=arrival.source_name,
+            campus=arrival.scope.campus,
+            feed=arrival.scope.feed,
+            outcome=outcomes.shown_arrival(arrival.outcome),
+            headline_reason=outcomes.clause(arrival.reason),
+            counts=_NO_ROWS,
+            at=arrival.arrived_at,
+            time_zone=zone,
+            page=_link(self.page_of_arrival(arrival), folder),
+            needs_attention=undecided or arrival.outcome is Outcome.REFUSED,
+        )
+
+    def _time_zone(self, campus: str | None) -> str:
+        known = self.campuses.get(campus or "") or next(iter(self.campuses.values()))
+        return known.time_zone
+
+
+def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
+    """The lines, newest first; one that a newer file of the same name follows needs nobody's attention any more.
+
+    A file in review does, until a person has decided.
+    """
+    newer: set[str] = set()
+    for line in lines:
+        name = source_key(line.source_name)
+        mended = name in newer and line.outcome != "in_review"
+        yield replace(line, needs_attention=False) if mended else line
+        if line.outcome not in {"duplicate", "refused", "conflict"}:
+            newer.add(name)
+
+
+def _shortened(feed: FeedIndex, shown: int) -> FeedIndex:
+    return replace(feed, lines=feed.lines[:shown], older=feed.older + max(0, len(feed.lines) - shown))
+
+
+def _link(page: Path, folder: Path) -> str | None:
+    """The way to a receipt from the page that lists it; None while it is not written."""
+    return quote(page.relative_to(folder).as_posix()) if page.exists() else None

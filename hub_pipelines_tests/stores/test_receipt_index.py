@@ -1,0 +1,194 @@
+"""The pages that list receipts: what they list, in which order, and when they are written again, on both databases."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.hub import Hub
+from hub_pipelines.report import index as receipt_index
+from hub_pipelines.report.model import IndexLine
+from hub_pipelines.review.model import ReasonCode
+from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets
+
+SOUTH_INVENTORY = Scope("south", "inventory")
+
+
+@pytest.fixture(autouse=True)
+def _registry(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001", "NC-0002"])
+
+
+def settled(hub: Hub, name: str, *rows: dict[str, str]) -> str:
+    request_id = send_assets(hub, name, *rows)
+    process(hub, request_id)
+    return request_id
+
+
+def unreadable(hub: Hub, name: str, scope: Scope = Scope("north", "inventory")) -> None:
+    arrival = send(hub, name, f"not a table {name}".encode(), scope)
+    assert arrival.request_id is not None
+    process(hub, arrival.request_id)
+
+
+def lines_of(hub: Hub, feed: str = "inventory") -> tuple[IndexLine, ...]:
+    return next(one.lines for one in hub.receipts.index.gather("north").feeds if one.feed == feed)
+
+
+def attention(hub: Hub) -> list[str]:
+    return [line.source_name for line in hub.receipts.index.gather("north").attention]
+
+
+def mtimes(hub: Hub) -> dict[str, int]:
+    root = hub.settings.receipts
+    return {str(page.relative_to(root)): page.stat().st_ino for page in root.rglob("index.html")}
+
+
+# ---- what is listed
+
+
+def test_a_page_lists_the_newest_first_with_relative_links_that_lead_somewhere(hub: Hub) -> None:
+    settled(hub, "first & <b>.csv", asset("NC-0001"))
+    settled(hub, "second #2?.csv", asset("NC-0002"))
+    hub.receipts.write_due()
+    assert [line.source_name for line in lines_of(hub)] == ["second #2?.csv", "first & <b>.csv"]
+    for page in (hub.receipts.index.path("north"), hub.receipts.index.path()):
+        html = page.read_text(encoding="utf-8")
+        assert "<b>" not in html
+        links = [link for link in re.findall(r'href="([^"]+)"', html) if "--" in link]
+        assert len(links) == 3, "two inventory files and the registry"
+        for link in links:
+            assert (page.parent / _unquoted(link)).is_file()
+
+
+def _unquoted(link: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(link)
+
+
+def test_a_receipt_that_is_not_written_yet_is_no_link(hub: Hub) -> None:
+    send_assets(hub, "lab.csv", asset("NC-0001"))
+    (line,) = lines_of(hub)
+    assert (line.outcome, line.page, line.needs_attention) == ("waiting", None, False)
+
+
+def test_what_was_not_taken_and_what_a_person_must_decide_is_on_top(hub: Hub) -> None:
+    unreadable(hub, "damaged.csv")
+    settled(hub, "good.csv", asset("NC-0001"))
+    settled(hub, "partly.csv", asset("NC-0002"), asset("NC-9999"))
+    hub.intake.refuse("a1", Scope("north", "inventory"), "March", "It is a folder.", "Drop the files.")
+    assert attention(hub) == ["March", "partly.csv", "damaged.csv"]
+
+
+def test_a_file_that_a_newer_one_of_its_name_follows_needs_no_attention(hub: Hub) -> None:
+    settled(hub, "Lab.csv", asset("NC-0001"), asset("NC-9999"))
+    assert attention(hub) == ["Lab.csv"]
+    settled(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    assert attention(hub) == []
+
+
+def test_a_file_in_review_needs_attention_until_a_person_has_decided(hub: Hub) -> None:
+    unreadable(hub, "lab.csv")
+    settled(hub, "lab.csv", asset("NC-0001"))
+    assert attention(hub) == ["lab.csv"]
+    (item,) = hub.review.listing()
+    hub.review.dismiss(item.item_id, actor="person/ann", reason=ReasonCode.REPLACED)
+    assert attention(hub) == []
+
+
+def test_a_conflict_needs_attention_until_a_person_has_decided_and_a_copy_never_does(hub: Hub) -> None:
+    send(hub, "lab.csv", inventory_csv([asset("NC-0001")]), sender_key="job-1")
+    send(hub, "copy.csv", inventory_csv([asset("NC-0001")]), sender_key="job-1")
+    send(hub, "other.csv", inventory_csv([asset("NC-0002")]), sender_key="job-1")
+    assert attention(hub) == ["other.csv"]
+    (item,) = hub.review.listing()
+    hub.review.dismiss(item.item_id, actor="person/ann", reason=ReasonCode.SENT_IN_ERROR)
+    assert attention(hub) == []
+
+
+def test_a_campus_sees_only_its_own(hub: Hub) -> None:
+    settled(hub, "of-north.csv", asset("NC-0001"))
+    unreadable(hub, "of-south.csv", SOUTH_INVENTORY)
+    hub.receipts.write_due()
+    index = hub.receipts.index
+    assert "of-north.csv" not in index.path("south").read_text(encoding="utf-8")
+    assert "of-south.csv" not in index.path("north").read_text(encoding="utf-8")
+    both = index.path().read_text(encoding="utf-8")
+    assert "of-north.csv" in both
+    assert "of-south.csv" in both
+
+
+def test_a_long_list_ends_and_says_how_many_are_older_and_how_to_find_them(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipt_index, "LINES_PER_FEED", 2)
+    monkeypatch.setattr(receipt_index, "LINES_PER_FEED_OF_ALL", 1)
+    unreadable(hub, "oldest.csv")
+    for number in range(1, 5):
+        settled(hub, f"file-{number}.csv", asset("NC-0001", quantity=str(number)))
+    index = hub.receipts.index
+    of_campus = next(one for one in index.gather("north").feeds if one.feed == "inventory")
+    assert [line.source_name for line in of_campus.lines] == ["file-4.csv", "file-3.csv"]
+    assert of_campus.older == 3
+    of_all = next(one for one in index.gather().feeds if one.feed == "inventory")
+    assert (len(of_all.lines), of_all.older) == (1, 4)
+    assert attention(hub) == ["oldest.csv"], "however old, what waits for a person is on top"
+    assert "hub why" in index.write("north").read_text(encoding="utf-8")
+
+
+# ---- when it is written
+
+
+def test_pages_are_written_when_a_receipt_was_and_not_otherwise(hub: Hub) -> None:
+    settled(hub, "lab.csv", asset("NC-0001"))
+    hub.receipts.write_due("north")
+    first = mtimes(hub)
+    assert set(first) == {"index.html", "north/index.html"}
+    hub.receipts.write_due("north")
+    hub.receipts.write_due()
+    assert mtimes(hub) == first, "an idle tick writes nothing"
+    unreadable(hub, "south.csv", SOUTH_INVENTORY)
+    hub.receipts.write_due("south")
+    second = mtimes(hub)
+    assert second["north/index.html"] == first["north/index.html"]
+    assert second["index.html"] != first["index.html"]
+
+
+def test_a_receipt_that_the_run_has_written_is_on_the_page_after_the_next_tick(hub: Hub) -> None:
+    request_id = settled(hub, "lab.csv", asset("NC-0001"))
+    page = hub.receipts.write(request_id)
+    assert not hub.receipts.index.path("north").exists()
+    hub.receipts.write_due("north")
+    assert page.name in hub.receipts.index.path("north").read_text(encoding="utf-8")
+
+
+def test_a_receipt_that_is_written_while_a_page_is_made_is_not_forgotten(hub: Hub) -> None:
+    settled(hub, "lab.csv", asset("NC-0001"))
+    hub.receipts.write_due("north")
+    index = hub.receipts.index
+    before = time.time_ns()
+    index.mark("north")
+    index.path("north").touch()
+    _set_time(index.path("north"), before)
+    assert index.path("north") in index.refresh("north")
+
+
+def _set_time(path: Path, moment_ns: int) -> None:
+    import os
+
+    os.utime(path, ns=(moment_ns, moment_ns))
+
+
+def test_an_empty_hub_says_that_nothing_has_come(hub: Hub) -> None:
+    html = hub.receipts.index.write("south").read_text(encoding="utf-8")
+    assert "Nothing has come yet" in html
+
+
+def test_a_page_that_cannot_be_written_holds_up_no_receipt(hub: Hub) -> None:
+    settled(hub, "lab.csv", asset("NC-0001"))
+    hub.receipts.index.path("north").mkdir(parents=True)
+    assert len(hub.receipts.write_due("north")) == 2
+    assert hub.receipts.index.path().is_file()
