@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hub_pipelines.common.errors import SettingsError
@@ -104,6 +105,7 @@ class Deployment:
     _shares: Shares = field(default_factory=Shares)
     _standing: Standing = field(default_factory=lambda: Standing(_log, logging.ERROR))
     _looked_at: float = 0.0
+    _stopped_by: str | None = None
 
     @property
     def address(self) -> str:
@@ -119,6 +121,7 @@ class Deployment:
         code_port = _free_port()
         self._children = self._three(code_port)
         self._start_looking()
+        self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
         self._spawn(self._children[0])
         self._wait_for(code_port)
         for child in self._children[1:]:
@@ -154,8 +157,9 @@ class Deployment:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, self._stop_on)
 
-    def _stop_on(self, _number: int, _frame: object) -> None:
-        self._stopping.set()  # nothing else: the signal may have come in the middle of a log line
+    def _stop_on(self, number: int, _frame: object) -> None:
+        self._stopped_by = signal.Signals(number).name  # told later: it may have come in the middle of a log line
+        self._stopping.set()
 
     def stop(self) -> None:
         """End all in order: the daemon, so that nothing new is launched, the page, and last the code server.
@@ -164,7 +168,7 @@ class Deployment:
         killed; a run's submission is taken up again by the next `hub up`.
         """
         self._stopping.set()
-        _log.info("hub up stops")
+        _log.info("hub up stops %s", pairs(signal=self._stopped_by))
         deadline = time.monotonic() + _STOP_S
         for name in ("daemon", "webserver", "code-server"):
             for child in self._children:
@@ -227,16 +231,22 @@ class Deployment:
     # ---- looking after the children; the main thread alone starts them, since they end with their thread
 
     def _spawn(self, child: _Child) -> None:
+        child.process = self._popen(child.name, child.command)
+        child.started_at = time.monotonic()
+        child.kill_at, child.has_answered, child.silent_since, child.silent_s = None, False, None, 0.0
+        _log.info("started %s %s", child.name, pairs(pid=child.process.pid))
+
+    def _popen(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
         home = self.settings.dagster_home
         readable, writable = os.pipe()
         try:
-            child.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *child.command],
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command],
                 stdout=writable,
                 stderr=writable,
                 stdin=subprocess.DEVNULL,
                 cwd=home,
-                env={**os.environ, "DAGSTER_HOME": str(home), "HUB_PROCESS": child.name},
+                env={**os.environ, "DAGSTER_HOME": str(home), "HUB_PROCESS": name},
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops them in order
             )
         except OSError:  # no memory, no processes left
@@ -244,10 +254,8 @@ class Deployment:
             raise
         finally:
             os.close(writable)
-        Output(child.name, readable)
-        child.started_at = time.monotonic()
-        child.kill_at, child.has_answered, child.silent_since, child.silent_s = None, False, None, 0.0
-        _log.info("started %s %s", child.name, pairs(pid=child.process.pid))
+        Output(name, readable)
+        return process
 
     def _look_after(self, child: _Child) -> None:
         if child.process is not None and child.process.poll() is not None:
@@ -276,7 +284,7 @@ class Deployment:
             child.process.terminate()
             child.kill_at = now + _KILL_S
         elif child.kill_at is not None and now > child.kill_at and child.process is not None:
-            child.signal(signal.SIGKILL)  # its runs too: their leases pass on
+            _kill_with_children(child.process.pid)
 
     def _wait_for(self, port: int) -> None:
         process = self._children[0].process
@@ -338,6 +346,17 @@ def _code_server(port: int) -> Callable[[], bool]:
         return True
 
     return answers
+
+
+def _kill_with_children(pid: int) -> None:
+    """A process and those that it started itself, but not theirs: of the code server the runs at work go on."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:  # not Linux, or just gone
+        children = []
+    for one in (pid, *map(int, children)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def _comes_true(asked: Callable[[], bool], within_s: float) -> bool:

@@ -89,7 +89,7 @@ def feed_trouble(folder: Path) -> str | None:
         return None
     except OSError as error:
         return _unreadable(shown, folder, error)
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return (
             f"{shown} can be read but not written ({folder}), and the hub takes a file by moving it: "
             f"let the hub's user write there; {_WAITS}"

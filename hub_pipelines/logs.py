@@ -46,7 +46,7 @@ def configure(path: Path, process: str, level: str) -> None:
 def process_name() -> str:
     """This process in the log: as `hub up` named it, `run` for a run's own process, else the command."""
     if multiprocessing.parent_process() is not None:
-        return "run"  # Dagster spawns one for each run
+        return "run"  # Dagster spawns one for each
     words = [Path(sys.argv[0]).stem, *sys.argv[1:2]]
     command = words[-1] if words[0] in {"hub", "__main__"} else words[0]
     return os.environ.get("HUB_PROCESS") or re.sub(r"\W+", "-", command) or "python"
@@ -186,7 +186,8 @@ _UVICORN = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):\s+(.*)")
 _TRACE = re.compile(r"(Traceback \(most recent|Stack Trace:|The above exception|During handling of)")
 _ROUTINE = re.compile(
     r"dagster\.daemon\.SensorDaemon: (Checking for|Sensor \S+ skipped|Creating new run|Launching run|Completed launch)"
-    r"|dagster\.daemon\.QueuedRunCoordinatorDaemon: (Priority sorting|Launched \d+ runs)"
+    r"|dagster\.daemon\.QueuedRunCoordinatorDaemon: (Priority sorting|Launched \d+ runs|\d+ runs are currently)"
+    r"|dagster\.daemon\.MonitoringDaemon: (Collected|Checking)"
     r"|dagster: \w+ - "  # what sensors and runs tell Dagster's page; the hub logs what happened itself
 )
 """Informing lines that would bury the others."""

@@ -24,7 +24,7 @@ from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
-from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
+from hub_pipelines.ledger.snapshots.model import Day, Draft, NotInShape, Snapshot
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.expectations import Expected, History, Surroundings, frame_column, run_suites
 from hub_pipelines.validate.model import RecordType
@@ -39,15 +39,20 @@ _REASONS_SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class EntryCount:
-    """Entries of a campus-day, each figure from its own source."""
+    """Entries of a campus-day, each figure from its own source.
+
+    `in_postings` is what the postings tell of which the journal has entries, `counted` what all of the day's postings
+    counted as they posted: a posting whose entries are all gone is missing in the one and not in the other.
+    """
 
     in_journal: int
     in_postings: int
+    counted: int
     in_snapshot: int
 
     @property
     def balanced(self) -> bool:
-        return self.in_journal == self.in_postings == self.in_snapshot
+        return self.in_journal == self.in_postings == self.counted == self.in_snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Outcome:
     """What became of one record type's campus-day.
 
     `published`: the file is new or changed; `confirmed`: it is published already, with the same content; `blocked`:
-    what was published before stays; `overtaken`: another run published a newer version meanwhile.
+    what was published before stays; `overtaken`: another run judged a newer version meanwhile.
     """
 
     record_type: str
@@ -80,11 +85,12 @@ def due(hub: Hub, *, at_rest: bool = True) -> list[Day]:
     limits = hub.settings.ledger
     with hub.db.read() as tx:
         new = [one for one in snapshots.unjudged(tx) if _has_a_partition(hub, one)]
+        if not new or not at_rest:
+            return new
+        oldest = min(snapshots.waiting_since(tx, one) for one in new)
         now = database_now(tx)
-    if not new or not at_rest:
-        return new
     quiet = now - max(one.changed_at for one in new) >= timedelta(seconds=limits.quiet_s)
-    waited = now - min(one.changed_at for one in new) >= timedelta(seconds=limits.at_latest_s)
+    waited = now - oldest >= timedelta(seconds=limits.at_latest_s)
     return new if quiet or waited else []
 
 
@@ -125,10 +131,13 @@ def _publish_record(hub: Hub, record: RecordType, day: Day, actor: str, from_arc
         with hub.db.read() as tx:
             # asked again inside: entries and version must be of one moment
             day = snapshots.find_day(tx, day.ledger, day.campus, day.ledger_date) or day
-            draft = files.write(snapshots.entries(tx, day.ledger, day.campus, day.ledger_date), record, place)
+            draft, misshapen = _fold(tx, record, day, place)
             counts = _count(tx, day, draft)
-        expected = _judge(hub, record, day, files.frame(place, record))
-        fault = _miscount(day, draft, _published_before(hub, day), counts)
+        if misshapen is None:
+            expected = _judge(hub, record, day, files.frame(place, record))
+            fault = _miscount(day, draft, _published_before(hub, day), counts)
+        else:
+            expected, fault = (_not_in_shape(misshapen),), None
         reason = fault or _broken_contract(expected)
         state = _settle(hub, day, draft, path, reason, actor)
     _tell(record, day, draft, state, reason)
@@ -148,13 +157,38 @@ def _publish_record(hub: Hub, record: RecordType, day: Day, actor: str, from_arc
     )
 
 
+def _fold(tx: Transaction, record: RecordType, day: Day, place: Path) -> tuple[Draft, NotInShape | None]:
+    """The day's entries as a draft; an empty one when an entry can't be kept in the columns of its contract."""
+    try:
+        return files.write(snapshots.entries(tx, day.ledger, day.campus, day.ledger_date), record, place), None
+    except NotInShape as error:
+        return Draft(place, day.entries, "", ""), error
+
+
+def _not_in_shape(error: NotInShape) -> Expected:
+    return Expected(
+        suite="contract",
+        expectation="expect_column_values_to_be_of_type",
+        column=error.column,
+        severity="block",
+        success=False,
+        judged=True,
+        observed=error.value,
+        unexpected_count=1,
+        unexpected_percent=None,
+        examples=(error.value,),
+        sentence=str(error),
+    )
+
+
 def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
     place = (day.ledger, day.campus, day.ledger_date)
     postings = [ledgers.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
     return EntryCount(
         in_journal=snapshots.count_entries(tx, *place),
         in_postings=sum(one.posted for one in postings if one is not None),
-        in_snapshot=files.count_rows(draft.path),
+        counted=day.entries,
+        in_snapshot=files.count_rows(draft.path) if draft.content_digest else 0,
     )
 
 
@@ -192,7 +226,7 @@ def _miscount(day: Day, draft: Draft, before: Snapshot | None, counts: EntryCoun
         return None
     return (
         f"The journal has {counts.in_journal} entries of this day, its postings tell of {counts.in_postings}, "
-        f"and the snapshot holds {counts.in_snapshot}."
+        f"{counts.counted} were counted as they posted, and the snapshot holds {counts.in_snapshot}."
     )
 
 
@@ -208,11 +242,12 @@ def _settle(
     _sync(draft.path)
     with hub.db.write() as tx:
         now = snapshots.lock(tx, day)
-        if now.version > day.version:
+        if max(now.version, now.judged_version) > day.version:
             return "overtaken"
         if reason is not None:
             snapshots.record_blocked(tx, day, reason)
-            audit.append(tx, _event(day, actor, "ledger:blocked", {"reason": reason}))
+            if (now.judged_version, now.blocked) != (day.version, reason):
+                audit.append(tx, _event(day, actor, "ledger:blocked", {"reason": reason}))
             return "blocked"
         unchanged = (now.version, now.content_digest) == (day.version, draft.content_digest)
         draft.path.replace(path)

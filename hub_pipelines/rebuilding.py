@@ -56,10 +56,10 @@ class _Record:
 
 @dataclass(slots=True)
 class _Again:
-    """A posting as it comes out now: the digest over its entries, and each entry's by row for the comparison."""
+    """A posting as it comes out now: the digest over its entries, and by row that of the values and of the entry."""
 
     digest: Any = field(default_factory=hashlib.sha256)
-    rows: dict[int, str] = field(default_factory=dict)
+    rows: dict[int, tuple[str, bytes]] = field(default_factory=dict)
 
 
 def reproduce(hub: Hub, record: RecordType, campus: str, day: date) -> Reproduction:
@@ -95,7 +95,9 @@ def _compare(
     hub.keys.verify(current.envelope)
     hub.archive.verify(current.envelope.content_digest)
     again = _post_again(hub, record, day, current, kept)
-    if again.digest.hexdigest() == kept.rows_digest:
+    with hub.db.read() as tx:
+        written = ledgers.digest_of_entries(tx, request_id, revision)
+    if again.digest.hexdigest() == kept.rows_digest == written:
         return len(again.rows), []
     return len(again.rows), _differences(hub, request_id, revision, again)
 
@@ -138,8 +140,9 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         with hub.db.read() as tx:
             heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
         for entry in ledgers.changes(batch, origin, chunk, heads):
-            again.digest.update(ledgers.entry_digest(entry))
-            again.rows[entry["row_no"]] = entry["digest"]
+            digest = ledgers.entry_digest(entry)
+            again.digest.update(digest)
+            again.rows[entry["row_no"]] = (entry["digest"], digest)
     return again
 
 
@@ -164,6 +167,8 @@ def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> lis
             told.append(f"{request_id} row {row_no}: it is in the journal and no longer follows from the file")
         elif row_no not in written:
             told.append(f"{request_id} row {row_no}: it follows from the file and is not in the journal")
-        elif written[row_no] != again.rows[row_no]:
+        elif written[row_no][0] != again.rows[row_no][0]:
             told.append(f"{request_id} row {row_no}: the journal holds other values than the file gives now")
-    return told or [f"{request_id}: its entries have the same values and differ in what surrounds them"]
+        elif written[row_no] != again.rows[row_no]:
+            told.append(f"{request_id} row {row_no}: the journal holds the same values with another place or origin")
+    return told or [f"{request_id}: its entries follow from the file and are not what the audit log tells of them"]

@@ -6,15 +6,15 @@
 import hashlib
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select, update
 
 from hub_pipelines import settings
 from hub_pipelines.audit import store as audit
-from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
@@ -75,6 +75,22 @@ def open_test_hub(home: Path, database_url: str, *, lease_s: float = 5.0, max_at
         processing=replace(hub.processing, policy=quick),
         drop_folder=replace(hub.drop_folder, sleep=lambda _seconds: None),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _CampusOn(Campus):
+    today: date
+
+    def day_of(self, _moment: datetime) -> date:
+        return self.today
+
+
+def on_day(hub: Hub, day: date) -> Hub:
+    """The same hub with the campuses' calendars at a day: what it posts has this ledger_date."""
+    campuses: dict[str, Campus] = {
+        one.name: _CampusOn(one.name, one.time_zone, day) for one in hub.processing.campuses.values()
+    }
+    return replace(hub, processing=replace(hub.processing, campuses=campuses))
 
 
 # ---- files

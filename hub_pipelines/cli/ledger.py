@@ -60,9 +60,12 @@ def _rows(hub: "Hub", kind: "RecordType", campus: str, day: date | None) -> Iter
     from hub_pipelines.ledger.store import current_rows
 
     name = ledger_name(kind.name, campus, shared=kind.shared)
-    for row in hub.snapshots.state(kind, campus, day) if day else current_rows(hub.db, name):
-        if not kind.shared or row.values.get("campus") == campus:
-            yield {**row.values, "request_id": row.request_id, "posted_at": row.posted_at.isoformat()}
+    state = hub.snapshots.state(kind, campus, day) if day else current_rows(hub.db, name)
+    return (
+        {**row.values, "request_id": row.request_id, "posted_at": row.posted_at.isoformat()}
+        for row in state
+        if not kind.shared or row.values.get("campus") == campus
+    )
 
 
 def _safe_cell(value: object) -> object:

@@ -126,7 +126,7 @@ class Runner:
         while first <= last:
             end = min(last, first + timedelta(days=_DAYS_PER_RUN - 1))
             tags = {FROM_ARCHIVE_TAG: "true", **range_tags(f"{campus}|{first}", f"{campus}|{end}")}
-            result = self._run_ledgers([dg.AssetKey(ledger_name_of(feed))], tags)
+            result = self.run_ledgers([dg.AssetKey(ledger_name_of(feed))], tags)
             yield _span(first, end, result)
             first = end + timedelta(days=1)
 
@@ -144,7 +144,8 @@ class Runner:
                 time.sleep(_POLL_S)
         return False
 
-    def _run_ledgers(self, assets: list[dg.AssetKey], tags: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+    def run_ledgers(self, assets: list[dg.AssetKey], tags: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+        """A run of ledger assets over the campus-days that the tags name."""
         return self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             instance=self.instance,
             asset_selection=assets,
@@ -160,7 +161,7 @@ class Runner:
             return True
         request = fold_request(days, self.hub.settings, "drain")
         progress(f"ledgers: {len(days)} campus-days to publish")
-        result = self._run_ledgers(list(request.asset_selection or []), request.tags)
+        result = self.run_ledgers(list(request.asset_selection or []), request.tags)
         return result.success
 
     def _drain_once(self, campus: str, progress: Callable[[str], None]) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
     from hub_pipelines.ledger.snapshots.model import Day
     from hub_pipelines.publishing import Outcome
+    from hub_pipelines.validate.expectations import Expected
 
 FROM_ARCHIVE_TAG = "hub/from_archive"
 ONLY_NEW_TAG = "hub/only_new"
@@ -35,6 +36,7 @@ _PARTITION_TAG = "dagster/partition/"
 
 _INTERVAL_S = 10
 _LONGEST_PAUSE_S = 3_600
+_LINES_SHOWN = 50
 
 CONTRACT = "values_meet_the_contract"
 VOLUME = "volume_is_usual"
@@ -130,21 +132,24 @@ _SUITES = {CONTRACT: "contract", VOLUME: "volume", REFERENCES: "references"}
 
 
 def _of_suite(check: str, outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
-    judged = [(one, found) for one in outcomes for found in one.expected if found.suite == _SUITES[check]]
-    failed = [(one, found) for one, found in judged if not found.success]
-    lines = [
-        {
-            "campus and day": f"{one.campus} {one.ledger_date}",
-            "record type": one.record_type,
-            "column": found.column,
-            "what": found.sentence,
-            "rows": found.unexpected_count,
-            "for example": ", ".join(found.examples),
-        }
-        for one, found in failed
-    ]
+    found = [(one, expected) for one in outcomes for expected in one.expected if expected.suite == _SUITES[check]]
+    failed = [_line(one, expected) for one, expected in found if not expected.success]
+    unjudged = [_line(one, expected) for one, expected in found if not expected.judged]
+    facts: dict[str, Any] = {"expectations": len(found) - len(unjudged)}
+    if unjudged:
+        facts["not_judged"] = metadata.records(unjudged[:_LINES_SHOWN])
     severity = dg.AssetCheckSeverity.ERROR if check in _BLOCKING else dg.AssetCheckSeverity.WARN
-    return _result(check, outcomes, lines, severity, {"expectations": len(judged)})
+    return _result(check, outcomes, failed, severity, facts)
+
+
+def _line(one: "Outcome", expected: "Expected") -> Mapping[str, Any]:
+    return {
+        "campus and day": f"{one.campus} {one.ledger_date}",
+        "record type": one.record_type,
+        "column": expected.column,
+        "what": expected.sentence,
+        "rows": expected.unexpected_count,
+    }
 
 
 def _of_counts(outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
@@ -154,6 +159,7 @@ def _of_counts(outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
             "record type": one.record_type,
             "in the journal": one.counts.in_journal,
             "told by postings": one.counts.in_postings,
+            "counted at posting": one.counts.counted,
             "in the snapshot": one.counts.in_snapshot,
             "what": one.blocked,
         }
@@ -172,11 +178,12 @@ def _of_reproduction(outcomes: "Sequence[Outcome]") -> dg.AssetCheckResult:
         for one, found in again
         for text in found.differences
     ]
+    text = None if again else "Not asked: the archive is read again in a backfill only."
     facts = {
         "postings_read_again": sum(found.postings for _, found in again),
         "entries_compared": sum(found.entries for _, found in again),
     }
-    return _result(REPRODUCIBLE, outcomes, lines, dg.AssetCheckSeverity.ERROR, facts)
+    return _result(REPRODUCIBLE, outcomes, lines, dg.AssetCheckSeverity.ERROR, facts, text)
 
 
 def _result(
@@ -185,12 +192,13 @@ def _result(
     lines: Sequence[Mapping[str, Any]],
     severity: dg.AssetCheckSeverity,
     facts: Mapping[str, Any],
+    text: str | None = None,
 ) -> dg.AssetCheckResult:
     judged = sorted({f"{one.campus} {one.ledger_date}" for one in outcomes})
     told: dict[str, Any] = {"campus_days": len(judged), "judged": ", ".join(judged[:50]) or "none had entries", **facts}
     if lines:
-        told["failed"] = metadata.records(lines[:50])
-    return dg.AssetCheckResult(check_name=check, passed=not lines, severity=severity, metadata=told)
+        told["failed"] = metadata.records(lines[:_LINES_SHOWN])
+    return dg.AssetCheckResult(check_name=check, passed=not lines, severity=severity, metadata=told, description=text)
 
 
 def ledgers_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -228,7 +236,7 @@ def _launch(days: "Sequence[Day]", last: dict[str, Any], now: float) -> dict[str
     names = sorted(f"{one.ledger}|{one.campus}|{one.ledger_date}|{one.version}" for one in days)
     what = sha256_hex("\n".join(names).encode())
     tries = int(last["tries"]) + 1 if last.get("what") == what else 1
-    if tries > 1 and now - float(last["at"]) < min(_LONGEST_PAUSE_S, _INTERVAL_S * 2.0**tries):
+    if tries > 1 and now - float(last["at"]) < min(_LONGEST_PAUSE_S, _INTERVAL_S * 2 ** min(tries, 16)):
         return None
     return {"what": what, "tries": tries, "at": now}
 

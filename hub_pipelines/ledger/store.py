@@ -504,12 +504,11 @@ def digest_of_entries(tx: Transaction, request_id: str, revision: int) -> str:
     return digest.hexdigest()
 
 
-def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, str]:
-    """Each journal entry of a posting by its row, as the digest of its values."""
-    query = select(journal.c.row_no, journal.c.digest).where(
-        journal.c.request_id == request_id, journal.c.revision == revision
-    )
-    return {row.row_no: row.digest for row in tx.execute(query)}
+def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, tuple[str, bytes]]:
+    """Each journal entry of a posting by its row: the digests of its values and of all of it, as it is now."""
+    query = select(journal).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    rows = tx.execute(query, execution_options={"yield_per": 2000}).mappings()
+    return {row["row_no"]: (sha256_hex(row["values"].encode("utf-8")), entry_digest(row)) for row in rows}
 
 
 def journal_size(tx: Transaction) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from hub_pipelines.common.clock import utc_now
+from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus
 from hub_pipelines.common.store import Database, Transaction
@@ -27,21 +28,22 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 
 _log = logging.getLogger(__name__)
-LINES_PER_FEED = 200
-LINES_PER_FEED_OF_ALL = 25
 _COUNTED_AT_MOST = 100_000
 _NO_ROWS = Counts(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptIndex:
-    """Writes the pages. Raises OSError when a folder can't be written, but for `refresh`, which logs it."""
+    """Writes the pages. Raises OSError when a folder can't be written and Transient; `refresh` logs them instead."""
 
     db: Database
     root: Path
     campuses: dict[str, Campus]
     page_of: Callable[[Submission], Path]
     page_of_arrival: Callable[[Arrival], Path]
+    lines_per_feed: int = 200
+    lines_per_feed_of_all: int = 25
+    """On the page of all campuses."""
 
     def path(self, campus: str | None = None) -> Path:
         """The page of a campus, or of all."""
@@ -77,8 +79,7 @@ class ReceiptIndex:
         return path
 
     def gather(self, campus: str | None = None) -> Index:
-        """What a page lists; the page of all campuses lists fewer of each feed."""
-        shown = LINES_PER_FEED if campus else LINES_PER_FEED_OF_ALL
+        """What a page tells; the page of all campuses shows fewer lines of each feed, and knows of as many."""
         with self.db.read() as tx:
             feeds = [
                 self._feed(tx, one, feed, self.path(campus).parent)
@@ -91,7 +92,8 @@ class ReceiptIndex:
             written_at=utc_now(),
             time_zone=self._time_zone(campus or feeds[0].campus if feeds else campus),
             attention=tuple(sorted(attention, key=lambda line: line.at, reverse=True)),
-            feeds=tuple(_shortened(feed, shown) for feed in feeds),
+            feeds=tuple(feeds),
+            shown_per_feed=self.lines_per_feed if campus else self.lines_per_feed_of_all,
         )
 
     def _campuses(self) -> list[str]:
@@ -111,14 +113,15 @@ class ReceiptIndex:
     def _tried(self, campus: str | None) -> Path | None:
         try:
             return self.write(campus)
-        except OSError:
+        except (OSError, HubError):
             _log.exception("The index of receipts could not be written; the next tick tries again.")
             return None
 
     def _feed(self, tx: Transaction, campus: str, feed: str, folder: Path) -> FeedIndex:
-        sent = submissions.of_scope(tx, campus, feed, limit=LINES_PER_FEED)
-        waiting = submissions.in_review(tx, campus, feed, limit=LINES_PER_FEED)
-        again = arrivals.unprocessed(tx, campus, feed, limit=LINES_PER_FEED)
+        most = self.lines_per_feed
+        sent = submissions.of_scope(tx, campus, feed, limit=most)
+        waiting = submissions.in_review(tx, campus, feed, limit=most)
+        again = arrivals.unprocessed(tx, campus, feed, limit=most)
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         zone = self._time_zone(campus)
@@ -128,7 +131,7 @@ class ReceiptIndex:
             for one in again
         ]
         lines.sort(key=lambda line: line.at, reverse=True)
-        lines = [*lines[:LINES_PER_FEED], *(line for line in lines[LINES_PER_FEED:] if line.outcome == "in_review")]
+        lines = [*lines[:most], *(line for line in lines[most:] if line.outcome == "in_review")]
         total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)
         return FeedIndex(
             campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
@@ -181,10 +184,6 @@ def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
         yield replace(line, needs_attention=False) if mended else line
         if line.outcome not in {"duplicate", "refused", "conflict"}:
             newer.add(name)
-
-
-def _shortened(feed: FeedIndex, shown: int) -> FeedIndex:
-    return replace(feed, lines=feed.lines[:shown], older=feed.older + max(0, len(feed.lines) - shown))
 
 
 def _link(page: Path, folder: Path) -> str | None:

@@ -92,7 +92,7 @@ class IndexLine:
 
 @dataclass(frozen=True)
 class FeedIndex:
-    """The newest files of a campus and feed, the newest first; `older` are not listed (or `many_older`: and more)."""
+    """The newest files of a campus and feed, the newest first; `older` ones are not among them, or even more."""
 
     campus: str
     feed: str
@@ -103,10 +103,11 @@ class FeedIndex:
 
 @dataclass(frozen=True)
 class Index:
-    """A page that lists receipts: of one campus, or of all when `campus` is None."""
+    """A page that lists receipts: of one campus, or of all when `campus` is None; of each feed the first few lines."""
 
     campus: str | None
     written_at: datetime
     time_zone: str
     attention: tuple[IndexLine, ...]
     feeds: tuple[FeedIndex, ...]
+    shown_per_feed: int

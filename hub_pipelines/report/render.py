@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Counts, Index, IndexLine, Line, Outcome, Receipt
+from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, Line, Outcome, Receipt
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -87,9 +87,18 @@ def to_index_html(index: Index) -> str:
         counts=_outcome_strip(index),
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
         attention_left=max(0, number - _ATTENTION_SHOWN),
-        feeds=[(feed, [_index_row(line) for line in feed.lines]) for feed in index.feeds],
+        feeds=[_feed_section(feed, index.shown_per_feed) for feed in index.feeds],
         shown_time=lambda at: _shown_time(at, index.time_zone),
     )
+
+
+def _feed_section(feed: FeedIndex, shown: int) -> dict[str, object]:
+    left = feed.older + max(0, len(feed.lines) - shown)
+    return {
+        "feed": feed,
+        "rows": [_index_row(line) for line in feed.lines[:shown]],
+        "older": f"{'more than ' if feed.many_older else ''}{left:,}" if left else None,
+    }
 
 
 def _attention_headline(number: int) -> str:
@@ -99,7 +108,7 @@ def _attention_headline(number: int) -> str:
 
 
 def _outcome_strip(index: Index) -> list[tuple[str, str]]:
-    """How the listed files ended, in the order of the words below."""
+    """How the newest files ended, in the order of the words above."""
     found = Counter(_ended(line) for feed in index.feeds for line in feed.lines)
     return [(label, f"{found[label]:,}") for label in dict.fromkeys(_ENDED.values()) if found[label]]
 
@@ -116,9 +125,9 @@ def _index_row(line: IndexLine) -> dict[str, object]:
         "line": line,
         "tone": tone,
         "glyph": _GLYPHS[tone],
-        "headline": headline(line),
-        "when": _shown_time(line.at, line.time_zone),
-        "taken": f"{line.counts.posted + line.counts.unchanged:,}" if line.counts.received else "",
+        "headline": headline(line) if line.outcome != "waiting" or line.headline_reason else "Not finished yet",
+        "when": _short_time(line.at, line.time_zone),
+        "taken": f"{line.counts.posted:,}" if line.counts.received else "",
         "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
     }
 
@@ -283,6 +292,11 @@ def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
 def _shown_time(at: datetime, zone: str) -> str:
     local = _aware(at).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def _short_time(at: datetime, zone: str) -> str:
+    local = _aware(at).astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y, %H:%M %Z}"
 
 
 def _maybe_time(at: datetime | None, zone: str) -> str | None:

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import uuid
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -224,7 +225,7 @@ def _volume_promise(history: History) -> _Promise:
     days = history.entries_per_day
     usual = usual_entries(history)
     if usual is None:
-        unjudged = f"not judged yet: {_counted(len(days), 'day')} of history, {LEAST_HISTORY_DAYS} needed"
+        unjudged = f"not judged yet, with {_counted(len(days), 'day')} of history and {LEAST_HISTORY_DAYS} needed"
         return _Promise("volume", _ROW_COUNT, None, "The number of entries is usual", unjudged=unjudged)
     least, most = usual
     return _Promise(
@@ -327,9 +328,12 @@ def _context() -> Any:
     """Great Expectations' context of this process: nothing on disk, no progress bars, no usage statistics."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
-    import great_expectations
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python's sre_constants
+        import great_expectations
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.NOTSET)  # it sets INFO by itself
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
@@ -356,9 +360,10 @@ def _run_suite(batch: Any, suite: Suite, promises: dict[int, _Promise]) -> Itera
     import great_expectations
 
     expectations = [_expectation(number, promise) for number, promise in promises.items()]
-    outcome = batch.validate(
-        great_expectations.ExpectationSuite(name=suite, expectations=expectations), result_format=_RESULT_FORMAT
-    )
+    suite_of_them = great_expectations.ExpectationSuite(name=suite, expectations=expectations)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This pattern is interpreted as a regular expression, and has match groups")
+        outcome = batch.validate(suite_of_them, result_format=_RESULT_FORMAT)
     for one in outcome.results:  # in an order of its own
         number = one.expectation_config.meta["promise"]
         # when judging breaks, there is no result, and one of two shapes of exception_info

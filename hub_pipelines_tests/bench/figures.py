@@ -45,6 +45,7 @@ def main() -> None:
         "drain": warm_drain,
         "hundred_thousand_rows": hundred_thousand_rows,
         "ten_thousand_files": ten_thousand_files,
+        "ledger_day": ledger_day,
     }
     for name in sys.argv[1:] or known:
         print(json.dumps({"figure": name, **known[name]()}), flush=True)
@@ -152,6 +153,38 @@ def hundred_thousand_rows() -> dict[str, object]:
         return {"rows": json.loads(answer.stdout)["rows"], "seconds": seconds, "peak_mib_of_largest_child": peak}
 
 
+def ledger_day() -> dict[str, object]:
+    """The ledger asset of a campus-day with 100,000 entries, suites included, in processes of their own.
+
+    First as the sensor's run does it, then as a backfill, which also reads the day's file from the archive again.
+    """
+    with _home() as home:
+        hub = _hub_with_registry(100_000)
+        path = home / "large.csv"
+        write_inventory(path, 100_000, salt=1)
+        _post(hub, path, "inventory")
+        today = hub.campuses["north"].day_of(hub.intake.now()).isoformat()
+        tags = f"range_tags('north|{today}', 'north|{today}')"
+        code = (
+            "import dagster as dg; from hub_pipelines.hub import open_hub; "
+            "from hub_pipelines.defs.instance import Runner; from hub_pipelines.defs.ledgers import range_tags; "
+            f"assert Runner(open_hub()).run_ledgers([dg.AssetKey('inventory_ledger')], {tags}).success"
+        )
+        fold = _timed([sys.executable, "-c", code])
+        again = ["backfill", "--campus", "north", "--feed", "inventory", "--from", today, "--to", today]
+        backfill = _timed([sys.executable, "-m", "hub_pipelines.cli", *again])
+    return {"entries": 100_000, "fold": fold, "backfill": backfill}
+
+
+def _timed(command: list[str]) -> dict[str, float]:
+    """Wall seconds and peak memory of a process, from its start to its end."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return {"seconds": time.perf_counter() - started, "peak_mib": usage.ru_maxrss / 1024}
+
+
 def ten_thousand_files() -> dict[str, object]:
     """Ticks of one campus with 10,000 files waiting and 100,000 settled submissions on record."""
     from hub_pipelines.launching import tick
@@ -186,21 +219,25 @@ def _settled_on_record(hub: Hub, count: int) -> None:
 
 
 def _hub_with_registry(tags: int) -> Hub:
-    from hub_pipelines.common.scope import Scope
-    from hub_pipelines.submission.model import Lease
-
     hub = open_hub(load(KNOWN_FEEDS))
     path = hub.settings.home / "registry.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["asset_tag", "po_number", "campus"])
         writer.writerows([f"N-{number:07d}", "PO-100001", "north"] for number in range(1, tags + 1))
-    arrival = hub.submit(path, Scope("north", "procurement"), actor="bench")
+    _post(hub, path, "procurement")
+    return hub
+
+
+def _post(hub: Hub, path: Path, feed: str) -> None:
+    from hub_pipelines.common.scope import Scope
+    from hub_pipelines.submission.model import Lease
+
+    arrival = hub.submit(path, Scope("north", feed), actor="bench")
     lease = hub.processing.begin(str(arrival.request_id), "bench")
     assert isinstance(lease, Lease)
     with hub.processing.attempt(lease):
         hub.processing.post(lease)
-    return hub
 
 
 def write_inventory(path: Path, rows: int, *, salt: int) -> None:

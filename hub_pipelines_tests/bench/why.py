@@ -2,7 +2,8 @@
 
 The home is a new SQLite one, or on PostgreSQL the empty database that HUB_DATABASE_URL names. Each question is asked
 in fresh processes: `seconds` is the whole command as a person waits for it, `inside` from `main` to the answer's end,
-after the interpreter and the command line are loaded. One JSON line for each figure. Nothing here is a test.
+after the interpreter and the command line are loaded; `look_up` is asked in this process and loads nothing. One JSON
+line for each figure. Nothing here is a test.
 """
 
 import json
@@ -28,6 +29,7 @@ from hub_pipelines.intake.service import source_key
 from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger.store import idempotency, journal, ledger, ledger_version, rejection
 from hub_pipelines.submission.store import attempt, submission
+from hub_pipelines.timeline import explain
 from hub_pipelines_tests.bench.figures import _home, _hub_with_registry
 
 COUNT = 100_000
@@ -59,7 +61,7 @@ def main() -> None:
             "nothing": "nothing-of-this-name.csv",
         }
         for kind, argument in asked.items():
-            _say(f"hub why: {kind}", **_asked(argument))
+            _say(f"hub why: {kind}", **_asked(hub, argument))
         _say(
             "loading the hub alone",
             seconds=_median(lambda: _run("from hub_pipelines.cli.output import this_hub; this_hub()")),
@@ -216,14 +218,15 @@ def _insert(tx: Transaction, table: Table, rows: list[dict[str, Any]]) -> None:
     tx.execute(table.insert(), rows)
 
 
-def _asked(argument: str) -> dict[str, object]:
-    """Whole commands, and the same with a clock around `main`; the answer's size in lines."""
+def _asked(hub: Hub, argument: str) -> dict[str, object]:
+    """Whole commands, the same with a clock around `main`, and the look-up alone; the answer's size in lines."""
     command = [sys.executable, "-m", "hub_pipelines.cli", "why", argument]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     code = f"import sys; sys.argv = ['hub', 'why', {argument!r}]; from hub_pipelines.cli import main; main()"
     return {
         "seconds": _median(lambda: _timed(lambda: subprocess.run(command, capture_output=True, check=False))),
         "inside": _median(lambda: _run(code)),
+        "look_up": _median(lambda: _timed(lambda: explain(hub, argument))),
         "lines": len((answer.stdout or answer.stderr).splitlines()),
     }
 

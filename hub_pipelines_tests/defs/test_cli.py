@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from hub_pipelines_tests.defs.conftest import SAMPLES
 
@@ -90,3 +93,62 @@ def test_wrong_usage_and_wrong_names_get_a_clear_answer(home: Path) -> None:
     assert "north, south, west" in answer("submit", file, "--campus", "x", "--feed", "inventory", code=1)["error"]
     assert "not a file" in answer("submit", "nothing.csv", "--campus", "west", "--feed", "inventory", code=1)["error"]
     assert "hub review list" in answer("review", "show", "review-0", code=1)["error"]
+
+
+def test_why_tells_where_a_file_and_a_tag_came_from(home: Path) -> None:
+    assert home.is_dir()
+    submit("west/procurement/registry-west.csv")
+    sent = submit("west/inventory/teaching-lab.csv")
+    by_bytes = answer("why", str(SAMPLES / "west/inventory/teaching-lab.csv"))
+    assert [story["request_id"] for story in by_bytes["stories"]] == [sent["request_id"]]
+    text = hub("why", "teaching-lab.csv").stdout
+    assert "posted to inventory.asset@west as its version 1: 14 rows, 9 posted" in text
+    assert "Now: posted at" in text
+    assert f"receipt {sent['receipt']}" in text
+    tag = hub("why", "wc-0001").stdout
+    assert "== WC-0001 in the ledger inventory.asset@west" in tag
+    assert "first entry by teaching-lab.csv row 2, ledger version 1" in tag
+
+
+def test_why_says_no_when_nothing_is_known_and_needs_a_limit_of_at_least_one(home: Path) -> None:
+    assert home.is_dir()
+    unknown = answer("why", "nothing.csv", code=1)
+    assert unknown["ok"] is False
+    assert "Looked for a request_id" in unknown["notes"][-1]
+    assert answer("why", "nothing.csv", "--limit", "0", code=2)["ok"] is False
+
+
+def test_why_loads_nothing_that_is_slow_to_import() -> None:
+    code = (
+        "import sys; import hub_pipelines.cli, hub_pipelines.timeline; "
+        "print([name for name in ('dagster', 'pandas', 'pyarrow', 'great_expectations') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_report_writes_the_list_of_receipts_and_prints_where_it_is(home: Path) -> None:
+    submit("west/procurement/registry-west.csv")
+    assert hub("report").stdout.strip() == str(home / "receipts" / "index.html")
+    assert hub("report", "--campus", "west", "--no-open").stdout.strip() == str(home / "receipts/west/index.html")
+    assert "registry-west.csv" in (home / "receipts/west/index.html").read_text(encoding="utf-8")
+    assert "north, south, west" in answer("report", "--campus", "x", code=1)["error"]
+
+
+@pytest.mark.parametrize(("more", "opened"), [((), True), (("--no-open",), False)])
+def test_report_opens_the_page_for_somebody_at_a_terminal_with_a_display(
+    home: Path, more: tuple[str, ...], opened: bool
+) -> None:
+    seen = home / "opened"
+    browser = home / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}\n', encoding="utf-8")
+    browser.chmod(0o755)
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "DISPLAY": ":99", "BROWSER": f"{browser} %s"}
+    command = [sys.executable, "-m", "hub_pipelines.cli", "report", *more]
+    subprocess.run(command, stdout=theirs, stderr=theirs, env=environment, timeout=60, check=True)
+    os.close(theirs)
+    os.close(ours)
+    assert seen.exists() is opened
+    if opened:
+        assert seen.read_text(encoding="utf-8").strip() == (home / "receipts/index.html").as_uri()

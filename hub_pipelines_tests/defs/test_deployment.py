@@ -1,18 +1,29 @@
-"""The deployment as its users start it: real webserver, daemon and code server, real HTTP."""
+"""The deployment as its users start it: real webserver, daemon and code server, real HTTP, real signals."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from hub_pipelines.defs.instance import prepare_dagster_home
+from hub_pipelines.deployment import Deployment
+from hub_pipelines.hub import KNOWN_FEEDS, open_hub
+from hub_pipelines.settings import load
+from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
+from hub_pipelines_tests.disks import fill, small_disk
+from hub_pipelines_tests.support import all_submissions, asset, assert_invariants, inventory_csv, procurement_csv
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
 
@@ -69,26 +80,224 @@ def test_the_demo_runs_on_postgresql_for_hub_and_dagster_by_settings_alone(
     assert not (home / "dagster" / "storage").exists()
 
 
-def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None:
-    port = free_port()
-    command = [*HUB, "up", "--read-only", "--json", "--port", str(port)]
+@dataclass(frozen=True)
+class Up:
+    """A running `hub up` on a home, and what is seen of it from outside."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    port: int
+
+    def log(self) -> str:
+        with suppress(FileNotFoundError):
+            return (self.home / "hub.log").read_text(encoding="utf-8")
+        return ""
+
+    def wait_for(self, words: str, *, patience_s: float = 60, times: int = 1) -> None:
+        wait_until(lambda: self.log().count(words) >= times, patience_s, lambda: f"{words!r} in\n{self.log()}")
+
+    def pid_of(self, child: str) -> int:
+        return int(re.findall(rf"started {child} pid=(\d+)", self.log())[-1])
+
+    def children(self) -> list[int]:
+        return [int(pid) for pid in re.findall(r"started \S+ pid=(\d+)", self.log())]
+
+    def serves(self) -> bool:
+        try:
+            return bool(graphql(self.port, "{ version }")["data"]["version"])
+        except (OSError, ValueError):
+            return False
+
+
+@contextmanager
+def hub_up(home: Path, port: int, *options: str) -> Iterator[Up]:
+    """`hub up`, serving; killed afterwards if the test has not ended it."""
+    command = [*HUB, "up", "--json", "--port", str(port), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    up = Up(process, home, port)
     try:
         assert process.stdout is not None
         document = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
         assert document["address"] == f"http://127.0.0.1:{port}"
+        yield up
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+        process.kill()
+        process.communicate()
+
+
+def wait_until(true: Callable[[], bool], patience_s: float, what: Callable[[], str] = lambda: "") -> None:
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline, f"not in {patience_s:.0f} s: {what()}"
+        time.sleep(0.1)
+
+
+def is_alive(pid: int) -> bool:
+    """False for a zombie too: it holds no port and does no work."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def drop(home: Path, name: str, content: bytes, feed: str = "procurement") -> None:
+    (home / "drop" / "north" / feed / name).write_bytes(content)
+
+
+def submissions_in(home: Path) -> list[Submission]:
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    try:
+        return all_submissions(hub)
+    finally:
+        hub.db.dispose()
+
+
+def all_posted(home: Path, number: int) -> Callable[[], bool]:
+    return lambda: [one.state for one in submissions_in(home)] == [State.POSTED] * number
+
+
+def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None:
+    port = free_port()
+    with hub_up(home, port, "--read-only") as up:
         permissions = graphql(port, "{ permissions { permission value } }")["data"]["permissions"]
         granted = {one["permission"] for one in permissions if one["value"]}
         assert "launch_pipeline_execution" not in granted
-        assert home.is_dir()
-    finally:
-        started = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-    assert process.returncode == 0
-    assert time.monotonic() - started < 60
+        children = up.children()
+        assert len(children) == 3
+        assert all(is_alive(pid) for pid in children)
+        up.process.send_signal(signal.SIGTERM)
+        up.process.wait(timeout=60)
+    assert up.process.returncode == 0
+    assert not any(is_alive(pid) for pid in children)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+    assert "hub up stops signal=SIGTERM" in up.log()
+    assert up.log().endswith("hub up has stopped\n")
+    assert "did not stop in time" not in up.log()
+    line = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{12}Z (DEBUG|INFO |WARNING|ERROR) [\w-]+ \S+ .+|    .+)")
+    assert [one for one in up.log().splitlines() if not line.fullmatch(one)] == []
+
+
+@pytest.mark.slow
+def test_each_process_that_is_killed_is_started_again_and_files_go_through(home: Path) -> None:
+    with hub_up(home, free_port()) as up:
+        for number, child in enumerate(("webserver", "code-server", "daemon"), start=1):
+            os.kill(up.pid_of(child), signal.SIGKILL)
+            up.wait_for(f"{child} ended with -9; starting it again in 1 s", patience_s=10)
+            up.wait_for(f"started {child}", times=2, patience_s=10)
+            wait_until(up.serves, 60)
+            drop(home, f"registry-{number}.csv", procurement_csv([f"NC-{number}"]))
+            wait_until(all_posted(home, number), 90, up.log)
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_a_killed_hub_up_takes_its_processes_with_it_and_the_next_one_starts_at_once(home: Path) -> None:
+    port = free_port()
+    with hub_up(home, port) as up:
+        drop(home, "registry.csv", procurement_csv(f"NC-{number}" for number in range(20_000)))
+        up.wait_for(" leased ")
+        children = up.children()
+        up.process.kill()
+        wait_until(lambda: not any(is_alive(pid) for pid in children), 5)
+    started = time.monotonic()
+    with hub_up(home, port) as up:
+        assert time.monotonic() - started < 30
+        drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
+        wait_until(all_posted(home, 2), 120, up.log)
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    assert_invariants(hub)
+
+
+@pytest.mark.slow
+def test_a_run_at_work_is_waited_for_when_hub_up_is_stopped(home: Path) -> None:
+    with hub_up(home, free_port()) as up:
+        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(100_000)), "inventory")
+        up.wait_for(" leased ")
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(60) == 0
+        assert all_posted(home, 1)()
+        assert not any(is_alive(pid) for pid in up.children())
+
+
+@pytest.mark.slow
+def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its_submission_up(home: Path) -> None:
+    toml = home / "hub.toml"
+    toml.write_text(toml.read_text("utf-8").replace("lease_s = 60.0", "lease_s = 6.0"), "utf-8")
+    with hub_up(home, free_port()) as up:
+        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(50_000)), "inventory")
+        up.wait_for(" leased ")
+        (worker,) = runs_at_work(up)
+        os.kill(worker, signal.SIGSTOP)  # so that it can neither finish nor clean up
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(40) == 0
+        assert "code-server did not stop in time" in up.log()
+        assert not is_alive(worker)
+    with hub_up(home, free_port()) as up:
+        up.wait_for("had lost its process; its submission is taken up again")
+        wait_until(all_posted(home, 1), 60, up.log)
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    assert_invariants(hub)
+
+
+def runs_at_work(up: Up) -> list[int]:
+    """The runs' own processes: spawned by the code server, in its process group."""
+    answer = subprocess.run(
+        ["pgrep", "-g", str(up.pid_of("code-server")), "-f", "spawn_main"], capture_output=True, text=True, check=True
+    )
+    return [int(pid) for pid in answer.stdout.split()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deaf", ["webserver", "code-server"])
+def test_a_process_that_lives_and_does_not_answer_is_ended_and_started_again(home: Path, deaf: str) -> None:
+    settings = open_hub(load(KNOWN_FEEDS)).settings
+    prepare_dagster_home(settings)
+    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=3)
+    up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
+    deployment.start()
+    try:
+        until = time.monotonic() + 12  # each has answered by then
+        deployment.run(until=lambda: time.monotonic() > until and up.serves())
+        os.kill(up.pid_of(deaf), signal.SIGSTOP)
+        until = time.monotonic() + 60
+        deployment.run(until=lambda: up.log().count(f"started {deaf}") == 2 or time.monotonic() > until)
+        assert re.search(rf"WARNING \S+ - {deaf} has not answered for \d+ s; ending it", up.log()), up.log()
+        deployment.run(until=lambda: up.serves() or time.monotonic() > until)
+        assert up.serves()
+    finally:
+        deployment.stop()
+    assert not any(is_alive(pid) for pid in up.children())
+
+
+@pytest.mark.slow
+def test_hub_up_lives_through_a_full_disk_and_a_missing_drop_folder_and_goes_on_by_itself(home: Path) -> None:
+    with small_disk(home, "120m"):
+        (home / "hub.toml").write_text(
+            "[campuses.north]\n[campuses.south]\n[limits]\nstable_s = 0.1\nkeep_free_mb = 20\n", "utf-8"
+        )
+        with hub_up(home, free_port()) as up:
+            filler = fill(home)
+            time.sleep(40)
+            assert up.process.poll() is None
+            filler.unlink()
+            drop(home, "registry.csv", procurement_csv(["NC-1"]))
+            wait_until(all_posted(home, 1), 120, up.log)
+            up.wait_for("are to stay free")
+            up.wait_for("over: ")
+            (home / "drop" / "north").rename(home / "away")
+            up.wait_for("ERROR up - drop/north can't be read", patience_s=30)
+            (home / "away").rename(home / "drop" / "north")
+            up.wait_for("over: drop/north can't be read", patience_s=30)
+            drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
+            wait_until(all_posted(home, 2), 60, up.log)
+            up.process.send_signal(signal.SIGTERM)
+            assert up.process.wait(60) == 0
 
 
 def graphql(port: int, query: str) -> dict:

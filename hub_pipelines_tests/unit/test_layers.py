@@ -26,7 +26,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline"),
+    ("launching", "evidence", "timeline", "rebuilding"),
+    ("publishing",),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.ledger.model import LedgerRow
-from hub_pipelines.ledger.snapshots.model import Draft
+from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
 from hub_pipelines.ledger.store import entry_digest
 from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, frame_column
 from hub_pipelines.validate.model import RecordType, Shape
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
     import pyarrow
 
 _ROW_GROUP = 20_000
+_SHOWN_CHARACTERS = 80
+_KINDS = {
+    "text": "text",
+    "integer": "a whole number",
+    "decimal": "a number that its column can hold",
+    "date": "a date",
+}
 _HUB_COLUMNS = (
     "key",
     "version",
@@ -48,7 +55,7 @@ def path_of(folder: Path, record_type: str, campus: str, day: date) -> Path:
 
 
 def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) -> Draft:
-    """Write journal entries, in their order, to `path`. Raises ValueError when one has not its contract's shape."""
+    """Write journal entries, in their order, to `path`. Raises NotInShape when one has not its contract's."""
     import pyarrow.parquet
 
     shapes = record.shapes
@@ -94,16 +101,49 @@ def _table(
 ) -> "pyarrow.Table":
     import pyarrow
 
-    values = [json.loads(entry["values"]) for entry in entries]
+    values = [_values_of(entry) for entry in entries]
     columns = {f"hub_{name}": [entry[name] for entry in entries] for name in _HUB_COLUMNS}
-    columns |= {name: [one.get(name) for one in values] for name in shapes}
     arrays = [
-        pyarrow.array(columns[field.name], pyarrow.string()).cast(field.type)
+        _typed([one.get(field.name) for one in values], field.name, shapes[field.name], field.type, entries)
         if field.name in shapes
         else pyarrow.array(columns[field.name], field.type)
         for field in schema
     ]
     return pyarrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        values = json.loads(entry["values"])
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise NotInShape(None, _shown(entry["values"]), entry["key"], "The row is a JSON object")
+    return values
+
+
+def _typed(
+    cells: Sequence[Any], column: str, shape: Shape, kind: "pyarrow.DataType", entries: Sequence[Mapping[str, Any]]
+) -> "pyarrow.Array":
+    import pyarrow
+
+    def convert(some: Sequence[Any]) -> "pyarrow.Array":
+        return pyarrow.array(some, pyarrow.string()).cast(kind)
+
+    try:
+        return convert(cells)
+    except (pyarrow.ArrowException, ValueError):
+        for cell, entry in zip(cells, entries, strict=True):
+            try:
+                convert([cell])
+            except (pyarrow.ArrowException, ValueError) as error:
+                promise = f'"{column.replace("_", " ")}" is {_KINDS[shape.kind]}'
+                raise NotInShape(column, _shown(cell), entry["key"], promise) from error
+        raise
+
+
+def _shown(value: object) -> str:
+    return str(value)[:_SHOWN_CHARACTERS]
 
 
 def frame(path: Path, record: RecordType) -> "pandas.DataFrame":

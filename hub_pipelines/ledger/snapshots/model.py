@@ -8,6 +8,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from hub_pipelines.common.errors import HubError
+
+
+class NotInShape(HubError):
+    """A journal entry has not its contract's shape, so that no snapshot can hold it; the text names it.
+
+    `column` is the contract's, None when the entry as a whole is at fault.
+    """
+
+    def __init__(self, column: str | None, value: str, key: str, promise: str) -> None:
+        super().__init__(f"{promise}: not true of {value} (item {key}).")
+        self.column = column
+        self.value = value
+
 
 @dataclass(frozen=True, slots=True)
 class Day:

@@ -1,7 +1,7 @@
 """The table of snapshots, and the journal read by campus-day."""
 
 from collections.abc import Collection, Iterator
-from datetime import date
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
@@ -56,6 +56,21 @@ def unjudged(tx: Transaction) -> list[Day]:
         .order_by(ledger_day.c.changed_at)
     )
     return [Day(**row._mapping) for row in tx.execute(query)]
+
+
+def waiting_since(tx: Transaction, day: Day) -> datetime:
+    """When the first of a campus-day's postings that no run has folded yet was posted."""
+    judged = find(tx, day.ledger, day.campus, day.ledger_date)
+    query = (
+        select(journal.c.posted_at)
+        .where(
+            *_is(journal, day.ledger, day.campus, day.ledger_date),
+            journal.c.version > (judged.judged_version if judged else 0),
+        )
+        .order_by(journal.c.version)
+        .limit(1)
+    )
+    return tx.execute(query).scalar() or day.changed_at
 
 
 def unpublished(tx: Transaction, ledger_name: str, upto: date) -> list[Day]:

@@ -377,13 +377,45 @@ def test_a_folder_deep_in_nobodys_folder_is_refused_not_searched(small_hub: Smal
     assert (deep / "lost.csv").exists()
 
 
-@pytest.mark.parametrize("gone", ["north/inventory", "north", ""])
-def test_a_folder_that_was_removed_is_no_crash(small_hub: SmallHub, gone: str) -> None:
-    (small_hub.folder("north", "procurement") / "reg.csv").write_bytes(b"x")
+@pytest.mark.parametrize(("gone", "told_by"), [("north", ["north"]), ("", ["north", "south", "west"])])
+def test_a_folder_that_was_removed_is_a_trouble_of_those_who_need_it(
+    small_hub: SmallHub, gone: str, told_by: list[str]
+) -> None:
     shutil.rmtree(small_hub.hub.settings.drop / gone)
-    for campus in small_hub.hub.drop_folder.scopes():
-        assert small_hub.take(campus).troubles == ()
+    troubled = [campus for campus in small_hub.hub.drop_folder.scopes() if small_hub.take(campus).troubles]
+    assert sorted(troubled) == told_by
     assert small_hub.hub.drop_folder.waiting("north") == 0
+
+
+def test_a_feeds_folder_that_was_removed_is_made_again_and_taken_from(small_hub: SmallHub) -> None:
+    (small_hub.folder("north", "procurement") / "reg.csv").write_bytes(b"x")
+    shutil.rmtree(small_hub.inbox)
+    scan = small_hub.take()
+    assert ([one.source_name for one in scan.arrivals], scan.troubles) == (["reg.csv"], ())
+    (small_hub.inbox / "lab.csv").write_bytes(b"y")
+    assert small_hub.outcomes() == [("lab.csv", "received")]
+    assert "made the missing drop folder again" in small_hub.hub.settings.log_path.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_holds_up_no_other(small_hub: SmallHub) -> None:
+    (small_hub.folder("north", "procurement") / "reg.csv").write_bytes(b"x")
+    small_hub.inbox.chmod(0)
+    try:
+        scan = small_hub.take()
+    finally:
+        small_hub.inbox.chmod(0o755)
+    assert [one.source_name for one in scan.arrivals] == ["reg.csv"]
+    assert "drop/north/inventory can't be read" in scan.troubles[0]
+
+
+def test_a_file_in_place_of_a_feeds_folder_is_a_trouble_of_that_feed(small_hub: SmallHub) -> None:
+    (small_hub.folder("north", "procurement") / "reg.csv").write_bytes(b"x")
+    small_hub.inbox.rmdir()
+    small_hub.inbox.write_bytes(b"a file where a folder should be")
+    scan = small_hub.take()
+    assert [one.source_name for one in scan.arrivals] == ["reg.csv"]
+    assert "drop/north/inventory can't be read: Not a directory" in scan.troubles[0]
 
 
 def test_a_folder_that_is_removed_between_the_looks_is_no_crash(small_hub: SmallHub) -> None:

@@ -79,6 +79,12 @@ def test_the_environment_wins_over_the_file(load_with: Load) -> None:
     assert (settings.database_url, settings.dagster_database_url) == ("sqlite:////b.db", "postgresql+psycopg2://b/b")
 
 
+def test_the_logs_level_and_place_are_known_without_a_word_in_the_file(load_with: Load, home: Path) -> None:
+    settings = load_with(NORTH)
+    assert (settings.log_level, settings.log_path) == ("info", home / "hub.log")
+    assert load_with(NORTH + '[log]\nlevel = "debug"\n').log_level == "debug"
+
+
 def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> None:
     assert load_with(NORTH + '[feeds]\nenabled = ["inventory", "procurement"]\n').feeds == KNOWN_FEEDS
 
@@ -98,6 +104,9 @@ def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> 
         (NORTH + '[limits]\nlease_s = "long"\n', "limits.lease_s", "valid number"),
         (NORTH + "[limits]\nlease_s = nan\n", "limits.lease_s", "Correct or remove"),
         (NORTH + "[limits]\nmax_attempts = 0\n", "limits.max_attempts", "greater than or equal to 1"),
+        (NORTH + "[limits]\nkeep_free_mb = -1\n", "limits.keep_free_mb", "greater than or equal to 0"),
+        (NORTH + '[log]\nlevel = "loud"\n', "log.level", "'debug', 'info', 'warning' or 'error'"),
+        (NORTH + '[log]\nfile = "x"\n', "log.file", "Correct or remove"),
         (NORTH + 'time_zone = "Mars/Olympus"\n', "campuses.north.time_zone", "America/New_York"),
         (NORTH + 'time_zone = ""\n', "campuses.north.time_zone", "America/New_York"),
         (NORTH + 'time_zone = "../../etc/passwd"\n', "campuses.north.time_zone", "America/New_York"),
