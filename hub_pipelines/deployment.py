@@ -106,6 +106,7 @@ class Deployment:
     _standing: Standing = field(default_factory=lambda: Standing(_log, logging.ERROR))
     _looked_at: float = 0.0
     _stopped_by: str | None = None
+    _lost_runs: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -121,7 +122,7 @@ class Deployment:
         code_port = _free_port()
         self._children = self._three(code_port)
         self._start_looking()
-        self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
+        self._lost_runs = self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
         self._spawn(self._children[0])
         self._wait_for(code_port)
         for child in self._children[1:]:
@@ -147,6 +148,8 @@ class Deployment:
         while not self._stopping.wait(0.5) and not until():
             for child in self._children:
                 self._look_after(child)
+            if self._lost_runs is not None and self._lost_runs.poll() is not None:
+                self._lost_runs = None
             self._look_after_the_looking()
             rotate(self.settings.log_path)
 

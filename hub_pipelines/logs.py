@@ -5,7 +5,7 @@
 Time, level, process, the submission at work (or `-`), what happened. Further lines of an event, such as
 those of a traceback, are indented. Belongs here: the form of a line, the file and its rotation, and
 how a child's output is read. Not here: what is worth a line. Logging never fails its caller: lines that
-can't be written are counted and the count is told once the file can be written again.
+can't be written are counted; the count, and the process's own last warnings among them, follow when it can.
 """
 
 import json
@@ -16,6 +16,7 @@ import re
 import select
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -28,6 +29,7 @@ KEPT = 3
 _READ_BYTES = 1 << 16
 _PAUSE_S = 0.2
 _EVENT_LINES = 500
+_KEPT_LINES = 50
 
 _request: ContextVar[str] = ContextVar("hub_request_id", default="-")
 
@@ -100,7 +102,8 @@ class HubLog(logging.Handler):
         super().__init__()
         self._path, self._process = path, process
         self._handle = -1
-        self._lost, self._why, self._torn = 0, "", False
+        self._lost, self._why = 0, ""
+        self._kept: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -108,7 +111,8 @@ class HubLog(logging.Handler):
         except (TypeError, ValueError):
             self.handleError(record)
             return
-        self._append(text)
+        if not self._append(text) and record.levelno >= logging.WARNING and not hasattr(record, "hub_process"):
+            self._kept.append(text)
 
     def close(self) -> None:
         with self.lock or threading.RLock():
@@ -124,18 +128,24 @@ class HubLog(logging.Handler):
         process = getattr(record, "hub_process", self._process)
         return event(record.created, record.levelname, process, _request.get(), text)
 
-    def _append(self, text: str) -> None:
+    def _append(self, text: str) -> bool:
         if self._lost:
             told = f"{self._lost} lines could not be written here ({self._why})"
-            text = event(datetime.now(UTC).timestamp(), "WARNING", self._process, "-", told) + text
-        data = (b"\n" if self._torn else b"") + text.encode("utf-8", "backslashreplace")
+            now = event(datetime.now(UTC).timestamp(), "WARNING", self._process, "-", told)
+            text = "".join([*self._kept, now, text])
+        data = text.encode("utf-8", "backslashreplace")
         try:
-            written = os.write(self._opened(), data)
+            handle = self._opened()
+            written = os.write(handle, data if _ends_in_a_line(handle) else b"\n" + data)
         except OSError as error:
             self._lost, self._why = self._lost + 1, error.strerror or type(error).__name__
-            return
-        self._torn = written < len(data)
-        self._lost, self._why = (self._lost + 1, "no space left") if self._torn else (0, "")
+            return False
+        if written < len(data):
+            self._lost, self._why = self._lost + 1, "no space left"
+            return False
+        self._lost, self._why = 0, ""
+        self._kept.clear()
+        return True
 
     def _opened(self) -> int:
         """The file now at the path; one that was rotated away is let go."""
@@ -145,8 +155,14 @@ class HubLog(logging.Handler):
                     return self._handle
             os.close(self._handle)
             self._handle = -1
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         return self._handle
+
+
+def _ends_in_a_line(handle: int) -> bool:
+    """False when a full disk cut somebody's last line short."""
+    size = os.fstat(handle).st_size
+    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
 
 
 def event(at: float, level: str, process: str, request_id: str, text: str) -> str:
@@ -240,7 +256,7 @@ class Output:
             else:
                 self._event.append(line)
             self._in_trace = True
-        elif self._in_trace or line[0].isspace():
+        elif self._in_trace or line[0].isspace() or (self._event and self._level >= logging.WARNING):
             self._event.append(line)
         else:
             self._begin("INFO", line)

@@ -41,7 +41,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.validate.model import Feed, Unreadable, Verdict
+from hub_pipelines.validate.model import Feed, Registry, Unreadable, Verdict
 from hub_pipelines.validate.readers import Table, open_table
 from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
@@ -220,9 +220,7 @@ class Processing:
         registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
         with self.open_archived(current, feed) as table:
-            verdicts = validate(
-                table, feed, campus=current.envelope.campus, campuses=tuple(self.campuses), registry=registry
-            )
+            verdicts = self.judge(table, current, registry)
             description = describe(table, feed, registry)
             handle = stage(_each(verdicts, alive), self.staged, description)
         record = feed.record_type(str(description["record_type"]))
@@ -237,6 +235,18 @@ class Processing:
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle
+
+    def judge(self, table: Table, current: Submission, registry: Registry) -> Iterator[Verdict]:
+        """The verdict on each row of a submission's table, under its campus and these versions of all else."""
+        campus = self.campuses[current.envelope.campus]
+        return validate(
+            table,
+            self._feed(current),
+            campus=campus.name,
+            campuses=tuple(self.campuses),
+            registry=registry,
+            time_zone=campus.time_zone,
+        )
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
         """The first problems of a staged submission, each with its row."""

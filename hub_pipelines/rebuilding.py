@@ -22,7 +22,6 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.validate.model import AcceptedRow, RecordType
-from hub_pipelines.validate.service import validate
 from hub_pipelines.validate.staging import StagedRow, canonical_json
 
 _CHUNK_ROWS = 5_000
@@ -150,10 +149,7 @@ def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[Sta
     feed = hub.feeds[current.envelope.feed]
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
     with hub.processing.open_archived(current, feed) as table:
-        verdicts = validate(
-            table, feed, campus=current.envelope.campus, campuses=tuple(hub.campuses), registry=registry
-        )
-        for verdict in verdicts:
+        for verdict in hub.processing.judge(table, current, registry):
             if isinstance(verdict, AcceptedRow):
                 yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
 

@@ -33,7 +33,7 @@ time_zone = "America/New_York"
 time_zone = "America/Los_Angeles"
 
 [feeds]
-enabled = ["procurement", "inventory"]
+enabled = ["procurement", "inventory", "hazmat", "grants"]
 
 # a feed of a campus is late when nothing has come for so long; [campuses.north.freshness.grants] is for one campus
 [freshness.procurement]
@@ -118,7 +118,7 @@ class CampusSettings(_Strict):
 
 
 class FeedSettings(_Strict):
-    enabled: list[str] = ["procurement", "inventory"]
+    enabled: list[str] = ["procurement", "inventory", "hazmat", "grants"]
 
 
 class Limits(_Strict):

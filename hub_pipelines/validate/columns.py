@@ -12,6 +12,12 @@ from dataclasses import dataclass
 
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 
+# headings that say little: where another one means the same column, they give way to it
+_VAGUE_HEADINGS = """
+    id, name, description, item, product, material, chemical, reagent, manufacturer, brand, company, vendor, room, lab,
+    laboratory, pi, owner, department, funding agency, type, note, notes, remark, remarks, comment, comments
+"""
+_VAGUE = frozenset(_VAGUE_HEADINGS.strip().replace("\n    ", " ").split(", "))
 _SEPARATORS = re.compile(r"[\s_\-‐‑‒–—/.]+")
 
 
@@ -49,17 +55,40 @@ class ColumnMap:
 
 
 def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
-    """The record type whose columns the header names best. Raises Unreadable when two fit equally well.
+    """The record type whose columns the header names best. Raises Unreadable when it is not clear which that is.
 
     When none fits, the one that lacks the fewest columns is given, for its missing columns to be told.
     """
-    ranked = sorted(feed.record_types, key=lambda one: _fit(header, one), reverse=True)
-    if len(ranked) > 1 and _fit(header, ranked[0]) == _fit(header, ranked[1]) and not _missing(header, ranked[0]):
-        raise Unreadable(
-            f"The columns fit both a {ranked[0].title} and a {ranked[1].title}.",
-            f"Remove the columns that belong to only one of them, or send two files. {_needs(feed)}",
-        )
-    return ranked[0]
+    best, *others = sorted(feed.record_types, key=lambda one: _fit(header, one), reverse=True)
+    if _missing(header, best):
+        return best
+    for other in others:
+        if _fit(header, best) == _fit(header, other):
+            raise Unreadable(
+                f"The columns fit both {_a(best)} and {_a(other)}.",
+                f"Remove the columns that belong to only one of them, or send two files. {_needs(feed)}",
+            )
+        # a list that lacks one column must not be taken for something else because it happens to have enough for that
+        if len(_named(header, other)) > len(_named(header, best)):
+            raise _rather(header, best, other)
+    return best
+
+
+def _rather(header: Sequence[str], best: RecordType, other: RecordType) -> Unreadable:
+    missing = ", ".join(_missing(header, other))
+    foreign = [text.strip() for text in header if _is_of(text, other) and not _is_of(text, best)]
+    return Unreadable(
+        f"The columns would do for {_a(best)}, but most are those of {_a(other)}, which also needs: {missing}.",
+        f"If it is {_a(other)}, add the missing columns. If it is {_a(best)}, remove or rename: {', '.join(foreign)}.",
+    )
+
+
+def _is_of(text: str, record: RecordType) -> bool:
+    return normalise_header(text) in record.aliases
+
+
+def _a(record: RecordType) -> str:
+    return f"an {record.title}" if record.title[0] in "aeiou" else f"a {record.title}"
 
 
 def _fit(header: Sequence[str], record: RecordType) -> tuple[float, int]:
@@ -89,11 +118,32 @@ def map_columns(header: Sequence[str], feed: Feed) -> ColumnMap:
         if column is None:
             unknown.append((position, _unique(text.strip() or f"Column {column_letters(position)}", taken)))
         elif column in positions:
-            raise _twice(column, header[positions[column]], positions[column], text, position)
+            first = positions[column]
+            chosen = _clearer(record, column, header[first], text)
+            if chosen is None:
+                raise _twice(column, header[first], first, text, position)
+            positions[column], other = (position, first) if chosen == text else (first, position)
+            unknown.append((other, _unique(header[other].strip(), taken)))
         else:
             positions[column] = position
     _require_columns(feed, record, positions, [name for _, name in unknown])
     return ColumnMap(record, positions, tuple(unknown))
+
+
+def _clearer(record: RecordType, column: str, first: str, second: str) -> str | None:
+    """Of two headings for one column the one that says more; None when that is neither."""
+    clear = [text for text in (first, second) if not _is_vague(text, column)]
+    if len(clear) == 1:
+        return clear[0]
+    if clear or normalise_header(first) == normalise_header(second):
+        return None
+    order = list(record.aliases)
+    return min(first, second, key=lambda text: order.index(normalise_header(text)))
+
+
+def _is_vague(text: str, column: str) -> bool:
+    form = normalise_header(text)
+    return form in _VAGUE and form != normalise_header(column)
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -119,7 +169,7 @@ def _require_columns(feed: Feed, record: RecordType, positions: dict[str, int], 
         return
     described = "; ".join(_missing_text(column, record, others) for column in missing)
     noun = "a required column" if len(missing) == 1 else f"{len(missing)} required columns"
-    of_what = f" of a {record.title}" if len(feed.record_types) > 1 else ""
+    of_what = f" of {_a(record)}" if len(feed.record_types) > 1 else ""
     raise Unreadable(
         f"The file lacks {noun}{of_what}: {described}.",
         f"Add or rename the missing column headers ({', '.join(missing)}) and send the file again. {_needs(feed)}",
@@ -128,7 +178,7 @@ def _require_columns(feed: Feed, record: RecordType, positions: dict[str, int], 
 
 def _needs(feed: Feed) -> str:
     """The required columns of each record type, in a sentence each."""
-    return " ".join(f"The header row of a {one.title} needs: {', '.join(one.required)}." for one in feed.record_types)
+    return " ".join(f"The header row of {_a(one)} needs: {', '.join(one.required)}." for one in feed.record_types)
 
 
 def _missing_text(column: str, record: RecordType, others: list[str]) -> str:

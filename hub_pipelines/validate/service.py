@@ -44,11 +44,20 @@ class _Judged:
 
 
 def validate(
-    table: Table, feed: Feed, *, campus: str, campuses: Collection[str], registry: Registry
+    table: Table,
+    feed: Feed,
+    *,
+    campus: str,
+    campuses: Collection[str],
+    registry: Registry,
+    time_zone: str | None = None,
 ) -> Iterator[AcceptedRow | RejectedRow]:
-    """One verdict per row, in the file's order. Raises Unreadable before the first one if columns are missing."""
+    """One verdict per row, in the file's order. Raises Unreadable before the first one if columns are missing.
+
+    `time_zone` (IANA) is the campus's: a time of day written without a zone is taken in it, or refused without it.
+    """
     columns = map_columns(table.header, feed)
-    rows = _RowCheck(columns, len(table.header), campus_names(campuses))
+    rows = _RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
     return _verdicts(table, rows, columns.record, campus, registry)
 
 
@@ -131,7 +140,7 @@ class _TagColumn:
 class _RowCheck:
     """The checks that need nothing but the row."""
 
-    def __init__(self, columns: ColumnMap, width: int, context: dict[str, dict[str, str]]) -> None:
+    def __init__(self, columns: ColumnMap, width: int, context: dict[str, object]) -> None:
         record = columns.record
         self._validate = record.row_model.model_validate
         self._key_of = record.key_of
@@ -179,8 +188,12 @@ def _is_blank(cell: Cell) -> bool:
 
 
 def _problem(found: ErrorDetails) -> Problem:
-    suggestion = found.get("ctx", {}).get("suggestion")
-    return Problem(found["type"], str(found["loc"][0]), shown(found["input"]), found["msg"], suggestion)
+    context = found.get("ctx", {})
+    # a whole row's problem (of a model's validator) comes without a place and with the row as its input
+    place = found["loc"][0] if found["loc"] else context.get("column")
+    cell = found["input"] if found["loc"] else context.get("value")
+    column = None if place is None else str(place)
+    return Problem(found["type"], column, shown(cell), found["msg"], context.get("suggestion"))
 
 
 class _TagCheck:

@@ -1,4 +1,4 @@
-"""kill -9 at every moment of publishing: a reader finds the old or the new snapshot, and the next run mends the rest."""
+"""kill -9 at every moment of publishing: a reader finds the old or the new snapshot, the next run mends the rest."""
 
 import os
 import shutil
@@ -178,10 +178,12 @@ def test_a_publisher_killed_at_any_boundary_leaves_the_old_or_the_new_snapshot_a
     kill_everywhere(homes, tmp_path, 7, recover)
 
 
+@pytest.mark.slow
 def test_a_publisher_killed_while_it_holds_back_a_snapshot_leaves_the_old_one(homes: Homes, tmp_path: Path) -> None:
     kill_everywhere(homes, tmp_path, 5, recover_blocked, break_contract)
 
 
+@pytest.mark.slow
 def test_processes_that_publish_the_same_day_at_once_leave_the_file_that_the_record_tells_of(
     homes: Homes, tmp_path: Path
 ) -> None:

@@ -138,9 +138,9 @@ def test_a_rotated_log_is_followed_and_three_old_ones_are_kept(log: Path) -> Non
 def test_a_log_whose_folder_is_gone_costs_lines_and_nothing_else(log: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     handler = HubLog(away / "hub.log", "p")
-    handler.handle(logging.makeLogRecord({"msg": "lost", "levelname": "INFO"}))
+    handler.handle(logging.makeLogRecord({"msg": "lost", "levelname": "INFO", "levelno": 20}))
     away.mkdir()
-    handler.handle(logging.makeLogRecord({"msg": "kept", "levelname": "INFO"}))
+    handler.handle(logging.makeLogRecord({"msg": "kept", "levelname": "INFO", "levelno": 20}))
     handler.close()
     assert [text for *_, text in told(away / "hub.log")] == [
         "1 lines could not be written here (No such file or directory)",
@@ -156,12 +156,16 @@ def test_a_full_disk_costs_lines_and_the_log_says_how_many_when_there_is_room(lo
         filler = fill(disk)
         for _ in range(50):
             hub.info("x" * 1000)
+        hub.error("look at this")
         filler.unlink()
+        with (disk / "hub.log").open("ab") as other:
+            other.write(b"half a line of anoth")
         hub.info("after")
         texts = [text for *_, text in told(disk / "hub.log")]
         assert texts[0] == "before"
         assert texts[-1] == "after"
-        assert re.fullmatch(r"\d+ lines could not be written here \((No space left on device|no space left)\)", texts[-2])
+        assert texts[-3] == "look at this"
+        assert re.fullmatch(r"\d+ lines could not be written here \(no space left.*\)", texts[-2], re.IGNORECASE)
         configure(log, "tester", "info")
 
 
@@ -183,6 +187,7 @@ def test_dagsters_lines_keep_their_level_and_lose_their_colour(log: Path) -> Non
     with child() as say:
         say("\x1b[32m2026-11-24 03:31:22 +0000\x1b[0m - dagster.daemon - \x1b[34mINFO\x1b[0m - Instance is fine\n")
         say("2026-11-24 03:31:25 +0000 - dagster.daemon.SensorDaemon - ERROR - Sensor daemon caught an error\n")
+        say("with its reason\n")
         say("2026-11-24 03:31:25 +0000 - dagster.daemon.SensorDaemon - INFO - Checking for new runs for sensor: x\n")
         say("INFO:     Uvicorn says\nsomething else")
     assert [(level, process, text) for level, process, _, text in told(log)] == [
@@ -191,6 +196,7 @@ def test_dagsters_lines_keep_their_level_and_lose_their_colour(log: Path) -> Non
         ("INFO", "daemon", "Uvicorn says"),
         ("INFO", "daemon", "something else"),
     ]
+    assert "\n    with its reason\n" in log.read_text(encoding="utf-8")
 
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\nValueError: no\n'

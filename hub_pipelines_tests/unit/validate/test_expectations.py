@@ -19,6 +19,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from hub_pipelines import samples
+from hub_pipelines.validate.columns import record_type_of
 from hub_pipelines.validate.expectations import (
     LEAST_HISTORY_DAYS,
     Expected,
@@ -399,6 +400,8 @@ def accepted_samples(feed_name: str) -> list[AcceptedRow]:
         if path.parent.name != feed_name:
             continue
         with suppress(Unreadable), open_table(path, path.name, known=feed.aliases.get) as table:
+            if record_type_of(table.header, feed).name != f"{feed_name}.asset":
+                continue
             campuses = ["north", "south", "west"]
             for verdict in validate(table, feed, campus="north", campuses=campuses, registry=AllTags()):
                 if isinstance(verdict, AcceptedRow):

@@ -1,6 +1,11 @@
-import pytest
+from typing import Self
 
-from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
+import pytest
+from pydantic import BaseModel, model_validator
+from pydantic_core import PydanticCustomError
+
+from hub_pipelines.validate.columns import aliases_for
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, RecordType, RejectedRow
 from hub_pipelines.validate.readers import Table
 from hub_pipelines.validate.service import _explained, validate
 
@@ -83,3 +88,28 @@ def test_every_row_gets_one_verdict_in_order_across_chunks() -> None:
 )
 def test_a_letter_that_looks_like_a_digit_is_named(wrote: str, known: str | None, suggestion: str | None) -> None:
     assert _explained(wrote, known) == suggestion
+
+
+class Span(BaseModel):
+    name: str
+    first: int
+    last: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last < self.first:
+            context = {"column": "last", "value": self.last, "suggestion": "Swap them"}
+            raise PydanticCustomError("reversed", "The last comes before the first.", context)
+        return self
+
+
+def test_a_problem_of_the_row_as_a_whole_is_shown_at_the_column_that_it_names() -> None:
+    spans = RecordType("demo.span", "span list", Span, ("name",), aliases_for(Span.model_fields, {}))
+    good, bad = verdicts(
+        [{"name": "A", "first": 1, "last": 2}, {"name": "B", "first": 2, "last": 1}],
+        feed=Feed("demo", "demo", (spans,), 20),
+    )
+    assert isinstance(good, AcceptedRow)
+    assert isinstance(bad, RejectedRow)
+    (found,) = bad.problems
+    assert (found.rule, found.column, found.value, found.suggestion) == ("reversed", "last", "1", "Swap them")

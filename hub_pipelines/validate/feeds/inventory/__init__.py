@@ -1,10 +1,17 @@
-"""The feed of the labs' own inventory lists.
+"""The feed of the labs' own lists: their tagged things, their stock, their calibrations.
 
 Belongs here: the feed's entry. Not here: its columns (contract.py).
 """
 
 from hub_pipelines.validate.columns import aliases_for
-from hub_pipelines.validate.feeds.inventory.contract import SPELLINGS, InventoryRow
+from hub_pipelines.validate.feeds.inventory.contract import (
+    ASSET_SPELLINGS,
+    CALIBRATION_SPELLINGS,
+    STOCK_SPELLINGS,
+    AssetRow,
+    CalibrationRow,
+    StockRow,
+)
 from hub_pipelines.validate.model import Feed, RecordType
 
 FEED = Feed(
@@ -14,9 +21,24 @@ FEED = Feed(
         RecordType(
             name="inventory.asset",
             title="asset list",
-            row_model=InventoryRow,
+            row_model=AssetRow,
             key_columns=("asset_tag",),
-            aliases=aliases_for(InventoryRow.model_fields, SPELLINGS),
+            aliases=aliases_for(AssetRow.model_fields, ASSET_SPELLINGS),
+            tag_column="asset_tag",
+        ),
+        RecordType(
+            name="inventory.stock",
+            title="stock list",
+            row_model=StockRow,
+            key_columns=("item_code", "location"),
+            aliases=aliases_for(StockRow.model_fields, STOCK_SPELLINGS),
+        ),
+        RecordType(
+            name="inventory.calibration",
+            title="calibration list",
+            row_model=CalibrationRow,
+            key_columns=("asset_tag", "calibrated_on"),
+            aliases=aliases_for(CalibrationRow.model_fields, CALIBRATION_SPELLINGS),
             tag_column="asset_tag",
         ),
     ),

@@ -1,29 +1,33 @@
-"""What one row of a lab's inventory file must hold.
+"""What one row of a lab's inventory files must hold: of its asset list, its stock list and its calibration list.
 
 Belongs here: the columns, their meaning and their other spellings. Not here: how a value is checked.
 """
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
-from hub_pipelines.validate.feeds import types
+from hub_pipelines.validate.feeds import chemicals, money, quantities, times, types
 
 
-class InventoryRow(BaseModel):
+class AssetRow(BaseModel):
+    """A thing with a tag."""
+
     asset_tag: types.AssetTag = Field(description="The tag on the item, as procurement issued it")
     item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
     category: types.Category = Field(description=f"One of: {', '.join(types.CATEGORIES)}")
-    quantity: types.Quantity = Field(description="How much, as a plain number without the unit")
-    unit: types.Unit = Field(description=f"One of: {', '.join(types.UNITS)}")
+    quantity: quantities.Quantity = Field(description="How much, as a plain number without the unit")
+    unit: quantities.Unit = Field(description=f"One of: {', '.join(quantities.UNITS)}")
     location: types.Location = Field(description="Where it is kept: building, room, shelf")
     responsible_email: types.Email = Field(description="E-mail address of the person responsible")
-    acquired_on: types.DateText = Field(description="The day it was acquired, as YYYY-MM-DD")
-    unit_cost: types.UnitCost = Field(description="Cost of one unit in US dollars, such as 1234.50")
+    acquired_on: times.DateText = Field(description="The day it was acquired, as YYYY-MM-DD")
+    unit_cost: money.UnitCost = Field(description="Cost of one unit in US dollars, such as 1234.50")
     po_number: types.PoNumber = Field(description="Number of the purchase order")
-    cas_number: types.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
-    hazard_codes: types.HazardCodes = Field(default=None, description="GHS hazard codes, such as H225; H319")
+    cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
+    hazard_codes: chemicals.HazardCodes = Field(default=None, description="GHS hazard codes, such as H225; H319")
 
 
-SPELLINGS = {
+ASSET_SPELLINGS = {
     "asset_tag": ("tag", "asset", "asset id", "asset number", "asset no", "asset #", "property tag", "barcode"),
     "item_name": ("item", "item description"),
     "category": ("item category",),
@@ -37,3 +41,104 @@ SPELLINGS = {
     "cas_number": ("cas", "cas no", "cas #", "cas rn"),
     "hazard_codes": ("hazards", "hazard code", "h codes", "ghs codes", "hazard statements"),
 }
+
+
+class StockRow(BaseModel):
+    """What is on hand of one item at one place."""
+
+    item_code: types.ItemCode = Field(description="The number that the item is ordered or kept under: catalogue, SKU")
+    item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
+    location: types.Place = Field(description="Where it is kept: building, room, shelf")
+    quantity_on_hand: quantities.Quantity = Field(description="How much is there, as a plain number without the unit")
+    unit: quantities.StockUnit = Field(description=f"One of: {', '.join(quantities.STOCK_UNITS)}")
+    supplier: types.OptionalText = Field(default=None, description="Who sells it")
+    cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
+    lot_number: types.OptionalCode = Field(default=None, description="The maker's lot or batch")
+    expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
+    reorder_level: quantities.OptionalQuantity = Field(
+        default=None, description="At how much it is ordered again, in the same unit"
+    )
+    counted_on: times.OptionalDate = Field(default=None, description="The day it was counted, as YYYY-MM-DD")
+    responsible_email: types.OptionalEmail = Field(default=None, description="E-mail address of the person responsible")
+
+
+STOCK_SPELLINGS = {
+    "item_code": (
+        "id", "code", "item id", "item number", "item no", "item #", "stock code", "stock number",
+        "stock no", "stock #", "sku", "sku#", "sku #", "sku number", "nsn", "part", "part number", "part no", "part #",
+        "catalog number", "catalog no", "catalog #", "catalog", "catalogue number", "catalogue no", "cat#",
+        "cat #", "cat no", "cat number", "cat id", "catalog id", "product number", "product no", "product #",
+        "product code", "supplier item identifier", "vendor reference", "reference number",
+    ),
+    "item_name": (
+        "name", "item", "item description", "description", "product", "product name", "material", "chemical",
+        "chemical name", "reagent", "reagent name", "consumable", "article",
+    ),
+    "location": ("room", "storage location", "stock location", "storage", "where", "place", "bin location"),
+    "quantity_on_hand": (
+        "quantity", "qty", "on hand", "qty on hand", "quantity on hand", "in stock", "stock", "stock level", "count",
+        "amount", "current stock", "current quantity", "quantity in stock", "qty in stock", "quantity available",
+    ),
+    "unit": ("units", "uom", "u m", "ui", "u i", "unit of measure", "unit of issue", "quantity unit", "stock unit"),
+    "supplier": ("vendor", "company", "manufacturer", "brand", "vendor name", "supplier name"),
+    "cas_number": ("cas", "cas no", "cas #", "cas#", "cas rn"),
+    "lot_number": ("lot", "lot no", "lot #", "lot#", "batch", "batch number", "batch no", "lot batch"),
+    "expires_on": (
+        "expiration date", "expiration", "expiry", "expiry date", "expires", "exp date", "exp", "use by", "best before",
+    ),
+    "reorder_level": (
+        "low stock threshold", "reorder point", "reorder at", "minimum", "min", "minimum stock", "min stock",
+        "minimum quantity", "min quantity", "min qty", "min limit", "par level", "threshold",
+    ),
+    "counted_on": ("counted", "count date", "date counted", "last counted", "inventory date", "last inventory"),
+    "responsible_email": ("email", "e-mail", "responsible", "owner email", "contact email", "responsible person email"),
+}  # fmt: skip
+
+
+class CalibrationRow(BaseModel):
+    """One calibration of a tagged instrument, with what came of it."""
+
+    asset_tag: types.LeadingAssetTag = Field(description="The tag on the instrument, as procurement issued it")
+    calibrated_on: times.DateText = Field(description="The day it was calibrated, as YYYY-MM-DD")
+    result: types.CalibrationResult = Field(description=f"One of: {', '.join(types.CALIBRATION_RESULTS)}")
+    due_on: Annotated[times.OptionalDate, times.not_before("calibrated_on")] = Field(
+        default=None, description="The day by which it is due again, as YYYY-MM-DD"
+    )
+    calibrated_by: types.OptionalText = Field(default=None, description="Who calibrated it")
+    certificate_number: types.OptionalCode = Field(default=None, description="Number of the certificate")
+    procedure: types.OptionalText = Field(default=None, description="The procedure or standard that was followed")
+    serial_number: types.OptionalCode = Field(default=None, description="The maker's serial number")
+    item_name: types.OptionalText = Field(default=None, description="What the instrument is")
+    location: types.OptionalPlace = Field(default=None, description="Where it is")
+    responsible_email: types.OptionalEmail = Field(default=None, description="E-mail address of the person responsible")
+    remarks: types.OptionalText = Field(default=None, description="What else is to be known")
+
+
+CALIBRATION_SPELLINGS = {
+    "asset_tag": ASSET_SPELLINGS["asset_tag"],
+    "calibrated_on": (
+        "calibrated", "calibration date", "date calibrated", "date of calibration", "cal date", "last calibration",
+        "last calibrated", "last calibration date", "last cal", "last cal date", "date calibration",
+    ),
+    "result": (
+        "calibration result", "results", "outcome", "pass fail", "cal result", "calibration status",
+    ),
+    "due_on": (
+        "due", "due date", "next due", "next due date", "next calibration", "next calibration date", "next cal",
+        "calibration due", "calibration due date", "cal due", "cal due date", "recalibration due", "valid until",
+    ),
+    "calibrated_by": (
+        "technician", "performed by", "calibration by", "calibration vendor", "calibration lab", "calibration company",
+        "service provider",
+    ),
+    "certificate_number": (
+        "certificate", "certificate no", "certificate #", "cert no", "cert #", "cert number", "cert",
+        "calibration certificate", "report number",
+    ),
+    "procedure": ("method", "standard", "calibration procedure", "calibration method", "sop"),
+    "serial_number": ("serial", "serial no", "serial #", "s n", "sn"),
+    "item_name": ("item", "name", "instrument", "instrument name", "equipment", "equipment name", "description"),
+    "location": ("room", "lab", "storage location"),
+    "responsible_email": ("email", "e-mail", "responsible", "owner email", "contact email", "responsible person email"),
+    "remarks": ("remark", "notes", "note", "comments", "comment"),
+}  # fmt: skip

@@ -5,7 +5,7 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 
 from pydantic import BaseModel, Field
 
-from hub_pipelines.validate.feeds import types
+from hub_pipelines.validate.feeds import money, times, types
 
 
 class ProcurementRow(BaseModel):
@@ -14,8 +14,8 @@ class ProcurementRow(BaseModel):
     campus: types.CampusName = Field(description="The campus that the item was bought for")
     description: types.OptionalText = Field(default=None, description="What was bought")
     vendor: types.OptionalText = Field(default=None, description="Who sold it")
-    amount: types.OptionalAmount = Field(default=None, description="Amount in US dollars; credits are negative")
-    ordered_on: types.OptionalDate = Field(default=None, description="The day it was ordered, as YYYY-MM-DD")
+    amount: money.OptionalAmount = Field(default=None, description="Amount in US dollars; credits are negative")
+    ordered_on: times.OptionalDate = Field(default=None, description="The day it was ordered, as YYYY-MM-DD")
 
 
 SPELLINGS = {

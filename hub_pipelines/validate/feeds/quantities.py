@@ -1,0 +1,232 @@
+"""Numbers, quantities and the units that they are in.
+
+Belongs here: plain numbers, how Excel keeps and spoils them, units and their spellings. Not here: money (money.py),
+converting a unit.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
+
+from hub_pipelines.validate.feeds.types import (
+    EXCEL_DATE,
+    MONTHS,
+    optional,
+    problem,
+    refuse_date_cell,
+    required,
+    spellings,
+    text_of,
+    word_of,
+)
+from hub_pipelines.validate.model import Shape
+
+PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.A)
+_NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
+
+# -- units -----------------------------------------------------------------------------------------------------------
+
+_UNIT_SPELLINGS = {
+    "mL": "ml mls milliliter milliliters millilitre millilitres",
+    "L": "l ltr ltrs liter liters litre litres",
+    "g": "g gm gms gr gram grams gramme grammes",
+    "kg": "kg kgs kilo kilos kilogram kilograms kilogramme kilogrammes",
+    "ea": "ea each",
+    "box": "box boxes bx bxs",
+}
+UNITS = tuple(_UNIT_SPELLINGS)
+_UNIT_FORMS = {form: unit for unit, forms in _UNIT_SPELLINGS.items() for form in forms.split()}
+# counted things are probably "each", but a piece may as well be a part of one: the sender decides
+_PERHAPS_EACH = frozenset({"pc", "pcs", "piece", "pieces", "unit", "units", "item", "items", "count", "ct", "tablets"})
+
+
+_ANOTHER_UNIT = "ea for single pieces, box for boxes; or convert to mL, L, g or kg and correct the quantity too"
+# what the units are worth in each other is W24 of the rules; oz is a mass, fl oz a volume
+_AMOUNTS = {
+    "mg": "mgs, milligram, milligrams",
+    "g": f"{', '.join(_UNIT_SPELLINGS['g'].split())}, г",
+    "kg": f"{', '.join(_UNIT_SPELLINGS['kg'].split())}, кг",
+    "t": "tonne, tonnes, metric ton, metric tons",
+    "oz": "ozs, ounce, ounces",
+    "lb": "lbs, pound, pounds",
+    "uL": "μl, microliter, microliters, microlitre, microlitres",
+    "mL": f"{', '.join(_UNIT_SPELLINGS['mL'].split())}, мл",
+    "L": f"{', '.join(_UNIT_SPELLINGS['L'].split())}, л",
+    "fl oz": "floz, fl. oz, fluid ounce, fluid ounces",
+    "pt": "pts, pint, pints",
+    "qt": "qts, quart, quarts",
+    "gal": "gals, gallon, gallons",
+    "m3": "m^3, cubic meter, cubic meters, cubic metre, cubic metres",
+    "ft3": "ft^3, cf, cu ft, cubic foot, cubic feet",
+}
+# a piece stays a piece: it may be a part of what another calls "each"
+_COUNTS = {
+    "ea": "each",
+    "piece": "pieces, pc, pcs",
+    "unit": "units",
+    "tablet": "tablets",
+    "test": "tests",
+    "box": "boxes, bx, bxs",
+    "pack": "packs, pk, pkg, package, packages, packet, packets",
+    "case": "cases, cs",
+    "carton": "cartons, ctn",
+    "bag": "bags",
+    "bottle": "bottles, btl",
+    "can": "cans",
+    "jar": "jars",
+    "vial": "vials",
+    "tube": "tubes",
+    "ampule": "ampules, ampoule, ampoules",
+    "cylinder": "cylinders, cyl",
+    "drum": "drums",
+    "pail": "pails, bucket, buckets",
+    "roll": "rolls",
+    "sheet": "sheets",
+    "pair": "pairs, pr",
+    "set": "sets",
+    "kit": "kits",
+    "dozen": "dozens, dz, doz",
+}
+AMOUNT_UNITS = tuple(_AMOUNTS)
+"""Of mass and volume."""
+STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
+"""Of mass and volume, and what a storeroom counts."""
+
+
+def parse_unit(cell: object) -> str:
+    text = text_of(cell).casefold().rstrip(".")
+    if text not in _UNIT_FORMS:
+        allowed = ", ".join(UNITS)
+        suggestion = "ea" if text in _PERHAPS_EACH else _ANOTHER_UNIT
+        raise problem("unknown_unit", f"The unit must be one of: {allowed}.", suggestion)
+    return _UNIT_FORMS[text]
+
+
+_parse_amount_unit = word_of(
+    "unknown_unit", "unit", spellings(_AMOUNTS), "Convert to one of these, and correct the quantity too"
+)
+_parse_stock_unit = word_of(
+    "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
+)
+
+
+def together_with(quantity: str) -> AfterValidator:
+    """A unit that is there exactly when the column `quantity` is filled. Its field needs `validate_default`."""
+
+    def check(unit: str | None, info: ValidationInfo) -> str | None:
+        if not info.data or quantity not in info.data:
+            return unit
+        if unit is None and info.data[quantity] is not None:
+            raise problem("missing_unit", f"The row has a {quantity} and no unit.", "Write the unit, such as mL or kg")
+        if unit is not None and info.data[quantity] is None:
+            raise problem("missing_quantity", f"The row has a unit and no {quantity}.", "Write how much, or clear it")
+        return unit
+
+    return AfterValidator(check)
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def decimals_of(number: Decimal) -> int:
+    return max(0, -int(number.as_tuple().exponent))
+
+
+def cell_number(cell: object, decimals: int) -> Decimal | None:
+    """The number of a numeric cell. Excel calculates to 15 digits: what lies beyond them is noise, not data."""
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return None
+    exact = Decimal(repr(cell))
+    if not exact.is_finite() or decimals_of(exact.normalize()) <= decimals:
+        return exact
+    return Decimal(f"{cell:.15g}")
+
+
+def parse_quantity(cell: object) -> str:
+    refuse_date_cell(cell)
+    number = cell_number(cell, decimals=6)
+    if number is None:
+        number = _quantity_text(text_of(cell))
+    if not number.is_finite():
+        raise problem("bad_quantity", "The quantity is not a number.")
+    if number < 0:
+        raise problem(
+            "negative_quantity", "A quantity cannot be below zero.", "Write what is on hand; 0 if nothing is left"
+        )
+    if number >= 10**11:
+        raise problem("bad_quantity", "The quantity has more than 11 digits before the decimal point.")
+    # equal amounts must be equal text, whichever way they were typed
+    plain = without_trailing_zeros(number)
+    if "." in plain and len(plain.partition(".")[2]) > 6:
+        raise problem("bad_quantity", "The quantity has more than 6 decimals.", "Round it, or use a smaller unit")
+    return plain
+
+
+def without_trailing_zeros(number: Decimal) -> str:
+    plain = f"{number:f}".lstrip("+")
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if plain in ("", "-0") else plain
+
+
+def _quantity_text(text: str) -> Decimal:
+    if PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text)
+    with_unit = _NUMBER_AND_UNIT.fullmatch(text)
+    if with_unit and text.casefold() not in {"nan", "inf"} and not re.fullmatch(r"\d+(\.\d+)?e", text, re.I):
+        number, unit = with_unit.groups()
+        unit = _UNIT_FORMS.get(unit.casefold(), unit)
+        raise problem(
+            "bad_quantity", "The cell holds a number and a unit.", f"Write {number} in quantity and {unit} in unit"
+        )
+    if "," in text and PLAIN_NUMBER.fullmatch(text.replace(",", "")):
+        raise problem("bad_quantity", "The comma can mean thousands or decimals.", comma_readings(text))
+    if made_a_date := EXCEL_DATE.fullmatch(text):
+        raise problem("damaged_by_excel", "Excel has turned this number into a date.", _perhaps_fraction(made_a_date))
+    raise problem("bad_quantity", "The quantity is not a plain number such as 12 or 2.5.")
+
+
+def _perhaps_fraction(date: re.Match[str]) -> str:
+    """Excel reads 1/8 as the 8th of January and shows 8-Jan."""
+    above, below = (MONTHS.index(date[2]) + 1, int(date[1])) if date[1] else (1, 1)
+    if above >= below:
+        return "Format the column as Text and type the number again"
+    decimal = without_trailing_zeros((Decimal(above) / below).quantize(Decimal("0.001")))
+    return f"If {above}/{below} was typed, write {decimal}; otherwise type the number again"
+
+
+def whole_number(rule: str, noun: str, largest: int) -> Callable[[object], str]:
+    """A count from 0."""
+
+    def parse(cell: object) -> str:
+        refuse_date_cell(cell)
+        number = cell_number(cell, decimals=0)
+        if number is None:
+            text = text_of(cell)
+            number = Decimal(text) if PLAIN_NUMBER.fullmatch(text) else Decimal("NaN")
+        if not number.is_finite() or not 0 <= number <= largest or number != number.to_integral_value():
+            raise problem(rule, f"The {noun} must be a whole number from 0 to {largest}.")
+        return str(int(number))
+
+    return parse
+
+
+def comma_readings(text: str) -> str:
+    if "." in text and text.rindex(",") > text.rindex("."):  # 1.234,56 as it is written in Europe
+        return text.replace(".", "").replace(",", ".")
+    thousands = text.replace(",", "")
+    if text.count(",") == 1 and "." not in text:
+        return f"{thousands} or {text.replace(',', '.')}"
+    return thousands
+
+
+_QUANTITY = Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
+
+Quantity = Annotated[str, required(parse_quantity), _QUANTITY]
+OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY]
+Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS)]
+AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
+OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
+StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS)]
