@@ -176,13 +176,16 @@ def test_a_failing_suite_makes_the_run_red_and_says_where_while_other_days_are_p
     assert len(folding_runs(runner)) == 1
 
 
+@pytest.mark.slow
 def test_a_miscount_makes_the_run_red_and_says_what_was_counted(runner: Runner) -> None:
     hub = runner.hub
     fill(hub)
     j = ledgers.journal
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.key == "NC-0002", j.c.ledger == "inventory.asset@north")).mappings().one()
-        tx.execute(j.insert(), {**row, "row_no": 9, "key": "NC-0003", "values": row["values"].replace("NC-0002", "NC-0003")})
+        tx.execute(
+            j.insert(), {**row, "row_no": 9, "key": "NC-0003", "values": row["values"].replace("NC-0002", "NC-0003")}
+        )
     assert not runner.drain(timeout_s=120, progress=quiet)
     (run,) = folding_runs(runner)
     (line,) = failed_lines(evaluations(runner, "inventory", run)["every_row_is_accounted_for"])

@@ -19,7 +19,17 @@ from hub_pipelines.defs.build import build_defs
 from hub_pipelines.hub import KNOWN_FEEDS
 from hub_pipelines.intake.drop_folder import is_temporary
 from hub_pipelines.review.model import ReasonCode
-from hub_pipelines.settings import DEFAULT_TOML, CampusSettings, DatabaseSettings, FeedSettings, Limits, load
+from hub_pipelines.settings import (
+    DEFAULT_TOML,
+    CampusSettings,
+    DatabaseSettings,
+    FeedSettings,
+    FreshnessSettings,
+    LedgerSettings,
+    Limits,
+    LogSettings,
+    load,
+)
 from hub_pipelines.submission.model import State, may_move
 from hub_pipelines.validate.feeds import FEEDS
 
@@ -27,16 +37,24 @@ PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "hub_pipelines"
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (PACKAGE / "ARCHITECTURE.md").read_text(encoding="utf-8")
-PAGES = sorted([PROJECT / "README.md", PACKAGE / "ARCHITECTURE.md", *(PACKAGE / "decisions").glob("*.md")])
+COLUMNS = (PACKAGE / "validate" / "feeds" / "COLUMNS.md").read_text(encoding="utf-8")
+PAGES = sorted([PROJECT / "README.md", *PACKAGE.rglob("*.md")])
 
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/hub demo"
 TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n 2"
 
 
 def missing(names: Iterable[str], page: str = README) -> list[str]:
-    """Names that no piece of code on the page (`…`) holds as a whole word."""
-    told = "\n".join(re.findall(r"`([^`\n]+)`", page))
+    """Names that no piece of code on the page (`…`) holds as a whole word, `<feed>` and `<campus>` filled in."""
+    told = "\n".join(written_out(piece) for piece in re.findall(r"`([^`\n]+)`", page))
     return sorted({name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", told)})
+
+
+def written_out(piece: str) -> str:
+    """One line for each feed and campus that a placeholder stands for."""
+    campuses = tomllib.loads(DEFAULT_TOML)["campuses"] if "<campus>" in piece else [""]
+    feeds = FEEDS if "<feed>" in piece else [""]
+    return "\n".join(piece.replace("<feed>", feed).replace("<campus>", campus) for feed in feeds for campus in campuses)
 
 
 # ---- commands
@@ -103,22 +121,29 @@ def test_every_reason_code_is_in_the_readme() -> None:
 
 def settings_in_the_file() -> set[str]:
     document = tomllib.loads(DEFAULT_TOML)
-    campuses = document.pop("campuses")
-    return {name for table in (*document.values(), *campuses.values()) for name in table}
+    nested = [*document.pop("campuses").values(), *document.pop("freshness").values()]
+    return {name for table in (*document.values(), *nested) for name in table}
 
 
 def test_every_setting_is_in_the_readme() -> None:
-    models = (CampusSettings, FeedSettings, Limits, DatabaseSettings)
+    models = (CampusSettings, FeedSettings, FreshnessSettings, LedgerSettings, Limits, LogSettings, DatabaseSettings)
 
     assert missing({name for model in models for name in model.model_fields} | settings_in_the_file()) == []
 
 
-@pytest.mark.parametrize("name", sorted(Limits.model_fields))
-def test_the_readme_tells_each_limits_default(name: str) -> None:
-    row = re.search(rf"^\| `\[limits\]` `{name}` \| ([^|]+) \|", README, re.M)
+@pytest.mark.parametrize(
+    ("table", "name", "default"),
+    [
+        (table, name, field.default)
+        for table, model in (("limits", Limits), ("ledgers", LedgerSettings), ("log", LogSettings))
+        for name, field in model.model_fields.items()
+    ],
+)
+def test_the_readme_tells_each_default(table: str, name: str, default: object) -> None:
+    row = re.search(rf"^\| `\[{table}\]` `{name}` \| ([^|]+) \|", README, re.M)
 
     assert row
-    assert row[1] == str(Limits.model_fields[name].default)
+    assert row[1] == str(default)
 
 
 def test_every_environment_variable_is_in_the_readme() -> None:
@@ -143,7 +168,8 @@ def test_every_asset_is_in_the_readme(definitions: Any) -> None:
 
 def test_every_check_is_in_the_readme_beside_its_asset(definitions: Any) -> None:
     rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", README, re.M)
-    told = {(asset, name) for name, assets in rows for asset in re.findall(r"`(\w+)`", assets)}
+    assets = {row: "\n".join(map(written_out, re.findall(r"`([\w<>]+)`", row[1]))).split() for row in rows}
+    told = {(asset, row[0]) for row in rows for asset in assets[row]}
     checks = definitions.resolve_asset_graph().asset_check_keys
 
     assert {(key.asset_key.to_user_string(), key.name) for key in checks} - told == set()
@@ -159,12 +185,25 @@ def test_every_sensor_schedule_and_job_is_in_the_readme(definitions: Any) -> Non
 # ---- files
 
 
-@pytest.mark.parametrize("feed", sorted(FEEDS))
-def test_every_column_has_its_row_and_tells_whether_it_must_be_filled(feed: str) -> None:
-    table = README.partition(f"\n{feed.capitalize()}")[2].partition("\n\n|")[2].partition("\n\n")[0]
+RECORD_TYPES = {one.name: one for feed in FEEDS.values() for one in feed.record_types}
+
+
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
+def test_every_column_has_its_row_and_tells_whether_it_must_be_filled(name: str) -> None:
+    record = RECORD_TYPES[name]
+    table = COLUMNS.partition(f"\nRecord type `{name}`")[2].partition("\n\n|")[2].partition("\n\n")[0]
     told = dict(re.findall(r"^\| `(\w+)` \| (yes|no) \|", table, re.M))
 
-    assert told == {name: "yes" if name in FEEDS[feed].required else "no" for name in FEEDS[feed].columns}
+    assert told == {column: "yes" if column in record.required else "no" for column in record.columns}
+
+
+@pytest.mark.parametrize("name", sorted(RECORD_TYPES))
+def test_every_folder_tells_what_its_lists_must_have(name: str) -> None:
+    record = RECORD_TYPES[name]
+    row = re.search(rf"^\| .*\| {record.title} \(`{name}`\)[^|]*\| (.*) \|$", README, re.M)
+
+    assert row
+    assert tuple(re.findall(r"`(\w+)`", row[1])) == record.required
 
 
 def test_names_that_the_readme_calls_temporary_are_left_alone() -> None:
