@@ -67,11 +67,15 @@ class Tags:
 
 
 def tags_of(hub: Hub, request_id: str) -> Tags:
+    """A submission of a record type without tags has none."""
     registry = LedgerRegistry(hub.db)
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
+        posting = ledgers.find_posting(tx, request_id, current.revision)
         unknown = ledgers.rejected_by_rule(tx, request_id, current.revision, "tag_not_in_registry")
-        tags = ledgers.keys_of(tx, request_id, current.revision)
+        keys = ledgers.keys_of(tx, request_id, current.revision)
+    record = hub.feeds[current.envelope.feed].record_type(posting.ledger.partition("@")[0]) if posting else None
+    tags = [record.tag_in(key) for key in keys] if record and record.tag_column else []
     known = registry.campuses(tags)
     return Tags(len(tags), sum(tag not in known for tag in tags), unknown, registry.version)
 

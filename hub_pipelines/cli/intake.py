@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def submit(
     file: Annotated[Path, typer.Argument(help="The file to send; it stays where it is.")],
     campus: Annotated[str, typer.Option(help="The campus that it belongs to.")],
-    feed: Annotated[str, typer.Option(help="The kind of data: inventory, procurement.")],
+    feed: Annotated[str, typer.Option(help="The kind of data: procurement, inventory, hazmat or grants.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled.")] = False,
     key: Annotated[str | None, typer.Option(help="The sender's own key for this data, if it has one.")] = None,
     timeout_s: Timeout = 300.0,

@@ -113,7 +113,7 @@ class RecordType:
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
-    """The column that procurement's registry is asked about."""
+    """The key column that procurement's registry is asked about."""
     shared: bool = False
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()
@@ -136,6 +136,11 @@ class RecordType:
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
         return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
+
+    def tag_in(self, key: str) -> str:
+        """The tag that an item's key holds; for record types with a tag column."""
+        parts = key.split("|", len(self.key_columns) - 1)
+        return parts[self.key_columns.index(str(self.tag_column))]
 
     def key_of(self, values: Mapping[str, object]) -> str:
         return "|".join(str(values[column]) for column in self.key_columns)

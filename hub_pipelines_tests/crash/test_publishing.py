@@ -58,7 +58,7 @@ def prepare(home: Path, database_url: str) -> None:
     hub.db.dispose()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
     import great_expectations  # noqa: F401  # takes seconds: once here, for all children
 

@@ -24,25 +24,36 @@ def repository(home: Path):
 
 def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> None:
     names = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
-    stages = ("received", "archived", "validated", "posted", "receipts")
-    assert names == {f"{feed}_{stage}" for feed in KNOWN_FEEDS for stage in stages} | {"review_queue", "audit_log"}
+    stages = ("received", "archived", "validated", "posted", "receipts", "ledger")
+    sources = {f"{feed}_from_{campus}" for feed in KNOWN_FEEDS for campus in ("north", "south", "west")}
+    of_feeds = {f"{feed}_{stage}" for feed in KNOWN_FEEDS for stage in stages}
+    assert names == of_feeds | sources | {"review_queue", "audit_log"}
 
 
-def test_lineage_runs_from_the_drop_folder_to_the_receipt(repository) -> None:
+def test_lineage_runs_from_the_campuses_to_the_receipt_and_the_ledger(repository) -> None:
     graph = repository.asset_graph
     for feed in KNOWN_FEEDS:
-        chain = [f"{feed}_{stage}" for stage in ("received", "archived", "validated", "posted", "receipts")]
-        for before, after in pairwise(chain):
+        chain = [
+            f"{feed}_{stage}" for stage in ("from_west", "received", "archived", "validated", "posted", "receipts")
+        ]
+        for before, after in [*pairwise(chain), (f"{feed}_posted", f"{feed}_ledger")]:
             node = next(graph.get(key) for key in graph.get_all_asset_keys() if key.to_user_string() == after)
             assert before in {key.to_user_string() for key in node.parent_keys}
 
 
 def test_the_checks_are_true_statements(repository) -> None:
     checks = {(key.asset_key.to_user_string(), key.name) for key in repository.asset_graph.asset_check_keys}
+    of_ledgers = (
+        "every_row_is_accounted_for",
+        "values_meet_the_contract",
+        "volume_is_usual",
+        "references_are_known",
+        "history_is_reproducible",
+    )
     assert checks == {
-        ("inventory_posted", "every_row_is_accounted_for"),
+        *((f"{feed}_posted", "every_row_is_accounted_for") for feed in KNOWN_FEEDS),
+        *((f"{feed}_ledger", name) for feed in KNOWN_FEEDS for name in of_ledgers),
         ("inventory_posted", "asset_tags_are_registered"),
-        ("procurement_posted", "every_row_is_accounted_for"),
         ("audit_log", "every_row_is_accounted_for"),
         ("audit_log", "audit_chain_is_unbroken"),
     }
@@ -51,9 +62,9 @@ def test_the_checks_are_true_statements(repository) -> None:
 def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) -> None:
     names = {sensor.name for sensor in repository.sensor_defs}
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
-    assert names == folders | {"review_queue_sensor", "audit_log_sensor"}
+    assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor"}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"inventory_job", "procurement_job", "audit_job"}
+    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), "audit_job"}
 
 
 def test_every_asset_tells_what_it_is_and_who_answers_for_it(repository) -> None:
@@ -62,7 +73,7 @@ def test_every_asset_tells_what_it_is_and_who_answers_for_it(repository) -> None
         node = graph.get(key)
         assert node.description, key
         assert node.owners, key
-        assert node.group_name in {*KNOWN_FEEDS, "evidence"}, key
+        assert node.group_name in {*KNOWN_FEEDS, "evidence", "sources"}, key
         assert node.kinds, key
 
 
