@@ -133,13 +133,21 @@ def _first_bad_posting(hub: Hub) -> str | None:
 
 
 def _first_bad_snapshot(hub: Hub) -> str | None:
-    """Published files against the digests that were recorded of them."""
+    """Published files against the digests that were recorded of them, and those against the audit chain."""
     with hub.db.read() as tx:
         published = snapshots.all_published(tx)
+        told = {
+            (entry.event.subject, entry.event.campus, entry.event.detail["ledger_date"]): entry.event.detail
+            for entry in audit.entries_named(tx, "ledger:published")
+        }
     for one in published:
+        name = f"{one.ledger} {one.campus} {one.ledger_date}"
+        detail = told.get((one.ledger, one.campus, one.ledger_date.isoformat()), {})
+        if (detail.get("content_digest"), detail.get("file_digest")) != (one.content_digest, one.file_digest):
+            return f"{name}: the record of the published snapshot is not what the audit log tells"
         path = path_of(hub.settings.ledgers, one.ledger.partition("@")[0], one.campus, one.ledger_date)
-        if not path.exists() or sha256_hex(path.read_bytes()) != one.file_digest:
-            return f"{one.ledger} {one.campus} {one.ledger_date}: the published snapshot is missing or was changed"
+        if not path.exists() or sha256_hex(path.read_bytes()) not in {one.file_digest, one.announced}:
+            return f"{name}: the published snapshot is missing or was changed"
     return None
 
 

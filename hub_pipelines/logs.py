@@ -16,6 +16,7 @@ import re
 import select
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,8 @@ _READ_BYTES = 1 << 16
 _PAUSE_S = 0.2
 _EVENT_LINES = 500
 _KEPT_LINES = 50
+_LOOKS_AT_END = 5
+_WRITING_S = 0.002
 
 _request: ContextVar[str] = ContextVar("hub_request_id", default="-")
 
@@ -160,9 +163,13 @@ class HubLog(logging.Handler):
 
 
 def _ends_in_a_line(handle: int) -> bool:
-    """False when a full disk cut somebody's last line short."""
-    size = os.fstat(handle).st_size
-    return size == 0 or os.pread(handle, 1, size - 1) == b"\n"
+    """False when a full disk cut somebody's last line short; another process in the middle of a write is waited for."""
+    for _ in range(_LOOKS_AT_END):
+        size = os.fstat(handle).st_size
+        if size == 0 or os.pread(handle, 1, size - 1) == b"\n":
+            return True
+        time.sleep(_WRITING_S)
+    return False
 
 
 def event(at: float, level: str, process: str, request_id: str, text: str) -> str:

@@ -100,13 +100,12 @@ def _has_a_partition(hub: Hub, day: Day) -> bool:
     return day.campus in hub.campuses and feed in hub.feeds and day.ledger_date >= hub.settings.ledger.first_day
 
 
-def is_new(hub: Hub, feed: str, campus: str, day: date) -> bool:
-    """True when a campus-day of a feed has postings that no run has folded yet."""
-    names = {ledger_name(one.name, campus, shared=one.shared) for one in hub.feeds[feed].record_types}
-    with hub.db.read() as tx:
-        return any(
-            (one.campus, one.ledger_date) == (campus, day) and one.ledger in names for one in snapshots.unjudged(tx)
-        )
+def touched(hub: Hub) -> list[tuple[str, str, date]]:
+    """(feed, campus, day) of everything that has new postings, at rest or not, in order."""
+    return sorted(
+        {(one.ledger.partition(".")[0], one.campus, one.ledger_date) for one in due(hub, at_rest=False)},
+        key=lambda one: (one[2], one[1], one[0]),
+    )
 
 
 def publish(hub: Hub, feed: str, campus: str, day: date, *, actor: str, from_archive: bool) -> list[Outcome]:
@@ -240,6 +239,9 @@ def _settle(
 ) -> Literal["published", "confirmed", "blocked", "overtaken"]:
     """Publish the draft, or record why not, under the lock of the snapshot's row."""
     _sync(draft.path)
+    if reason is None:
+        with hub.db.write() as tx:
+            snapshots.announce(tx, day, draft)
     with hub.db.write() as tx:
         now = snapshots.lock(tx, day)
         if max(now.version, now.judged_version) > day.version:
@@ -249,13 +251,14 @@ def _settle(
             if (now.judged_version, now.blocked) != (day.version, reason):
                 audit.append(tx, _event(day, actor, "ledger:blocked", {"reason": reason}))
             return "blocked"
-        unchanged = (now.version, now.content_digest) == (day.version, draft.content_digest)
+        published = (draft.content_digest, draft.file_digest)
+        unchanged = (now.version, now.content_digest, now.file_digest) == (day.version, *published)
         draft.path.replace(path)
         _sync(path.parent)
         snapshots.record_published(tx, day, draft)
         if unchanged:
             return "confirmed"
-        digests = {"content_digest": draft.content_digest, "file_digest": draft.file_digest}
+        digests = dict(zip(("content_digest", "file_digest"), published, strict=True))
         audit.append(tx, _event(day, actor, "ledger:published", {"entries": draft.entries, **digests}))
     return "published"
 

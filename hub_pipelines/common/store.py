@@ -195,7 +195,7 @@ class Database:
     def create_schema(self) -> None:
         """Create the tables that are missing. Safe to run from many processes at once."""
         with self.read() as tx:
-            if inspect(tx).has_table("audit_head") and inspect(tx).has_table("ledger_version"):
+            if not _missing_tables(tx):
                 return
         with self.write() as tx:
             if self.is_postgres:
@@ -204,6 +204,10 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+def _missing_tables(tx: Transaction) -> set[str]:
+    return set(metadata.tables) - set(inspect(tx).get_table_names())
 
 
 def database_now(tx: Transaction) -> datetime:

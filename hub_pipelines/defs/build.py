@@ -8,7 +8,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs.assets import feed_assets, shared_assets
 from hub_pipelines.defs.checks import feed_checks, shared_checks
 from hub_pipelines.defs.jobs import audit_job, submission_job
-from hub_pipelines.defs.ledgers import ledger_asset, ledgers_sensor
+from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
 from hub_pipelines.defs.sources import source, source_name
@@ -24,6 +24,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     feeds = [FEEDS[name] for name in settings.feeds]
     jobs = [submission_job(feed) for feed in feeds]
     audit = audit_job()
+    ledgers = ledgers_job()
     return dg.Definitions(
         assets=[
             *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
@@ -32,12 +33,12 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *shared_assets(feeds),
         ],
         asset_checks=[check for feed in feeds for check in feed_checks(feed)] + shared_checks(),
-        jobs=[*jobs, audit],
+        jobs=[*jobs, audit, ledgers],
         sensors=[
             *(drop_folder_sensor(campus, jobs) for campus in [*settings.campuses, RESERVED_CAMPUS]),
             review_queue_sensor(),
             audit_log_sensor(audit),
-            ledgers_sensor(settings),
+            ledgers_sensor(ledgers),
         ],
         resources={"hub": HubResource()},
         executor=dg.in_process_executor,

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -15,11 +15,11 @@ import yaml
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.defs.build import build_defs
-from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, fold_request, ledger_name_of, range_tags
+from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, LEDGERS_JOB, ledger_name_of, range_tags
 from hub_pipelines.defs.sensors import register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
-from hub_pipelines.publishing import due
+from hub_pipelines.publishing import touched
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
@@ -126,7 +126,13 @@ class Runner:
         while first <= last:
             end = min(last, first + timedelta(days=_DAYS_PER_RUN - 1))
             tags = {FROM_ARCHIVE_TAG: "true", **range_tags(f"{campus}|{first}", f"{campus}|{end}")}
-            result = self.run_ledgers([dg.AssetKey(ledger_name_of(feed))], tags)
+            result = self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=self.instance,
+                asset_selection=[dg.AssetKey(ledger_name_of(feed))],
+                tags=tags,
+                run_config=_QUIET,
+                raise_on_error=False,
+            )
             yield _span(first, end, result)
             first = end + timedelta(days=1)
 
@@ -140,28 +146,19 @@ class Runner:
             if not launched:
                 if self._nothing_waits():
                     self.hub.receipts.write_due()
-                    return self._fold(progress)
+                    return self.fold(progress)
                 time.sleep(_POLL_S)
         return False
 
-    def run_ledgers(self, assets: list[dg.AssetKey], tags: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
-        """A run of ledger assets over the campus-days that the tags name."""
-        return self._definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=self.instance,
-            asset_selection=assets,
-            tags=dict(tags),
-            run_config=_QUIET,
-            raise_on_error=False,
-        )
-
-    def _fold(self, progress: Callable[[str], None]) -> bool:
+    def fold(self, progress: Callable[[str], None]) -> bool:
         """Fold and publish the campus-days with new postings, in one run; False when one could not be published."""
-        days = due(self.hub, at_rest=False)
+        days = touched(self.hub)
         if not days:
             return True
-        request = fold_request(days, self.hub.settings, "drain")
         progress(f"ledgers: {len(days)} campus-days to publish")
-        result = self.run_ledgers(list(request.asset_selection or []), request.tags)
+        result = self.job(LEDGERS_JOB).execute_in_process(
+            instance=self.instance, run_config=_QUIET, raise_on_error=False
+        )
         return result.success
 
     def _drain_once(self, campus: str, progress: Callable[[str], None]) -> int:

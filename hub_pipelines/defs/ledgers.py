@@ -1,8 +1,8 @@
 """Ledger assets: a feed's journal by campus and day, folded, judged and published as snapshots.
 
-One asset per feed, partitioned by campus × day; a run may hold many campus-days and several feeds, so that Great
-Expectations is imported once for all of them. What happens is publishing.py; here it is told to Dagster. A run that
-belongs to a backfill reads the archive again as well.
+One asset per feed, partitioned by campus × day, for backfills and by hand; a run that belongs to a backfill reads the
+archive again as well. What postings touch is folded by one job for all feeds and campus-days, which reports exactly
+these (decisions/0013). What happens to a campus-day is publishing.py; here it is told to Dagster.
 """
 
 import json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hub_pipelines.validate.expectations import Expected
 
 FROM_ARCHIVE_TAG = "hub/from_archive"
-ONLY_NEW_TAG = "hub/only_new"
+LEDGERS_JOB = "ledgers_job"
 _BACKFILL_TAG = "dagster/backfill"
 _RANGE_TAG = "dagster/asset_partition_range_start"
 _RANGE_END_TAG = "dagster/asset_partition_range_end"
@@ -80,14 +80,11 @@ def ledger_asset(feed: Feed, settings: Settings) -> dg.AssetsDefinition:
         ),
     )
     def ledger(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[dg.AssetCheckResult]:
+        tags = context.run.tags
+        from_archive = _BACKFILL_TAG in tags or FROM_ARCHIVE_TAG in tags
         outcomes = []
         for key in _keys(context):
-            found = _publish(context, hub.open(), feed, key)
-            if found is None:
-                continue
-            outcomes += found
-            if not any(one.blocked for one in found):
-                context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata.of_ledger(found)))
+            outcomes += _publish(context, hub.open(), feed.name, key, from_archive=from_archive)
         yield from _check_results(outcomes)
 
     return ledger
@@ -106,19 +103,58 @@ def _keys(context: dg.AssetExecutionContext) -> Sequence[str]:
     return [str(key) for key in context.partition_keys]
 
 
-def _publish(context: dg.AssetExecutionContext, hub: "Hub", feed: Feed, key: str) -> "list[Outcome] | None":
-    from hub_pipelines.publishing import is_new, publish
+def _publish(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext, hub: "Hub", feed: str, key: str, *, from_archive: bool
+) -> "list[Outcome]":
+    """Publish a campus-day, and report it as materialised unless something of it was blocked."""
+    from hub_pipelines.publishing import publish
 
     campus, day = key.split("|")
-    tags = context.run.tags
-    if ONLY_NEW_TAG in tags and not is_new(hub, feed.name, campus, date.fromisoformat(day)):
-        return None
-    from_archive = _BACKFILL_TAG in tags or FROM_ARCHIVE_TAG in tags
-    found = publish(
-        hub, feed.name, campus, date.fromisoformat(day), actor=f"run/{context.run.run_id}", from_archive=from_archive
-    )
-    context.log.info(f"{key}: " + ("; ".join(f"{one.record_type} {one.state}" for one in found) or "no entries"))
+    actor = f"run/{context.run.run_id}"
+    found = publish(hub, feed, campus, date.fromisoformat(day), actor=actor, from_archive=from_archive)
+    context.log.info(f"{feed} {key}: " + ("; ".join(f"{one.record_type} {one.state}" for one in found) or "no entries"))
+    if not any(one.blocked for one in found):
+        name = ledger_name_of(feed)
+        context.log_event(dg.AssetMaterialization(name, partition=key, metadata=metadata.of_ledger(found)))
     return found
+
+
+def ledgers_job() -> dg.JobDefinition:
+    """Folds every campus-day that has new postings; red when one of them could not be published."""
+
+    @dg.op(out={}, description="Fold, judge and publish every campus-day with new postings, of all feeds.")
+    def fold_ledgers(context: dg.OpExecutionContext, hub: HubResource) -> Iterator[dg.AssetCheckEvaluation]:
+        from hub_pipelines.publishing import touched
+
+        outcomes: dict[str, list[Outcome]] = {}
+        for feed, campus, day in touched(hub.open()):
+            found = _publish(context, hub.open(), feed, f"{campus}|{day}", from_archive=False)
+            outcomes.setdefault(feed, []).extend(found)
+        for feed, found in outcomes.items():
+            for result in _check_results(found):
+                yield _evaluation(ledger_name_of(feed), result)
+        blocked = [one for found in outcomes.values() for one in found if one.blocked]
+        if blocked:
+            days = ", ".join(f"{one.record_type} {one.campus} {one.ledger_date}" for one in blocked)
+            raise dg.Failure(f"Not published, what was published before stays: {days}.", allow_retries=False)
+
+    @dg.job(name=LEDGERS_JOB, description="Folds and publishes the campus-days that have new postings.")
+    def job() -> None:
+        fold_ledgers()
+
+    return job
+
+
+def _evaluation(asset: str, result: dg.AssetCheckResult) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=str(result.check_name),
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+        blocking=result.check_name in _BLOCKING,
+    )
 
 
 def _check_results(outcomes: "Sequence[Outcome]") -> Iterator[dg.AssetCheckResult]:
@@ -201,13 +237,12 @@ def _result(
     return dg.AssetCheckResult(check_name=check, passed=not lines, severity=severity, metadata=told, description=text)
 
 
-def ledgers_sensor(settings: Settings) -> dg.SensorDefinition:
+def ledgers_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
     """One run for all campus-days that postings have touched, once they are quiet."""
-    feeds = settings.feeds
 
     @dg.sensor(
         name="ledgers_sensor",
-        asset_selection=dg.AssetSelection.assets(*(ledger_name_of(feed) for feed in feeds)),
+        job=job,
         minimum_interval_seconds=_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Folds and publishes the campus-days that have new postings, all in one run.",
@@ -218,15 +253,13 @@ def ledgers_sensor(settings: Settings) -> dg.SensorDefinition:
         days = due(hub.open())
         if not days:
             return dg.SkipReason("No new postings, or they have not come to rest yet.")
-        if context.instance.get_runs(dg.RunsFilter(tags={ONLY_NEW_TAG: "true"}, statuses=LIVING), limit=1):
+        if context.instance.get_runs(dg.RunsFilter(job_name=LEDGERS_JOB, statuses=LIVING), limit=1):
             return dg.SkipReason("A run is folding ledgers now.")
         launch = _launch(days, json.loads(context.cursor or "{}"), hub.open().intake.now().timestamp())
         if launch is None:
             return dg.SkipReason("The last run for these postings did not finish; trying again after a pause.")
-        return dg.SensorResult(
-            run_requests=[fold_request(days, settings, f"{launch['what'][:16]}:{launch['tries']}")],
-            cursor=json.dumps(launch),
-        )
+        key = f"ledgers:{launch['what'][:16]}:{launch['tries']}"
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)], cursor=json.dumps(launch))
 
     return sensor
 
@@ -244,15 +277,3 @@ def _launch(days: "Sequence[Day]", last: dict[str, Any], now: float) -> dict[str
 def range_tags(first: str, last: str) -> dict[str, str]:
     """A run over the box of campuses × days between two partitions."""
     return {_RANGE_TAG: first, _RANGE_END_TAG: last}
-
-
-def fold_request(days: "Sequence[Day]", settings: Settings, key: str) -> dg.RunRequest:
-    """A range reaches over a box of campuses × days; what has nothing new in it is passed over by the run."""
-    campuses = [one for one in settings.campuses if any(day.campus == one for day in days)]
-    first, last = (pick(day.ledger_date for day in days) for pick in (min, max))
-    feeds = [feed for feed in settings.feeds if any(day.ledger.startswith(f"{feed}.") for day in days)]
-    return dg.RunRequest(
-        run_key=f"ledgers:{key}",
-        asset_selection=[dg.AssetKey(ledger_name_of(feed)) for feed in feeds],
-        tags={ONLY_NEW_TAG: "true", **range_tags(f"{campuses[0]}|{first}", f"{campuses[-1]}|{last}")},
-    )

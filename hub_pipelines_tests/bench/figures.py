@@ -164,11 +164,9 @@ def ledger_day() -> dict[str, object]:
         write_inventory(path, 100_000, salt=1)
         _post(hub, path, "inventory")
         today = hub.campuses["north"].day_of(hub.intake.now()).isoformat()
-        tags = f"range_tags('north|{today}', 'north|{today}')"
         code = (
-            "import dagster as dg; from hub_pipelines.hub import open_hub; "
-            "from hub_pipelines.defs.instance import Runner; from hub_pipelines.defs.ledgers import range_tags; "
-            f"assert Runner(open_hub()).run_ledgers([dg.AssetKey('inventory_ledger')], {tags}).success"
+            "from hub_pipelines.hub import open_hub; from hub_pipelines.defs.instance import Runner; "
+            "assert Runner(open_hub()).fold(lambda _: None)"
         )
         fold = _timed([sys.executable, "-c", code])
         again = ["backfill", "--campus", "north", "--feed", "inventory", "--from", today, "--to", today]

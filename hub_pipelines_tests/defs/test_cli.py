@@ -42,7 +42,8 @@ def test_a_file_goes_from_submit_to_export_and_its_proof_holds(home: Path) -> No
     assert (again["outcome"], again["request_id"]) == ("duplicate", sent["request_id"])
     exported = hub("ledger", "export", "--type", "inventory.asset", "--campus", "west").stdout
     assert len(list(csv.DictReader(io.StringIO(exported)))) == 9
-    rows = json.loads(hub("ledger", "export", "--type", "inventory.asset", "--campus", "west", "--format", "json").stdout)
+    west = ("--type", "inventory.asset", "--campus", "west")
+    rows = json.loads(hub("ledger", "export", *west, "--format", "json").stdout)
     assert {row["request_id"] for row in rows} == {sent["request_id"]}
     status = answer("status")
     assert status["submissions"]["posted"] == 2

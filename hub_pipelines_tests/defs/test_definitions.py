@@ -64,7 +64,7 @@ def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) ->
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
     assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor"}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), "audit_job"}
+    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), "audit_job", "ledgers_job"}
 
 
 def test_every_asset_tells_what_it_is_and_who_answers_for_it(repository) -> None:

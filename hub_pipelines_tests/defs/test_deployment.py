@@ -51,12 +51,12 @@ def assert_demo_outcome(document: dict[str, object]) -> None:
     files = document["files"]
     assert isinstance(files, list)
     by_name = {one["file"]: one for one in files}
-    assert len(by_name) == 8
+    assert len(by_name) == 14
     assert by_name["teaching-lab.csv"]["taken"] == 9
     assert by_name["teaching-lab.csv"]["not_taken"] == 5
     assert by_name["biology-stock.xlsx"]["taken"] == 15
     assert by_name["scanner-export.xlsx"]["state"] == "in_review"
-    assert sorted(one["outcome"] for one in files) == ["duplicate"] + ["received"] * 7
+    assert sorted(one["outcome"] for one in files) == ["duplicate"] + ["received"] * 13
     assert all(Path(one["receipt"]).exists() for one in files)
 
 
@@ -65,7 +65,7 @@ def test_the_demo_settles_all_files_through_the_daemon(home: Path) -> None:
     answer = subprocess.run([*HUB, "audit", "verify", "--json"], capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout)["ok"] is True
     status = json.loads(subprocess.run([*HUB, "status", "--json"], capture_output=True, text=True, check=True).stdout)
-    assert status["rows"]["received"] == 119
+    assert status["rows"]["received"] == 172
     assert status["rows"]["waiting"] == 0
 
 

@@ -18,7 +18,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.jobs import submission_job
-from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, ONLY_NEW_TAG, ledgers_sensor, range_tags
+from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, LEDGERS_JOB, ledgers_job, ledgers_sensor, range_tags
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import drop_folder_sensor
 from hub_pipelines.hub import KNOWN_FEEDS, Hub
@@ -102,7 +102,7 @@ def materialized(runner: Runner, feed: str) -> list[str]:
 
 
 def folding_runs(runner: Runner) -> list[dg.DagsterRun]:
-    return list(runner.instance.get_runs(dg.RunsFilter(tags={ONLY_NEW_TAG: "true"})))
+    return list(runner.instance.get_runs(dg.RunsFilter(job_name=LEDGERS_JOB)))
 
 
 def evaluations(runner: Runner, feed: str, run: dg.DagsterRun) -> dict[str, Any]:
@@ -229,15 +229,25 @@ def test_a_backfill_that_was_started_from_a_jobs_page_is_refused_with_the_way_to
     fill(runner.hub)
     days = range_tags(f"north|{MONDAY}", f"north|{TUESDAY}")
     page = {"dagster/partition/campus": "north", "dagster/partition/date": str(MONDAY), "dagster/backfill": "abc"}
-    selection = [dg.AssetKey("inventory_ledger")]
-    result = runner.run_ledgers(selection, {**days, **page})
+
+    def run_ledgers(tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+        job = build_defs(runner.hub.settings).resolve_implicit_global_asset_job_def()
+        return job.execute_in_process(
+            instance=runner.instance,
+            asset_selection=[dg.AssetKey("inventory_ledger")],
+            tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+    result = run_ledgers({**days, **page})
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     assert "Start it from the asset's page: Materialize, then choose campus and days." in str(
         failure.step_failure_data.error_display_string
     )
     assert materialized(runner, "inventory") == []
-    assert runner.run_ledgers(selection, {**days, FROM_ARCHIVE_TAG: "true"}).success
+    assert run_ledgers({**days, FROM_ARCHIVE_TAG: "true"}).success
     assert materialized(runner, "inventory") == ["north|2026-03-02", "north|2026-03-03"]
 
 
@@ -250,7 +260,7 @@ def test_the_sensor_launches_one_run_for_what_was_touched_and_again_only_after_g
     def tick(cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
         resources = {"hub": HubResource()}
         with dg.build_sensor_context(instance=runner.instance, cursor=cursor, resources=resources) as context:
-            answer = ledgers_sensor(hub.settings)(context)
+            answer = ledgers_sensor(ledgers_job())(context)
         assert isinstance(answer, dg.SensorResult | dg.SkipReason)
         return answer
 
@@ -270,8 +280,6 @@ def test_the_sensor_launches_one_run_for_what_was_touched_and_again_only_after_g
     assert "No new postings" in skipped(tick())
     fill(hub)
     first, cursor = launched(tick())
-    assert set(first.asset_selection or ()) == {dg.AssetKey("inventory_ledger"), dg.AssetKey("procurement_ledger")}
-    assert first.tags == {ONLY_NEW_TAG: "true", **range_tags("north|2026-03-02", "south|2026-03-03")}
     # the run ended without having judged anything: tried again, later each time
     assert "after a pause" in skipped(tick(cursor))
     keys, pauses = [first.run_key], []
@@ -288,13 +296,11 @@ def test_the_sensor_launches_one_run_for_what_was_touched_and_again_only_after_g
     other, cursor = launched(tick(cursor))
     assert other.run_key not in keys
     # while a run folds, nothing is launched
-    alive = runner.instance.create_run_for_job(
-        runner.job("audit_job"), tags={ONLY_NEW_TAG: "true"}, status=dg.DagsterRunStatus.STARTED
-    )
+    alive = runner.instance.create_run_for_job(runner.job(LEDGERS_JOB), status=dg.DagsterRunStatus.STARTED)
     assert "folding ledgers now" in skipped(tick(later(cursor, 9_999)))
     runner.instance.delete_run(alive.run_id)
-    # what the request asks for is what is touched, and then there is nothing to do
-    assert runner.run_ledgers(list(other.asset_selection or ()), other.tags).success
+    # the run folds what is touched, and then there is nothing to do
+    assert runner.fold(quiet)
     assert materialized(runner, "inventory") == ["north|2026-03-02", "north|2026-03-03", "south|2026-03-03"]
     assert "No new postings" in skipped(tick(cursor))
 

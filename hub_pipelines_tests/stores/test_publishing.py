@@ -21,7 +21,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.ledger.snapshots.service import NotPublished
-from hub_pipelines.publishing import Outcome, due, is_new, publish
+from hub_pipelines.publishing import Outcome, due, publish, touched
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
@@ -210,7 +210,7 @@ def test_a_blocked_day_is_told_once_and_published_after_it_was_mended(hub: Hub) 
     assert told(hub) == [("ledger:blocked", 1)]
     tamper(hub, "NC-0002", category="chemical")
     post(hub, "more.csv", asset("NC-0003"))
-    assert is_new(hub, "inventory", "north", MONDAY)
+    assert ("inventory", "north", MONDAY) in touched(hub)
     outcome = fold(hub)
     assert (outcome.state, outcome.entries, record_of(hub).blocked) == ("published", 3, None)
     assert told(hub) == [("ledger:blocked", 1), ("ledger:published", 2)]
@@ -416,15 +416,12 @@ def test_a_day_that_never_comes_to_rest_is_due_at_the_latest_after_its_first_pos
 
 def test_what_was_folded_is_due_no_more_until_something_is_posted(hub: Hub) -> None:
     fold(hub)
-    assert not is_new(hub, "inventory", "north", MONDAY)
-    assert [one.ledger for one in due(hub, at_rest=False)] == ["procurement.asset@all"]
+    registry = ("procurement", "north", MONDAY)
+    assert touched(hub) == [registry]
     post(hub, "same.csv", asset("NC-0001"))  # up to date already: no entry
-    assert not is_new(hub, "inventory", "north", MONDAY)
+    assert touched(hub) == [registry]
     post(hub, "more.csv", asset("NC-0003"))
-    assert is_new(hub, "inventory", "north", MONDAY)
-    assert not is_new(hub, "inventory", "south", MONDAY)
-    assert not is_new(hub, "inventory", "north", TUESDAY)
-    assert is_new(hub, "procurement", "north", MONDAY)
+    assert touched(hub) == [("inventory", "north", MONDAY), registry]
 
 
 def test_a_campus_or_feed_that_left_the_settings_and_days_before_the_first_are_left_out(hub: Hub) -> None:

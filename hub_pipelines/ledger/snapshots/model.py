@@ -63,3 +63,5 @@ class Snapshot:
     published_at: datetime | None
     judged_version: int
     blocked: str | None
+    announced: str | None
+    """File digest of a draft that was about to take the file's place: the file may be that one already."""

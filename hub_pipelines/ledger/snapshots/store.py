@@ -27,6 +27,7 @@ snapshot = Table(
     Column("published_at", UtcDateTime),
     Column("judged_version", Integer, nullable=False),
     Column("blocked", Text),
+    Column("announced", String(64)),
 )
 
 
@@ -197,6 +198,12 @@ def lock(tx: Transaction, day: Day) -> Snapshot:
     return Snapshot(**tx.execute(query).one()._mapping)
 
 
+def announce(tx: Transaction, day: Day, draft: Draft) -> None:
+    """Say which file is about to take the published one's place, so that a crash in between is no riddle."""
+    lock(tx, day)
+    _record(tx, day, announced=draft.file_digest)
+
+
 def record_published(tx: Transaction, day: Day, draft: Draft) -> None:
     _record(
         tx,
@@ -208,6 +215,7 @@ def record_published(tx: Transaction, day: Day, draft: Draft) -> None:
         published_at=database_now(tx),
         judged_version=day.version,
         blocked=None,
+        announced=None,
     )
 
 
