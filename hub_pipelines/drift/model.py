@@ -5,7 +5,7 @@ a table (migrating), tables (store).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -66,6 +66,7 @@ class Kind(StrEnum):
     SAME = "same"  # its source has had this shape before
     EXTENDED = "extended"  # all the contract's columns that were there still are, and more
     REDUCED = "reduced"  # likewise, without some heading that the contract does not know
+    MIGRATED = "migrated"  # read under a migration that people have approved and applied for this shape
     DRIFTED = "drifted"  # a column of the contract that was there is gone: held
     UNFIT = "unfit"  # a required column is missing, and there is nothing to compare with: held as unreadable
 
@@ -119,6 +120,9 @@ class Change:
         )
 
 
+NO_CHANGE = Change()
+
+
 @dataclass(frozen=True, slots=True)
 class ShapeChange:
     """A submission whose header was not as before, as it was noticed."""
@@ -132,6 +136,17 @@ class ShapeChange:
     kind: Kind
     change: Change
     noticed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One column in two headers: by which heading before, by which now. `column` is None for others."""
+
+    column: str | None
+    before: str | None
+    now: str | None
+    perhaps: str | None = None
+    """The new heading that looks most like a column that is gone."""
 
 
 class Held(Unreadable):
@@ -172,7 +187,7 @@ class BadMigration(HubError):
 
 
 class _Step(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     column: str = Field(min_length=1)
 
@@ -229,7 +244,7 @@ Step = Annotated[Rename | Split | Convert | Default, Field(discriminator="do")]
 class Steps(BaseModel):
     """What a migration does to a table, in this order, and to which."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     campus: str
     feed: str
@@ -246,6 +261,7 @@ class Migration:
 
     migration_id: str
     version: int
+    source_key: str
     steps: Steps
     text: str
     author: str
@@ -254,7 +270,6 @@ class Migration:
     approved_at: datetime | None = None
     applied_by: str | None = None
     applied_at: datetime | None = None
-    source_key: str = field(default=EVERY_SOURCE)
 
     @property
     def reference(self) -> str:
