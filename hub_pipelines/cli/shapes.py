@@ -80,6 +80,7 @@ def _compared(one: "Comparison") -> dict[str, Any]:
         "before": _document(one.before) if one.before else None,
         "kind": one.change.kind if one.change else None,
         "columns": [asdict(pair) for pair in one.pairs],
+        "lacks": one.lacks,
         "held": [held.item.item_id for held in one.held],
     }
 
@@ -104,8 +105,10 @@ def _print_compared(one: "Comparison") -> None:
         print(f"held    {held.item.item_id}  {held.item.source_name}")
     if one.held:
         first = one.held[0].item.item_id
-        print(f"To go on: `hub shapes accept {first}` if the new columns are right as they are, or")
-        print(f"`hub migration draft {first}` to say what they mean, or have the sender drop a mended file.")
+        print(f"To go on: `hub migration draft {first}` to say what the new columns mean,")
+        if one.lacks is None:
+            print(f"or `hub shapes accept {first}` if they are right as they are,")
+        print("or have the sender drop a mended file.")
 
 
 def _row(pair: "Pair", compared: bool) -> tuple[str, str, str, str]:

@@ -52,13 +52,17 @@ class HeldItem:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A held or changed header beside the one before it. `held` are the open items of this shape."""
+    """A held or changed header beside the one before it. `held` are the open items of this shape.
+
+    `lacks` tells why the contract would not take the columns as they are; None when it would.
+    """
 
     now: KnownShape
     before: KnownShape | None
     change: ShapeChange | None
     pairs: tuple[Pair, ...]
     held: tuple[HeldItem, ...]
+    lacks: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,23 @@ class ColumnDecisions:
             if item is not None:
                 change = _change_of(tx, item)
                 found = shapes.shape(tx, change.source, change.fingerprint)
-                return [] if found is None else [_comparison(tx, found, change)]
-            return [_comparison(tx, one, None) for one in _by_fingerprint(tx, name)]
+                return [] if found is None else [self._comparison(tx, found, change)]
+            return [self._comparison(tx, one, None) for one in _by_fingerprint(tx, name)]
+
+    def _comparison(self, tx: Any, now: KnownShape, change: ShapeChange | None) -> Comparison:
+        source = now.source
+        held = [
+            one
+            for one in _held(tx, source.campus, source.feed, now.shape.fingerprint)
+            if one.change.source.key == source.key
+        ]
+        change = change or next((one.change for one in held), None)
+        change = change or shapes.change_of_shape(tx, source, now.shape.fingerprint)
+        before = None
+        if change is not None and change.compared_with is not None:
+            before = shapes.shape(tx, source, change.compared_with)
+        pairs = side_by_side(before.shape if before else None, now.shape, change.change) if change else ()
+        return Comparison(now, before, change, tuple(pairs), tuple(held), self._lacks(now))
 
     def accept(self, item_id: str, *, actor: str) -> Decided:
         """The new shape is right as it is: its source may have it from now on, and what was held is replayed."""
@@ -103,19 +122,23 @@ class ColumnDecisions:
             seen = shapes.shape(tx, change.source, change.fingerprint)
         if seen is None:
             raise UnknownColumns(f"The columns of {item_id} are not on record.")
-        self._refuse_what_the_contract_refuses(seen)
+        if lacks := self._lacks(seen):
+            raise NotAllowed(
+                f"These columns can't be accepted as they are: {lacks} Write a migration "
+                f"(`hub migration draft {item_id}` begins one), or have the sender name the columns as before."
+            )
         first = seen.accepted_at is None and self._accept(item, change, actor)
         return Decided(first, self._replay(change.source.campus, change.source.feed, change.source.key, change, actor))
 
-    def _refuse_what_the_contract_refuses(self, seen: KnownShape) -> None:
-        feed = self._feed(seen.source.feed)
+    def _lacks(self, seen: KnownShape) -> str | None:
+        """Why the contract does not take a header as it is; None when it does, perhaps under its migration."""
+        if seen.source.feed not in self.feeds:
+            return f"This hub takes no {seen.source.feed} any more."
         try:
-            map_columns(seen.shape.header, feed)
+            map_columns(seen.shape.header, self.feeds[seen.source.feed])
         except Unreadable as error:
-            raise NotAllowed(
-                f"These columns can't be accepted as they are: {error.reason} Write a migration "
-                "(`hub migration draft` begins one), or have the sender name the columns as before."
-            ) from error
+            return error.reason
+        return None
 
     def _accept(self, item: ReviewItem, change: ShapeChange, actor: str) -> bool:
         detail: dict[str, object] = {"shape": change.fingerprint, "compared_with": change.compared_with}
@@ -285,22 +308,6 @@ def _by_fingerprint(tx: Any, fingerprint: str) -> list[KnownShape]:
             f"There is no review item and no shape {fingerprint!r}. `hub shapes list` and `hub review list` show them."
         )
     return found
-
-
-def _comparison(tx: Any, now: KnownShape, change: ShapeChange | None) -> Comparison:
-    source = now.source
-    held = [
-        one
-        for one in _held(tx, source.campus, source.feed, now.shape.fingerprint)
-        if one.change.source.key == source.key
-    ]
-    change = change or next((one.change for one in held), None)
-    change = change or shapes.change_of_shape(tx, source, now.shape.fingerprint)
-    before = None
-    if change is not None and change.compared_with is not None:
-        before = shapes.shape(tx, source, change.compared_with)
-    pairs = side_by_side(before.shape if before else None, now.shape, change.change) if change else ()
-    return Comparison(now, before, change, tuple(pairs), tuple(held))
 
 
 def _held(tx: Any, campus: str, feed: str, fingerprint: str) -> list[HeldItem]:

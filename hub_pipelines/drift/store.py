@@ -99,7 +99,7 @@ refuse_changes(migration_decision)
 
 
 def _known(row: Any) -> KnownShape:
-    shape = HeaderShape(row.record_type, row.fingerprint, tuple(row.header), row.columns, tuple(row.others))
+    shape = HeaderShape(row.record_type, row.fingerprint, tuple(row.header), dict(row.columns), tuple(row.others))
     return KnownShape(
         source=Source(row.campus, row.feed, row.source_key),
         shape=shape,
@@ -153,7 +153,7 @@ def add_shape(tx: Transaction, source: Source, seen: HeaderShape, request_id: st
             "fingerprint": seen.fingerprint,
             "record_type": seen.record_type,
             "header": list(seen.header),
-            "columns": dict(seen.columns),
+            "columns": list(seen.columns.items()),
             "others": list(seen.others),
             "first_seen_at": database_now(tx),
             "first_request_id": request_id,
@@ -180,7 +180,7 @@ def mark_posted(tx: Transaction, source: Source, seen: HeaderShape, *, migration
         .values(
             last_posted_at=database_now(tx),
             migration=migration,
-            columns=dict(seen.columns),
+            columns=list(seen.columns.items()),
             others=list(seen.others),
         )
     )
