@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 from hub_pipelines.common.canonical import digest_of
-from hub_pipelines.drift.model import Change, Gained, HeaderShape, Lost, Pair
+from hub_pipelines.drift.model import Change, Gained, HeaderShape, Kind, Lost, Pair
 from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.model import RecordType
 
@@ -138,8 +138,10 @@ def fix_of(change: Change) -> str:
     )
 
 
-def note_of(gained: Gained) -> str:
-    """What a sender is told of a heading that is new and held nothing up."""
+def note_of(kind: Kind, gained: Gained) -> str:
+    """What a sender is told of a heading that is new, or that a migration reads, and held nothing up."""
+    if kind is Kind.MIGRATED:
+        return "People at the hub have decided for this list that its values are read from this heading."
     if gained.column is not None:
         return f"This column is new in this list. It was taken as {gained.column}."
     return "This column is new in this list. The hub does not know it: its values are kept with each row, unchecked."

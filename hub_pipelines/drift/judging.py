@@ -49,7 +49,7 @@ def judge_header(
     same = next((one for one in of_record if one.shape.fingerprint == seen.fingerprint), None)
     for migration in _for_this(migrations, seen, same):
         planned = plan(migration.steps, header, feed)
-        return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), migration=migration, plan=planned)
+        return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), planned.change, None, migration, planned)
     if refused is None and same is not None:
         return Judged(Kind.SAME, seen)
     if refused is None and not of_record:

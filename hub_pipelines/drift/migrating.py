@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter, ValidationError
 
-from hub_pipelines.drift.model import EVERY_SOURCE, BadMigration, Change, Convert, Default, Rename, Split, Steps
+from hub_pipelines.drift.model import EVERY_SOURCE, BadMigration, Change, Convert, Default, Gained, Rename, Split, Steps
 from hub_pipelines.validate.columns import located_columns, map_columns, normalise_header
 from hub_pipelines.validate.feeds.types import campus_names, is_blank, text_of
 from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RecordType, RejectedRow, Unreadable, Verdict
@@ -33,6 +33,11 @@ class Plan:
     origins: Mapping[str, str]
     _width: int
     _changes: tuple[_Change, ...]
+
+    @property
+    def change(self) -> Change:
+        """The sender's headings that are taken for a column which they don't name by themselves."""
+        return Change(gained=tuple(Gained(heading, column) for column, heading in self.origins.items()))
 
     def table(self, table: Table) -> Table:
         """The table as the contract is to see it; its rows are changed as they are read."""
@@ -270,7 +275,10 @@ def read_steps(text: str) -> Steps:
         return Steps.model_validate({**head, "steps": steps})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise BadMigration(f"{_where(first['loc'])}: {first['msg'].removeprefix('Value error, ')}.") from None
+        what = first["msg"].removeprefix("Value error, ")
+        if first["type"].startswith("union_tag"):
+            what = "do must be one of: rename, split, convert, default"
+        raise BadMigration(f"{_where(first['loc'])}: {what}.") from None
 
 
 def _where(place: tuple[int | str, ...]) -> str:

@@ -99,7 +99,7 @@ class Shapes:
         by = reference or _ACCEPTED_BY.get(judged.kind, "hub/posted")
         new = shapes.accept_shape(tx, source, judged.shape.fingerprint, by=by)
         shapes.mark_posted(tx, source, judged.shape, migration=reference)
-        if judged.kind in (Kind.EXTENDED, Kind.REDUCED):
+        if judged.kind in (Kind.EXTENDED, Kind.REDUCED, Kind.MIGRATED):
             told = {
                 "shape": judged.shape,
                 "compared_with": judged.compared_with,
@@ -107,7 +107,7 @@ class Shapes:
                 "change": judged.change,
             }
             shapes.add_change(tx, current.request_id, current.revision, source, told)
-            if new:
+            if new and judged.kind is not Kind.MIGRATED:
                 detail = {"compared_with": judged.compared_with, **judged.change.document()}
                 _tell(tx, current, f"shape:{judged.kind}", judged.shape.fingerprint, detail, actor)
 

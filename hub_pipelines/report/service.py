@@ -237,12 +237,15 @@ def _as_before(pair: Pair) -> bool:
     return pair.before is not None and pair.now is not None
 
 
-def _notes(change: ShapeChange) -> tuple[Line, ...]:
+def _notes(found: ShapeChange) -> tuple[Line, ...]:
     """What a sender should know of columns that changed and held nothing up."""
-    gone = (
-        Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in change.change.gone
-    )
-    return (*(Line(0, one.heading, None, note_of(one), None) for one in change.change.gained), *gone)
+    new = [
+        Line(0, one.column or one.heading, one.heading, note_of(found.kind, one), None) for one in found.change.gained
+    ]
+    gone = [
+        Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
+    ]
+    return (*new, *gone)
 
 
 def _again_command(first: Submission) -> str:
