@@ -287,6 +287,8 @@ class Processing:
         feed = self._feed(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        if "shape" not in summary:
+            raise ShapesMoved("The rows were staged by a release that did not look at headers.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
             posting = ledgers.post(

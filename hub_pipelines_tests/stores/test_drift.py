@@ -17,8 +17,10 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.rehearsing import rehearse
 from hub_pipelines.review.model import ReviewItem
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.staging import read_staged, stage
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -289,6 +291,18 @@ def test_two_files_of_a_new_shape_at_once_are_both_held_and_the_first_is_the_ale
     assert_invariants(hub)
 
 
+def test_rows_that_an_earlier_release_has_staged_are_judged_again(hub: Hub) -> None:
+    request_id = sent(hub, HEADER, "A-1,Buffer,B1,3,bottle")
+    lease = lease_and_validate(hub, request_id)
+    summary, _ = read_staged(hub.processing.staged_path(str(submission(hub, request_id).staged)))
+    without = {name: summary[name] for name in ("record_type", "contract_version", "registry_version")}
+    older = stage([], hub.processing.staged, without)
+    with hub.db.write() as tx:
+        submissions.record_staged(tx, lease, staged=older.digest, rows_received=1, registry_version=None)
+    assert hub.processing.post(lease).posted == 1
+    assert len(known(hub)) == 1
+
+
 # ---- accepting
 
 
@@ -488,8 +502,6 @@ def test_migrations_and_decisions_about_them_can_not_be_changed(hub: Hub) -> Non
 
 @pytest.mark.usefixtures("lab")
 def test_what_a_staged_file_records_tells_the_kind_of_its_header(hub: Hub) -> None:
-    from hub_pipelines.validate.staging import read_staged
-
     more = posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,9,bottle,L1")
     staged = submission(hub, more).staged
     assert staged is not None

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,6 +228,18 @@ def test_a_file_that_is_no_migration_is_refused_with_the_place(text: str, told: 
     with pytest.raises(BadMigration) as error:
         read_steps(text)
     assert told in str(error.value)
+
+
+def test_the_example_in_the_readme_is_a_migration_that_works() -> None:
+    page = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    example = page.partition("```toml\n[migration]")[2].partition("```")[0]
+    made = read_steps("[migration]" + example)
+    header = ("Item Code", "Name", "Room", "Packs", "Best before 2")
+    table = plan(made, header, INVENTORY).table(
+        Table(list(header), 1, iter([(2, ["A", "B", "C", "12 x 500 ml", "31/01/2027"])]), {})
+    )
+    assert list(table.rows) == [(2, ["A", "B", "C", "12", "2027-01-31", "500 ml", "bottle"])]
+    assert table.header == ["Item Code", "Name", "Room", "quantity_on_hand", "expires_on", "Pack size", "unit"]
 
 
 def test_a_draft_is_a_migration_once_its_author_has_finished_it() -> None:
