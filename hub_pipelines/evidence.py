@@ -20,6 +20,8 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
 from hub_pipelines.submission import store as submissions
 
+_HEADINGS_SHOWN = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -98,8 +100,8 @@ class Headers:
             "headers": str(self.judged.kind),
             "shape": self.judged.shape.fingerprint,
             "shape_before": self.judged.compared_with or "none",
-            "new": ", ".join(one.heading for one in change.gained),
-            "gone": ", ".join(change.gone),
+            "new_headings": ", ".join(one.heading for one in change.gained[:_HEADINGS_SHOWN]) or "none",
+            "headings_gone": ", ".join(change.gone[:_HEADINGS_SHOWN]) or "none",
             "migration": self.judged.migration.reference if self.judged.migration else "none",
         }
 

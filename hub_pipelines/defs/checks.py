@@ -68,7 +68,7 @@ def drifted(feed_asset: str, error: "Drifted") -> dg.AssetCheckEvaluation:
             "what": error.reason,
             "shape": error.seen.fingerprint,
             "shape_before": error.compared_with or "none",
-            "columns_changed": dg.MetadataValue.json(error.change.document()),
+            "columns_changed": dg.MetadataValue.json(error.change.summary()),
         },
     )
 

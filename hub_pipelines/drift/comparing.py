@@ -16,7 +16,11 @@ _FINGERPRINT_CHARACTERS = 16
 # a new heading in the place of the one that is gone is likely to be the same column under another name
 _SAME_PLACE = 0.25
 _LIKE_ENOUGH = 0.6
+# a header may have thousands of columns; suggestions are a help, not worth minutes
+_MOST_COMPARED = 200
+_LONGEST_COMPARED = 200
 _LISTED = 8
+_SHOWN_CHARACTERS = 80
 
 
 def shape_of(header: Sequence[str], record: RecordType) -> HeaderShape:
@@ -65,28 +69,30 @@ def _likely(
     missing: Sequence[str], new: Sequence[str], before: HeaderShape | None, now: HeaderShape, record: RecordType
 ) -> dict[str, str]:
     """For each missing column the new heading that looks most like it, each heading used once, the best pair first."""
-    pairs = sorted(
-        ((_likeness(column, heading, before, now, record), column, heading) for column in missing for heading in new),
-        reverse=True,
-    )
+    candidates = [heading for heading in new if len(heading) <= _LONGEST_COMPARED][:_MOST_COMPARED]
+    places = _places(now.header)
+    places_before = _places(before.header) if before else {}
+    scored = []
+    for column in missing:
+        place = places_before.get(normalise_header(before.columns[column])) if before else None
+        for heading in candidates:
+            here = place is not None and places.get(normalise_header(heading)) == place
+            scored.append((_alike(column, heading, record) + (_SAME_PLACE if here else 0), column, heading))
     found: dict[str, str] = {}
-    for score, column, heading in pairs:
+    for score, column, heading in sorted(scored, reverse=True):
         if score >= _LIKE_ENOUGH and column not in found and heading not in found.values():
             found[column] = heading
     return found
 
 
-def _likeness(column: str, heading: str, before: HeaderShape | None, now: HeaderShape, record: RecordType) -> float:
-    spellings = [alias for alias, target in record.aliases.items() if target == column]
+def _alike(column: str, heading: str, record: RecordType) -> float:
     form = normalise_header(heading)
-    alike = max(difflib.SequenceMatcher(None, spelling, form).ratio() for spelling in spellings)
-    same_place = before is not None and _place(heading, now) == _place(before.columns[column], before)
-    return alike + (_SAME_PLACE if same_place else 0)
+    spellings = (alias for alias, target in record.aliases.items() if target == column)
+    return max(difflib.SequenceMatcher(None, spelling, form).ratio() for spelling in spellings)
 
 
-def _place(heading: str, shape: HeaderShape) -> int | None:
-    form = normalise_header(heading)
-    return next((at for at, text in enumerate(shape.header) if normalise_header(text) == form), None)
+def _places(header: Sequence[str]) -> dict[str, int]:
+    return {normalise_header(text): at for at, text in enumerate(header)}
 
 
 def side_by_side(before: HeaderShape | None, now: HeaderShape, change: Change) -> list[Pair]:
@@ -122,15 +128,17 @@ def _lost(lost: Sequence[Lost]) -> str:
 
 
 def _one_lost(one: Lost) -> str:
-    so_far = "" if one.heading is None or one.heading == one.column else f' (so far "{one.heading}")'
-    perhaps = f', perhaps now called "{one.looks_like}"' if one.looks_like else ""
+    so_far = "" if one.heading is None or one.heading == one.column else f" (so far {_cut(one.heading)})"
+    perhaps = f", perhaps now called {_cut(one.looks_like)}" if one.looks_like else ""
     return f"{one.column}{so_far} is missing{perhaps}"
 
 
 def fix_of(change: Change) -> str:
     """What the sender of a held file can do."""
-    renames = [f'rename "{one.looks_like}" to "{one.heading or one.column}"' for one in change.lost if one.looks_like]
-    others = [f'add "{one.heading or one.column}"' for one in change.lost if not one.looks_like]
+    renames = [
+        f"rename {_cut(one.looks_like)} to {_cut(one.heading or one.column)}" for one in change.lost if one.looks_like
+    ]
+    others = [f"add {_cut(one.heading or one.column)}" for one in change.lost if not one.looks_like]
     mend = _and([*renames, *others][:_LISTED])
     return (
         f"If the columns were not changed on purpose, {mend}, save the file and drop it again. "
@@ -152,6 +160,11 @@ def _and(parts: Sequence[str]) -> str:
 
 
 def _quoted(headings: Sequence[str]) -> str:
-    told = ", ".join(f'"{heading}"' for heading in headings[:_LISTED])
+    told = ", ".join(_cut(heading) for heading in headings[:_LISTED])
     more = len(headings) - _LISTED
     return f"{told} and {more} more" if more > 0 else told
+
+
+def _cut(heading: str) -> str:
+    """A heading in quotation marks, at a readable length."""
+    return f'"{heading[:_SHOWN_CHARACTERS]}…"' if len(heading) > _SHOWN_CHARACTERS else f'"{heading}"'

@@ -4,10 +4,11 @@ Belongs here: the order of these questions. Pure but for its answer's table: wha
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hub_pipelines.drift.comparing import compare, fix_of, missing_columns, reason_of, shape_of
-from hub_pipelines.drift.migrating import Plan, plan
+from hub_pipelines.drift.migrating import Plan, plan, plan_of_steps
 from hub_pipelines.drift.model import (
     NO_CHANGE,
     BadMigration,
@@ -48,8 +49,9 @@ def judge_header(
     of_record = [one for one in known if one.shape.record_type == record.name]
     same = next((one for one in of_record if one.shape.fingerprint == seen.fingerprint), None)
     for migration in _for_this(migrations, seen, same):
-        planned = plan(migration.steps, header, feed)
-        return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), planned.change, None, migration, planned)
+        with suppress(BadMigration):  # a newer version, or a newer contract, may ask for more than this header has
+            planned = plan(migration.steps, header, feed)
+            return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), planned.change, None, migration, planned)
     if refused is None and same is not None:
         return Judged(Kind.SAME, seen)
     if refused is None and not of_record:
@@ -79,15 +81,15 @@ def _for_this(migrations: Sequence[Migration], seen: HeaderShape, same: KnownSha
     written_for = [
         one for one in migrations if one.steps.shape == seen.fingerprint and one.steps.record_type == seen.record_type
     ]
-    if written_for or same is None or same.migration is None:
-        return written_for[:1]
-    return [one for one in migrations if one.migration_id == same.migration.partition("@")[0]][:1]
+    posted_under = _same_migration(migrations, same) if same else None
+    return written_for[:1] or [one for one in (posted_under,) if one]
 
 
 def _as_planned(seen: HeaderShape, planned: Plan, record: RecordType) -> HeaderShape:
     after = shape_of(planned.header, record)
     columns = {column: planned.origins.get(column, heading) for column, heading in after.columns.items()}
-    return replace(seen, columns=columns, others=after.others)
+    # not the headings that the steps have made up
+    return replace(seen, columns=columns, others=tuple(one for one in after.others if one in seen.others))
 
 
 def _compared(
@@ -99,25 +101,29 @@ def _compared(
     refused: Unreadable | None,
     record: RecordType,
 ) -> Judged:
-    change = compare(last.shape, seen, record)
     fingerprint = last.shape.fingerprint
+    change = compare(last.shape, seen, record)
     if not change.lost:
         if refused is not None:
             raise refused
         return Judged(change.kind, seen, change, fingerprint)
-    # more columns than the last time may have come to a shape that needed a migration already
-    for migration in migrations:
-        if last.migration is None or migration.migration_id != last.migration.partition("@")[0]:
-            continue
-        try:
-            planned = plan(migration.steps, header, feed)
-        except BadMigration:
-            break
-        after = _as_planned(seen, planned, record)
-        change_after = compare(last.shape, after, record)
-        if not change_after.lost:
-            return Judged(change_after.kind, after, change_after, fingerprint, migration, planned)
+    # the last header may have needed a migration, and this one has all that it reads and more or less beside
+    migration = _same_migration(migrations, last)
+    if migration is not None:
+        with suppress(BadMigration):
+            after = _as_planned(seen, plan_of_steps(migration.steps, header, record), record)
+            left = compare(last.shape, after, record)
+            if not left.lost:
+                planned = plan(migration.steps, header, feed)
+                return Judged(left.kind, after, left, fingerprint, migration, planned)
+            change = left
     raise Drifted(reason_of(change), fix_of(change), seen, change, fingerprint)
+
+
+def _same_migration(migrations: Sequence[Migration], shape: KnownShape) -> Migration | None:
+    """The newest version in force of the migration that a shape has posted under."""
+    migration_id = (shape.migration or "").partition("@")[0]
+    return next((one for one in migrations if one.migration_id == migration_id), None)
 
 
 def _unfit(refused: Unreadable | None, seen: HeaderShape, record: RecordType) -> Unreadable:

@@ -70,20 +70,26 @@ class Plan:
 
 
 def plan(steps: Steps, header: Sequence[str], feed: Feed) -> Plan:
-    """The steps for a table of this header. Raises BadMigration when they don't fit it."""
+    """The steps for a table of this header. Raises BadMigration when they don't fit it, or don't make it do."""
     record = feed.record_type(steps.record_type)
+    made = plan_of_steps(steps, header, record)
+    try:
+        found = map_columns(made.header, feed).record
+    except Unreadable as error:
+        raise BadMigration(f"After its steps the columns still don't do: {error}") from error
+    if found.name != record.name:
+        raise BadMigration(f"After its steps the columns are those of a {found.title}, not of a {record.title}.")
+    return made
+
+
+def plan_of_steps(steps: Steps, header: Sequence[str], record: RecordType) -> Plan:
+    """The steps for a header that may need more than them. Raises BadMigration when they don't fit it."""
     making = _Making(record, list(header))
     for number, step in enumerate(steps.steps, start=1):
         try:
             making.add(step)
         except (BadMigration, Unreadable) as error:
             raise BadMigration(f"Step {number} ({step.do} {step.column}): {error}") from error
-    try:
-        found = map_columns(making.header, feed).record
-    except Unreadable as error:
-        raise BadMigration(f"After its steps the columns still don't do: {error}") from error
-    if found.name != record.name:
-        raise BadMigration(f"After its steps the columns are those of a {found.title}, not of a {record.title}.")
     return Plan(tuple(making.header), making.origins, len(header), tuple(making.changes))
 
 

@@ -17,6 +17,7 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.model import Unreadable
 
 EVERY_SOURCE = "*"
+_IN_SUMMARY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,13 @@ class Change:
             return Kind.EXTENDED
         return Kind.REDUCED if self.gone else Kind.SAME
 
-    def document(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
+        """For the audit log: the first of each, and how many more there are."""
+        document = self.document()
+        more = {name: len(found) - _IN_SUMMARY for name, found in document.items() if len(found) > _IN_SUMMARY}
+        return {**{name: found[:_IN_SUMMARY] for name, found in document.items()}, **({"more": more} if more else {})}
+
+    def document(self) -> dict[str, list[object]]:
         return {
             "lost": [{"column": one.column, "heading": one.heading, "looks_like": one.looks_like} for one in self.lost],
             "gained": [{"heading": one.heading, "column": one.column} for one in self.gained],

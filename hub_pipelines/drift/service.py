@@ -44,7 +44,7 @@ class Reading:
             "header": list(self.header),
             "shape": judged.shape.fingerprint,
             "headers": str(judged.kind),
-            "columns_changed": judged.change.document(),
+            "columns_changed": judged.change.summary(),
             "migration": judged.migration.reference if judged.migration else None,
         }
 
@@ -78,7 +78,7 @@ class Shapes:
         told = {"shape": held.seen, "compared_with": held.compared_with, "kind": held.kind, "change": held.change}
         shapes.add_change(tx, current.request_id, current.revision, source, told)
         if held.kind is Kind.DRIFTED:
-            detail = {"compared_with": held.compared_with, "first_of_this_shape": first, **held.change.document()}
+            detail = {"compared_with": held.compared_with, "first_of_this_shape": first, **held.change.summary()}
             _tell(tx, current, "shape:drifted", held.seen.fingerprint, detail, actor)
 
     def remember(self, tx: Any, current: Submission, feed: Feed, summary: Mapping[str, Any], *, actor: str) -> None:
@@ -108,7 +108,7 @@ class Shapes:
             }
             shapes.add_change(tx, current.request_id, current.revision, source, told)
             if new and judged.kind is not Kind.MIGRATED:
-                detail = {"compared_with": judged.compared_with, **judged.change.document()}
+                detail = {"compared_with": judged.compared_with, **judged.change.summary()}
                 _tell(tx, current, f"shape:{judged.kind}", judged.shape.fingerprint, detail, actor)
 
     def plan_of(self, reference: str, header: list[str], feed: Feed) -> Plan:

@@ -35,6 +35,7 @@ from hub_pipelines.validate.staging import read_staged
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
+_COLUMNS_SHOWN = 100
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -138,7 +139,7 @@ class Receipts:
             registry_date=registry_date if current.registry_version == registry_version else None,
             archived_copy=str(self.archive.object_path(envelope.content_digest)),
             needs_registry=bool(blocks) and current.registry_version == 0,
-            columns=tuple(ColumnLine(p.column, p.before, p.now, p.perhaps) for p in pairs if not _as_before(p)),
+            columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
         )
 
@@ -233,6 +234,10 @@ def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:
     return side_by_side(before.shape if before else None, now.shape, change.change) if now else []
 
 
+def _column_line(pair: Pair) -> ColumnLine:
+    return ColumnLine(pair.column, pair.before, pair.now, pair.perhaps)
+
+
 def _as_before(pair: Pair) -> bool:
     return pair.before is not None and pair.now is not None
 
@@ -245,7 +250,10 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
     gone = [
         Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
     ]
-    return (*new, *gone)
+    lines = new + gone
+    more = len(lines) - _COLUMNS_SHOWN
+    rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
+    return (*lines[:_COLUMNS_SHOWN], *rest)
 
 
 def _again_command(first: Submission) -> str:

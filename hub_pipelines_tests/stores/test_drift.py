@@ -393,6 +393,13 @@ def test_a_column_that_goes_away_under_a_migration_is_held(hub: Hub) -> None:
     process_all(hub)
     item = held(hub, "Item Code,Name,Room,Amount of it", "A-1,Buffer,B1,9 x 1 L")
     assert '(so far "Packed") is missing' in item.reason
+    # what the migration still reads is not told as missing, nor are the columns that it makes
+    other = held(hub, "Item Code,Name,Packed,Lot", "A-1,Buffer,9 x 1 L,L1")
+    assert other.reason == (
+        'The columns are not those of this list\'s earlier files: location (so far "Room") is missing. Also new: "Lot".'
+    )
+    (shown,) = hub.columns.show(other.item_id)
+    assert [pair for pair in shown.pairs if "Pack" in (pair.before, pair.now)] == []
 
 
 def test_a_migration_for_every_source_helps_files_without_a_history(hub: Hub) -> None:

@@ -1,5 +1,7 @@
 """What counts as another shape, and in which words it is told."""
 
+import time
+
 import pytest
 
 from hub_pipelines.drift.comparing import compare, fix_of, missing_columns, reason_of, shape_of, side_by_side
@@ -142,3 +144,15 @@ def test_a_reason_stays_short_when_many_columns_are_gone() -> None:
     found = compare(shape_of(before, ASSET), shape_of(("asset_tag", "item_name"), ASSET), ASSET)
     assert len(found.lost) == 10
     assert reason_of(found).endswith("; and 2 more.")
+
+
+def test_thousands_of_new_columns_are_compared_in_a_moment_and_told_in_short() -> None:
+    wide = tuple(f"Reading {number} of the long series" for number in range(16_000))
+    before, now = stock(*HEADER), stock(*HEADER[:3], "Q" * 90_000, *wide)
+    started = time.monotonic()
+    found = compare(before, now, STOCK)
+    assert time.monotonic() - started < 5
+    assert {one.column for one in found.lost} == {"quantity_on_hand", "unit"}
+    assert len(reason_of(found)) < 1_000
+    assert len(str(found.summary())) < 100_000
+    assert found.summary()["more"] == {"gained": len(found.gained) - 50}
