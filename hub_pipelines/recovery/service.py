@@ -181,6 +181,9 @@ class Reconciler:
         unknown = list(islice(self._unknown_ids(names), _AT_ONCE))
         for request_id in unknown:
             findings += self._unregistered(request_id)
+        folders = self.hub.drop_folder
+        if any(folders.claimed(campus) for campus in folders.scopes()):  # their bytes may be archived already
+            return findings, replace(position, envelopes_after=_end(names, unknown))
         digests = _stretch(archive.digests(), position.objects_after)
         nobodys = list(islice(self._unknown_digests(digests), _AT_ONCE))
         findings += [self._nobodys(digest) for digest in nobodys]
@@ -349,5 +352,5 @@ def _old(folder: Path, prefix: str, now: float) -> Iterator[Path]:
                 named = entry.name.startswith(prefix) and entry.is_file(follow_symlinks=False)
                 if named and now - entry.stat(follow_symlinks=False).st_mtime > _LEFT_S:
                     yield Path(entry.path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
