@@ -84,21 +84,30 @@ def reconciliation_sensor() -> dg.SensorDefinition:
         cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         thorough = now - cursor.get("thorough_at", 0.0) >= _THOROUGH_EVERY_S
         report = look(opened, context.instance, Position.from_document(cursor.get("position", {})), thorough=thorough)
-        context.log.info(f"{len(report.mended)} mended, {len(report.left)} left")
-        left = _mark(report)
         known = cursor.get("left", {})
-        news = report.mended or any(known.get(check) != mark for check, mark in left.items())
+        news = _is_news(report, known)
+        if news and not thorough:  # what is reported answers every check
+            report = _followed_by(report, look(opened, context.instance, report.position, thorough=True))
+        context.log.info(f"{len(report.mended)} mended, {len(report.left)} left")
         due = thorough and now - cursor.get("reported_at", 0.0) >= _REPORT_AT_LEAST_EVERY_S
-        events: list[Any] = [
-            dg.AssetMaterialization(RECONCILIATION, metadata=_told(opened, report)),
-            *_evaluations(report),
-        ]
-        cursor |= {"position": report.position.document(), "left": {**known, **left}}
-        cursor |= {"thorough_at": now} if thorough else {}
+        events: list[Any] = [dg.AssetMaterialization(RECONCILIATION, metadata=_told(opened, report))]
+        events += _evaluations(report)
+        cursor |= {"position": report.position.document(), "left": {**known, **_mark(report)}}
+        cursor |= {"thorough_at": now} if report.thorough else {}
         cursor |= {"reported_at": now} if news or due else {}
         return dg.SensorResult(cursor=json.dumps(cursor), asset_events=events if news or due else [])
 
     return sensor
+
+
+def _is_news(report: Report, known: dict[str, str]) -> bool:
+    mended = any(one.kind is not Kind.NOBODYS_BYTES for one in report.mended)
+    return mended or any(known.get(check) != mark for check, mark in _mark(report).items())
+
+
+def _followed_by(first: Report, second: Report) -> Report:
+    """Both as one: what the first has mended and what the second still finds."""
+    return Report((*first.mended, *second.findings), second.thorough, second.position)
 
 
 def _mark(report: Report) -> dict[str, str]:
@@ -146,7 +155,6 @@ def _told(hub: "Hub", report: Report) -> dict[str, Any]:
         figures = store.retry_figures(tx)
     told: dict[str, Any] = {
         "dagster/row_count": len(report.findings),
-        "look": "thorough" if report.thorough else "quick: archive and rows are looked at every ten minutes",
         "retries": dg.MetadataValue.json({**figures, "next_retry_at": str(figures["next_retry_at"] or "none")}),
     }
     if report.findings:
