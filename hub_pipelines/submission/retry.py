@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 LAUNCHES_IN_VAIN = 12
-"""So many runs in a row that never began to work bring a submission to review; at two minutes it takes seven hours."""
+"""So many runs in a row that never began to work bring a submission to review; at two minutes it takes eight hours."""
 
 _LONGEST_LAUNCH_WAIT = 30
 

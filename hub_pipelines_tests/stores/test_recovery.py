@@ -24,6 +24,7 @@ from hub_pipelines.review.store import review_item
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy, launch_wait
+from hub_pipelines.timeline import explain
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -475,6 +476,17 @@ def test_what_waits_for_a_retry_is_counted_with_its_attempts_and_its_time(hub: H
         (line,) = recovery.retrying(tx, limit=5)
     assert (figures["retrying"], figures["by_attempts_made"], figures["launched_in_vain"]) == (1, {"1": 1}, 0)
     assert figures["next_retry_at"] == line["retry_at"] == submission(hub, request_id).retry_at
+
+
+def test_why_tells_attempts_limit_the_next_time_and_what_the_reconciler_did(hub: Hub, request_id: str) -> None:
+    lease(hub, request_id, "dies")
+    expire_lease(hub, request_id)
+    look(hub)
+    (story,) = explain(hub, request_id).stories
+    current = submission(hub, request_id)
+    assert story.facts["attempts"] == f"1 of 5 for revision 1; the next one at {current.retry_at:%Y-%m-%d %H:%M:%S} UTC"
+    assert "attempt 1 of 5 failed" in story.now
+    assert any("the reconciler ended its attempt" in moment.what for moment in story.moments)
 
 
 def test_over_all_revisions_the_hub_tries_only_so_often_and_a_person_may_always_try_once_more(
