@@ -8,7 +8,19 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, migration, report, review, serve, shapes, why
+from hub_pipelines.cli import (
+    backfill,
+    evidence,
+    intake,
+    ledger,
+    migration,
+    recovery,
+    report,
+    review,
+    serve,
+    shapes,
+    why,
+)
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -23,6 +35,7 @@ for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.
 app.command()(why.why)
 app.command()(report.report)
 app.command()(backfill.backfill)
+app.command()(recovery.reconcile)
 app.add_typer(review.app, name="review")
 app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")
