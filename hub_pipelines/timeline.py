@@ -30,6 +30,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 
 _PREFIX_AT_LEAST = 8
+_CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
 _CANDIDATES = 20
 _STORIES = 3
 _NEAR = 10
@@ -44,6 +45,7 @@ _SAID = frozenset(
         "submission:posted",
         "review:replayed",
         "review:dismissed",
+        "review:resubmitted",
     }
 )
 
@@ -390,7 +392,11 @@ def _posting(posting: Posting) -> Moment:
 def _review(item: ReviewItem) -> list[Moment]:
     found = [Moment(item.opened_at, f"filed for review as {item.item_id} [{item.cause}]: {item.reason}")]
     if item.resolved_at is not None:
-        told = "sent through again" if item.state is ItemState.REPLAYED else f"dismissed: {item.resolution}"
+        words = {
+            ItemState.REPLAYED: "sent through again",
+            ItemState.RESUBMITTED: f"closed, because a corrected copy was sent in its place: {item.replaced_by}",
+        }
+        told = words.get(item.state, f"dismissed: {item.resolution}")
         found.append(Moment(item.resolved_at, f"{item.item_id} {told}", item.resolved_by))
     return found
 
@@ -401,6 +407,7 @@ def _entry(entry: Entry) -> Moment:
         "submission:busy": f"a run found that another works on it ({detail.get('state')}), and ended",
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
         "submission:fenced": f"a run that had lost its lease was kept from writing (token {detail.get('token')})",
+        "submission:requeued": "asked to have its next attempt at once",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",
     }
     what = known.get(event.event) or f"{event.event} {json.dumps(detail, ensure_ascii=False, default=str)}"
@@ -435,7 +442,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
         case State.IN_REVIEW:
             return _in_review_now(current, items)
         case State.DISMISSED:
-            closed = next((item for item in items if item.state is ItemState.DISMISSED), None)
+            closed = next((item for item in items if item.state in _CLOSED_FOR_GOOD), None)
             by = f" by {closed.resolved_by}" if closed else ""
             return f"dismissed{by}: {_sentence(current.reason)} Nothing more happens; bytes and history stay."
 

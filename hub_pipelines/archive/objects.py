@@ -67,6 +67,11 @@ class Archive:
     def envelopes(self) -> Iterator[Path]:
         yield from (self._root / "envelopes").glob("*/*/*/*.json")
 
+    def envelopes_of(self, envelope: Envelope) -> list[Path]:
+        """All that came under the request_id of an envelope: the first, and those that were in conflict with it."""
+        folder = self._root / "envelopes" / envelope.campus / envelope.feed / envelope.request_id
+        return sorted(folder.glob("*.json"))
+
     def has(self, digest: str) -> bool:
         return self.object_path(digest).is_file()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, report, review, serve, why
+from hub_pipelines.cli import backfill, evidence, intake, ledger, report, requeue, review, serve, why
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
 app.command()(why.why)
+app.command()(requeue.requeue)
 app.command()(report.report)
 app.command()(backfill.backfill)
 app.add_typer(review.app, name="review")

@@ -213,6 +213,11 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
     return (row.request_id, row.source_version) if row else (None, 0)
 
 
+def source_key_of(tx: Transaction, request_id: str) -> str:
+    query = select(submission.c.source_key).where(submission.c.request_id == request_id)
+    return str(tx.execute(query).scalar_one())
+
+
 def count_by_state(tx: Transaction) -> dict[str, int]:
     found: dict[str, int] = dict(
         tx.execute(select(submission.c.state, func.count()).group_by(submission.c.state)).all()
@@ -669,6 +674,28 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
         },
     )
     return get(tx, request_id)
+
+
+def make_due(tx: Transaction, request_id: str) -> Submission:
+    """What waits for its next launch or its next attempt has it now. No change of state. Raises IllegalMove.
+
+    A launch that still lives is not repeated: whoever launches asks Dagster first.
+    """
+    waits = submission.c.state.in_([str(State.RECEIVED), str(State.RETRYING)])
+    changed = tx.execute(
+        update(submission)
+        .where(submission.c.request_id == request_id, waits)
+        .values(launched_at=None, retry_at=case((submission.c.state == State.RETRYING, database_now(tx)), else_=None))
+    ).rowcount
+    current = get(tx, request_id)
+    if changed != 1:
+        raise IllegalMove(f"{request_id} is {current.state}; it does not wait for an attempt.")
+    return current
+
+
+def states_of(tx: Transaction, request_ids: Sequence[str]) -> dict[str, State]:
+    query = select(submission.c.request_id, submission.c.state).where(submission.c.request_id.in_(request_ids))
+    return {row.request_id: State(row.state) for row in tx.execute(query)}
 
 
 def dismiss(tx: Transaction, request_id: str, reason: str) -> None:

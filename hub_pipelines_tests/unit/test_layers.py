@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding"),
+    ("launching", "evidence", "timeline", "rebuilding", "requeueing", "resubmitting"),
     ("publishing",),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
