@@ -107,13 +107,36 @@ class Report:
 
 
 def of_items(hub: Hub, selection: Selection) -> list[Target]:
-    """The open review items of a group, a cause, a campus, the oldest first."""
+    """The open review items of a group, a cause, a campus, the oldest first.
+
+    One is left alone when a newer file of its name has taken its place: going through again it would set back what
+    that one has set. On purpose it can still be sent, by its own name.
+    """
     with hub.db.read() as tx:
         found = reviews.targets(tx, selection)
+        newer = submissions.overtaken(tx, [one[1] for one in found])
     return [
-        Target(request_id, campus, feed, name, "replay", item_id, cause, why_not_replayed(cause, feed))
+        Target(
+            request_id,
+            campus,
+            feed,
+            name,
+            "replay",
+            item_id,
+            cause,
+            why_not_replayed(cause, feed) or _overtaken(newer.get(request_id), item_id),
+        )
         for item_id, request_id, campus, feed, name, cause in found
     ]
+
+
+def _overtaken(newer: str | None, item_id: str) -> str | None:
+    if newer is None:
+        return None
+    return (
+        f"A newer file of this name has come ({newer}), whose values it would set back. `hub review dismiss {item_id} "
+        f"--reason replaced` closes it, `hub review replay {item_id}` sends it on purpose."
+    )
 
 
 def of_item(hub: Hub, item_id: str) -> Target:
@@ -123,9 +146,7 @@ def of_item(hub: Hub, item_id: str) -> Target:
         with hub.db.read() as tx:
             raise IllegalMove(already_closed(tx, item))
     refused = why_not_replayed(item.cause, item.feed)
-    return Target(
-        item.request_id, item.campus, item.feed, item.source_name, "replay", item_id, item.cause, refused
-    )
+    return Target(item.request_id, item.campus, item.feed, item.source_name, "replay", item_id, item.cause, refused)
 
 
 def of_requests(hub: Hub, request_ids: Sequence[str]) -> list[Target]:
@@ -191,13 +212,12 @@ def _tag(value: str) -> str:
 def _of_posted(hub: Hub, request_id: str) -> Target:
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
-        envelope = current.envelope
-        key = submissions.source_key_of(tx, request_id)
-        newest, _ = submissions.newest_of_source(tx, envelope.campus, envelope.feed, key)
+        newer = submissions.overtaken(tx, [request_id]).get(request_id)
         changed = hub.receipts.changed_since(tx, current)
+    envelope = current.envelope
     refused = None
-    if newest != request_id:
-        refused = f"A newer file of this name has come ({newest})."
+    if newer is not None:
+        refused = f"A newer file of this name has come ({newer})."
     elif changed:
         rows = "1 of its rows" if len(changed) == 1 else f"{len(changed)} of its rows"
         refused = f"Later files have changed {rows}, and applying it again would set them back."

@@ -140,6 +140,9 @@ attempt = Table(
 )
 
 
+_IDS_PER_QUERY = 500
+
+
 # ---- reading
 
 
@@ -213,9 +216,17 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
     return (row.request_id, row.source_version) if row else (None, 0)
 
 
-def source_key_of(tx: Transaction, request_id: str) -> str:
-    query = select(submission.c.source_key).where(submission.c.request_id == request_id)
-    return str(tx.execute(query).scalar_one())
+def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
+    """Those of these submissions after which a newer file of the same name was posted, or will be: its request_id."""
+    old, new = submission.alias("old"), submission.alias("new")
+    same = and_(old.c.campus == new.c.campus, old.c.feed == new.c.feed, old.c.source_key == new.c.source_key)
+    newer = and_(same, new.c.source_version > old.c.source_version, new.c.state.in_([*UNSETTLED, State.POSTED]))
+    query = select(old.c.request_id, new.c.request_id).join(new, newer).order_by(new.c.source_version)
+    found: dict[str, str] = {}
+    for at in range(0, len(request_ids), _IDS_PER_QUERY):
+        some = request_ids[at : at + _IDS_PER_QUERY]
+        found.update((row[0], row[1]) for row in tx.execute(query.where(old.c.request_id.in_(some))))
+    return found
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
