@@ -64,6 +64,8 @@ def place_of(trace: str) -> str:
     own = ""
     for frame in _FRAME.finditer(trace):
         folder, package, file = frame["path"].replace("\\", "/").rpartition(_OWN_PACKAGE)
-        if package and (not folder or folder.endswith("/")):
+        # a virtual environment may stand in a clone of the same name
+        foreign = "lib/python" in file or "site-packages/" in file
+        if package and (not folder or folder.endswith("/")) and not foreign:
             own = f"{file}:{frame['function']}"
     return own

@@ -692,16 +692,11 @@ def make_due(tx: Transaction, request_id: str) -> Submission:
 
     A launch that still lives is not repeated: whoever launches asks Dagster first.
     """
-    waits = submission.c.state.in_([str(State.RECEIVED), str(State.RETRYING)])
-    changed = tx.execute(
-        update(submission)
-        .where(submission.c.request_id == request_id, waits)
-        .values(launched_at=None, retry_at=case((submission.c.state == State.RETRYING, database_now(tx)), else_=None))
-    ).rowcount
-    current = get(tx, request_id)
-    if changed != 1:
-        raise IllegalMove(f"{request_id} is {current.state}; it does not wait for an attempt.")
-    return current
+    for state, retry_at in ((State.RECEIVED, None), (State.RETRYING, database_now(tx))):
+        waits = (submission.c.request_id == request_id, submission.c.state == state)
+        if tx.execute(update(submission).where(*waits).values(launched_at=None, retry_at=retry_at)).rowcount == 1:
+            return get(tx, request_id)
+    raise IllegalMove(f"{request_id} is {get(tx, request_id).state}; it does not wait for an attempt.")
 
 
 def states_of(tx: Transaction, request_ids: Sequence[str]) -> dict[str, State]:
