@@ -200,7 +200,7 @@ def test_a_replay_after_a_late_success_finds_the_stored_outcome(database_url: st
 
 def lacking_file(home: Path, database_url: str) -> str:
     """A hub with one item for a file without its columns, and a corrected copy beside it; the item's id."""
-    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    hub = open_test_hub(home, database_url, lease_s=30)
     make_registry(hub, ["NC-0001"])
     arrival = send(hub, "lab.csv", b"asset_tag,item_name\nNC-0001,x\n")
     assert process(hub, str(arrival.request_id)) is State.IN_REVIEW

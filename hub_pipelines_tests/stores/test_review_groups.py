@@ -22,7 +22,6 @@ from hub_pipelines_tests.support import (
     make_registry,
     process,
     send,
-    send_assets,
     submission,
 )
 

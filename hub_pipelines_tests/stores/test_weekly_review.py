@@ -38,7 +38,7 @@ def gather(hub: Hub, week: Week = WEEK, now: datetime = MONDAY + timedelta(days=
 
 @pytest.fixture
 def story(hub: Hub) -> list[ReviewItem]:
-    """Four of one kind: one of the week before, three of the week (one dismissed then, one sent again later); one other."""
+    """Four of one kind (one of the week before; of the week one dismissed in it, one sent again later) and another."""
     in_review_for_lost_bytes(hub, 4)
     damaged = send(hub, "=picture.xlsx", b"no workbook")
     process(hub, str(damaged.request_id))
