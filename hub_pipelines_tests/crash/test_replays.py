@@ -1,4 +1,4 @@
-"""Replays and corrections by processes that race and die: one effect for each item, and none is lost (faults 15, 16)."""
+"""Replays and corrections by processes that race and die: one effect for each item, none lost (faults 15, 16)."""
 
 import os
 import shutil
