@@ -31,6 +31,7 @@ from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.submission.retry import launch_wait
 
 _PREFIX_AT_LEAST = 8
+_CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
 _CANDIDATES = 20
 _STORIES = 3
 _NEAR = 10
@@ -45,6 +46,7 @@ _SAID = frozenset(
         "submission:posted",
         "review:replayed",
         "review:dismissed",
+        "review:resubmitted",
     }
 )
 
@@ -405,7 +407,11 @@ def _posting(posting: Posting) -> Moment:
 def _review(item: ReviewItem) -> list[Moment]:
     found = [Moment(item.opened_at, f"filed for review as {item.item_id} [{item.cause}]: {item.reason}")]
     if item.resolved_at is not None:
-        told = "sent through again" if item.state is ItemState.REPLAYED else f"dismissed: {item.resolution}"
+        words = {
+            ItemState.REPLAYED: "sent through again",
+            ItemState.RESUBMITTED: f"closed, because a corrected copy was sent in its place: {item.replaced_by}",
+        }
+        told = words.get(item.state, f"dismissed: {item.resolution}")
         found.append(Moment(item.resolved_at, f"{item.item_id} {told}", item.resolved_by))
     return found
 
@@ -421,6 +427,7 @@ def _entry(entry: Entry) -> Moment:
         "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",
         "recovery:launches_ended": "the reconciler brought it to review: no launch led to work",
         "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
+        "submission:requeued": "asked to have its next attempt at once",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",
     }
     what = known.get(event.event) or f"{event.event} {json.dumps(detail, ensure_ascii=False, default=str)}"
@@ -455,7 +462,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
         case State.IN_REVIEW:
             return _in_review_now(current, items)
         case State.DISMISSED:
-            closed = next((item for item in items if item.state is ItemState.DISMISSED), None)
+            closed = next((item for item in items if item.state in _CLOSED_FOR_GOOD), None)
             by = f" by {closed.resolved_by}" if closed else ""
             return f"dismissed{by}: {_sentence(current.reason)} Nothing more happens; bytes and history stay."
 

@@ -16,6 +16,7 @@ from hub_pipelines.cli import (
     migration,
     recovery,
     report,
+    requeue,
     review,
     serve,
     shapes,
@@ -33,6 +34,7 @@ app = typer.Typer(
 for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
 app.command()(why.why)
+app.command()(requeue.requeue)
 app.command()(report.report)
 app.command()(backfill.backfill)
 app.command()(recovery.reconcile)

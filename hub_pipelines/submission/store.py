@@ -141,6 +141,9 @@ attempt = Table(
 )
 
 
+_IDS_PER_QUERY = 500
+
+
 # ---- reading
 
 
@@ -213,6 +216,19 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
         .limit(1)
     ).first()
     return (row.request_id, row.source_version) if row else (None, 0)
+
+
+def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
+    """Those of these submissions after which a newer file of the same name was posted, or will be: its request_id."""
+    old, new = submission.alias("old"), submission.alias("new")
+    same = and_(old.c.campus == new.c.campus, old.c.feed == new.c.feed, old.c.source_key == new.c.source_key)
+    newer = and_(same, new.c.source_version > old.c.source_version, new.c.state.in_([*UNSETTLED, State.POSTED]))
+    query = select(old.c.request_id, new.c.request_id).join(new, newer).order_by(new.c.source_version)
+    found: dict[str, str] = {}
+    for at in range(0, len(request_ids), _IDS_PER_QUERY):
+        some = request_ids[at : at + _IDS_PER_QUERY]
+        found.update((row[0], row[1]) for row in tx.execute(query.where(old.c.request_id.in_(some))))
+    return found
 
 
 def count_by_state(tx: Transaction) -> dict[str, int]:
@@ -692,6 +708,23 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
         },
     )
     return get(tx, request_id)
+
+
+def make_due(tx: Transaction, request_id: str) -> Submission:
+    """What waits for its next launch or its next attempt has it now. No change of state. Raises IllegalMove.
+
+    A launch that still lives is not repeated: whoever launches asks Dagster first.
+    """
+    for state, retry_at in ((State.RECEIVED, None), (State.RETRYING, database_now(tx))):
+        waits = (submission.c.request_id == request_id, submission.c.state == state)
+        if tx.execute(update(submission).where(*waits).values(launched_at=None, retry_at=retry_at)).rowcount == 1:
+            return get(tx, request_id)
+    raise IllegalMove(f"{request_id} is {get(tx, request_id).state}; it does not wait for an attempt.")
+
+
+def states_of(tx: Transaction, request_ids: Sequence[str]) -> dict[str, State]:
+    query = select(submission.c.request_id, submission.c.state).where(submission.c.request_id.in_(request_ids))
+    return {row.request_id: State(row.state) for row in tx.execute(query)}
 
 
 def dismiss(tx: Transaction, request_id: str, reason: str) -> None:

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding", "rehearsing"),
+    ("launching", "evidence", "timeline", "rebuilding", "rehearsing", "requeueing", "resubmitting"),
     ("publishing", "recovery"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
