@@ -25,6 +25,7 @@ from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
+from hub_pipelines.report.weekly.service import WeeklyReviews
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
@@ -49,6 +50,7 @@ class Hub:
     receipts: Receipts
     review: Review
     columns: ColumnDecisions
+    weekly: WeeklyReviews
     snapshots: Snapshots
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
@@ -137,6 +139,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         processing=processing,
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
         review=review,
+        weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
         feeds=feeds,

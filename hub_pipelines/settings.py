@@ -195,6 +195,10 @@ class Settings(_Strict):
         return self.home / "receipts"
 
     @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
     def staged(self) -> Path:
         return self.home / "staged"
 

@@ -8,7 +8,20 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, migration, report, review, serve, shapes, why
+from hub_pipelines.cli import (
+    backfill,
+    evidence,
+    intake,
+    ledger,
+    migration,
+    recovery,
+    report,
+    requeue,
+    review,
+    serve,
+    shapes,
+    why,
+)
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -21,8 +34,10 @@ app = typer.Typer(
 for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
 app.command()(why.why)
+app.command()(requeue.requeue)
 app.command()(report.report)
 app.command()(backfill.backfill)
+app.command()(recovery.reconcile)
 app.add_typer(review.app, name="review")
 app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")

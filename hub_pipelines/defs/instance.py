@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -101,6 +101,13 @@ class Runner:
                 return current
             if elsewhere or not self._run_if_due(current):
                 time.sleep(_POLL_S)
+
+    def advance(self, request_ids: Iterable[str]) -> bool:
+        """Run the first of these submissions that is due; False when none is, or a live daemon sees to them."""
+        if self.daemon_is_alive():
+            return False
+        unsettled = (one for one in map(self._get, request_ids) if one.state in UNSETTLED)
+        return any(self._run_if_due(one) for one in unsettled)
 
     def _run_if_due(self, current: Submission) -> bool:
         now = self.hub.intake.now()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Tone = Literal["good", "attention", "bad", "neutral"]
 
-_GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
+GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 _ATTENTION_SHOWN = 100
 _ENDED: dict[str, str] = {
     "posted": "Taken",
@@ -54,10 +54,10 @@ class Told(Protocol):
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
     tone = _tone(receipt)
-    return _template("receipt.html").render(
+    return template("receipt.html").render(
         r=receipt,
         tone=tone,
-        glyph=_GLYPHS[tone],
+        glyph=GLYPHS[tone],
         headline=headline(receipt),
         lead=_lead(receipt),
         counts=_counts_strip(receipt),
@@ -79,10 +79,10 @@ def to_index_html(index: Index) -> str:
     """The list of receipts as one self-contained page."""
     number = len(index.attention)
     tone: Tone = "attention" if number else "good"
-    return _template("index.html").render(
+    return template("index.html").render(
         index=index,
         tone=tone,
-        glyph=_GLYPHS[tone],
+        glyph=GLYPHS[tone],
         headline=_attention_headline(number) if index.feeds else "Nothing has come yet",
         counts=_outcome_strip(index),
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
@@ -124,7 +124,7 @@ def _index_row(line: IndexLine) -> dict[str, object]:
     return {
         "line": line,
         "tone": tone,
-        "glyph": _GLYPHS[tone],
+        "glyph": GLYPHS[tone],
         "headline": headline(line) if line.outcome != "waiting" or line.headline_reason else "Not finished yet",
         "when": _short_time(line.at, line.time_zone),
         "taken": f"{line.counts.posted:,}" if line.counts.received else "",
@@ -340,7 +340,7 @@ def _without_full_stop(text: str | None) -> str | None:
 
 
 @cache
-def _template(name: str) -> "Template":
+def template(name: str) -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

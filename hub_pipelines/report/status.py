@@ -1,6 +1,7 @@
 """Where submissions and rows are, for `hub status`."""
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 from hub_pipelines.common.store import Database
@@ -16,6 +17,7 @@ def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
         states = submissions.count_by_state(tx)
         lines = submissions.rows_by_scope(tx)
         review = reviews.open_by_cause(tx)
+        lately = reviews.opened_lately(tx, within=timedelta(hours=1))
     total: dict[str, int] = dict.fromkeys(COUNT_NAMES, 0)
     by: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNT_NAMES, 0))
     for campus, feed, _day, counts in lines:
@@ -28,4 +30,5 @@ def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
         "rows_by": [{"campus": campus, "feed": feed, **counts} for (campus, feed), counts in by.items()],
         "files_waiting": sum(drop_folder.waiting(campus) for campus in drop_folder.scopes()),
         "review_open": sum(review.values()),
+        "review_opened_last_hour": lately,
     }

@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding", "rehearsing"),
-    ("publishing",),
+    ("launching", "evidence", "timeline", "rebuilding", "rehearsing", "requeueing", "resubmitting"),
+    ("publishing", "recovery"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""

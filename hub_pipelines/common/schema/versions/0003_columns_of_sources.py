@@ -70,3 +70,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("migration_id", "version", "decision"),
     )
     append_only("migration_decision")
+    # what an older release had staged says nothing of its header; it is judged again
+    op.execute("UPDATE submission SET staged = NULL WHERE state IN ('received', 'leased', 'retrying')")
