@@ -16,17 +16,19 @@ from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
-from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.model import Arrival, Outcome, Payload
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
+from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Feed
 
@@ -47,6 +49,7 @@ class Hub:
     receipts: Receipts
     review: Review
     snapshots: Snapshots
+    pausing: Pausing
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
@@ -60,7 +63,7 @@ class Hub:
         with path.open("rb") as source:
             stored: Stored = self.archive.put(source)
         name = display_name(path.name)
-        return self.intake.receive(
+        arrival = self.intake.receive(
             Payload(
                 arrival_id=uuid.uuid4().hex,
                 scope=scope,
@@ -73,6 +76,10 @@ class Hub:
                 sender_key=sender_key,
             )
         )
+        if arrival.outcome is Outcome.RECEIVED and self.pausing.covering(scope.campus, scope.feed):
+            with self.db.write() as tx:
+                make_receipts_due(tx, request_ids=[str(arrival.request_id)])
+        return arrival
 
 
 def open_hub(settings: Settings | None = None) -> Hub:
@@ -133,6 +140,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
         review=Review(db),
         snapshots=Snapshots(db, settings.ledgers),
+        pausing=Pausing(db),
         feeds=feeds,
         campuses=campuses,
     )

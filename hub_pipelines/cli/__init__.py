@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, report, review, serve, why
+from hub_pipelines.cli import backfill, evidence, intake, ledger, locks, pausing, report, review, serve, why
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -23,7 +23,10 @@ for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.
 app.command()(why.why)
 app.command()(report.report)
 app.command()(backfill.backfill)
+app.command()(pausing.pause)
+app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
+app.add_typer(locks.app, name="locks")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(evidence.audit, name="audit")
 

@@ -127,3 +127,7 @@ def _print_status(document: dict[str, Any]) -> None:
         rows = "  ".join(f"{name} {line[name]}" for name in document["rows"])
         print(f"  {line['campus']}/{line['feed']:<12} {rows}")
     print(f"in the drop folders: {document['files_waiting']} files    open review items: {document['review_open']}")
+    for one in document["paused"]:
+        scope = f"{one['feed'] or 'all feeds'} of {one['campus'] or 'all campuses'}"
+        print(f"PAUSED: {scope} by {one['paused_by']} since {one['paused_at']:%Y-%m-%d %H:%M} UTC: {one['reason']}")
+        print(f"  {one['waiting']} submissions wait")
