@@ -24,6 +24,7 @@ from hub_pipelines.logs import configure, process_name
 from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
+from hub_pipelines.retention.service import Holds
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
@@ -50,6 +51,7 @@ class Hub:
     review: Review
     snapshots: Snapshots
     pausing: Pausing
+    holds: Holds
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
@@ -141,6 +143,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         review=Review(db),
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
+        holds=Holds(db, feeds),
         feeds=feeds,
         campuses=campuses,
     )

@@ -8,7 +8,20 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, locks, pausing, report, review, serve, why
+from hub_pipelines.cli import (
+    backfill,
+    evidence,
+    intake,
+    ledger,
+    locks,
+    partitions,
+    pausing,
+    report,
+    retention,
+    review,
+    serve,
+    why,
+)
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -27,6 +40,9 @@ app.command()(pausing.pause)
 app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
 app.add_typer(locks.app, name="locks")
+app.add_typer(partitions.app, name="partitions")
+app.add_typer(retention.retention, name="retention")
+app.add_typer(retention.hold, name="hold")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(evidence.audit, name="audit")
 

@@ -85,6 +85,7 @@ submission = Table(
     Column("run_id", String),
     Column("receipt_due", Boolean, nullable=False, default=False),
     Column("partition_live", Boolean, nullable=False, default=False),
+    Column("partition_since", UtcDateTime),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -109,7 +110,7 @@ Index(
 Index(
     "submission_live",
     submission.c.feed,
-    submission.c.settled_at,
+    submission.c.partition_since,
     postgresql_where=submission.c.partition_live,
     sqlite_where=submission.c.partition_live,
 )
@@ -424,16 +425,17 @@ def due(
 
 def mark_launched(tx: Transaction, request_id: str) -> Submission:
     """Count a launch; the returned submission's `run_key` is the one to launch with."""
+    now = database_now(tx)
     tx.execute(
         update(submission)
         .where(submission.c.request_id == request_id)
-        .values(launch=submission.c.launch + 1, launched_at=database_now(tx), partition_live=True)
+        .values(launch=submission.c.launch + 1, launched_at=now, partition_live=True, partition_since=now)
     )
     return get(tx, request_id)
 
 
 def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> list[str]:
-    """Settled submissions, oldest first, whose partitions exceed the `keep` newest live ones."""
+    """Settled submissions whose partitions exceed `keep`: those that were launched or revived longest ago."""
     s = submission.c
     live = tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
     if live <= keep:
@@ -441,7 +443,7 @@ def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> 
     query = (
         select(s.request_id)
         .where(s.feed == feed, s.partition_live, s.state.not_in(UNSETTLED))
-        .order_by(s.settled_at)
+        .order_by(s.partition_since)
         .limit(min(limit, live - keep))
     )
     return list(tx.execute(query).scalars())

@@ -23,10 +23,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validate",),
     ("ledger",),
     ("review",),
+    ("retention",),
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding", "locks"),
+    ("launching", "evidence", "timeline", "rebuilding", "locks", "pruning", "removals", "schedule"),
     ("publishing",),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
