@@ -206,6 +206,8 @@ def _numbered(path: Path, number: int) -> Path:
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _DAGSTER = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} - (\S+) - (DEBUG|INFO|WARNING|ERROR|CRITICAL) - (.*)")
 _UVICORN = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):\s+(.*)")
+_BASIC = re.compile(r"(DEBUG|INFO|WARNING|ERROR|CRITICAL):([\w.-]+):(.*)")
+"""Python's own form. Once a library has warned through the root logger, Dagster's lines come a second time so."""
 _TRACE = re.compile(r"(Traceback \(most recent|Stack Trace:|The above exception|During handling of)")
 _ROUTINE = re.compile(
     r"dagster\.daemon\.SensorDaemon: (Checking for|Sensor \S+ skipped|Creating new run|Launching run|Completed launch)"
@@ -255,6 +257,10 @@ class Output:
     def _line(self, line: str) -> None:
         if found := _DAGSTER.fullmatch(line):
             self._begin(found[2], f"{found[1]}: {found[3]}")
+        elif found := _BASIC.fullmatch(line):
+            again = found[2].startswith("dagster")
+            self._begin("DEBUG" if again else found[1], f"{found[2]}: {found[3]}")
+            self._in_trace = again and found[1] in {"ERROR", "CRITICAL"}  # its trace comes a second time too
         elif found := _UVICORN.fullmatch(line):
             self._begin(found[1], found[2])
         elif _TRACE.match(line):

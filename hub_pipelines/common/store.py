@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.schema import ExecutableDDLElement
@@ -84,16 +83,25 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+def _insert(tx: Transaction, table: Table) -> Any:
+    """Only the dialect in use is imported: each command pays for what it loads."""
+    if tx.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 def insert_or_ignore(tx: Transaction, table: Table) -> Any:
     """INSERT … ON CONFLICT DO NOTHING in the dialect of the transaction."""
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    return _insert(tx, table).on_conflict_do_nothing()
 
 
 def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str]) -> Any:
     """INSERT … ON CONFLICT (keys) DO UPDATE of the named columns."""
-    dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    statement: Any = dialect.insert(table)
+    statement = _insert(tx, table)
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in update}
     )

@@ -218,6 +218,19 @@ def test_a_childs_trace_stays_with_the_line_that_announced_it(log: Path) -> None
     assert "\n    ValueError: no\n" in log.read_text(encoding="utf-8")
 
 
+def test_a_line_that_comes_a_second_time_in_pythons_own_form_is_told_once(log: Path) -> None:
+    with child() as say:
+        say("WARNING:root:Retrying failed database connection\n")
+        say(f"2026-11-24 03:31:25 +0000 - dagster - ERROR - failed\n{TRACE}ERROR:dagster:failed\n{TRACE}")
+        say("INFO:dagster.daemon:fine\nsomething else\n")
+    assert [(level, text) for level, _, _, text in told(log)] == [
+        ("WARNING", "root: Retrying failed database connection"),
+        ("ERROR", "dagster: failed"),
+        ("INFO", "something else"),
+    ]
+    assert log.read_text(encoding="utf-8").count("ValueError: no") == 1
+
+
 def test_a_trace_that_nobody_announced_is_an_error(log: Path) -> None:
     with child() as say:
         say(TRACE)

@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.model import Shape
@@ -32,6 +32,13 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 _MONTH = f"({'|'.join(MONTHS)})"
 EXCEL_DATE = re.compile(rf"(\d{{1,2}})-{_MONTH}(?:-\d{{2}}(?:\d{{2}})?)?|{_MONTH}-\d{{2}}", re.A)
 """What a CSV file shows of a text that Excel took for a date, such as 8-Jan; always in this case."""
+
+
+class Contract(BaseModel):
+    """What each record type's row derives from. Its validator is built when it first judges a row: most commands
+    judge none, and building all of them takes longer than many a command."""
+
+    model_config = ConfigDict(defer_build=True)
 
 
 def problem(rule: str, reason: str, suggestion: str | None = None) -> PydanticCustomError:

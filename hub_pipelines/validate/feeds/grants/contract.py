@@ -6,12 +6,12 @@ is allowable (2 CFR 200).
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from hub_pipelines.validate.feeds import money, times, types
 
 
-class AwardRow(BaseModel):
+class AwardRow(types.Contract):
     """One award, as it stands now. What is taken back from it (a deobligation) makes its amount negative (G38)."""
 
     award_id: money.AwardId = Field(description="The university's or the sponsor's number of the award")
@@ -74,7 +74,7 @@ AWARD_SPELLINGS = {
 }  # fmt: skip
 
 
-class ExpenditureRow(BaseModel):
+class ExpenditureRow(types.Contract):
     """One line of an award's ledger, signed: credits and transfers away are negative (what G01 to G14 read)."""
 
     transaction_id: money.TransactionId = Field(description="The accounting system's number of the line")

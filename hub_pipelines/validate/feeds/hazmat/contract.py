@@ -6,12 +6,12 @@ regulations demand (waste determination, clocks, the order of custody).
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from hub_pipelines.validate.feeds import chemicals, quantities, times, types
 
 
-class ContainerRow(BaseModel):
+class ContainerRow(types.Contract):
     """One container, as it is now. Nobody guesses its number: a list of chemicals without one is no container list."""
 
     container_id: chemicals.ContainerId = Field(description="The container's own number or barcode, as on its label")
@@ -109,7 +109,7 @@ CONTAINER_SPELLINGS = {
 }  # fmt: skip
 
 
-class EventRow(BaseModel):
+class EventRow(types.Contract):
     """One thing that happened to a container (W41). A mistake is corrected by an event of its own, never in place."""
 
     container_id: chemicals.ContainerId = Field(description="The container's number, as in the container list")

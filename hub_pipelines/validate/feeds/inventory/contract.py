@@ -5,12 +5,12 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from hub_pipelines.validate.feeds import chemicals, money, quantities, times, types
 
 
-class AssetRow(BaseModel):
+class AssetRow(types.Contract):
     """A thing with a tag."""
 
     asset_tag: types.AssetTag = Field(description="The tag on the item, as procurement issued it")
@@ -43,7 +43,7 @@ ASSET_SPELLINGS = {
 }
 
 
-class StockRow(BaseModel):
+class StockRow(types.Contract):
     """What is on hand of one item at one place."""
 
     item_code: types.ItemCode = Field(description="The number that the item is ordered or kept under: catalogue, SKU")
@@ -95,7 +95,7 @@ STOCK_SPELLINGS = {
 }  # fmt: skip
 
 
-class CalibrationRow(BaseModel):
+class CalibrationRow(types.Contract):
     """One calibration of a tagged instrument, with what came of it."""
 
     asset_tag: types.LeadingAssetTag = Field(description="The tag on the instrument, as procurement issued it")

@@ -3,12 +3,12 @@
 Belongs here: the columns, their meaning and their other spellings. Not here: how a value is checked.
 """
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from hub_pipelines.validate.feeds import money, times, types
 
 
-class ProcurementRow(BaseModel):
+class ProcurementRow(types.Contract):
     asset_tag: types.AssetTag = Field(description="The tag that procurement issued for the item")
     po_number: types.PoNumber = Field(description="Number of the purchase order")
     campus: types.CampusName = Field(description="The campus that the item was bought for")
