@@ -34,7 +34,7 @@ def prune_files(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> list
 
 
 def announce(hub: Hub, actor: str, what: str, removals: list[dict[str, object]]) -> None:
-    """Say in the audit chain what is about to be removed; a crash after it leaves an entry too many, never one too few."""
+    """Say in the audit chain what is about to go; a crash after it leaves an entry too many, never one too few."""
     with hub.db.write() as tx:
         _audit(tx, actor, "retention:pruning", what, {"items": removals})
 
@@ -80,9 +80,7 @@ def prune_staged(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pru
             _prune_batch(hub, batch, before, found, actor, dry_run=dry_run)
 
 
-def _prune_batch(
-    hub: Hub, digests: list[str], before: datetime, found: Pruned, actor: str, *, dry_run: bool
-) -> None:
+def _prune_batch(hub: Hub, digests: list[str], before: datetime, found: Pruned, actor: str, *, dry_run: bool) -> None:
     with hub.db.read() as tx:
         kept = _kept(hub, tx, digests, before)
     going = [digest for digest in digests if digest not in kept]
@@ -121,7 +119,7 @@ def _kept(hub: Hub, tx: Transaction, digests: list[str], before: datetime) -> di
 
 
 def prune_leftovers(hub: Hub, *, actor: str, dry_run: bool) -> Pruned:
-    """Half-written copies that no process works on any more. Whose they are can't be told, so any hold keeps them all."""
+    """Half-written copies that no process works on any more. Nobody can tell whose they are: any hold keeps them."""
     found = Pruned("leftovers of crashes")
     oldest = time.time() - LEFTOVER_AFTER_S
     patterns = ((hub.settings.staged, ".staging-*"), (hub.settings.archive / "incoming", "*"))

@@ -77,7 +77,9 @@ def locks_release(
     if as_json:
         print_document({"ok": True, **asdict(found)})
         return
-    print(f"{request_id}: the lease of run {found.run_id} (token {found.token}) is ended; attempt {found.attempt} failed.")
+    print(
+        f"{request_id}: the lease of run {found.run_id} (token {found.token}) is ended; attempt {found.attempt} failed."
+    )
     if found.state == "in_review":
         print("That was its last attempt: it waits for a person, see `hub review list`.")
     else:

@@ -21,9 +21,7 @@ FeedName = Annotated[str, typer.Option(help="The feed.")]
 
 
 @app.command("list")
-def partitions_list(
-    feed: Annotated[str, typer.Option(help="Only this feed.")] = "", as_json: AsJson = False
-) -> None:
+def partitions_list(feed: Annotated[str, typer.Option(help="Only this feed.")] = "", as_json: AsJson = False) -> None:
     """By campus and feed: submissions, how many have a partition in Dagster, how many of these may be retired."""
     from hub_pipelines.submission.partitions.store import counts
 

@@ -44,14 +44,16 @@ def retention_status(
     for one in found:
         print("\n".join(_standing(one)))
     print(
-        f"\nArchived files, envelopes, journal and audit log are removed at no age. `hub retention prune` removes Dagster's "
-        f"runs after {days.runs_after_days} days and staged files after {days.staged_after_days} days."
+        "\nArchived files, envelopes, journal and audit log are removed at no age. "
+        f"`hub retention prune` removes Dagster's runs after {days.runs_after_days} days and staged files after {days.staged_after_days} days."
     )
     print(f"Legal holds: {len(holds)} stand." if holds else "No legal hold stands.")
 
 
 def _standing(one: "Standing") -> list[str]:
-    lines = [f"{one.record_type} of {one.campus}: {one.keep_years} years from {one.counts_from} [{one.rule}: {one.citation}]"]
+    lines = [
+        f"{one.record_type} of {one.campus}: {one.keep_years} years from {one.counts_from} [{one.rule}: {one.citation}]"
+    ]
     if not one.submissions:
         return [*lines, "  no submissions with entries"]
     first = f"the first on {one.free_from}" if one.free_from else "none at any day that is known now"

@@ -160,9 +160,7 @@ def _day(asset: str, partition: str) -> tuple[str, str, date]:
 
 
 def _newest_run(instance: dg.DagsterInstance, asset: str, partition: str | None) -> str | None:
-    wanted = dg.AssetRecordsFilter(
-        dg.AssetKey(asset), asset_partitions=[partition] if partition is not None else None
-    )
+    wanted = dg.AssetRecordsFilter(dg.AssetKey(asset), asset_partitions=[partition] if partition is not None else None)
     records = instance.fetch_materializations(wanted, limit=1).records
     return records[0].run_id if records else None
 
@@ -176,6 +174,7 @@ def _kept(hub: Hub, tx: Transaction, runs: Sequence[_Run], shown: dict[str, _Sho
     holds = retention.holds(tx)
     kept: dict[str, str] = {}
     for run in runs:
+        why: str | None
         of_run = shown[run.run_id]
         if run.request_id:
             fact = facts.get(run.request_id)

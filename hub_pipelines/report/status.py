@@ -13,7 +13,7 @@ from hub_pipelines.submission.model import COUNT_NAMES
 
 
 def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
-    """`submissions` by state, `rows` in all, `rows_by` campus and feed, what waits in folders and for people, what is paused."""
+    """`submissions` by state, `rows` in all, `rows_by` campus and feed, what waits for whom, what is paused."""
     with db.read() as tx:
         states = submissions.count_by_state(tx)
         lines = submissions.rows_by_scope(tx)

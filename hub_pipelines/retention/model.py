@@ -86,7 +86,7 @@ COLUMN_OF: dict[HoldKind, str] = {"award": "award_id", "container": "container_i
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A legal hold. `subject` is the award or container; a hold on a scope has campus, feed (or one of them) and days."""
+    """A legal hold. `subject` is the award or container; one on a scope has campus or feed or both, and days."""
 
     hold_id: str
     kind: HoldKind

@@ -86,7 +86,7 @@ def _record(feed: Feed, column: str) -> RecordType | None:
 def _as_in_ledgers(record: RecordType, column: str, subject: str) -> str:
     """The identifier as its contract writes it, whatever way it was typed."""
     field = record.row_model.model_fields[column]
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(field.annotation, *field.metadata)])
+    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[(field.annotation, *field.metadata)])  # type: ignore[arg-type]  # made here
     try:
         return str(adapter.validate_python(subject))
     except ValidationError as error:

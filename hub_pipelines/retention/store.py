@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, metadata
-from hub_pipelines.ledger.store import journal, ledger, rejection
+from hub_pipelines.ledger.store import journal, ledger
 from hub_pipelines.retention.model import COLUMN_OF, Hold
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
@@ -115,9 +115,7 @@ def _covers(hold: Hold, feeds_of: FeedsOf) -> ColumnElement[bool]:
         return and_(*within)
     column = COLUMN_OF[hold.kind]
     named = f"{canonical_json(column)}:{canonical_json(hold.subject)}"
-    entries = exists().where(
-        journal.c.request_id == s.request_id, journal.c["values"].contains(named, autoescape=True)
-    )
+    entries = exists().where(journal.c.request_id == s.request_id, journal.c["values"].contains(named, autoescape=True))
     rows_unseen = or_(s.state != State.POSTED, s.rows_unchanged > 0, s.rows_rejected > 0)
     return and_(s.feed.in_(list(feeds_of.get(column, ()))), or_(entries, rows_unseen))
 
@@ -126,9 +124,7 @@ def covered(tx: Transaction, request_ids: Sequence[str], feeds_of: FeedsOf) -> d
     """Those of the submissions that a standing hold covers, each with one such hold."""
     found: dict[str, str] = {}
     for hold in holds(tx):
-        query = select(submission.c.request_id).where(
-            submission.c.request_id.in_(request_ids), _covers(hold, feeds_of)
-        )
+        query = select(submission.c.request_id).where(submission.c.request_id.in_(request_ids), _covers(hold, feeds_of))
         found |= dict.fromkeys(tx.execute(query).scalars(), hold.hold_id)
     return found
 
@@ -195,7 +191,7 @@ def needed_staged(tx: Transaction, digests: Sequence[str], before: datetime) -> 
     """Those of the staged files that some submission still needs: unsettled, in review, or settled since."""
     s = submission.c
     needs = or_(s.state.in_([*UNSETTLED, State.IN_REVIEW]), s.settled_at >= before, s.settled_at.is_(None))
-    return set(tx.execute(select(s.staged.distinct()).where(s.staged.in_(digests), needs)).scalars())
+    return set(tx.execute(select(s.staged).distinct().where(s.staged.in_(digests), needs)).scalars())
 
 
 def submissions_of_staged(tx: Transaction, digests: Sequence[str]) -> dict[str, list[str]]:
@@ -211,7 +207,7 @@ def submissions_of_staged(tx: Transaction, digests: Sequence[str]) -> dict[str, 
 
 
 def ledgers_of(tx: Transaction, record_type: str) -> list[str]:
-    query = select(ledger.c.ledger.distinct()).where(ledger.c.ledger.startswith(f"{record_type}@", autoescape=True))
+    query = select(ledger.c.ledger).distinct().where(ledger.c.ledger.startswith(f"{record_type}@", autoescape=True))
     return sorted(tx.execute(query).scalars())
 
 
@@ -223,8 +219,8 @@ def current_values(tx: Transaction, name: str) -> Iterator[tuple[str, str]]:
         journal.c.row_no == ledger.c.row_no,
     )
     query = select(ledger.c.key, journal.c["values"]).join(journal, same).where(ledger.c.ledger == name)
-    for key, values in tx.execute(query, execution_options={"yield_per": 2000}):
-        yield key, values
+    rows: Any = tx.execute(query, execution_options={"yield_per": 2000})
+    yield from rows
 
 
 def entries_with_submission(tx: Transaction, name: str) -> Iterator[Any]:

@@ -322,8 +322,10 @@ def feeds_before(tx: Transaction, current: Submission) -> list[str]:
     """Feeds whose unsettled submissions of a higher priority hold this one up (but see `due` about paused ones)."""
     s = submission.c
     own = select(s.priority).where(s.request_id == current.request_id).scalar_subquery()
-    query = select(s.feed.distinct()).where(
-        s.campus == current.envelope.campus, s.state.in_([str(state) for state in UNSETTLED]), s.priority < own
+    query = (
+        select(s.feed)
+        .distinct()
+        .where(s.campus == current.envelope.campus, s.state.in_([str(state) for state in UNSETTLED]), s.priority < own)
     )
     return sorted(tx.execute(query).scalars())
 

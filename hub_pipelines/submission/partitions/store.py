@@ -64,7 +64,9 @@ def retired_of(
 
 def feeds_of(tx: Transaction, request_ids: Sequence[str]) -> list[tuple[str, str]]:
     """(feed, request_id) of those that the hub knows, in the order asked for."""
-    rows = tx.execute(select(submission.c.request_id, submission.c.feed).where(submission.c.request_id.in_(request_ids)))
+    rows = tx.execute(
+        select(submission.c.request_id, submission.c.feed).where(submission.c.request_id.in_(request_ids))
+    )
     feed_of = {row.request_id: row.feed for row in rows}
     return [(feed_of[one], one) for one in request_ids if one in feed_of]
 
