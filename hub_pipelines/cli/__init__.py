@@ -10,6 +10,7 @@ import typer
 
 from hub_pipelines.cli import (
     backfill,
+    doctor,
     evidence,
     intake,
     ledger,
@@ -36,6 +37,7 @@ for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.
 app.command()(why.why)
 app.command()(report.report)
 app.command()(backfill.backfill)
+app.command()(doctor.doctor)
 app.command()(pausing.pause)
 app.command()(pausing.resume)
 app.add_typer(review.app, name="review")

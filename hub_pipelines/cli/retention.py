@@ -45,7 +45,8 @@ def retention_status(
         print("\n".join(_standing(one)))
     print(
         "\nArchived files, envelopes, journal and audit log are removed at no age. "
-        f"`hub retention prune` removes Dagster's runs after {days.runs_after_days} days and staged files after {days.staged_after_days} days."
+        f"`hub retention prune` removes Dagster's runs after {days.runs_after_days} days "
+        f"and staged files after {days.staged_after_days} days."
     )
     print(f"Legal holds: {len(holds)} stand." if holds else "No legal hold stands.")
 

@@ -38,7 +38,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     config: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    config["storage"] = _storage(settings)
+    config["storage"] = storage_of(settings)
     config["local_artifact_storage"]["config"]["base_dir"] = str(home / "artifacts")
     config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
     text = "# Made from the project's dagster.yaml at each start; change that one.\n" + yaml.safe_dump(config)
@@ -47,7 +47,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     return home
 
 
-def _storage(settings: Settings) -> dict[str, Any]:
+def storage_of(settings: Settings) -> dict[str, Any]:
+    """The storage section of dagster.yaml."""
     if settings.dagster_database_url:
         return {"postgres": {"postgres_url": settings.dagster_database_url}}
     return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}

@@ -26,9 +26,9 @@ from hub_pipelines_tests.support import (
     lease,
     make_registry,
     make_retry_due,
-    procurement_csv,
     process,
     process_all,
+    procurement_csv,
     send,
     send_assets,
     submission,
@@ -63,7 +63,7 @@ def test_a_paused_feed_takes_files_in_and_launches_nothing_until_it_is_resumed(h
     found = look(hub)
     assert ([one.outcome for one in found.scan.arrivals], found.launches) == (["received"], ())
     assert look(hub).launches == ()
-    (waiting,) = [one for one in status_of(hub.db, hub.drop_folder)["paused"]]
+    (waiting,) = status_of(hub.db, hub.drop_folder)["paused"]
     assert (waiting["campus"], waiting["feed"], waiting["waiting"]) == ("north", "inventory", 1)
     request_id = str(found.scan.arrivals[0].request_id)
     assert "paused by person/ann since" in now(hub, request_id)

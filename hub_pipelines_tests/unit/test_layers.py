@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("processing",),
     ("hub",),
     ("launching", "evidence", "timeline", "rebuilding", "locks", "pruning", "removals", "schedule"),
-    ("publishing",),
+    ("publishing", "doctor"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
