@@ -119,9 +119,14 @@ def hold_add(
     if as_json:
         print_document({"ok": True, **_hold_document(placed, covers)})
         return
+    named = hub.holds.named(placed)
     print(f"{placed.hold_id} holds {placed.covers}: {covers} submissions now, and what comes later.")
-    if not covers:
-        print("Nothing in the ledgers is covered yet. Is it written as in the files?")
+    if covers > named:
+        print(
+            f"  {named} name it in the ledgers; {covers - named} have rows that left no ledger entry, and are held too."
+        )
+    if not named:
+        print("Nothing in the ledgers names it. Is it written as in the files?")
 
 
 @hold.command("list")

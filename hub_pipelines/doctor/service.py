@@ -171,9 +171,7 @@ def _launches(opened: _Opened, settings: Settings, overdue_s: float) -> Found:
             continue  # was launched, and is due again: the sensor asks Dagster whether its run lives
         since = one.retry_at if one.state is State.RETRYING and one.retry_at else _last_told(opened, one)
         if datetime.now(UTC) - since > timedelta(seconds=overdue_s):
-            told = (
-                f"{one.request_id} is {one.state} and due since {since:%Y-%m-%d %H:%M:%S} UTC, and nothing launches it."
-            )
+            told = f"{one.request_id} is {one.state} and due since {since:%Y-%m-%d %H:%M:%S} UTC; nothing launches it."
             yield "error", told, "hub up"
 
 
@@ -202,7 +200,7 @@ def _receipts(opened: _Opened, overdue_s: float) -> Found:
     with opened.db.read() as tx:
         count = database.receipts_overdue(tx, by_s=overdue_s)
     if count:
-        told = f"{count} receipts are due for more than {overdue_s / 60:.0f} minutes; hub.log says why they can't be written."
+        told = f"{count} receipts are due for more than {overdue_s / 60:.0f} minutes; hub.log says why."
         yield "warning", told, "hub drain"
 
 

@@ -54,6 +54,11 @@ class Holds:
             _audit(tx, hold, actor, "hold:placed", {"reason": reason, "covers_now": count})
         return hold, count
 
+    def named(self, hold: Hold) -> int:
+        """Of the submissions that a hold covers, those whose ledger entries say so; of the others nothing tells."""
+        with self.db.read() as tx:
+            return retention.count_covered(tx, hold, self.feeds_of, by_name_only=True)
+
     def lift(self, hold_id: str, *, actor: str, reason: str) -> Hold:
         if not reason.strip():
             raise BadHold("Say with --reason why it is lifted: the decision, and whose it is.")

@@ -102,8 +102,8 @@ def keep_holds_still(tx: Transaction) -> None:
 # ---- what a hold covers
 
 
-def _covers(hold: Hold, feeds_of: FeedsOf) -> ColumnElement[bool]:
-    """A condition on submissions."""
+def _covers(hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> ColumnElement[bool]:
+    """A condition on submissions; `by_name_only` leaves out those that are covered because nothing tells."""
     s = submission.c
     if hold.kind == "scope":
         entries = exists().where(
@@ -117,7 +117,7 @@ def _covers(hold: Hold, feeds_of: FeedsOf) -> ColumnElement[bool]:
     named = f"{canonical_json(column)}:{canonical_json(hold.subject)}"
     entries = exists().where(journal.c.request_id == s.request_id, journal.c["values"].contains(named, autoescape=True))
     rows_unseen = or_(s.state != State.POSTED, s.rows_unchanged > 0, s.rows_rejected > 0)
-    return and_(s.feed.in_(list(feeds_of.get(column, ()))), or_(entries, rows_unseen))
+    return and_(s.feed.in_(list(feeds_of.get(column, ()))), entries if by_name_only else or_(entries, rows_unseen))
 
 
 def covered(tx: Transaction, request_ids: Sequence[str], feeds_of: FeedsOf) -> dict[str, str]:
@@ -129,8 +129,9 @@ def covered(tx: Transaction, request_ids: Sequence[str], feeds_of: FeedsOf) -> d
     return found
 
 
-def count_covered(tx: Transaction, hold: Hold, feeds_of: FeedsOf) -> int:
-    return tx.execute(select(func.count()).select_from(submission).where(_covers(hold, feeds_of))).scalar_one()
+def count_covered(tx: Transaction, hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> int:
+    where = _covers(hold, feeds_of, by_name_only=by_name_only)
+    return tx.execute(select(func.count()).select_from(submission).where(where)).scalar_one()
 
 
 def hold_on_day(tx: Transaction, feed: str, campus: str, day: date, feeds_of: FeedsOf) -> str | None:

@@ -185,8 +185,9 @@ def test_a_hold_covers_files_of_which_the_journal_cannot_tell_all(hub: Hub) -> N
     rejected = str(send(hub, "bad.csv", awards("A-1,not a day,5,", "A-3,2010-01-01,5,"), NORTH_GRANTS).request_id)
     process(hub, rejected)
     waiting = str(send(hub, "waiting.csv", awards("A-4,2010-01-01,5,"), NORTH_GRANTS).request_id)
-    hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+    hold, count = hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
     assert covered(hub, unchanged, rejected, waiting) == {unchanged, rejected, waiting}
+    assert (count, hub.holds.named(hold)) == (3, 0)
 
 
 def test_a_hold_on_a_container_covers_its_custody_too(hub: Hub) -> None:
