@@ -7,7 +7,6 @@ written to the audit chain before the run goes.
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -240,13 +239,16 @@ def _error(instance: dg.DagsterInstance, run_id: str) -> str:
 
 
 def _remove(instance: dg.DagsterInstance, run_id: str) -> int:
-    """The run, its events, its captured output and on SQLite its own event file; freed bytes of files."""
+    """Its events, its captured output, on SQLite its own event file, and the run itself; freed bytes of files.
+
+    The run goes last, unlike in `instance.delete_run`: after a crash amid this the next prune finds it again.
+    """
     files, size = _files(instance, run_id)
-    instance.delete_run(run_id)
+    instance.event_log_storage.delete_events(run_id)
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     for path in files:
-        with suppress(FileNotFoundError):
-            path.unlink()
+        path.unlink(missing_ok=True)
+    instance.run_storage.delete_run(run_id)
     return size
 
 

@@ -45,9 +45,8 @@ def main(count: int) -> None:
         found = prune_runs(runner.instance, runner.hub, actor="bench", dry_run=False, deadline=deadline)
         seconds = time.perf_counter() - started
         after = size_of(hub.settings.dagster_home)
-        print(
-            f"{found.removed} removed in {seconds:.0f} s ({1e3 * seconds / count:.0f} ms each), kept {found.kept.by_reason}"
-        )
+        each = 1e3 * seconds / count
+        print(f"{found.removed} removed in {seconds:.0f} s ({each:.0f} ms each), kept {found.kept.by_reason}")
         print(f"{after / 1e6:.0f} MB are left of {before / 1e6:.0f} MB; the audit chain holds: {verify_all(hub).ok}")
 
 

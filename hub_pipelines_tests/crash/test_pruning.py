@@ -1,19 +1,33 @@
-"""kill -9 at every moment of a prune: what is gone was announced, what is needed or held stays, the next one ends it."""
+"""kill -9 at every moment of a prune: what is gone was announced, what is needed or held stays."""
 
 import shutil
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.defs.dagster_storage import prune_runs
+from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.sensors import REQUEST_TAG
 from hub_pipelines.hub import Hub
 from hub_pipelines.pruning import prune_staged
 from hub_pipelines.removals import removed_though_held
+from hub_pipelines.settings import RetentionSettings
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.stores.test_retention import NORTH_GRANTS, awards, make_old, post, staged
-from hub_pipelines_tests.support import all_submissions, assert_invariants, lease_and_validate, open_test_hub, send
+from hub_pipelines_tests.support import (
+    all_submissions,
+    assert_invariants,
+    lease_and_validate,
+    make_registry,
+    open_test_hub,
+    send,
+)
 
 pytestmark = pytest.mark.crash
 
@@ -77,3 +91,71 @@ def test_a_prune_killed_at_any_boundary_loses_nothing_that_is_needed_or_held(tmp
         assert left == {"1.csv", "working.csv"}
         assert_nothing_is_lost(hub)
         hub.db.dispose()
+
+
+# ---- Dagster's runs
+
+
+def fill_with_runs(home: Path) -> None:
+    hub = open_copy(home)
+    runner = Runner(hub)
+    request_id = make_registry(hub, ["NC-0001"])
+    for _ in range(2):
+        run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: request_id})
+        runner.instance.report_run_failed(run, "The machine went down.")
+    runner.instance.dispose()
+    hub.db.dispose()
+
+
+def prune_dagster(home: Path, kill_at: int) -> int:
+    boundaries = Boundaries(kill_at)
+    hub = open_copy(home)
+    at_once = RetentionSettings.model_construct(runs_after_days=0, staged_after_days=0)
+    hub = replace(hub, settings=hub.settings.model_copy(update={"retention": at_once}))
+    instance = Runner(hub).instance
+    boundaries.watch_files()
+    boundaries.watch_commits(hub)
+    prune_runs(instance, hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60)
+    return boundaries.count
+
+
+def assert_runs_are_gone_or_whole(home: Path) -> None:
+    """What is gone was announced; nothing of a run that is gone is left behind."""
+    hub = open_copy(home)
+    with hub.db.read() as tx:
+        told = [entry.event.detail["items"] for entry in audit.entries_named(tx, "retention:pruning")]
+    announced: dict[str, str] = {}
+    for item in (item for items in told for item in items):  # type: ignore[attr-defined]
+        announced.setdefault(item["run"], item["error"])  # announced again after its events were gone
+    assert set(announced.values()) == {"The machine went down."}
+    instance = Runner(hub).instance
+    left = {run.run_id for run in instance.get_runs()}
+    shards = {path.stem for path in (home / "dagster/storage/history/runs").glob("*-*.db")}
+    assert shards <= left
+    assert len(left | set(announced)) == 2
+    instance.dispose()
+    assert_invariants(hub)
+    hub.db.dispose()
+
+
+@pytest.mark.slow
+def test_a_prune_of_runs_killed_at_any_boundary_is_ended_by_the_next_one(tmp_path: Path) -> None:
+    def child(work: Callable[[], object]) -> int:
+        return finish(fork(work))
+
+    count = tmp_path / "count"
+
+    def unharmed() -> None:
+        fill_with_runs(tmp_path / "0")
+        count.write_text(str(prune_dagster(tmp_path / "0", 0)))
+
+    assert child(unharmed) == 0
+    boundaries = int(count.read_text())
+    assert boundaries >= 6  # before and after two commits, and before the files of two runs
+    for kill_at in range(1, boundaries + 1):
+        home = tmp_path / str(kill_at)
+        assert child(partial(fill_with_runs, home)) == 0
+        assert child(partial(prune_dagster, home, kill_at)) == -signal.SIGKILL
+        assert child(partial(prune_dagster, home, 0)) == 0
+        assert child(partial(assert_runs_are_gone_or_whole, home)) == 0
+        shutil.rmtree(home)

@@ -15,7 +15,7 @@ from hub_pipelines.defs.doctor import dagster_checks
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.doctor.home import file_system_of, is_network
 from hub_pipelines.doctor.model import Check, Diagnosis, Finding, diagnose
-from hub_pipelines.doctor.service import checks_of
+from hub_pipelines.doctor.service import checks_of, settings_check
 from hub_pipelines.hub import Hub
 from hub_pipelines.locks.service import release
 from hub_pipelines.settings import Settings
@@ -377,3 +377,10 @@ def test_settings_that_cannot_be_read_are_a_finding(home: Path) -> None:
     (home / "hub.toml").unlink()
     assert "is no hub's home" in answer("doctor", code=1)["findings"][0]["text"]
     assert not (home / "hub.toml").exists()
+
+
+def test_a_storage_for_dagster_that_it_cannot_use_is_a_finding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_DAGSTER_DATABASE_URL", "mysql://user@host/dagster")
+    (home / "hub.toml").touch()
+    (finding,) = diagnose([settings_check(home / "hub.toml")]).findings
+    assert "must be a PostgreSQL address" in finding.text

@@ -24,7 +24,7 @@ from hub_pipelines.settings import RetentionSettings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.timeline import explain
 from hub_pipelines_tests.defs.conftest import drop_sample
-from hub_pipelines_tests.defs.test_runs import all_of, drain, materializations
+from hub_pipelines_tests.defs.test_runs import all_of, drain, launch, materializations
 
 REGISTRY = "west/procurement/registry-west.csv"
 LAB = "west/inventory/teaching-lab.csv"
@@ -76,7 +76,8 @@ def test_runs_of_retired_partitions_go_and_what_is_open_or_newest_stays(runner: 
     assert partitions_pruned(runner).removed == 3
     shards = Path(runner.hub.settings.dagster_home) / "storage" / "history" / "runs"
     gone = [before["registry-west.csv"], before["teaching-lab.csv"]]
-    assert all((shards / f"{run_id}.db").exists() for run_id in gone)
+    logs = Path(runner.hub.settings.dagster_home) / "compute_logs"
+    assert all((shards / f"{run_id}.db").exists() and (logs / run_id).is_dir() for run_id in gone)
     trial = runs_pruned(runner, dry_run=True)
     assert (trial.removed, len(run_ids(runner))) == (2, 4)
     found = runs_pruned(runner)
@@ -87,7 +88,7 @@ def test_runs_of_retired_partitions_go_and_what_is_open_or_newest_stays(runner: 
     assert found.freed_bytes > 100_000
     assert not run_ids(runner) & set(gone)
     assert not [path for path in shards.iterdir() if path.name.startswith(tuple(gone))]
-    assert not [path for path in (runner.hub.settings.dagster_home / "compute_logs").glob("*") if path.name in gone]
+    assert not any((logs / run_id).exists() for run_id in gone)
     assert materializations(runner, "inventory_posted") == []
     assert len(materializations(runner, "inventory_ledger")) == 1
     # the hub's own evidence is whole
@@ -101,11 +102,11 @@ def test_runs_of_retired_partitions_go_and_what_is_open_or_newest_stays(runner: 
 
 def test_of_a_live_partition_only_the_newest_materialisation_is_kept(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     first = of_submissions(runner)["registry-west.csv"]
     (one,) = all_of(runner.hub)
     runner.hub.review.apply_again(one.request_id, actor="person/ann")
-    drain(runner)
+    launch(runner, "west")
     assert runs_pruned(runner).removed == 1
     assert first not in run_ids(runner)
     (left,) = materializations(runner, "procurement_posted")
@@ -114,7 +115,7 @@ def test_of_a_live_partition_only_the_newest_materialisation_is_kept(runner: Run
 
 def test_the_error_of_a_run_that_died_before_it_had_a_lease_goes_to_the_audit_chain(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     (one,) = all_of(runner.hub)
     run = runner.instance.create_run_for_job(
         runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id, "dagster/partition": one.request_id}
@@ -134,14 +135,14 @@ def test_error_trace_and_times_of_a_failed_run_outlive_it_in_the_attempts(runner
     original = path.read_bytes()
     path.chmod(0o644)
     path.write_bytes(original.replace(b"WC-0001", b"WC-9001"))
-    drain(runner)
+    launch(runner, "west")
     failed = of_submissions(runner)["registry-west.csv"]
     (item,) = runner.hub.review.listing()
     assert runs_pruned(runner).kept.by_reason == {"a review item is open": 1}
     path.write_bytes(original)
     runner.hub.review.replay(item.item_id, actor="person/ann")
     assert runs_pruned(runner).kept.by_reason == {"its submission is not settled": 1}
-    drain(runner)
+    launch(runner, "west")
     assert runs_pruned(runner).removed == 1
     assert failed not in run_ids(runner)
     with runner.hub.db.read() as tx:
@@ -190,7 +191,7 @@ def test_living_and_unknown_runs_are_left_alone(runner: Runner) -> None:
 
 def test_a_prune_that_runs_out_of_time_says_so_and_the_next_one_goes_on(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     partitions_pruned(runner)
     cut_off = runs_pruned(runner, seconds=-1)
     assert (cut_off.removed, cut_off.is_complete) == (0, False)
@@ -199,7 +200,7 @@ def test_a_prune_that_runs_out_of_time_says_so_and_the_next_one_goes_on(runner: 
 
 def test_nothing_young_is_touched(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     found = prune(runner.instance, runner.hub, actor="person/ann", dry_run=False)
     assert [(one.removed, one.kept.by_reason) for one in found] == [(0, {})] * 4
     assert announced(runner.hub) == []
@@ -207,7 +208,7 @@ def test_nothing_young_is_touched(runner: Runner) -> None:
 
 def test_a_retired_partition_comes_back_with_its_events(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     (one,) = all_of(runner.hub)
     key = [("procurement", one.request_id)]
     name = "procurement_requests"
@@ -227,7 +228,7 @@ def test_a_retired_partition_comes_back_with_its_events(runner: Runner) -> None:
 
 def test_an_unsettled_submission_keeps_its_partition(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
-    drain(runner)
+    launch(runner, "west")
     (one,) = all_of(runner.hub)
     runner.hub.review.apply_again(one.request_id, actor="person/ann")
     assert retire(runner.instance, runner.hub, [("procurement", one.request_id)], actor="person/ann") == []
@@ -239,7 +240,8 @@ def test_the_nightly_job_shows_what_went_and_what_was_held_back_and_its_checks_p
     assert "runs_after_days = 180" in text
     drop_sample(runner.hub, REGISTRY)
     drop_sample(runner.hub, "south/grants/awards-2026.xlsx")
-    drain(runner)
+    launch(runner, "west")
+    launch(runner, "south")
     runner.hub.holds.on("award", "A-0", actor="person/ann", reason="audit 7")
     result = runner.job(RETENTION_JOB).execute_in_process(instance=runner.instance)
     assert result.success
@@ -258,6 +260,7 @@ def test_the_nightly_job_shows_what_went_and_what_was_held_back_and_its_checks_p
     assert [row.data["reason"] for row in told["legal_holds"].records] == ["audit 7"]
 
 
+@pytest.mark.slow
 def test_runs_are_pruned_from_postgresql_too(
     home: Path, postgres_database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
