@@ -21,9 +21,10 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
+    hub = this_hub()
     from hub_pipelines.timeline import explain
 
-    answer = explain(this_hub(), what, limit=limit)
+    answer = explain(hub, what, limit=limit)
     document = {"ok": answer.found, **asdict(answer)}
     if not answer.found:
         raise Failed(_nothing_found(answer), document)

@@ -38,6 +38,10 @@ from hub_pipelines.common.errors import SettingsError, Transient
 Transaction = Connection
 metadata = MetaData()
 
+SCHEMA_VERSION = "0002"
+"""The newest step in common/schema/versions."""
+_UNNUMBERED_SCHEMA_VERSION = "0001"
+"""Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
 _WRITE = "hub_write"
 _BAD_ADDRESS = (
@@ -113,14 +117,19 @@ def _ddl(statement: str) -> ExecutableDDLElement:
 
 def refuse_changes(table: Table) -> None:
     """Install triggers that refuse UPDATE and DELETE (and TRUNCATE) of an append-only table."""
-    name = table.name
+    for dialect, statements in refusing_triggers(table.name).items():
+        for statement in statements:
+            event.listen(table, "after_create", _ddl(statement).execute_if(dialect=dialect))
+
+
+def refusing_triggers(name: str) -> dict[str, list[str]]:
+    """By dialect, the statements that make a table append-only."""
     message = f"{name} is append-only"
-    for verb in ("UPDATE", "DELETE"):
-        trigger = (
-            f"CREATE TRIGGER {name}_refuses_{verb.lower()} BEFORE {verb} ON {name} "
-            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-        )
-        event.listen(table, "after_create", _ddl(trigger).execute_if(dialect="sqlite"))
+    sqlite = [
+        f"CREATE TRIGGER {name}_refuses_{verb.lower()} BEFORE {verb} ON {name} "
+        f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
+        for verb in ("UPDATE", "DELETE")
+    ]
     function = (
         f"CREATE OR REPLACE FUNCTION {name}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
         f"'BEGIN RAISE EXCEPTION ''{message}''; END'"
@@ -129,8 +138,7 @@ def refuse_changes(table: Table) -> None:
         f"CREATE TRIGGER {name}_refuses_changes BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
     )
-    for statement in (function, trigger):
-        event.listen(table, "after_create", _ddl(statement).execute_if(dialect="postgresql"))
+    return {"sqlite": sqlite, "postgresql": [function, trigger]}
 
 
 def _use_psycopg(url: str) -> str:
@@ -201,21 +209,46 @@ class Database:
             raise
 
     def create_schema(self) -> None:
-        """Create the tables that are missing. Safe to run from many processes at once."""
+        """Make the tables of a new home, or bring an older home's to the present version. Safe to run from many
+        processes at once. Raises SettingsError when a newer release has been here."""
         with self.read() as tx:
-            if not _missing_tables(tx):
+            if _schema_version(tx) == SCHEMA_VERSION:
                 return
         with self.write() as tx:
             if self.is_postgres:
                 tx.execute(text("SELECT pg_advisory_xact_lock(7241959)"))
-            metadata.create_all(tx)
+            version = _schema_version(tx)
+            if version is None:
+                metadata.create_all(tx)
+                _set_schema_version(tx, SCHEMA_VERSION)
+            elif version > SCHEMA_VERSION:
+                raise SettingsError(
+                    f"The hub's database has schema version {version}, this release knows versions up to "
+                    f"{SCHEMA_VERSION}: a newer release has worked with it. Start that one."
+                )
+            elif version < SCHEMA_VERSION:
+                from hub_pipelines.common.schema import upgrade
+
+                _set_schema_version(tx, version)
+                upgrade(tx)
 
     def dispose(self) -> None:
         self.engine.dispose()
 
 
-def _missing_tables(tx: Transaction) -> set[str]:
-    return set(metadata.tables) - set(inspect(tx).get_table_names())
+def _schema_version(tx: Transaction) -> str | None:
+    """None for a database without tables of the hub."""
+    tables = set(inspect(tx).get_table_names())
+    if "alembic_version" in tables:
+        return str(tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    return _UNNUMBERED_SCHEMA_VERSION if "submission" in tables else None
+
+
+def _set_schema_version(tx: Transaction, version: str) -> None:
+    """In Alembic's own table."""
+    tx.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+    tx.execute(text("DELETE FROM alembic_version"))
+    tx.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
 
 
 def database_now(tx: Transaction) -> datetime:

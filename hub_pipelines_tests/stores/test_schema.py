@@ -1,0 +1,158 @@
+"""The database's schema: a new home's, an older one's brought up to date, and one that a newer release has changed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+import hub_pipelines.hub  # noqa: F401  # all stores, so that the metadata is whole
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.schema import upgrade
+from hub_pipelines.common.store import SCHEMA_VERSION, Database, Transaction, metadata
+
+_ENTRY = (
+    "INSERT INTO journal VALUES ('inventory.asset@north', :version, :row, :key, 'set', '{}', 'd', NULL, NULL, "
+    "'north-inventory-x', 1, 'north', '2026-03-02', 1, '2026-03-02T12:00:0:version.000000Z')"
+)
+
+
+@pytest.fixture
+def older(database_url: str) -> Iterator[Database]:
+    """A database as the first release made it, with three journal entries of one day in two postings."""
+    database = Database(database_url)
+    with database.write() as tx:
+        upgrade(tx, upto="0001")
+        tx.execute(text("DROP TABLE alembic_version"))
+        for version, row in ((1, 1), (1, 2), (2, 1)):
+            statement = _ENTRY.replace(":version.", f"{version}.")
+            tx.execute(text(statement), {"version": version, "row": row, "key": f"NC-{version}-{row}"})
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def fresh(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.dispose()
+
+
+def schema_of(tx: Transaction) -> dict[str, object]:
+    """Tables with their columns, keys and indexes, and all triggers, as the database tells them."""
+    found = inspect(tx)
+    tables = {
+        name: (
+            [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)],
+            found.get_pk_constraint(name)["constrained_columns"],
+        )
+        for name in sorted(found.get_table_names())
+    }
+    if tx.dialect.name == "sqlite":
+        objects = "SELECT name, replace(sql, '\"', '') FROM sqlite_master WHERE type IN ('index', 'trigger') ORDER BY 1"
+    else:
+        objects = (
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' UNION ALL "
+            "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
+        )
+    listed = [tuple(" ".join(str(part).split()) for part in row) for row in tx.execute(text(objects))]
+    return {"tables": tables, "indexes and triggers": listed}
+
+
+def version_of(database: Database) -> object:
+    with database.read() as tx:
+        return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping:UserWarning")  # indexes on expressions, compared by schema_of
+def test_an_older_home_becomes_what_a_new_home_is(
+    older: Database, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    older.create_schema()
+    assert version_of(older) == SCHEMA_VERSION
+    with older.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+        upgraded = schema_of(tx)
+    if not older.is_postgres:
+        new = Database(f"sqlite:///{tmp_path / 'new.db'}")
+        new.create_schema()
+        with new.read() as tx:
+            assert schema_of(tx) == upgraded
+        new.dispose()
+        return
+    with request.getfixturevalue("postgres_database")() as url:
+        new = Database(url)
+        new.create_schema()
+        with new.read() as tx:
+            assert schema_of(tx) == upgraded
+        new.dispose()
+
+
+def test_an_older_homes_journal_is_kept_and_its_days_are_counted(older: Database) -> None:
+    older.create_schema()
+    with older.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM journal")).scalar() == 3
+        day = tx.execute(text("SELECT ledger, campus, version, entries FROM ledger_day")).one()
+    assert tuple(day) == ("inventory.asset@north", "north", 2, 3)
+
+
+def test_a_new_home_is_made_once_and_left_alone_after_that(fresh: Database) -> None:
+    fresh.create_schema()
+    with fresh.read() as tx:
+        before = schema_of(tx)
+    fresh.create_schema()
+    with fresh.read() as tx:
+        assert schema_of(tx) == before
+    assert version_of(fresh) == SCHEMA_VERSION
+
+
+def test_a_home_that_a_newer_release_has_changed_is_refused_in_words(fresh: Database) -> None:
+    fresh.create_schema()
+    with fresh.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SettingsError) as refused:
+        fresh.create_schema()
+    assert "a newer release has worked with it" in str(refused.value)
+    assert version_of(fresh) == "9999"
+
+
+_OPEN = (
+    "import os, signal, sys; import hub_pipelines.hub; from hub_pipelines.common import schema, store\n"
+    "database = store.Database(sys.argv[1])\n"
+    "if sys.argv[2] == 'die':\n"
+    "    real = schema.upgrade\n"
+    "    def upgrade(tx):\n"
+    "        real(tx)\n"
+    "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    "    schema.upgrade = upgrade\n"
+    "database.create_schema()"
+)
+
+
+def opener(url: str, how: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _OPEN, url, how], env={**os.environ})
+
+
+def test_processes_that_open_an_older_home_at_once_upgrade_it_once(older: Database, database_url: str) -> None:
+    older.dispose()
+    openers = [opener(database_url, "live") for _ in range(4)]
+    assert [one.wait(60) for one in openers] == [0] * 4
+    assert version_of(older) == SCHEMA_VERSION
+
+
+def test_a_process_killed_before_its_upgrade_was_committed_leaves_the_older_home(
+    older: Database, database_url: str
+) -> None:
+    older.dispose()
+    assert opener(database_url, "die").wait(60) == -signal.SIGKILL
+    with older.read() as tx:
+        assert not inspect(tx).has_table("ledger_day")
+        assert tx.execute(text("SELECT count(*) FROM journal")).scalar() == 3
+    older.create_schema()
+    assert version_of(older) == SCHEMA_VERSION
