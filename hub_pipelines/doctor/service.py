@@ -7,7 +7,7 @@ from pathlib import Path
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS, RESERVED_FEED
-from hub_pipelines.common.store import Database
+from hub_pipelines.common.store import SCHEMA_VERSION, Database
 from hub_pipelines.doctor import home
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
@@ -120,13 +120,16 @@ def _sqlite(path: Path) -> Found:
 
 def _schema(opened: _Opened) -> Found:
     with opened.db.read() as tx:
+        version = database.schema_version(tx)
         missing = database.missing_parts(tx)
-    tables = [one for one in missing if one.startswith("table ")]
-    others = [one for one in missing if one not in tables]
-    if tables:
-        yield "error", f"The database lacks {', '.join(tables)}; the hub's next start makes them, empty.", "hub status"
-    if others:
-        yield "error", f"The database lacks {', '.join(others)}: somebody has changed it.", "hub audit verify"
+    if version is not None and version > SCHEMA_VERSION:
+        told = f"A newer release has worked with this database (schema {version}; this one knows {SCHEMA_VERSION})."
+        yield "error", f"{told} Start that one.", "pip install -e ."
+    elif version != SCHEMA_VERSION:
+        told = f"The database is of an older release (schema {version or '0001'}); the next start brings it up to date."
+        yield "warning", told, "hub status"
+    elif missing:
+        yield "error", f"The database lacks {', '.join(missing)}: somebody has changed it.", "hub audit verify"
 
 
 def _clock(opened: _Opened) -> Found:

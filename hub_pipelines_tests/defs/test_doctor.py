@@ -232,6 +232,14 @@ def test_a_schema_that_lacks_something_is_told(hub: Hub, what: str) -> None:
     ] in told["schema"]
 
 
+@pytest.mark.parametrize(("version", "severity"), [("0001", "warning"), ("9999", "error")])
+def test_a_database_of_another_release_is_told(hub: Hub, version: str, severity: str) -> None:
+    execute(hub, f"UPDATE alembic_version SET version_num = '{version}'")
+    finding = only(hub.settings)
+    assert (finding.check, finding.severity) == ("schema", severity)
+    assert version in finding.text
+
+
 def test_a_clock_that_went_back_is_told(hub: Hub) -> None:
     future = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%S.%fZ}"
     guard = "audit_entry_refuses_changes ON audit_entry" if hub.db.is_postgres else "audit_entry_refuses_update"
