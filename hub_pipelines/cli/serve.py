@@ -47,10 +47,10 @@ def up(
 
 
 def _start(deployment: "Deployment") -> None:
-    from hub_pipelines.defs.instance import prepare_dagster_home
+    from hub_pipelines.defs.instance import make_dagster_storage
 
     try:
-        prepare_dagster_home(deployment.settings)
+        make_dagster_storage(deployment.settings)
         deployment.start()
     except OSError as error:
         home = deployment.settings.home

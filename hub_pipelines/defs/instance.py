@@ -47,6 +47,13 @@ def prepare_dagster_home(settings: Settings) -> Path:
     return home
 
 
+def make_dagster_storage(settings: Settings) -> None:
+    """Let one process make Dagster's tables on a new home. Daemon and web server, started together, would both do so;
+    SQLite's version table then holds two versions at times, and neither ever starts again."""
+    with dg.DagsterInstance.from_config(str(prepare_dagster_home(settings))):
+        pass
+
+
 def storage_of(settings: Settings) -> dict[str, Any]:
     """The storage section of dagster.yaml."""
     if settings.dagster_database_url:

@@ -4,6 +4,7 @@ Commands run in this process, through the entry point: a process for each would 
 """
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import dagster as dg
 import pytest
 
 from hub_pipelines.cli import main
-from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.instance import Runner, make_dagster_storage
 from hub_pipelines.defs.jobs import submission_job
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import drop_folder_sensor
@@ -164,3 +165,12 @@ def test_a_submission_that_waits_is_not_retired(runner: Runner, answer: Answer) 
     runner.hub.review.apply_again(one.request_id, actor="person/ann")
     refused = answer("partitions", "retire", one.request_id, code=1)
     assert refused["not_settled"] == [one.request_id]
+
+
+def test_dagsters_tables_are_made_by_one_process_before_others_start(runner: Runner) -> None:
+    make_dagster_storage(runner.hub.settings)
+    storage = runner.hub.settings.dagster_home / "storage"
+    for name in ("history/runs.db", "history/runs/index.db", "schedules/schedules.db"):
+        with sqlite3.connect(storage / name) as connection:
+            assert len(connection.execute("SELECT * FROM alembic_version").fetchall()) == 1, name
+        connection.close()
