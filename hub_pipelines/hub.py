@@ -14,6 +14,8 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.common.store import Database
+from hub_pipelines.drift.decisions import ColumnDecisions
+from hub_pipelines.drift.service import Shapes
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.model import Arrival, Payload
@@ -46,6 +48,7 @@ class Hub:
     processing: Processing
     receipts: Receipts
     review: Review
+    columns: ColumnDecisions
     snapshots: Snapshots
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
@@ -111,9 +114,11 @@ def open_hub(settings: Settings | None = None) -> Hub:
         feeds=feeds,
         campuses=campuses,
         desk=desk,
+        shapes=Shapes(db),
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
+    review = Review(db)
     return Hub(
         settings=settings,
         db=db,
@@ -131,7 +136,8 @@ def open_hub(settings: Settings | None = None) -> Hub:
         ),
         processing=processing,
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
-        review=Review(db),
+        review=review,
+        columns=ColumnDecisions(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
         feeds=feeds,
         campuses=campuses,

@@ -22,6 +22,8 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.drift.model import Held, ShapesMoved
+from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
@@ -47,7 +49,7 @@ from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
-_REGISTRY_TRIES = 3
+_VALIDATIONS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -99,6 +101,7 @@ class Processing:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
     desk: Desk
+    shapes: Shapes
     policy: RetryPolicy
     lease_s: float
 
@@ -158,6 +161,8 @@ class Processing:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 submissions.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
+                if isinstance(error, Held):
+                    self.shapes.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
@@ -260,15 +265,19 @@ class Processing:
         return current
 
     def validate(self, lease: Lease) -> StagedHandle:
-        """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken."""
+        """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken.
+
+        The table is read by what the hub knows of its source's columns, under a migration where there is one.
+        """
         current = self._current(lease)
         feed = self._feed(current)
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
         with self.open_archived(current, feed) as table:
-            verdicts = self.judge(table, current, registry)
-            description = describe(table, feed, registry)
+            reading = self.shapes.read(current, feed, table)
+            verdicts = reading.named_as_sent(self.judge(reading.table, current, registry))
+            description = {**describe(reading.table, feed, registry), **reading.document()}
             handle = stage(_each(verdicts, alive), self.staged, description)
         record = feed.record_type(str(description["record_type"]))
         with self.db.write() as tx:
@@ -304,9 +313,9 @@ class Processing:
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.
 
-        Validates again when the registry has moved meanwhile.
+        Validates again when the registry, or what is known of its source's columns, has moved meanwhile.
         """
-        for _ in range(_REGISTRY_TRIES):
+        for _ in range(_VALIDATIONS):
             with self.db.read() as tx:
                 stored = ledgers.own_posting(tx, lease)
             if stored is not None:
@@ -317,14 +326,16 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except RegistryMoved:
+            except (RegistryMoved, ShapesMoved):
                 self.validate(lease)
-        raise Transient("The registry keeps changing while this file is checked; it will be tried again.")
+        raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
         feed = self._feed(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        if "shape" not in summary:
+            raise ShapesMoved("The rows were staged by a release that did not look at headers.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
             posting = ledgers.post(
@@ -339,8 +350,12 @@ class Processing:
                     registry_version=current.registry_version,
                     ledger_date=campus.day_of(database_now(tx)),
                     rows=rows,
+                    shape=str(summary["shape"]),
+                    migration=summary["migration"],
                 ),
             )
+            if not posting.repeat:
+                self.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
@@ -388,13 +403,17 @@ class Processing:
             tx,
             Event(
                 campus=current.envelope.campus,
-                actor=owner if owner.startswith("hub/") else f"run/{owner}",
+                actor=_actor(owner),
                 event=event,
                 subject=current.envelope.source_name,
                 request_id=current.request_id,
                 detail={"revision": current.revision, **detail},
             ),
         )
+
+
+def _actor(owner: str) -> str:
+    return owner if owner.startswith("hub/") else f"run/{owner}"
 
 
 def _tell_beginning(answer: Lease | Busy | Repeat, before: Submission, owner: str) -> None:
@@ -416,7 +435,7 @@ def _tell_failure(
         told = pairs(attempt=attempt, wait_s=wait_s, error=failure.error_type, reason=str(error))
         _log.warning("retrying %s", told, exc_info=unexpected)
         return
-    level = logging.WARNING if cause is Cause.UNREADABLE else logging.ERROR
+    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT) else logging.ERROR
     told = pairs(cause=cause, attempt=attempt, error=failure.error_type, reason=failure.reason)
     _log.log(level, "in_review %s", told, exc_info=unexpected)
 

@@ -27,7 +27,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.submission.retry import launch_wait
 
 _PREFIX_AT_LEAST = 8
@@ -501,6 +501,8 @@ def _in_review_now(current: Submission, items: list[ReviewItem]) -> str:
     if item is None:
         return f"{told} `hub review list` shows what waits."
     replay = "" if item.feed == RESERVED_FEED else f"; `hub review replay {item.item_id}` sends it through again"
+    if item.cause == Cause.DRIFT:
+        replay = f"; `hub shapes show {item.item_id}` puts its columns and the earlier ones side by side"
     return f"{told} A person decides about {_command(item)}{replay}."
 
 

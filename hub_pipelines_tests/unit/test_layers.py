@@ -23,10 +23,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validate",),
     ("ledger",),
     ("review",),
+    ("drift",),
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding"),
+    ("launching", "evidence", "timeline", "rebuilding", "rehearsing"),
     ("publishing", "recovery"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
