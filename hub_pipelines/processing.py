@@ -270,7 +270,7 @@ class Processing:
         The table is read by what the hub knows of its source's columns, under a migration where there is one.
         """
         current = self._current(lease)
-        feed = self._feed(current)
+        feed = self.feed_of(current)
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
@@ -297,7 +297,7 @@ class Processing:
         campus = self.campuses[current.envelope.campus]
         return validate(
             table,
-            self._feed(current),
+            self.feed_of(current),
             campus=campus.name,
             campuses=tuple(self.campuses),
             registry=registry,
@@ -331,7 +331,7 @@ class Processing:
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
-        feed = self._feed(current)
+        feed = self.feed_of(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
         if "shape" not in summary:
@@ -362,10 +362,11 @@ class Processing:
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self.open_archived(current, self._feed(current)) as table:
+        with self.open_archived(current, self.feed_of(current)) as table:
             return sum(1 for _ in table.rows)
 
-    def _feed(self, current: Submission) -> Feed:
+    def feed_of(self, current: Submission) -> Feed:
+        """Raises Blocked when the settings no longer name its campus or feed."""
         feed = self.feeds.get(current.envelope.feed)
         if feed is None or current.envelope.campus not in self.campuses:
             raise Blocked(

@@ -74,6 +74,7 @@ class Archive:
                 yield from (one.name for one in _folders(feed))
 
     def envelopes_of(self, request_id: str) -> list[Path]:
+        """All that came under a request_id: the first, and those that were in conflict with it."""
         campus, feed = request_id.split("-", 2)[:2]
         return sorted((self._root / "envelopes" / campus / feed / request_id).glob("*.json"))
 

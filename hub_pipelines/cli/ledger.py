@@ -10,6 +10,7 @@ import typer
 
 from hub_pipelines.cli.output import AsJson, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -38,7 +39,7 @@ def ledger_export(
     columns = [*kind.columns, "request_id", "posted_at"]
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _safe_cell(row.get(name)) for name in columns} for row in rows)
+    writer.writerows({name: safe_cell(row.get(name)) for name in columns} for row in rows)
 
 
 def _record_type(hub: "Hub", name: str) -> "RecordType":
@@ -66,13 +67,3 @@ def _rows(hub: "Hub", kind: "RecordType", campus: str, day: date | None) -> Iter
         for row in state
         if not kind.shared or row.values.get("campus") == campus
     )
-
-
-def _safe_cell(value: object) -> object:
-    """A cell that a spreadsheet will not take for a formula; plain negative numbers stay numbers."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        try:
-            float(value)
-        except ValueError:
-            return "'" + value
-    return value

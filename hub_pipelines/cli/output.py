@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.errors import HubError, SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Actor = Annotated[str, typer.Option("--by", help="Who decides; recorded in the audit log.")]
 Timeout = Annotated[float, typer.Option("--timeout-s", help="Give up waiting after so many seconds.")]
+_LONGEST_NAME = 100
 
 
 class Failed(HubError):
@@ -57,4 +58,15 @@ def this_hub() -> "Hub":
 
 
 def actor(by: str) -> str:
-    return f"person/{by or getpass.getuser()}"
+    """Who acts: the name after --by, else the log-in name. Raises SettingsError when there is none."""
+    name = " ".join(by.split()) if by else _login()
+    if not any(letter.isalpha() for letter in name) or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise SettingsError(f"{name!r} is no person's name. Say who decides: --by ann.")
+    return f"person/{name}"
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in some containers
+        return ""

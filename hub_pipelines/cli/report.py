@@ -1,9 +1,9 @@
-"""`hub report`: the list of receipts as a page."""
+"""`hub report`: the list of receipts, or a weekly review, as a page."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,24 +11,50 @@ from hub_pipelines.cli.output import AsJson, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 
+if TYPE_CHECKING:
+    from hub_pipelines.hub import Hub
+
 
 def report(
     campus: Annotated[str | None, typer.Option(help="Only the receipts of this campus.")] = None,
+    weekly: Annotated[bool, typer.Option("--weekly", help="The weekly review instead of the receipts.")] = False,
+    week: Annotated[
+        str | None, typer.Option(help="With --weekly: a week such as 2026-W47; this one if left out.")
+    ] = None,
     no_open: Annotated[bool, typer.Option("--no-open", help="Print where the page is and open nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the list of receipts up to date and open it in the browser."""
+    """Bring the list of receipts, or a weekly review, up to date and open it in the browser."""
+    if week and not weekly:
+        raise typer.BadParameter("--week belongs to --weekly.")
+    if campus and weekly:
+        raise typer.BadParameter("A weekly review is of all campuses; leave out --campus.")
     hub = this_hub()
+    document = _weekly(hub, week) if weekly else _receipts(hub, campus)
+    page = document["page"]
+    opened = not (no_open or as_json) and _has_a_browser() and _open(page)
+    if as_json:
+        print_document(document)
+    else:
+        print(f"{page}{' (opened in the browser)' if opened else ''}")
+
+
+def _receipts(hub: "Hub", campus: str | None) -> dict[str, Any]:
     if campus is not None and campus not in {*hub.campuses, RESERVED_CAMPUS}:
         raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
     index = hub.receipts.index
     pages = {one: index.write(one) for one in ([campus] if campus else [*hub.campuses, RESERVED_CAMPUS])}
-    page = pages[campus] if campus else index.write()
-    opened = not (no_open or as_json) and _has_a_browser() and _open(page)
-    if as_json:
-        print_document({"ok": True, "page": page, "campuses": pages})
-    else:
-        print(f"{page}{' (opened in the browser)' if opened else ''}")
+    return {"ok": True, "page": pages[campus] if campus else index.write(), "campuses": pages}
+
+
+def _weekly(hub: "Hub", name: str | None) -> dict[str, Any]:
+    from hub_pipelines.report.weekly.model import Week
+
+    week = Week.named(name) if name else Week.of(hub.weekly.now())
+    review = hub.weekly.write(week)
+    page, table = hub.weekly.paths(week)
+    counts = {name: getattr(review, name) for name in ("opened", "opened_before", "resolved", "open", "open_by")}
+    return {"ok": True, "week": week.name, "is_over": review.is_over, "page": page, "table": table, **counts}
 
 
 def _open(page: Path) -> bool:

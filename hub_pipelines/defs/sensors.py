@@ -7,6 +7,7 @@ A sensor reads, calls a plain function and returns its answer as requests. What 
 import json
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -203,10 +204,15 @@ def _queue(hub: "Hub") -> dict[str, Any]:
 
 
 def _review_queue(hub: "Hub", queue: dict[str, Any]) -> dg.AssetMaterialization:
+    from hub_pipelines.review import store as reviews
+
+    with hub.db.read() as tx:
+        lately = reviews.opened_lately(tx, within=timedelta(hours=1))
+        groups, _ = reviews.groups(tx, limit=20)
     lines = [
         f"| {item.item_id} | {item.campus} | {item.feed} | {metadata.cell(item.source_name)} | {item.cause} "
         f"| {metadata.cell(item.reason)} | {f'[run](/runs/{item.run_id})' if item.run_id else ''} |"
-        for item in hub.review.listing()[:50]
+        for item in hub.review.listing(limit=50)
     ]
     table = "\n".join(
         ["| item | campus | feed | file | cause | reason | run |", "|---|---|---|---|---|---|---|", *lines]
@@ -216,6 +222,8 @@ def _review_queue(hub: "Hub", queue: dict[str, Any]) -> dg.AssetMaterialization:
         metadata={
             "dagster/row_count": sum(queue["open"].values()),
             "open_by_cause": dg.MetadataValue.json(queue["open"]),
+            "opened_last_hour": lately,
+            "groups": dg.MetadataValue.json({one.group: one.count for one in groups}),
             "oldest_open": dg.MetadataValue.md(table),
         },
     )

@@ -23,7 +23,8 @@ class Payload:
     """One file or upload whose bytes are archived already.
 
     `arrival_id` names this one arrival, so that a crash between registering and cleaning up is no
-    second arrival. `sender_key` is the sender's own key, where there is one.
+    second arrival. `sender_key` is the sender's own key, where there is one. `revises` names the submission that
+    this one corrects; without it that is the newest of the same name.
     """
 
     arrival_id: str
@@ -35,6 +36,7 @@ class Payload:
     size_bytes: int
     headers: dict[str, str] = field(default_factory=dict)
     sender_key: str | None = None
+    revises: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

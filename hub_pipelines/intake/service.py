@@ -62,7 +62,8 @@ class Intake:
     priority_of: Callable[[str], int]
     now: Callable[[], datetime]
 
-    def receive(self, payload: Payload) -> Arrival:
+    def receive(self, payload: Payload, together: Callable[[Any, Arrival], None] | None = None) -> Arrival:
+        """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered."""
         request_id = request_id_for(payload.scope, payload.content_digest, payload.sender_key)
         with self.db.read() as tx:
             known = arrivals.find(tx, payload.arrival_id)
@@ -74,6 +75,8 @@ class Intake:
             self.archive.put_envelope(envelope)
         with self.db.write() as tx:
             new = self._register(tx, payload, envelope)
+            if together is not None:
+                together(tx, new)
         _tell(new)
         return new
 
@@ -136,14 +139,14 @@ class Intake:
         known = arrivals.find(tx, payload.arrival_id)
         if known is not None:
             return known
-        if self._add(tx, envelope):
+        if self._add(tx, envelope, payload.revises):
             return self._received(tx, payload, envelope)
         first = submissions.get(tx, envelope.request_id)
         if first.envelope.content_digest != envelope.content_digest:
             return self._conflict(tx, payload, envelope, first)
         return self._duplicate(tx, payload, envelope, first)
 
-    def _add(self, tx: Any, envelope: Envelope) -> bool:
+    def _add(self, tx: Any, envelope: Envelope, revises: str | None) -> bool:
         key = source_key(envelope.source_name)
         previous, version = submissions.newest_of_source(tx, envelope.campus, envelope.feed, key)
         campus = self.campuses.get(envelope.campus)
@@ -154,7 +157,7 @@ class Intake:
             received_day=day,
             source_key=key,
             source_version=version + 1,
-            revises=previous,
+            revises=revises or previous,
             priority=self.priority_of(envelope.feed),
         )
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"]
+Outcome = Literal[
+    "received", "posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,27 @@ class ColumnLine:
 
 
 @dataclass(frozen=True)
+class CorrectedCell:
+    row: int
+    column: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """This file was sent by a reviewer in place of another. `cells` are the first of `cells_total`."""
+
+    item_id: str
+    original_request_id: str
+    by: str
+    at: datetime
+    summary: str
+    cells: tuple[CorrectedCell, ...]
+    cells_total: int
+
+
+@dataclass(frozen=True)
 class Receipt:
     """Everything one receipt says. All times carry a time zone; `time_zone` is the one they are shown in."""
 
@@ -84,6 +107,7 @@ class Receipt:
     needs_registry: bool
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 Tone = Literal["good", "attention", "bad", "neutral"]
 
-_GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
+GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 _ATTENTION_SHOWN = 100
 _ENDED: dict[str, str] = {
+    "received": "Received",
     "posted": "Taken",
     "partly": "Taken in part",
     "nothing_posted": "Not taken",
@@ -54,10 +55,10 @@ class Told(Protocol):
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
     tone = _tone(receipt)
-    return _template("receipt.html").render(
+    return template("receipt.html").render(
         r=receipt,
         tone=tone,
-        glyph=_GLYPHS[tone],
+        glyph=GLYPHS[tone],
         headline=headline(receipt),
         lead=_lead(receipt),
         counts=_counts_strip(receipt),
@@ -79,10 +80,10 @@ def to_index_html(index: Index) -> str:
     """The list of receipts as one self-contained page."""
     number = len(index.attention)
     tone: Tone = "attention" if number else "good"
-    return _template("index.html").render(
+    return template("index.html").render(
         index=index,
         tone=tone,
-        glyph=_GLYPHS[tone],
+        glyph=GLYPHS[tone],
         headline=_attention_headline(number) if index.feeds else "Nothing has come yet",
         counts=_outcome_strip(index),
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
@@ -124,7 +125,7 @@ def _index_row(line: IndexLine) -> dict[str, object]:
     return {
         "line": line,
         "tone": tone,
-        "glyph": _GLYPHS[tone],
+        "glyph": GLYPHS[tone],
         "headline": headline(line) if line.outcome != "waiting" or line.headline_reason else "Not finished yet",
         "when": _short_time(line.at, line.time_zone),
         "taken": f"{line.counts.posted:,}" if line.counts.received else "",
@@ -136,6 +137,8 @@ def headline(receipt: Told) -> str:
     """The one sentence that says what happened."""
     reason = _without_full_stop(receipt.headline_reason)
     match receipt.outcome:
+        case "received":
+            return _because("Received, and not worked on yet", reason)
         case "posted":
             return _rows_sentence(receipt.counts, None)
         case "nothing_posted":
@@ -196,7 +199,7 @@ def _tone(receipt: Told) -> Tone:
             return "bad"
         case "in_review" | "conflict":
             return "attention"
-        case "duplicate" | "waiting" | "dismissed":
+        case "received" | "duplicate" | "waiting" | "dismissed":
             return "neutral"
 
 
@@ -251,6 +254,8 @@ def _usual_step(receipt: Receipt) -> str:
             return "Correct your file, save it, and drop it into the same folder again."
         case "in_review":
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
+        case "received":
+            return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
         case "waiting":
             return "Nothing for now. The file is safe, and the hub will try again by itself."
         case "duplicate":
@@ -340,7 +345,7 @@ def _without_full_stop(text: str | None) -> str | None:
 
 
 @cache
-def _template(name: str) -> "Template":
+def template(name: str) -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

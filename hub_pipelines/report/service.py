@@ -24,11 +24,15 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.pausing.model import pause_of
+from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.index import ReceiptIndex
-from hub_pipelines.report.model import ChangedRow, ColumnLine, Counts, Line, Receipt
+from hub_pipelines.report.model import ChangedRow, ColumnLine, CorrectedCell, Correction, Counts, Line, Receipt
+from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import Feed
 from hub_pipelines.validate.staging import read_staged
 
@@ -117,7 +121,7 @@ class Receipts:
             campus=envelope.campus,
             feed=envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=outcomes.headline_reason(current),
+            headline_reason=_pause(tx, current) or outcomes.headline_reason(current),
             next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
             request_id=current.request_id,
             received_at=envelope.received_at,
@@ -141,12 +145,13 @@ class Receipts:
             needs_registry=bool(blocks) and current.registry_version == 0,
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
+            correction=_correction(tx, current.request_id),
         )
 
     def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:
         first = submissions.find(tx, arrival.request_id) if arrival.request_id else None
         duplicate = first if arrival.outcome is Outcome.DUPLICATE else None
-        changes = self._changed_since(tx, duplicate) if duplicate else []
+        changes = self.changed_since(tx, duplicate) if duplicate else []
         retry = bool(duplicate) and self._registry_grew(tx, duplicate)
         return Receipt(
             title_source=arrival.source_name,
@@ -177,7 +182,7 @@ class Receipts:
             needs_registry=False,
         )
 
-    def _changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
+    def changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
         """Rows that these bytes set and that later submissions have changed."""
         posting = ledgers.find_posting(tx, first.request_id, first.revision)
         if posting is None:
@@ -217,6 +222,13 @@ def _written(step: Callable[[], Path]) -> Path | None:
         return None
 
 
+def _pause(tx: Transaction, current: Submission) -> str | None:
+    if current.state is not State.RECEIVED:
+        return None
+    paused = pause_of(standing(tx), current.envelope.campus, current.envelope.feed)
+    return f"work on {paused.scope} is paused since {paused.paused_at:%Y-%m-%d %H:%M} UTC" if paused else None
+
+
 _REGISTRY_GREW = (
     "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
     "since. Ask the hub's operator to apply this file again."
@@ -254,6 +266,23 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
     more = len(lines) - _COLUMNS_SHOWN
     rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
     return (*lines[:_COLUMNS_SHOWN], *rest)
+
+
+def _correction(tx: Transaction, request_id: str) -> Correction | None:
+    """What a reviewer has changed before this file was sent in place of another."""
+    item = reviews.corrected_by(tx, request_id)
+    if item is None or item.difference is None or item.resolved_at is None:
+        return None
+    difference = Difference.from_document(item.difference)
+    return Correction(
+        item_id=item.item_id,
+        original_request_id=item.request_id,
+        by=(item.resolved_by or "").removeprefix("person/"),
+        at=item.resolved_at,
+        summary=difference.sentence(),
+        cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
+        cells_total=difference.cells_changed,
+    )
 
 
 def _again_command(first: Submission) -> str:

@@ -1,13 +1,15 @@
-"""Review items and the decisions about them. Pure."""
+"""Review items, the groups they form and the decisions about them. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class ItemState(StrEnum):
     OPEN = "open"
     REPLAYED = "replayed"
+    RESUBMITTED = "resubmitted"  # a corrected copy was sent in its place: `replaced_by`
     DISMISSED = "dismissed"
 
 
@@ -36,6 +38,8 @@ class ReviewItem:
     fix: str
     error_type: str
     trace: str
+    fingerprint: str
+    """The group of items that failed for the same reason (review/fingerprint.py)."""
     headers: dict[str, str]
     content_digest: str
     run_id: str | None
@@ -44,3 +48,50 @@ class ReviewItem:
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
+    reason_code: str | None
+    replaced_by: str | None
+    difference: dict[str, Any] | None
+    """Between the original and the corrected copy (validate/difference.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which items are meant. What is None restricts nothing; `state` None means closed ones too."""
+
+    state: ItemState | None = ItemState.OPEN
+    group: str | None = None
+    cause: str | None = None
+    campus: str | None = None
+    opened_from: datetime | None = None
+    opened_before: datetime | None = None
+    resolved_from: datetime | None = None
+    resolved_before: datetime | None = None
+    open_at: datetime | None = None
+    """Opened before this moment and not resolved by then, whatever has become of it since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Items that failed for the same reason; `example` is the one that has waited longest."""
+
+    group: str
+    count: int
+    causes: tuple[str, ...]
+    campuses: tuple[str, ...]
+    feeds: tuple[str, ...]
+    oldest_at: datetime
+    newest_at: datetime
+    example: ReviewItem
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many items share all of these."""
+
+    group: str
+    cause: str
+    campus: str
+    feed: str
+    count: int
+    oldest_at: datetime
+    newest_at: datetime

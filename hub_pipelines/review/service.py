@@ -7,7 +7,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.review import store as reviews
-from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
+from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem, Selection
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, IllegalMove, State, Submission
 
@@ -18,9 +18,9 @@ class Review:
 
     db: Any
 
-    def listing(self, *, everything: bool = False) -> list[ReviewItem]:
+    def listing(self, *, everything: bool = False, limit: int = 1_000) -> list[ReviewItem]:
         with self.db.read() as tx:
-            return reviews.items(tx, state=None if everything else ItemState.OPEN)
+            return reviews.items(tx, Selection(state=None if everything else ItemState.OPEN), limit=limit)
 
     def show(self, item_id: str) -> tuple[ReviewItem, list[dict[str, Any]]]:
         """The item and all attempts of its submission."""
@@ -32,31 +32,49 @@ class Review:
         """Send the submission through again, same request_id, next revision. Twice at once: one wins."""
         with self.db.write() as tx:
             item = _get(tx, item_id)
-            if item.cause == Cause.CONFLICT:
-                raise IllegalMove(
-                    "A conflict can't be replayed: its key belongs to another submission. "
-                    "Submit the file again under a key of its own, then dismiss this item."
-                )
-            if item.feed == RESERVED_FEED:
-                raise IllegalMove(
-                    "A file from a folder that names no campus and feed can't be replayed: there is nobody's rule to "
-                    "read it by. Submit its archived copy with `hub submit`, then dismiss this item."
-                )
+            if reason := why_not_replayed(item.cause, item.feed):
+                raise IllegalMove(reason)
             self._close(tx, item, ItemState.REPLAYED, actor, "replayed")
             again = submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
             _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
             return _get(tx, item_id)
 
     def dismiss(self, item_id: str, *, actor: str, reason: ReasonCode, note: str = "") -> ReviewItem:
-        """Close an item for good; bytes, envelope and history stay."""
+        """Close an item for good; bytes, envelope and history stay. A person decides this, never the hub."""
+        _require_a_person(actor)
         with self.db.write() as tx:
             item = _get(tx, item_id)
             text = f"{reason}: {note}" if note else str(reason)
-            self._close(tx, item, ItemState.DISMISSED, actor, text)
+            self._close(tx, item, ItemState.DISMISSED, actor, text, reason_code=reason)
             if item.cause != Cause.CONFLICT:
                 submissions.dismiss(tx, item.request_id, text)
             _audit(tx, item, actor, "review:dismissed", {"reason": reason, "note": note})
             return _get(tx, item_id)
+
+    def close_as_resubmitted(
+        self, tx: Any, item_id: str, *, actor: str, replaced_by: str, difference: dict[str, Any]
+    ) -> None:
+        """In the transaction that registers the corrected copy: both happen, or neither. Raises IllegalMove."""
+        _require_a_person(actor)
+        item = _get(tx, item_id)
+        if reason := why_not_resubmitted(item):
+            raise IllegalMove(reason)
+        told = f"sent again as {replaced_by}"
+        self._close(tx, item, ItemState.RESUBMITTED, actor, told, replaced_by=replaced_by, difference=difference)
+        if item.cause != Cause.CONFLICT:
+            submissions.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")
+        counts = {name: difference[name] for name in ("rows_before", "rows_after", "changed", "added", "removed")}
+        _audit(tx, item, actor, "review:resubmitted", {"replaced_by": replaced_by, **counts})
+
+    def try_now(self, request_id: str, *, actor: str) -> Submission:
+        """Let a submission that waits for its next attempt have it at once. Raises IllegalMove."""
+        with self.db.write() as tx:
+            current = submissions.make_due(tx, request_id)
+            envelope = current.envelope
+            detail: dict[str, object] = {"revision": current.revision, "state": current.state}
+            event = Event(envelope.campus, actor, "submission:requeued", envelope.source_name, request_id, detail)
+            audit.append(tx, event)
+        return current
 
     def apply_again(self, request_id: str, *, actor: str) -> Submission:
         """Apply a posted submission once more on purpose, as its next revision. Raises IllegalMove."""
@@ -70,9 +88,49 @@ class Review:
             )
         return again
 
-    def _close(self, tx: Any, item: ReviewItem, state: ItemState, actor: str, resolution: str) -> None:
-        if not reviews.resolve(tx, item.item_id, state, by=actor, resolution=resolution):
-            raise IllegalMove(f"{item.item_id} was {item.state} already by {item.resolved_by}.")
+    def _close(self, tx: Any, item: ReviewItem, state: ItemState, actor: str, resolution: str, **told: Any) -> None:
+        if not reviews.resolve(tx, item.item_id, state, by=actor, resolution=resolution, **told):
+            raise IllegalMove(already_closed(tx, item))
+
+
+def why_not_replayed(cause: str, feed: str) -> str | None:
+    """Some items wait for another decision than a replay; None when it may be replayed."""
+    if cause == Cause.CONFLICT:
+        return (
+            "A conflict can't be replayed: its key belongs to another submission. "
+            "Submit the file again under a key of its own, then dismiss this item."
+        )
+    if feed == RESERVED_FEED:
+        return (
+            "A file from a folder that names no campus and feed can't be replayed: there is nobody's rule to "
+            "read it by. Submit its archived copy with `hub submit`, then dismiss this item."
+        )
+    return None
+
+
+def why_not_resubmitted(item: ReviewItem) -> str | None:
+    if item.feed == RESERVED_FEED:
+        return (
+            "This file came in a folder that names no campus and feed, so a corrected copy would not have one either. "
+            "Send it with `hub submit --campus … --feed …`, then dismiss this item."
+        )
+    return None
+
+
+def already_closed(tx: Any, item: ReviewItem) -> str:
+    """Who was first, and what the submission has come to since."""
+    current = submissions.get(tx, item.request_id)
+    told = f"{item.item_id} was {item.state} already by {item.resolved_by}. {item.request_id} is {current.state}"
+    if current.state is State.POSTED:
+        rows = current.counts
+        told += f": {rows.posted} rows posted, {rows.unchanged} unchanged, {rows.rejected} rejected"
+    return f"{told}; nothing was changed."
+
+
+def _require_a_person(actor: str) -> None:
+    kind, separator, name = actor.rpartition("/")
+    if not name.strip() or (separator and kind != "person"):
+        raise IllegalMove(f"A person must decide this, and {actor!r} names none. Say who with --by.")
 
 
 def _get(tx: Any, item_id: str) -> ReviewItem:

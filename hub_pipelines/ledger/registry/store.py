@@ -13,7 +13,9 @@ from sqlalchemy import Select, and_, func, select
 
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
-from hub_pipelines.ledger.store import current_version, journal, ledger
+from hub_pipelines.ledger.store import current_version, journal, ledger, rejection
+from hub_pipelines.submission.model import State
+from hub_pipelines.submission.store import submission
 
 _KEYS_PER_QUERY = 5_000
 
@@ -52,6 +54,23 @@ class LedgerRegistry:
         limit = max(1, len(tag) // 4)
         found = process.extractOne(tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit)
         return str(found[0]) if found else None
+
+
+def rejected_tags(tx: Transaction, rule: str, *, campus: str | None) -> dict[str, set[str]]:
+    """By request_id, the oldest first: values that a rule rejected in what now is the posting of a submission."""
+    s, r = submission.c, rejection.c
+    query = (
+        select(r.request_id, r.value)
+        .join(submission, and_(s.request_id == r.request_id, s.revision == r.revision))
+        .where(r.rule == rule, r.severity == "block", r.value.is_not(None), s.state == State.POSTED)
+        .order_by(s.received_at, s.request_id)
+    )
+    if campus is not None:
+        query = query.where(s.campus == campus)
+    found: dict[str, set[str]] = {}
+    for row in tx.execute(query):
+        found.setdefault(row.request_id, set()).add(row.value)
+    return found
 
 
 def _neighbours(tx: Transaction, tag: str) -> list[str]:
