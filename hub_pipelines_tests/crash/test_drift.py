@@ -15,10 +15,10 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.test_kills import Homes
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
     all_submissions,
-    assert_invariants,
     ledger_values,
     open_test_hub,
     process,
