@@ -40,6 +40,8 @@ metadata = MetaData()
 
 SCHEMA_VERSION = "0006"
 """The newest step in common/schema/versions."""
+SCHEMA_TABLE = "hub_schema_version"
+"""Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""
 _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
@@ -212,12 +214,12 @@ class Database:
         """Make the tables of a new home, or bring an older home's to the present version. Safe to run from many
         processes at once. Raises SettingsError when a newer release has been here."""
         with self.read() as tx:
-            if _schema_version(tx) == SCHEMA_VERSION:
+            if schema_version(tx) == SCHEMA_VERSION:
                 return
         with self.write() as tx:
             if self.is_postgres:
                 tx.execute(text("SELECT pg_advisory_xact_lock(7241959)"))
-            version = _schema_version(tx)
+            version = schema_version(tx)
             if version is None:
                 metadata.create_all(tx)
                 _set_schema_version(tx, SCHEMA_VERSION)
@@ -236,19 +238,19 @@ class Database:
         self.engine.dispose()
 
 
-def _schema_version(tx: Transaction) -> str | None:
-    """None for a database without tables of the hub."""
+def schema_version(tx: Transaction) -> str | None:
+    """The number of the newest schema step; None for a database without tables of the hub."""
     tables = set(inspect(tx).get_table_names())
-    if "alembic_version" in tables:
-        return str(tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    if SCHEMA_TABLE in tables:
+        return str(tx.execute(text(f"SELECT version_num FROM {SCHEMA_TABLE}")).scalar_one())
     return _UNNUMBERED_SCHEMA_VERSION if "submission" in tables else None
 
 
 def _set_schema_version(tx: Transaction, version: str) -> None:
-    """In Alembic's own table."""
-    tx.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
-    tx.execute(text("DELETE FROM alembic_version"))
-    tx.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": version})
+    """In the table that Alembic keeps for the hub."""
+    tx.execute(text(f"CREATE TABLE IF NOT EXISTS {SCHEMA_TABLE} (version_num VARCHAR(32) PRIMARY KEY)"))
+    tx.execute(text(f"DELETE FROM {SCHEMA_TABLE}"))
+    tx.execute(text(f"INSERT INTO {SCHEMA_TABLE} VALUES (:version)"), {"version": version})
 
 
 def database_now(tx: Transaction) -> datetime:

@@ -7,7 +7,7 @@ from pathlib import Path
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS, RESERVED_FEED
-from hub_pipelines.common.store import SCHEMA_VERSION, Database
+from hub_pipelines.common.store import SCHEMA_VERSION, Database, schema_version
 from hub_pipelines.doctor import home
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
@@ -120,7 +120,7 @@ def _sqlite(path: Path) -> Found:
 
 def _schema(opened: _Opened) -> Found:
     with opened.db.read() as tx:
-        version = database.schema_version(tx)
+        version = schema_version(tx)
         missing = database.missing_parts(tx)
     if version is not None and version > SCHEMA_VERSION:
         told = f"A newer release has worked with this database (schema {version}; this one knows {SCHEMA_VERSION})."

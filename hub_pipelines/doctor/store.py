@@ -42,13 +42,6 @@ def sqlite_damage(path: Path) -> str | None:
     return None if told == "ok" else str(told)
 
 
-def schema_version(tx: Transaction) -> str | None:
-    """The number of the newest schema step that was made here; None before there were numbers."""
-    if not inspect(tx).has_table("alembic_version"):
-        return None
-    return str(tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
-
-
 def missing_parts(tx: Transaction) -> list[str]:
     """Tables, columns and guards of append-only tables that the hub needs and the database does not have."""
     found: list[str] = []

@@ -234,7 +234,7 @@ def test_a_schema_that_lacks_something_is_told(hub: Hub, what: str) -> None:
 
 @pytest.mark.parametrize(("version", "severity"), [("0001", "warning"), ("9999", "error")])
 def test_a_database_of_another_release_is_told(hub: Hub, version: str, severity: str) -> None:
-    execute(hub, f"UPDATE alembic_version SET version_num = '{version}'")
+    execute(hub, f"UPDATE hub_schema_version SET version_num = '{version}'")
     finding = only(hub.settings)
     assert (finding.check, finding.severity) == ("schema", severity)
     assert version in finding.text

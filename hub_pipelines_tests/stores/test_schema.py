@@ -15,7 +15,7 @@ from sqlalchemy import inspect, text
 import hub_pipelines.hub  # noqa: F401  # all stores, so that the metadata is whole
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.schema import upgrade
-from hub_pipelines.common.store import SCHEMA_VERSION, Database, Transaction, metadata
+from hub_pipelines.common.store import SCHEMA_TABLE, SCHEMA_VERSION, Database, Transaction, metadata
 
 _ENTRY = (
     "INSERT INTO journal VALUES ('inventory.asset@north', :version, :row, :key, 'set', '{}', 'd', NULL, NULL, "
@@ -29,7 +29,7 @@ def older(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     with database.write() as tx:
         upgrade(tx, upto="0001")
-        tx.execute(text("DROP TABLE alembic_version"))
+        tx.execute(text("DROP TABLE hub_schema_version"))
         for version, row in ((1, 1), (1, 2), (2, 1)):
             statement = _ENTRY.replace(":version.", f"{version}.")
             tx.execute(text(statement), {"version": version, "row": row, "key": f"NC-{version}-{row}"})
@@ -67,7 +67,7 @@ def schema_of(tx: Transaction) -> dict[str, object]:
 
 def version_of(database: Database) -> object:
     with database.read() as tx:
-        return tx.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        return tx.execute(text("SELECT version_num FROM hub_schema_version")).scalar_one()
 
 
 @pytest.mark.filterwarnings("ignore:autogenerate skipping:UserWarning")  # indexes on expressions, compared by schema_of
@@ -77,7 +77,7 @@ def test_an_older_home_becomes_what_a_new_home_is(
     older.create_schema()
     assert version_of(older) == SCHEMA_VERSION
     with older.read() as tx:
-        assert compare_metadata(MigrationContext.configure(tx), metadata) == []
+        assert compare_metadata(MigrationContext.configure(tx, opts={"version_table": SCHEMA_TABLE}), metadata) == []
         upgraded = schema_of(tx)
     if not older.is_postgres:
         new = Database(f"sqlite:///{tmp_path / 'new.db'}")
@@ -115,7 +115,7 @@ def test_a_new_home_is_made_once_and_left_alone_after_that(fresh: Database) -> N
 def test_a_home_that_a_newer_release_has_changed_is_refused_in_words(fresh: Database) -> None:
     fresh.create_schema()
     with fresh.write() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        tx.execute(text("UPDATE hub_schema_version SET version_num = '9999'"))
     with pytest.raises(SettingsError) as refused:
         fresh.create_schema()
     assert "a newer release has worked with it" in str(refused.value)

@@ -2,5 +2,7 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
+from hub_pipelines.common.store import SCHEMA_TABLE
+
+context.configure(connection=context.config.attributes["connection"], version_table=SCHEMA_TABLE)
 context.run_migrations()
