@@ -40,6 +40,7 @@ _LOOK_HANGS_S = 60.0
 _ANSWER_S = 5.0
 _HEARTBEAT_FRESH_S = 180.0
 _PORT_FREE_S = 5.0
+_STORAGE_S = 60.0
 
 _TIED = """
 import ctypes, os, signal, sys
@@ -106,7 +107,6 @@ class Deployment:
     _standing: Standing = field(default_factory=lambda: Standing(_log, logging.ERROR))
     _looked_at: float = 0.0
     _stopped_by: str | None = None
-    _lost_runs: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -122,11 +122,19 @@ class Deployment:
         code_port = _free_port()
         self._children = self._three(code_port)
         self._start_looking()
-        self._lost_runs = self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
+        self._open_storage()
         self._spawn(self._children[0])
         self._wait_for(code_port)
         for child in self._children[1:]:
             self._spawn(child)
+
+    def _open_storage(self) -> None:
+        """One process makes or opens Dagster's storage alone and settles lost runs; then come the others.
+
+        Three that make its tables at once leave it with two versions, which no Dagster opens any more.
+        """
+        first = self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
+        _comes_true(lambda: first.poll() is not None or self._stopping.is_set(), _STORAGE_S)
 
     def _three(self, code_port: int) -> list[_Child]:
         workspace = self.settings.dagster_home / "workspace.yaml"
@@ -148,8 +156,6 @@ class Deployment:
         while not self._stopping.wait(0.5) and not until():
             for child in self._children:
                 self._look_after(child)
-            if self._lost_runs is not None and self._lost_runs.poll() is not None:
-                self._lost_runs = None
             self._look_after_the_looking()
             rotate(self.settings.log_path)
 

@@ -11,12 +11,16 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import ChainReport
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
+from hub_pipelines.drift.judging import Judged
+from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
 from hub_pipelines.submission import store as submissions
+
+_HEADINGS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,37 @@ def tags_of(hub: Hub, request_id: str) -> Tags:
     tags = [record.tag_in(key) for key in keys] if record and record.tag_column else []
     known = registry.campuses(tags)
     return Tags(len(tags), sum(tag not in known for tag in tags), unknown, registry.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The header of one submission beside what its source had before it came."""
+
+    judged: Judged
+
+    @property
+    def as_before(self) -> bool:
+        return self.judged.kind in (Kind.FIRST, Kind.SAME, Kind.MIGRATED)
+
+    def document(self) -> dict[str, str]:
+        change = self.judged.change
+        return {
+            "headers": str(self.judged.kind),
+            "shape": self.judged.shape.fingerprint,
+            "shape_before": self.judged.compared_with or "none",
+            "new_headings": ", ".join(one.heading for one in change.gained[:_HEADINGS_SHOWN]) or "none",
+            "headings_gone": ", ".join(change.gone[:_HEADINGS_SHOWN]) or "none",
+            "migration": self.judged.migration.reference if self.judged.migration else "none",
+        }
+
+
+def headers_of(hub: Hub, request_id: str) -> Headers:
+    """Read from the archived file. Raises Unreadable when its header does not do by itself."""
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+    feed = hub.feeds[current.envelope.feed]
+    with hub.processing.open_archived(current, feed) as table:
+        return Headers(hub.processing.shapes.judged_without(current, feed, table.header))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

@@ -14,6 +14,8 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.common.store import Database
+from hub_pipelines.drift.decisions import ColumnDecisions
+from hub_pipelines.drift.service import Shapes
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.model import Arrival, Payload
@@ -47,6 +49,7 @@ class Hub:
     processing: Processing
     receipts: Receipts
     review: Review
+    columns: ColumnDecisions
     weekly: WeeklyReviews
     snapshots: Snapshots
     feeds: dict[str, Feed]
@@ -113,9 +116,11 @@ def open_hub(settings: Settings | None = None) -> Hub:
         feeds=feeds,
         campuses=campuses,
         desk=desk,
+        shapes=Shapes(db),
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
+    review = Review(db)
     return Hub(
         settings=settings,
         db=db,
@@ -133,8 +138,9 @@ def open_hub(settings: Settings | None = None) -> Hub:
         ),
         processing=processing,
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
-        review=Review(db),
+        review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
+        columns=ColumnDecisions(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
         feeds=feeds,
         campuses=campuses,

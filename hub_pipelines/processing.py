@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
-from hub_pipelines.common.errors import HubError, Permanent, Transient
+from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.drift.model import Held, ShapesMoved
+from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
@@ -40,13 +42,14 @@ from hub_pipelines.submission.model import (
     State,
     Submission,
 )
-from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.model import Feed, Registry, Unreadable, Verdict
 from hub_pipelines.validate.readers import Table, open_table
 from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
-_REGISTRY_TRIES = 3
+RECOVERY = "hub/recovery"
+_VALIDATIONS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -98,6 +101,7 @@ class Processing:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
     desk: Desk
+    shapes: Shapes
     policy: RetryPolicy
     lease_s: float
 
@@ -148,7 +152,7 @@ class Processing:
         """Record a failed attempt: permanent errors and last attempts go to review, others are tried again."""
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
-            if not isinstance(error, Permanent) and not self.policy.is_last(current.attempts):
+            if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.token):
                 retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
@@ -157,6 +161,8 @@ class Processing:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 submissions.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
+                if isinstance(error, Held):
+                    self.shapes.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
@@ -164,23 +170,69 @@ class Processing:
 
     def give_up_exhausted(self) -> int:
         """Review for submissions whose last allowed attempt died without a word; how many there were."""
+        return len(self.end_expired(only_last=True))
+
+    def end_expired(
+        self, *, overdue_s: float = 0.0, only_last: bool = False, dry_run: bool = False
+    ) -> list[Submission]:
+        """End attempts whose lease ran out: tried again after a pause, or in review when it was the last one.
+
+        The submissions as they were. A lease that is extended meanwhile is left alone: it is no longer past due
+        when this transaction has locked it.
+        """
         with self.db.write() as tx:
-            found = submissions.exhausted(tx, policy=self.policy, limit=100)
-            for one in found:
-                lease = Lease(one.request_id, one.revision, one.token, one.lease_owner or "", database_now(tx))
-                failure = Failure(
-                    error_type="WorkerDied",
-                    reason=f"The program that worked on this file died {one.attempts} times in a row.",
-                    fix="The file may be unusual. A person looks at it; nothing of it is lost.",
-                    trace="",
-                    run_id=one.run_id,
-                )
-                submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
-                self._file(tx, one.request_id, "hub/recovery", failure)
-        for one in found:
+            found = submissions.expired(
+                tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
+            )
+            for one in [] if dry_run else found:
+                self._end_expired(tx, one)
+        for one in [] if dry_run else found:
             with working_on(one.request_id):
-                _log.error("in_review %s", pairs(cause="exhausted", attempts=one.attempts, run=one.run_id))
-        return len(found)
+                told = pairs(run=one.run_id, attempt=one.attempts, until=one.lease_until)
+                _log.warning("its lease ran out without a word %s", told)
+        return found
+
+    def _end_expired(self, tx: Transaction, one: Submission) -> None:
+        lease = Lease(one.request_id, one.revision, one.token, one.lease_owner or "", database_now(tx))
+        last = self.policy.is_last(one.attempts, in_all=one.token)
+        told: dict[str, object] = {"token": one.token, "run_id": one.run_id, "attempt": one.attempts}
+        times = f"{one.attempts} times in a row" if one.attempts > 1 else "once"
+        failure = Failure(
+            error_type="WorkerDied",
+            reason=f"The program that worked on this file died {times}."
+            if last
+            else "The program that worked on this file died or lost its way.",
+            fix="The file may be unusual. A person looks at it; nothing of it is lost." if last else "",
+            trace="",
+            run_id=one.run_id,
+        )
+        if last:
+            submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+            self._file(tx, one.request_id, RECOVERY, failure)
+            self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
+            return
+        retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
+        detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
+        self._audit(tx, one, RECOVERY, "submission:retrying", detail)
+        self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
+
+    def give_up_launching(self, request_id: str) -> bool:
+        """Review for a submission that was launched again and again and never worked on; False when it has moved."""
+        with self.db.write() as tx:
+            current = submissions.get(tx, request_id)
+            if current.launches_in_vain < LAUNCHES_IN_VAIN or current.state not in (State.RECEIVED, State.RETRYING):
+                return False
+            failure = Failure(
+                error_type="LaunchedInVain",
+                reason=f"This file was given a run {current.launches_in_vain} times, and none began to work on it.",
+                fix="This is the hub's fault, not yours. Its operator looks into it; nothing of the file is lost.",
+                trace="",
+                run_id=current.run_id,
+            )
+            submissions.shelve(tx, request_id, Cause.EXHAUSTED, failure)
+            self._file(tx, request_id, RECOVERY, failure)
+            self._audit(tx, current, RECOVERY, "recovery:launches_ended", {"launches": current.launches_in_vain})
+        return True
 
     def run_died(self, request_id: str, owner: str, failure: Failure) -> State | None:
         """A run ended without settling what it had leased: count it as a failed attempt.
@@ -213,15 +265,19 @@ class Processing:
         return current
 
     def validate(self, lease: Lease) -> StagedHandle:
-        """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken."""
+        """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken.
+
+        The table is read by what the hub knows of its source's columns, under a migration where there is one.
+        """
         current = self._current(lease)
         feed = self.feed_of(current)
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
         with self.open_archived(current, feed) as table:
-            verdicts = self.judge(table, current, registry)
-            description = describe(table, feed, registry)
+            reading = self.shapes.read(current, feed, table)
+            verdicts = reading.named_as_sent(self.judge(reading.table, current, registry))
+            description = {**describe(reading.table, feed, registry), **reading.document()}
             handle = stage(_each(verdicts, alive), self.staged, description)
         record = feed.record_type(str(description["record_type"]))
         with self.db.write() as tx:
@@ -257,9 +313,9 @@ class Processing:
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.
 
-        Validates again when the registry has moved meanwhile.
+        Validates again when the registry, or what is known of its source's columns, has moved meanwhile.
         """
-        for _ in range(_REGISTRY_TRIES):
+        for _ in range(_VALIDATIONS):
             with self.db.read() as tx:
                 stored = ledgers.own_posting(tx, lease)
             if stored is not None:
@@ -270,14 +326,16 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except RegistryMoved:
+            except (RegistryMoved, ShapesMoved):
                 self.validate(lease)
-        raise Transient("The registry keeps changing while this file is checked; it will be tried again.")
+        raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
         feed = self.feed_of(current)
         campus = self.campuses[current.envelope.campus]
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        if "shape" not in summary:
+            raise ShapesMoved("The rows were staged by a release that did not look at headers.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
             posting = ledgers.post(
@@ -292,8 +350,12 @@ class Processing:
                     registry_version=current.registry_version,
                     ledger_date=campus.day_of(database_now(tx)),
                     rows=rows,
+                    shape=str(summary["shape"]),
+                    migration=summary["migration"],
                 ),
             )
+            if not posting.repeat:
+                self.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
@@ -342,13 +404,17 @@ class Processing:
             tx,
             Event(
                 campus=current.envelope.campus,
-                actor=owner if owner.startswith("hub/") else f"run/{owner}",
+                actor=_actor(owner),
                 event=event,
                 subject=current.envelope.source_name,
                 request_id=current.request_id,
                 detail={"revision": current.revision, **detail},
             ),
         )
+
+
+def _actor(owner: str) -> str:
+    return owner if owner.startswith("hub/") else f"run/{owner}"
 
 
 def _tell_beginning(answer: Lease | Busy | Repeat, before: Submission, owner: str) -> None:
@@ -370,7 +436,7 @@ def _tell_failure(
         told = pairs(attempt=attempt, wait_s=wait_s, error=failure.error_type, reason=str(error))
         _log.warning("retrying %s", told, exc_info=unexpected)
         return
-    level = logging.WARNING if cause is Cause.UNREADABLE else logging.ERROR
+    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT) else logging.ERROR
     told = pairs(cause=cause, attempt=attempt, error=failure.error_type, reason=failure.reason)
     _log.log(level, "in_review %s", told, exc_info=unexpected)
 

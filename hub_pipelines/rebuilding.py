@@ -1,8 +1,8 @@
 """A campus-day of a ledger once more, from the archive: what an auditor would do by hand.
 
-Each posting's bytes are verified, read and judged again, under the contract and the registry's version that were
-recorded with it, and the journal entries that follow are compared with the ones that were written. Nothing is
-written here: history that can't be reproduced is told, never mended.
+Each posting's bytes are verified, read and judged again, under the contract, the registry's version and the version
+of a migration that were recorded with it, and the journal entries that follow are compared with the ones that were
+written. Nothing is written here: history that can't be reproduced is told, never mended.
 """
 
 import hashlib
@@ -50,6 +50,7 @@ class _Record:
     version: int
     contract_version: int
     registry_version: int | None
+    migration: str | None
     rows_digest: str
 
 
@@ -105,13 +106,14 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
     for entry in audit.entries_of(tx, request_id):
         detail = entry.event.detail
         if entry.event.event == "submission:posted" and detail["revision"] == revision:
-            registry = detail["registry_version"]
+            registry, migration = detail["registry_version"], detail.get("migration")
             return _Record(
                 request_id=request_id,
                 revision=revision,
                 version=version,
                 contract_version=int(str(detail["contract_version"])),
                 registry_version=None if registry is None else int(str(registry)),
+                migration=None if migration is None else str(migration),
                 rows_digest=str(detail["rows_digest"]),
             )
     return None
@@ -148,7 +150,10 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
     feed = hub.feeds[current.envelope.feed]
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
-    with hub.processing.open_archived(current, feed) as table:
+    with hub.processing.open_archived(current, feed) as sent:
+        table = sent
+        if kept.migration is not None:
+            table = hub.processing.shapes.plan_of(kept.migration, sent.header, feed).table(sent)
         for verdict in hub.processing.judge(table, current, registry):
             if isinstance(verdict, AcceptedRow):
                 yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])

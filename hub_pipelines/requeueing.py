@@ -264,7 +264,8 @@ def _judged(hub: Hub, target: Target) -> Preview:
     hub.archive.verify(envelope.content_digest)
     registry = LedgerRegistry(hub.db, campus.time_zone)
     received = accepted = changed = 0
-    with hub.processing.open_archived(current, feed) as table:
+    with hub.processing.open_archived(current, feed) as sent:
+        table = hub.processing.shapes.read(current, feed, sent).table
         verdicts = hub.processing.judge(table, current, registry)
         record = feed.record_type(str(describe(table, feed, registry)["record_type"]))
         name = ledger_name(record.name, campus.name, shared=record.shared)

@@ -151,7 +151,7 @@ def case_of(hub: Hub, item_id: str) -> dict[str, Any]:
 
 def _envelope(hub: Hub, item: ReviewItem, of_submission: Envelope) -> tuple[Envelope, str | None]:
     """The envelope of these very bytes and where it is archived; a conflict's is not the one of its submission."""
-    for path in hub.archive.envelopes_of(of_submission):
+    for path in hub.archive.envelopes_of(of_submission.request_id):
         envelope = Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
         if envelope.content_digest == item.content_digest:
             return envelope, str(path)

@@ -27,7 +27,8 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.retry import launch_wait
 
 _PREFIX_AT_LEAST = 8
 _CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
@@ -303,6 +304,7 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "replaced by": _newer_version(tx, current),
         "state": f"{_spoken(current.state)}, revision {current.revision}",
         "rows": _rows(current) if current.counts.received else None,
+        "attempts": _all_attempts(hub, current) if current.token else None,
         "launches": f"{current.launch}{_last_launch(current)}" if current.launch else None,
         "newest run": current.run_id,
         "registry version": str(current.registry_version) if current.registry_version is not None else None,
@@ -321,8 +323,21 @@ def _way(current: Submission) -> str:
     return f"{envelope.channel} from {envelope.headers.get('dropped_in') or envelope.source_system}"
 
 
+def _attempts(hub: Hub, current: Submission) -> str:
+    return f"{current.attempts} of {hub.processing.policy.allowed(current.attempts, in_all=current.token)}"
+
+
+def _all_attempts(hub: Hub, current: Submission) -> str:
+    """Those of this revision with their limit, and those of all revisions when there were others."""
+    told = f"{_attempts(hub, current)} for revision {current.revision}"
+    if current.token > current.attempts:
+        told += f", {current.token} over all revisions"
+    return f"{told}; the next one at {_utc(current.retry_at)}" if current.state is State.RETRYING else told
+
+
 def _last_launch(current: Submission) -> str:
-    return f", the last one at {_utc(current.launched_at)}" if current.launched_at else ""
+    vain = f"; {current.launches_in_vain} since a run last began to work" if current.launches_in_vain > 1 else ""
+    return f", the last one at {_utc(current.launched_at)}{vain}" if current.launched_at else vain
 
 
 def _newer_version(tx: Transaction, current: Submission) -> str | None:
@@ -407,6 +422,11 @@ def _entry(entry: Entry) -> Moment:
         "submission:busy": f"a run found that another works on it ({detail.get('state')}), and ended",
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
         "submission:fenced": f"a run that had lost its lease was kept from writing (token {detail.get('token')})",
+        "recovery:lease_ended": "the reconciler ended its attempt, whose lease had run out",
+        "recovery:run_failed": f"the reconciler reported its run {detail.get('run_id')} as failed: {detail.get('why')}",
+        "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",
+        "recovery:launches_ended": "the reconciler brought it to review: no launch led to work",
+        "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
         "submission:requeued": "asked to have its next attempt at once",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",
     }
@@ -434,7 +454,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
         case State.LEASED:
             return _leased_now(hub, tx, current)
         case State.RETRYING:
-            tries = f"attempt {current.attempts} of {hub.settings.limits.max_attempts} failed"
+            tries = f"attempt {_attempts(hub, current)} failed"
             return (
                 f"waiting, because {tries}: {_sentence(current.reason)} The next try is due at "
                 f"{_utc(current.retry_at)}; {_sensor(current)} launches it."
@@ -464,7 +484,8 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
         )
     if current.launched_at is None:
         return f"waiting for its first run; {_sensor(current)} launches it at its next tick."
-    again = current.launched_at + timedelta(seconds=hub.settings.limits.relaunch_after_s)
+    first = timedelta(seconds=hub.settings.limits.relaunch_after_s)
+    again = current.launched_at + launch_wait(first, current.launches_in_vain)
     return (
         f"waiting for Dagster to begin the run that was asked for at {_utc(current.launched_at)}. If no run of it "
         f"lives, {_sensor(current)} launches it again after {_utc(again)}."
@@ -476,7 +497,7 @@ def _leased_now(hub: Hub, tx: Transaction, current: Submission) -> str:
     if until is not None and until >= database_now(tx):
         return f"run {current.lease_owner} works on it; its lease lasts until {_utc(until)} unless it is extended."
     told = f"its lease ended at {_utc(until)} without a word from run {current.lease_owner}"
-    if current.attempts >= hub.settings.limits.max_attempts:
+    if hub.processing.policy.is_last(current.attempts, in_all=current.token):
         return f"{told}, which was the last attempt; the next tick of a campus brings it to review."
     return f"{told}; {_sensor(current)} launches a run that takes it over."
 
@@ -487,6 +508,8 @@ def _in_review_now(current: Submission, items: list[ReviewItem]) -> str:
     if item is None:
         return f"{told} `hub review list` shows what waits."
     replay = "" if item.feed == RESERVED_FEED else f"; `hub review replay {item.item_id}` sends it through again"
+    if item.cause == Cause.DRIFT:
+        replay = f"; `hub shapes show {item.item_id}` puts its columns and the earlier ones side by side"
     return f"{told} A person decides about {_command(item)}{replay}."
 
 

@@ -67,10 +67,27 @@ class Archive:
     def envelopes(self) -> Iterator[Path]:
         yield from (self._root / "envelopes").glob("*/*/*/*.json")
 
-    def envelopes_of(self, envelope: Envelope) -> list[Path]:
-        """All that came under the request_id of an envelope: the first, and those that were in conflict with it."""
-        folder = self._root / "envelopes" / envelope.campus / envelope.feed / envelope.request_id
-        return sorted(folder.glob("*.json"))
+    def request_ids(self) -> Iterator[str]:
+        """Whatever has an envelope here, known to the database or not. Names only: nothing is opened."""
+        for campus in _folders(self._root / "envelopes"):
+            for feed in _folders(campus):
+                yield from (one.name for one in _folders(feed))
+
+    def envelopes_of(self, request_id: str) -> list[Path]:
+        """All that came under a request_id: the first, and those that were in conflict with it."""
+        campus, feed = request_id.split("-", 2)[:2]
+        return sorted((self._root / "envelopes" / campus / feed / request_id).glob("*.json"))
+
+    def digests(self) -> Iterator[str]:
+        """The name of every object. Names only: nothing is opened."""
+        for first in _folders(self._root / "objects"):
+            with os.scandir(first) as entries:
+                yield from (first.name + entry.name for entry in entries)
+
+    @property
+    def incoming(self) -> Path:
+        """Where copies are made; what a killed process leaves here is never read."""
+        return self._incoming
 
     def has(self, digest: str) -> bool:
         return self.object_path(digest).is_file()
@@ -113,6 +130,14 @@ class Archive:
         except FileExistsError:
             return
         sync_folder(final.parent)
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            yield from (Path(one.path) for one in entries if one.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return
 
 
 def make_folder(folder: Path) -> None:

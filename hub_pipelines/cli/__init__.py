@@ -8,7 +8,20 @@ from typing import Any
 
 import typer
 
-from hub_pipelines.cli import backfill, evidence, intake, ledger, report, requeue, review, serve, why
+from hub_pipelines.cli import (
+    backfill,
+    evidence,
+    intake,
+    ledger,
+    migration,
+    recovery,
+    report,
+    requeue,
+    review,
+    serve,
+    shapes,
+    why,
+)
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
 
@@ -24,7 +37,10 @@ app.command()(why.why)
 app.command()(requeue.requeue)
 app.command()(report.report)
 app.command()(backfill.backfill)
+app.command()(recovery.reconcile)
 app.add_typer(review.app, name="review")
+app.add_typer(shapes.app, name="shapes")
+app.add_typer(migration.app, name="migration")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(evidence.audit, name="audit")
 

@@ -115,9 +115,12 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _status(hub: "Hub") -> dict[str, Any]:
+    from hub_pipelines.recovery.store import retry_figures
     from hub_pipelines.report.status import status_of
 
-    return status_of(hub.db, hub.drop_folder)
+    with hub.db.read() as tx:
+        retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
+    return {**status_of(hub.db, hub.drop_folder), "retries": retries}
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -127,3 +130,12 @@ def _print_status(document: dict[str, Any]) -> None:
         rows = "  ".join(f"{name} {line[name]}" for name in document["rows"])
         print(f"  {line['campus']}/{line['feed']:<12} {rows}")
     print(f"in the drop folders: {document['files_waiting']} files    open review items: {document['review_open']}")
+    retries = document["retries"]
+    if retries["retrying"]:
+        made = "  ".join(
+            f"{count} after attempt {attempts} of {retries['max_attempts']}"
+            for attempts, count in retries["by_attempts_made"].items()
+        )
+        print(f"to be tried again: {made}; the next one at {retries['next_retry_at']:%H:%M:%S} UTC")
+    if retries["launched_in_vain"]:
+        print(f"launched more than once without a run that began: {retries['launched_in_vain']}")

@@ -8,9 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+# one encoder for all: making one costs as much as encoding an audit entry
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
 
 def canonical_text(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _encode(value)
 
 
 def digest_of(value: Mapping[str, object]) -> str:

@@ -12,4 +12,4 @@ def utc_now() -> datetime:
 
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds, so that equal moments have equal text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

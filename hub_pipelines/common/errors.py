@@ -1,7 +1,7 @@
-"""The two kinds of failure that decide what happens next.
+"""The two kinds of failure that decide what happens next, and the one place that tells them apart.
 
 Belongs here: the base classes that say *who retries*. Not here: a stage's own errors, which derive
-from these beside the code that raises them.
+from these beside the code that raises them; how often and when (submission/retry.py).
 """
 
 
@@ -26,6 +26,15 @@ class Permanent(HubError):
 
 class Transient(HubError):
     """Trying again may help (database locked, disk full, connection lost): the hub retries with backoff."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the hub tries again by itself.
+
+    An error that nobody foresaw may pass too: a bug of the hub must not send a sender's file to review at its
+    first sight. It is tried as often as any other and then waits for a person with its trace.
+    """
+    return not isinstance(error, Permanent)
 
 
 class SettingsError(HubError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from hub_pipelines.defs import metadata
+from hub_pipelines.defs.checks import drifted
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.validate.model import Feed
@@ -145,6 +146,7 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
     A run is red when the hub needs its operator. A file that can't be read is the day's business: it goes to
     review, its receipt says so, and the run ends well with its later steps skipped (decisions/0010).
     """
+    from hub_pipelines.drift.model import Drifted
     from hub_pipelines.processing import AttemptFailed
     from hub_pipelines.submission.model import Lease, LeaseLost
 
@@ -160,6 +162,10 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
         context.log.warning(str(lost))
     except AttemptFailed as failed:
         page = hub.receipts.write(context.partition_key)
+        if isinstance(failed.__cause__, Drifted):
+            feed = context.asset_key.to_user_string().rpartition("_")[0]
+            told = drifted(f"{feed}_validated", failed.__cause__)
+            context.op_execution_context.log_event(told)  # type: ignore[arg-type]  # it takes check results too
         if failed.is_the_senders:
             context.log.warning(f"{failed.failure.reason} The submission waits in review. Receipt: {page}")
             return

@@ -9,6 +9,7 @@ from hub_pipelines.defs.assets import feed_assets, shared_assets
 from hub_pipelines.defs.checks import feed_checks, shared_checks
 from hub_pipelines.defs.jobs import audit_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
+from hub_pipelines.defs.reconciliation import reconciliation_asset, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
 from hub_pipelines.defs.sources import source, source_name
@@ -34,6 +35,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *(asset for feed in feeds for asset in feed_assets(feed, _sources(settings, feed))),
             *(ledger_asset(feed, settings) for feed in feeds),
             *shared_assets(feeds),
+            reconciliation_asset(f"{feed.name}_posted" for feed in feeds),
             weekly,
         ],
         asset_checks=[check for feed in feeds for check in feed_checks(feed)] + shared_checks(),
@@ -44,6 +46,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             review_queue_sensor(),
             audit_log_sensor(audit),
             ledgers_sensor(ledgers),
+            reconciliation_sensor(),
         ],
         resources={"hub": HubResource()},
         executor=dg.in_process_executor,

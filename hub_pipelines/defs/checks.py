@@ -8,11 +8,12 @@ from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
+    from hub_pipelines.drift.model import Drifted
     from hub_pipelines.hub import Hub
 
 
 def feed_checks(feed: Feed) -> list[dg.AssetChecksDefinition]:
-    checks = [_every_row_of_a_submission(feed)]
+    checks = [_every_row_of_a_submission(feed), _headers(feed)]
     if feed.checks_tags:
         checks.append(_asset_tags(feed))
     return checks
@@ -33,6 +34,43 @@ def _every_row_of_a_submission(feed: Feed) -> dg.AssetChecksDefinition:
         )
 
     return every_row_is_accounted_for
+
+
+HEADERS_CHECK = "headers_are_as_before"
+
+
+def _headers(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_validated",
+        name=HEADERS_CHECK,
+        description="The file has the columns that its source's earlier files had; a warning when it has others.",
+    )
+    def headers_are_as_before(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import headers_of
+
+        headers = headers_of(hub.open(), _request_id(context))
+        return dg.AssetCheckResult(
+            passed=headers.as_before, severity=dg.AssetCheckSeverity.WARN, metadata=headers.document()
+        )
+
+    return headers_are_as_before
+
+
+def drifted(feed_asset: str, error: "Drifted") -> dg.AssetCheckEvaluation:
+    """The check's result for a file that was held for its columns: its run materialises nothing to check."""
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(feed_asset),
+        check_name=HEADERS_CHECK,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "headers": str(error.kind),
+            "what": error.reason,
+            "shape": error.seen.fingerprint,
+            "shape_before": error.compared_with or "none",
+            "columns_changed": dg.MetadataValue.json(error.change.summary()),
+        },
+    )
 
 
 def _asset_tags(feed: Feed) -> dg.AssetChecksDefinition:

@@ -66,6 +66,8 @@ def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str
         "contract": f"{summary['record_type']} version {summary['contract_version']}",
         "registry_version": summary["registry_version"],
         "read_as": dg.MetadataValue.json(dict(summary["reader"])),
+        "headers": f"{summary['headers']} (shape {summary['shape']})",
+        "migration": summary["migration"] or "none",
     }
     if problems:
         metadata["first_problems"] = dg.MetadataValue.md(table([_shown(one) for one in problems[:_PROBLEMS_SHOWN]]))

@@ -160,6 +160,10 @@ class DropFolder:
         folders = self._each([campus], self._folders, {})
         return len(self._each(folders, _files, {})) + len(self._each(folders, _claims, {}))
 
+    def claimed(self, campus: str) -> int:
+        """Files of a campus that were claimed and are not registered yet: the next look takes them."""
+        return len(self._each(self._each([campus], self._folders, {}), _claims, {}))
+
     def _workable(self, campus: str, troubles: dict[str, str]) -> list[_Folder]:
         """The campus's folders without those that the machine denies; a missing feed folder is made again."""
         top = self.root / campus

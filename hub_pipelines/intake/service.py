@@ -80,6 +80,27 @@ class Intake:
         _tell(new)
         return new
 
+    def register_archived(self, arrival_id: str, envelope: Envelope) -> Arrival:
+        """Register what was archived and signed before and has no record, as it came then.
+
+        The caller has verified the envelope's signature and the archived bytes.
+        """
+        payload = Payload(
+            arrival_id=arrival_id,
+            scope=Scope(envelope.campus, envelope.feed),
+            channel=envelope.channel,
+            source_system=envelope.source_system,
+            source_name=envelope.source_name,
+            content_digest=envelope.content_digest,
+            size_bytes=envelope.size_bytes,
+            headers=envelope.headers,
+            sender_key=envelope.sender_key,
+        )
+        with self.db.write() as tx:
+            new = self._register(tx, payload, envelope)
+        _tell(new)
+        return new
+
     def refuse(self, arrival_id: str, scope: Scope, source_name: str, reason: str, fix: str) -> Arrival:
         """Record something that has no bytes to take (a folder, a link). It stays where it is."""
         new = Arrival(

@@ -1,5 +1,6 @@
 """The arrival table: every time something came, whatever intake answered."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -129,6 +130,12 @@ def of_digest(tx: Transaction, content_digest: str, *, limit: int) -> list[Arriv
 def of_source(tx: Transaction, source_name: str, *, limit: int) -> list[Arrival]:
     """Arrivals of a file name, upper and lower case alike as far as the database knows, the newest first."""
     return _newest(tx, func.lower(arrival.c.source_name) == func.lower(source_name), limit=limit)
+
+
+def known_digests(tx: Transaction, digests: Sequence[str]) -> set[str]:
+    """Those of these bytes that have ever come."""
+    query = select(arrival.c.content_digest).where(arrival.c.content_digest.in_(digests)).distinct()
+    return {str(one) for one in tx.execute(query).scalars()}
 
 
 def feeds_of(tx: Transaction, campus: str) -> list[str]:

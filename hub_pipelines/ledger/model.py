@@ -32,6 +32,10 @@ class Batch:
     registry_version: int | None
     ledger_date: date
     rows: Iterator[StagedRow]
+    shape: str | None = None
+    """Fingerprint of the header that the rows came under."""
+    migration: str | None = None
+    """The version of a migration that they were read under."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,8 @@ def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
             **_document(outcome),
             "contract_version": batch.contract_version,
             "registry_version": batch.registry_version,
+            "shape": batch.shape,
+            "migration": batch.migration,
             "ledger_date": batch.ledger_date.isoformat(),
         },
     )

@@ -43,6 +43,16 @@ class ChangedRow:
 
 
 @dataclass(frozen=True)
+class ColumnLine:
+    """A column that is not as in the earlier files: its heading before and now, and the new one that it may be."""
+
+    column: str | None
+    before: str | None
+    now: str | None
+    perhaps: str | None
+
+
+@dataclass(frozen=True)
 class CorrectedCell:
     row: int
     column: str
@@ -93,6 +103,8 @@ class Receipt:
     registry_date: datetime | None
     archived_copy: str | None
     needs_registry: bool
+    columns: tuple[ColumnLine, ...] = ()
+    columns_as_before: int = 0
     correction: Correction | None = None
 
 

@@ -17,13 +17,16 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.drift import store as shapes
+from hub_pipelines.drift.comparing import note_of, side_by_side
+from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.index import ReceiptIndex
-from hub_pipelines.report.model import ChangedRow, CorrectedCell, Correction, Counts, Line, Receipt
+from hub_pipelines.report.model import ChangedRow, ColumnLine, CorrectedCell, Correction, Counts, Line, Receipt
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
@@ -34,6 +37,7 @@ from hub_pipelines.validate.staging import read_staged
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
+_COLUMNS_SHOWN = 100
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -107,6 +111,9 @@ class Receipts:
         blocks = ledgers.problems_of(tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN)
         warns = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN)
         registry_version, registry_date = ledgers.current_version(tx, REGISTRY_LEDGER)
+        change = shapes.change_of(tx, current.request_id, current.revision)
+        pairs = _compared(tx, change) if change and change.kind is Kind.DRIFTED else []
+        notes = _notes(change) if change and current.state is State.POSTED else ()
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -122,7 +129,7 @@ class Receipts:
             counts=outcomes.counts(current),
             problems=tuple(_line(problem) for problem in blocks),
             problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
-            warnings=tuple(_line(problem) for problem in warns),
+            warnings=(*notes, *(_line(problem) for problem in warns)),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -134,6 +141,8 @@ class Receipts:
             registry_date=registry_date if current.registry_version == registry_version else None,
             archived_copy=str(self.archive.object_path(envelope.content_digest)),
             needs_registry=bool(blocks) and current.registry_version == 0,
+            columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
+            columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id),
         )
 
@@ -219,6 +228,35 @@ _REGISTRY_GREW = (
 
 def _line(problem: dict[str, Any]) -> Line:
     return Line(problem["row_no"], problem["column_name"], problem["value"], problem["reason"], problem["suggestion"])
+
+
+def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:
+    """The columns of a held file beside those of the file that posted last."""
+    now = shapes.shape(tx, change.source, change.fingerprint)
+    before = shapes.shape(tx, change.source, change.compared_with) if change.compared_with else None
+    return side_by_side(before.shape if before else None, now.shape, change.change) if now else []
+
+
+def _column_line(pair: Pair) -> ColumnLine:
+    return ColumnLine(pair.column, pair.before, pair.now, pair.perhaps)
+
+
+def _as_before(pair: Pair) -> bool:
+    return pair.before is not None and pair.now is not None
+
+
+def _notes(found: ShapeChange) -> tuple[Line, ...]:
+    """What a sender should know of columns that changed and held nothing up."""
+    new = [
+        Line(0, one.column or one.heading, one.heading, note_of(found.kind, one), None) for one in found.change.gained
+    ]
+    gone = [
+        Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
+    ]
+    lines = new + gone
+    more = len(lines) - _COLUMNS_SHOWN
+    rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
+    return (*lines[:_COLUMNS_SHOWN], *rest)
 
 
 def _correction(tx: Transaction, request_id: str) -> Correction | None:

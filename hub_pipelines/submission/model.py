@@ -148,6 +148,7 @@ class Submission:
     revision: int
     launch: int
     launched_at: datetime | None
+    launches_in_vain: int
     attempts: int
     token: int
     lease_owner: str | None

@@ -44,7 +44,7 @@ from hub_pipelines.submission.model import (
     Submission,
     may_move,
 )
-from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy, launch_wait
 
 submission = Table(
     "submission",
@@ -85,6 +85,7 @@ submission = Table(
     Column("run_id", String),
     Column("receipt_due", Boolean, nullable=False, default=False),
     Column("partition_live", Boolean, nullable=False, default=False),
+    Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -157,6 +158,7 @@ def _submission(row: Any) -> Submission:
         revision=row.revision,
         launch=row.launch,
         launched_at=row.launched_at,
+        launches_in_vain=row.launches_in_vain,
         attempts=row.attempts,
         token=row.token,
         lease_owner=row.lease_owner,
@@ -369,6 +371,7 @@ def add(
             "state": State.RECEIVED,
             "revision": 1,
             "launch": 0,
+            "launches_in_vain": 0,
             "attempts": 0,
             "token": 0,
             "rows_received": 0,
@@ -397,16 +400,17 @@ def _runnable(now: datetime) -> ColumnElement[bool]:
 def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
 
-    A submission that was launched and did not move shows up again after `relaunch_after`; the caller
-    asks Dagster whether its run still lives. While submissions of a higher priority (a lower number)
-    wait, the others of the campus are not due: the registry is posted before it is asked.
+    A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
+    launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
+    of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
+    before it is asked.
     """
     now = database_now(tx)
     s = submission.c
     first = tx.execute(select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))).scalar()
     not_launched = or_(
         s.launched_at.is_(None),
-        s.launched_at < now - relaunch_after,
+        _launched_in_vain(now, relaunch_after),
         and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
         and_(s.state == State.LEASED, s.launched_at < s.lease_until),
     )
@@ -419,12 +423,27 @@ def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) 
     return [_submission(row) for row in tx.execute(query)]
 
 
+def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+    """What `retry.launch_wait` says, as SQL: no two databases agree on powers."""
+    s = submission.c
+    waits = [launch_wait(relaunch_after, number) for number in range(LAUNCHES_IN_VAIN + 1)]
+    return or_(
+        *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),
+        and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < now - waits[-1]),
+    )
+
+
 def mark_launched(tx: Transaction, request_id: str) -> Submission:
     """Count a launch; the returned submission's `run_key` is the one to launch with."""
     tx.execute(
         update(submission)
         .where(submission.c.request_id == request_id)
-        .values(launch=submission.c.launch + 1, launched_at=database_now(tx), partition_live=True)
+        .values(
+            launch=submission.c.launch + 1,
+            launches_in_vain=submission.c.launches_in_vain + 1,
+            launched_at=database_now(tx),
+            partition_live=True,
+        )
     )
     return get(tx, request_id)
 
@@ -470,7 +489,7 @@ def take_lease(
     if not may_move(current.state, State.LEASED):
         return Repeat(request_id, current.state)
     waiting = current.state is State.RETRYING and current.retry_at is not None and current.retry_at > now
-    if waiting or (current.state is State.LEASED and _alive(current, now)) or policy.is_last(current.attempts):
+    if waiting or (current.state is State.LEASED and _alive(current, now)) or _no_more(policy, current):
         return Busy(request_id, current.state)
     if current.state is State.LEASED:
         _end_attempt(tx, request_id, current.token, now, "lease expired", None)
@@ -483,6 +502,7 @@ def take_lease(
             state=State.LEASED,
             token=token,
             attempts=current.attempts + 1,
+            launches_in_vain=0,
             lease_owner=owner,
             lease_until=until,
             retry_at=None,
@@ -500,6 +520,10 @@ def take_lease(
         },
     )
     return Lease(request_id, current.revision, token, owner, until)
+
+
+def _no_more(policy: RetryPolicy, current: Submission) -> bool:
+    return policy.is_last(current.attempts, in_all=current.token)
 
 
 def _alive(current: Submission, now: datetime) -> bool:
@@ -615,18 +639,16 @@ def shelve(tx: Transaction, request_id: str, cause: Cause, failure: Failure) -> 
     _move(tx, request_id, (State.RECEIVED, State.RETRYING), _in_review(cause, failure, database_now(tx)))
 
 
-def exhausted(tx: Transaction, *, policy: RetryPolicy, limit: int) -> list[Submission]:
-    """Leases that ran out on their last attempt: nobody may take them over."""
-    query = (
-        select(submission)
-        .where(
-            submission.c.state == State.LEASED,
-            submission.c.lease_until < database_now(tx),
-            submission.c.attempts >= policy.max_attempts,
-        )
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+def expired(tx: Transaction, *, overdue: timedelta, policy: RetryPolicy | None, limit: int) -> list[Submission]:
+    """Leases that ran out at least `overdue` ago, locked until the transaction ends.
+
+    With a policy only those on their last attempt: nobody may take them over.
+    """
+    s = submission.c
+    query = select(submission).where(s.state == State.LEASED, s.lease_until < database_now(tx) - overdue)
+    if policy is not None:
+        query = query.where(or_(s.attempts >= policy.max_attempts, s.token >= policy.max_in_all))
+    query = query.order_by(s.lease_until).limit(limit).with_for_update(skip_locked=True)
     return [_submission(row) for row in tx.execute(query)]
 
 
@@ -676,6 +698,7 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
             "revision": submission.c.revision + 1,
             "attempts": 0,
             "launched_at": None,
+            "launches_in_vain": 0,
             "settled_at": None,
             "staged": None,
             "rows_received": 0,

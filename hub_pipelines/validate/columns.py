@@ -109,7 +109,13 @@ def _missing(header: Sequence[str], record: RecordType) -> list[str]:
 
 def map_columns(header: Sequence[str], feed: Feed) -> ColumnMap:
     """Where the columns of the file's record type are. Raises Unreadable when one is missing or there twice."""
-    record = record_type_of(header, feed)
+    columns = located_columns(header, record_type_of(header, feed))
+    _require_columns(feed, columns.record, columns.positions, [name for _, name in columns.unknown])
+    return columns
+
+
+def located_columns(header: Sequence[str], record: RecordType) -> ColumnMap:
+    """Where those columns of a record type are that the header names. Raises Unreadable when one is there twice."""
     positions: dict[str, int] = {}
     unknown: list[tuple[int, str]] = []
     taken: set[str] = set()
@@ -126,7 +132,6 @@ def map_columns(header: Sequence[str], feed: Feed) -> ColumnMap:
             unknown.append((other, _unique(header[other].strip(), taken)))
         else:
             positions[column] = position
-    _require_columns(feed, record, positions, [name for _, name in unknown])
     return ColumnMap(record, positions, tuple(unknown))
 
 

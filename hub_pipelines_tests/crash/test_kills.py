@@ -15,9 +15,9 @@ from sqlalchemy.engine import make_url
 
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     all_submissions,
-    assert_invariants,
     asset,
     events,
     inventory_csv,

@@ -23,9 +23,9 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission.model import Lease, LeaseLost, State
 from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_self, wait_until_stopped
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
-    assert_invariants,
     asset,
     events,
     journal_size,

@@ -23,10 +23,10 @@ from hub_pipelines.publishing import due, publish
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.test_kills import LEASE_S, Homes
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import tamper
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
-    assert_invariants,
     asset,
     on_day,
     open_test_hub,

@@ -48,6 +48,13 @@ def test_a_file_goes_from_submit_to_export_and_its_proof_holds(home: Path) -> No
     status = answer("status")
     assert status["submissions"]["posted"] == 2
     assert status["rows"]["rejected"] == 5
+    assert status["retries"] == {
+        "retrying": 0,
+        "by_attempts_made": {},
+        "next_retry_at": None,
+        "launched_in_vain": 0,
+        "max_attempts": 5,
+    }
     assert {(line["campus"], line["feed"]) for line in status["rows_by"]} == {
         ("west", "procurement"),
         ("west", "inventory"),

@@ -11,6 +11,7 @@ import pytest
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.hub import KNOWN_FEEDS
+from hub_pipelines.recovery.model import CHECKS
 from hub_pipelines.settings import load
 
 HEAVY = ("pandas", "great_expectations", "duckdb", "pyarrow", "sqlalchemy", "openpyxl", "jinja2")
@@ -27,7 +28,7 @@ def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> No
     stages = ("received", "archived", "validated", "posted", "receipts", "ledger")
     sources = {f"{feed}_from_{campus}" for feed in KNOWN_FEEDS for campus in ("north", "south", "west")}
     of_feeds = {f"{feed}_{stage}" for feed in KNOWN_FEEDS for stage in stages}
-    assert names == of_feeds | sources | {"review_queue", "audit_log"}
+    assert names == of_feeds | sources | {"review_queue", "audit_log", "reconciliation"}
 
 
 def test_lineage_runs_from_the_campuses_to_the_receipt_and_the_ledger(repository) -> None:
@@ -52,17 +53,19 @@ def test_the_checks_are_true_statements(repository) -> None:
     )
     assert checks == {
         *((f"{feed}_posted", "every_row_is_accounted_for") for feed in KNOWN_FEEDS),
+        *((f"{feed}_validated", "headers_are_as_before") for feed in KNOWN_FEEDS),
         *((f"{feed}_ledger", name) for feed in KNOWN_FEEDS for name in of_ledgers),
         ("inventory_posted", "asset_tags_are_registered"),
         ("audit_log", "every_row_is_accounted_for"),
         ("audit_log", "audit_chain_is_unbroken"),
+        *(("reconciliation", name) for name in CHECKS),
     }
 
 
 def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) -> None:
     names = {sensor.name for sensor in repository.sensor_defs}
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
-    assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor"}
+    assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor", "reconciliation_sensor"}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), "audit_job", "ledgers_job"}
 

@@ -23,7 +23,8 @@ from hub_pipelines.settings import load
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.disks import fill, small_disk
-from hub_pipelines_tests.support import all_submissions, assert_invariants, asset, inventory_csv, procurement_csv
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import all_submissions, asset, inventory_csv, procurement_csv
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
 

@@ -14,9 +14,9 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, IllegalMove, Repeat, State
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     all_submissions,
-    assert_invariants,
     asset,
     events,
     inventory_csv,

@@ -15,8 +15,8 @@ from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Cause, Lease, LeaseLost, Repeat, State
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
-    assert_invariants,
     asset,
     events,
     expire_lease,

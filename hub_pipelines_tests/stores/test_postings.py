@@ -19,9 +19,9 @@ from hub_pipelines.processing import Processing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Repeat, State
 from hub_pipelines.validate.staging import StagedHandle
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
-    assert_invariants,
     asset,
     inventory_csv,
     journal_size,

@@ -23,9 +23,9 @@ from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.ledger.snapshots.service import NotPublished
 from hub_pipelines.publishing import Outcome, due, publish, touched
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
-    assert_invariants,
     asset,
     inventory_csv,
     make_registry,

@@ -16,10 +16,10 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import unlock_journal
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
-    assert_invariants,
     asset,
     inventory_csv,
     make_registry,

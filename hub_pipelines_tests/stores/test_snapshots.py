@@ -31,8 +31,8 @@ from hub_pipelines.ledger.snapshots.service import NotPublished
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import RecordType, Shape
 from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
-    assert_invariants,
     asset,
     lease,
     make_registry,

@@ -23,11 +23,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validate",),
     ("ledger",),
     ("review",),
+    ("drift",),
     ("report",),
     ("processing",),
     ("hub",),
-    ("launching", "evidence", "timeline", "rebuilding", "requeueing", "resubmitting"),
-    ("publishing",),
+    ("launching", "evidence", "timeline", "rebuilding", "rehearsing", "requeueing", "resubmitting"),
+    ("publishing", "recovery"),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""

@@ -1,0 +1,1 @@
+"""When a source changes its columns: header shapes, what differs from before, and the migrations that people write."""

@@ -1,0 +1,134 @@
+"""What follows from a header: it is as before, it has more, it needs a migration, or a person must decide.
+
+Belongs here: the order of these questions. Pure but for its answer's table: what is known comes in, nothing is written.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from hub_pipelines.drift.comparing import compare, fix_of, missing_columns, reason_of, shape_of
+from hub_pipelines.drift.migrating import Plan, plan, plan_of_steps
+from hub_pipelines.drift.model import (
+    NO_CHANGE,
+    BadMigration,
+    Change,
+    Drifted,
+    HeaderShape,
+    Kind,
+    KnownShape,
+    Migration,
+    Unfit,
+)
+from hub_pipelines.validate.columns import map_columns, record_type_of
+from hub_pipelines.validate.model import Feed, RecordType, Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A header that does. `shape.columns` are those after the migration, by the sender's headings."""
+
+    kind: Kind
+    shape: HeaderShape
+    change: Change = NO_CHANGE
+    compared_with: str | None = None
+    migration: Migration | None = None
+    plan: Plan | None = None
+
+
+def judge_header(
+    header: Sequence[str], feed: Feed, known: Sequence[KnownShape], migrations: Sequence[Migration]
+) -> Judged:
+    """How a header is to be read. `known` are its source's accepted shapes, the one that posted last first;
+    `migrations` those in force for the source, the most particular first.
+
+    Raises Drifted or Unfit when a person must decide, Unreadable when it does not do for another reason.
+    """
+    record, refused = _record_type(header, feed, known)
+    seen = shape_of(header, record)
+    of_record = [one for one in known if one.shape.record_type == record.name]
+    same = next((one for one in of_record if one.shape.fingerprint == seen.fingerprint), None)
+    for migration in _for_this(migrations, seen, same):
+        with suppress(BadMigration):  # a newer version, or a newer contract, may ask for more than this header has
+            planned = plan(migration.steps, header, feed)
+            return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), planned.change, None, migration, planned)
+    if refused is None and same is not None:
+        return Judged(Kind.SAME, seen)
+    if refused is None and not of_record:
+        return Judged(Kind.FIRST, seen)
+    if not of_record:
+        raise _unfit(refused, seen, record)
+    return _compared(header, feed, of_record[0], seen, migrations, refused, record)
+
+
+def _record_type(
+    header: Sequence[str], feed: Feed, known: Sequence[KnownShape]
+) -> tuple[RecordType, Unreadable | None]:
+    """What the header is of, and why it does not do, if so: then it is taken for what the source sent last."""
+    try:
+        return map_columns(header, feed).record, None
+    except Unreadable as refused:
+        names = [one.shape.record_type for one in known if one.shape.record_type in _names(feed)]
+        return feed.record_type(names[0]) if names else record_type_of(header, feed), refused
+
+
+def _names(feed: Feed) -> set[str]:
+    return {one.name for one in feed.record_types}
+
+
+def _for_this(migrations: Sequence[Migration], seen: HeaderShape, same: KnownShape | None) -> list[Migration]:
+    """The one migration that was written for this very shape, or under which it has posted; newest version."""
+    written_for = [
+        one for one in migrations if one.steps.shape == seen.fingerprint and one.steps.record_type == seen.record_type
+    ]
+    posted_under = _same_migration(migrations, same) if same else None
+    return written_for[:1] or [one for one in (posted_under,) if one]
+
+
+def _as_planned(seen: HeaderShape, planned: Plan, record: RecordType) -> HeaderShape:
+    after = shape_of(planned.header, record)
+    columns = {column: planned.origins.get(column, heading) for column, heading in after.columns.items()}
+    # not the headings that the steps have made up
+    return replace(seen, columns=columns, others=tuple(one for one in after.others if one in seen.others))
+
+
+def _compared(
+    header: Sequence[str],
+    feed: Feed,
+    last: KnownShape,
+    seen: HeaderShape,
+    migrations: Sequence[Migration],
+    refused: Unreadable | None,
+    record: RecordType,
+) -> Judged:
+    fingerprint = last.shape.fingerprint
+    change = compare(last.shape, seen, record)
+    if not change.lost:
+        if refused is not None:
+            raise refused
+        return Judged(change.kind, seen, change, fingerprint)
+    # the last header may have needed a migration, and this one has all that it reads and more or less beside
+    migration = _same_migration(migrations, last)
+    if migration is not None:
+        with suppress(BadMigration):
+            after = _as_planned(seen, plan_of_steps(migration.steps, header, record), record)
+            left = compare(last.shape, after, record)
+            if not left.lost:
+                planned = plan(migration.steps, header, feed)
+                return Judged(left.kind, after, left, fingerprint, migration, planned)
+            change = left
+    raise Drifted(reason_of(change), fix_of(change), seen, change, fingerprint)
+
+
+def _same_migration(migrations: Sequence[Migration], shape: KnownShape) -> Migration | None:
+    """The newest version in force of the migration that a shape has posted under."""
+    migration_id = (shape.migration or "").partition("@")[0]
+    return next((one for one in migrations if one.migration_id == migration_id), None)
+
+
+def _unfit(refused: Unreadable | None, seen: HeaderShape, record: RecordType) -> Unreadable:
+    """A migration may still help a file that lacks columns, so its shape is kept; nothing else is changed by that."""
+    change = missing_columns(seen, record)
+    if refused is None or not change.lost:
+        return refused or Unreadable("The header can't be read.", "")
+    return Unfit(refused.reason, refused.fix, seen, change, None)

@@ -1,0 +1,135 @@
+"""What a run needs to know of its source's columns: how to read a table, what to hold, what to remember.
+
+Belongs here: the way between the run and the tables. Not here: the rules (judging), people's decisions (decisions).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.drift import store as shapes
+from hub_pipelines.drift.judging import Judged, judge_header
+from hub_pipelines.drift.migrating import Plan, plan
+from hub_pipelines.drift.model import BadMigration, Held, Kind, ShapesMoved, Source
+from hub_pipelines.intake.service import source_key
+from hub_pipelines.submission.model import Envelope, Submission
+from hub_pipelines.validate.model import Feed, Unreadable, Verdict
+from hub_pipelines.validate.readers import Table
+
+_ACCEPTED_BY = {
+    Kind.FIRST: "hub/first of its source",
+    Kind.EXTENDED: "hub/columns were only added",
+    Kind.REDUCED: "hub/only unknown columns are gone",
+}
+_BY_ITSELF = frozenset(_ACCEPTED_BY.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A table as the contract is to see it, and how that came about."""
+
+    table: Table
+    judged: Judged
+    header: tuple[str, ...]
+
+    def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+        return self.judged.plan.named_as_sent(verdicts) if self.judged.plan else verdicts
+
+    def document(self) -> dict[str, object]:
+        """What a staged file records of its header: as it was sent, its shape, what changed, the migration."""
+        judged = self.judged
+        return {
+            "header": list(self.header),
+            "shape": judged.shape.fingerprint,
+            "headers": str(judged.kind),
+            "columns_changed": judged.change.summary(),
+            "migration": judged.migration.reference if judged.migration else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The columns of sources, for runs."""
+
+    db: Any
+
+    def read(self, current: Submission, feed: Feed, table: Table) -> Reading:
+        """The table as it is to be judged. Raises Drifted or Unfit when a person must decide first."""
+        with self.db.read() as tx:
+            judged = _judge(tx, source_of(current.envelope), table.header, feed)
+        header = tuple(table.header)
+        return Reading(judged.plan.table(table) if judged.plan else table, judged, header)
+
+    def judged_without(self, current: Submission, feed: Feed, header: Sequence[str]) -> Judged:
+        """How a header stands to what its source had, but for what this very submission has brought in itself."""
+        source = source_of(current.envelope)
+        with self.db.read() as tx:
+            known = shapes.accepted_shapes(tx, source)
+            migrations = shapes.migrations_in_force(tx, source)
+        own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
+        return judge_header(header, feed, [one for one in known if one not in own], migrations)
+
+    def hold(self, tx: Any, current: Submission, held: Held, *, actor: str) -> None:
+        """Keep what a submission that goes into review was held for, and alert the compliance officers."""
+        source = source_of(current.envelope)
+        first = shapes.add_shape(tx, source, held.seen, current.request_id)
+        told = {"shape": held.seen, "compared_with": held.compared_with, "kind": held.kind, "change": held.change}
+        shapes.add_change(tx, current.request_id, current.revision, source, told)
+        if held.kind is Kind.DRIFTED:
+            detail = {"compared_with": held.compared_with, "first_of_this_shape": first, **held.change.summary()}
+            _tell(tx, current, "shape:drifted", held.seen.fingerprint, detail, actor)
+
+    def remember(self, tx: Any, current: Submission, feed: Feed, summary: Mapping[str, Any], *, actor: str) -> None:
+        """A submission has posted in this transaction: its shape is one that its source may have.
+
+        Call it when the campus's audit head is held. Raises ShapesMoved when another submission of the source has
+        changed the answer since the header was read.
+        """
+        source = source_of(current.envelope)
+        try:
+            judged = _judge(tx, source, summary["header"], feed)
+        except Unreadable as error:
+            raise ShapesMoved(error.reason) from error
+        reference = judged.migration.reference if judged.migration else None
+        if reference != summary["migration"]:
+            raise ShapesMoved("A migration for these columns was applied meanwhile.")
+        shapes.add_shape(tx, source, judged.shape, current.request_id)
+        by = reference or _ACCEPTED_BY.get(judged.kind, "hub/posted")
+        new = shapes.accept_shape(tx, source, judged.shape.fingerprint, by=by)
+        shapes.mark_posted(tx, source, judged.shape, migration=reference)
+        if judged.kind in (Kind.EXTENDED, Kind.REDUCED, Kind.MIGRATED):
+            told = {
+                "shape": judged.shape,
+                "compared_with": judged.compared_with,
+                "kind": judged.kind,
+                "change": judged.change,
+            }
+            shapes.add_change(tx, current.request_id, current.revision, source, told)
+            if new and judged.kind is not Kind.MIGRATED:
+                detail = {"compared_with": judged.compared_with, **judged.change.summary()}
+                _tell(tx, current, f"shape:{judged.kind}", judged.shape.fingerprint, detail, actor)
+
+    def plan_of(self, reference: str, header: list[str], feed: Feed) -> Plan:
+        """The very version of a migration that a posting recorded, for a header. Raises BadMigration."""
+        migration_id, _, version = reference.partition("@")
+        with self.db.read() as tx:
+            migration = shapes.migration_version(tx, migration_id, int(version))
+        if migration is None:
+            raise BadMigration(f"The migration {reference}, under which it was posted, is not there.")
+        return plan(migration.steps, header, feed)
+
+
+def source_of(envelope: Envelope) -> Source:
+    return Source(envelope.campus, envelope.feed, source_key(envelope.source_name))
+
+
+def _judge(tx: Any, source: Source, header: Any, feed: Feed) -> Judged:
+    return judge_header(header, feed, shapes.accepted_shapes(tx, source), shapes.migrations_in_force(tx, source))
+
+
+def _tell(tx: Any, current: Submission, event: str, fingerprint: str, detail: Mapping[str, object], actor: str) -> None:
+    told = {"revision": current.revision, "shape": fingerprint, **detail}
+    envelope = current.envelope
+    audit.append(tx, Event(envelope.campus, actor, event, envelope.source_name, current.request_id, told))

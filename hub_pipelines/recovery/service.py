@@ -1,0 +1,356 @@
+"""The reconciler: looks at what is, whatever Dagster believes, and brings back on its way what has lost it.
+
+Belongs here: what is wrong, what is safe to do about it, and the audit entry that says so. Not here: when to look
+(defs/reconciliation.py, `hub reconcile`) and what Dagster believes of its runs (defs/lost_runs.py, as `Runs`).
+
+Everything may run twice at once and be killed anywhere: each repair is one transaction that asks again, under the
+row's lock, whether there still is something to repair. A look does a bounded amount of work and goes on where the
+last one stopped.
+"""
+
+import heapq
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.errors import Permanent
+from hub_pipelines.common.scope import RESERVED_CAMPUS
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.evidence import conservation
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.launching import choose
+from hub_pipelines.logs import pairs
+from hub_pipelines.processing import RECOVERY
+from hub_pipelines.recovery import store
+from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report
+from hub_pipelines.review import store as reviews
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+
+_log = logging.getLogger(__name__)
+GRACE_S = 20.0
+"""A lease may be past due for so long: the campus's sensor has it taken over within two ticks, with a run at once."""
+STANDS_STILL_S = 300.0
+_AT_ONCE = 100
+_NAMES_AT_ONCE = 50_000
+_QUERY_OF = 500
+_UNREGISTERED_S = 600.0
+_LEFT_S = 86_400.0
+_NAMED = 50
+
+
+class Runs(Protocol):
+    """What Dagster believes of its runs."""
+
+    def lost(self) -> list[LostRun]: ...
+
+    def report_failed(self, lost: LostRun) -> bool: ...
+
+    def alive(self, request_ids: list[str]) -> set[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """One look at one hub. With `dry_run` nothing is changed and everything found is left."""
+
+    hub: Hub
+    runs: Runs
+    dry_run: bool = False
+    grace_s: float = GRACE_S
+    stands_still_s: float = STANDS_STILL_S
+    now: Callable[[], float] = time.time
+
+    def look(self, position: Position, *, thorough: bool) -> Report:
+        """Find and mend. A thorough look also walks a stretch of the archive and counts all rows."""
+        findings = [*self._runs_lost(), *self._leases_past_due(), *self._launched_in_vain(), *self._items_missing()]
+        heads = self._heads(position)
+        findings += self._standing_still(heads)
+        position = replace(position, heads=heads)
+        if thorough:
+            found, position = self._archive(position)
+            findings += [*found, *self._leftovers(), *self._rows()]
+        for one in findings:
+            if one.done and one.kind is not Kind.NOBODYS_BYTES:
+                _log.warning("mended: %s %s", one.what, pairs(kind=one.kind, campus=one.campus, done=one.done))
+        return Report(tuple(findings), thorough, position)
+
+    # ---- runs, leases, launches
+
+    def _runs_lost(self) -> Iterator[Finding]:
+        for lost in self.runs.lost():
+            current = self._submission(lost.request_id)
+            campus = current.envelope.campus if current else RESERVED_CAMPUS
+            finding = Finding(Kind.RUN_LOST, campus, lost.run_id, f"run {lost.run_id} of {lost.job}: {lost.why}")
+            if not self.dry_run and self.runs.report_failed(lost):
+                finding = replace(finding, done=self._tell_of_lost(lost, current, campus))
+            yield finding
+
+    def _tell_of_lost(self, lost: LostRun, current: Submission | None, campus: str) -> str:
+        after = None
+        if current is not None:
+            failure = Failure("RunLost", f"The run ended without a word: {lost.why}", "", "", lost.run_id)
+            after = self.hub.processing.run_died(current.request_id, lost.run_id, failure)
+        with self.hub.db.write() as tx:
+            self._audit(tx, campus, "run_failed", lost.job, lost.request_id, {"run_id": lost.run_id, "why": lost.why})
+        return "reported to Dagster as failed" + (f"; its submission is {after}" if after else "")
+
+    def _leases_past_due(self) -> Iterator[Finding]:
+        for one in self.hub.processing.end_expired(overdue_s=self.grace_s, dry_run=self.dry_run):
+            what = f"{one.request_id}: the lease of run {one.lease_owner} ran out and nobody took it over"
+            done = None
+            if not self.dry_run:
+                after = self._submission(one.request_id)
+                done = f"attempt {one.attempts} ended; it is {after.state if after else 'gone'}"
+            yield Finding(Kind.LEASE_PAST_DUE, one.envelope.campus, one.request_id, what, done)
+
+    def _launched_in_vain(self) -> Iterator[Finding]:
+        with self.hub.db.read() as tx:
+            candidates = [submissions.get(tx, one) for one in store.launched_in_vain(tx, limit=_AT_ONCE)]
+        for one in choose(candidates, self.runs.alive):
+            what = f"{one.request_id}: launched {one.launches_in_vain} times, and no run began to work on it"
+            given_up = not self.dry_run and self.hub.processing.give_up_launching(one.request_id)
+            done = "brought to review" if given_up else None
+            yield Finding(Kind.LAUNCHED_IN_VAIN, one.envelope.campus, one.request_id, what, done)
+
+    def _heads(self, before: Position) -> dict[str, tuple[str, float]]:
+        """The launch that each campus should make next, and since when it should."""
+        limits = self.hub.settings.limits
+        after = timedelta(seconds=limits.relaunch_after_s)
+        heads = {}
+        for campus in self.hub.campuses:
+            with self.hub.db.read() as tx:
+                due = submissions.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
+            for one in choose(due, self.runs.alive)[:1]:
+                known = before.heads.get(campus)
+                heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())
+        return heads
+
+    def _standing_still(self, heads: dict[str, tuple[str, float]]) -> Iterator[Finding]:
+        full = self.hub.drop_folder.no_room(0)
+        for campus, (run_key, since) in heads.items():
+            if self.now() - since < self.stands_still_s:
+                continue
+            why = full or f"is {campus}_drop_folder_sensor switched off, or the daemon down? `hub drain` works it off"
+            request_id = run_key.split(":")[0]
+            what = f"{request_id} is due for {self.now() - since:.0f} s and has not been launched: {why}"
+            yield Finding(Kind.CAMPUS_STANDS_STILL, campus, request_id, what)
+
+    # ---- review
+
+    def _items_missing(self) -> Iterator[Finding]:
+        with self.hub.db.read() as tx:
+            missing = store.in_review_unseen(tx, limit=_AT_ONCE)
+        for request_id in missing:
+            current = self._submission(request_id)
+            assert current is not None
+            what = f"{request_id} is in review ({current.cause}), and no open item tells of it"
+            done = None if self.dry_run else self._file(request_id)
+            yield Finding(Kind.ITEM_MISSING, current.envelope.campus, request_id, what, done)
+
+    def _file(self, request_id: str) -> str | None:
+        with self.hub.db.write() as tx:
+            current = submissions.get(tx, request_id)
+            if current.state is not State.IN_REVIEW:
+                return "decided meanwhile"
+            self.hub.processing.desk.file_submission(
+                tx, current, _failure_of(current, submissions.attempts_of(tx, request_id))
+            )
+            open_items = [one for one in reviews.open_items_of(tx, request_id) if one.cause != Cause.CONFLICT]
+            if not open_items:
+                return None  # an item of this revision and cause was closed and its submission was not: a person's case
+            detail: dict[str, object] = {"item_id": open_items[0].item_id, "cause": str(current.cause)}
+            self._audit(tx, current.envelope.campus, "item_filed", current.envelope.source_name, request_id, detail)
+        return f"filed as {open_items[0].item_id}"
+
+    # ---- the archive
+
+    def _archive(self, position: Position) -> tuple[list[Finding], Position]:
+        archive = self.hub.archive
+        findings: list[Finding] = []
+        names = _stretch(archive.request_ids(), position.envelopes_after)
+        unknown = list(islice(self._unknown_ids(names), _AT_ONCE))
+        for request_id in unknown:
+            findings += self._unregistered(request_id)
+        folders = self.hub.drop_folder
+        if any(folders.claimed(campus) for campus in folders.scopes()):  # their bytes may be archived already
+            return findings, replace(position, envelopes_after=_end(names, unknown))
+        digests = _stretch(archive.digests(), position.objects_after)
+        nobodys = list(islice(self._unknown_digests(digests), _AT_ONCE))
+        findings += [self._nobodys(digest) for digest in nobodys]
+        return findings, replace(position, envelopes_after=_end(names, unknown), objects_after=_end(digests, nobodys))
+
+    def _unknown_ids(self, names: list[str]) -> Iterator[str]:
+        for some in _chunks(names):
+            with self.hub.db.read() as tx:
+                known = store.known(tx, some)
+            yield from (one for one in some if one not in known)
+
+    def _unregistered(self, request_id: str) -> Iterator[Finding]:
+        """An envelope without a record. Registered when it is genuine, its bytes are there and nobody else will."""
+        paths = self.hub.archive.envelopes_of(request_id)
+        if not paths or self.now() - max(path.stat().st_mtime for path in paths) < _UNREGISTERED_S:
+            return
+        campus = request_id.partition("-")[0]
+        what = f"{request_id} is signed and archived, and there is no record of it"
+        try:
+            envelope = self._genuine(request_id, paths)
+        except Permanent as error:
+            yield Finding(Kind.NOT_REGISTERED, campus, request_id, f"{what}; it can't be registered: {error.reason}")
+            return
+        if envelope.channel == "drop_folder" and self.hub.drop_folder.claimed(campus):
+            return  # the claim may be this one's; the next look at the folder takes it
+        done = None
+        if not self.dry_run:
+            arrival = self.hub.intake.register_archived(f"recovered-{paths[0].stem[:32]}", envelope)
+            with self.hub.db.write() as tx:
+                detail: dict[str, object] = {"envelope": paths[0].stem, "outcome": arrival.outcome}
+                self._audit(tx, campus, "registered", envelope.source_name, request_id, detail)
+            done = f"registered as it came then ({arrival.outcome})"
+        yield Finding(Kind.NOT_REGISTERED, campus, request_id, what, done)
+
+    def _genuine(self, request_id: str, paths: list[Path]) -> Envelope:
+        """The first of these envelopes that is signed, is this request's and has its bytes. Raises Permanent."""
+        fault = Permanent("no envelope can be read")
+        for path in paths:
+            try:
+                envelope = Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
+                self.hub.keys.verify(envelope)
+                self.hub.archive.verify(envelope.content_digest)
+            except (KeyError, TypeError, ValueError):
+                continue
+            except Permanent as error:
+                fault = error
+                continue
+            if envelope.request_id == request_id:
+                return envelope
+            fault = Permanent("its envelope belongs to another submission")
+        raise fault
+
+    def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
+        for some in _chunks(digests):
+            with self.hub.db.read() as tx:
+                known = arrivals.known_digests(tx, some)
+            for one in some:
+                if one not in known and self._age_s(self.hub.archive.object_path(one)) > _UNREGISTERED_S:
+                    yield one
+
+    def _nobodys(self, digest: str) -> Finding:
+        what = (
+            f"the archived object {digest} belongs to no arrival: its sender's program ended before the hub had "
+            "answered, or the database is older than the archive. It does no harm; the sender sends it again"
+        )
+        return Finding(Kind.NOBODYS_BYTES, RESERVED_CAMPUS, digest, what, "kept as it is")
+
+    # ---- leftovers and rows
+
+    def _leftovers(self) -> list[Finding]:
+        """Half files of killed processes, which nobody will ever read; one entry for all that a look removes."""
+        settings = self.hub.settings
+        folders = [
+            settings.home,
+            settings.keys,
+            settings.staged,
+            *settings.receipts.glob("*"),
+            *settings.receipts.glob("*/*"),
+        ]
+        old = [*_old(self.hub.archive.incoming, "", self.now()), *_old(settings.staged, ".staging-", self.now())]
+        old += [
+            path for folder in [*folders, *settings.ledgers.glob("*/*")] for path in _old(folder, ".draft-", self.now())
+        ]
+        done = None
+        if old and not self.dry_run:
+            for path in old:
+                path.unlink(missing_ok=True)
+            names = [str(path.relative_to(settings.home)) for path in old[:_NAMED]]
+            with self.hub.db.write() as tx:
+                self._audit(tx, RESERVED_CAMPUS, "removed", "half files", None, {"count": len(old), "names": names})
+            done = "removed"
+        return [
+            Finding(
+                Kind.LEFTOVER, RESERVED_CAMPUS, path.name, f"{path.relative_to(settings.home)} was never finished", done
+            )
+            for path in old
+        ]
+
+    def _rows(self) -> Iterator[Finding]:
+        for line in conservation(self.hub):
+            if not line["balanced"]:
+                scope = f"{line['campus']} {line['feed']} {line['received_day']}"
+                what = f"{scope}: rows received are not the sum of what became of them: {json.dumps(line)}"
+                yield Finding(Kind.ROWS_UNACCOUNTED, str(line["campus"]), scope, what)
+
+    # ---- small things
+
+    def _submission(self, request_id: str | None) -> Submission | None:
+        if request_id is None:
+            return None
+        with self.hub.db.read() as tx:
+            return submissions.find(tx, request_id)
+
+    def _age_s(self, path: Path) -> float:
+        try:
+            return self.now() - path.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    @staticmethod
+    def _audit(
+        tx: Transaction,
+        campus: str,
+        verb: str,
+        subject: str,
+        request_id: str | None,
+        detail: dict[str, object],
+    ) -> None:
+        audit.append(tx, Event(campus, RECOVERY, f"recovery:{verb}", subject, request_id, detail))
+
+
+def _failure_of(current: Submission, attempts: list[dict[str, object]]) -> Failure:
+    """The failure as the submission and its last attempt tell it."""
+    last = attempts[-1] if attempts else {}
+    return Failure(
+        error_type=str(last.get("error_type") or "Unknown"),
+        reason=current.reason or "The reason was not recorded.",
+        fix=current.fix or "",
+        trace=str(last.get("trace") or ""),
+        run_id=current.run_id,
+    )
+
+
+def _stretch(names: Iterable[str], after: str) -> list[str]:
+    """The next names in order; from the first one again when the last stretch reached the end."""
+    return heapq.nsmallest(_NAMES_AT_ONCE, (name for name in names if name > after))
+
+
+def _end(names: list[str], worked_on: list[str]) -> str:
+    """Where the next stretch begins: after what there was time for, or at the first name again."""
+    if len(worked_on) == _AT_ONCE:
+        return worked_on[-1]
+    return names[-1] if len(names) == _NAMES_AT_ONCE else ""
+
+
+def _chunks(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), _QUERY_OF):
+        yield names[start : start + _QUERY_OF]
+
+
+def _old(folder: Path, prefix: str, now: float) -> Iterator[Path]:
+    """Files of a folder that nobody has written to for a day."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                named = entry.name.startswith(prefix) and entry.is_file(follow_symlinks=False)
+                if named and now - entry.stat(follow_symlinks=False).st_mtime > _LEFT_S:
+                    yield Path(entry.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return

@@ -1,0 +1,66 @@
+"""Questions over several tables that only the reconciler asks. Nothing is changed here, and no table is owned."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, select
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.review.model import ItemState
+from hub_pipelines.review.store import review_item
+from hub_pipelines.submission.model import UNSETTLED, Cause, State
+from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
+from hub_pipelines.submission.store import submission
+
+
+def in_review_unseen(tx: Transaction, *, limit: int) -> list[str]:
+    """Submissions in review of which no open item tells. An item of a conflict tells of other bytes."""
+    s, i = submission.c, review_item.c
+    seen = exists().where(i.request_id == s.request_id, i.state == ItemState.OPEN, i.cause != Cause.CONFLICT)
+    query = select(s.request_id).where(s.state == State.IN_REVIEW, ~seen).order_by(s.request_id).limit(limit)
+    return list(tx.execute(query).scalars())
+
+
+def launched_in_vain(tx: Transaction, *, limit: int) -> list[str]:
+    """Submissions whose last allowed launch has led to no work either."""
+    s = submission.c
+    query = select(s.request_id).where(
+        s.state.in_([str(state) for state in UNSETTLED]),
+        s.state != State.LEASED,
+        s.launches_in_vain >= LAUNCHES_IN_VAIN,
+    )
+    return list(tx.execute(query.order_by(s.request_id).limit(limit)).scalars())
+
+
+def known(tx: Transaction, request_ids: Sequence[str]) -> set[str]:
+    """Those of these request_ids that have a record."""
+    return set(tx.execute(select(submission.c.request_id).where(submission.c.request_id.in_(request_ids))).scalars())
+
+
+def retry_figures(tx: Transaction) -> dict[str, Any]:
+    """How many submissions wait for a retry, how often each was tried, when the next one is due, launches in vain."""
+    s = submission.c
+    retrying = s.state == State.RETRYING
+    by_attempts = tx.execute(select(s.attempts, func.count()).where(retrying).group_by(s.attempts)).all()
+    next_at: datetime | None = tx.execute(select(func.min(s.retry_at)).where(retrying)).scalar()
+    unsettled = s.state.in_([str(state) for state in UNSETTLED])
+    in_vain = tx.execute(select(func.count()).where(unsettled, s.launches_in_vain > 1)).scalar_one()
+    return {
+        "retrying": sum(count for _, count in by_attempts),
+        "by_attempts_made": {str(attempts): count for attempts, count in sorted(by_attempts)},
+        "next_retry_at": next_at,
+        "launched_in_vain": in_vain,
+    }
+
+
+def retrying(tx: Transaction, *, limit: int) -> list[dict[str, Any]]:
+    """Submissions that wait for a retry, the next one first."""
+    s = submission.c
+    query = (
+        select(s.request_id, s.campus, s.feed, s.source_name, s.attempts, s.token, s.retry_at, s.reason)
+        .where(s.state == State.RETRYING)
+        .order_by(s.retry_at)
+        .limit(limit)
+    )
+    return [dict(row) for row in tx.execute(query).mappings()]

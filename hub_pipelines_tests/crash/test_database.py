@@ -1,0 +1,112 @@
+"""The database goes away, comes back, or is locked by another: tried again, nothing half-written."""
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common import store as common_store
+from hub_pipelines.submission.model import State
+from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_self, wait_until_stopped
+from hub_pipelines_tests.crash.servers import OwnServer, own_server
+from hub_pipelines_tests.crash.test_overlaps import assert_one_effect, stop_inside_posting, waiting_file
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import journal_size, lease, open_test_hub, process_all, submission
+
+pytestmark = pytest.mark.crash
+
+LEASE_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[OwnServer]:
+    with own_server() as found:
+        yield found
+
+
+@pytest.fixture
+def own_url(server: OwnServer) -> str:
+    """The server's own database, emptied: a restart must not disturb the other tests' server."""
+    import psycopg
+
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return server.url
+
+
+def stopped_in_a_posting(home: Path, url: str, report: Path, *, lease_s: float) -> tuple[str, int]:
+    request_id = waiting_file(home, url, lease_s=lease_s)
+    pid = run_in_child(home, url, request_id, owner="victim", report=report, before=stop_inside_posting)
+    wait_until_stopped(pid)
+    return request_id, pid
+
+
+def test_postgresql_restarted_in_the_middle_of_a_posting_rolls_it_back_and_it_is_tried_again(
+    server: OwnServer, own_url: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    request_id, pid = stopped_in_a_posting(home, own_url, tmp_path / "report", lease_s=30)
+    server.restart_at_once()
+    os.kill(pid, signal.SIGCONT)
+    assert finish(pid) == 0
+    assert (tmp_path / "report").read_text() == '"retrying"'
+    hub = open_test_hub(home, own_url)
+    assert "database" in (submission(hub, request_id).reason or "")
+    assert journal_size(hub) == 2, "the registry's two, none of the posting"
+    assert_invariants(hub)
+    process_all(hub, owner="rescuer")
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+def test_postgresql_that_stays_away_longer_than_its_worker_leaves_a_lease_that_ends_and_is_taken_over(
+    server: OwnServer, own_url: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    request_id, pid = stopped_in_a_posting(home, own_url, tmp_path / "report", lease_s=LEASE_S)
+    server.stop_at_once()
+    os.kill(pid, signal.SIGCONT)
+    assert finish(pid) != 0, "it could not even write down that it had failed"
+    server.start()
+    hub = open_test_hub(home, own_url)
+    assert submission(hub, request_id).state is State.LEASED
+    assert_invariants(hub)
+    process_all(hub, owner="rescuer")
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+
+
+def test_a_posting_that_finds_sqlite_locked_for_longer_than_it_waits_is_tried_again(tmp_path: Path) -> None:
+    home, database = tmp_path / "home", tmp_path / "hub.db"
+    url = f"sqlite:///{database}"
+    request_id = waiting_file(home, url, lease_s=LEASE_S)
+
+    def work() -> None:
+        common_store.SQLITE_BUSY_TIMEOUT_S = 0.2  # type: ignore[misc,assignment]
+        hub = open_test_hub(home, url)
+        held = lease(hub, request_id, "victim")
+        with hub.processing.attempt(held):
+            hub.processing.validate(held)
+            stop_self()
+            hub.processing.post(held)
+
+    pid = fork(work)
+    wait_until_stopped(pid)
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    os.kill(pid, signal.SIGCONT)
+    assert finish(pid) != 0, "while all is locked it can't write down that it failed"
+    other.execute("ROLLBACK")
+    other.close()
+    hub = open_test_hub(home, url)
+    assert submission(hub, request_id).state is State.LEASED
+    assert journal_size(hub) == 2
+    time.sleep(LEASE_S)
+    process_all(hub, owner="rescuer")
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()

@@ -1,0 +1,517 @@
+"""A source changes its columns, on both databases: held, decided, migrated, replayed; nothing lost or done twice."""
+
+import json
+from typing import Any
+
+import pytest
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.drift import store as shapes
+from hub_pipelines.drift.decisions import NotAllowed, UnknownColumns
+from hub_pipelines.drift.model import BadMigration, Kind, KnownShape
+from hub_pipelines.evidence import headers_of, verify_all
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.processing import AttemptFailed
+from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.rehearsing import rehearse
+from hub_pipelines.review.model import ReviewItem
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.staging import read_staged, stage
+from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
+from hub_pipelines_tests.support import (
+    NORTH_INVENTORY,
+    assert_invariants,
+    events,
+    journal_size,
+    lease_and_validate,
+    ledger_values,
+    on_day,
+    process,
+    process_all,
+    send,
+    submission,
+)
+
+STOCK = FEEDS["inventory"].record_type("inventory.stock")
+LEDGER = "inventory.stock@north"
+HEADER = "Item Code,Name,Room,Quantity,Unit"
+PACKED = "Item Code,Name,Room,Packed"  # how much and in what, in one column
+
+SPLIT = """
+[[step]]
+do = "split"
+column = "Packed"
+into = ["quantity_on_hand", "Pack"]
+separator = " x "
+"""
+UNIT = """
+[[step]]
+do = "default"
+column = "unit"
+value = "bottle"
+"""
+
+
+def csv(header: str, *rows: str) -> bytes:
+    return "\n".join([header, *rows, ""]).encode()
+
+
+def sent(hub: Hub, header: str, *rows: str, name: str = "stock.csv", scope: Scope = NORTH_INVENTORY) -> str:
+    arrival = send(hub, name, csv(header, *rows), scope)
+    assert arrival.request_id is not None
+    return arrival.request_id
+
+
+def posted(hub: Hub, header: str, *rows: str, name: str = "stock.csv", scope: Scope = NORTH_INVENTORY) -> str:
+    request_id = sent(hub, header, *rows, name=name, scope=scope)
+    assert isinstance(process(hub, request_id), Posting)
+    return request_id
+
+
+def held(hub: Hub, header: str, *rows: str, name: str = "stock.csv", scope: Scope = NORTH_INVENTORY) -> ReviewItem:
+    request_id = sent(hub, header, *rows, name=name, scope=scope)
+    assert process(hub, request_id) is State.IN_REVIEW
+    return item_of(hub, request_id)
+
+
+def item_of(hub: Hub, request_id: str) -> ReviewItem:
+    (item,) = [one for one in hub.review.listing() if one.request_id == request_id]
+    return item
+
+
+def migration(hub: Hub, item: ReviewItem, *steps: str, source: str | None = None) -> str:
+    """Written by kim; its reference."""
+    head = hub.columns.draft(item.item_id).partition("\n#")[0].partition("\n[[step]]")[0]
+    if source is not None:
+        head = head.replace(f'source = "{item.source_name}"', f'source = "{source}"')
+    return hub.columns.add(head + "".join(steps), author="person/kim")[0].reference
+
+
+def in_force(hub: Hub, item: ReviewItem, *steps: str, source: str | None = None) -> str:
+    reference = migration(hub, item, *steps, source=source)
+    hub.columns.approve(reference, actor="person/lee")
+    hub.columns.apply(reference, actor="person/lee")
+    return reference
+
+
+def detail_of(hub: Hub, request_id: str, event: str) -> dict[str, Any]:
+    with hub.db.read() as tx:
+        found = [one.event for one in audit.entries_of(tx, request_id) if one.event.event == event]
+    return dict(found[-1].detail)
+
+
+def known(hub: Hub) -> dict[str, KnownShape]:
+    return {one.shape.fingerprint: one for one in hub.columns.shapes()}
+
+
+def receipt(hub: Hub, request_id: str) -> dict[str, Any]:
+    page = hub.receipts.write(request_id)
+    document: dict[str, Any] = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    return document
+
+
+@pytest.fixture
+def lab(hub: Hub) -> str:
+    """A stock list that has posted; its request_id."""
+    return posted(on_day(hub, MONDAY), HEADER, "A-1,Buffer,B1,3,bottle", "A-2,Agar,B1,5,bottle")
+
+
+# ---- what posts without a question
+
+
+def test_the_first_file_of_a_source_posts_and_its_columns_are_remembered(hub: Hub, lab: str) -> None:
+    (one,) = hub.columns.shapes()
+    assert (one.source.key, one.shape.record_type, one.first_request_id) == ("stock.csv", "inventory.stock", lab)
+    assert one.accepted_by == "hub/first of its source"
+    assert dict(one.shape.columns)["quantity_on_hand"] == "Quantity"
+    posting = detail_of(hub, lab, "submission:posted")
+    assert (posting["shape"], posting["migration"]) == (one.shape.fingerprint, None)
+    assert posting["contract_version"] == STOCK.contract_version
+    assert not [one for one in events(hub, lab) if one.startswith("shape:")]
+
+
+def test_moved_and_respelt_columns_are_the_same_and_post(hub: Hub, lab: str) -> None:
+    again = posted(hub, "UNIT,Room,qty on hand,SKU,Product name", "bottle,B1,9,A-1,Buffer")
+    assert len(known(hub)) == 1
+    assert headers_of(hub, again).as_before
+    assert receipt(hub, again)["warnings"] == []
+    assert lab
+
+
+@pytest.mark.usefixtures("lab")
+def test_more_columns_post_and_are_told(hub: Hub) -> None:
+    more = posted(hub, HEADER + ",Lot,Door", "A-1,Buffer,B1,9,bottle,L1,left")
+    assert detail_of(hub, more, "shape:extended")["gained"] == [
+        {"column": "lot_number", "heading": "Lot"},
+        {"column": None, "heading": "Door"},
+    ]
+    told = [(one["column"], one["value"]) for one in receipt(hub, more)["warnings"]]
+    assert told == [("lot_number", "Lot"), ("Door", "Door")]
+    assert not headers_of(hub, more).as_before
+    assert ledger_values(hub, LEDGER)["A-1|B1"]["other"] == {"Door": "left"}
+    # once is enough
+    once_more = posted(hub, HEADER + ",Lot,Door", "A-1,Buffer,B1,8,bottle,L1,left")
+    assert "shape:extended" not in events(hub, once_more)
+    assert receipt(hub, once_more)["warnings"] == []
+    assert_invariants(hub)
+
+
+def test_a_heading_that_the_contract_does_not_know_may_go_away(hub: Hub) -> None:
+    posted(hub, HEADER + ",Door", "A-1,Buffer,B1,3,bottle,left")
+    less = posted(hub, HEADER, "A-1,Buffer,B1,4,bottle")
+    assert detail_of(hub, less, "shape:reduced")["gone"] == ["Door"]
+    assert receipt(hub, less)["warnings"][0]["column"] == "Door"
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_source_may_go_back_to_columns_that_it_had(hub: Hub) -> None:
+    posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
+    assert posted(hub, HEADER, "A-1,Buffer,B1,4,bottle")
+
+
+@pytest.mark.usefixtures("lab")
+def test_the_same_name_at_another_campus_is_another_source(hub: Hub) -> None:
+    posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
+    posted(hub, HEADER, "A-1,Buffer,B1,3,bottle", scope=Scope("south", "inventory"))
+    assert {(one.source.campus, one.accepted_by) for one in hub.columns.shapes()} == {
+        ("north", "hub/first of its source"),
+        ("north", "hub/columns were only added"),
+        ("south", "hub/first of its source"),
+    }
+
+
+# ---- what is held
+
+
+def test_a_missing_required_column_is_held_with_both_headers_side_by_side(hub: Hub, lab: str) -> None:
+    item = held(hub, "Item Code,Name,Room,Quantity 2,Unit", "A-1,Buffer,B1,9,bottle")
+    assert item.cause == Cause.DRIFT
+    assert item.reason == (
+        "The columns are not those of this list's earlier files: "
+        'quantity_on_hand (so far "Quantity") is missing, perhaps now called "Quantity 2".'
+    )
+    assert 'rename "Quantity 2" to "Quantity"' in item.fix
+    (found,) = hub.columns.show(item.item_id)
+    assert [(one.column, one.before, one.now) for one in found.pairs if one.before != one.now] == [
+        ("quantity_on_hand", "Quantity", None),
+        (None, None, "Quantity 2"),
+    ]
+    assert found.before is not None
+    assert found.before.first_request_id == lab
+    alert = detail_of(hub, item.request_id, "shape:drifted")
+    assert (alert["shape"], alert["first_of_this_shape"]) == (found.now.shape.fingerprint, True)
+    page = receipt(hub, item.request_id)
+    assert page["columns"][0] == {
+        "column": "quantity_on_hand",
+        "before": "Quantity",
+        "now": None,
+        "perhaps": "Quantity 2",
+    }
+    assert page["columns_as_before"] == 4
+    assert "drop it again" in page["next_step"]
+    assert_invariants(hub)
+
+
+def test_a_missing_optional_column_is_held_too_since_its_values_would_be_wiped_out(hub: Hub) -> None:
+    posted(hub, HEADER + ",CAS", "A-1,Buffer,B1,3,bottle,67-64-1")
+    item = held(hub, HEADER + ",CAS of it", "A-1,Buffer,B1,3,bottle,67-64-1")
+    assert (item.cause, submission(hub, item.request_id).counts.received) == (Cause.DRIFT, 0)
+    assert ledger_values(hub, LEDGER)["A-1|B1"]["cas_number"] == "67-64-1"
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_mended_file_posts_and_what_was_held_can_be_dismissed(hub: Hub) -> None:
+    from hub_pipelines.review.model import ReasonCode
+
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    posted(hub, HEADER, "A-1,Buffer,B1,9,bottle")
+    hub.review.dismiss(item.item_id, actor="person/kim", reason=ReasonCode.REPLACED)
+    assert_invariants(hub)
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_held_file_that_is_replayed_undecided_is_held_again(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    hub.review.replay(item.item_id, actor="person/kim")
+    assert process(hub, item.request_id) is State.IN_REVIEW
+    again = item_of(hub, item.request_id)
+    assert (again.revision, again.cause) == (2, Cause.DRIFT)
+    assert detail_of(hub, item.request_id, "shape:drifted")["first_of_this_shape"] is False
+    assert_invariants(hub)
+
+
+def test_without_an_earlier_file_a_missing_column_is_unreadable_as_ever(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    assert (item.cause, item.error_type) == (Cause.UNREADABLE, "Unfit")
+    assert "lacks 2 required columns" in item.reason
+    assert "shape:drifted" not in events(hub, item.request_id)
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_file_that_is_damaged_otherwise_is_no_drift(hub: Hub) -> None:
+    item = held(hub, HEADER + ",Qty", "A-1,Buffer,B1,9,bottle,9")
+    assert item.cause == Cause.UNREADABLE
+    assert "Two columns both mean" in item.reason
+    with pytest.raises(UnknownColumns, match="was not held for its columns but is unreadable"):
+        hub.columns.show(item.item_id)
+
+
+# ---- two at once
+
+
+def test_two_first_files_with_other_columns_at_once_do_not_both_decide(hub: Hub) -> None:
+    one = sent(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
+    other = sent(hub, HEADER + ",Supplier", "A-2,Agar,B1,5,bottle,Sigma")
+    first, second = lease_and_validate(hub, one, "one"), lease_and_validate(hub, other, "other")
+    with hub.processing.attempt(first):
+        hub.processing.post(first)
+    with pytest.raises(AttemptFailed) as failed, hub.processing.attempt(second):
+        hub.processing.post(second)
+    assert failed.value.state is State.IN_REVIEW
+    assert item_of(hub, other).cause == Cause.DRIFT
+    assert journal_size(hub) == 1
+    assert_invariants(hub)
+
+
+@pytest.mark.usefixtures("lab")
+def test_two_files_of_a_new_shape_at_once_are_both_held_and_the_first_is_the_alert(hub: Hub) -> None:
+    one, other = sent(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), sent(hub, PACKED, "A-2,Agar,B1,7 x 1 L")
+    leases = [hub.processing.begin(one, "one"), hub.processing.begin(other, "other")]
+    assert len(leases) == 2
+    assert [process(hub, one, owner="one"), process(hub, other, owner="other")] == [State.IN_REVIEW] * 2
+    alerts = [detail_of(hub, request_id, "shape:drifted")["first_of_this_shape"] for request_id in (one, other)]
+    assert alerts == [True, False]
+    in_force(hub, item_of(hub, one), SPLIT, UNIT)
+    process_all(hub)
+    assert ledger_values(hub, LEDGER)["A-2|B1"]["quantity_on_hand"] == "7"
+    assert_invariants(hub)
+
+
+def test_rows_that_an_earlier_release_has_staged_are_judged_again(hub: Hub) -> None:
+    request_id = sent(hub, HEADER, "A-1,Buffer,B1,3,bottle")
+    lease = lease_and_validate(hub, request_id)
+    summary, _ = read_staged(hub.processing.staged_path(str(submission(hub, request_id).staged)))
+    without = {name: summary[name] for name in ("record_type", "contract_version", "registry_version")}
+    older = stage([], hub.processing.staged, without)
+    with hub.db.write() as tx:
+        submissions.record_staged(tx, lease, staged=older.digest, rows_received=1, registry_version=None)
+    assert hub.processing.post(lease).posted == 1
+    assert len(known(hub)) == 1
+
+
+# ---- accepting
+
+
+def test_an_accepted_shape_posts_from_now_on_and_its_held_files_are_replayed(hub: Hub) -> None:
+    posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
+    item = held(hub, HEADER + ",Door", "A-1,Buffer,B1,4,bottle,left")
+    other = held(hub, HEADER + ",Door", "A-2,Agar,B1,4,bottle,left")
+    done = hub.columns.accept(item.item_id, actor="person/kim")
+    assert (done.first, set(done.replayed)) == (True, {item.item_id, other.item_id})
+    process_all(hub)
+    assert headers_of(hub, item.request_id).as_before
+    assert detail_of(hub, item.request_id, "shape:accepted")["shape"]
+    assert posted(hub, HEADER + ",Door", "A-3,Salt,B1,4,bottle,right")
+    again = hub.columns.accept(item.item_id, actor="person/lee")
+    assert (again.first, again.replayed) == (False, ())
+    assert events(hub, item.request_id).count("shape:accepted") == 1
+    assert submission(hub, item.request_id).revision == 2
+    assert_invariants(hub)
+
+
+@pytest.mark.usefixtures("lab")
+def test_columns_that_the_contract_refuses_can_not_be_accepted(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    with pytest.raises(NotAllowed, match="lacks 2 required columns"):
+        hub.columns.accept(item.item_id, actor="person/kim")
+    assert item_of(hub, item.request_id).state == "open"
+
+
+# ---- migrating
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_migration_is_tried_without_effect_approved_by_another_and_applied(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 500 ml", "A-2,Agar,B1,some")
+    reference = migration(hub, item, SPLIT, UNIT)
+    before = journal_size(hub)
+    (found,) = rehearse(hub, hub.columns.migration(reference))
+    assert (found.received, found.accepted, found.rejected, found.rules) == (2, 1, 1, {"bad_quantity": 1})
+    assert found.first_rows[0]["quantity_on_hand"] == "9"
+    assert found.first_problems[0]["reason"].endswith('(In your file this is "Packed".)')
+    assert (journal_size(hub), submission(hub, item.request_id).state) == (before, State.IN_REVIEW)
+    with pytest.raises(NotAllowed, match="not approved yet"):
+        hub.columns.apply(reference, actor="person/lee")
+    with pytest.raises(NotAllowed, match="another person"):
+        hub.columns.approve(reference, actor="person/kim")
+    assert hub.columns.approve(reference, actor="person/lee")[1]
+    assert not hub.columns.approve(reference, actor="person/max")[1]
+    assert hub.columns.migration(reference).approved_by == "person/lee"
+    done = hub.columns.apply(reference, actor="person/lee")
+    assert (done.first, done.replayed) == (True, (item.item_id,))
+    process_all(hub)
+    current = submission(hub, item.request_id)
+    assert (current.state, current.revision, current.counts.posted, current.counts.rejected) == (State.POSTED, 2, 1, 1)
+    assert ledger_values(hub, LEDGER)["A-1|B1"] | {"other": {"Pack": "500 ml"}} == ledger_values(hub, LEDGER)["A-1|B1"]
+    posting = detail_of(hub, item.request_id, "submission:posted")
+    assert posting["migration"] == reference
+    page = receipt(hub, item.request_id)
+    assert [(one["column"], one["value"]) for one in page["warnings"]] == [
+        ("quantity_on_hand", "Packed"),
+        ("Pack", "Packed"),
+    ]
+    assert (page["problems"][0]["row"], "Packed" in page["problems"][0]["reason"]) == (3, True)
+    assert hub.columns.apply(reference, actor="person/max").replayed == ()
+    assert_invariants(hub)
+    assert verify_all(hub).ok
+
+
+@pytest.mark.usefixtures("lab")
+def test_later_files_of_the_shape_post_under_it_and_so_do_those_with_more(hub: Hub) -> None:
+    reference = in_force(hub, held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), SPLIT, UNIT)
+    process_all(hub)
+    later = posted(hub, "PACKED,Room,Name,SKU", "8 x 1 L,B1,Buffer,A-1")
+    more = posted(hub, PACKED + ",Lot", "A-1,Buffer,B1,7 x 1 L,L7")
+    once_more = posted(hub, PACKED + ",Lot", "A-1,Buffer,B1,6 x 1 L,L7")
+    migrated = [detail_of(hub, one, "submission:posted")["migration"] for one in (later, more, once_more)]
+    assert migrated == [reference] * 3
+    assert detail_of(hub, more, "shape:extended")["gained"] == [{"column": "lot_number", "heading": "Lot"}]
+    assert "shape:extended" not in events(hub, once_more)
+    # the columns as they once were need no migration
+    assert detail_of(hub, posted(hub, HEADER, "A-1,Buffer,B1,5,bottle"), "submission:posted")["migration"] is None
+    assert ledger_values(hub, LEDGER)["A-1|B1"]["quantity_on_hand"] == "5"
+    assert_invariants(hub)
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_column_that_goes_away_under_a_migration_is_held(hub: Hub) -> None:
+    in_force(hub, held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), SPLIT, UNIT)
+    process_all(hub)
+    item = held(hub, "Item Code,Name,Room,Amount of it", "A-1,Buffer,B1,9 x 1 L")
+    assert '(so far "Packed") is missing' in item.reason
+    # what the migration still reads is not told as missing, nor are the columns that it makes
+    other = held(hub, "Item Code,Name,Packed,Lot", "A-1,Buffer,9 x 1 L,L1")
+    assert other.reason == (
+        'The columns are not those of this list\'s earlier files: location (so far "Room") is missing. Also new: "Lot".'
+    )
+    (shown,) = hub.columns.show(other.item_id)
+    assert [pair for pair in shown.pairs if "Pack" in (pair.before, pair.now)] == []
+
+
+def test_a_migration_for_every_source_helps_files_without_a_history(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L", name="january.csv")
+    reference = in_force(hub, item, SPLIT, UNIT, source="*")
+    process_all(hub)
+    later = posted(hub, PACKED, "A-2,Agar,B1,8 x 1 L", name="february.csv")
+    assert detail_of(hub, later, "submission:posted")["migration"] == reference
+    # and of one for the source alone and one for all, the particular one counts
+    other = held(hub, "Item Code,Name,Room,Left", "A-3,Salt,B1,7 x 1 L", name="march.csv")
+    in_force(hub, other, SPLIT.replace("Packed", "Left"), UNIT.replace("bottle", "bag"), source="*")
+    own = hub.columns.add(
+        hub.columns.draft(other.item_id).partition("\n#")[0]
+        + SPLIT.replace("Packed", "Left")
+        + UNIT.replace("bottle", "jar"),
+        author="person/kim",
+    )[0].reference
+    hub.columns.approve(own, actor="person/lee")
+    hub.columns.apply(own, actor="person/lee")
+    process_all(hub)
+    assert ledger_values(hub, LEDGER)["A-3|B1"]["unit"] == "jar"
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_changed_migration_is_a_new_version_and_the_old_one_stays(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    first = migration(hub, item, SPLIT, UNIT)
+    assert migration(hub, item, SPLIT, UNIT) == first
+    second = migration(hub, item, SPLIT, UNIT.replace("bottle", "jar"))
+    assert second == first.replace("@1", "@2")
+    assert "bottle" in hub.columns.migration(first).text
+    for reference in (second, first):
+        hub.columns.approve(reference, actor="person/lee")
+    hub.columns.apply(second, actor="person/lee")
+    with pytest.raises(NotAllowed, match="is newer than"):
+        hub.columns.apply(first, actor="person/lee")
+    process_all(hub)
+    assert ledger_values(hub, LEDGER)["A-1|B1"]["unit"] == "jar"
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_migration_that_does_not_fit_the_held_columns_is_not_kept(hub: Hub) -> None:
+    item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    with pytest.raises(BadMigration, match="still don't do"):
+        migration(hub, item, UNIT)
+    with pytest.raises(BadMigration, match="has come with columns"):
+        hub.columns.add(
+            hub.columns.draft(item.item_id).replace('stock.csv"', 'other.csv"') + SPLIT, author="person/kim"
+        )
+    text = hub.columns.draft(item.item_id).replace('feed = "inventory"', 'feed = "payroll"')
+    with pytest.raises(BadMigration, match="takes no feed"):
+        hub.columns.add(text + SPLIT, author="person/kim")
+    assert hub.columns.migrations() == []
+
+
+@pytest.mark.usefixtures("lab")
+def test_each_decision_is_audited_once_with_its_actor(hub: Hub) -> None:
+    reference = in_force(hub, held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), SPLIT, UNIT)
+    hub.columns.apply(reference, actor="person/max")
+    with hub.db.read() as tx:
+        found = [
+            (one.event.event, one.event.actor, one.event.subject)
+            for event in ("migration:added", "migration:approved", "migration:applied")
+            for one in audit.entries_named(tx, event)
+        ]
+    assert found == [
+        ("migration:added", "person/kim", reference),
+        ("migration:approved", "person/lee", reference),
+        ("migration:applied", "person/lee", reference),
+    ]
+
+
+# ---- history
+
+
+def test_a_day_is_reproduced_under_the_version_of_the_migration_that_it_was_posted_under(hub: Hub, lab: str) -> None:
+    monday, tuesday = on_day(hub, MONDAY), on_day(hub, TUESDAY)
+    item = held(monday, PACKED, "A-1,Buffer,B1,9 x 1 L")
+    in_force(hub, item, SPLIT, UNIT)
+    process_all(monday)
+    second = migration(hub, item, SPLIT, UNIT.replace("bottle", "jar"))
+    hub.columns.approve(second, actor="person/lee")
+    hub.columns.apply(second, actor="person/lee")
+    posted(tuesday, PACKED, "A-1,Buffer,B1,9 x 1 L", "A-2,Agar,B1,4 x 1 L")
+    assert ledger_values(hub, LEDGER)["A-1|B1"]["unit"] == "jar"
+    for day, postings in ((MONDAY, 2), (TUESDAY, 1)):
+        found = reproduce(hub, STOCK, "north", day)
+        assert (found.postings, found.differences) == (postings, ())
+    assert lab
+
+
+@pytest.mark.usefixtures("lab")
+def test_migrations_and_decisions_about_them_can_not_be_changed(hub: Hub) -> None:
+    from sqlalchemy import delete, update
+    from sqlalchemy.exc import DBAPIError
+
+    in_force(hub, held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), SPLIT, UNIT)
+    for change in (
+        update(shapes.migration).values(author="person/max"),
+        delete(shapes.migration),
+        update(shapes.migration_decision).values(decided_by="person/max"),
+        delete(shapes.migration_decision),
+    ):
+        with pytest.raises(DBAPIError, match="append-only"), hub.db.write() as tx:
+            tx.execute(change)
+
+
+@pytest.mark.usefixtures("lab")
+def test_what_a_staged_file_records_tells_the_kind_of_its_header(hub: Hub) -> None:
+    more = posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,9,bottle,L1")
+    staged = submission(hub, more).staged
+    assert staged is not None
+    summary, _ = read_staged(hub.processing.staged_path(staged))
+    assert (summary["headers"], summary["migration"]) == (Kind.EXTENDED, None)
+    assert summary["header"] == [*HEADER.split(","), "Lot"]

@@ -1,0 +1,1 @@
+"""Header shapes, what changed between two, and migrations at work."""
