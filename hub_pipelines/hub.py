@@ -18,18 +18,21 @@ from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
-from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.model import Arrival, Outcome, Payload
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
+from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
+from hub_pipelines.retention.service import Holds
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Feed
 
@@ -52,6 +55,8 @@ class Hub:
     columns: ColumnDecisions
     weekly: WeeklyReviews
     snapshots: Snapshots
+    pausing: Pausing
+    holds: Holds
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
@@ -65,7 +70,7 @@ class Hub:
         with path.open("rb") as source:
             stored: Stored = self.archive.put(source)
         name = display_name(path.name)
-        return self.intake.receive(
+        arrival = self.intake.receive(
             Payload(
                 arrival_id=uuid.uuid4().hex,
                 scope=scope,
@@ -78,6 +83,10 @@ class Hub:
                 sender_key=sender_key,
             )
         )
+        if arrival.outcome is Outcome.RECEIVED and self.pausing.covering(scope.campus, scope.feed):
+            with self.db.write() as tx:
+                make_receipts_due(tx, request_ids=[str(arrival.request_id)])
+        return arrival
 
 
 def open_hub(settings: Settings | None = None) -> Hub:
@@ -142,6 +151,8 @@ def open_hub(settings: Settings | None = None) -> Hub:
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
+        pausing=Pausing(db),
+        holds=Holds(db, feeds),
         feeds=feeds,
         campuses=campuses,
     )

@@ -4,14 +4,17 @@ The sensor in defs/ reads, calls this, and hands the answer to Dagster; `hub dra
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.drop_folder import Scan
+from hub_pipelines.intake.model import Outcome
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.pausing.model import pause_of
+from hub_pipelines.pausing.store import standing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 
@@ -25,6 +28,8 @@ class Tick:
 
     scan: Scan
     launches: tuple[Submission, ...]
+    paused: tuple[str, ...] = ()
+    """One sentence for each paused feed of the campus: by whom, since when, why, how much waits."""
 
     @property
     def summary(self) -> str:
@@ -35,6 +40,7 @@ class Tick:
         if self.scan.unfinished:
             parts.append(f"{self.scan.unfinished} not complete yet")
         parts += [f"can't be taken now: {trouble}" for trouble in self.scan.troubles]
+        parts += self.paused
         return "; ".join(parts)
 
 
@@ -54,12 +60,48 @@ def tick(
         return Tick(scan, ())
     after_s = hub.settings.limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s
     launches: list[Submission] = []
+    stopped: dict[str, str] = {}
     try:
-        _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
+        stopped = _paused(hub, campus, scan)
+        _launch(hub, campus, alive, timedelta(seconds=after_s), stopped, launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
-    return Tick(scan, tuple(launches))
+    return Tick(scan, tuple(launches), tuple(stopped.values()))
+
+
+def _paused(hub: Hub, campus: str, scan: Scan) -> dict[str, str]:
+    """The paused feeds of a campus, each with its sentence. Senders of what has just come for them get a receipt."""
+    with hub.db.read() as tx:
+        pauses = standing(tx)
+        if not pauses:
+            return {}
+        waiting = submissions.unsettled_by_scope(tx)
+    found = {feed: pause for feed in hub.feeds if (pause := pause_of(pauses, campus, feed)) is not None}
+    came = [str(one.request_id) for one in scan.arrivals if one.outcome is Outcome.RECEIVED and one.scope.feed in found]
+    if came:
+        with hub.db.write() as tx:
+            submissions.make_receipts_due(tx, request_ids=came)
+    return {feed: f"{feed} waits ({waiting.get((campus, feed), 0)}): {one.sentence}" for feed, one in found.items()}
+
+
+def paused_count(hub: Hub, waiting: Mapping[tuple[str, str], int]) -> int:
+    """Of the unsettled submissions, by campus and feed, those that wait until somebody resumes a feed.
+
+    Feeds that ask the registry wait for the registry's own, as in `submissions.due`.
+    """
+    pauses = hub.pausing.standing()
+    stopped = {scope for scope in waiting if pause_of(pauses, *scope)}
+    first = {
+        campus: min(hub.feeds[feed].priority for one, feed in stopped if one == campus and feed in hub.feeds)
+        for campus, feed in stopped
+        if feed in hub.feeds
+    }
+    for campus, name in waiting:
+        feed = hub.feeds.get(name)
+        if feed is not None and feed.checks_tags and first.get(campus, feed.priority) < feed.priority:
+            stopped.add((campus, name))
+    return sum(waiting[scope] for scope in stopped)
 
 
 def _launch(
@@ -67,11 +109,19 @@ def _launch(
     campus: str,
     alive: Callable[[list[str]], set[str]],
     relaunch_after: timedelta,
+    paused: Collection[str],
     launches: list[Submission],
 ) -> None:
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
-        due = submissions.due(tx, campus, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
+        due = submissions.due(
+            tx,
+            campus,
+            limit=hub.settings.limits.launches_per_tick,
+            relaunch_after=relaunch_after,
+            paused=paused,
+            ask_registry=[name for name, feed in hub.feeds.items() if feed.checks_tags],
+        )
     for one in choose(due, alive):
         with hub.db.write() as tx:
             launched = submissions.mark_launched(tx, one.request_id)
@@ -81,9 +131,13 @@ def _launch(
 
 
 def choose(due: Iterable[Submission], alive: Callable[[list[str]], set[str]]) -> list[Submission]:
-    """Those of the due submissions that have no living run. Asked only for those launched before."""
+    """Those of the due submissions that have no living run. Asked only for those launched for this attempt.
+
+    `launched_at` is cleared when an attempt ends, by failure, decision or `hub locks release`: a run that lives on
+    beyond that has lost its right to write.
+    """
     candidates = list(due)
-    again = [one.request_id for one in candidates if one.launch > 0 and not _lost_its_worker(one)]
+    again = [one.request_id for one in candidates if one.launched_at is not None and not _lost_its_worker(one)]
     living = alive(again) if again else set()
     return [one for one in candidates if one.request_id not in living]
 

@@ -76,6 +76,12 @@ max_attempts = 5
 # while the disk of this folder has less free, nothing is taken; files wait in the drop folders
 keep_free_mb = 200
 
+[retention]
+# after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
+runs_after_days = 180
+# verdicts (staged files) of submissions that have been settled for so long are removed; the archive can make them again
+staged_after_days = 90
+
 [log]
 # what goes to hub.log: debug, info, warning or error
 level = "info"
@@ -142,6 +148,11 @@ class LedgerSettings(_Strict):
     at_latest_s: float = Field(default=180.0, ge=0, le=86_400)
 
 
+class RetentionSettings(_Strict):
+    runs_after_days: int = Field(default=180, ge=1, le=36_500)
+    staged_after_days: int = Field(default=90, ge=1, le=36_500)
+
+
 class DatabaseSettings(_Strict):
     url: str = ""
     dagster_url: str = ""
@@ -153,6 +164,7 @@ class _File(_Strict):
     freshness: dict[str, FreshnessSettings] = {}
     ledgers: LedgerSettings = LedgerSettings()
     limits: Limits = Limits()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
 
@@ -178,6 +190,7 @@ class Settings(_Strict):
     freshness_by_feed: dict[str, FreshnessSettings]
     ledger: LedgerSettings
     limits: Limits
+    retention: RetentionSettings
     log_level: str
     database_url: str
     dagster_database_url: str
@@ -255,6 +268,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         freshness_by_feed=file.freshness,
         ledger=file.ledgers,
         limits=file.limits,
+        retention=file.retention,
         log_level=file.log.level,
         database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",
         dagster_database_url=_psycopg2(environment.get("HUB_DAGSTER_DATABASE_URL") or file.database.dagster_url),

@@ -24,6 +24,8 @@ from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.pausing.model import Pause, pause_of
+from hub_pipelines.pausing.store import standing
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
@@ -428,6 +430,7 @@ def _entry(entry: Entry) -> Moment:
         "recovery:launches_ended": "the reconciler brought it to review: no launch led to work",
         "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
         "submission:requeued": "asked to have its next attempt at once",
+        "lease:released": f"the lease of run {detail.get('run')} (token {detail.get('token')}) was ended by hand",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",
     }
     what = known.get(event.event) or f"{event.event} {json.dumps(detail, ensure_ascii=False, default=str)}"
@@ -455,7 +458,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
             return _leased_now(hub, tx, current)
         case State.RETRYING:
             tries = f"attempt {_attempts(hub, current)} failed"
-            return (
+            return _pause(tx, current) or (
                 f"waiting, because {tries}: {_sentence(current.reason)} The next try is due at "
                 f"{_utc(current.retry_at)}; {_sensor(current)} launches it."
             )
@@ -477,11 +480,10 @@ def _posted_now(current: Submission) -> str:
 
 
 def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
-    if submissions.waits_for_earlier(tx, current):
-        return (
-            f"waiting, because files of {current.envelope.campus} that go first (procurement) are not settled yet. "
-            f"{_sensor(current)} launches it then."
-        )
+    if paused := _pause(tx, current):
+        return paused
+    if held_up := _goes_first(hub, tx, current):
+        return held_up
     if current.launched_at is None:
         return f"waiting for its first run; {_sensor(current)} launches it at its next tick."
     first = timedelta(seconds=hub.settings.limits.relaunch_after_s)
@@ -489,6 +491,38 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
     return (
         f"waiting for Dagster to begin the run that was asked for at {_utc(current.launched_at)}. If no run of it "
         f"lives, {_sensor(current)} launches it again after {_utc(again)}."
+    )
+
+
+def _pause(tx: Transaction, current: Submission) -> str | None:
+    found = pause_of(standing(tx), current.envelope.campus, current.envelope.feed)
+    if found is None:
+        return None
+    told = f"paused by {found.paused_by} since {_utc(found.paused_at)} ({found.scope}): {_sentence(found.reason)}"
+    return f"{told} Nothing is launched until `{_resume(found)}`."
+
+
+def _resume(found: Pause) -> str:
+    campus = f" --campus {found.campus}" if found.campus else ""
+    feed = f" --feed {found.feed}" if found.feed else ""
+    return f"hub resume{campus}{feed}"
+
+
+def _goes_first(hub: Hub, tx: Transaction, current: Submission) -> str | None:
+    """What holds this one up; the same rule as `submissions.due`: a paused feed holds up only who asks the registry."""
+    campus = current.envelope.campus
+    before = submissions.feeds_before(tx, current)
+    pauses = {feed: pause_of(standing(tx), campus, feed) for feed in before}
+    if going := [feed for feed in before if pauses[feed] is None]:
+        told = f"waiting, because files of {campus} that go first ({', '.join(going)}) are not settled yet."
+        return f"{told} {_sensor(current)} launches it then."
+    stopped = next(iter(pauses.values()), None)
+    if stopped is None or not hub.feeds[current.envelope.feed].checks_tags:
+        return None
+    return (
+        f"waiting, because its tags are checked against files of {campus} that go first ({', '.join(before)}) and are "
+        f"paused by {stopped.paused_by} since {_utc(stopped.paused_at)}: {_sentence(stopped.reason)} "
+        f"`{_resume(stopped)}` lets them go on."
     )
 
 

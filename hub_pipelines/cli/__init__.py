@@ -10,13 +10,18 @@ import typer
 
 from hub_pipelines.cli import (
     backfill,
+    doctor,
     evidence,
     intake,
     ledger,
+    locks,
     migration,
+    partitions,
+    pausing,
     recovery,
     report,
     requeue,
+    retention,
     review,
     serve,
     shapes,
@@ -38,9 +43,16 @@ app.command()(requeue.requeue)
 app.command()(report.report)
 app.command()(backfill.backfill)
 app.command()(recovery.reconcile)
+app.command()(doctor.doctor)
+app.command()(pausing.pause)
+app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
 app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")
+app.add_typer(locks.app, name="locks")
+app.add_typer(partitions.app, name="partitions")
+app.add_typer(retention.retention, name="retention")
+app.add_typer(retention.hold, name="hold")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(evidence.audit, name="audit")
 

@@ -139,3 +139,7 @@ def _print_status(document: dict[str, Any]) -> None:
         print(f"to be tried again: {made}; the next one at {retries['next_retry_at']:%H:%M:%S} UTC")
     if retries["launched_in_vain"]:
         print(f"launched more than once without a run that began: {retries['launched_in_vain']}")
+    for one in document["paused"]:
+        scope = f"{one['feed'] or 'all feeds'} of {one['campus'] or 'all campuses'}"
+        print(f"PAUSED: {scope} by {one['paused_by']} since {one['paused_at']:%Y-%m-%d %H:%M} UTC: {one['reason']}")
+        print(f"  {one['waiting']} submissions wait")

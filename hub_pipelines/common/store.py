@@ -38,7 +38,7 @@ from hub_pipelines.common.errors import SettingsError, Transient
 Transaction = Connection
 metadata = MetaData()
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest step in common/schema/versions."""
 _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""

@@ -11,6 +11,7 @@ from hub_pipelines.defs.jobs import audit_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
 from hub_pipelines.defs.reconciliation import reconciliation_asset, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.retention import retention_asset, retention_checks, retention_job, retention_schedule
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
 from hub_pipelines.defs.sources import source, source_name
 from hub_pipelines.defs.weekly import weekly_asset, weekly_job, weekly_schedule
@@ -29,6 +30,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     ledgers = ledgers_job()
     weekly = weekly_asset(settings)
     review = weekly_job(weekly)
+    retention = retention_job()
     return dg.Definitions(
         assets=[
             *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
@@ -37,10 +39,15 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *shared_assets(feeds),
             reconciliation_asset(f"{feed.name}_posted" for feed in feeds),
             weekly,
+            retention_asset(),
         ],
-        asset_checks=[check for feed in feeds for check in feed_checks(feed)] + shared_checks(),
-        jobs=[*jobs, audit, ledgers, review],
-        schedules=[weekly_schedule(review)],
+        asset_checks=[
+            *(check for feed in feeds for check in feed_checks(feed)),
+            *shared_checks(),
+            *retention_checks(),
+        ],
+        jobs=[*jobs, audit, ledgers, review, retention],
+        schedules=[weekly_schedule(review), retention_schedule(retention)],
         sensors=[
             *(drop_folder_sensor(campus, jobs) for campus in [*settings.campuses, RESERVED_CAMPUS]),
             review_queue_sensor(),

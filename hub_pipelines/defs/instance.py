@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, LEDGERS_JOB, ledger_name_of, range_tags
 from hub_pipelines.defs.sensors import register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
-from hub_pipelines.launching import tick
+from hub_pipelines.launching import paused_count, tick
 from hub_pipelines.publishing import touched
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
@@ -38,7 +38,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     config: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    config["storage"] = _storage(settings)
+    config["storage"] = storage_of(settings)
     config["local_artifact_storage"]["config"]["base_dir"] = str(home / "artifacts")
     config["compute_logs"]["config"]["base_dir"] = str(home / "compute_logs")
     text = "# Made from the project's dagster.yaml at each start; change that one.\n" + yaml.safe_dump(config)
@@ -47,7 +47,8 @@ def prepare_dagster_home(settings: Settings) -> Path:
     return home
 
 
-def _storage(settings: Settings) -> dict[str, Any]:
+def storage_of(settings: Settings) -> dict[str, Any]:
+    """The storage section of dagster.yaml."""
     if settings.dagster_database_url:
         return {"postgres": {"postgres_url": settings.dagster_database_url}}
     return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}
@@ -76,6 +77,15 @@ class Runner:
         heartbeat = self.instance.get_daemon_heartbeats().get("SENSOR")
         return heartbeat is not None and time.time() - heartbeat.timestamp < _DAEMON_FRESH_S
 
+    def run_statuses(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """How Dagster sees these runs; those that it does not know are left out."""
+        return {run.run_id: run.status.value for run in self.instance.get_runs(dg.RunsFilter(run_ids=list(run_ids)))}
+
+    def is_living(self, run_id: str) -> bool:
+        """Queued or at work, as Dagster sees it."""
+        run = self.instance.get_run_by_id(run_id)
+        return run is not None and not run.is_finished
+
     def job(self, name: str) -> dg.JobDefinition:
         job: dg.JobDefinition = self._repository.get_job(name)
         return job
@@ -92,12 +102,15 @@ class Runner:
         )
 
     def settle(self, request_id: str, *, timeout_s: float) -> Submission:
-        """Work on one submission until it is settled; leave it to a live daemon and wait when there is one."""
+        """Work on one submission until it is settled; leave it to a live daemon and wait when there is one.
+
+        One whose feed is paused is returned as it is.
+        """
         deadline = time.monotonic() + timeout_s
         elsewhere = self.daemon_is_alive()
         while True:
             current = self._get(request_id)
-            if current.state not in UNSETTLED or time.monotonic() > deadline:
+            if current.state not in UNSETTLED or time.monotonic() > deadline or self._is_paused(current):
                 return current
             if elsewhere or not self._run_if_due(current):
                 time.sleep(_POLL_S)
@@ -108,6 +121,11 @@ class Runner:
             return False
         unsettled = (one for one in map(self._get, request_ids) if one.state in UNSETTLED)
         return any(self._run_if_due(one) for one in unsettled)
+
+    def _is_paused(self, current: Submission) -> bool:
+        """Waits and is not launched; one at work goes on to its end."""
+        envelope = current.envelope
+        return current.state is not State.LEASED and bool(self.hub.pausing.covering(envelope.campus, envelope.feed))
 
     def _run_if_due(self, current: Submission) -> bool:
         now = self.hub.intake.now()
@@ -144,14 +162,17 @@ class Runner:
             first = end + timedelta(days=1)
 
     def drain(self, *, timeout_s: float, progress: Callable[[str], None]) -> bool:
-        """Take and process all that waits, retries and dead leases included; False when time ran out."""
+        """Take and process all that waits, retries and dead leases included; False when time ran out.
+
+        What is paused is left waiting, and told.
+        """
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             launched = 0
             for campus in self.hub.drop_folder.scopes():
                 launched += self._drain_once(campus, progress)
             if not launched:
-                if self._nothing_waits():
+                if self._nothing_waits(progress):
                     self.hub.receipts.write_due()
                     return self.fold(progress)
                 time.sleep(_POLL_S)
@@ -180,11 +201,17 @@ class Runner:
         self.hub.receipts.write_due(campus)
         return len(found.launches)
 
-    def _nothing_waits(self) -> bool:
+    def _nothing_waits(self, progress: Callable[[str], None]) -> bool:
         with self.hub.db.read() as tx:
-            if submissions.unsettled_count(tx):
-                return False
-        return not any(self.hub.drop_folder.waiting(campus) for campus in self.hub.drop_folder.scopes())
+            waiting = submissions.unsettled_by_scope(tx)
+        stopped = paused_count(self.hub, waiting)
+        if sum(waiting.values()) > stopped:
+            return False
+        if any(self.hub.drop_folder.waiting(campus) for campus in self.hub.drop_folder.scopes()):
+            return False
+        if stopped:
+            progress(f"{stopped} submissions wait because of a pause; `hub status` shows it")
+        return True
 
     def _get(self, request_id: str) -> Submission:
         with self.hub.db.read() as tx:

@@ -63,6 +63,10 @@ class KeyRing:
                 "Ask the hub's operator to find out who changed it.",
             ) from error
 
+    def current_key_id(self) -> str:
+        """Of the key that signs. Raises SettingsError when it can't be read."""
+        return _key_id(self._load_private().public_key())
+
     def _signing_key(self) -> "Ed25519PrivateKey":
         if self._private is None:
             self._private = self._load_private()

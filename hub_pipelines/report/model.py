@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Outcome = Literal["posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"]
+Outcome = Literal[
+    "received", "posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"
+]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,11 @@ from hub_pipelines.submission.model import State, Submission
 def shown(current: Submission) -> Shown:
     if current.state is State.POSTED:
         return "posted" if current.counts.posted or current.counts.unchanged else "nothing_posted"
-    told: dict[State, Shown] = {State.IN_REVIEW: "in_review", State.DISMISSED: "dismissed"}
+    told: dict[State, Shown] = {
+        State.RECEIVED: "received",
+        State.IN_REVIEW: "in_review",
+        State.DISMISSED: "dismissed",
+    }
     return told.get(current.state, "waiting")
 
 

@@ -26,6 +26,7 @@ Tone = Literal["good", "attention", "bad", "neutral"]
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 _ATTENTION_SHOWN = 100
 _ENDED: dict[str, str] = {
+    "received": "Received",
     "posted": "Taken",
     "partly": "Taken in part",
     "nothing_posted": "Not taken",
@@ -136,6 +137,8 @@ def headline(receipt: Told) -> str:
     """The one sentence that says what happened."""
     reason = _without_full_stop(receipt.headline_reason)
     match receipt.outcome:
+        case "received":
+            return _because("Received, and not worked on yet", reason)
         case "posted":
             return _rows_sentence(receipt.counts, None)
         case "nothing_posted":
@@ -196,7 +199,7 @@ def _tone(receipt: Told) -> Tone:
             return "bad"
         case "in_review" | "conflict":
             return "attention"
-        case "duplicate" | "waiting" | "dismissed":
+        case "received" | "duplicate" | "waiting" | "dismissed":
             return "neutral"
 
 
@@ -251,6 +254,8 @@ def _usual_step(receipt: Receipt) -> str:
             return "Correct your file, save it, and drop it into the same folder again."
         case "in_review":
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
+        case "received":
+            return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
         case "waiting":
             return "Nothing for now. The file is safe, and the hub will try again by itself."
         case "duplicate":

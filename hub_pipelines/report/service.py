@@ -24,6 +24,8 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.pausing.model import pause_of
+from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.model import ChangedRow, ColumnLine, CorrectedCell, Correction, Counts, Line, Receipt
@@ -119,7 +121,7 @@ class Receipts:
             campus=envelope.campus,
             feed=envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=outcomes.headline_reason(current),
+            headline_reason=_pause(tx, current) or outcomes.headline_reason(current),
             next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
             request_id=current.request_id,
             received_at=envelope.received_at,
@@ -218,6 +220,13 @@ def _written(step: Callable[[], Path]) -> Path | None:
     except (OSError, HubError):
         _log.exception("A receipt could not be written; it stays due.")
         return None
+
+
+def _pause(tx: Transaction, current: Submission) -> str | None:
+    if current.state is not State.RECEIVED:
+        return None
+    paused = pause_of(standing(tx), current.envelope.campus, current.envelope.feed)
+    return f"work on {paused.scope} is paused since {paused.paused_at:%Y-%m-%d %H:%M} UTC" if paused else None
 
 
 _REGISTRY_GREW = (

@@ -1,23 +1,27 @@
 """Where submissions and rows are, for `hub status`."""
 
 from collections import defaultdict
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.drop_folder import DropFolder
+from hub_pipelines.pausing.store import standing
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import COUNT_NAMES
 
 
 def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
-    """`submissions` by state, `rows` in all, `rows_by` campus and feed, what waits in folders and for people."""
+    """`submissions` by state, `rows` in all, `rows_by` campus and feed, what waits for whom, what is paused."""
     with db.read() as tx:
         states = submissions.count_by_state(tx)
         lines = submissions.rows_by_scope(tx)
         review = reviews.open_by_cause(tx)
         lately = reviews.opened_lately(tx, within=timedelta(hours=1))
+        pauses = standing(tx)
+        waiting = submissions.unsettled_by_scope(tx) if pauses else {}
     total: dict[str, int] = dict.fromkeys(COUNT_NAMES, 0)
     by: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNT_NAMES, 0))
     for campus, feed, _day, counts in lines:
@@ -31,4 +35,8 @@ def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
         "files_waiting": sum(drop_folder.waiting(campus) for campus in drop_folder.scopes()),
         "review_open": sum(review.values()),
         "review_opened_last_hour": lately,
+        "paused": [
+            {**asdict(one), "waiting": sum(count for scope, count in waiting.items() if one.covers(*scope))}
+            for one in pauses
+        ],
     }

@@ -4,7 +4,7 @@ A change of state is a conditional UPDATE that names the state it leaves and, fo
 fencing token it holds: a paused worker's write changes no row and raises `LeaseLost`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -86,6 +86,7 @@ submission = Table(
     Column("receipt_due", Boolean, nullable=False, default=False),
     Column("partition_live", Boolean, nullable=False, default=False),
     Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
+    Column("partition_since", UtcDateTime),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -110,7 +111,7 @@ Index(
 Index(
     "submission_live",
     submission.c.feed,
-    submission.c.settled_at,
+    submission.c.partition_since,
     postgresql_where=submission.c.partition_live,
     sqlite_where=submission.c.partition_live,
 )
@@ -276,6 +277,13 @@ def unsettled_count(tx: Transaction, campus: str | None = None) -> int:
     return tx.execute(query).scalar_one()
 
 
+def unsettled_by_scope(tx: Transaction) -> dict[tuple[str, str], int]:
+    """How many wait or are at work, by campus and feed."""
+    s = submission.c
+    query = select(s.campus, s.feed, func.count()).where(s.state.in_(UNSETTLED)).group_by(s.campus, s.feed)
+    return {(campus, feed): count for campus, feed, count in tx.execute(query)}
+
+
 def everything(tx: Transaction) -> Iterator[Submission]:
     """Every submission ever, streamed in order of arrival."""
     query = select(submission).order_by(submission.c.received_at, submission.c.request_id)
@@ -328,14 +336,16 @@ def sources_like(tx: Transaction, stem: str, *, limit: int) -> list[str]:
     return list(names.values())[:limit]
 
 
-def waits_for_earlier(tx: Transaction, current: Submission) -> bool:
-    """Unsettled submissions of a higher priority hold this one up."""
+def feeds_before(tx: Transaction, current: Submission) -> list[str]:
+    """Feeds whose unsettled submissions of a higher priority hold this one up (but see `due` about paused ones)."""
     s = submission.c
     own = select(s.priority).where(s.request_id == current.request_id).scalar_subquery()
-    query = select(s.request_id).where(
-        s.campus == current.envelope.campus, s.state.in_([str(state) for state in UNSETTLED]), s.priority < own
+    query = (
+        select(s.feed)
+        .distinct()
+        .where(s.campus == current.envelope.campus, s.state.in_([str(state) for state in UNSETTLED]), s.priority < own)
     )
-    return tx.execute(query.limit(1)).first() is not None
+    return sorted(tx.execute(query).scalars())
 
 
 # ---- arriving
@@ -397,17 +407,28 @@ def _runnable(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) -> list[Submission]:
+def due(
+    tx: Transaction,
+    campus: str,
+    *,
+    limit: int,
+    relaunch_after: timedelta,
+    paused: Collection[str] = (),
+    ask_registry: Collection[str] = (),
+) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
 
     A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
-    before it is asked.
+    before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
+    `ask_registry`.
     """
     now = database_now(tx)
     s = submission.c
-    first = tx.execute(select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))).scalar()
+    waiting = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))
+    first = tx.execute(waiting.where(s.feed.not_in(paused))).scalar()
+    held_up = ask_registry if first != tx.execute(waiting).scalar() else ()
     not_launched = or_(
         s.launched_at.is_(None),
         _launched_in_vain(now, relaunch_after),
@@ -417,6 +438,7 @@ def due(tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta) 
     query = (
         select(submission)
         .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
+        .where(s.feed.not_in([*paused, *held_up]))
         .order_by(s.received_at, s.request_id)
         .limit(limit)
     )
@@ -435,21 +457,23 @@ def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement
 
 def mark_launched(tx: Transaction, request_id: str) -> Submission:
     """Count a launch; the returned submission's `run_key` is the one to launch with."""
+    now = database_now(tx)
     tx.execute(
         update(submission)
         .where(submission.c.request_id == request_id)
         .values(
             launch=submission.c.launch + 1,
             launches_in_vain=submission.c.launches_in_vain + 1,
-            launched_at=database_now(tx),
+            launched_at=now,
             partition_live=True,
+            partition_since=now,
         )
     )
     return get(tx, request_id)
 
 
 def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> list[str]:
-    """Settled submissions, oldest first, whose partitions exceed the `keep` newest live ones."""
+    """Settled submissions whose partitions exceed `keep`: those that were launched or revived longest ago."""
     s = submission.c
     live = tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
     if live <= keep:
@@ -457,7 +481,7 @@ def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> 
     query = (
         select(s.request_id)
         .where(s.feed == feed, s.partition_live, s.state.not_in(UNSETTLED))
-        .order_by(s.settled_at)
+        .order_by(s.partition_since)
         .limit(min(limit, live - keep))
     )
     return list(tx.execute(query).scalars())
@@ -628,6 +652,29 @@ def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timed
     return retry_at
 
 
+def release(tx: Transaction, lease: Lease, failure: Failure) -> None:
+    """End a lease from outside: its token is outdated, and the next run may take the submission now.
+
+    Raises LeaseLost when it is not the newest lease any more.
+    """
+    now = database_now(tx)
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.RETRYING,
+            "token": lease.token + 1,
+            "retry_at": now,
+            "reason": failure.reason,
+            "fix": failure.fix,
+            "lease_owner": None,
+            "lease_until": None,
+            "launched_at": None,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "released", failure)
+
+
 def settle_in_review(tx: Transaction, lease: Lease, cause: Cause, failure: Failure) -> None:
     now = database_now(tx)
     _fenced(tx, lease, _in_review(cause, failure, now))
@@ -755,6 +802,20 @@ def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[str
     if campus is not None:
         query = query.where(submission.c.campus == campus)
     return list(tx.execute(query.order_by(submission.c.settled_at).limit(limit)).scalars())
+
+
+def make_receipts_due(
+    tx: Transaction, *, campus: str | None = None, feed: str | None = None, request_ids: Sequence[str] | None = None
+) -> None:
+    """Have it told once more to the senders of what is received and not begun."""
+    statement = update(submission).where(submission.c.state == State.RECEIVED)
+    if campus is not None:
+        statement = statement.where(submission.c.campus == campus)
+    if feed is not None:
+        statement = statement.where(submission.c.feed == feed)
+    if request_ids is not None:
+        statement = statement.where(submission.c.request_id.in_(request_ids))
+    tx.execute(statement.values(receipt_due=True))
 
 
 def mark_receipted(tx: Transaction, current: Submission) -> None:

@@ -68,7 +68,7 @@ def test_a_page_lists_the_newest_first_with_relative_links_that_lead_somewhere(h
 def test_a_receipt_that_is_not_written_yet_is_no_link(hub: Hub) -> None:
     send_assets(hub, "lab.csv", asset("NC-0001"))
     (line,) = lines_of(hub)
-    assert (line.outcome, line.page, line.needs_attention) == ("waiting", None, False)
+    assert (line.outcome, line.page, line.needs_attention) == ("received", None, False)
 
 
 def test_what_was_not_taken_and_what_a_person_must_decide_is_on_top(hub: Hub) -> None:

@@ -28,6 +28,7 @@ from hub_pipelines.settings import (
     LedgerSettings,
     Limits,
     LogSettings,
+    RetentionSettings,
     load,
 )
 from hub_pipelines.submission.model import State, may_move
@@ -126,7 +127,16 @@ def settings_in_the_file() -> set[str]:
 
 
 def test_every_setting_is_in_the_readme() -> None:
-    models = (CampusSettings, FeedSettings, FreshnessSettings, LedgerSettings, Limits, LogSettings, DatabaseSettings)
+    models = (
+        CampusSettings,
+        FeedSettings,
+        FreshnessSettings,
+        LedgerSettings,
+        Limits,
+        LogSettings,
+        RetentionSettings,
+        DatabaseSettings,
+    )
 
     assert missing({name for model in models for name in model.model_fields} | settings_in_the_file()) == []
 
@@ -135,7 +145,12 @@ def test_every_setting_is_in_the_readme() -> None:
     ("table", "name", "default"),
     [
         (table, name, field.default)
-        for table, model in (("limits", Limits), ("ledgers", LedgerSettings), ("log", LogSettings))
+        for table, model in (
+            ("limits", Limits),
+            ("ledgers", LedgerSettings),
+            ("log", LogSettings),
+            ("retention", RetentionSettings),
+        )
         for name, field in model.model_fields.items()
     ],
 )

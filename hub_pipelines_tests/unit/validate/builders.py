@@ -120,6 +120,7 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "pi_email": "ada@uni.edu",
         "idc_rate": "53.5%",
         "status": "active",
+        "final_report_on": "2029-03-31",
     },
     "grants.expenditure": {
         "transaction_id": "T-1",

@@ -28,6 +28,9 @@ class AwardRow(types.Contract):
     pi_email: types.OptionalEmail = Field(default=None, description="The principal investigator's e-mail address")
     idc_rate: money.Percent = Field(default=None, description="Rate of indirect cost, such as 53.5%")
     status: types.OptionalText = Field(default=None, description="What state it is in, in the office's own words")
+    final_report_on: times.OptionalDate = Field(
+        default=None, description="The day its final financial report was submitted, as YYYY-MM-DD"
+    )
 
 
 AWARD_SPELLINGS = {
@@ -64,6 +67,10 @@ AWARD_SPELLINGS = {
     "pi_email": ("principal investigator email", "investigator email", "pi e-mail", "piemail"),
     "idc_rate": ("indirect cost rate", "indirect rate", "f a rate", "f&a rate", "fa rate", "idc", "overhead rate"),
     "status": ("award status", "project status"),
+    "final_report_on": (
+        "final report", "final report date", "final financial report", "final financial report date", "final ffr",
+        "final ffr date", "final ffr submitted", "final sf-425", "final sf-425 date",
+    ),
 }  # fmt: skip
 
 

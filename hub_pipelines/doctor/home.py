@@ -1,0 +1,120 @@
+"""Checks of the home and its disk: who may read and write what, room, drop folders, keys."""
+
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hub_pipelines.doctor.model import Severity
+from hub_pipelines.health import Shares, conditions, no_room
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.settings import Settings
+from hub_pipelines.submission.model import Envelope
+
+Found = Iterator[tuple[Severity, str, str]]
+_NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "ceph", "glusterfs", "fuse.glusterfs", "lustre")
+
+
+def permissions(settings: Settings) -> Found:
+    """What others must not read or write, and what this user must."""
+    home = settings.home
+    for folder in (home, settings.archive, settings.staged, settings.receipts, settings.dagster_home):
+        if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            yield "error", f"{folder} can't be read and written by this user.", f"chown -R $USER {folder}"
+        if folder.exists() and _mode(folder) & stat.S_IWOTH:
+            yield "error", f"Every user of this machine may write in {folder}.", f"chmod o-w {folder}"
+    private = settings.keys / "signing.pem"
+    if private.exists() and _mode(private) & 0o077:
+        yield (
+            "error",
+            f"The signing key {private} may be read by others (mode {_mode(private):o}).",
+            f"chmod 600 {private}",
+        )
+    for page in (home / "hub.toml", settings.dagster_home / "dagster.yaml"):
+        if page.exists() and _mode(page) & 0o044 and _holds_a_password(page):
+            yield "error", f"{page} holds a database password and may be read by others.", f"chmod 600 {page}"
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _holds_a_password(page: Path) -> bool:
+    for line in page.read_text(encoding="utf-8", errors="replace").splitlines():
+        address = line.partition("://")[2].partition("@")
+        if "postgres" in line and address[1] and ":" in address[0] and not line.lstrip().startswith("#"):
+            return True
+    return False
+
+
+def disk(settings: Settings) -> Found:
+    keep = settings.limits.keep_free_mb
+    if told := no_room(settings.home, keep):
+        yield "error", f"{told[0].upper()}{told[1:]}.", f"df -h {settings.home}"
+    elif no_room(settings.home, 2 * keep):
+        yield "warning", f"The disk of {settings.home} has less than {2 * keep} MB free.", f"df -h {settings.home}"
+
+
+def drop_folders(settings: Settings) -> Found:
+    """Shares that are gone or can't be written, and folders that belong to no campus and feed."""
+    for about, told in conditions(settings, Shares()).items():
+        if about != str(settings.home):
+            yield "error", f"{told[0].upper()}{told[1:]}.", f"ls -ld {about}"
+    for folder in _orphans(settings):
+        shown = folder.relative_to(settings.drop.parent)
+        told = f"{shown} belongs to no campus and feed of hub.toml; what is dropped there goes to review."
+        yield "warning", told, f"rmdir {folder}" if not any(folder.iterdir()) else f"ls -la {folder}"
+
+
+def _orphans(settings: Settings) -> Iterator[Path]:
+    for campus in _folders(settings.drop):
+        if campus.name not in settings.campuses:
+            yield campus
+        else:
+            yield from (feed for feed in _folders(campus) if feed.name not in settings.feeds)
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(one for one in parent.iterdir() if one.is_dir() and not one.name.startswith("."))
+    except OSError:  # told by conditions()
+        return []
+
+
+def keys(settings: Settings) -> Found:
+    """The signing key is there, its public half too, and what it signs verifies."""
+    private = settings.keys / "signing.pem"
+    restore = f"cp <backup>/keys/signing.pem {private} && chmod 600 {private}"
+    if not private.exists():
+        told = f"The signing key {private} is missing; at its next start the hub would make a new one."
+        yield "error", f"{told} Restore it from a backup before.", restore
+        return
+    ring = KeyRing(settings.keys)
+    public = settings.keys / "public" / f"{ring.current_key_id()}.pem"
+    if not public.exists():
+        told = f"The public half of the signing key is missing ({public}): nobody can verify what is signed."
+        yield "error", told, f"openssl pkey -in {private} -pubout -out {public}"
+        return
+    ring.verify(ring.sign(_probe()))
+
+
+def _probe() -> Envelope:
+    return Envelope("probe", "hub", "unassigned", "upload", "doctor", "probe", "0" * 64, 0, datetime.now(UTC))
+
+
+def file_system_of(path: Path, mounts: str) -> str:
+    """The kind of file system that a path is on, by the lines of /proc/mounts; empty when it can't be told."""
+    best, kind = "", ""
+    resolved = str(path.resolve())
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        point = fields[1].replace("\\040", " ")
+        inside = resolved == point or resolved.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def is_network(kind: str) -> bool:
+    return kind.startswith(_NETWORK)

@@ -1,0 +1,182 @@
+"""Removing what can be made again: staged files of settled submissions, and what crashes have left half-written.
+
+Every removal is announced in the audit chain before it is done. What is chosen is looked at once more inside the
+writing transaction in which it is removed and which keeps holds still: a hold that is placed meanwhile waits until that
+small batch is done, and wins over all that would have come after it (decisions/0034).
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.scope import RESERVED_CAMPUS
+from hub_pipelines.common.store import Transaction, database_now
+from hub_pipelines.hub import Hub
+from hub_pipelines.retention import store as retention
+from hub_pipelines.retention.model import Pruned
+
+T = TypeVar("T")
+PER_BATCH = 25
+LEFTOVER_AFTER_S = 86_400
+_PAGE = 200
+
+
+def prune_files(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> list[Pruned]:
+    """Staged files and leftovers. `deadline` is a moment of time.monotonic()."""
+    return [
+        prune_staged(hub, actor=actor, dry_run=dry_run, deadline=deadline),
+        prune_leftovers(hub, actor=actor, dry_run=dry_run),
+    ]
+
+
+def announce(hub: Hub, actor: str, what: str, removals: list[dict[str, object]]) -> None:
+    """Say in the audit chain what is about to go; a crash after it leaves an entry too many, never one too few."""
+    with hub.db.write() as tx:
+        _audit(tx, actor, "retention:pruning", what, {"items": removals})
+
+
+def held_back(tx: Transaction, actor: str, what: str, kept: dict[str, str]) -> None:
+    """Say that some of what was announced stays after all; in the transaction that removes the rest."""
+    if kept:
+        _audit(tx, actor, "retention:held_back", what, {"kept": kept})
+
+
+def _audit(tx: Transaction, actor: str, event: str, what: str, detail: dict[str, object]) -> None:
+    audit.append(tx, Event(RESERVED_CAMPUS, actor, event, what, None, detail))
+
+
+def cutoff(hub: Hub, days: int) -> datetime:
+    """So many days ago by the database's clock."""
+    with hub.db.read() as tx:
+        return database_now(tx) - timedelta(days=days)
+
+
+# ---- staged files
+
+
+def prune_staged(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
+    """Verdicts of submissions that are settled for long; a run that needs one again makes it from the archive."""
+    found = Pruned("staged files")
+    before = cutoff(hub, hub.settings.retention.staged_after_days)
+    after = ""
+    seen: set[str] = set()
+    while True:
+        with hub.db.read() as tx:
+            page = retention.old_staged(tx, before, after=after, limit=_PAGE)
+        if not page:
+            return found
+        after = page[-1][0]
+        digests = [digest for digest in dict.fromkeys(digest for _, digest in page) if digest not in seen]
+        seen.update(digests)
+        there = [digest for digest in digests if _is_old(hub.processing.staged_path(digest), before)]
+        for batch in batches(there):
+            if time.monotonic() > deadline:
+                found.is_complete = False
+                return found
+            _prune_batch(hub, batch, before, found, actor, dry_run=dry_run)
+
+
+def _prune_batch(hub: Hub, digests: list[str], before: datetime, found: Pruned, actor: str, *, dry_run: bool) -> None:
+    with hub.db.read() as tx:
+        kept = _kept(hub, tx, digests, before)
+    going = [digest for digest in digests if digest not in kept]
+    for digest, why in kept.items():
+        found.kept.add(why, digest)
+    if dry_run:
+        found.removed += len(going)
+        found.freed_bytes += sum(_size(hub.processing.staged_path(digest)) for digest in going)
+        return
+    if not going:
+        return
+    announce(hub, actor, "staged files", [{"staged": digest} for digest in going])
+    with hub.db.write() as tx:
+        retention.keep_holds_still(tx)
+        stays = _kept(hub, tx, going, before)
+        for digest in going:
+            if digest in stays:
+                found.kept.add(stays[digest], digest)
+            else:
+                _remove(hub.processing.staged_path(digest), found)
+        held_back(tx, actor, "staged files", stays)
+
+
+def _kept(hub: Hub, tx: Transaction, digests: list[str], before: datetime) -> dict[str, str]:
+    """Those that stay, each with the reason."""
+    kept = dict.fromkeys(retention.needed_staged(tx, digests, before), "another submission needs it")
+    used_by = retention.submissions_of_staged(tx, digests)
+    held = retention.covered(tx, [one for ids in used_by.values() for one in ids], hub.holds.feeds_of)
+    for digest, request_ids in used_by.items():
+        if hold := next((held[one] for one in request_ids if one in held), None):
+            kept[digest] = f"legal hold {hold}"
+    return kept
+
+
+# ---- leftovers of crashes
+
+
+def prune_leftovers(hub: Hub, *, actor: str, dry_run: bool) -> Pruned:
+    """Half-written copies that no process works on any more. Nobody can tell whose they are: any hold keeps them."""
+    found = Pruned("leftovers of crashes")
+    oldest = time.time() - LEFTOVER_AFTER_S
+    patterns = ((hub.settings.staged, ".staging-*"), (hub.settings.archive / "incoming", "*"))
+    paths = [path for folder, pattern in patterns for path in folder.glob(pattern) if _changed_at(path) < oldest]
+    with hub.db.read() as tx:
+        holds = retention.holds(tx)
+    for batch in batches(paths):
+        if holds:
+            for path in batch:
+                found.kept.add("a legal hold stands", path.name)
+        elif dry_run:
+            found.removed += len(batch)
+            found.freed_bytes += sum(map(_size, batch))
+        else:
+            announce(hub, actor, "leftovers of crashes", [{"file": path.name} for path in batch])
+            with hub.db.write() as tx:
+                retention.keep_holds_still(tx)
+                holds = retention.holds(tx)
+                if holds:
+                    held_back(tx, actor, "leftovers of crashes", {path.name: holds[0].hold_id for path in batch})
+                for path in batch:
+                    if holds:
+                        found.kept.add("a legal hold stands", path.name)
+                    else:
+                        _remove(path, found)
+    return found
+
+
+# ---- files
+
+
+def batches(items: Sequence[T]) -> list[list[T]]:
+    """Small enough that each is removed in one short transaction."""
+    return [list(items[start : start + PER_BATCH]) for start in range(0, len(items), PER_BATCH)]
+
+
+def _is_old(path: Path, before: datetime) -> bool:
+    """There, and not staged again since: equal verdicts of another file would have given it a new time."""
+    return 0 < _changed_at(path) < before.timestamp()
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _remove(path: Path, found: Pruned) -> None:
+    size = _size(path)
+    path.unlink(missing_ok=True)
+    found.removed += 1
+    found.freed_bytes += size

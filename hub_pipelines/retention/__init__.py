@@ -1,0 +1,1 @@
+"""How long what is kept, what a legal hold covers, and removing what can be made again."""

@@ -1,0 +1,1 @@
+"""Which submissions have a partition in Dagster."""

@@ -1,0 +1,166 @@
+"""What an operator types and sees: pauses, locks, partitions, holds and retention.
+
+Commands run in this process, through the entry point: a process for each would take a minute.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from hub_pipelines.cli import main
+from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.jobs import submission_job
+from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.sensors import drop_folder_sensor
+from hub_pipelines.hub import KNOWN_FEEDS, open_hub
+from hub_pipelines.settings import load
+from hub_pipelines.submission.model import State
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
+from hub_pipelines_tests.defs.test_runs import all_of, launch
+from hub_pipelines_tests.support import lease
+
+Typed = Callable[..., str]
+
+
+@pytest.fixture
+def hub(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Type a command; what it prints on standard output."""
+    assert home.is_dir()
+
+    def typed(*arguments: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        assert end.value.code == code, err
+        return out
+
+    return typed
+
+
+@pytest.fixture
+def answer(hub: Typed) -> Callable[..., Any]:
+    """Type a command with --json; its document."""
+
+    def typed(*arguments: str, code: int = 0) -> Any:
+        return json.loads(hub(*arguments, "--json", code=code))
+
+    return typed
+
+
+Answer = Callable[..., Any]
+
+
+def tick_of_the_sensor(runner: Runner, campus: str) -> dg.SensorResult | dg.SkipReason:
+    sensor = drop_folder_sensor(campus, [submission_job(FEEDS["procurement"])])
+    with dg.build_sensor_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
+        found: dg.SensorResult | dg.SkipReason = sensor(context)
+    return found
+
+
+def test_the_sensor_tells_why_it_launches_nothing_while_paused(runner: Runner) -> None:
+    runner.hub.pausing.pause("west", actor="person/ann", reason="scanner is replaced")
+    drop_sample(runner.hub, "west/procurement/registry-west.csv")
+    skipped = tick_of_the_sensor(runner, "west")
+    assert isinstance(skipped, dg.SkipReason)
+    assert "1 taken, 0 to launch" in str(skipped.skip_message)
+    assert "procurement waits (1): all feeds of west paused by person/ann since" in str(skipped.skip_message)
+    (one,) = all_of(runner.hub)
+    receipt = json.loads(runner.hub.receipts.path_of(one).with_suffix(".json").read_text(encoding="utf-8"))
+    assert receipt["outcome"] == "received"
+    runner.hub.pausing.resume("west", actor="person/ann")
+    launched = tick_of_the_sensor(runner, "west")
+    assert isinstance(launched, dg.SensorResult)
+    assert [request.partition_key for request in launched.run_requests or []] == [one.request_id]
+
+
+def test_drain_and_waiting_submits_end_while_a_feed_is_paused(runner: Runner) -> None:
+    runner.hub.pausing.pause(feed="procurement", actor="person/ann", reason="list is wrong")
+    drop_sample(runner.hub, "west/procurement/registry-west.csv")
+    drop_sample(runner.hub, "west/inventory/teaching-lab.csv")
+    told: list[str] = []
+    assert runner.drain(timeout_s=60, progress=told.append)
+    # the inventory's tags are checked against the paused list
+    assert told == ["2 submissions wait because of a pause; `hub status` shows it"]
+    registry = next(one for one in all_of(runner.hub) if one.envelope.feed == "procurement")
+    assert runner.settle(registry.request_id, timeout_s=60).state is State.RECEIVED
+
+
+def test_the_commands_of_pauses_and_locks(hub: Typed, answer: Answer) -> None:
+    sent = str(SAMPLES / "west/procurement/registry-west.csv")
+    paused = answer("pause", "--campus", "west", "--reason", "scanner", "--by", "ann")
+    assert (paused["campus"], paused["paused_by"]) == ("west", "person/ann")
+    waiting = answer("submit", sent, "--campus", "west", "--feed", "procurement", "--wait")
+    assert waiting["state"] == "received"
+    assert "Received, and not worked on yet" in Path(waiting["receipt"]).read_text(encoding="utf-8")
+    assert "PAUSED: all feeds of west by person/ann since" in hub("status")
+    assert "paused by person/ann" in answer("pause", "--campus", "west", "--reason", "x", code=1)["error"]
+    assert "no campus 'wset'" in answer("pause", "--campus", "wset", "--reason", "x", code=1)["error"]
+    assert answer("resume", "--campus", "west", "--by", "ann") == {"ok": True, "still_paused": []}
+    opened = open_hub(load(KNOWN_FEEDS))
+    lease(opened, waiting["request_id"], "run-a")
+    (held,) = answer("locks", "list", "--campus", "west")["held"]
+    assert (held["run_id"], held["run_status"], held["past_due_s"]) == ("run-a", None, 0.0)
+    released = answer("locks", "release", waiting["request_id"], "--by", "ann")  # Dagster knows no such run
+    assert (released["run_id"], released["state"]) == ("run-a", "retrying")
+    assert "nobody holds it" in answer("locks", "release", waiting["request_id"], code=1)["error"]
+    assert "No submission is held by a run." in hub("locks", "list")
+
+
+def test_a_lease_whose_run_dagster_counts_among_the_living_needs_force(
+    runner: Runner, hub: Typed, answer: Answer
+) -> None:
+    drop_sample(runner.hub, "west/procurement/registry-west.csv")
+    runner.hub.drop_folder.take("west", budget_s=10)
+    (one,) = all_of(runner.hub)
+    run = runner.instance.create_run_for_job(runner.job("procurement_job"), status=dg.DagsterRunStatus.STARTED)
+    lease(runner.hub, one.request_id, run.run_id)
+    refused = answer("locks", "release", one.request_id, code=1)
+    assert "--force" in refused["error"]
+    assert f"run {run.run_id}: STARTED" in hub("locks", "list")
+    assert answer("locks", "release", one.request_id, "--force")["ok"] is True
+
+
+def test_the_commands_of_holds_retention_and_partitions(hub: Typed, answer: Answer) -> None:
+    sample = str(SAMPLES / "south/grants/awards-2026.xlsx")
+    sent = answer("submit", sample, "--campus", "south", "--feed", "grants", "--wait")
+    awards = json.loads(hub("ledger", "export", "--type", "grants.award", "--campus", "south", "--format", "json"))
+    hold = answer("hold", "add", "--award", awards[0]["award_id"].lower(), "--reason", "audit 7", "--by", "ann")
+    assert (hold["subject"], hold["submissions"]) == (awards[0]["award_id"], 1)
+    assert "Name one thing" in answer("hold", "add", "--reason", "x", code=1)["error"]
+    assert "needs --from and --to" in answer("hold", "add", "--campus", "south", "--reason", "x", code=1)["error"]
+    (line,) = [
+        one
+        for one in answer("retention", "status", "--campus", "south", "--feed", "grants")["ledgers"]
+        if one["submissions"]
+    ]
+    assert line["kept"] == {f"legal hold {hold['hold_id']}": 1}
+    assert "2 CFR 200.334" in hub("retention", "status", "--feed", "grants")
+    assert [one["removed"] for one in answer("retention", "prune", "--dry-run")["pruned"]] == [0, 0, 0, 0]
+    assert answer("hold", "lift", hold["hold_id"], "--reason", "closed", "--by", "ann")["lifted_by"] == "person/ann"
+    assert answer("hold", "list") == {"holds": []}
+    (listed,) = answer("partitions", "list")["partitions"]
+    assert (listed["live"], listed["live_settled"]) == (1, 1)
+    assert answer("partitions", "retire", "--older-than", "0")["retired"] == [sent["request_id"]]
+    today = datetime.now(UTC).date()
+    days = ("--from", str(today.replace(day=1)), "--to", str(today))
+    assert answer("partitions", "revive", "--feed", "grants", *days)["revived"] == [sent["request_id"]]
+    assert answer("partitions", "retire", sent["request_id"])["ok"] is True
+    assert "no submission nothing" in answer("partitions", "revive", "nothing", code=1)["error"].lower()
+
+
+def test_a_submission_that_waits_is_not_retired(runner: Runner, answer: Answer) -> None:
+    drop_sample(runner.hub, "west/procurement/registry-west.csv")
+    launch(runner, "west")
+    (one,) = all_of(runner.hub)
+    runner.hub.review.apply_again(one.request_id, actor="person/ann")
+    refused = answer("partitions", "retire", one.request_id, code=1)
+    assert refused["not_settled"] == [one.request_id]
