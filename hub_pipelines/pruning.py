@@ -1,4 +1,4 @@
-"""Removing what can be made again: staged files of settled submissions, and what crashes have left half-written.
+"""Removing what can be made again: staged files of settled submissions.
 
 Every removal is announced in the audit chain before it is done. What is chosen is looked at once more inside the
 writing transaction in which it is removed and which keeps holds still: a hold that is placed meanwhile waits until that
@@ -21,16 +21,7 @@ from hub_pipelines.retention.model import Pruned
 
 T = TypeVar("T")
 PER_BATCH = 25
-LEFTOVER_AFTER_S = 86_400
 _PAGE = 200
-
-
-def prune_files(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> list[Pruned]:
-    """Staged files and leftovers. `deadline` is a moment of time.monotonic()."""
-    return [
-        prune_staged(hub, actor=actor, dry_run=dry_run, deadline=deadline),
-        prune_leftovers(hub, actor=actor, dry_run=dry_run),
-    ]
 
 
 def announce(hub: Hub, actor: str, what: str, removals: list[dict[str, object]]) -> None:
@@ -113,39 +104,6 @@ def _kept(hub: Hub, tx: Transaction, digests: list[str], before: datetime) -> di
         if hold := next((held[one] for one in request_ids if one in held), None):
             kept[digest] = f"legal hold {hold}"
     return kept
-
-
-# ---- leftovers of crashes
-
-
-def prune_leftovers(hub: Hub, *, actor: str, dry_run: bool) -> Pruned:
-    """Half-written copies that no process works on any more. Nobody can tell whose they are: any hold keeps them."""
-    found = Pruned("leftovers of crashes")
-    oldest = time.time() - LEFTOVER_AFTER_S
-    patterns = ((hub.settings.staged, ".staging-*"), (hub.settings.archive / "incoming", "*"))
-    paths = [path for folder, pattern in patterns for path in folder.glob(pattern) if _changed_at(path) < oldest]
-    with hub.db.read() as tx:
-        holds = retention.holds(tx)
-    for batch in batches(paths):
-        if holds:
-            for path in batch:
-                found.kept.add("a legal hold stands", path.name)
-        elif dry_run:
-            found.removed += len(batch)
-            found.freed_bytes += sum(map(_size, batch))
-        else:
-            announce(hub, actor, "leftovers of crashes", [{"file": path.name} for path in batch])
-            with hub.db.write() as tx:
-                retention.keep_holds_still(tx)
-                holds = retention.holds(tx)
-                if holds:
-                    held_back(tx, actor, "leftovers of crashes", {path.name: holds[0].hold_id for path in batch})
-                for path in batch:
-                    if holds:
-                        found.kept.add("a legal hold stands", path.name)
-                    else:
-                        _remove(path, found)
-    return found
 
 
 # ---- files

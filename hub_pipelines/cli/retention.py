@@ -68,7 +68,7 @@ def retention_prune(
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove old Dagster runs and partitions, staged files and leftovers that nothing needs and no hold covers."""
+    """Remove old Dagster runs and partitions and staged files that nothing needs and no hold covers."""
     from hub_pipelines.defs.instance import Runner
     from hub_pipelines.defs.retention import prune
 

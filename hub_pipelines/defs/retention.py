@@ -25,13 +25,13 @@ def prune(
 ) -> "list[Pruned]":
     """Remove what is old, can be made again or is not needed, and is not held. Safe to run twice at once."""
     from hub_pipelines.defs.dagster_storage import prune_partitions, prune_runs
-    from hub_pipelines.pruning import prune_files
+    from hub_pipelines.pruning import prune_staged
 
     deadline = time.monotonic() + budget_s
     return [
         prune_partitions(instance, hub, actor=actor, dry_run=dry_run, deadline=deadline),
         prune_runs(instance, hub, actor=actor, dry_run=dry_run, deadline=deadline),
-        *prune_files(hub, actor=actor, dry_run=dry_run, deadline=deadline),
+        prune_staged(hub, actor=actor, dry_run=dry_run, deadline=deadline),
     ]
 
 

@@ -5,6 +5,7 @@ A sensor reads, calls a plain function and returns its answer as requests. What 
 """
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 REQUEST_TAG = "hub/request_id"
 _INTERVAL_S = 5
 _FAILURES_PER_TICK = 1_000
+_FAILURES_BUDGET_S = 20.0
 _AUDIT_WALK_EVERY_S = 600
 _AUDIT_WALK_AT_LEAST_EVERY_S = 3_600
 LIVING = [
@@ -153,7 +155,8 @@ def review_queue_sensor() -> dg.SensorDefinition:
 def settle_dead_runs(
     instance: dg.DagsterInstance, hub: "Hub", kind: dg.DagsterEventType, after: int | None
 ) -> int | None:
-    """Tell the hub of runs that ended badly since `after`; returns the new position."""
+    """Tell the hub of runs that ended badly since `after`, for so long as a tick may take; returns the new position."""
+    deadline = time.monotonic() + _FAILURES_BUDGET_S
     records = instance.fetch_run_status_changes(
         dg.RunStatusChangeRecordsFilter(event_type=kind, after_storage_id=after),  # type: ignore[arg-type]  # one of the two kinds it takes
         limit=_FAILURES_PER_TICK,
@@ -161,11 +164,15 @@ def settle_dead_runs(
     ).records
     if not records:
         return after
-    runs = instance.get_runs(dg.RunsFilter(run_ids=[record.event_log_entry.run_id for record in records]))
-    for run in runs:
-        request_id = run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition")
-        if request_id:
+    ids = [record.event_log_entry.run_id for record in records]
+    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=ids))}
+    for record in records:
+        run = runs.get(record.event_log_entry.run_id)
+        request_id = run and (run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition"))
+        if run and request_id:
             hub.processing.run_died(request_id, run.run_id, _failure(instance, run.run_id, kind))
+        if time.monotonic() > deadline:
+            return record.storage_id
     return records[-1].storage_id
 
 

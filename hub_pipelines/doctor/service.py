@@ -211,8 +211,7 @@ def _review(opened: _Opened) -> Found:
     with opened.db.read() as tx:
         missing = database.in_review_without_item(tx, _SHOWN)
     for request_id in missing:
-        told = f"{request_id} is in review, and no open item shows it to anybody."
-        yield "error", told, f"hub why {request_id}"
+        yield "error", f"{request_id} is in review, and no open item shows it to anybody.", "hub reconcile"
 
 
 def _scopes(opened: _Opened, settings: Settings) -> Found:

@@ -291,7 +291,8 @@ def test_a_submission_in_review_that_nobody_sees_is_told(hub: Hub) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     execute(hub, f"UPDATE submission SET state = 'in_review', cause = 'unreadable' WHERE request_id = '{request_id}'")
     finding = only(hub.settings)
-    assert (finding.check, finding.command) == ("review", f"hub why {request_id}")
+    assert (finding.check, finding.command) == ("review", "hub reconcile")
+    assert request_id in finding.text
 
 
 def test_what_waits_for_a_campus_that_the_settings_no_longer_name_is_told(hub: Hub) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
-from hub_pipelines.pruning import prune_leftovers, prune_staged
+from hub_pipelines.pruning import prune_staged
 from hub_pipelines.removals import removed_though_held
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import SCHEDULE, BadHold, Pruned, years_after
@@ -363,6 +363,7 @@ def test_a_hold_that_is_placed_while_a_prune_runs_wins(hub: Hub) -> None:
     assert audit.walk(hub.db).ok
 
 
+@pytest.mark.slow
 def test_after_a_hold_is_placed_a_prune_under_way_removes_nothing_of_it(hub: Hub) -> None:
     ids = [post(hub, f"{n}.csv", awards(f"A-{n},2010-01-01,{n},"), NORTH_GRANTS) for n in range(60)]
     for request_id in ids:
@@ -378,20 +379,3 @@ def test_after_a_hold_is_placed_a_prune_under_way_removes_nothing_of_it(hub: Hub
     worker.join()
     assert {path for path in paths if path.exists()} == left
     assert removed_though_held(hub) == []
-
-
-def test_leftovers_of_crashes_go_after_a_day_unless_a_hold_stands(hub: Hub) -> None:
-    incoming = hub.settings.archive / "incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
-    old, young = incoming / "old", hub.settings.staged / ".staging-young"
-    for path in (old, young):
-        path.write_bytes(b"half")
-    os.utime(old, (1, 1))
-    hold, _ = hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
-    kept = prune_leftovers(hub, actor="person/ann", dry_run=False)
-    assert (kept.removed, kept.kept.by_reason) == (0, {"a legal hold stands": 1})
-    hub.holds.lift(hold.hold_id, actor="person/ann", reason="closed")
-    assert prune_leftovers(hub, actor="person/ann", dry_run=True).removed == 1
-    assert old.exists()
-    assert prune_leftovers(hub, actor="person/ann", dry_run=False).removed == 1
-    assert (old.exists(), young.exists()) == (False, True)

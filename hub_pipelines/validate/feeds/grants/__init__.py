@@ -22,7 +22,6 @@ FEED = Feed(
             row_model=AwardRow,
             key_columns=("award_id",),
             aliases=aliases_for(AwardRow.model_fields, AWARD_SPELLINGS),
-            contract_version=2,  # 2: final_report_on
         ),
         RecordType(
             name="grants.expenditure",
