@@ -32,7 +32,6 @@ review_item = Table(
     Column("fix", Text, nullable=False),
     Column("error_type", String, nullable=False),
     Column("trace", Text, nullable=False),
-    Column("fingerprint", String(12), nullable=False),
     Column("headers", JsonText, nullable=False),
     Column("content_digest", String(64), nullable=False),
     Column("run_id", String),
@@ -41,6 +40,7 @@ review_item = Table(
     Column("resolved_at", UtcDateTime),
     Column("resolved_by", String),
     Column("resolution", Text),
+    Column("fingerprint", String(12), nullable=False),
     Column("reason_code", String),
     Column("replaced_by", String),
     Column("difference", JsonText),
@@ -172,7 +172,7 @@ def groups(tx: Transaction, *, limit: int) -> tuple[list[Group], int]:
 
 
 def _group(tx: Transaction, name: str, some: Sequence[Tally]) -> Group:
-    (example,) = items(tx, Selection(group=name), limit=1)
+    first = min(some, key=attrgetter("oldest_at"))
     return Group(
         group=name,
         count=sum(one.count for one in some),
@@ -181,8 +181,22 @@ def _group(tx: Transaction, name: str, some: Sequence[Tally]) -> Group:
         feeds=tuple(sorted({one.feed for one in some})),
         oldest_at=min(one.oldest_at for one in some),
         newest_at=max(one.newest_at for one in some),
-        example=example,
+        example=_oldest_of(tx, first),
     )
+
+
+def _oldest_of(tx: Transaction, tally: Tally) -> ReviewItem:
+    """The open item that has waited longest of a tally; told by the index alone which one it is."""
+    i = review_item.c
+    query = select(review_item).where(
+        i.state == ItemState.OPEN,
+        i.fingerprint == tally.group,
+        i.cause == tally.cause,
+        i.campus == tally.campus,
+        i.feed == tally.feed,
+        i.opened_at == tally.oldest_at,
+    )
+    return _item(tx.execute(query.order_by(i.item_id).limit(1)).one())
 
 
 # ---- what the weekly review asks

@@ -28,7 +28,13 @@ def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> No
     stages = ("received", "archived", "validated", "posted", "receipts", "ledger")
     sources = {f"{feed}_from_{campus}" for feed in KNOWN_FEEDS for campus in ("north", "south", "west")}
     of_feeds = {f"{feed}_{stage}" for feed in KNOWN_FEEDS for stage in stages}
-    assert names == of_feeds | sources | {"review_queue", "audit_log", "reconciliation", "storage_retention"}
+    assert names == of_feeds | sources | {
+        "review_queue",
+        "audit_log",
+        "reconciliation",
+        "storage_retention",
+        "weekly_review",
+    }
 
 
 def test_lineage_runs_from_the_campuses_to_the_receipt_and_the_ledger(repository) -> None:
@@ -69,8 +75,9 @@ def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) ->
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
     assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor", "reconciliation_sensor"}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), "audit_job", "ledgers_job", "retention_job"}
-    assert [one.name for one in repository.schedule_defs] == ["retention_schedule"]
+    others = {"audit_job", "ledgers_job", "retention_job", "weekly_review_job"}
+    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), *others}
+    assert {one.name for one in repository.schedule_defs} == {"retention_schedule", "weekly_review_schedule"}
 
 
 def test_every_asset_tells_what_it_is_and_who_answers_for_it(repository) -> None:

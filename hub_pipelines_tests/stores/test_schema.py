@@ -22,6 +22,11 @@ _ENTRY = (
     "'north-inventory-x', 1, 'north', '2026-03-02', 1, '2026-03-02T12:00:0:version.000000Z')"
 )
 
+_ITEM = (
+    "INSERT INTO review_item VALUES ('review-1', 'north-inventory-x', 1, 'north', 'inventory', 'a.csv', 'unreadable', "
+    "'damaged', '', 'Unreadable', '', '{}', 'd', NULL, '2026-03-02T12:00:00.000000Z', 'open', NULL, NULL, NULL)"
+)
+
 
 @pytest.fixture
 def older(database_url: str) -> Iterator[Database]:
@@ -100,6 +105,14 @@ def test_an_older_homes_journal_is_kept_and_its_days_are_counted(older: Database
         assert tx.execute(text("SELECT count(*) FROM journal")).scalar() == 3
         day = tx.execute(text("SELECT ledger, campus, version, entries FROM ledger_day")).one()
     assert tuple(day) == ("inventory.asset@north", "north", 2, 3)
+
+
+def test_an_older_homes_review_items_are_grouped_by_their_cause(older: Database) -> None:
+    with older.write() as tx:
+        tx.execute(text(_ITEM))
+    older.create_schema()
+    with older.read() as tx:
+        assert tx.execute(text("SELECT fingerprint, reason FROM review_item")).one() == ("g-unreadable", "damaged")
 
 
 def test_a_new_home_is_made_once_and_left_alone_after_that(fresh: Database) -> None:
