@@ -420,6 +420,7 @@ def _review(item: ReviewItem) -> list[Moment]:
 
 def _entry(entry: Entry) -> Moment:
     event, detail = entry.event, entry.event.detail
+    shape = detail.get("shape")
     known = {
         "submission:busy": f"a run found that another works on it ({detail.get('state')}), and ended",
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
@@ -429,6 +430,9 @@ def _entry(entry: Entry) -> Moment:
         "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",
         "recovery:launches_ended": "the reconciler brought it to review: no launch led to work",
         "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
+        "shape:drifted": f"columns of its earlier files are gone; the compliance officers are told (shape {shape})",
+        "shape:extended": f"it has more columns than its earlier files (shape {shape})",
+        "shape:reduced": f"headings that the contract does not know are gone (shape {shape})",
         "submission:requeued": "asked to have its next attempt at once",
         "lease:released": f"the lease of run {detail.get('run')} (token {detail.get('token')}) was ended by hand",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",

@@ -54,6 +54,7 @@ def this_hub() -> "Hub":
 
         return open_hub()
     finally:
+        gc.freeze()
         gc.enable()
 
 
