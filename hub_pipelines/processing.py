@@ -43,8 +43,8 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Feed, Registry, Unreadable, Verdict
-from hub_pipelines.validate.readers import Table, open_table
+from hub_pipelines.validate.model import Feed, Registry, Table, Unreadable, Verdict
+from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 

@@ -7,7 +7,7 @@ A row stays one row and keeps its number, so that a problem still names the send
 import datetime
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -16,8 +16,18 @@ from pydantic import TypeAdapter, ValidationError
 from hub_pipelines.drift.model import EVERY_SOURCE, BadMigration, Change, Convert, Default, Gained, Rename, Split, Steps
 from hub_pipelines.validate.columns import located_columns, map_columns, normalise_header
 from hub_pipelines.validate.feeds.types import campus_names, is_blank, text_of
-from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RecordType, RejectedRow, Unreadable, Verdict
-from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.model import (
+    AcceptedRow,
+    Cell,
+    Feed,
+    Problem,
+    RecordType,
+    RejectedRow,
+    Row,
+    Table,
+    Unreadable,
+    Verdict,
+)
 
 _Change = Callable[[list[Cell]], None]
 
@@ -42,15 +52,7 @@ class Plan:
 
     def table(self, table: Table) -> Table:
         """The table as the contract is to see it; its rows are changed as they are read."""
-        return replace(table, header=list(self.header), rows=self._rows(table.rows))
-
-    def _rows(self, rows: Iterator[tuple[int, list[Cell]]]) -> Iterator[tuple[int, list[Cell]]]:
-        for row_no, cells in rows:
-            inside, surplus = cells[: self._width], cells[self._width :]
-            inside += [None] * (self._width - len(inside))
-            for change in self._changes:
-                change(inside)
-            yield row_no, inside + surplus
+        return replace(table, header=list(self.header), rows=_Planned(table.rows, self._width, self._changes))
 
     def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
         """The verdicts, with the sender's heading beside the name of each column that the migration touched."""
@@ -68,6 +70,23 @@ class Plan:
         if heading is None or heading == found.column:
             return found
         return replace(found, reason=f'{found.reason} (In your file this is "{heading}".)')
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """Rows as the steps make them, each time they are read."""
+
+    rows: Iterable[Row]
+    width: int
+    changes: tuple[_Change, ...]
+
+    def __iter__(self) -> Iterator[Row]:
+        for row_no, cells in self.rows:
+            inside, surplus = cells[: self.width], cells[self.width :]
+            inside += [None] * (self.width - len(inside))
+            for change in self.changes:
+                change(inside)
+            yield row_no, inside + surplus
 
 
 def plan(steps: Steps, header: Sequence[str], feed: Feed) -> Plan:

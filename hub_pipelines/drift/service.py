@@ -15,8 +15,7 @@ from hub_pipelines.drift.migrating import Plan, plan
 from hub_pipelines.drift.model import BadMigration, Held, Kind, ShapesMoved, Source
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.submission.model import Envelope, Submission
-from hub_pipelines.validate.model import Feed, Unreadable, Verdict
-from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.model import Feed, Table, Unreadable, Verdict
 
 _ACCEPTED_BY = {
     Kind.FIRST: "hub/first of its source",

@@ -15,6 +15,46 @@ from hub_pipelines.common.errors import Permanent
 Cell = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
 
 
+Row = tuple[int, list[Cell]]
+"""A row's number (see Part) and its cells, the header's first column first."""
+
+PART_ROWS = 10_000_000
+"""Row numbers of one part of a file; no spreadsheet has so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One table of a file: a file may have several, on other sheets, below or beside each other.
+
+    A row's number is `part * PART_ROWS` + its number in Excel, so that it is unique in the file, and in a file of one
+    table the number that Excel shows. `header_row` is 0 where the table has no headings. `first_column` counts from 0.
+    """
+
+    sheet: str | None
+    header_row: int
+    first_column: int = 0
+
+
+def excel_row(row_no: int) -> int:
+    """The number that Excel shows for a row."""
+    return row_no % PART_ROWS
+
+
+@dataclass
+class Table:
+    """What the rows of a file are judged from. Each iteration over `rows` begins anew.
+
+    `parts` are joined: their headings are alike, and each row's cells stand as the header says. `header` has a name
+    for each column ("" where there is none). `facts` tell how the file was read, for people.
+    """
+
+    header: list[str]
+    header_row: int
+    rows: Iterable[Row]
+    facts: dict[str, str]
+    parts: tuple[Part, ...] = ()
+
+
 class Unreadable(Permanent):
     """The file as a whole cannot be taken; `fix` says what the sender should do."""
 

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, TextIO
 
 from hub_pipelines.validate import workbook_parts
 from hub_pipelines.validate.columns import normalise_header
-from hub_pipelines.validate.model import Cell, Unreadable
+from hub_pipelines.validate.model import Cell, Row, Table, Unreadable
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
 
 Known = Callable[[str], str | None]
-_Row = tuple[int, list[Cell]]
 
 _TEXT_KINDS = frozenset({".csv", ".tsv", ".txt"})
 _SHEET_KINDS = frozenset({".xlsx", ".xlsm", ".xls"})
@@ -47,16 +46,6 @@ _LONGEST_LINE = 1_000_000
 _LONGEST_CELL = 100_000
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _UNCLOSED = "Most often a quotation mark was opened and never closed. Open the file in Excel and save it again as CSV."
-
-
-@dataclass
-class Table:
-    """`header_row` and the rows' numbers are the ones that Excel shows. `rows` can be read once."""
-
-    header: list[str]
-    header_row: int
-    rows: Iterator[_Row]
-    facts: dict[str, str]
 
 
 @contextmanager
@@ -128,12 +117,12 @@ class _Head:
     row_no: int
     header: list[str]
     hits: int
-    waiting: list[_Row]
+    waiting: list[Row]
 
 
-def _find_header(rows: Iterator[_Row], known: Known, max_columns: int) -> _Head | None:
+def _find_header(rows: Iterator[Row], known: Known, max_columns: int) -> _Head | None:
     """None when every row is blank. Reads no further than the candidates."""
-    candidates: list[_Row] = []
+    candidates: list[Row] = []
     for row in rows:
         candidates.append(row)
         if len(candidates) == _HEADER_CANDIDATES:
@@ -159,10 +148,10 @@ def _trimmed_header(cells: list[Cell]) -> list[str]:
     return header
 
 
-def _table(head: _Head, rest: Iterator[_Row], facts: dict[str, str]) -> Table:
+def _table(head: _Head, rest: Iterator[Row], facts: dict[str, str]) -> Table:
     facts["header_row"] = str(head.row_no)
 
-    def rows() -> Iterator[_Row]:
+    def rows() -> Iterator[Row]:
         yield from head.waiting
         yield from rest
 
@@ -291,16 +280,16 @@ class _RecordReader:
         self._reader = csv.reader(self._lines(), delimiter=delimiter)
         self._width = 0
 
-    def __iter__(self) -> Iterator[_Row]:
+    def __iter__(self) -> Iterator[Row]:
         return self
 
-    def expect_width(self, width: int, already_read: list[_Row]) -> None:
+    def expect_width(self, width: int, already_read: list[Row]) -> None:
         """Rows can be compared with the header only once it is found, so those read until then are checked now."""
         self._width = width
         for row_no, cells in already_read:
             self._refuse_swallowed_rows(row_no, cells)
 
-    def __next__(self) -> _Row:
+    def __next__(self) -> Row:
         while True:
             record = self._next_record()
             self._record += 1
@@ -465,14 +454,14 @@ def _best_sheet(
 
 def _open_sheet(
     workbook: "CalamineWorkbook", name: str, known: Known, max_columns: int, errors: workbook_parts.ErrorCells
-) -> tuple[Iterator[_Row], _Head | None]:
+) -> tuple[Iterator[Row], _Head | None]:
     with _calamine_failures():
         sheet = workbook.get_sheet_by_name(name)
     rows = _sheet_rows(sheet, errors.get(name, {}))
     return rows, _find_header(rows, known, max_columns)
 
 
-def _sheet_rows(sheet: "CalamineSheet", errors: dict[int, dict[int, str]]) -> Iterator[_Row]:
+def _sheet_rows(sheet: "CalamineSheet", errors: dict[int, dict[int, str]]) -> Iterator[Row]:
     if sheet.start is None:
         return
     first_column = sheet.start[1]

@@ -14,8 +14,17 @@ from pydantic_core import ErrorDetails
 
 from hub_pipelines.validate.columns import ColumnMap, map_columns, record_type_of
 from hub_pipelines.validate.feeds.types import campus_names
-from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RecordType, Registry, RejectedRow, Verdict
-from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.model import (
+    AcceptedRow,
+    Cell,
+    Feed,
+    Problem,
+    RecordType,
+    Registry,
+    RejectedRow,
+    Table,
+    Verdict,
+)
 
 _CHUNK_ROWS = 5_000
 _SHOWN_CHARACTERS = 200
