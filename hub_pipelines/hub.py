@@ -28,7 +28,9 @@ from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
+from hub_pipelines.report.workbook.service import Workbooks
 from hub_pipelines.retention.service import Holds
+from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
@@ -126,11 +128,13 @@ def open_hub(settings: Settings | None = None) -> Hub:
         keys=keys,
         staged=settings.staged,
         judge=judge,
+        returns=Returns(db, keys, archive),
         desk=desk,
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
     review = Review(db)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
     return Hub(
         settings=settings,
         db=db,
@@ -148,7 +152,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         ),
         judge=judge,
         processing=processing,
-        receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
+        receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks),
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),

@@ -6,7 +6,7 @@ Nothing is written. The caller verifies signature and digest first.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hub_pipelines.archive.objects import Archive
@@ -18,6 +18,7 @@ from hub_pipelines.drift.service import Reading, Shapes
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.model import Feed, RecordType, Registry, Table, Verdict
 from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.returned import without_row_numbers
 from hub_pipelines.validate.service import describe, validate
 
 Columns = Callable[[Envelope, Feed, Table], Reading]
@@ -49,14 +50,23 @@ class Judge:
     shapes: Shapes
 
     @contextmanager
-    def judged(self, envelope: Envelope, registry: Registry, columns: Columns | None = None) -> Iterator[Judged]:
+    def judged(
+        self,
+        envelope: Envelope,
+        registry: Registry,
+        columns: Columns | None = None,
+        opened: Callable[[Table], None] | None = None,
+    ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `columns` says.
 
+        `opened` is shown the table before its columns are looked at, for what must be known of a file that is held too.
         Raises Unreadable when the file as a whole can't be taken, Drifted when a person must decide first, Blocked.
         """
         feed = self.feed_of(envelope)
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
+            if opened is not None:
+                opened(sent)
             reading = (columns or self.shapes.read)(envelope, feed, sent)
             verdicts = validate(
                 reading.table,
@@ -70,11 +80,13 @@ class Judge:
             record = feed.record_type(str(document["record_type"]))
             yield Judged(reading.named_as_sent(verdicts), record, document)
 
-    def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
+    @contextmanager
+    def open(self, envelope: Envelope) -> Iterator[Table]:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-        return open_table(path, envelope.source_name, known=feed.aliases.get)
+        with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
+            yield without_row_numbers(table)
 
     def feed_of(self, envelope: Envelope) -> Feed:
         """Raises Blocked when the settings no longer name its campus or feed."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.returning import Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import (
@@ -90,6 +92,7 @@ class Processing:
     keys: KeyRing
     staged: Path
     judge: Judge
+    returns: Returns
     desk: Desk
     policy: RetryPolicy
     lease_s: float
@@ -262,7 +265,9 @@ class Processing:
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.judge.judged(current.envelope, registry) as judged:
+        with self.judge.judged(
+            current.envelope, registry, opened=partial(self.returns.note, lease, current)
+        ) as judged:
             handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
         with self.db.write() as tx:
             submissions.record_staged(
@@ -272,6 +277,8 @@ class Processing:
                 rows_received=int(handle.summary["received"]),
                 registry_version=registry.version if judged.record.tag_column else None,
             )
+        alive()
+        self.returns.compare(lease, current, self.judge.feed_of(current.envelope))
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle

@@ -61,7 +61,7 @@ def to_html(receipt: Receipt) -> str:
         glyph=GLYPHS[tone],
         headline=headline(receipt),
         lead=_lead(receipt),
-        counts=_counts_strip(receipt),
+        counts=counts_strip(receipt),
         problems=_by_row(receipt.problems),
         warnings=_by_row(receipt.warnings),
         steps=_steps(receipt),
@@ -214,7 +214,7 @@ def _lead(receipt: Receipt) -> str | None:
     return None
 
 
-def _counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
+def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     counts = receipt.counts
     if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
         return []  # the rows were never counted, and "0 rows" would read as "your file is empty"

@@ -93,6 +93,21 @@ class Review:
             raise IllegalMove(already_closed(tx, item))
 
 
+def close_as_returned(tx: Any, item: ReviewItem, *, actor: str, replaced_by: str) -> bool:
+    """The sender has answered with a workbook that corrects the file: nobody need decide about it any more.
+
+    In the transaction that links the two. False when somebody has decided meanwhile; then nothing is changed.
+    """
+    told = f"its sender returned the corrected workbook {replaced_by}"
+    if not reviews.resolve(
+        tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by
+    ):
+        return False
+    submissions.dismiss(tx, item.request_id, f"Its sender has returned a corrected workbook in its place: {replaced_by}.")
+    _audit(tx, item, actor, "review:returned", {"replaced_by": replaced_by})
+    return True
+
+
 def why_not_replayed(cause: str, feed: str) -> str | None:
     """Some items wait for another decision than a replay; None when it may be replayed."""
     if cause == Cause.CONFLICT:

@@ -5,7 +5,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
@@ -45,7 +45,8 @@ class Table:
     """What the rows of a file are judged from. Each iteration over `rows` begins anew.
 
     `parts` are joined: their headings are alike, and each row's cells stand as the header says. `header` has a name
-    for each column ("" where there is none). `facts` tell how the file was read, for people.
+    for each column ("" where there is none). `facts` tell how the file was read, for people. `returned` is the mark of
+    a workbook that a hub has returned, unverified; `answers` are those to its questions, by the question's id.
     """
 
     header: list[str]
@@ -53,6 +54,8 @@ class Table:
     rows: Iterable[Row]
     facts: dict[str, str]
     parts: tuple[Part, ...] = ()
+    returned: str | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unreadable(Permanent):

@@ -12,13 +12,14 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TextIO
 
 from hub_pipelines.validate import workbook_parts
 from hub_pipelines.validate.columns import normalise_header
-from hub_pipelines.validate.model import Cell, Row, Table, Unreadable
+from hub_pipelines.validate.model import Cell, Part, Row, Table, Unreadable
+from hub_pipelines.validate.returned import HUB_SHEETS, marks_of
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook
@@ -436,20 +437,45 @@ def _refuse_password(path: Path) -> None:
 def _best_sheet(
     workbook: "CalamineWorkbook", kind: str, known: Known, max_columns: int, errors: workbook_parts.ErrorCells
 ) -> Table:
+    mark, answers = _marks(workbook)
+    table = _first_table(workbook, kind, known, max_columns, errors)
+    return replace(table, returned=mark, answers=answers)
+
+
+def _marks(workbook: "CalamineWorkbook") -> tuple[str | None, dict[str, str]]:
+    def rows_of(name: str) -> Iterator[list[Cell]]:
+        with _calamine_failures():
+            yield from workbook.get_sheet_by_name(name).iter_rows()
+
+    return marks_of(workbook.sheet_names, rows_of)
+
+
+def _first_table(
+    workbook: "CalamineWorkbook", kind: str, known: Known, max_columns: int, errors: workbook_parts.ErrorCells
+) -> Table:
     fallback: str | None = None
     for name in workbook.sheet_names:
+        if name in HUB_SHEETS:
+            continue
         rows, head = _open_sheet(workbook, name, known, max_columns, errors)
         if head is None:
             continue
         if head.hits >= 2:
-            return _table(head, rows, {"format": kind[1:], "sheet": name})
+            return _in_sheet(workbook, kind, name, head, rows)
         fallback = fallback or name
     if fallback is None:
         raise _empty()
     rows, head = _open_sheet(workbook, fallback, known, max_columns, errors)
     if head is None:
         raise _empty()
-    return _table(head, rows, {"format": kind[1:], "sheet": fallback})
+    return _in_sheet(workbook, kind, fallback, head, rows)
+
+
+def _in_sheet(workbook: "CalamineWorkbook", kind: str, name: str, head: _Head, rows: Iterator[Row]) -> Table:
+    with _calamine_failures():
+        start = workbook.get_sheet_by_name(name).start
+    table = _table(head, rows, {"format": kind[1:], "sheet": name})
+    return replace(table, parts=(Part(name, head.row_no, start[1] if start else 0),))
 
 
 def _open_sheet(
