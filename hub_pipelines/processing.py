@@ -265,9 +265,7 @@ class Processing:
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.judge.judged(
-            current.envelope, registry, opened=partial(self.returns.note, lease, current)
-        ) as judged:
+        with self.judge.judged(current.envelope, registry, opened=partial(self.returns.note, lease, current)) as judged:
             handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
         with self.db.write() as tx:
             submissions.record_staged(

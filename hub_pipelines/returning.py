@@ -15,8 +15,8 @@ from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
-from hub_pipelines.review.store import open_items_of
 from hub_pipelines.review.service import close_as_returned
+from hub_pipelines.review.store import open_items_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Integrity, Lease, State, Submission
 from hub_pipelines.validate.difference import Difference, compare_files

@@ -14,9 +14,10 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, Line, Outcome, Receipt
+from hub_pipelines.report.model import Correction, Counts, FeedIndex, Index, IndexLine, Line, Outcome, Receipt
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -65,8 +66,10 @@ def to_html(receipt: Receipt) -> str:
         problems=_by_row(receipt.problems),
         warnings=_by_row(receipt.warnings),
         steps=_steps(receipt),
+        workbook=_workbook_told(receipt),
+        problems_left=_correction_told(receipt.correction),
         proof=_proof(receipt),
-        shown_time=lambda at: _shown_time(at, receipt.time_zone),
+        shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
 
 
@@ -89,7 +92,7 @@ def to_index_html(index: Index) -> str:
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
         attention_left=max(0, number - _ATTENTION_SHOWN),
         feeds=[_feed_section(feed, index.shown_per_feed) for feed in index.feeds],
-        shown_time=lambda at: _shown_time(at, index.time_zone),
+        shown_time=lambda at: shown_time(at, index.time_zone),
     )
 
 
@@ -234,16 +237,67 @@ def _steps(receipt: Receipt) -> list[str]:
             f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
             "Ask the person who keeps that list to drop it into the campus's procurement folder."
         )
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
-        steps += [
-            "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
-            "Save it.",
-            "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
-            "already are not taken twice.",
-        ]
+        steps += _MARKED_STEPS if made else _OWN_STEPS
+    elif made and receipt.outcome == "in_review":
+        steps += _QUESTION_STEPS
     if receipt.counts.held and receipt.outcome != "in_review":
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+_NOT_TWICE = "Rows that were taken already are not taken twice."
+_OWN_STEPS = (
+    "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
+    "Save it.",
+    f"Drop the whole file into the same folder again, under its old name or a new one. {_NOT_TWICE}",
+)
+_MARKED_STEPS = (
+    "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "
+    "that says what is wrong and what to do.",
+    "Type the right values over the wrong ones and save the workbook.",
+    f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
+    "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
+)
+_QUESTION_STEPS = (
+    "Open the workbook (the link is at the top of this page) and answer on its sheet Questions.",
+    "Save it and drop it into the folder that you sent your file to.",
+)
+
+
+def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
+    """The workbook's link, or why there is none (yet)."""
+    workbook = receipt.workbook
+    if workbook is None:
+        return None
+    if workbook.state == "made" and workbook.file_name:
+        note = workbook.note or "Open it in Excel, fix the red cells, save it and drop it into the same folder."
+        if not receipt.counts.rejected:
+            note = workbook.note or ""
+        return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
+    if workbook.state == "failed":
+        return {
+            "href": "",
+            "name": "",
+            "text": f"There is no copy of your file with the problems marked: {workbook.note}. This page tells them.",
+        }
+    return {
+        "href": "",
+        "name": "",
+        "text": "A copy of your file with the problems marked is being made. Reload this page in a minute.",
+    }
+
+
+def _correction_told(correction: Correction | None) -> str | None:
+    """How many of the earlier file's problems are left."""
+    if correction is None or correction.problems_before is None or correction.problems_left is None:
+        return None
+    before, left = correction.problems_before, correction.problems_left
+    was = "1 problem" if before == 1 else f"{before:,} problems"
+    if left == 0:
+        return f"The earlier file had {was}; none is left."
+    return f"The earlier file had {was}; this one has {left:,}."
 
 
 def _usual_step(receipt: Receipt) -> str:
@@ -284,7 +338,7 @@ def _registry(receipt: Receipt) -> str | None:
     if receipt.registry_version is not None:
         parts.append(f"version {receipt.registry_version}")
     if receipt.registry_date is not None:
-        parts.append(f"of {_shown_time(receipt.registry_date, receipt.time_zone)}")
+        parts.append(f"of {shown_time(receipt.registry_date, receipt.time_zone)}")
     return " ".join(parts) or None
 
 
@@ -294,7 +348,7 @@ def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
     return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
 
 
-def _shown_time(at: datetime, zone: str) -> str:
+def shown_time(at: datetime, zone: str) -> str:
     local = _aware(at).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
@@ -305,7 +359,7 @@ def _short_time(at: datetime, zone: str) -> str:
 
 
 def _maybe_time(at: datetime | None, zone: str) -> str | None:
-    return None if at is None else _shown_time(at, zone)
+    return None if at is None else shown_time(at, zone)
 
 
 def _utc_text(value: object) -> str:

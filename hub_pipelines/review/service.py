@@ -99,11 +99,11 @@ def close_as_returned(tx: Any, item: ReviewItem, *, actor: str, replaced_by: str
     In the transaction that links the two. False when somebody has decided meanwhile; then nothing is changed.
     """
     told = f"its sender returned the corrected workbook {replaced_by}"
-    if not reviews.resolve(
-        tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by
-    ):
+    if not reviews.resolve(tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by):
         return False
-    submissions.dismiss(tx, item.request_id, f"Its sender has returned a corrected workbook in its place: {replaced_by}.")
+    submissions.dismiss(
+        tx, item.request_id, f"Its sender has returned a corrected workbook in its place: {replaced_by}."
+    )
     _audit(tx, item, actor, "review:returned", {"replaced_by": replaced_by})
     return True
 

@@ -445,7 +445,8 @@ def _best_sheet(
 def _marks(workbook: "CalamineWorkbook") -> tuple[str | None, dict[str, str]]:
     def rows_of(name: str) -> Iterator[list[Cell]]:
         with _calamine_failures():
-            yield from workbook.get_sheet_by_name(name).iter_rows()
+            for row in workbook.get_sheet_by_name(name).iter_rows():
+                yield [*row]
 
     return marks_of(workbook.sheet_names, rows_of)
 

@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("review",),
     ("drift", "retention"),
     ("report",),
-    ("judging",),
+    ("judging", "returning"),
     ("processing",),
     ("hub",),
     (

@@ -6,6 +6,7 @@ What could not be kept of the sender's workbook is told in `notes`.
 
 import csv
 import re
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -72,8 +73,10 @@ def whole(path: Path, table: Table) -> Base:
     if _is_open_xml(path):
         try:
             return _own(path)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile):
-            # what openpyxl makes of workbooks that other programs wrote; the reader has read the values already
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001  # openpyxl fails in many ways on workbooks of other programs
+            print(f"openpyxl could not open it: {error!r}", file=sys.stderr)
             base = _values_of_workbook(path)
             base.notes.append("Your workbook's formatting and formulas could not be kept; the values are the same.")
             return base
@@ -93,7 +96,8 @@ def _own(path: Path) -> Base:
 
     with zipfile.ZipFile(path) as archive:
         macros = _MACROS in archive.namelist()
-    workbook = load_workbook(path, keep_vba=macros, rich_text=True)
+    with path.open("rb") as file:  # with a path openpyxl would go by the name's ending, and archived files have none
+        workbook = load_workbook(file, keep_vba=macros, rich_text=True)
     if not workbook.worksheets:
         raise ValueError("the workbook has no sheet of cells")
     return Base(workbook, ".xlsm" if macros else ".xlsx", losses.of(path, workbook))
@@ -145,7 +149,9 @@ def _above(path: Path, table: Table) -> Iterator[tuple[int, list[Cell]]]:
     if delimiter is None or table.header_row < 2:
         return
     with path.open(encoding=table.facts["encoding"], errors="replace", newline="") as file:
-        records = [record for record, _ in zip(csv.reader(file, delimiter=delimiter), range(table.header_row), strict=False)]
+        records = [
+            record for record, _ in zip(csv.reader(file, delimiter=delimiter), range(table.header_row), strict=False)
+        ]
     if len(records) == table.header_row and [cell.strip() for cell in records[-1]][: len(table.header)] == table.header:
         for row, record in enumerate(records[:-1], start=1):
             yield row, list(record)

@@ -1,7 +1,7 @@
 """Colours, comments, lists and the hidden mark in a returned workbook; and taking off those of an earlier round.
 
-Belongs here: what is done to the sender's own sheets. Not here: which workbook that is (base), where a cell is (places),
-the hub's own sheets that people read (pages).
+Belongs here: what is done to the sender's own sheets. Not here: which workbook that is (base), where a cell is
+(places), the hub's own sheets that people read (pages).
 
 Next to the mark the hidden sheet keeps, for each coloured cell, its sheet, its name and its look before, so that the
 next round can give it back; the closed lists stand there too, since a list within a rule holds only 255 characters.
@@ -179,7 +179,7 @@ def _covers(dimension: object, column: int) -> bool:
 def _told(mark: Mark) -> str:
     kind = "Not taken" if mark.severity == "block" else "Please check"
     reason = mark.reason if mark.reason.endswith((".", "!", "?")) else f"{mark.reason}."
-    return f"{kind}: {reason}" + (f"\nWhat to do: {mark.suggestion}" if mark.suggestion else "")
+    return f"{kind}: {reason}" + (f"\nSuggestion: {mark.suggestion}" if mark.suggestion else "")
 
 
 def _comment_on(cell: "Cell", texts: Sequence[str]) -> None:

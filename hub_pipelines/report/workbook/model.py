@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+
 class WorkbookState(StrEnum):
     DUE = "due"
     MADE = "made"

@@ -97,7 +97,7 @@ def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
         steps.append(f"Answer the questions on the sheet {QUESTIONS}: choose from the list in the last column.")
     if bad:
         steps.append(
-            "Go through the red cells: each has a note that says what is wrong and what to do. "
+            "Go through the red cells: each has a note that says what is wrong. "
             "The list below leads to them; click on a cell's name."
         )
         steps.append("Type the right value over the wrong one. You may leave the colours and notes as they are.")
@@ -168,7 +168,7 @@ class _Page:
         from openpyxl.styles import Alignment, Font
         from openpyxl.worksheet.hyperlink import Hyperlink
 
-        headings = ("Cell", "Row", "Column", "What you wrote", "Why", "What to do")
+        headings = ("Cell", "Row", "Column", "What you wrote", "Why", "Suggestion")
         for column, heading in enumerate(headings, start=1):
             cell = self._sheet.cell(self._row, column)
             write_text(cell, heading)

@@ -65,12 +65,12 @@ class Places:
 
     def _column(self, part: int, position: int) -> int:
         where = self._parts[part]
-        straight = where.first_column + position + 1
+        straight: int = where.first_column + position + 1
         wanted = normalise_header(self._header[position]) if position < len(self._header) else ""
         if not where.header_row or not wanted:
             return straight
         sheet = self.sheet(part)
-        around = [straight, *range(where.first_column + 1, where.first_column + len(self._header) + 1)]
+        around: list[int] = [straight, *range(where.first_column + 1, where.first_column + len(self._header) + 1)]
         for column in around:
             if normalise_header(_text(sheet, where.header_row, column)) == wanted:
                 return column

@@ -65,7 +65,11 @@ def _environment() -> dict[str, str]:
     """What the program needs to find Python and this package, and nothing secret."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV") if name in os.environ}
     root = str(Path(__file__).resolve().parents[3])
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))), "PYTHONUTF8": "1"}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+        "PYTHONUTF8": "1",
+    }
 
 
 def _reason(code: int | None, detail: str) -> str:

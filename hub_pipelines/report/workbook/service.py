@@ -29,7 +29,7 @@ from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, 
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.columns import located_columns
-from hub_pipelines.validate.feeds.types import CampusName
+from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 from hub_pipelines.validate.staging import read_staged
 
@@ -107,9 +107,10 @@ class Workbooks:
         with draft_of(page) as draft:
             try:
                 written = write_workbook(plan, draft, patience_s=patience_s)
-            except NotWritten:
+            except NotWritten as whole:
                 if not plan.marks:
                     raise
+                _log.info("not given back whole %s", pairs(reason=str(whole), detail=whole.detail[-500:]))
                 written = write_workbook(replace(plan, whole_file=False), draft, patience_s=patience_s)
             name = stem + written.suffix
             draft.replace(page.with_name(name))
@@ -230,4 +231,4 @@ def _lists(record: RecordType, positions: Mapping[str, int], campuses: tuple[str
 def _is_campus(record: RecordType, column: str) -> bool:
     """Its values are the names of campuses, which no shape can tell."""
     metadata = record.row_model.model_fields[column].metadata
-    return any(one in CampusName.__metadata__ for one in metadata)
+    return any(getattr(one, "func", None) is parse_campus for one in metadata)

@@ -151,9 +151,7 @@ def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | Non
 
 def set_difference(tx: Transaction, request_id: str, revision: int, difference: dict[str, Any]) -> None:
     tx.execute(
-        update(workbook_return)
-        .where(*_key(workbook_return, request_id, revision))
-        .values(difference=difference)
+        update(workbook_return).where(*_key(workbook_return, request_id, revision)).values(difference=difference)
     )
 
 

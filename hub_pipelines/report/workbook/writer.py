@@ -1,7 +1,7 @@
 """The program that writes one returned workbook: `python -m hub_pipelines.report.workbook.writer PLAN WORKBOOK ANSWER`.
 
-Belongs here: the order of its work. It is a program of its own because it opens what a stranger has sent: it sets itself
-limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan, writes the
+Belongs here: the order of its work. It is a program of its own because it opens what a stranger has sent: it sets
+itself limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan, writes the
 workbook and then its answer; without an answer nothing of it counts.
 """
 
@@ -86,7 +86,12 @@ def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, 
     """The plan for a workbook with some of the rows, whose first column is their number."""
 
     def moved(mark: Mark) -> Mark:
-        return replace(mark, row=rows[mark.row], row_told=excel_row(mark.row), position=None if mark.position is None else mark.position + 1)
+        return replace(
+            mark,
+            row=rows[mark.row],
+            row_told=excel_row(mark.row),
+            position=None if mark.position is None else mark.position + 1,
+        )
 
     inside = replace(
         plan,
