@@ -1,8 +1,8 @@
 """The program that writes one returned workbook: `python -m hub_pipelines.report.workbook.writer PLAN WORKBOOK ANSWER`.
 
 Belongs here: the order of its work. It is a program of its own because it opens what a stranger has sent: it sets
-itself limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan, writes the
-workbook and then its answer; without an answer nothing of it counts.
+itself limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan,
+writes the workbook and then its answer; without an answer nothing of it counts.
 """
 
 import json
