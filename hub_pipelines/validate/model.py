@@ -4,8 +4,8 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
@@ -38,6 +38,20 @@ class Part:
 def excel_row(row_no: int) -> int:
     """The number that Excel shows for a row."""
     return row_no % PART_ROWS
+
+
+def sheet_of(row_no: int, parts: Sequence[Part]) -> str | None:
+    """The sheet on which a row stands, in a file whose parts are on more than one; else None."""
+    at = row_no // PART_ROWS
+    if len({part.sheet for part in parts}) < 2 or at >= len(parts):
+        return None
+    return parts[at].sheet
+
+
+def row_place(row_no: int, parts: Sequence[Part]) -> str:
+    """A row's number as a person finds it: `14`, or `14 of sheet "Lab 2"`."""
+    sheet = sheet_of(row_no, parts)
+    return str(excel_row(row_no)) if sheet is None else f'{excel_row(row_no)} of sheet "{sheet}"'
 
 
 @dataclass
@@ -208,6 +222,10 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    def only(self, name: str) -> "Feed":
+        """The feed as if it had no other record type than this. Raises KeyError when it has none of this name."""
+        return replace(self, record_types=(self.record_type(name),))
 
     def record_type(self, name: str) -> RecordType:
         """Raises KeyError when the feed has none of this name."""
