@@ -108,9 +108,7 @@ def plan(steps: Steps, header: Sequence[str], feed: Feed, sent: Sequence[str] | 
     return made
 
 
-def plan_of_steps(
-    steps: Steps, header: Sequence[str], record: RecordType, sent: Sequence[str] | None = None
-) -> Plan:
+def plan_of_steps(steps: Steps, header: Sequence[str], record: RecordType, sent: Sequence[str] | None = None) -> Plan:
     """The steps for a header that may need more than them. Raises BadMigration when they don't fit it."""
     making = _Making(record, list(header), header if sent is None else sent)
     for number, step in enumerate(steps.steps, start=1):
