@@ -16,6 +16,14 @@ from hub_pipelines.validate.model import Part
 _FORMAT = 1
 BY_ITSELF = ("name", "synonym")
 """How a column is recognised that is called as the contract, or one of its spellings, calls it."""
+HOW: Map[str, str] = {
+    "name": "its name",
+    "synonym": "a known name for it",
+    "likeness": "a heading that is like its name",
+    "content": "its values",
+    "confirmed": "your answer",
+}
+"""In words: by what a column was recognised."""
 
 
 @dataclass(frozen=True)
