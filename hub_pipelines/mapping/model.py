@@ -70,6 +70,8 @@ class Mapping:
     record_type: str
     assigned: tuple[Assigned, ...]
     header: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """For the sender: headings that were not taken for what they say, and why."""
 
     @property
     def positions(self) -> dict[str, int]:
@@ -81,6 +83,7 @@ class Mapping:
             "record_type": self.record_type,
             "assigned": [one.document() for one in self.assigned],
             "header": list(self.header),
+            "notes": list(self.notes),
         }
 
     @staticmethod
@@ -89,6 +92,7 @@ class Mapping:
             record_type=str(document["record_type"]),
             assigned=tuple(Assigned.from_document(one) for one in document["assigned"]),
             header=tuple(document["header"]),
+            notes=tuple(document["notes"]),
         )
 
 
@@ -182,11 +186,14 @@ class Confirmed:
 
 
 class Asked(Permanent):
-    """A person must say what some columns are; nobody retries. The answers let the same bytes be taken."""
+    """A person must say what some columns are; nobody retries. The answers let the same bytes be taken.
+
+    `mapping` is what is certain without them.
+    """
 
     cause = "question"
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], mapping: Mapping | None = None) -> None:
         count = len(questions)
         noun = "one question" if count == 1 else f"{count} questions"
         super().__init__(
@@ -196,3 +203,4 @@ class Asked(Permanent):
             "The answer is remembered for the next files of this list.",
         )
         self.questions = tuple(questions)
+        self.mapping = mapping
