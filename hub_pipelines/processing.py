@@ -152,8 +152,8 @@ class Processing:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 submissions.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
-                if isinstance(error, Held):
-                    self.judge.mappings.shapes.hold(tx, current, error, actor=_actor(lease.owner))
+                for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
+                    self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
                 self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):

@@ -31,7 +31,9 @@ def shape_of(header: Sequence[str], record: RecordType, sent: Sequence[str] | No
     sent = header if sent is None else sent
     located = located_columns(header, record)
     columns = {column: heading_at(sent, at) for column, at in located.positions.items()}
-    others = tuple(heading for at, heading in located.unknown if header[at].strip())
+    others = tuple(
+        heading if sent[at] == header[at] else sent[at].strip() for at, heading in located.unknown if sent[at].strip()
+    )
     return HeaderShape(record.name, fingerprint_of(record, columns, others), tuple(sent), columns, others)
 
 

@@ -31,7 +31,7 @@ from hub_pipelines.submission.model import Cause, IllegalMove
 from hub_pipelines.validate.columns import map_columns
 from hub_pipelines.validate.model import Feed, Unreadable
 
-_HELD_AS = (Cause.DRIFT, Cause.UNREADABLE)
+_HELD_AS = (Cause.DRIFT, Cause.UNREADABLE, Cause.QUESTION)
 
 
 class NotAllowed(HubError):

@@ -5,7 +5,6 @@ recognised (deciding), what people do (answering), how values are written (valid
 """
 
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -15,15 +14,16 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.drift.comparing import heading_at
 from hub_pipelines.drift.migrating import plan
-from hub_pipelines.drift.model import BadMigration, Drifted, Migration, ShapesMoved, Source
+from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, ShapesMoved, Source
 from hub_pipelines.drift.service import Reading, Shapes, source_of
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.decision import BY_ITSELF, Decision
-from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Confirmed, Mapping
+from hub_pipelines.mapping.model import Asked, Confirmed, Mapping
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.submission.model import Submission
-from hub_pipelines.validate.model import Cell, Feed, Table, Unreadable
+from hub_pipelines.validate.columns import normalise_header
+from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Unreadable
 
 SAMPLE_ROWS = 5_000
 """So many rows from the beginning of a file are looked at to recognise its columns."""
@@ -77,31 +77,31 @@ class Mappings:
         try:
             return decide(table.header, sample, feed, confirmed)
         except Asked as asked:
-            self._raise_if_drifted(source, feed, table, sample, confirmed, asked)
-            raise
+            held = self._held_without_answers(source, feed, table, asked)
+            if isinstance(held, Drifted):
+                raise held from asked
+            raise asked from held
         except Unreadable:
             self.shapes.read(source, feed, table)  # raises what is to be told to someone who has sent this before
             raise
 
-    def _raise_if_drifted(
-        self,
-        source: Source,
-        feed: Feed,
-        table: Table,
-        sample: Sequence[list[Cell]],
-        confirmed: Confirmed,
-        asked: Asked,
-    ) -> None:
-        """A column in question that the source had before is gone: that is told beside the question."""
+    def _held_without_answers(self, source: Source, feed: Feed, table: Table, asked: Asked) -> Held | None:
+        """What a file in question would be held for if nothing but the certain was taken.
+
+        Drifted: a column in question is gone that the source had before. Unfit: the source is new and required columns
+        are lacking, for which people may rather write a migration. Both are told beside the questions.
+        """
+        named = {column for record in feed.record_types for column in _named(table, record)}
+        if asked.mapping is None or any(one.column is None or one.column in named for one in asked.questions):
+            return None
         try:
-            for question in asked.questions:
-                confirmed = confirmed.answered(question, NONE_OF_THEM)
-            mapping = decide(table.header, sample, feed, confirmed)
-            self.shapes.read(source, _narrowed(feed, mapping), rehead(table, mapping), table.header)
-        except Drifted as drifted:
-            raise drifted from asked
-        except (Asked, Unreadable, ValueError):
-            return
+            narrow = feed.only(asked.mapping.record_type)
+            self.shapes.read(source, narrow, rehead(table, asked.mapping), table.header)
+        except Held as held:
+            return held
+        except Unreadable:
+            pass
+        return None
 
     def under(self, migration: Migration, source: Source, feed: Feed, table: Table) -> Columns:
         """Read under a migration that need not be in force. Raises BadMigration, or what `decide` raises."""
@@ -170,6 +170,11 @@ class Mappings:
 
 class NotTheSameHeader(HubError):
     """A posting's file no longer gives the header that was decided about. History can't be reproduced then."""
+
+
+def _named(table: Table, record: RecordType) -> set[str]:
+    """The contract's columns that some heading names as the contract knows them."""
+    return {record.aliases[form] for form in map(normalise_header, table.header) if form in record.aliases}
 
 
 def rehead(table: Table, mapping: Mapping) -> Table:
