@@ -110,9 +110,14 @@ def headers_of(hub: Hub, request_id: str) -> Headers:
     """Read from the archived file. Raises Unreadable when its header does not do by itself."""
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
+        decision = hub.judge.mappings.decision_of(tx, current.decision)
     feed = hub.feeds[current.envelope.feed]
+    mapped = decision.mapping if decision else None
     with hub.judge.open(current.envelope) as table:
-        return Headers(hub.judge.shapes.judged_without(current, feed, table.header))
+        if mapped is None:
+            return Headers(hub.judge.mappings.shapes.judged_without(current, feed, table.header))
+        narrow = feed.only(mapped.record_type)
+        return Headers(hub.judge.mappings.shapes.judged_without(current, narrow, table.header, mapped.header))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

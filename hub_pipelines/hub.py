@@ -24,6 +24,8 @@ from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
+from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
@@ -57,6 +59,7 @@ class Hub:
     receipts: Receipts
     review: Review
     columns: ColumnDecisions
+    answers: Answers
     weekly: WeeklyReviews
     snapshots: Snapshots
     pausing: Pausing
@@ -121,19 +124,20 @@ def open_hub(settings: Settings | None = None) -> Hub:
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
-    judge = Judge(archive, feeds, campuses, Shapes(db))
+    judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
+    review = Review(db)
+    answers = Answers(db, review, feeds)
     processing = Processing(
         db=db,
         archive=archive,
         keys=keys,
         staged=settings.staged,
         judge=judge,
-        returns=Returns(db, keys, archive),
+        returns=Returns(db, keys, archive, answers),
         desk=desk,
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
-    review = Review(db)
     workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
     return Hub(
         settings=settings,
@@ -156,6 +160,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
+        answers=answers,
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
         holds=Holds(db, feeds),

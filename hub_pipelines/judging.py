@@ -1,28 +1,28 @@
 """From a submission's archived bytes to a verdict on each row: the one way that all who judge go.
 
-Belongs here: the order reader → columns → contract, and under what the columns are read. A run, a preview of a replay,
-a rehearsal of a migration and a backfill differ in nothing else. Not here: staging, posting, what failure leads to.
-Nothing is written. The caller verifies signature and digest first.
+Belongs here: the order reader → columns → how values are written → contract, and by what the columns are read. A run,
+a preview of a replay, a rehearsal of a migration and a backfill differ in nothing else. Not here: staging, posting,
+what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Campus
-from hub_pipelines.drift.migrating import plan
+from hub_pipelines.drift.migrating import named_as_sent
 from hub_pipelines.drift.model import Migration
-from hub_pipelines.drift.service import Reading, Shapes
+from hub_pipelines.drift.service import Reading, source_of
+from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.remembered import Remembered
+from hub_pipelines.mapping.service import Columns, Mappings
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import Feed, RecordType, Registry, Table, Verdict
+from hub_pipelines.validate.model import Feed, RecordType, Registry, Row, Table, Verdict
 from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 from hub_pipelines.validate.service import describe, validate
-
-Columns = Callable[[Envelope, Feed, Table], Reading]
-"""How a table's columns are read."""
 
 
 class Blocked(Permanent):
@@ -32,12 +32,26 @@ class Blocked(Permanent):
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A file's table as the contract is to see it. `decision` is None where it is read as before there were any."""
+
+    columns: Columns
+    table: Table
+    decision: Decision | None
+
+
+Way = Callable[[Envelope, Feed, Table], Read]
+"""By what a file's table is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest."""
 
     verdicts: Iterator[Verdict]
     record: RecordType
     document: dict[str, object]
+    decision: Decision | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +61,55 @@ class Judge:
     archive: Archive
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
-    shapes: Shapes
+    mappings: Mappings
 
     @contextmanager
     def judged(
         self,
         envelope: Envelope,
         registry: Registry,
-        columns: Columns | None = None,
+        way: Way | None = None,
         opened: Callable[[Table], None] | None = None,
     ) -> Iterator[Judged]:
-        """The verdicts on a submission's rows; its columns are read by what is in force, or as `columns` says.
+        """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
         `opened` is shown the table before its columns are looked at, for what must be known of a file that is held too.
-        Raises Unreadable when the file as a whole can't be taken, Drifted when a person must decide first, Blocked.
+        Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
+        something first, Blocked.
         """
         feed = self.feed_of(envelope)
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
             if opened is not None:
                 opened(sent)
-            reading = (columns or self.shapes.read)(envelope, feed, sent)
+            read = (way or self.by_what_is_known)(envelope, feed, sent)
             verdicts = validate(
-                reading.table,
-                feed,
+                read.table,
+                read.columns.feed,
                 campus=campus.name,
                 campuses=tuple(self.campuses),
                 registry=registry,
                 time_zone=campus.time_zone,
             )
-            document = {**describe(reading.table, feed, registry), **reading.facts}
+            document = {
+                **describe(read.table, read.columns.feed, registry),
+                **read.columns.facts,
+                "decision": read.decision.digest if read.decision else None,
+            }
             record = feed.record_type(str(document["record_type"]))
-            yield Judged(reading.named_as_sent(verdicts), record, document)
+            yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
 
     @contextmanager
     def open(self, envelope: Envelope) -> Iterator[Table]:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-        with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
-            yield without_row_numbers(table)
+
+        def opened() -> AbstractContextManager[Table]:
+            return open_table(path, envelope.source_name, known=feed.aliases.get)
+
+        with opened() as table:
+            yield without_row_numbers(replace(table, rows=_Anew(opened)))
 
     def feed_of(self, envelope: Envelope) -> Feed:
         """Raises Blocked when the settings no longer name its campus or feed."""
@@ -103,16 +126,49 @@ class Judge:
         self.feed_of(envelope)
         return self.campuses[envelope.campus]
 
-    def under(self, migration: Migration) -> Columns:
-        """Columns read under a migration that need not be in force. They raise BadMigration."""
-        return lambda _, feed, table: Reading.planned(table, plan(migration.steps, table.header, feed))
+    # ---- ways to read
 
-    def as_recorded(self, reference: str | None) -> Columns:
-        """Columns read under the migration that a posting recorded, or under none. They raise BadMigration."""
+    def by_what_is_known(self, envelope: Envelope, feed: Feed, table: Table) -> Read:
+        """As a run reads: by all that is known of the source."""
+        return decided(self.mappings.read(source_of(envelope), feed, table))
 
-        def read(_: Envelope, feed: Feed, table: Table) -> Reading:
-            if reference is None:
-                return Reading.plain(table)
-            return Reading.planned(table, self.shapes.plan_of(reference, table.header, feed))
+    def under(self, migration: Migration) -> Way:
+        """Under a migration that need not be in force. Raises BadMigration."""
+        return lambda envelope, feed, table: decided(self.mappings.under(migration, source_of(envelope), feed, table))
+
+    def as_recorded(self, migration: str | None, decision: Decision | None) -> Way:
+        """By the decision and the migration that a posting recorded, never by new ones. Raises BadMigration."""
+
+        def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
+            source = source_of(envelope)
+            if decision is None:
+                return self._as_before(migration, feed, table, Remembered(source))
+            columns = self.mappings.as_recorded(decision, migration, source, feed, table)
+            return Read(columns, columns.table, decision)
 
         return read
+
+    def _as_before(self, migration: str | None, feed: Feed, table: Table, known: Remembered) -> Read:
+        """As releases read that kept no decisions: by the contract's own headings, values as they stand."""
+        reading = Reading.plain(table)
+        if migration is not None:
+            reading = Reading.planned(table, self.mappings.shapes.plan_of(migration, table.header, feed))
+        columns = Columns(reading.table, feed, tuple(table.header), None, known, reading.origins, {})
+        return Read(columns, columns.table, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anew:
+    """A file's rows, read from its beginning each time."""
+
+    opened: Callable[[], AbstractContextManager[Table]]
+
+    def __iter__(self) -> Iterator[Row]:
+        with self.opened() as table:
+            yield from table.rows
+
+
+def decided(columns: Columns) -> Read:
+    """The table with its columns recognised, as its values are written."""
+    decision = Decision(columns.sent, columns.mapping, {}, columns.table.parts)
+    return Read(columns, columns.table, decision)

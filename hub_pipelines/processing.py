@@ -23,12 +23,14 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
+from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
@@ -63,7 +65,7 @@ class AttemptFailed(HubError):
     @property
     def is_the_senders(self) -> bool:
         """The file as sent is the reason: no operator can help, the sender and the reviewer can."""
-        return isinstance(self.__cause__, Unreadable)
+        return isinstance(self.__cause__, Unreadable) or bool(questions_of(self.__cause__))
 
 
 @dataclass(slots=True)
@@ -153,8 +155,9 @@ class Processing:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 submissions.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
-                if isinstance(error, Held):
-                    self.judge.shapes.hold(tx, current, error, actor=_actor(lease.owner))
+                for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
+                    self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
+                self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
@@ -268,12 +271,15 @@ class Processing:
         with self.judge.judged(current.envelope, registry, opened=partial(self.returns.note, lease, current)) as judged:
             handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
         with self.db.write() as tx:
+            if judged.decision is not None:
+                self.judge.mappings.keep(tx, judged.decision)
             submissions.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,
                 rows_received=int(handle.summary["received"]),
                 registry_version=registry.version if judged.record.tag_column else None,
+                decision=judged.decision.digest if judged.decision else None,
             )
         alive()
         self.returns.compare(lease, current, self.judge.feed_of(current.envelope))
@@ -311,8 +317,8 @@ class Processing:
         feed = self.judge.feed_of(current.envelope)
         campus = self.judge.campus_of(current.envelope)
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
-        if "shape" not in summary:
-            raise ShapesMoved("The rows were staged by a release that did not look at headers.")
+        if "decision" not in summary:
+            raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
             posting = ledgers.post(
@@ -329,10 +335,12 @@ class Processing:
                     rows=rows,
                     shape=str(summary["shape"]),
                     migration=summary["migration"],
+                    decision=summary["decision"],
                 ),
             )
             if not posting.repeat:
-                self.judge.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
+                self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
+                self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
@@ -398,7 +406,7 @@ def _tell_failure(
         told = pairs(attempt=attempt, wait_s=wait_s, error=failure.error_type, reason=str(error))
         _log.warning("retrying %s", told, exc_info=unexpected)
         return
-    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT) else logging.ERROR
+    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT, Cause.QUESTION) else logging.ERROR
     told = pairs(cause=cause, attempt=attempt, error=failure.error_type, reason=failure.reason)
     _log.log(level, "in_review %s", told, exc_info=unexpected)
 

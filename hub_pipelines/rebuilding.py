@@ -1,8 +1,9 @@
 """A campus-day of a ledger once more, from the archive: what an auditor would do by hand.
 
-Each posting's bytes are verified, read and judged again, under the contract, the registry's version and the version
-of a migration that were recorded with it, and the journal entries that follow are compared with the ones that were
-written. Nothing is written here: history that can't be reproduced is told, never mended.
+Each posting's bytes are verified, read and judged again, under the contract, the registry's version, the decision about
+columns and values and the version of a migration that were recorded with it, and the journal entries that follow are
+compared with the ones that were written. Nothing is written here: history that can't be reproduced is told, never
+mended.
 """
 
 import hashlib
@@ -51,6 +52,7 @@ class _Record:
     contract_version: int
     registry_version: int | None
     migration: str | None
+    decision: str | None
     rows_digest: str
 
 
@@ -106,7 +108,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
     for entry in audit.entries_of(tx, request_id):
         detail = entry.event.detail
         if entry.event.event == "submission:posted" and detail["revision"] == revision:
-            registry, migration = detail["registry_version"], detail.get("migration")
+            registry, migration, decision = detail["registry_version"], detail.get("migration"), detail.get("decision")
             return _Record(
                 request_id=request_id,
                 revision=revision,
@@ -114,6 +116,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 contract_version=int(str(detail["contract_version"])),
                 registry_version=None if registry is None else int(str(registry)),
                 migration=None if migration is None else str(migration),
+                decision=None if decision is None else str(decision),
                 rows_digest=str(detail["rows_digest"]),
             )
     return None
@@ -149,7 +152,9 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 
 def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
-    with hub.judge.judged(current.envelope, registry, hub.judge.as_recorded(kept.migration)) as judged:
+    with hub.db.read() as tx:
+        decision = hub.judge.mappings.decision_of(tx, kept.decision)
+    with hub.judge.judged(current.envelope, registry, hub.judge.as_recorded(kept.migration, decision)) as judged:
         for verdict in judged.verdicts:
             if isinstance(verdict, AcceptedRow):
                 yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])

@@ -5,26 +5,27 @@ mark in a workbook (validate.returned), its text and signature (report.workbook.
 a returned workbook is a submission like any other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
-from hub_pipelines.review.service import close_as_returned
-from hub_pipelines.review.store import open_items_of
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, Integrity, Lease, State, Submission
+from hub_pipelines.submission.model import Integrity, Lease, Submission
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table
 
 _CELLS_KEPT = 200
 _LARGEST_COMPARED = 16 * 1024 * 1024
-_ACTOR = "hub/returned workbook"
+_ACTOR = "sender/returned workbook"
 _FOREIGN = (
     "This workbook was given back for another file ({}), so it was taken as a new file. "
     "If it was dropped into the wrong folder, tell the hub's operator."
@@ -40,6 +41,7 @@ class Returns:
     db: Database
     keys: KeyRing
     archive: Archive
+    answers: Answers
 
     def note(self, lease: Lease, current: Submission, table: Table) -> None:
         """Record what the mark in a file says, and link it to the submission that it corrects."""
@@ -47,15 +49,16 @@ class Returns:
             return
         with self.db.write() as tx:
             submissions.hold(tx, lease)
-            came, original = self._read(tx, current, table.returned)
-            if not store.add_return(tx, came):
+            if store.return_of(tx, current.request_id, current.revision) is not None:
                 return
+            came, original = self._read(tx, current, table.returned)
             if original is None:
+                store.add_return(tx, came)
                 _audit(tx, current, "submission:mark_not_taken", {"why": str(came.state)})
                 return
             submissions.set_revises(tx, lease, original.request_id)
-            # the chain's head is locked last, as everywhere
-            self._close(tx, current, original)
+            troubles = self._answered(tx, current, original, came, table)
+            store.add_return(tx, replace(came, note=" ".join(troubles) or None))
             told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
             _audit(tx, current, "submission:revises", told)
 
@@ -73,13 +76,22 @@ class Returns:
         problems = ledgers.problem_count(tx, original.request_id, read.revision)
         return _came(current, ReturnState.VALID, read, problems=problems), original
 
-    def _close(self, tx: Transaction, current: Submission, original: Submission) -> None:
-        """What waits for a person because of the original is answered by this file."""
-        if original.state is not State.IN_REVIEW:
-            return
-        for item in open_items_of(tx, original.request_id):
-            if item.cause != Cause.CONFLICT:
-                close_as_returned(tx, item, actor=_ACTOR, replaced_by=current.request_id)
+    def _answered(
+        self, tx: Transaction, current: Submission, original: Submission, came: Returned, table: Table
+    ) -> list[str]:
+        """What waits for a person because of the original is answered by this file, and by what its sender wrote."""
+        known, own = source_of(original.envelope), source_of(current.envelope)
+        asked_now = original.revision == came.original_revision
+        answers = table.answers.items() if asked_now else ()
+        troubles = self.answers.from_sheet(tx, original, answers, actor=_ACTOR, replaced_by=current.request_id)
+        if own == known:
+            return troubles
+        # it came under another name: what is remembered of its columns goes with it
+        remembered, before = mappings.remembered(tx, known), mappings.remembered(tx, own)
+        if before.is_empty and not remembered.is_empty:
+            moved = replace(remembered, source=own, version=before.version)
+            mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
+        return troubles
 
     def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
         """Once: how a workbook that came back differs from the file that it corrects."""

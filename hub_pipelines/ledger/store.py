@@ -194,6 +194,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         rejected=rejected,
         rows_digest=rows_digest.hexdigest(),
         posted_at=settled_at,
+        decision=batch.decision,
     )
     tx.execute(
         idempotency.insert(),

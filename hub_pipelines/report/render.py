@@ -33,6 +33,7 @@ _ENDED: dict[str, str] = {
     "nothing_posted": "Not taken",
     "refused": "Not taken",
     "in_review": "With a person",
+    "question": "Waits for your answer",
     "conflict": "Do not agree",
     "waiting": "Not finished",
     "duplicate": "Copies",
@@ -148,6 +149,8 @@ def headline(receipt: Told) -> str:
             return _rows_sentence(receipt.counts, reason)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
+        case "question":
+            return "This file can be taken when you have answered what we ask below"
         case "duplicate":
             return "We already have this file"
         case "refused":
@@ -200,7 +203,7 @@ def _tone(receipt: Told) -> Tone:
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
             return "bad"
-        case "in_review" | "conflict":
+        case "in_review" | "question" | "conflict":
             return "attention"
         case "received" | "duplicate" | "waiting" | "dismissed":
             return "neutral"
@@ -210,7 +213,7 @@ def _lead(receipt: Receipt) -> str | None:
     match receipt.outcome:
         case "duplicate":
             return "No row was changed by this copy."
-        case "in_review" if receipt.counts.posted == 0:
+        case "in_review" | "question" if receipt.counts.posted == 0:
             return "Nothing has been taken from it so far."
         case "posted" | "waiting":
             return receipt.headline_reason
@@ -231,7 +234,9 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
 
 
 def _steps(receipt: Receipt) -> list[str]:
-    steps = [receipt.next_step] if receipt.next_step else []
+    steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
+    if any(one.answer is None for one in receipt.questions):
+        steps += _answering(receipt)
     if receipt.needs_registry:
         steps.append(
             f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
@@ -240,11 +245,26 @@ def _steps(receipt: Receipt) -> list[str]:
     made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
         steps += _MARKED_STEPS if made else _OWN_STEPS
-    elif made and receipt.outcome == "in_review":
-        steps += _QUESTION_STEPS
-    if receipt.counts.held and receipt.outcome != "in_review":
+    if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+def _answering(receipt: Receipt) -> list[str]:
+    number = sum(one.answer is None for one in receipt.questions)
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
+    sheet = (
+        "open the workbook (the link is at the top of this page), choose an answer on its sheet “Questions”, save it, "
+        "and drop it into the folder where you dropped your file. Or "
+        if made
+        else ""
+    )
+    them = "the question" if number == 1 else "each question"
+    return [
+        f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page; the operator's command "
+        f"is {receipt.answer_command}.",
+        "Your answers are remembered: the next files of this name are not asked about again.",
+    ]
 
 
 _NOT_TWICE = "Rows that were taken already are not taken twice."
@@ -259,10 +279,6 @@ _MARKED_STEPS = (
     "Type the right values over the wrong ones and save the workbook.",
     f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
     "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
-)
-_QUESTION_STEPS = (
-    "Open the workbook (the link is at the top of this page) and answer on its sheet Questions.",
-    "Save it and drop it into the folder that you sent your file to.",
 )
 
 
@@ -306,7 +322,7 @@ def _usual_step(receipt: Receipt) -> str:
             return "Nothing. You are done."
         case "nothing_posted" | "refused":
             return "Correct your file, save it, and drop it into the same folder again."
-        case "in_review":
+        case "in_review" | "question":
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
         case "received":
             return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
@@ -343,9 +359,15 @@ def _registry(receipt: Receipt) -> str | None:
 
 
 def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
-    row = attrgetter("row")
-    grouped = groupby(sorted(lines, key=row), key=row)
-    return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
+    place = attrgetter("part", "row")
+    grouped = [list(group) for _, group in groupby(sorted(lines, key=place), key=place)]
+    return [(_row_label(group[0]), group) for group in grouped]
+
+
+def _row_label(line: Line) -> str:
+    if line.row <= 0:
+        return "Whole file"
+    return str(line.row) if line.sheet is None else f"{line.row}, sheet {line.sheet}"
 
 
 def shown_time(at: datetime, zone: str) -> str:

@@ -7,7 +7,7 @@ repeatable: after a crash the same receipt is written again over itself.
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,10 @@ from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.decision import HOW
+from hub_pipelines.mapping.model import Assigned
+from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
@@ -37,7 +41,9 @@ from hub_pipelines.report.model import (
     Correction,
     Counts,
     Line,
+    QuestionLine,
     Receipt,
+    UnderstoodLine,
     Workbook,
 )
 from hub_pipelines.report.workbook.model import Made, Returned
@@ -49,8 +55,9 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import Feed, excel_row
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -174,6 +181,9 @@ class Receipts:
         notes = _notes(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
         problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
+        decision = mappings.find_decision(tx, current.decision)
+        parts = decision.parts if decision else ()
+        questions = mappings.questions_about(tx, current.request_id, current.revision)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -187,9 +197,9 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem) for problem in blocks),
+            problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=problems_total,
-            warnings=(*_mark_notes(came), *notes, *(_line(problem) for problem in warns)),
+            warnings=(*_mark_notes(came), *notes, *(_line(problem, parts) for problem in warns)),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -206,6 +216,10 @@ class Receipts:
             correction=_correction(tx, current.request_id)
             or _own_correction(came, problems_total if current.state is State.POSTED else None),
             workbook=self._workbook(tx, current),
+            questions=tuple(map(_question_line, questions)),
+            answer_command=_answer_command(questions),
+            understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
+            unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
         )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
@@ -303,8 +317,43 @@ _REGISTRY_GREW = (
 )
 
 
-def _line(problem: dict[str, Any]) -> Line:
-    return Line(problem["row_no"], problem["column_name"], problem["value"], problem["reason"], problem["suggestion"])
+def _line(problem: dict[str, Any], parts: Sequence[Part]) -> Line:
+    row_no = problem["row_no"]
+    return Line(
+        row=excel_row(row_no),
+        column=problem["column_name"],
+        value=problem["value"],
+        reason=problem["reason"],
+        suggestion=problem["suggestion"],
+        part=row_no // PART_ROWS,
+        sheet=sheet_of(row_no, parts),
+    )
+
+
+def _question_line(one: Kept) -> QuestionLine:
+    return QuestionLine(
+        question_id=one.question_id,
+        text=one.text,
+        heading=one.heading or None,
+        place=None if one.position is None else column_letters(one.position),
+        choices=tuple(choice.label for choice in one.choices),
+        evidence=one.evidence,
+        answer=one.label_of(one.answer),
+        answered_by=(one.answered_by or "").removeprefix("person/") or None,
+    )
+
+
+def _answer_command(questions: Sequence[Kept]) -> str | None:
+    """What the operator types, with the number of a choice in place of each N."""
+    still_open = [one for one in questions if one.answer is None]
+    if not still_open:
+        return None
+    return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
+
+
+def _understood(one: Assigned) -> UnderstoodLine:
+    heading = one.heading.strip() or f"column {column_letters(one.position)}"
+    return UnderstoodLine(heading, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
 
 
 def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:

@@ -1,5 +1,6 @@
 """Decisions of people, each audited with its actor: replay or dismiss a review item, apply a submission again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,32 @@ class Review:
             again = submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
             _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
             return _get(tx, item_id)
+
+    def replay_all(self, tx: Any, items: Sequence[ReviewItem], *, actor: str, because: str) -> list[ReviewItem]:
+        """In the transaction of a decision that lets these items go on; those that are still open, as they were.
+
+        All rows are taken before the first audit entry: whoever writes one holds the chain's head until commit.
+        """
+        sent = []
+        for item in items:
+            if reviews.resolve(tx, item.item_id, ItemState.REPLAYED, by=actor, resolution=because):
+                sent.append((item, submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)))
+        for item, again in sent:
+            _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
+        return [item for item, _ in sent]
+
+    def close_as_superseded(self, tx: Any, item: ReviewItem, *, actor: str, replaced_by: str) -> bool:
+        """In the transaction that registers a returned copy of the file; False when the item was closed before.
+
+        The caller audits it.
+        """
+        told = f"sent again as {replaced_by}"
+        if not reviews.resolve(
+            tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by
+        ):
+            return False
+        submissions.dismiss(tx, item.request_id, f"A returned copy was sent in its place: {replaced_by}.")
+        return True
 
     def dismiss(self, item_id: str, *, actor: str, reason: ReasonCode, note: str = "") -> ReviewItem:
         """Close an item for good; bytes, envelope and history stay. A person decides this, never the hub."""
@@ -91,21 +118,6 @@ class Review:
     def _close(self, tx: Any, item: ReviewItem, state: ItemState, actor: str, resolution: str, **told: Any) -> None:
         if not reviews.resolve(tx, item.item_id, state, by=actor, resolution=resolution, **told):
             raise IllegalMove(already_closed(tx, item))
-
-
-def close_as_returned(tx: Any, item: ReviewItem, *, actor: str, replaced_by: str) -> bool:
-    """The sender has answered with a workbook that corrects the file: nobody need decide about it any more.
-
-    In the transaction that links the two. False when somebody has decided meanwhile; then nothing is changed.
-    """
-    told = f"its sender returned the corrected workbook {replaced_by}"
-    if not reviews.resolve(tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by):
-        return False
-    submissions.dismiss(
-        tx, item.request_id, f"Its sender has returned a corrected workbook in its place: {replaced_by}."
-    )
-    _audit(tx, item, actor, "review:returned", {"replaced_by": replaced_by})
-    return True
 
 
 def why_not_replayed(cause: str, feed: str) -> str | None:

@@ -87,6 +87,7 @@ submission = Table(
     Column("partition_live", Boolean, nullable=False, default=False),
     Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
     Column("partition_since", UtcDateTime),
+    Column("decision", String(64)),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -168,6 +169,7 @@ def _submission(row: Any) -> Submission:
         source_version=row.source_version,
         revises=row.revises,
         staged=row.staged,
+        decision=row.decision,
         counts=_counts(row, state),
         posted_at=row.posted_at,
         settled_at=row.settled_at,
@@ -597,13 +599,20 @@ def set_revises(tx: Transaction, lease: Lease, original: str) -> None:
 
 
 def record_staged(
-    tx: Transaction, lease: Lease, *, staged: str, rows_received: int, registry_version: int | None
+    tx: Transaction,
+    lease: Lease,
+    *,
+    staged: str,
+    rows_received: int,
+    registry_version: int | None,
+    decision: str | None = None,
 ) -> None:
     _fenced(
         tx,
         lease,
         {
             "staged": staged,
+            "decision": decision,
             "rows_received": rows_received,
             "rows_posted": 0,
             "rows_unchanged": 0,
@@ -753,6 +762,7 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
             "launches_in_vain": 0,
             "settled_at": None,
             "staged": None,
+            "decision": None,
             "rows_received": 0,
             "rows_posted": 0,
             "rows_unchanged": 0,

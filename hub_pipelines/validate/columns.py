@@ -148,7 +148,12 @@ def _clearer(record: RecordType, column: str, first: str, second: str) -> str | 
 
 def _is_vague(text: str, column: str) -> bool:
     form = normalise_header(text)
-    return form in _VAGUE and form != normalise_header(column)
+    return is_vague(form) and form != normalise_header(column)
+
+
+def is_vague(form: str) -> bool:
+    """Whether a heading (in normal form) says so little that another one for the same column is to be preferred."""
+    return form in _VAGUE
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -4,15 +4,43 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
 from hub_pipelines.common.errors import Permanent
 
-Cell = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
+Plain = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
+"""What a reader gives for a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A cell whose value was found again behind damage, or taken out of a longer text, on evidence that `reason` tells.
+
+    The row posts with `value` and a warning; `sent` is kept with it.
+    """
+
+    value: Plain
+    sent: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A cell that must not be taken, although its column's type might: `suggestion` asks its sender what is meant."""
+
+    sent: Plain
+    rule: str
+    reason: str
+    suggestion: str | None = None
+
+
+Cell = Plain | Restored | Unclear
+"""A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
 Row = tuple[int, list[Cell]]
@@ -40,6 +68,20 @@ def excel_row(row_no: int) -> int:
     return row_no % PART_ROWS
 
 
+def sheet_of(row_no: int, parts: Sequence[Part]) -> str | None:
+    """The sheet on which a row stands, in a file whose parts are on more than one; else None."""
+    at = row_no // PART_ROWS
+    if len({part.sheet for part in parts}) < 2 or at >= len(parts):
+        return None
+    return parts[at].sheet
+
+
+def row_place(row_no: int, parts: Sequence[Part]) -> str:
+    """A row's number as a person finds it: `14`, or `14 of sheet "Lab 2"`."""
+    sheet = sheet_of(row_no, parts)
+    return str(excel_row(row_no)) if sheet is None else f'{excel_row(row_no)} of sheet "{sheet}"'
+
+
 @dataclass
 class Table:
     """What the rows of a file are judged from. Each iteration over `rows` begins anew.
@@ -65,6 +107,49 @@ class Unreadable(Permanent):
 
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One possible answer: `value` is what is kept, `label` what a person reads."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """What only the sender can tell about how a column's values are written, in the sender's words.
+
+    `key` names it among the answers (`date_order:acquired_on`), the same for every file of a source. `heading` and
+    `position` (from 0) are those of the column in this file. `evidence` shows values that don't tell.
+    """
+
+    kind: str
+    column: str
+    heading: str
+    position: int
+    text: str
+    choices: tuple[Choice, ...]
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.column}"
+
+
+class Undecided(Permanent):
+    """How some columns are written can't be told from their values. Nobody retries; answers let the file be taken."""
+
+    cause = "question"
+
+    def __init__(self, questions: Sequence[OpenQuestion]) -> None:
+        super().__init__(
+            " ".join(one.text for one in questions),
+            "Answer in the sheet that comes with this receipt, or tell the hub's operator. "
+            "The answer is remembered for the next files of this list.",
+        )
+        self.questions = tuple(questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +220,13 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What kind of value a contract's column holds, for those who find out how a file writes it."""
+
+    kind: Literal["date", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A column whose values are keys of another record type of the same campus."""
 
@@ -180,6 +272,12 @@ class RecordType:
         """Each column's shape, from the contract's own types."""
         return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
 
+    @property
+    def written(self) -> dict[str, str]:
+        """The kind (see Written) of each column that has one, in the contract's order."""
+        kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
+        return {name: kind for name, kind in kinds if kind is not None}
+
     def tag_in(self, key: str) -> str:
         """The tag that an item's key holds; for record types with a tag column."""
         parts = key.split("|", len(self.key_columns) - 1)
@@ -191,6 +289,10 @@ class RecordType:
 
 def _shape(metadata: Iterable[object]) -> Shape:
     return next((one for one in metadata if isinstance(one, Shape)), Shape())
+
+
+def _written(metadata: Iterable[object]) -> str | None:
+    return next((one.kind for one in metadata if isinstance(one, Written)), None)
 
 
 @dataclass(frozen=True)
@@ -211,6 +313,10 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    def only(self, name: str) -> "Feed":
+        """The feed as if it had no other record type than this. Raises KeyError when it has none of this name."""
+        return replace(self, record_types=(self.record_type(name),))
 
     def record_type(self, name: str) -> RecordType:
         """Raises KeyError when the feed has none of this name."""

@@ -218,7 +218,7 @@ def test_a_missing_required_column_is_held_with_both_headers_side_by_side(hub: H
 
 def test_a_missing_optional_column_is_held_too_since_its_values_would_be_wiped_out(hub: Hub) -> None:
     posted(hub, HEADER + ",CAS", "A-1,Buffer,B1,3,bottle,67-64-1")
-    item = held(hub, HEADER + ",CAS of it", "A-1,Buffer,B1,3,bottle,67-64-1")
+    item = held(hub, HEADER + ",Door", "A-1,Buffer,B1,3,bottle,left")
     assert (item.cause, submission(hub, item.request_id).counts.received) == (Cause.DRIFT, 0)
     assert ledger_values(hub, LEDGER)["A-1|B1"]["cas_number"] == "67-64-1"
 
@@ -244,19 +244,20 @@ def test_a_held_file_that_is_replayed_undecided_is_held_again(hub: Hub) -> None:
     assert_invariants(hub)
 
 
-def test_without_an_earlier_file_a_missing_column_is_unreadable_as_ever(hub: Hub) -> None:
+def test_without_an_earlier_file_a_missing_column_is_asked_about_and_may_be_migrated(hub: Hub) -> None:
     item = held(hub, PACKED, "A-1,Buffer,B1,9 x 1 L")
-    assert (item.cause, item.error_type) == (Cause.UNREADABLE, "Unfit")
-    assert "lacks 2 required columns" in item.reason
+    assert (item.cause, item.error_type) == (Cause.QUESTION, "Asked")
+    assert "2 questions about its columns" in item.reason
+    (shown,) = hub.columns.show(item.item_id)
+    assert [pair.column for pair in shown.pairs if pair.now is None] == ["quantity_on_hand", "unit"]
     assert "shape:drifted" not in events(hub, item.request_id)
 
 
 @pytest.mark.usefixtures("lab")
-def test_a_file_that_is_damaged_otherwise_is_no_drift(hub: Hub) -> None:
+def test_a_column_that_is_there_twice_is_a_question_and_no_drift(hub: Hub) -> None:
     item = held(hub, HEADER + ",Qty", "A-1,Buffer,B1,9,bottle,9")
-    assert item.cause == Cause.UNREADABLE
-    assert "Two columns both mean" in item.reason
-    with pytest.raises(UnknownColumns, match="was not held for its columns but is unreadable"):
+    assert item.cause == Cause.QUESTION
+    with pytest.raises(UnknownColumns, match="was not held for its columns but is question"):
         hub.columns.show(item.item_id)
 
 

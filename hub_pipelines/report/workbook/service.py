@@ -8,7 +8,8 @@ after the last one the page says that there is none. It is made once for a revis
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
@@ -37,9 +40,6 @@ _log = logging.getLogger(__name__)
 _BLOCKS_MARKED = 5_000
 _WARNINGS_MARKED = 1_000
 _ATTEMPTS = 3
-
-Questions = Callable[[Transaction, Submission], Sequence[QuestionLine]]
-"""The open questions about a submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,6 @@ class Workbooks:
     staged: Path
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
-    questions: Questions = lambda _tx, _submission: ()
     again_after_s: float = 3 * PATIENCE_S
 
     def wanted(self, tx: Transaction, current: Submission) -> bool:
@@ -69,7 +68,7 @@ class Workbooks:
         if current.envelope.feed not in self.feeds or current.envelope.campus not in self.campuses:
             return False
         if current.state is State.IN_REVIEW:
-            return bool(self.questions(tx, current))
+            return bool(_questions(tx, current))
         return current.state is State.POSTED and any(self._marks(tx, current, {}, limit=1))
 
     def due(self, campus: str | None, *, limit: int) -> list[Made]:
@@ -129,7 +128,7 @@ class Workbooks:
             marks = self._marks(tx, current, columns.positions, limit=None)
             total = ledgers.problem_count(tx, current.request_id, current.revision)
             warned = sum(mark.severity == "warn" for mark in marks)
-            questions = tuple(self.questions(tx, current)) if current.state is State.IN_REVIEW else ()
+            questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
             came = store.return_of(tx, current.request_id, current.revision)
         mark = token.Token(
             current.request_id, current.revision, envelope.campus, envelope.feed, part=came is not None and came.part
@@ -166,21 +165,22 @@ class Workbooks:
     def _columns(self, current: Submission) -> "_Columns":
         """Where the columns are, as the rows were judged; nothing is known of a file that was held."""
         path = self.staged / f"{current.staged}.parquet"
-        if current.staged is None or not path.exists():
+        with self.db.read() as tx:
+            decision = mappings.find_decision(tx, current.decision)
+        if decision is None or current.staged is None or not path.exists():
             return _Columns({}, {})
         summary, _ = read_staged(path)
         feed = self.feeds[current.envelope.feed]
         record = feed.record_type(str(summary["record_type"]))
-        origins = self._origins(summary, feed)
-        positions = _positions(summary["header"], record, origins)
+        positions = _positions(decision, record, self._origins(summary, decision, feed))
         return _Columns(positions, _lists(record, positions, tuple(self.campuses)))
 
-    def _origins(self, summary: Mapping[str, Any], feed: Feed) -> Mapping[str, str]:
+    def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
         """The headings as sent of the columns that a migration has made."""
         if not summary.get("migration"):
             return {}
         try:
-            return Shapes(self.db).plan_of(str(summary["migration"]), summary["header"], feed).origins
+            return Shapes(self.db).plan_of(str(summary["migration"]), list(decision.header), feed).origins
         except BadMigration:
             return {}
 
@@ -206,17 +206,26 @@ def _mark(problem: Mapping[str, Any], positions: Mapping[str, int]) -> Mark:
     )
 
 
-def _positions(header: Sequence[str], record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:
+def _positions(decision: Decision, record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:
     """By the contract's columns and by the headings as sent."""
+    header = decision.header
     found = {heading.strip(): position for position, heading in reversed(list(enumerate(header))) if heading.strip()}
-    try:
+    with suppress(Unreadable):
         columns = located_columns(header, record)
-    except Unreadable:
-        return found
-    found.update({name: position for position, name in columns.unknown})
-    found.update(columns.positions)
+        found.update({name: position for position, name in columns.unknown})
+        found.update(columns.positions)
     found.update({column: found[heading.strip()] for column, heading in origins.items() if heading.strip() in found})
-    return found
+    return {**found, **(decision.mapping.positions if decision.mapping else {})}
+
+
+def _questions(tx: Transaction, current: Submission) -> tuple[QuestionLine, ...]:
+    """The open ones about this revision."""
+    asked = mappings.questions_about(tx, current.request_id, current.revision)
+    return tuple(
+        QuestionLine(one.question_id, one.text, one.evidence, tuple(c.label for c in one.choices), one.position)
+        for one in asked
+        if one.answer is None
+    )
 
 
 def _lists(record: RecordType, positions: Mapping[str, int], campuses: tuple[str, ...]) -> dict[int, tuple[str, ...]]:

@@ -112,10 +112,10 @@ def settle(tx: Transaction, made: Made, state: WorkbookState, *, file_name: str 
 # ---- came back
 
 
-def add_return(tx: Transaction, returned: Returned) -> bool:
-    """False when it is on record already."""
-    added = tx.execute(
-        insert_or_ignore(tx, workbook_return).returning(workbook_return.c.request_id),
+def add_return(tx: Transaction, returned: Returned) -> None:
+    """Once for a revision; the caller holds the submission and has looked."""
+    tx.execute(
+        workbook_return.insert(),
         {
             "request_id": returned.request_id,
             "revision": returned.revision,
@@ -128,7 +128,6 @@ def add_return(tx: Transaction, returned: Returned) -> bool:
             "came_at": database_now(tx),
         },
     )
-    return added.first() is not None
 
 
 def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | None:

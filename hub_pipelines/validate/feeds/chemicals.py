@@ -22,7 +22,7 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 # -- CAS numbers -----------------------------------------------------------------------------------------------------
 
@@ -329,9 +329,11 @@ def _list_of(one: str) -> str:
 _GHS = r"EUH\d{3}[A-Z]?|H[2-4]\d{2}[A-Za-z]{0,3}"
 _CONTAINER_ID = identifier("container id", 64, leads_key=True)
 
-ContainerId = Annotated[str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$")]
-CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$")]
-CasNumbers = Annotated[str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d"))]
+ContainerId = Annotated[str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$"), Written("identifier")]
+CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$"), Written("cas")]
+CasNumbers = Annotated[
+    str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d")), Written("cas")
+]
 HazardCodes = Annotated[str | None, optional(parse_hazard_codes), Shape(pattern=rf"^(?:{_GHS})(?:[+;](?:{_GHS}))*$")]
 HazardClass = Annotated[str | None, optional(parse_hazard_class), Shape(choices=HAZARD_CLASSES)]
 PackingGroup = Annotated[str | None, optional(parse_packing_group), Shape(choices=tuple(_PACKING_GROUPS))]

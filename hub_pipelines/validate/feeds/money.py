@@ -29,7 +29,7 @@ from hub_pipelines.validate.feeds.types import (
     required,
     text_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 # -- amounts ---------------------------------------------------------------------------------------------------------
 
@@ -208,13 +208,14 @@ UnitCost = Annotated[
     str,
     required(money("bad_cost", "unit cost", signed=False)),
     Shape("decimal", scale=2, minimum="0", maximum="9999999999.99"),
+    Written("amount"),
 ]
-Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT]
-OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT]
-Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES)]
+Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, Written("amount")]
+OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, Written("amount")]
+Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES), Written("currency")]
 Percent = Annotated[str | None, optional(parse_percent), Shape("decimal", scale=4, minimum="0", maximum="200")]
-AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64)]
-TransactionId = Annotated[str, required(identifier("transaction id", 64)), Shape(longest=64)]
+AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier")]
+TransactionId = Annotated[str, required(identifier("transaction id", 64)), Shape(longest=64), Written("identifier")]
 Fain = Annotated[str | None, optional(parse_fain), Shape(longest=30, pattern=rf"^{_FAIN.pattern}$")]
 Aln = Annotated[str | None, optional(parse_aln), Shape(pattern=rf"^{_ALN.pattern}$")]
 Uei = Annotated[str | None, optional(parse_uei), Shape(pattern=rf"^{_UEI.pattern}$")]

@@ -22,7 +22,7 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.A)
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
@@ -223,10 +223,11 @@ def comma_readings(text: str) -> str:
 
 
 _QUANTITY = Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
+_IS_UNIT = Written("unit")
 
-Quantity = Annotated[str, required(parse_quantity), _QUANTITY]
-OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY]
-Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS)]
-AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
-OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
-StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS)]
+Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity")]
+OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity")]
+Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS), _IS_UNIT]
+AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
+OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
+StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS), _IS_UNIT]

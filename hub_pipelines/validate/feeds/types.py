@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
@@ -302,14 +302,17 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     return name
 
 
+_IS_CODE = Written("identifier")
 _EMAIL_SHAPE = Shape(longest=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
-AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$")]
-LeadingAssetTag = Annotated[str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$")]
-ItemCode = Annotated[str, required(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$")]
-PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40)]
-OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40)]
-OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64)]
+AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE]
+LeadingAssetTag = Annotated[str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$"), _IS_CODE]
+ItemCode = Annotated[
+    str, required(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$"), _IS_CODE
+]
+PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40), _IS_CODE]
+OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40), _IS_CODE]
+OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64), _IS_CODE]
 """A number or code that somebody else gave: of a lot, a certificate, a seal, an invoice."""
 ItemName = Annotated[str, required(text_up_to(500)), Shape(longest=500)]
 Location = Annotated[str, required(text_up_to(200)), Shape(longest=200)]
@@ -324,8 +327,8 @@ CalibrationResult = Annotated[
     ),
     Shape(choices=CALIBRATION_RESULTS),
 ]
-Email = Annotated[str, required(parse_email), _EMAIL_SHAPE]
-OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE]
+Email = Annotated[str, required(parse_email), _EMAIL_SHAPE, Written("email")]
+OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE, Written("email")]
 CampusName = Annotated[str, BeforeValidator(parse_campus)]
 OptionalText = Annotated[str | None, optional(text_up_to(500)), Shape(longest=500)]
 LongText = Annotated[str | None, optional(text_up_to(4_000)), Shape(longest=4_000)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub_pipelines.drift.migrating import Plan, draft, plan, read_steps
+from hub_pipelines.drift.migrating import Plan, draft, named_as_sent, plan, read_steps
 from hub_pipelines.drift.model import BadMigration, Change, Lost
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
@@ -157,7 +157,7 @@ def test_problems_name_the_senders_row_and_heading() -> None:
     sent: list[tuple[int, list[Cell]]] = [(4, ["A", "B", "C", "12 x 500 ml"]), (9, ["D", "E", "F", "some"])]
     table = found.table(Table(list(header), 3, iter(sent), {}))
     verdicts = validate(table, INVENTORY, campus="north", campuses=["north"], registry=AllTags())
-    good, bad = found.named_as_sent(iter(verdicts))
+    good, bad = named_as_sent(iter(verdicts), found.origins)
     assert isinstance(good, AcceptedRow)
     assert (good.row_no, good.values["quantity_on_hand"], good.values["unit"]) == (4, "12", "bottle")
     assert good.values["other"] == {"Pack": "500 ml"}
