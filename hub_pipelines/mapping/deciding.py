@@ -28,7 +28,27 @@ _MOST_PROFILED = 400
 _UNDER_A_HEADING = 0.92
 _ALWAYS = 0.9
 _IMPORTANT = frozenset(
-    ["item_name", "item_code", "location", "quantity", "quantity_on_hand", "unit", "cas_number", "cas_numbers", "hazard_codes", "expires_on", "lot_number", "asset_tag", "container_id", "waste_codes", "un_number", "award_id", "transaction_id", "amount", "po_number"]
+    [
+        "item_name",
+        "item_code",
+        "location",
+        "quantity",
+        "quantity_on_hand",
+        "unit",
+        "cas_number",
+        "cas_numbers",
+        "hazard_codes",
+        "expires_on",
+        "lot_number",
+        "asset_tag",
+        "container_id",
+        "waste_codes",
+        "un_number",
+        "award_id",
+        "transaction_id",
+        "amount",
+        "po_number",
+    ]
 )
 """Columns that are worth a question although the contract does not require them."""
 _HOW: Map[str, How] = {

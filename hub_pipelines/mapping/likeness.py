@@ -51,7 +51,34 @@ _TOKENS = {
 }  # fmt: skip
 """Short for what, in the form in which headings are compared; `#` stands for any word for number."""
 _FILLERS = frozenset(
-    ["of", "the", "a", "an", "in", "at", "is", "for", "to", "per", "your", "our", "if", "any", "current", "item", "main", "primary", "full", "total", "please", "enter", "official", "known", "required", "optional"]
+    [
+        "of",
+        "the",
+        "a",
+        "an",
+        "in",
+        "at",
+        "is",
+        "for",
+        "to",
+        "per",
+        "your",
+        "our",
+        "if",
+        "any",
+        "current",
+        "item",
+        "main",
+        "primary",
+        "full",
+        "total",
+        "please",
+        "enter",
+        "official",
+        "known",
+        "required",
+        "optional",
+    ]
 )
 _NUMBERING = re.compile(r"^\s*(?:\(?[0-9]{1,2}[.):]|\(?[a-zA-Z][.)])\s+")
 _IN_BRACKETS = re.compile(r"[(\[{（【]([^)\]}）】]*)[)\]}）】]")

@@ -47,7 +47,6 @@ from hub_pipelines.report.model import (
     Workbook,
 )
 from hub_pipelines.report.workbook.model import Made, Returned
-from hub_pipelines.report.workbook.running import PATIENCE_S
 from hub_pipelines.report.workbook.service import Told, Workbooks
 from hub_pipelines.report.workbook.store import find as find_workbook
 from hub_pipelines.report.workbook.store import make_due as make_workbook_due
@@ -117,7 +116,7 @@ class Receipts:
             current = submissions.get(tx, request_id)
             made = find_workbook(tx, request_id, current.revision)
         if made is not None:
-            _written(partial(self._add_workbook, made, patience_s=PATIENCE_S))
+            _written(partial(self._add_workbook, made))
         return page
 
     def _write_page(self, request_id: str) -> Path:
@@ -133,7 +132,7 @@ class Receipts:
         self.index.mark(current.envelope.campus)
         return path
 
-    def _add_workbook(self, made: Made, *, patience_s: float) -> Path:
+    def _add_workbook(self, made: Made, *, patience_s: float | None = None) -> Path:
         """Make a workbook that is due, and tell of it on the page. On an error it stays due, until the last attempt."""
         with self.db.read() as tx:
             current = submissions.get(tx, made.request_id)

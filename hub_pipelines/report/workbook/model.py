@@ -76,6 +76,8 @@ class Plan:
     lists: Mapping[int, tuple[str, ...]]
     whole_file: bool
     """False: only the rows to be fixed."""
+    most_cells: int
+    """A workbook of more cells is not given back whole either."""
 
     def document(self) -> dict[str, Any]:
         return {**asdict(self), "lists": {str(at): list(values) for at, values in self.lists.items()}}

@@ -53,7 +53,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Workbooks:
-    """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead."""
+    """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead.
+
+    A workbook of more than `most_cells` is not given back whole: openpyxl takes about half a kilobyte for each.
+    """
 
     db: Database
     archive: Archive
@@ -61,7 +64,9 @@ class Workbooks:
     staged: Path
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
+    patience_s: float = PATIENCE_S
     again_after_s: float = 3 * PATIENCE_S
+    most_cells: int = 400_000
 
     def wanted(self, tx: Transaction, current: Submission) -> bool:
         """There are rows to fix, rows to look at, or questions to answer."""
@@ -85,14 +90,14 @@ class Workbooks:
         with self.db.write() as tx:
             return store.count_attempt(tx, made, again_after=timedelta(seconds=self.again_after_s))
 
-    def make(self, current: Submission, made: Made, told: Told, page: Path, *, patience_s: float) -> None:
+    def make(self, current: Submission, made: Made, told: Told, page: Path, *, patience_s: float | None = None) -> None:
         """Write the workbook beside the receipt's page, or record why there is none. Raises OSError: it stays due."""
         if current.revision != made.revision or current.state not in (State.POSTED, State.IN_REVIEW):
             self._settle(made, WorkbookState.FAILED, note="the file was taken up again")
             return
         with working_on(current.request_id):
             try:
-                name, written = self._written(current, told, page, patience_s)
+                name, written = self._written(current, told, page, patience_s or self.patience_s)
             except (NotWritten, HubError) as error:
                 _log.warning("no workbook %s", pairs(reason=str(error), detail=getattr(error, "detail", "")[-500:]))
                 self._settle(made, WorkbookState.FAILED, note=str(error))
@@ -148,6 +153,7 @@ class Workbooks:
             questions=questions,
             lists=columns.lists,
             whole_file=True,
+            most_cells=self.most_cells,
         )
 
     def _marks(

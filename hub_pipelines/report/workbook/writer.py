@@ -20,9 +20,6 @@ from hub_pipelines.validate.model import Part, Table, excel_row
 from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
-MOST_CELLS = 400_000
-"""openpyxl takes about half a kilobyte for each; above that only the rows to be fixed are given back."""
-
 
 def main(plan_path: str, workbook_path: str, answer_path: str) -> None:
     limits.apply()
@@ -35,7 +32,7 @@ def write(plan: Plan, path: Path) -> Written:
     """Raises Unreadable and what openpyxl raises."""
     source = Path(plan.source)
     spans, cells = _measured(source, plan)
-    whole = plan.whole_file and base.cells_in(source, cells) <= MOST_CELLS
+    whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
     with _table(source, plan) as table:
         made = base.whole(source, table) if whole else base.part_of(table, plan.marks, plan.source_name)
         if whole:
