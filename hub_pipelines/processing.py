@@ -44,7 +44,7 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.model import Feed, Registry, Table, Unreadable, Verdict
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import describe, validate
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
