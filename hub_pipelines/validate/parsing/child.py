@@ -73,7 +73,8 @@ class Child:
         batch = list(islice(rows, self._batch))
         if not batch:
             del self._iterations[number]
-        return {"rows": batch, "of": number}
+        numbers, cells = zip(*batch, strict=True) if batch else ((), ())
+        return {"rows": numbers, "cells": cells, "of": number}
 
     def _receive(self) -> wire.Message | None:
         head = self._incoming.read(wire.HEAD)
@@ -90,7 +91,7 @@ class Child:
     def _fitted(self, message: wire.Message, frame: bytes) -> bytes:
         """Batches are as large as their rows allow."""
         if len(frame) > wire.LARGEST_FRAME:
-            refusal = too_large(f"Rows {message['rows'][0][0]:,} and below hold very much text")
+            refusal = too_large(f"Rows {message['rows'][0]:,} and below hold very much text")
             return wire.pack(_refused(refusal))
         if len(frame) > _USUAL_FRAME:
             self._batch = max(1, self._batch * _USUAL_FRAME // (2 * len(frame)))

@@ -27,6 +27,7 @@ _VALUE = re.compile(
     | \d{2,7}-\d{2}-\d                                   # CAS numbers
     | [^\s@]+@[^\s@]+\.[^\s@]+ | (https?://|www\.)\S+
     | (?i:true|false)
+    | \#(N/A|DIV/0!|VALUE!|REF!|NAME\?|NUM!|NULL!)
     """,
     re.X,
 )
@@ -92,7 +93,7 @@ def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -
         usual = median(below) if below else len(here)
         if len(here) < max(1, usual / 2) or (len(here) == 1 and usual >= 2):
             continue
-        verdict = _judge(rows, at, here)
+        verdict = _judge(rows, at, here, _last_line(rows, at, spans) + 1)
         if verdict is None:
             return Heading(None, None, at, [""] * _width(rows[at:]), 0, 0)
         return _with_lines(rows, at, spans, ask, verdict)
@@ -103,7 +104,7 @@ def _width(rows: Sequence[NumberedRow]) -> int:
     return max((each[-1] + 1 for each in (filled(cells) for _, cells in rows) if each), default=0)
 
 
-def _judge(rows: Sequence[NumberedRow], at: int, here: list[int]) -> int | None:
+def _judge(rows: Sequence[NumberedRow], at: int, here: list[int], data: int) -> int | None:
     """Whether the row holds headings: None for no, else the number of columns that speak for it."""
     cells = rows[at][1]
     texts = [text_of(cells[column]).casefold() for column in here]
@@ -111,7 +112,7 @@ def _judge(rows: Sequence[NumberedRow], at: int, here: list[int]) -> int | None:
         return None
     speaks_for, speaks_against = 0, 0
     for column in here:
-        below = [each[column] for _, each in rows[at + 1 :] if column < len(each) and not is_blank(each[column])]
+        below = [each[column] for _, each in rows[data:] if column < len(each) and not is_blank(each[column])]
         if not below:
             continue
         kinds = Counter(map(kind_of_cell, below))
@@ -132,15 +133,17 @@ def _shape(cell: object) -> str:
 
 
 def _are_labels(cells: Cells) -> bool:
-    """All texts; or texts and one run of numbers such as years."""
+    """All texts; or texts and one run of numbers; or years."""
     values = [cell for cell in cells if kind_of_cell(cell) == "v"]
     if not values:
         return True
     numbers = [text_of(cell) for cell in values]
-    if len(values) == len(cells) or not all(number.isdigit() for number in numbers):
+    if not all(number.isdecimal() and len(number) <= 4 for number in numbers):
         return False
     run = [int(number) for number in numbers]
-    return len(run) >= 2 and all(after - before == 1 for before, after in pairwise(run))
+    if len(run) >= 3 and min(run) >= 1900 and max(run) <= 2100:
+        return all(after > before for before, after in pairwise(run))
+    return len(values) < len(cells) and len(run) >= 2 and all(after - before == 1 for before, after in pairwise(run))
 
 
 # -- headings of several lines ---------------------------------------------------------------------------------------
@@ -152,18 +155,20 @@ def _with_lines(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span], ask
     return Heading(first, last, last + 1, texts, known_columns(texts, ask), strength)
 
 
+def _last_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> int:
+    """The place of the last row over which the header's merged cells reach."""
+    row_no = rows[at][0]
+    reach = (s.last_row for s in spans if s.first_row == row_no < s.last_row < row_no + _MOST_HEADER_LINES)
+    last_no = max(reach, default=row_no)
+    return max(each for each, (number, _) in enumerate(rows) if number <= last_no)
+
+
 def _lines(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> tuple[int, int]:
-    numbers = [row_no for row_no, _ in rows]
-    row_no = numbers[at]
-    last_no = max(
-        (s.last_row for s in spans if s.first_row == row_no < s.last_row < row_no + _MOST_HEADER_LINES),
-        default=row_no,
-    )
-    last = max(each for each, number in enumerate(numbers) if number <= last_no)
+    last = _last_line(rows, at, spans)
     if last == at and _is_group_line(rows, at, spans):
         last = at + 1
-    above = any(s.first_row == s.last_row == numbers[at - 1] and _is_group(s) for s in spans) if at else False
-    # a single merged cell over the whole width is a title
+    # a group of columns above; a single merged cell over the whole width is a title
+    above = at > 0 and any(s.first_row == s.last_row == rows[at - 1][0] and _is_group(s) for s in spans)
     first = at - 1 if above and len(filled(rows[at - 1][1])) >= 2 else at
     return first, last
 
@@ -181,7 +186,7 @@ def _is_group_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) 
     merged = any(s.first_row == s.last_row == rows[at][0] and _is_group(s) for s in spans)
     if len(upper) < 2 or not set(lower) - set(upper) or not _are_labels([cells[column] for column in lower]):
         return False
-    verdict = _judge(rows, at + 1, lower)
+    verdict = _judge(rows, at + 1, lower, at + 2)
     return verdict is not None and (verdict > 0 or merged)
 
 

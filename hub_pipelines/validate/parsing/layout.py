@@ -32,6 +32,8 @@ _TOTAL = re.compile(
     r"|summe|gesamt(summe)?|zwischensumme|итого|всего|合计|总计|小计|total (général|general)|suma|totale",
     re.I,
 )
+_NOTE = re.compile(r"(notes?|source|prepared|printed|remarks?|legend|key|updated|checked|signed|page)\b|[*†‡(#]", re.I)
+_LONGEST_ITEM = 80
 _SHOWN = 120
 
 
@@ -65,6 +67,8 @@ class Found:
     fills: Counter[int] = field(default_factory=Counter)
     reach: int = 0
     """The columns that some row fills, counted from `start`."""
+    leftmost: int = 1_000_000
+    """The first column that a row with more than one cell fills."""
     surplus: int = 0
     """Rows that reach beyond the headings."""
     lone: list[tuple[int, int, str]] = field(default_factory=list)
@@ -97,12 +101,9 @@ class Found:
                 section = self.sections.get(row_no, section)
                 continue
             own = cells if whole else cells[self.start : self.stop]
-            # most rows have no blank cell, and one look tells
-            if "" in own or whole:
-                blanks = own.count("")
-                if blanks == len(own) or (blanks > len(own) - 3 and all(map(is_blank, own))):
-                    continue
-            elif all(map(is_blank, own)):
+            # most rows begin with a word or a number, and one look tells
+            first = own[0] if own else ""
+            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):  # type: ignore[union-attr]
                 continue
             yield row_no, own, section
 
@@ -134,7 +135,7 @@ class _Scan:
                 count = len(filled(cells))
                 if not count:
                     continue
-            if row_no != last + 1 and last:
+            if row_no != last + 1 and last and not self._is_bridged(last, row_no):
                 self._judge_waiting()
                 judged = False
             last = row_no
@@ -155,6 +156,10 @@ class _Scan:
         for table in self._tables:
             _finish(table, loose=self._grid.loose)
         return [one for one in self._tables if one.rows or one.header_row], self._outside
+
+    def _is_bridged(self, last: int, row_no: int) -> bool:
+        """Whether the blank rows between are lines of merged cells, as in a header of several lines."""
+        return any(s.first_row <= last + 1 and s.last_row >= row_no - 1 for s in self._grid.spans)
 
     # -- blocks
 
@@ -287,7 +292,10 @@ class _Scan:
         table.last_full_row = row_no
         first = cells[0]
         if first == "":
-            first = next(cell for cell in cells if cell != "")
+            place, first = next((at, cell) for at, cell in enumerate(cells) if cell != "")
+            table.leftmost = min(table.leftmost, place)
+        else:
+            table.leftmost = 0
         if first.__class__ is str:
             if table.header and first == table.header[0] and self._repeats_header(table, cells):
                 table.repeated.append(row_no)
@@ -347,10 +355,8 @@ def _finish(table: Found, *, loose: bool) -> None:
     inside = [each for each in table.lone if each[0] < table.last_full_row]
     behind = [each for each in table.lone if each[0] > table.last_full_row]
     if several and usual >= 2 and table.last_full_row:
-        for row_no, _, text in behind:
-            why = "is a total" if _TOTAL.match(text) else "is a note below the table"
-            table.remarks.append(Remark(row_no, why, text[:_SHOWN]))
-        if len(inside) <= 0.34 * table.rows:
+        _mark_notes(table, behind)
+        if len(inside) <= 0.34 * table.rows and table.rows >= 4:
             _mark_sections(table, inside)
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
@@ -358,12 +364,25 @@ def _finish(table: Found, *, loose: bool) -> None:
         table.header += [""] * (table.reach - len(table.header))
 
 
+def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
+    """What stands below the last full row: set apart by a blank row, or in a note's words. Else it is an item."""
+    last = table.last_full_row
+    for row_no, _, text in behind:
+        if _TOTAL.fullmatch(text):
+            table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
+        elif row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text):
+            table.remarks.append(Remark(row_no, "is a note below the table", text[:_SHOWN]))
+        else:
+            # the next one follows an item directly
+            last = row_no
+
+
 def _mark_sections(table: Found, lone: list[tuple[int, int, str]]) -> None:
     above: tuple[int, str] | None = None
     for row_no, place, text in lone:
         if _TOTAL.fullmatch(text):
             table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
-        elif place <= 1 and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
+        elif place == table.leftmost and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
             joined = above is not None and above[0] == row_no - 1 and above[1] != text
             table.sections[row_no] = f"{above[1]} / {text}" if joined and above else text
             above = (row_no, table.sections[row_no])

@@ -116,7 +116,7 @@ class Parser:
             return
         number = self._asked.popleft()
         if number in self._waiting:
-            self._waiting[number].append([(row[0], row[1]) for row in message["rows"]])
+            self._waiting[number].append(list(zip(message["rows"], message["cells"], strict=True)))
 
     def _forget(self, number: int) -> None:
         del self._waiting[number]
