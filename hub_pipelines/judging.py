@@ -20,7 +20,7 @@ from hub_pipelines.mapping.remembered import Remembered
 from hub_pipelines.mapping.service import Columns, Mappings
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.model import Feed, RecordType, Registry, Row, Table, Verdict
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 from hub_pipelines.validate.service import describe, validate
 

@@ -82,7 +82,7 @@ class Returns:
         """What waits for a person because of the original is answered by this file, and by what its sender wrote."""
         known, own = source_of(original.envelope), source_of(current.envelope)
         asked_now = original.revision == came.original_revision
-        answers = table.answers.items() if asked_now else ()
+        answers = table.answers if asked_now else ()
         troubles = self.answers.from_sheet(tx, original, answers, actor=_ACTOR, replaced_by=current.request_id)
         if own == known:
             return troubles

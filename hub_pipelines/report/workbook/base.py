@@ -4,19 +4,24 @@ Belongs here: opening and making it. Not here: what is marked in it (marking), w
 What could not be kept of the sender's workbook is told in `notes`.
 """
 
-import csv
 import re
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from hub_pipelines.common.spreadsheets import write_text
 from hub_pipelines.report.workbook import losses
 from hub_pipelines.report.workbook.model import Mark
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Cell, Row, Table, excel_row
+from hub_pipelines.validate.parsing.encodings import encoding_of
+from hub_pipelines.validate.parsing.kinds import kind_of
+from hub_pipelines.validate.parsing.source import Source
+from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
+from hub_pipelines.validate.reading import Known
 from hub_pipelines.validate.returned import ROW_HEADING
 
 if TYPE_CHECKING:
@@ -27,10 +32,10 @@ _CELL = re.compile(rb"<(?:\w+:)?c[ >/]")
 _SHEET_PART = re.compile(r"xl/worksheets/[^/]+\.xml", re.I)
 _BLOCK = 1024 * 1024
 _MACROS = "xl/vbaProject.bin"
-_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _WIDEST = 60
 _TALLEST_SHEET = 1_048_576
 _WIDEST_SHEET = 16_384
+_LAST_FROZEN = 10
 _NEW_SHEET = "Your table"
 
 
@@ -68,7 +73,7 @@ def _is_open_xml(path: Path) -> bool:
         return "xl/workbook.xml" in archive.namelist()
 
 
-def whole(path: Path, table: Table) -> Base:
+def whole(path: Path, table: Table, name: str, known: Known) -> Base:
     """The sender's workbook as it is, or all values of another kind of file in a new one."""
     if _is_open_xml(path):
         try:
@@ -81,7 +86,7 @@ def whole(path: Path, table: Table) -> Base:
             base.notes.append("Your workbook's formatting and formulas could not be kept; the values are the same.")
             return base
     if "encoding" in table.facts:
-        return _of_text(path, table)
+        return _of_text(path, table, name, known)
     base = _values_of_workbook(path)
     kind = table.facts.get("format", "")
     base.notes.append(
@@ -118,15 +123,16 @@ def _values_of_workbook(path: Path) -> Base:
     return Base(new, ".xlsx", [])
 
 
-def _of_text(path: Path, table: Table) -> Base:
+def _of_text(path: Path, table: Table, name: str, known: Known) -> Base:
     from openpyxl import Workbook
 
     new = Workbook()
     sheet = new.worksheets[0]
     sheet.title = _NEW_SHEET
-    _fill(sheet, _records(path, table))
-    if table.header_row:
-        _make_heading(sheet, table.header_row)
+    with path.open("rb") as file:
+        _fill(sheet, _records(Source(file.fileno()), PurePath(name).suffix.lower(), known))
+    for row in {part.header_row for part in table.parts if part.header_row}:
+        _make_heading(sheet, row)
     note = (
         "Your file was a text file. This is an Excel workbook with the same rows in the same places. "
         "All cells are formatted as text, so that Excel changes no date, number or code."
@@ -134,27 +140,20 @@ def _of_text(path: Path, table: Table) -> Base:
     return Base(new, ".xlsx", [note])
 
 
-def _records(path: Path, table: Table) -> Iterator[tuple[int, Sequence[Cell]]]:
-    """The whole file's records with titles above the headings; the table alone where these can't be told apart."""
-    rows = {excel_row(row_no): cells for row_no, cells in table.rows}
-    above = list(_above(path, table))
-    yield from above
-    if table.header_row:
-        yield table.header_row, table.header
-    yield from sorted(rows.items())
+def _records(source: Source, ending: str, known: Known) -> Iterator[tuple[int, Sequence[object]]]:
+    """Every record of a text file, numbered and cut as its reader does it."""
+
+    def columns(texts: Sequence[str]) -> list[str | None]:
+        return [known(normalise_header(text)) for text in texts]
+
+    kind = kind_of(source, ending)
+    encoding = encoding_of(source.open(), _nobody_waits)
+    dialect = dialect_of(sample_of(source, encoding), f".{kind.format}", columns)
+    yield from TextGrid(source, encoding, dialect, _nobody_waits).rows()
 
 
-def _above(path: Path, table: Table) -> Iterator[tuple[int, list[Cell]]]:
-    delimiter = _DELIMITERS.get(table.facts.get("delimiter", ""))
-    if delimiter is None or table.header_row < 2:
-        return
-    with path.open(encoding=table.facts["encoding"], errors="replace", newline="") as file:
-        records = [
-            record for record, _ in zip(csv.reader(file, delimiter=delimiter), range(table.header_row), strict=False)
-        ]
-    if len(records) == table.header_row and [cell.strip() for cell in records[-1]][: len(table.header)] == table.header:
-        for row, record in enumerate(records[:-1], start=1):
-            yield row, list(record)
+def _nobody_waits() -> None:
+    """Nobody listens for signs of life of this program: it has a time in all."""
 
 
 def part_of(table: Table, marks: Iterable[Mark], name: str) -> Base:
@@ -194,7 +193,7 @@ def _wanted(rows: Iterable[Row], wanted: set[int]) -> Iterator[Row]:
                 return
 
 
-def _fill(sheet: "Worksheet", rows: Iterable[tuple[int, Sequence[Cell]]]) -> None:
+def _fill(sheet: "Worksheet", rows: Iterable[tuple[int, Sequence[object]]]) -> None:
     """Write values; texts stay texts whatever they look like."""
     widths: dict[int, int] = {}
     for row, cells in rows:
@@ -216,8 +215,10 @@ def _fill(sheet: "Worksheet", rows: Iterable[tuple[int, Sequence[Cell]]]) -> Non
 
 
 def _make_heading(sheet: "Worksheet", row: int) -> None:
+    """Bold, and in sight when it is at the top."""
     from openpyxl.styles import Font
 
     for cell in sheet[row]:
         cell.font = Font(bold=True)
-    sheet.freeze_panes = sheet.cell(row + 1, 1)
+    if row <= _LAST_FROZEN:
+        sheet.freeze_panes = sheet.cell(row + 1, 1)

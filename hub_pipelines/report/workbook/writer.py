@@ -17,7 +17,7 @@ from hub_pipelines.report.workbook.model import Mark, Plan, Written
 from hub_pipelines.report.workbook.places import Extent, Places, extents
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Part, Table, excel_row
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import Known, open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
 
@@ -34,7 +34,11 @@ def write(plan: Plan, path: Path) -> Written:
     spans, cells = _measured(source, plan)
     whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
     with _table(source, plan) as table:
-        made = base.whole(source, table) if whole else base.part_of(table, plan.marks, plan.source_name)
+        made = (
+            base.whole(source, table, plan.source_name, _known(plan))
+            if whole
+            else base.part_of(table, plan.marks, plan.source_name)
+        )
         if whole:
             marking.take_off(made.workbook)
         else:
@@ -55,9 +59,13 @@ def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token:
     pages.add_read_me(made.workbook, plan, marked, made.notes)
 
 
+def _known(plan: Plan) -> Known:
+    return FEEDS[plan.feed].aliases.get
+
+
 @contextmanager
 def _table(source: Path, plan: Plan) -> Iterator[Table]:
-    with open_table(source, plan.source_name, known=FEEDS[plan.feed].aliases.get) as table:
+    with open_table(source, plan.source_name, known=_known(plan)) as table:
         yield without_row_numbers(table)
 
 

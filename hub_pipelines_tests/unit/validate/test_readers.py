@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hub_pipelines.validate.model import Cell, Unreadable
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import validate
 
 from .builders import GOOD_ROW, INVENTORY, AllTags, read
@@ -210,7 +210,7 @@ def test_every_row_of_a_file_gets_one_verdict(tmp_path: Path, rows: list[list[st
 @settings(deadline=None, max_examples=300)
 @given(st.lists(_CELLS, min_size=12, max_size=12))
 def test_no_cell_of_any_kind_breaks_the_check(cells: list[Cell]) -> None:
-    from hub_pipelines.validate.readers import Table
+    from hub_pipelines.validate.model import Table
 
     table = Table(list(GOOD_ROW), 1, iter([(2, cells)]), {})
     assert len(list(validate(table, INVENTORY, campus="N", campuses=["N"], registry=AllTags()))) == 1
