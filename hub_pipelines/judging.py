@@ -8,18 +8,21 @@ what failure leads to. Nothing is written. The caller verifies signature and dig
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import named_as_sent
-from hub_pipelines.drift.model import Migration
+from hub_pipelines.drift.model import Migration, Source
 from hub_pipelines.drift.service import Reading, source_of
+from hub_pipelines.intake.service import source_key
 from hub_pipelines.mapping.decision import Decision
-from hub_pipelines.mapping.remembered import Remembered
+from hub_pipelines.mapping.model import Asked, Question
+from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import Feed, RecordType, Registry, Row, Table, Verdict
+from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Verdict
 from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.service import describe, validate
 
@@ -51,6 +54,15 @@ class Judged:
     record: RecordType
     document: dict[str, object]
     decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a file would be read. `decision` is as far as it goes; `stopped_by` tells what a person must do first."""
+
+    decision: Decision | None
+    questions: tuple[Question | OpenQuestion, ...] = ()
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,24 @@ class Judge:
 
         with opened() as table:
             yield replace(table, rows=_Anew(opened))
+
+    def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
+        """A file on this machine read as a run would read it, were it sent under its name; without effect."""
+        feed = self.feeds[feed_name]
+        source = Source(campus, feed_name, source_key(path.name))
+
+        def opened() -> AbstractContextManager[Table]:
+            return open_table(path, path.name, known=feed.aliases.get)
+
+        header: tuple[str, ...] = ()
+        try:
+            with opened() as sent:
+                header = tuple(sent.header)
+                return Tried(decided(self.mappings.read(source, feed, replace(sent, rows=_Anew(opened)))).decision)
+        except Permanent as error:
+            asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
+            certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
+            return Tried(certain, tuple(questions_of(error)), error.reason)
 
     def feed_of(self, envelope: Envelope) -> Feed:
         """Raises Blocked when the settings no longer name its campus or feed."""

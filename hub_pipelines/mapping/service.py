@@ -5,6 +5,7 @@ recognised (deciding), what people do (answering), how values are written (valid
 """
 
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -18,7 +19,7 @@ from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, Sh
 from hub_pipelines.drift.service import Reading, Shapes, source_of
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.deciding import decide
-from hub_pipelines.mapping.decision import BY_ITSELF, Decision
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Confirmed, Mapping
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.submission.model import Submission
@@ -91,7 +92,7 @@ class Mappings:
         Drifted: a column in question is gone that the source had before. Unfit: the source is new and required columns
         are lacking, for which people may rather write a migration. Both are told beside the questions.
         """
-        named = {column for record in feed.record_types for column in _named(table, record)}
+        named = {column for record in feed.record_types for column in _named(table.header, record)}
         if asked.mapping is None or any(one.column is None or one.column in named for one in asked.questions):
             return None
         try:
@@ -172,9 +173,9 @@ class NotTheSameHeader(HubError):
     """A posting's file no longer gives the header that was decided about. History can't be reproduced then."""
 
 
-def _named(table: Table, record: RecordType) -> set[str]:
+def _named(header: Sequence[str], record: RecordType) -> set[str]:
     """The contract's columns that some heading names as the contract knows them."""
-    return {record.aliases[form] for form in map(normalise_header, table.header) if form in record.aliases}
+    return {record.aliases[form] for form in map(normalise_header, header) if form in record.aliases}
 
 
 def rehead(table: Table, mapping: Mapping) -> Table:
@@ -194,14 +195,19 @@ def _narrowed(feed: Feed, mapping: Mapping) -> Feed:
 
 def _columns(reading: Reading, feed: Feed, table: Table, mapping: Mapping | None, known: Remembered) -> Columns:
     sent = tuple(table.header)
-    by_mapping = {
-        one.column: heading_at(sent, one.position)
-        for one in (mapping.assigned if mapping else ())
-        if one.how not in BY_ITSELF
-    }
+    by_mapping = _origins(sent, mapping, feed.record_type(mapping.record_type)) if mapping else {}
     facts = {
         **reading.facts,
         "mapped": list(mapping.header) if mapping else None,
         "confirmed": known.version,
     }
     return Columns(reading.table, feed, sent, mapping, known, {**by_mapping, **reading.origins}, facts)
+
+
+def _origins(sent: Sequence[str], mapping: Mapping, record: RecordType) -> dict[str, str]:
+    """The sender's heading of each column that the contract does not know by it."""
+    return {
+        one.column: heading_at(sent, one.position)
+        for one in mapping.assigned
+        if one.column not in _named([sent[one.position]], record)
+    }
