@@ -7,7 +7,7 @@ Belongs here: one row's quantity and unit, read by its columns' conventions. Not
 import datetime
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -88,12 +88,14 @@ class Amounts:
     """Reads one quantity column and the unit beside it.
 
     `unit` is that of bare numbers where neither cell nor unit column tells one, `allowed` are the contract's units.
+    `fills` is the contract's unit column where the file has none, so that the quantities themselves must tell it.
     """
 
     mark: Mark
     unit: str | None
     allowed: tuple[str, ...]
     optional: bool
+    fills: str | None = None
 
     def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
@@ -104,13 +106,33 @@ class Amounts:
         raw = text_of(beside) if isinstance(beside, str) and beside.strip() else None
         told = _part(raw) if raw is not None else self.unit if is_blank(beside) else None
         read = self._alone(cell, raw)
-        if isinstance(read.cell, Unclear) or read.cell is None:
-            return read.cell, beside
+        if isinstance(read.cell, Unclear):
+            return replace(read.cell, covers=self.fills), self._canonical(beside, told)
+        if read.cell is None:
+            return None, beside
         own = None if read.unit is None else _part(read.unit)
         if own is not None and told is not None and not _same(own, told):
             return _contradiction(cell, own, told), beside
         unit = own if told is None else told
-        return (read.cell, beside) if unit is None else self._in_unit(read.cell, cell, unit, beside)
+        if unit is not None:
+            return self._in_unit(read.cell, cell, unit, beside)
+        return (self._without_unit(cell) if self.fills else read.cell), beside
+
+    @staticmethod
+    def _canonical(beside: Cell, told: str | None) -> Cell:
+        known = unit_of(told) if told else None
+        return beside if known is None or is_blank(beside) else known
+
+    def _without_unit(self, cell: Cell) -> Cell:
+        if isinstance(cell, str) and not read_quantity(cell):
+            return cell
+        reason = "The other quantities of this column have their unit behind them, and this one has none."
+        return Unclear(_plain(cell), "missing_unit", reason, "Write the unit behind the number", self.fills)
+
+    def _unknown(self, sent: Cell, unit: str) -> Unclear:
+        reason = f'The unit "{unit}" is none of: {", ".join(self.allowed)}.'
+        question = "Convert to one of these, and correct the quantity too"
+        return Unclear(_plain(sent), "unknown_unit", reason, question, self.fills)
 
     def read_beside(self, cell: Cell, unit: Cell) -> tuple[Cell, Cell]:
         """A further quantity of the row, which must be in the unit of the first one."""
@@ -120,7 +142,7 @@ class Amounts:
         read = self._alone(cell, None)
         own = read.unit or self.unit
         if own is not None and not (isinstance(plain, str) and _same(own, plain)):
-            return _contradiction(cell, own, text_of(plain) if isinstance(plain, str) else ""), unit
+            return _contradiction(cell, own, text_of(plain) if isinstance(plain, str) else None), unit
         return read.cell, unit
 
     def _is_plain(self, cell: Cell) -> bool:
@@ -135,14 +157,13 @@ class Amounts:
             return value, beside if isinstance(beside, str) and unit_of(beside) == known else known
         if several := several_meanings(unit):
             reason = f'"{unit}" may mean {several}.'
-            return Unclear(
-                _plain(sent), "unknown_unit", reason, "Write the quantity in kg, lb, L or gal"
-            ), beside or unit
+            question = "Write the quantity in kg, lb, L or gal"
+            return Unclear(_plain(sent), "unknown_unit", reason, question, self.fills), beside
         factor = conversion(unit, self.allowed)
         plain = value.value if isinstance(value, Restored) else value
         number = None if factor is None or isinstance(plain, bool) else read_number(text_of(plain))
         if factor is None or number is None or number.point is None:
-            return value, unit if is_blank(beside) else beside
+            return (self._unknown(sent, unit) if self.fills else value), unit if is_blank(beside) else beside
         worth = without_trailing_zeros(Decimal(number.point) * factor[0])
         reason = f"1 {unit} is {without_trailing_zeros(factor[0])} {factor[1]}, so it was taken as {worth} {factor[1]}."
         told = text_of(sent) if is_blank(beside) else f"{text_of(sent)} {text_of(beside)}"
@@ -233,9 +254,11 @@ def _same(one: str, other: str) -> bool:
     return first == second
 
 
-def _contradiction(cell: Cell, own: str, told: str) -> Unclear:
-    first, second = unit_of(own), unit_of(told)
+def _contradiction(cell: Cell, own: str, told: str | None) -> Unclear:
+    first, second = unit_of(own), unit_of(told or "")
     reason = f'The cell is in "{own}", and its unit is told as "{told}".'
+    if told is None:
+        reason = f'The cell is in "{own}", and the row\'s own quantity has no unit.'
     if first and second and dimension_of(first) != dimension_of(second):
         reason += f" One is a {dimension_of(first)}, the other a {dimension_of(second)}."
     return Unclear(_plain(cell), "units_contradict", reason, "Correct the one that is wrong")

@@ -117,7 +117,8 @@ def _pairs(
         mark: Mark = number.mark if number else "."
         if kind == "quantity" and unit_column:
             allowed = record.shapes[unit_column].choices or ()
-            amounts = Amounts(mark, conventions.units.get(column), allowed, optional)
+            fills = unit_column if unit_column in conventions.added else None
+            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills)
             read = amounts.read if column == owner else amounts.read_beside
             yield positions[column], positions.get(unit_column), lru_cache(_CACHED, typed=True)(read)
         elif kind == "amount":

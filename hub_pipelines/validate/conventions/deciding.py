@@ -232,8 +232,7 @@ class _Deciding:
         open_orders = tally.open_between()
         if len(open_orders) == 1:
             (order,) = open_orders
-            against = [tally.sample_against(other) for other in ORDERS if other != order]
-            told = next((place for place in against if place), None)
+            told = tally.sample_against("DMY" if order == "MDY" else "MDY")
             if told is None:
                 return DateConvention(order, confidence=_NEUTRAL, evidence=("in any order they are the same days",))
             return DateConvention(order, evidence=(f"{_shown(told)} can be nothing else",))
