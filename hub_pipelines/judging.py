@@ -5,7 +5,7 @@ a preview of a replay, a rehearsal of a migration and a backfill differ in nothi
 what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,17 @@ from hub_pipelines.intake.service import source_key
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Question
 from hub_pipelines.mapping.remembered import Remembered, questions_of
-from hub_pipelines.mapping.service import Columns, Mappings
+from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import Envelope
+from hub_pipelines.validate.columns import located_columns, record_type_of
+from hub_pipelines.validate.conventions.applying import apply
+from hub_pipelines.validate.conventions.deciding import decide
+from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Verdict
 from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.service import describe, validate
+
+_ROWS_BETWEEN_SIGNS = 1_000
 
 
 class Blocked(Permanent):
@@ -75,16 +81,24 @@ class Judge:
     mappings: Mappings
 
     @contextmanager
-    def judged(self, envelope: Envelope, registry: Registry, way: Way | None = None) -> Iterator[Judged]:
+    def judged(
+        self,
+        envelope: Envelope,
+        registry: Registry,
+        way: Way | None = None,
+        alive: Callable[[], None] | None = None,
+    ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
+        `alive` is called now and then while rows are read, which happens more than once.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
         feed = self.feed_of(envelope)
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
-            read = (way or self.by_what_is_known)(envelope, feed, sent)
+            table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
+            read = (way or self.by_what_is_known)(envelope, feed, table)
             verdicts = validate(
                 read.table,
                 read.columns.feed,
@@ -125,7 +139,9 @@ class Judge:
         try:
             with opened() as sent:
                 header = tuple(sent.header)
-                return Tried(decided(self.mappings.read(source, feed, replace(sent, rows=_Anew(opened)))).decision)
+                table = replace(sent, rows=_Anew(opened))
+                zone = self.campuses[campus].time_zone
+                return Tried(decided(self.mappings.read(source, feed, table, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
             certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
@@ -150,11 +166,14 @@ class Judge:
 
     def by_what_is_known(self, envelope: Envelope, feed: Feed, table: Table) -> Read:
         """As a run reads: by all that is known of the source."""
-        return decided(self.mappings.read(source_of(envelope), feed, table))
+        zone = self.campus_of(envelope).time_zone
+        return decided(self.mappings.read(source_of(envelope), feed, table, zone), zone)
 
     def under(self, migration: Migration) -> Way:
         """Under a migration that need not be in force. Raises BadMigration."""
-        return lambda envelope, feed, table: decided(self.mappings.under(migration, source_of(envelope), feed, table))
+        return lambda envelope, feed, table: decided(
+            self.mappings.under(migration, source_of(envelope), feed, table), self.campus_of(envelope).time_zone
+        )
 
     def as_recorded(self, migration: str | None, decision: Decision | None) -> Way:
         """By the decision and the migration that a posting recorded, never by new ones. Raises BadMigration."""
@@ -164,7 +183,7 @@ class Judge:
             if decision is None:
                 return self._as_before(migration, feed, table, Remembered(source))
             columns = self.mappings.as_recorded(decision, migration, source, feed, table)
-            return Read(columns, columns.table, decision)
+            return Read(columns, as_written(columns, Conventions.from_document(decision.conventions)), decision)
 
         return read
 
@@ -188,7 +207,36 @@ class _Anew:
             yield from table.rows
 
 
-def decided(columns: Columns) -> Read:
-    """The table with its columns recognised, as its values are written."""
-    decision = Decision(columns.sent, columns.mapping, {}, columns.table.parts)
-    return Read(columns, columns.table, decision)
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Rows that tell now and then that they are still being read."""
+
+    rows: Iterable[Row]
+    alive: Callable[[], None]
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, row in enumerate(self.rows):
+            if number % _ROWS_BETWEEN_SIGNS == 0:
+                self.alive()
+            yield row
+
+
+def decided(columns: Columns, time_zone: str) -> Read:
+    """The table with its columns recognised, as its values are written. Raises Undecided."""
+    conventions = decide(
+        columns.table,
+        located_columns(columns.table.header, _record(columns)),
+        answers=columns.remembered.values,
+        units=units_of(columns.mapping),
+        time_zone=time_zone,
+    )
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.table.parts)
+    return Read(columns, as_written(columns, conventions), decision)
+
+
+def as_written(columns: Columns, conventions: Conventions) -> Table:
+    return apply(columns.table, located_columns(columns.table.header, _record(columns)), conventions)
+
+
+def _record(columns: Columns) -> RecordType:
+    return record_type_of(columns.table.header, columns.feed)

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.mapping.model import Assigned, Mapping
+from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.model import Part
 
 _FORMAT = 1
@@ -87,7 +88,10 @@ class Decision:
     @property
     def told(self) -> tuple[str, ...]:
         """How values are written, a sentence a column."""
-        return ()
+        try:
+            return tuple(Conventions.from_document(self.conventions).told()) if self.conventions else ()
+        except OtherRules:
+            return ("How its values are written was decided by another release.",)
 
     @property
     def _assigned(self) -> tuple[Assigned, ...]:
