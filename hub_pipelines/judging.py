@@ -5,24 +5,33 @@ a preview of a replay, a rehearsal of a migration and a backfill differ in nothi
 what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import named_as_sent
-from hub_pipelines.drift.model import Migration
+from hub_pipelines.drift.model import Migration, Source
 from hub_pipelines.drift.service import Reading, source_of
+from hub_pipelines.intake.service import source_key
 from hub_pipelines.mapping.decision import Decision
-from hub_pipelines.mapping.remembered import Remembered
-from hub_pipelines.mapping.service import Columns, Mappings
+from hub_pipelines.mapping.model import Asked, Question
+from hub_pipelines.mapping.remembered import Remembered, questions_of
+from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import Feed, RecordType, Registry, Row, Table, Verdict
+from hub_pipelines.validate.columns import located_columns, record_type_of
+from hub_pipelines.validate.conventions.applying import apply
+from hub_pipelines.validate.conventions.deciding import decide
+from hub_pipelines.validate.conventions.model import Conventions
+from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Verdict
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 from hub_pipelines.validate.service import describe, validate
+
+_ROWS_BETWEEN_SIGNS = 1_000
 
 
 class Blocked(Permanent):
@@ -55,6 +64,15 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """How a file would be read. `decision` is as far as it goes; `stopped_by` tells what a person must do first."""
+
+    decision: Decision | None
+    questions: tuple[Question | OpenQuestion, ...] = ()
+    stopped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """Judges archived bytes by what the hub takes and knows of its sources."""
 
@@ -69,11 +87,13 @@ class Judge:
         envelope: Envelope,
         registry: Registry,
         way: Way | None = None,
+        alive: Callable[[], None] | None = None,
         opened: Callable[[Table], None] | None = None,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        `opened` is shown the table before its columns are looked at, for what must be known of a file that is held too.
+        `alive` is called now and then while rows are read, which happens more than once. `opened` is shown the table
+        before its columns are looked at, for what must be known of a file that is held too.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
@@ -82,7 +102,8 @@ class Judge:
         with self.open(envelope) as sent:
             if opened is not None:
                 opened(sent)
-            read = (way or self.by_what_is_known)(envelope, feed, sent)
+            table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
+            read = (way or self.by_what_is_known)(envelope, feed, table)
             verdicts = validate(
                 read.table,
                 read.columns.feed,
@@ -111,6 +132,26 @@ class Judge:
         with opened() as table:
             yield without_row_numbers(replace(table, rows=_Anew(opened)))
 
+    def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
+        """A file on this machine read as a run would read it, were it sent under its name; without effect."""
+        feed = self.feeds[feed_name]
+        source = Source(campus, feed_name, source_key(path.name))
+
+        def opened() -> AbstractContextManager[Table]:
+            return open_table(path, path.name, known=feed.aliases.get)
+
+        header: tuple[str, ...] = ()
+        try:
+            with opened() as sent:
+                header = tuple(sent.header)
+                table = replace(sent, rows=_Anew(opened))
+                zone = self.campuses[campus].time_zone
+                return Tried(decided(self.mappings.read(source, feed, table, zone), zone).decision)
+        except Permanent as error:
+            asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
+            certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
+            return Tried(certain, tuple(questions_of(error)), error.reason)
+
     def feed_of(self, envelope: Envelope) -> Feed:
         """Raises Blocked when the settings no longer name its campus or feed."""
         feed = self.feeds.get(envelope.feed)
@@ -130,11 +171,14 @@ class Judge:
 
     def by_what_is_known(self, envelope: Envelope, feed: Feed, table: Table) -> Read:
         """As a run reads: by all that is known of the source."""
-        return decided(self.mappings.read(source_of(envelope), feed, table))
+        zone = self.campus_of(envelope).time_zone
+        return decided(self.mappings.read(source_of(envelope), feed, table, zone), zone)
 
     def under(self, migration: Migration) -> Way:
         """Under a migration that need not be in force. Raises BadMigration."""
-        return lambda envelope, feed, table: decided(self.mappings.under(migration, source_of(envelope), feed, table))
+        return lambda envelope, feed, table: decided(
+            self.mappings.under(migration, source_of(envelope), feed, table), self.campus_of(envelope).time_zone
+        )
 
     def as_recorded(self, migration: str | None, decision: Decision | None) -> Way:
         """By the decision and the migration that a posting recorded, never by new ones. Raises BadMigration."""
@@ -144,7 +188,7 @@ class Judge:
             if decision is None:
                 return self._as_before(migration, feed, table, Remembered(source))
             columns = self.mappings.as_recorded(decision, migration, source, feed, table)
-            return Read(columns, columns.table, decision)
+            return Read(columns, as_written(columns, Conventions.from_document(decision.conventions)), decision)
 
         return read
 
@@ -168,7 +212,36 @@ class _Anew:
             yield from table.rows
 
 
-def decided(columns: Columns) -> Read:
-    """The table with its columns recognised, as its values are written."""
-    decision = Decision(columns.sent, columns.mapping, {}, columns.table.parts)
-    return Read(columns, columns.table, decision)
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Rows that tell now and then that they are still being read."""
+
+    rows: Iterable[Row]
+    alive: Callable[[], None]
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, row in enumerate(self.rows):
+            if number % _ROWS_BETWEEN_SIGNS == 0:
+                self.alive()
+            yield row
+
+
+def decided(columns: Columns, time_zone: str) -> Read:
+    """The table with its columns recognised, as its values are written. Raises Undecided."""
+    conventions = decide(
+        columns.table,
+        located_columns(columns.table.header, _record(columns)),
+        answers=columns.remembered.values,
+        units=units_of(columns.mapping),
+        time_zone=time_zone,
+    )
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.table.parts)
+    return Read(columns, as_written(columns, conventions), decision)
+
+
+def as_written(columns: Columns, conventions: Conventions) -> Table:
+    return apply(columns.table, located_columns(columns.table.header, _record(columns)), conventions)
+
+
+def _record(columns: Columns) -> RecordType:
+    return record_type_of(columns.table.header, columns.feed)

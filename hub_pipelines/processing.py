@@ -7,7 +7,7 @@ Belongs here: the order of the stages and the decision between retry and review.
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable, Verdict
+from hub_pipelines.validate.model import Unreadable
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -268,8 +268,9 @@ class Processing:
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.judge.judged(current.envelope, registry, opened=partial(self.returns.note, lease, current)) as judged:
-            handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
+        noted = partial(self.returns.note, lease, current)
+        with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
+            handle = stage(judged.verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)
@@ -424,13 +425,6 @@ def _told_of(posting: Posting) -> str:
         rejected=posting.rejected,
         repeat=posting.repeat or None,
     )
-
-
-def _each(items: Iterator[Verdict], alive: Callable[[], None]) -> Iterator[Verdict]:
-    for number, item in enumerate(items):
-        if number % 1000 == 0:
-            alive()
-        yield item
 
 
 def failure_of(error: BaseException, run_id: str | None) -> Failure:

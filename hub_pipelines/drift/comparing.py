@@ -30,7 +30,8 @@ def shape_of(header: Sequence[str], record: RecordType, sent: Sequence[str] | No
     """
     sent = header if sent is None else sent
     located = located_columns(header, record)
-    columns = {column: heading_at(sent, at) for column, at in located.positions.items()}
+    # what stands behind the sender's columns is read from their cells
+    columns = {column: heading_at(sent, at) if at < len(sent) else column for column, at in located.positions.items()}
     others = tuple(
         heading if sent[at] == header[at] else sent[at].strip() for at, heading in located.unknown if sent[at].strip()
     )

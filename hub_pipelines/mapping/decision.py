@@ -11,11 +11,12 @@ from typing import Any
 
 from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.mapping.model import Assigned, Mapping
+from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.model import Part
 
 _FORMAT = 1
-BY_ITSELF = ("name", "synonym")
-"""How a column is recognised that is called as the contract, or one of its spellings, calls it."""
+_KNOWN = ("name", "synonym", "confirmed")
+"""By what a column is recognised when somebody has said so: the contract, its spellings, a person."""
 HOW: Map[str, str] = {
     "name": "its name",
     "synonym": "a known name for it",
@@ -69,12 +70,12 @@ class Decision:
     @property
     def recognised(self) -> tuple[Assigned, ...]:
         """The columns that were not taken by their own name."""
-        return tuple(one for one in self._assigned if one.how not in BY_ITSELF)
+        return tuple(one for one in self._assigned if one.how != "name")
 
     @property
-    def unsure_by_itself(self) -> tuple[Assigned, ...]:
-        """Those of them that nobody has confirmed."""
-        return tuple(one for one in self.recognised if one.how != "confirmed")
+    def guessed(self) -> tuple[Assigned, ...]:
+        """The columns that nobody has named so, neither the contract nor a person: taken by likeness or content."""
+        return tuple(one for one in self._assigned if one.how not in _KNOWN)
 
     @property
     def unread(self) -> tuple[str, ...]:
@@ -83,6 +84,14 @@ class Decision:
             return ()
         read = set(self.mapping.positions.values())
         return tuple(text.strip() for at, text in enumerate(self.header) if at not in read and text.strip())
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """How values are written, a sentence a column."""
+        try:
+            return tuple(Conventions.from_document(self.conventions).told()) if self.conventions else ()
+        except OtherRules:
+            return ("How its values are written was decided by another release.",)
 
     @property
     def _assigned(self) -> tuple[Assigned, ...]:

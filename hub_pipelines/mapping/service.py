@@ -5,6 +5,7 @@ recognised (deciding), what people do (answering), how values are written (valid
 """
 
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -18,12 +19,13 @@ from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, Sh
 from hub_pipelines.drift.service import Reading, Shapes, source_of
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.deciding import decide
-from hub_pipelines.mapping.decision import BY_ITSELF, Decision
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Confirmed, Mapping
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.submission.model import Submission
-from hub_pipelines.validate.columns import normalise_header
-from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Unreadable
+from hub_pipelines.validate.columns import located_columns, normalise_header
+from hub_pipelines.validate.conventions import deciding as conventions
+from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Undecided, Unreadable
 
 SAMPLE_ROWS = 5_000
 """So many rows from the beginning of a file are looked at to recognise its columns."""
@@ -54,8 +56,9 @@ class Mappings:
     db: Any
     shapes: Shapes
 
-    def read(self, source: Source, feed: Feed, table: Table) -> Columns:
-        """A source's table as the contract is to see it, by all that is known of the source.
+    def read(self, source: Source, feed: Feed, table: Table, time_zone: str) -> Columns:
+        """A source's table as the contract is to see it, by all that is known of the source. `time_zone` (IANA) is the
+        campus's.
 
         Raises Asked, Drifted or Unfit when a person must say something first, Unreadable when it does not do at all.
         """
@@ -67,9 +70,24 @@ class Mappings:
         mapping = self._decided(source, feed, table, known.confirmed)
         if mapping is None:
             return _columns(self.shapes.read(source, feed, table), feed, table, None, known)
+        return self._mapped(source, feed, table, mapping, known, time_zone)
+
+    def _mapped(
+        self, source: Source, feed: Feed, table: Table, mapping: Mapping, known: Remembered, time_zone: str
+    ) -> Columns:
+        """What the header lacks may stand in the cells of another column, such as the unit in those of the quantity."""
+        mapped = rehead(table, mapping)
         narrow = _narrowed(feed, mapping)
-        reading = self.shapes.read(source, narrow, rehead(table, mapping), table.header)
-        return _columns(reading, narrow, table, mapping, known)
+        try:
+            return _columns(self.shapes.read(source, narrow, mapped, table.header), narrow, table, mapping, known)
+        except Unreadable:
+            added = _added(mapped, feed.record_type(mapping.record_type), known, mapping, time_zone)
+            if not added:
+                raise
+            narrow = feed.only(mapping.record_type)
+            wider = replace(mapped, header=[*mapped.header, *added])
+            reading = replace(self.shapes.read(source, narrow, wider, table.header), table=mapped)
+            return _columns(reading, narrow, table, mapping, known, added)
 
     def _decided(self, source: Source, feed: Feed, table: Table, confirmed: Confirmed) -> Mapping | None:
         """None when the header is refused and what the source had before is to tell why."""
@@ -91,7 +109,7 @@ class Mappings:
         Drifted: a column in question is gone that the source had before. Unfit: the source is new and required columns
         are lacking, for which people may rather write a migration. Both are told beside the questions.
         """
-        named = {column for record in feed.record_types for column in _named(table, record)}
+        named = {column for record in feed.record_types for column in _named(table.header, record)}
         if asked.mapping is None or any(one.column is None or one.column in named for one in asked.questions):
             return None
         try:
@@ -172,9 +190,9 @@ class NotTheSameHeader(HubError):
     """A posting's file no longer gives the header that was decided about. History can't be reproduced then."""
 
 
-def _named(table: Table, record: RecordType) -> set[str]:
+def _named(header: Sequence[str], record: RecordType) -> set[str]:
     """The contract's columns that some heading names as the contract knows them."""
-    return {record.aliases[form] for form in map(normalise_header, table.header) if form in record.aliases}
+    return {record.aliases[form] for form in map(normalise_header, header) if form in record.aliases}
 
 
 def rehead(table: Table, mapping: Mapping) -> Table:
@@ -192,16 +210,46 @@ def _narrowed(feed: Feed, mapping: Mapping) -> Feed:
     return feed.only(record.name) if set(record.required) <= mapping.positions.keys() else feed
 
 
-def _columns(reading: Reading, feed: Feed, table: Table, mapping: Mapping | None, known: Remembered) -> Columns:
+def _added(mapped: Table, record: RecordType, known: Remembered, mapping: Mapping, time_zone: str) -> tuple[str, ...]:
+    """Contract columns that the file has not and its cells fill. Raises Undecided when only their unit is in doubt."""
+    try:
+        columns = located_columns(mapped.header, record)
+        return conventions.decide(
+            mapped, columns, answers=known.values, units=units_of(mapping), time_zone=time_zone
+        ).added
+    except Undecided as undecided:
+        if all(one.kind == "unit" for one in undecided.questions):
+            raise
+        return ()
+
+
+def units_of(mapping: Mapping | None) -> dict[str, str]:
+    """By column the unit that its heading tells."""
+    return {one.column: one.unit for one in (mapping.assigned if mapping else ()) if one.unit}
+
+
+def _columns(
+    reading: Reading,
+    feed: Feed,
+    table: Table,
+    mapping: Mapping | None,
+    known: Remembered,
+    added: tuple[str, ...] = (),
+) -> Columns:
     sent = tuple(table.header)
-    by_mapping = {
-        one.column: heading_at(sent, one.position)
-        for one in (mapping.assigned if mapping else ())
-        if one.how not in BY_ITSELF
-    }
+    by_mapping = _origins(sent, mapping, feed.record_type(mapping.record_type)) if mapping else {}
     facts = {
         **reading.facts,
-        "mapped": list(mapping.header) if mapping else None,
+        "mapped": [*mapping.header, *added] if mapping else None,
         "confirmed": known.version,
     }
     return Columns(reading.table, feed, sent, mapping, known, {**by_mapping, **reading.origins}, facts)
+
+
+def _origins(sent: Sequence[str], mapping: Mapping, record: RecordType) -> dict[str, str]:
+    """The sender's heading of each column that the contract does not know by it."""
+    return {
+        one.column: heading_at(sent, one.position)
+        for one in mapping.assigned
+        if one.column not in _named([sent[one.position]], record)
+    }

@@ -31,12 +31,16 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """A cell that must not be taken, although its column's type might: `suggestion` asks its sender what is meant."""
+    """A cell that must not be taken, although its column's type might: `suggestion` asks its sender what is meant.
+
+    `covers` is a column that this cell should have filled: that it is empty is no problem of its own.
+    """
 
     sent: Plain
     rule: str
     reason: str
     suggestion: str | None = None
+    covers: str | None = None
 
 
 Cell = Plain | Restored | Unclear

@@ -181,7 +181,7 @@ class _RowCheck:
         for at, cell in enumerate(cells):
             column = self._columns.get(at)
             if isinstance(cell, Unclear):
-                row.problems = [found for found in row.problems if found.column != column]
+                row.problems = [found for found in row.problems if found.column not in (column, cell.covers or column)]
                 row.problems.append(Problem(cell.rule, column, shown(cell.sent), cell.reason, cell.suggestion))
                 if self._tag and column == self._tag.column:
                     row.tag = None

@@ -5,6 +5,7 @@ converting a unit.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated
@@ -30,10 +31,10 @@ _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
 # -- units -----------------------------------------------------------------------------------------------------------
 
 _UNIT_SPELLINGS = {
-    "mL": "ml mls milliliter milliliters millilitre millilitres",
-    "L": "l ltr ltrs liter liters litre litres",
-    "g": "g gm gms gr gram grams gramme grammes",
-    "kg": "kg kgs kilo kilos kilogram kilograms kilogramme kilogrammes",
+    "mL": "ml mls milliliter milliliters millilitre millilitres cc ccs cm3 cm^3 мл 毫升",
+    "L": "l ltr ltrs liter liters litre litres dm3 dm^3 л 升 公升",
+    "g": "g gm gms gr gram grams gramme grammes г гр 克",
+    "kg": "kg kgs kilo kilos kilogram kilograms kilogramme kilogrammes кг 千克 公斤",
     "ea": "ea each",
     "box": "box boxes bx bxs",
 }
@@ -46,35 +47,35 @@ _PERHAPS_EACH = frozenset({"pc", "pcs", "piece", "pieces", "unit", "units", "ite
 _ANOTHER_UNIT = "ea for single pieces, box for boxes; or convert to mL, L, g or kg and correct the quantity too"
 # what the units are worth in each other is W24 of the rules; oz is a mass, fl oz a volume
 _AMOUNTS = {
-    "mg": "mgs, milligram, milligrams",
-    "g": f"{', '.join(_UNIT_SPELLINGS['g'].split())}, г",
-    "kg": f"{', '.join(_UNIT_SPELLINGS['kg'].split())}, кг",
-    "t": "tonne, tonnes, metric ton, metric tons",
+    "mg": "mgs, milligram, milligrams, мг, 毫克",
+    "g": ", ".join(_UNIT_SPELLINGS["g"].split()),
+    "kg": ", ".join(_UNIT_SPELLINGS["kg"].split()),
+    "t": "tonne, tonnes, metric ton, metric tons, 吨",
     "oz": "ozs, ounce, ounces",
     "lb": "lbs, pound, pounds",
-    "uL": "μl, microliter, microliters, microlitre, microlitres",
-    "mL": f"{', '.join(_UNIT_SPELLINGS['mL'].split())}, мл",
-    "L": f"{', '.join(_UNIT_SPELLINGS['L'].split())}, л",
+    "uL": "μl, мкл, 微升, microliter, microliters, microlitre, microlitres",
+    "mL": ", ".join(_UNIT_SPELLINGS["mL"].split()),
+    "L": ", ".join(_UNIT_SPELLINGS["L"].split()),
     "fl oz": "floz, fl. oz, fluid ounce, fluid ounces",
     "pt": "pts, pint, pints",
     "qt": "qts, quart, quarts",
     "gal": "gals, gallon, gallons",
-    "m3": "m^3, cubic meter, cubic meters, cubic metre, cubic metres",
-    "ft3": "ft^3, cf, cu ft, cubic foot, cubic feet",
+    "m3": "m^3, м3, 立方米, cubic meter, cubic meters, cubic metre, cubic metres",
+    "ft3": "ft^3, cf, cu ft, cuft, cubic foot, cubic feet",
 }
 # a piece stays a piece: it may be a part of what another calls "each"
 _COUNTS = {
     "ea": "each",
-    "piece": "pieces, pc, pcs",
+    "piece": "pieces, pc, pcs, шт, 个, 件",
     "unit": "units",
-    "tablet": "tablets",
+    "tablet": "tablets, таб, 片",
     "test": "tests",
-    "box": "boxes, bx, bxs",
-    "pack": "packs, pk, pkg, package, packages, packet, packets",
+    "box": "boxes, bx, bxs, 盒, 箱",
+    "pack": "packs, pk, pkg, package, packages, packet, packets, 包",
     "case": "cases, cs",
     "carton": "cartons, ctn",
-    "bag": "bags",
-    "bottle": "bottles, btl",
+    "bag": "bags, 袋",
+    "bottle": "bottles, btl, фл, 瓶",
     "can": "cans",
     "jar": "jars",
     "vial": "vials",
@@ -90,6 +91,10 @@ _COUNTS = {
     "kit": "kits",
     "dozen": "dozens, dz, doz",
 }
+MASSES = ("mg", "g", "kg", "t", "oz", "lb")
+VOLUMES = tuple(unit for unit in _AMOUNTS if unit not in MASSES)
+STOCK_FORMS = spellings({**_AMOUNTS, **_COUNTS})
+"""Each spelling of a unit to the hub's word for it."""
 AMOUNT_UNITS = tuple(_AMOUNTS)
 """Of mass and volume."""
 STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
@@ -97,7 +102,7 @@ STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
 
 
 def parse_unit(cell: object) -> str:
-    text = text_of(cell).casefold().rstrip(".")
+    text = unicodedata.normalize("NFKC", text_of(cell)).casefold().rstrip(".")
     if text not in _UNIT_FORMS:
         allowed = ", ".join(UNITS)
         suggestion = "ea" if text in _PERHAPS_EACH else _ANOTHER_UNIT
@@ -108,9 +113,7 @@ def parse_unit(cell: object) -> str:
 _parse_amount_unit = word_of(
     "unknown_unit", "unit", spellings(_AMOUNTS), "Convert to one of these, and correct the quantity too"
 )
-_parse_stock_unit = word_of(
-    "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
-)
+_parse_stock_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
 
 
 def together_with(quantity: str) -> AfterValidator:

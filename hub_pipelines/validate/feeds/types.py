@@ -26,7 +26,8 @@ _EXCEL_SHOWS_AS_SCIENTIFIC = 10**11
 # barcode readers and web pages leave these in tags: non-breaking and zero-width blanks, byte order marks
 _HIDDEN = dict.fromkeys(map(ord, "\u00a0\u202f\u200b\u2060\ufeff"))
 # within other identifiers a non-breaking blank stands for a blank; these stand for nothing
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+"""For str.translate."""
 _DATE_TYPES = (datetime.date, datetime.time, datetime.timedelta)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = f"({'|'.join(MONTHS)})"
@@ -178,7 +179,7 @@ def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[
         if EXCEL_DATE.fullmatch(text):
             raise _made_a_date()
         if not text.isascii():
-            text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE))
+            text = unicodedata.normalize("NFKC", text.translate(INVISIBLE))
         text = " ".join(text.split()).upper()
         if not text:
             raise problem(rule, "The cell holds only invisible characters.", "Clear the cell, or type it again by hand")
