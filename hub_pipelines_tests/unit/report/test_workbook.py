@@ -449,3 +449,63 @@ def test_the_hubs_own_sheets_never_count_as_data(small_hub: SmallHub) -> None:
     second = drop(small_hub, "lab.xlsx", returned(small_hub, first).read_bytes())
     counts = small_hub.submission(second).counts
     assert (counts.received, counts.unchanged, counts.rejected) == (41, 1, 40)
+
+
+# ---- questions
+
+
+AMBIGUOUS = inventory("NC-1").replace(b"2025-01-02", b"03/04/2025")
+
+
+def answered(path: Path, answer: str) -> bytes:
+    book = openpyxl.load_workbook(path)
+    sheet = book["Questions"]
+    assert [cell.value for cell in sheet[1]][:4] == ["Id", "Question", "What we think, and why", "Your answer"]
+    sheet["D2"] = answer
+    return bytes_of(book)
+
+
+def offered(path: Path) -> list[str]:
+    """What the list beside the first question offers."""
+    sheet = openpyxl.load_workbook(path)["Questions"]
+    (rule,) = sheet.data_validations.dataValidation
+    assert str(rule.sqref) == "D2"
+    return [cell.value for cells in sheet[rule.formula1.replace("$", "")] for cell in cells]
+
+
+@pytest.mark.parametrize("name", ["lab.csv", None, "renamed.xlsx"])
+def test_a_question_is_answered_in_the_workbook_and_the_file_posts(small_hub: SmallHub, name: str | None) -> None:
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    assert small_hub.submission(first).state is State.IN_REVIEW
+    (item,) = small_hub.hub.review.listing()
+    path = returned(small_hub, first)
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames == ["Read me first", "Questions", "Your table", "_hub"]
+    assert "acquired_on" in str(book["Questions"]["B2"].value)
+    assert "answer" in texts(book["Read me first"]).lower()
+    choice = next(one for one in offered(path) if "day" in one.lower())
+
+    second = drop(small_hub, path.name if name in (None, "lab.csv") else name, answered(path, choice))
+
+    current = small_hub.submission(second)
+    assert (current.state, current.counts.posted, current.revises) == (State.POSTED, 1, first)
+    assert small_hub.submission(first).state is State.DISMISSED
+    assert small_hub.hub.review.listing() == []
+    assert small_hub.hub.review.show(item.item_id)[0].replaced_by == second
+    # the same list is not asked about again
+    third = drop(small_hub, "lab.csv", AMBIGUOUS.replace(b"9.50", b"9.60"))
+    assert small_hub.submission(third).state is State.POSTED
+
+
+def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    path = returned(small_hub, first)
+    second = drop(small_hub, path.name, answered(path, "whatever"))
+    current = small_hub.submission(second)
+    assert (current.state, str(current.cause), current.revises) == (State.IN_REVIEW, "question", first)
+    assert "'whatever' is not one of the answers" in receipt(small_hub.hub, current)[0]
+    again = openpyxl.load_workbook(returned(small_hub, second))
+    assert again.sheetnames == ["Read me first", "Questions", "Your table", "_hub"]
+    assert again["Questions"]["D2"].value is None
