@@ -833,6 +833,11 @@ def make_receipts_due(
     tx.execute(statement.values(receipt_due=True))
 
 
+def make_receipt_due(tx: Transaction, request_id: str) -> None:
+    """Have a settled submission told once more: something beside its state has changed."""
+    tx.execute(update(submission).where(submission.c.request_id == request_id).values(receipt_due=True))
+
+
 def mark_receipted(tx: Transaction, current: Submission) -> None:
     """The receipt shows this state and revision; a change since then keeps it due."""
     tx.execute(

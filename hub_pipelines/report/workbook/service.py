@@ -30,6 +30,7 @@ from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.columns import located_columns
 from hub_pipelines.validate.feeds.types import parse_campus
@@ -121,8 +122,10 @@ class Workbooks:
         return name, written
 
     def _settle(self, made: Made, state: WorkbookState, *, file_name: str | None = None, note: str | None) -> None:
+        """The page must tell of it, so it is due until it does."""
         with self.db.write() as tx:
             store.settle(tx, made, state, file_name=file_name, note=note)
+            submissions.make_receipt_due(tx, made.request_id)
 
     # ---- from what it is made
 
