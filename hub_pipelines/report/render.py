@@ -288,9 +288,8 @@ def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
     if workbook is None:
         return None
     if workbook.state == "made" and workbook.file_name:
-        note = workbook.note or "Open it in Excel, fix the red cells, save it and drop it into the same folder."
-        if not receipt.counts.rejected:
-            note = workbook.note or ""
+        usual = "Open it in Excel, fix the red cells, save it and drop it into the same folder."
+        note = workbook.note or (usual if receipt.counts.rejected else "")
         return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
     if workbook.state == "failed":
         return {

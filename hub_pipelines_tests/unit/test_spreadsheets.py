@@ -81,7 +81,7 @@ def test_cells_of_workbooks_are_written_by_the_one_function_where_they_come_from
     assert found == [
         "cell.value = value",
         "self._sheet.cell(self._row, 2).value = where[1]",
-        "self._sheet.cell(self._row, 2).value = one.mark.row_told or excel_row(one.mark.row)",
+        "number.value = one.mark.row_told or excel_row(one.mark.row)",
     ]
 
 

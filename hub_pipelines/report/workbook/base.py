@@ -219,6 +219,6 @@ def _make_heading(sheet: "Worksheet", row: int) -> None:
     from openpyxl.styles import Font
 
     for cell in sheet[row]:
-        cell.font = Font(bold=True)
+        cell.font = Font(name="Calibri", bold=True)
     if row <= _LAST_FROZEN:
         sheet.freeze_panes = sheet.cell(row + 1, 1)

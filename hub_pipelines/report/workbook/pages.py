@@ -21,6 +21,8 @@ LISTED = 2_000
 _WIDTHS = (22, 9, 22, 26, 58, 52)
 _QUESTION_WIDTHS = (16, 52, 52, 34)
 _GREY = "FFEDEDED"
+_FONT = "Calibri"
+_TO_ANSWER = f"This file can be taken when you have answered what we ask on the sheet {QUESTIONS}"
 
 
 def add_questions(workbook: "Workbook", questions: Sequence[QuestionLine]) -> None:
@@ -32,7 +34,7 @@ def add_questions(workbook: "Workbook", questions: Sequence[QuestionLine]) -> No
     for column, heading in enumerate(QUESTION_HEADINGS, start=1):
         cell = sheet.cell(1, column)
         write_text(cell, heading)
-        cell.font, cell.fill = Font(bold=True), solid(_GREY)
+        cell.font, cell.fill = Font(name=_FONT, bold=True), solid(_GREY)
     sheet.column_dimensions["A"].hidden = True
     for row, question in enumerate(questions, start=2):
         texts = (question.id, question.text, "\n".join(question.evidence), "")
@@ -43,6 +45,7 @@ def add_questions(workbook: "Workbook", questions: Sequence[QuestionLine]) -> No
         sheet.cell(row, 4).fill = solid(BLUE)
         _offer(sheet, row, question.choices)
     sheet.freeze_panes = "A2"
+    _print_wide(sheet)
 
 
 def _offer(sheet: "Worksheet", row: int, choices: Sequence[str]) -> None:
@@ -67,12 +70,17 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
     """The first sheet, and the one that is shown when the workbook is opened."""
     sheet = workbook.create_sheet(READ_ME, 0)
     page = _Page(sheet)
-    page.title(plan.headline)
+    page.title(_TO_ANSWER if plan.questions else plan.headline)
     page.pairs([("File", plan.source_name), *plan.told])
     page.heading("What became of your rows")
-    page.pairs(plan.counts)
+    if plan.counts:
+        page.pairs(plan.counts)
+    else:
+        page.text("Nothing has been taken so far.")
     page.heading("What to do")
     page.steps(_steps(plan, marked))
+    if plan.questions:
+        page.link(f"Go to the sheet {QUESTIONS}", QUESTIONS, "D2")
     page.heading("Colours")
     page.legend(_legend(plan))
     if notes:
@@ -88,6 +96,7 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
             )
     _widths(sheet, _WIDTHS)
     _open_here(workbook, sheet)
+    _print_wide(sheet)
 
 
 def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
@@ -136,17 +145,21 @@ class _Page:
     def title(self, text: str) -> None:
         from openpyxl.styles import Font
 
-        self._line(text).font = Font(bold=True, size=16)
+        self._line(text).font = Font(name=_FONT, bold=True, size=16)
+        self._sheet.row_dimensions[1].height = 26
         self._row += 1
 
     def heading(self, text: str) -> None:
         from openpyxl.styles import Font
 
         self._row += 1
-        self._line(text).font = Font(bold=True, size=12)
+        self._line(text).font = Font(name=_FONT, bold=True, size=12)
 
     def text(self, text: str) -> None:
         self._line(text)
+
+    def link(self, text: str, sheet: str, coordinate: str) -> None:
+        _lead(self._line(text), sheet, coordinate)
 
     def steps(self, texts: Sequence[str]) -> None:
         for number, text in enumerate(texts, start=1):
@@ -166,13 +179,12 @@ class _Page:
 
     def problems(self, marked: Sequence[Marked], *, hidden: bool) -> None:
         from openpyxl.styles import Alignment, Font
-        from openpyxl.worksheet.hyperlink import Hyperlink
 
         headings = ("Cell", "Row", "Column", "What you wrote", "Why", "Suggestion")
         for column, heading in enumerate(headings, start=1):
             cell = self._sheet.cell(self._row, column)
             write_text(cell, heading)
-            cell.font, cell.fill = Font(bold=True), solid(_GREY)
+            cell.font, cell.fill = Font(name=_FONT, bold=True), solid(_GREY)
         self._row += 1
         for one in marked:
             where = f"{one.sheet}!{one.coordinate}" + (f" ({one.hidden})" if one.hidden else "")
@@ -184,10 +196,11 @@ class _Page:
                 if text:
                     write_text(cell, text)
                 cell.alignment = Alignment(wrap_text=True, vertical="top")
-            self._sheet.cell(self._row, 2).value = one.mark.row_told or excel_row(one.mark.row)
+            number = self._sheet.cell(self._row, 2)
+            number.value = one.mark.row_told or excel_row(one.mark.row)
+            number.alignment = Alignment(horizontal="center", vertical="top")
             link = self._sheet.cell(self._row, 1)
-            link.hyperlink = Hyperlink(ref=link.coordinate, location=f"{quoted(one.sheet)}!{one.coordinate}")
-            link.font = Font(color="FF0563C1", underline="single")
+            _lead(link, one.sheet, one.coordinate)
             link.fill = solid(RED if one.mark.severity == "block" else YELLOW)
             self._row += 1
         if hidden:
@@ -212,6 +225,15 @@ class _Page:
         return cell
 
 
+def _lead(cell: "Cell", sheet: str, coordinate: str) -> None:
+    """Make a cell a link to another one of the workbook."""
+    from openpyxl.styles import Font
+    from openpyxl.worksheet.hyperlink import Hyperlink
+
+    cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"{quoted(sheet)}!{coordinate}")
+    cell.font = Font(name=_FONT, color="FF0563C1", underline="single")
+
+
 def quoted(sheet: str) -> str:
     """A sheet's name as references have it."""
     return "'" + sheet.replace("'", "''") + "'"
@@ -222,6 +244,14 @@ def _widths(sheet: "Worksheet", widths: Sequence[float]) -> None:
 
     for column, width in enumerate(widths, start=1):
         sheet.column_dimensions[get_column_letter(column)].width = width
+
+
+def _print_wide(sheet: "Worksheet") -> None:
+    from openpyxl.worksheet.properties import PageSetupProperties
+
+    sheet.page_setup.orientation = "landscape"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.fitToHeight = 0
 
 
 def _open_here(workbook: "Workbook", sheet: "Worksheet") -> None:

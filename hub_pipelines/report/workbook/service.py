@@ -32,7 +32,7 @@ from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, 
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
-from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 from hub_pipelines.validate.staging import read_staged
@@ -75,7 +75,7 @@ class Workbooks:
             return False
         if current.state is State.IN_REVIEW:
             return bool(_questions(tx, current))
-        return current.state is State.POSTED and any(self._marks(tx, current, {}, limit=1))
+        return current.state is State.POSTED and any(self._marks(tx, current, _NO_COLUMNS, limit=1))
 
     def due(self, campus: str | None, *, limit: int) -> list[Made]:
         with self.db.read() as tx:
@@ -133,7 +133,7 @@ class Workbooks:
         envelope = current.envelope
         columns = self._columns(current)
         with self.db.read() as tx:
-            marks = self._marks(tx, current, columns.positions, limit=None)
+            marks = self._marks(tx, current, columns, limit=None)
             total = ledgers.problem_count(tx, current.request_id, current.revision)
             warned = sum(mark.severity == "warn" for mark in marks)
             questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
@@ -159,17 +159,15 @@ class Workbooks:
             most_cells=self.most_cells,
         )
 
-    def _marks(
-        self, tx: Transaction, current: Submission, positions: Mapping[str, int], *, limit: int | None
-    ) -> list[Mark]:
+    def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
         """Of each row the problems and warnings; warnings about the whole file are on the receipt alone."""
         found = []
         for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
             problems = ledgers.problems_of(
                 tx, current.request_id, current.revision, severity=severity, limit=limit or most
             )
-            found += [_mark(one, positions) for one in problems if one["row_no"] > 0]
-        return found
+            found += [_mark(one, columns) for one in problems if one["row_no"] > 0]
+        return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
 
     def _columns(self, current: Submission) -> "_Columns":
         """Where the columns are, as the rows were judged; nothing is known of a file that was held."""
@@ -177,12 +175,12 @@ class Workbooks:
         with self.db.read() as tx:
             decision = mappings.find_decision(tx, current.decision)
         if decision is None or current.staged is None or not path.exists():
-            return _Columns({}, {})
+            return _NO_COLUMNS
         summary, _ = read_staged(path)
         feed = self.feeds[current.envelope.feed]
         record = feed.record_type(str(summary["record_type"]))
         positions = _positions(decision, record, self._origins(summary, decision, feed))
-        return _Columns(positions, _lists(record, positions, tuple(self.campuses)))
+        return _Columns(decision.header, positions, _lists(record, positions, tuple(self.campuses)))
 
     def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
         """The headings as sent of the columns that a migration has made."""
@@ -196,23 +194,33 @@ class Workbooks:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Positions in the file's header by a column's or heading's name; by position the values that are allowed."""
+    """The file's headings, positions in them by a column's or heading's name; by position the values allowed."""
 
+    header: tuple[str, ...]
     positions: Mapping[str, int]
     lists: Mapping[int, tuple[str, ...]]
 
 
-def _mark(problem: Mapping[str, Any], positions: Mapping[str, int]) -> Mark:
+_NO_COLUMNS = _Columns((), {}, {})
+
+
+def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     column = problem["column_name"]
+    position = columns.positions.get(column) if column else None
     return Mark(
         row=problem["row_no"],
-        position=positions.get(column) if column else None,
-        column=column,
+        position=position,
+        column=column if position is None else _named(columns.header[position].strip(), column),
         value=problem["value"],
         reason=problem["reason"],
         suggestion=problem["suggestion"],
         severity=problem["severity"],
     )
+
+
+def _named(heading: str, column: str) -> str:
+    """As the sender calls it, and as we do where that is another word."""
+    return column if not heading or normalise_header(heading) == normalise_header(column) else f"{heading} ({column})"
 
 
 def _positions(decision: Decision, record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:
