@@ -258,5 +258,8 @@ def _open_here(workbook: "Workbook", sheet: "Worksheet") -> None:
     """Two selected sheets would be a group, in which each change changes both."""
     for other in workbook.worksheets:
         other.sheet_view.tabSelected = other is sheet
+    for chart in workbook.chartsheets:
+        for view in chart.sheetViews.sheetView:
+            view.tabSelected = False
     workbook.active = workbook.worksheets.index(sheet)
     sheet.sheet_view.showGridLines = False

@@ -317,6 +317,27 @@ def test_when_no_workbook_can_be_made_the_receipt_says_so_and_is_complete(small_
     assert not [one for one in (hasty.hub.settings.receipts / "north" / "inventory").iterdir() if one.suffix == ".xlsx"]
 
 
+@pytest.mark.slow
+def test_a_workbook_that_would_fill_the_memory_costs_its_writer_alone(small_hub: SmallHub) -> None:
+    """Merged cells over the whole sheet: openpyxl makes an object for each of 17 thousand million cells."""
+    small_hub.register("NC-2")
+    merged = b'</sheetData><mergeCells count="1"><mergeCell ref="A40:XFD1048576"/></mergeCells>'
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(bytes_of(messy(row("NC-9"))))) as old, zipfile.ZipFile(buffer, "w") as new:
+        for item in old.namelist():
+            data = re.sub(rb"<mergeCells.*?</mergeCells>", b"", old.read(item), flags=re.S)
+            new.writestr(item, data.replace(b"</sheetData>", merged) if "sheet1" in item else data)
+    hasty = limited(small_hub, patience_s=30)
+    request_id = drop(hasty, "lab.xlsx", buffer.getvalue())
+    if hasty.submission(request_id).state is State.IN_REVIEW:
+        assert "merged" in receipt(hasty.hub, hasty.submission(request_id))[0]
+        return
+    page = hasty.hub.receipts.write(request_id)
+    told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["workbook"]
+    assert told["state"] == "made"
+    assert "too large to be given back whole" in told["note"]
+
+
 def test_a_workbook_is_made_once_and_what_a_person_works_on_is_left_alone(small_hub: SmallHub) -> None:
     request_id = drop(small_hub, "lab.csv", inventory("NC-1"))
     path = returned(small_hub, request_id)
