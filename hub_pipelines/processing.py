@@ -29,6 +29,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
@@ -44,7 +45,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable
+from hub_pipelines.validate.model import Unreadable, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -283,10 +284,17 @@ class Processing:
         return handle
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
-        """The first problems of a staged submission, each with its row."""
+        """The first problems of a staged submission, each with its row's place in the file."""
+        decision = self.decision_of(handle)
+        parts = decision.parts if decision else ()
         _, rows = read_staged(handle.path)
-        found = ({"row": row.row_no, **problem} for row in rows for problem in row.problems)
+        found = ({"row": row_place(row.row_no, parts), **problem} for row in rows for problem in row.problems)
         return list(islice(found, limit))
+
+    def decision_of(self, handle: StagedHandle) -> Decision | None:
+        """By what the file was read whose verdicts are staged."""
+        with self.db.read() as tx:
+            return self.judge.mappings.decision_of(tx, handle.summary["decision"])
 
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.

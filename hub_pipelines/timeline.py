@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Entry
@@ -24,6 +25,7 @@ from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.mapping import store as mappings
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review import store as reviews
@@ -31,6 +33,8 @@ from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.submission.retry import launch_wait
+from hub_pipelines.validate.columns import column_letters
+from hub_pipelines.validate.model import Part, excel_row, sheet_of
 
 _PREFIX_AT_LEAST = 8
 _CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
@@ -38,6 +42,7 @@ _CANDIDATES = 20
 _STORIES = 3
 _NEAR = 10
 _LONGEST_TAG = 64
+_COLUMNS_TOLD = 30
 # told by the arrival, the attempt, the posting or the review item that they belong to
 _SAID = frozenset(
     {
@@ -100,11 +105,15 @@ class FileMatch:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One journal entry. `changed` holds, by column, the old and the new value; all columns of a first entry."""
+    """One journal entry. `changed` holds, by column, the old and the new value; all columns of a first entry.
+
+    `row` is the one that Excel shows, on `sheet` when the file has several.
+    """
 
     at: datetime
     ledger_version: int
     row: int
+    sheet: str | None
     source_name: str
     request_id: str
     revision: int
@@ -126,7 +135,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A problem of a row in which the text that was asked for stands."""
+    """A problem of a row in which the text that was asked for stands; `row` and `sheet` as in Change."""
 
     at: datetime
     source_name: str
@@ -135,6 +144,7 @@ class RejectedRow:
     request_id: str
     revision: int
     row: int
+    sheet: str | None
     column: str | None
     severity: str
     reason: str
@@ -309,6 +319,7 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "attempts": _all_attempts(hub, current) if current.token else None,
         "launches": f"{current.launch}{_last_launch(current)}" if current.launch else None,
         "newest run": current.run_id,
+        **_columns(hub, tx, current),
         "registry version": str(current.registry_version) if current.registry_version is not None else None,
         "size": f"{envelope.size_bytes:,} bytes",
         "fingerprint": f"SHA-256 {envelope.content_digest}",
@@ -317,6 +328,22 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "receipt": receipt or "not written yet",
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _columns(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str | None]:
+    """How its columns were read: what was not taken by its own name, and what is kept as it is."""
+    decision = hub.judge.mappings.decision_of(tx, current.decision)
+    if decision is None:
+        return {}
+    read = [
+        f'"{one.heading or column_letters(one.position)}" → {one.column} ({one.how})' for one in decision.recognised
+    ]
+    left = f" and {len(read) - _COLUMNS_TOLD} more" if len(read) > _COLUMNS_TOLD else ""
+    return {
+        "columns read as": ", ".join(read[:_COLUMNS_TOLD]) + left if read else None,
+        "columns kept as they are": ", ".join(decision.unread[:_COLUMNS_TOLD]) or None,
+        "values read as": "; ".join(decision.told) or None,
+    }
 
 
 def _way(current: Submission) -> str:
@@ -432,6 +459,9 @@ def _entry(entry: Entry) -> Moment:
         "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
         "shape:drifted": f"columns of its earlier files are gone; the compliance officers are told (shape {shape})",
         "shape:extended": f"it has more columns than its earlier files (shape {shape})",
+        "mapping:asked": _asked(detail),
+        "mapping:answered": _answered(detail),
+        "mapping:remembered": f"remembered for {event.subject}, as version {detail.get('version')}",
         "shape:reduced": f"headings that the contract does not know are gone (shape {shape})",
         "submission:requeued": "asked to have its next attempt at once",
         "lease:released": f"the lease of run {detail.get('run')} (token {detail.get('token')}) was ended by hand",
@@ -439,6 +469,16 @@ def _entry(entry: Entry) -> Moment:
     }
     what = known.get(event.event) or f"{event.event} {json.dumps(detail, ensure_ascii=False, default=str)}"
     return Moment(entry.at, f"{what} (audit entry {event.campus}:{entry.seq})", event.actor)
+
+
+def _asked(detail: dict[str, Any]) -> str:
+    about = [str(one["column"] or one["kind"]) for one in detail.get("questions", [])]
+    return f"asked what only a person can tell, about {', '.join(about)}"
+
+
+def _answered(detail: dict[str, Any]) -> str:
+    told = [f"{one['about']} = {one['answer']}" for one in detail.get("answers", [])]
+    return f"answered: {'; '.join(told)}"
 
 
 # ---- what happens next
@@ -546,6 +586,8 @@ def _in_review_now(current: Submission, items: list[ReviewItem]) -> str:
     if item is None:
         return f"{told} `hub review list` shows what waits."
     replay = "" if item.feed == RESERVED_FEED else f"; `hub review replay {item.item_id}` sends it through again"
+    if item.cause == Cause.QUESTION:
+        replay = f"; `hub mapping show {current.request_id}` lists the questions, `hub mapping answer` answers them"
     if item.cause == Cause.DRIFT:
         replay = f"; `hub shapes show {item.item_id}` puts its columns and the earlier ones side by side"
     return f"{told} A person decides about {_command(item)}{replay}."
@@ -575,11 +617,28 @@ def _item(tx: Transaction, name: str, key: str, sources: dict[str, str], limit: 
         request_id = row["request_id"]
         if request_id not in sources:
             sources[request_id] = submissions.get(tx, request_id).envelope.source_name
-    changes = tuple(_change(row, sources[row["request_id"]]) for row in reversed(rows))
+    places = _Places(tx)
+    changes = tuple(_change(row, sources[row["request_id"]], places) for row in reversed(rows))
     return Item(name, key, json.loads(rows[0]["values"]), changes, total - len(rows))
 
 
-def _change(row: dict[str, object], source_name: str) -> Change:
+class _Places:
+    """Where rows stand in their files, by the decisions under which these were posted."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._parts: dict[tuple[str, int], tuple[Part, ...]] = {}
+
+    def sheet(self, request_id: str, revision: int, row_no: int) -> str | None:
+        posting = (request_id, revision)
+        if posting not in self._parts:
+            found = ledgers.find_posting(self._tx, request_id, revision)
+            decision = mappings.find_decision(self._tx, found.decision if found else None)
+            self._parts[posting] = decision.parts if decision else ()
+        return sheet_of(row_no, self._parts[posting])
+
+
+def _change(row: dict[str, Any], source_name: str, places: _Places) -> Change:
     before = json.loads(str(row["before"])) if row["before"] is not None else {}
     after = json.loads(str(row["values"]))
     changed = {
@@ -592,7 +651,8 @@ def _change(row: dict[str, object], source_name: str) -> Change:
     return Change(
         at=at,
         ledger_version=int(str(row["version"])),
-        row=int(str(row["row_no"])),
+        row=excel_row(row["row_no"]),
+        sheet=places.sheet(row["request_id"], row["revision"], row["row_no"]),
         source_name=source_name,
         request_id=str(row["request_id"]),
         revision=int(str(row["revision"])),
@@ -604,6 +664,7 @@ def _change(row: dict[str, object], source_name: str) -> Change:
 
 def _rejected(tx: Transaction, text: str, limit: int) -> list[RejectedRow]:
     rows = ledgers.rejected_with(tx, text, limit=limit) if text else []
+    places = _Places(tx)
     return [
         RejectedRow(
             at=row["received_at"],
@@ -612,7 +673,8 @@ def _rejected(tx: Transaction, text: str, limit: int) -> list[RejectedRow]:
             feed=row["feed"],
             request_id=row["request_id"],
             revision=row["revision"],
-            row=row["row_no"],
+            row=excel_row(row["row_no"]),
+            sheet=places.sheet(row["request_id"], row["revision"], row["row_no"]),
             column=row["column_name"],
             severity=row["severity"],
             reason=row["reason"],
