@@ -101,8 +101,9 @@ class Answers:
         The same answer given twice has one effect; another one than was given before is refused.
         """
         with self.db.write() as tx:
-            current = submissions.get(tx, request_id)
-            asked = mappings.questions_about(tx, request_id, current.revision, lock=True)
+            revision = submissions.get(tx, request_id).revision
+            asked = mappings.questions_about(tx, request_id, revision, lock=True)
+            current = submissions.get(tx, request_id)  # whoever held the lock may have moved it on
             items = _waiting_items(tx, current)
             if not asked or not items:
                 raise NotAnswered(_why_nothing_is_asked(current, asked))
@@ -163,7 +164,7 @@ class Answers:
         known = self._remember(tx, source_of(revised.envelope), taken, actor, revised.request_id)
         closed = [
             one
-            for one in _waiting_items(tx, revised)
+            for one in _waiting_items(tx, submissions.get(tx, revised.request_id))
             if self.review.close_as_superseded(tx, one, actor=actor, replaced_by=replaced_by)
         ]
         _tell_answers(tx, revised, taken, known, actor)
