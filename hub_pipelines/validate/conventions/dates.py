@@ -124,7 +124,8 @@ def _numeric(match: re.Match[str]) -> WrittenDay | None:
         return WrittenDay((day, day, day), True, clock, zone) if day else None
     if len(first) > 2 or len(third) not in (2, 4):
         return None
-    year_first = _day(first, int(second), third) if len(first) == len(third) == 2 else None
+    # nobody who writes 24-01-30 leaves a zero out
+    year_first = _day(first, int(second), third) if len(first) == len(second) == len(third) == 2 else None
     readings = (_day(third, int(second), first), _day(third, int(first), second), year_first)
     return WrittenDay(readings, False, clock, zone, len(third) == 2)
 
