@@ -20,6 +20,7 @@ from hub_pipelines.validate.model import Cell, Restored, Unclear
 _LEAST = 3
 """From so many undamaged identifiers on, their common look is evidence."""
 _MOST_KINDS = 64
+_DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
 _WITH_E = re.compile(r"(\d{1,8})[Ee](\d{1,3})", re.A)
 _DECIMAL = re.compile(r"\d+\.(\d+)", re.A)
@@ -47,7 +48,11 @@ class IdentifierTally:
             self.numbers += count
             return
         text = text_of(cell)
-        if _DIGITS.fullmatch(text):
+        if text[:1] not in _DIGIT:
+            self.others += count
+        elif not text:
+            return
+        elif _DIGITS.fullmatch(text):
             self._count(self.widths, len(text), count)
             self._count(self.zeros, len(text), count if text[0] == "0" else 0)
             self.sample = self.sample or (text if text[0] == "0" else "")
@@ -56,7 +61,7 @@ class IdentifierTally:
             self.sample = self.sample or text
         elif match := _DECIMAL.fullmatch(text):
             self._count(self.decimals, len(match[1]), count)
-        elif text:
+        else:
             self.others += count
 
     @staticmethod
