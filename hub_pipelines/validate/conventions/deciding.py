@@ -99,7 +99,7 @@ class _Tallies:
                 self._adds.append((position, add))
 
     def _tally(self, column: str, kind: str) -> _Add | None:
-        if kind in ("date", "moment"):
+        if kind in ("date", "expiry", "moment"):
             self.dates[column] = DateTally()
             return self.dates[column].add
         if kind == "quantity":

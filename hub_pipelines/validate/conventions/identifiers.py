@@ -175,8 +175,7 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
         digits = str(whole).rstrip("0")
         if whole < 10**11 or len(digits) <= _SHOWN_DIGITS:
             return cell
-        reason = f"Excel shows it as {Decimal(whole):.3E}, but the cell holds all of its digits."
-        return Restored(str(whole), text, "number_as_identifier", reason)
+        return str(whole)  # Excel shows it as 1.719E+11, and the cell holds all of its digits
     decimals = len(repr(cell).partition(".")[2])
     if convention is not None and convention.decimals is not None and "e" not in repr(cell):
         if decimals <= convention.decimals:

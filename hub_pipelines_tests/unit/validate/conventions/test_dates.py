@@ -210,6 +210,31 @@ def test_a_moments_day_is_put_right_and_its_time_of_day_stays() -> None:
     assert cells["at"] == ["2025-03-15 14:30", "2025-01-02 2:30 PM", "2025-03-15 14:30:00 Z"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("03/2026", "2026-03-31"),
+        ("2/2028", "2028-02-29"),
+        ("2026-03", "2026-03-31"),
+        ("Mar 2026", "2026-03-31"),
+        ("March, 2026", "2026-03-31"),
+        ("Dec-26", "2026-12-31"),
+        ("März 2026", "2026-03-31"),
+    ],
+)
+def test_what_expires_in_a_month_may_be_used_until_its_last_day(cell: str, expected: str) -> None:
+    (restored,) = read(CONTAINER, {"expires_on": [cell]})[1]["expires_on"]
+
+    assert isinstance(restored, Restored)
+    assert (restored.value, restored.rule, restored.sent) == (expected, "last_day_of_month", cell)
+    assert read(CONTAINER, {"received_on": [cell]})[1]["received_on"] == [cell]
+
+
+@pytest.mark.parametrize("cell", ["13/2026", "03/26", "2026", "2026-00", "Foo 2026", "8-Jan", "3/26/"])
+def test_what_tells_no_month_of_a_year_is_left_for_the_contract(cell: str) -> None:
+    assert read(CONTAINER, {"expires_on": [cell]})[1]["expires_on"] == [cell]
+
+
 @pytest.mark.parametrize("cell", ["-", "n/a", "N/A", "—"])
 def test_a_dash_in_an_optional_column_is_nothing(cell: str) -> None:
     assert read(CONTAINER, {"opened_on": [cell]})[1]["opened_on"] == [None]
