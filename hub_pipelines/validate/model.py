@@ -224,7 +224,7 @@ class Shape:
 class Written:
     """What kind of value a contract's column holds, for those who find out how a file writes it."""
 
-    kind: Literal["date", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
+    kind: Literal["date", "expiry", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class StockRow(types.Contract):
     supplier: types.OptionalText = Field(default=None, description="Who sells it")
     cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
     lot_number: types.OptionalCode = Field(default=None, description="The maker's lot or batch")
-    expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
+    expires_on: times.OptionalExpiry = Field(default=None, description="The last day of use, as YYYY-MM-DD")
     reorder_level: quantities.OptionalQuantity = Field(
         default=None, description="At how much it is ordered again, in the same unit"
     )
