@@ -7,7 +7,7 @@ Nothing is written. The caller verifies signature and digest first.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
@@ -49,12 +49,22 @@ class Judge:
     shapes: Shapes
 
     @contextmanager
-    def judged(self, envelope: Envelope, registry: Registry, columns: Columns | None = None) -> Iterator[Judged]:
+    def judged(
+        self,
+        envelope: Envelope,
+        registry: Registry,
+        columns: Columns | None = None,
+        contract: RecordType | None = None,
+    ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `columns` says.
+
+        With `contract` it is of that record type, and judged by that version of it.
 
         Raises Unreadable when the file as a whole can't be taken, Drifted when a person must decide first, Blocked.
         """
         feed = self.feed_of(envelope)
+        if contract is not None:
+            feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
             reading = (columns or self.shapes.read)(envelope, feed, sent)
