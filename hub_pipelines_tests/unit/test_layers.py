@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("drift", "retention"),
     ("mapping",),
     ("report",),
+    ("judging",),
     ("processing",),
     ("hub",),
     (

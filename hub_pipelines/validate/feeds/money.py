@@ -204,11 +204,10 @@ def parse_uei(cell: object) -> str:
 
 _AMOUNT = Shape("decimal", scale=2, minimum="-9999999999.99", maximum="9999999999.99")
 
-UnitCost = Annotated[
-    str,
-    required(money("bad_cost", "unit cost", signed=False)),
-    Shape("decimal", scale=2, minimum="0", maximum="9999999999.99"),
-]
+_UNIT_COST = Shape("decimal", scale=2, minimum="0", maximum="9999999999.99")
+
+UnitCost = Annotated[str, required(money("bad_cost", "unit cost", signed=False)), _UNIT_COST]
+OptionalUnitCost = Annotated[str | None, optional(money("bad_cost", "unit cost", signed=False)), _UNIT_COST]
 Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT]
 OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT]
 Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES)]

@@ -90,10 +90,24 @@ _COUNTS = {
     "kit": "kits",
     "dozen": "dozens, dz, doz",
 }
+_MORE_COUNTS = {
+    "assembly": "assemblies, assy",
+    "container": "containers",
+    "flask": "flasks",
+    "tank": "tanks",
+    "syringe": "syringes",
+    "aliquot": "aliquots",
+    "plate": "plates",
+    "slide": "slides",
+    "tray": "trays",
+    "spool": "spools",
+}
 AMOUNT_UNITS = tuple(_AMOUNTS)
 """Of mass and volume."""
 STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
 """Of mass and volume, and what a storeroom counts."""
+LINE_UNITS = (*STOCK_UNITS, *_MORE_COUNTS)
+"""Also what a lab counts."""
 
 
 def parse_unit(cell: object) -> str:
@@ -110,6 +124,12 @@ _parse_amount_unit = word_of(
 )
 _parse_stock_unit = word_of(
     "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
+)
+_parse_line_unit = word_of(
+    "unknown_unit",
+    "unit",
+    spellings({**_AMOUNTS, **_COUNTS, **_MORE_COUNTS}),
+    "Choose the one that fits; ea for single pieces",
 )
 
 
@@ -227,6 +247,8 @@ _QUANTITY = Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
 Quantity = Annotated[str, required(parse_quantity), _QUANTITY]
 OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY]
 Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS)]
+OptionalUnit = Annotated[str | None, optional(parse_unit), Shape(choices=UNITS)]
 AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
 OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
 StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS)]
+OptionalLineUnit = Annotated[str | None, optional(_parse_line_unit), Shape(choices=LINE_UNITS)]
