@@ -396,6 +396,8 @@ def fit(column: str, profile: Profile) -> Fit:
         return _NOTHING
     judge = _JUDGES.get(_KIND.get(column, "text"))
     found = judge(profile) if judge else _NOTHING
+    if column in _NEVER_ALONE:
+        found = Fit(found.score, found.evidence)
     if found.score < 0 and profile.count < _ENOUGH:
         return Fit(found.score * 0.4, found.evidence)
     if found.alone and profile.count < _ENOUGH:
@@ -511,6 +513,8 @@ def _code(profile: Profile) -> Fit:
     share = profile.share("code")
     if share >= 0.6:
         return Fit(0.3, _told(profile, share, "look like codes"))
+    if share < 0.1 and profile.share("words") >= 0.8:
+        return Fit(-0.9, f"{_told(profile, profile.share('words'), 'are words without a digit')}")
     return Fit(-0.7, f"only {_told(profile, share, 'look like codes')}") if profile.mean_length > 30 else _NOTHING
 
 
@@ -529,6 +533,8 @@ def _name(profile: Profile) -> Fit:
         return Fit(-1.0, _told(profile, max(profile.share("number"), 0.8), "are plain numbers"))
     if profile.share("flag", "cas", "unit", "amount") >= 0.7:
         return Fit(-0.9, "the values are no names")
+    if profile.share("category", "state") >= 0.6:
+        return Fit(-0.7, "the values tell a kind of item and not which")
     words = profile.share("words")
     if words < 0.4:
         return Fit(-0.2, "")
@@ -554,7 +560,7 @@ def _place(profile: Profile) -> Fit:
         return Fit(-0.8, "the values are amounts")
     share = profile.share("place")
     if share >= 0.5:
-        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.78 if share >= 0.7 else 0.5)
+        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.82 if share >= 0.7 else 0.5)
     return Fit(-0.5, "the values are long texts") if profile.share("long") >= 0.5 else _NOTHING
 
 
@@ -574,6 +580,16 @@ def _supplier(profile: Profile) -> Fit:
     )
 
 
+def _size(profile: Profile) -> Fit:
+    refuted = _foreign(profile)
+    return refuted or (Fit(0.4, "the values are amounts") if profile.share("amount") >= 0.5 else _NOTHING)
+
+
+def _link(profile: Profile) -> Fit:
+    share = profile.share("url")
+    return Fit(0.8, _told(profile, share, "are web addresses"), 0.85) if share >= 0.6 else _NOTHING
+
+
 def _text(profile: Profile) -> Fit:
     return Fit(-0.6, "the values are e-mail addresses") if profile.share("email") >= 0.6 else _NOTHING
 
@@ -583,13 +599,13 @@ def _person(profile: Profile) -> Fit:
     return refuted or (Fit(-0.8, "the values are numbers") if profile.share("number") >= 0.6 else _NOTHING)
 
 
-def _listed(kind: str, what: str, *, lenient: bool = False) -> Callable[[Profile], Fit]:
+def _listed(kind: str, what: str, *, lenient: bool = False, alone: float = 0.0) -> Callable[[Profile], Fit]:
     """Words of a list. `lenient`: labs have other words there too, which people can correct."""
 
     def judge(profile: Profile) -> Fit:
         share = profile.share(kind)
         if share >= 0.5:
-            return Fit(0.8, _told(profile, share, f"are {what}"))
+            return Fit(0.8, _told(profile, share, f"are {what}"), alone if share >= 0.8 else 0.0)
         refuted = _foreign(profile)
         if refuted:
             return refuted
@@ -626,6 +642,7 @@ _KIND = {
     "cas_number": "cas", "cas_numbers": "cas", "hazard_codes": "h_codes",
     "location": "place", "from_place": "place", "to_place": "place",
     "quantity": "quantity", "quantity_on_hand": "quantity", "reorder_level": "quantity",
+    "container_size": "size", "storage_temperature": "text", "link": "link",
     "unit": "unit", "supplier": "supplier", "vendor": "supplier", "manufacturer": "supplier",
     "calibrated_by": "person", "signed_by": "person", "pi_name": "person", "generator": "person", "sponsor": "person",
     "responsible_email": "email", "pi_email": "email",
@@ -640,6 +657,9 @@ _KIND = {
     "budget_starts_on": "date", "budget_ends_on": "date", "ordered_on": "date",
 }  # fmt: skip
 """What sort of values a contract's column has; the others are texts of any sort."""
+
+_NEVER_ALONE = frozenset(("reorder_level", "from_place", "container_size"))
+"""Their values look like those of another column of the same contract, which is the likelier one."""
 
 _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "name": _name,
@@ -657,6 +677,8 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "whole": _whole_numbers,
     "rate": _rate,
     "text": _text,
+    "size": _size,
+    "link": _link,
     "h_codes": _distinctive("h_codes", "hazard codes of the GHS", alone=0.93, refutes=0.9),
     "email": _distinctive("email", "e-mail addresses", alone=0.82, refutes=0.9),
     "waste": _distinctive("waste", "federal waste codes", alone=0.9, refutes=0.8),
@@ -669,7 +691,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "category": _listed("category", "categories of the hub's list", lenient=True),
     "result": _listed("result", "results of calibrations", lenient=True),
     "event": _listed("event", "kinds of events", lenient=True),
-    "state": _listed("state", "physical states"),
+    "state": _listed("state", "physical states", alone=0.85),
     "packing": _listed("packing", "packing groups"),
     "class": _listed("class", "DOT hazard classes"),
 }

@@ -13,7 +13,13 @@ from hub_pipelines.mapping.asking import about_column, about_record_type
 from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, How, Mapping, Question
-from hub_pipelines.validate.columns import column_letters, located_columns, map_columns, normalise_header
+from hub_pipelines.validate.columns import (
+    column_letters,
+    located_columns,
+    map_columns,
+    normalise_header,
+    refuse_foreign,
+)
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Unreadable
 
 SURE = 0.8
@@ -44,6 +50,7 @@ _HOW: Map[str, How] = {
     "head": "likeness",
     "inside": "likeness",
 }
+_NAMES = frozenset(("item_name", "contents"))
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 _EMPTY = Profile()
@@ -65,9 +72,10 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
     """How a file with this header and these rows is to be read. A few thousand rows are plenty.
 
     A required column that the file does not have, and that no answer could give, is left out: whoever reads the
-    mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when
-    nothing in the file is like any list of the feed.
+    mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when the
+    file is a list of another sort, or has no headings and nothing that can be told by its values.
     """
+    refuse_foreign(header, feed)
     file = _file(header, sample, confirmed)
     proposals = [_propose(file, record, confirmed) for record in _records(feed, confirmed)]
     best, *others = sorted(proposals, key=lambda one: one.worth, reverse=True)
@@ -128,6 +136,10 @@ class _Candidate:
     how: How
     evidence: tuple[str, ...]
     vague: bool = False
+    kind_only: bool = False
+    """The heading tells of a kind of thing (Type), which is its name only when nothing else is."""
+    names: bool = False
+    """The heading tells of a name: of name and description the name is preferred."""
     order: int = 0
     fit: float = 0.0
 
@@ -157,8 +169,9 @@ class _Proposal:
         """How much speaks for this record type. What identifies its rows weighs most."""
         keys = set(self.record.key_columns)
         there = sum(one.score * (2.5 if self._identifies(column, keys) else 1.0) for column, one in self.chosen.items())
-        lacking = sum(2.0 if self._identifies(column, keys) else 0.15 for column in self.missing)
-        return there + 0.3 * sum(1 for column in self.ties if column not in self.chosen) - lacking
+        tied = [column for column in self.ties if column not in self.chosen]
+        lacking = sum(1.0 if self._identifies(column, keys) else 0.15 for column in self.missing if column not in tied)
+        return there + 0.8 * len(tied) - lacking
 
     def _identifies(self, column: str, keys: set[str]) -> bool:
         return column in keys and column in self.record.required and column not in ("location", "item_code")
@@ -208,9 +221,15 @@ def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordTyp
         how=_HOW[like.how],
         evidence=tuple(evidence),
         vague=like.how == "vague",
+        kind_only=like.column in _NAMES and "type" in _words(file.header[at]),
+        names=like.column in _NAMES and "name" in _words(file.header[at]),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
+
+
+def _words(heading: str) -> set[str]:
+    return {word for form in taken_apart([heading])[0].forms for word in form.split()}
 
 
 def _weighed(like: Like, values: Fit, profile: Profile, *, required: bool) -> float:
@@ -271,10 +290,16 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
     counts = file.profiles[one.position].count, file.profiles[other.position].count
     if bool(counts[0]) != bool(counts[1]):
         return bool(counts[0])
-    if abs(one.fit - other.fit) >= 0.5:
+    if (one.how == "likeness") != (other.how == "likeness"):
+        return other.how == "likeness"
+    if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
+    if one.kind_only != other.kind_only:
+        return other.kind_only
     if one.vague != other.vague:
         return other.vague
+    if one.names != other.names:
+        return one.names
     if one.vague and one.order != other.order:
         return one.order < other.order
     return one.how != "content" and other.how == "content"
@@ -303,7 +328,18 @@ def _questions(file: _File, proposal: _Proposal) -> list[Question]:
         if column in _IMPORTANT and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
     ]
     asked += [_question(file, proposal, column, open_positions, required=False) for column in optional]
-    return [one for one in asked if one is not None][:_MOST_QUESTIONS]
+    return _each_column_once([one for one in asked if one is not None])[:_MOST_QUESTIONS]
+
+
+def _each_column_once(questions: Sequence[Question]) -> list[Question]:
+    """Not two questions that suggest the same column of the file: the answer to one may settle the other."""
+    suggested: set[int | None] = set()
+    kept = []
+    for one in questions:
+        if one.position is None or one.position not in suggested:
+            kept.append(one)
+            suggested.add(one.position)
+    return kept
 
 
 def _open(file: _File, proposal: _Proposal) -> list[int]:

@@ -14,6 +14,8 @@ from hub_pipelines.validate.model import Feed, RecordType
 SPELLINGS: Mapping[str, str] = {
     # -- what it is
     "item_name": """
+        he: שם הריאגנט, שם החומר, שם המוצר, שם, ריאגנט, חומר, פריט
+        ar: الاسم, اسم المادة, اسم المنتج, المادة الكيميائية
         en: item name, name of item, name of chemical, name of reagent, name of substance, chemical name, chemical,
             chemicals, reagent, reagent name, product name, product identifier, name of product, substance,
             substance name, compound, compound name, material name, material description, item desc,
@@ -52,13 +54,15 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- the number that it is ordered or kept under
     "item_code": """
+        he: מספר קטלוגי, מק ט, מקט, מספר פריט
+        ar: رقم الكتالوج, رقم المنتج
         en: catalogue number, catalog number, catalog nr, catalogue nr, cat number, cat nr, article number, article no,
             art no, art number, item code, item id, item ref, product id, product code, product ref, order number of
             supplier, supplier part number, supplier item, supplier item number, supplier code, vendor catalog number,
             vendor part number, vendor item number, manufacturer part number, mfr part number, mpn, part id,
             stock ref, stock id, stock code, material number, reference, ref, ref no, inventory code, sku code,
             catalog code, catalogue code, catalog ref, cat ref, supplier catalog number, supplier reference, chem id,
-            chemical id, reagent id, upc
+            chemical id, reagent id, upc, pn, p n, prod code
         de: artikelnummer, artikel nr, art nr, bestellnummer, best nr, bestell nr, katalognummer, katalog nr,
             produktnummer, produkt nr, materialnummer, material nr, lagernummer, kat nr
         fr: référence, réf, référence produit, référence fournisseur, référence article, no catalogue, n° catalogue,
@@ -80,6 +84,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- where
     "location": """
+        he: מיקום, מיקום פיזי, חדר, ארון, מדף
+        ar: الموقع, مكان التخزين
         en: location, storage location, storage place, stored in, stored at, storage area, stored, where kept, kept in,
             kept at, where stored, room, room number, room no, lab room, bldg room, building room, building and room,
             building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room, storage unit, cupboard,
@@ -112,11 +118,14 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- how much
     "quantity": """
+        he: כמות, כמות במלאי, מלאי
+        ar: الكمية
         en: quantity, qty, quantity available, qty available, available quantity, amount, amount available,
             amount in stock, amount on hand, amount left, amount in bottle, remaining, remaining quantity,
             remaining amount, quantity left, qty left, quantity remaining, stock qty, stock quantity, stock level,
             count, counted quantity, physical count, total quantity, total amount on hand, number of units, how much,
-            volume, mass, weight, number of bottles, number of vials, vials, no of items, inventory quantity, balance,
+            volume, mass, weight, number of bottles, number of vials, vials, no of items,
+            number of containers, no of containers, no containers, containers, bottles, quantity left, number of items, inventory quantity, balance,
             balance on hand, on hand quantity, current amount, qty in stock, stock on hand, quantity in bottle
         de: menge, anzahl, bestand, vorrat, lagerbestand, restmenge, füllmenge, stückzahl, stück, aktueller bestand,
             mengenangabe, vorhandene menge, volumen, gewicht
@@ -137,6 +146,8 @@ SPELLINGS: Mapping[str, str] = {
         cs: množství, počet, zásoba
     """,
     "unit": """
+        he: יחידה, יחידות, יחידת מידה
+        ar: الوحدة
         en: unit, units, uom, unit of measure, unit of measurement, measure, unit of issue, amount unit, quantity unit,
             qty unit, volume unit, mass unit, measurement unit, measuring unit
         de: einheit, mengeneinheit, maßeinheit, me, einh, masseinheit
@@ -158,10 +169,12 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- who sells or made it
     "supplier": """
+        he: ספק, יצרן, חברה
+        ar: المورد, الشركة المصنعة
         en: supplier, suppliers, vendor, company, manufacturer, maker, producer, brand, supplier name, vendor name,
             manufacturer name, supplier manufacturer, manufacturer supplier, vendor manufacturer, manufacturer vendor,
             bought from, purchased from, ordered from, distributor, preferred supplier, preferred vendor,
-            company name, make, supplier company, seller, source company, mfr name
+            company name, make, supplier company, seller, source company, mfr name, trading house, manufacturer distributor, producer name
         de: lieferant, hersteller, firma, anbieter, bezugsquelle, herstellerfirma, lieferfirma, hersteller lieferant,
             lieferant hersteller, marke, verkäufer
         fr: fournisseur, fabricant, marque, société, producteur, fournisseurs, entreprise
@@ -181,6 +194,8 @@ SPELLINGS: Mapping[str, str] = {
         cs: dodavatel, výrobce, značka
     """,
     "cas_number": """
+        he: מספר cas, cas מספר
+        ar: رقم cas
         en: cas, cas number, cas no, cas nr, cas rn, cas registry number, cas registry no, cas id, cas code,
             chemical abstracts number, c a s, casrn, cas reg no
         de: cas nummer, cas nr
@@ -213,7 +228,93 @@ SPELLINGS: Mapping[str, str] = {
         ja: 危険有害性情報, hコード, ghs分類
         ko: 유해위험문구, h코드, 유해위험 문구
     """,
+    "container_size": """
+        en: container size, size, pack size, package size, packaging, bottle size, unit size, pack, packing size,
+            container volume, container capacity, bottle volume, size of container, package, packing, pkg size
+        de: gebindegröße, gebinde, packungsgröße, verpackung, flaschengröße, inhalt
+        fr: conditionnement, format, contenance, taille
+        es: presentación, tamaño, envase, presentacion
+        it: confezione, formato, confezionamento
+        pt: embalagem, apresentação, tamanho
+        nl: verpakking, verpakkingsgrootte
+        sv: förpackning, förpackningsstorlek
+        pl: opakowanie, wielkość opakowania
+        ru: фасовка, упаковка, объем упаковки
+        zh: 包装规格, 包装
+        ja: 容量, 包装単位
+        ko: 포장단위
+        th: ขนาดบรรจุ, ขนาด
+    """,
+    "concentration": """
+        en: concentration, conc, strength, molarity, assay
+        de: konzentration
+        fr: concentration
+        es: concentración
+        it: concentrazione
+        pt: concentração
+        nl: concentratie
+        ru: концентрация
+        zh: 浓度, 濃度
+        ja: 濃度
+        ko: 농도
+        th: ความเข้มข้น
+    """,
+    "storage_temperature": """
+        en: storage temperature, storage temp, store at, storage conditions, storage condition, storage temperature c
+        de: lagertemperatur, lagerungstemperatur, lagerbedingungen
+        fr: température de stockage, température de conservation, conditions de stockage
+        es: temperatura de almacenamiento, temperatura, condiciones de almacenamiento
+        it: temperatura di conservazione, temperatura
+        pt: temperatura de armazenamento, temperatura
+        nl: bewaartemperatuur, opslagtemperatuur
+        ru: температура хранения, условия хранения
+        zh: 储存温度, 保存温度, 存储条件, 储存条件, 保存条件
+        ja: 保管温度, 保存温度
+        ko: 보관온도, 보관조건
+        th: อุณหภูมิการเก็บ
+    """,
+    "owner": """
+        en: owner, initials, owned by, item owner, custodian, user, lab member, responsible person, person responsible
+        de: besitzer, verantwortlicher, verantwortlich, kürzel, zuständig
+        fr: propriétaire, responsable, initiales
+        es: responsable, propietario, dueño
+        it: responsabile, proprietario
+        pt: responsável, proprietário
+        nl: eigenaar, verantwoordelijke
+        ru: владелец, ответственный
+        zh: 负责人, 責任人, 责任人, 保管人, 管理员
+        ja: 管理者, 担当者, 所有者
+        ko: 담당자, 관리자
+        th: ผู้รับผิดชอบ
+    """,
+    "link": """
+        en: link, url, web, website, web page, product link, catalog link, product url, weblink, hyperlink,
+            sds link, sds, msds
+        de: weblink, internetadresse
+        fr: lien
+        es: enlace
+        it: collegamento
+        ru: ссылка
+        zh: 链接, 网址
+        ja: リンク
+    """,
+    "model": """
+        en: model, model number, model no, model name, equipment model, asset model, type model
+        de: modell, modellnummer, typ
+        fr: modèle
+        es: modelo
+        it: modello
+        pt: modelo
+        nl: model
+        ru: модель
+        zh: 型号, 規格型號, 型號, 规格型号
+        ja: 型式, 機種, モデル
+        ko: 모델명, 모델
+        th: รุ่น
+    """,
     "lot_number": """
+        he: מספר אצווה, אצווה
+        ar: رقم التشغيلة
         en: lot, lot number, lot no, lot nr, lot id, batch, batch number, batch no, batch nr, lot batch number,
             batch lot, batch id, batch code, lot code, lot batch no
         de: charge, chargennummer, chargen nr, ch b, los, losnummer, los nr, charge nr, ch nr
@@ -231,6 +332,8 @@ SPELLINGS: Mapping[str, str] = {
         th: lot no, หมายเลขล็อต, ล็อต, เลขที่ผลิต
     """,
     "expires_on": """
+        he: תוקף, תאריך תפוגה, פג תוקף
+        ar: تاريخ الانتهاء, تاريخ انتهاء الصلاحية
         en: expires, expires on, expiry, expiry date, expiration, expiration date, exp date, exp, expired date,
             date of expiry, expiration dt, date of expiration, use before, use by, use by date, best before,
             best before date, best by, shelf life until, valid until, valid to, retest date, shelf life date,
@@ -286,6 +389,7 @@ SPELLINGS: Mapping[str, str] = {
         ko: 재고조사일
     """,
     "received_on": """
+        he: תאריך קבלה
         en: received, received on, received date, date received, date of receipt, receipt date, receiving date,
             arrival date, date arrived, delivery date, date delivered, delivered on, date in, date rec'd, date rec,
             rec'd, date of arrival, ship date
@@ -443,7 +547,7 @@ SPELLINGS: Mapping[str, str] = {
         ko: 차기교정일, 다음교정일
     """,
     "result": """
-        en: result, results, outcome, pass fail, pass or fail, calibration result, calibration outcome, verdict
+        en: result, results, outcome, pass fail, pass or fail, pass fail status, calibration result, calibration outcome, verdict
         de: ergebnis, kalibrierergebnis, bewertung
         fr: résultat, conformité
         es: resultado
@@ -610,7 +714,18 @@ SPELLINGS: Mapping[str, str] = {
         ko: 물질안전보건자료
     """,
     "status": """
-        en: status, container status, award status, project status, state of container
+        en: status, container status, award status, project status, state of container, condition, asset status,
+            item status, working, working condition, cond code, condition code
+        de: status, zustand
+        fr: statut, état
+        es: estado
+        it: stato
+        pt: situação, estado
+        nl: status, staat
+        ru: статус, состояние
+        zh: 状态, 狀態
+        ja: 状態
+        ko: 상태
     """,
     "event_seq": "en: event sequence, sequence number, seq number, step, step number, event number, entry number",
     "event_type": """
@@ -645,7 +760,8 @@ SPELLINGS: Mapping[str, str] = {
     # -- awards and what is spent on them
     "award_id": """
         en: award id, award number, award no, award nbr, grant id, grant number, grant no, project number, project id,
-            award reference, award reference number, grant code, award code, sponsored project number
+            award reference, award reference number, grant code, award code, sponsored project number, project code,
+            proposal id, proposal number, grant reference, agreement number, contract award number
         de: projektnummer, förderkennzeichen, fkz, projekt nr
         fr: numéro de projet, n° de projet, numéro de subvention
         es: número de proyecto, código del proyecto, número de subvención
@@ -657,7 +773,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "sponsor": """
         en: sponsor, sponsor name, funder, funding agency, funding organization, agency, awarding agency, awarded by,
-            prime sponsor, funding source, grantor
+            prime sponsor, funding source, grantor, funder name, sponsoring agency, sponsor agency, agency id, agency name,
+            granting agency, funding body
         de: förderer, mittelgeber, fördermittelgeber
         fr: financeur, organisme de financement
         es: financiador, entidad financiadora
@@ -668,7 +785,7 @@ SPELLINGS: Mapping[str, str] = {
         zh: 资助机构
     """,
     "title": """
-        en: title, award title, project title, title of project, project name, award name, grant title
+        en: title, award title, project title, title of project, proposal title, project name, award name, grant title
         de: titel, projekttitel, projektname
         fr: titre, titre du projet, intitulé
         es: título, título del proyecto
@@ -680,7 +797,7 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "pi_name": """
         en: pi name, principal investigator, principal investigator name, pi, contact pi, contact pi project leader,
-            lead investigator, project leader, project director, lead pi, investigator name
+            lead investigator, project leader, project director, lead pi, investigator name, pi full name, grant holder
         de: projektleiter, projektleitung
         fr: responsable du projet, chercheur principal
         es: investigador principal, responsable del proyecto
@@ -693,7 +810,7 @@ SPELLINGS: Mapping[str, str] = {
     "pi_email": "en: pi email, principal investigator email, investigator email, pi email address",
     "starts_on": """
         en: start date, project start, project start date, award start date, begin date, period start, starts on,
-            performance start, effective date, project period start
+            performance start, effective date, project period start, award effective date, award start, grant start date
         de: projektbeginn, beginn, startdatum, laufzeit von
         fr: date de début, début
         es: fecha de inicio, inicio
@@ -705,7 +822,7 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "ends_on": """
         en: end date, project end, project end date, award end date, period end, ends on, performance end,
-            termination date, project period end
+            termination date, project period end, award expiration date, award end, grant end date
         de: projektende, ende, enddatum, laufzeit bis
         fr: date de fin, fin
         es: fecha de fin, fecha de término, fin
@@ -717,6 +834,7 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "obligated_amount": """
         en: obligated amount, award amount, total award amount, total award, amount awarded, awarded amount,
+            sanctioned amount, total commitment, current total commitment, amount sanctioned, total funding, funding amount,
             award total, total obligated, current award amount, award value, grant amount, total amount awarded
         de: bewilligte summe, fördersumme, bewilligungssumme
         fr: montant accordé, montant de la subvention

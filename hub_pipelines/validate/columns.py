@@ -63,7 +63,7 @@ def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
     When none fits, the one that lacks the fewest columns is given, for its missing columns to be told. Where items
     have tags, the list is one of tagged items: then only such record types are looked at.
     """
-    _refuse_foreign(header, feed)
+    refuse_foreign(header, feed)
     tagged = [
         one for one in feed.record_types if one.tag_column and _clearly_names(header, one.tag_column, one.aliases)
     ]
@@ -90,7 +90,8 @@ def _forms(header: Sequence[str]) -> set[str]:
     return {normalise_header(text) for text in header}
 
 
-def _refuse_foreign(header: Sequence[str], feed: Feed) -> None:
+def refuse_foreign(header: Sequence[str], feed: Feed) -> None:
+    """Raises Unreadable for a list that senders take for one of the feed's and that is none."""
     for one in feed.foreign:
         known = len(_forms(header) & one.headings) >= one.at_least
         if known and not _clearly_names(header, one.unless, feed.aliases):
