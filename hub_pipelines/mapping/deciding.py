@@ -19,6 +19,8 @@ from hub_pipelines.validate.columns import (
     map_columns,
     normalise_header,
     refuse_foreign,
+    tells_of_things,
+    too_general,
 )
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Unreadable
 
@@ -28,6 +30,7 @@ MARGIN = 0.06
 _PERHAPS = 0.5
 _WORTH_ASKING = 0.6
 _MOST_QUESTIONS = 5
+_TELLING_FIT = 0.6
 # a header may have thousands of columns; what a person would look at is among the first
 _MOST_PROFILED = 400
 # how much less values say where a heading says something that nobody knows
@@ -78,12 +81,16 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
     refuse_foreign(header, feed)
     file = _file(header, sample, confirmed)
     proposals = [_propose(file, record, confirmed) for record in _records(feed, confirmed)]
-    best, *others = sorted(proposals, key=lambda one: one.worth, reverse=True)
+    # where items have tags, the list is one of tagged items, as for columns.record_type_of
+    tagged = [one for one in proposals if one.tells_tags]
+    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
     if not best.chosen and not any(text.strip() for text in header):
         raise Unreadable(
             "The file has no row of headings, and its values do not tell what the columns are.",
             "Write a heading above each column, such as Name, Location, Quantity, and send the file again.",
         )
+    if not _tells(file, best):
+        raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
     equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < 0.5]
     questions = [about_record_type([best.record, *(one.record for one in equal)])] if equal else _questions(file, best)
     mapping = _mapping(file, best, feed)
@@ -95,6 +102,15 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
     named = [one for one in feed.record_types if one.name == confirmed.record_type]
     return named or feed.record_types
+
+
+def _tells(file: "_File", proposal: "_Proposal") -> bool:
+    """Whether headings or values tell that this is such a list, and not one of people or courses that has names too."""
+    telling = [one for column, one in proposal.chosen.items() if column in proposal.record.telling]
+    return not telling or any(
+        not one.vague or one.fit >= _TELLING_FIT or tells_of_things(normalise_header(file.header[one.position]))
+        for one in telling
+    )
 
 
 # ---- what is known of the file
@@ -161,6 +177,11 @@ class _Proposal:
         return [column for column in self.record.required if column not in self.chosen and column not in self.given]
 
     @property
+    def tells_tags(self) -> bool:
+        tag = self.chosen.get(self.record.tag_column or "")
+        return tag is not None and not tag.vague
+
+    @property
     def complete(self) -> bool:
         return not self.missing
 
@@ -180,11 +201,12 @@ class _Proposal:
 def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal:
     said = {column: at for at, column in file.settled.items() if column in record.columns}
     absent = confirmed.absent - said.keys()
+    order = {form: number for number, form in enumerate(record.aliases)}
     candidates = [
         one
         for at, likes in enumerate(likeness(file.headings, record))
-        if at not in file.settled
-        for one in _candidates(file, at, likes, record)
+        if at not in file.settled and (likes or file.profiles[at].count)
+        for one in _candidates(file, at, likes, record, order)
         if one.column not in absent and one.column not in said
     ]
     proposal = _Proposal(record, sorted(candidates, key=lambda one: one.score, reverse=True), absent=absent)
@@ -195,9 +217,10 @@ def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal
     return proposal
 
 
-def _candidates(file: _File, at: int, likes: Map[str, Like], record: RecordType) -> list[_Candidate]:
+def _candidates(
+    file: _File, at: int, likes: Map[str, Like], record: RecordType, order: Map[str, int]
+) -> list[_Candidate]:
     profile, heading = file.profiles[at], file.headings[at]
-    order = {form: number for number, form in enumerate(record.aliases)}
     fits = {column: fit(column, profile) for column in (record.columns if profile.count else likes)}
     found = [_by_heading(like, fits[column], at, file, record, order) for column, like in likes.items()]
     certain = max((one.score for one in found), default=0.0) >= SURE
@@ -212,24 +235,26 @@ def _candidates(file: _File, at: int, likes: Map[str, Like], record: RecordType)
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
+    kind_only = like.column in _NAMES and _ends_in("type", file.headings[at])
+    score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return _Candidate(
         column=like.column,
         position=at,
-        score=_weighed(like, values, file.profiles[at], required=like.column in record.required),
+        score=score * 0.95 if kind_only else score,
         how=_HOW[like.how],
         evidence=tuple(evidence),
         vague=like.how == "vague",
-        kind_only=like.column in _NAMES and "type" in _words(file.header[at]),
-        names=like.column in _NAMES and "name" in _words(file.header[at]),
+        kind_only=kind_only,
+        names=like.column in _NAMES and _ends_in("name", file.headings[at]),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
 
 
-def _words(heading: str) -> set[str]:
-    return {word for form in taken_apart([heading])[0].forms for word in form.split()}
+def _ends_in(word: str, heading: Heading) -> bool:
+    return any(form.endswith(word) for form in heading.forms)
 
 
 def _weighed(like: Like, values: Fit, profile: Profile, *, required: bool) -> float:

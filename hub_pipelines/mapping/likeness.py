@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub_pipelines.mapping.content import is_currency, is_unit
-from hub_pipelines.mapping.spellings import Known, known_of
+from hub_pipelines.mapping.spellings import NAMES_ONLY, Known, known_of
 from hub_pipelines.validate.columns import is_vague, normalise_header
 from hub_pipelines.validate.model import RecordType
 
@@ -262,7 +262,7 @@ def _exact(form: str, same: str, index: _Index) -> Like | None:
         return Like(column, _VAGUE if vague else _OWN, "vague" if vague else "synonym", form)
     column = index.known.other.get(form)
     if column is not None:
-        vague = is_vague(form)
+        vague = is_vague(form) or form in NAMES_ONLY
         return Like(column, _VAGUE if vague else _SYNONYM, "vague" if vague else "synonym", form)
     column = index.canonical.get(same)
     if column is not None and same not in index.not_ours:
@@ -295,7 +295,7 @@ def _differ_in_long_words(spelling: str, form: str) -> bool:
     """A letter more or less makes another word of a short one: pi and po, lot and lab."""
     known, written = spelling.split(), form.split()
     if len(known) != len(written):
-        return True
+        return known[0] == written[0] or len(form) >= 12
     pairs = ((one, other) for one, other in zip(known, written, strict=True) if one != other)
     return all(min(len(one), len(other)) >= _SHORTEST_LIKE - 1 for one, other in pairs)
 

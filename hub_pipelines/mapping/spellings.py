@@ -1011,6 +1011,43 @@ NOT_OURS = """
 """Headings that labs have and no contract asks for: known, so that they are not taken for something that they are like."""
 
 
+def texts(lines: str) -> Iterator[str]:
+    """The headings in a block of lines as SPELLINGS has them."""
+    for line in lines.strip().splitlines():
+        start, colon, rest = line.strip().partition(": ")
+        yield from (one.strip() for one in (rest if colon and len(start) == 2 else line).split(",") if one.strip())
+
+
+NAMES_ONLY = frozenset(
+    map(
+        normalise_header,
+        texts(
+            """
+            de: bezeichnung, beschreibung
+            fr: nom, description
+            es: nombre, descripción
+            it: nome, descrizione
+            pt: nome, descrição
+            nl: naam, omschrijving
+            sv: namn
+            da: navn
+            pl: nazwa
+            cs: název
+            tr: ad, adı
+            ru: название, наименование
+            zh: 名称, 名稱
+            ja: 名称
+            ko: 이름, 명칭
+            th: ชื่อ
+            he: שם
+            ar: الاسم
+            """
+        ),
+    )
+)
+"""What says no more than Name: people and courses have one too."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What a record type's headings may be: normal form to column; `own` are the contract's spellings."""
@@ -1018,13 +1055,6 @@ class Known:
     own: Mapping[str, str]
     other: Mapping[str, str]
     not_ours: frozenset[str]
-
-
-def texts(lines: str) -> Iterator[str]:
-    """The headings in a block of lines as SPELLINGS has them."""
-    for line in lines.strip().splitlines():
-        start, colon, rest = line.strip().partition(": ")
-        yield from (one.strip() for one in (rest if colon and len(start) == 2 else line).split(",") if one.strip())
 
 
 @functools.lru_cache(maxsize=64)

@@ -184,7 +184,12 @@ def is_vague(form: str) -> bool:
 
 
 def _tells(text: str, column: str) -> bool:
-    return not _is_vague(text, column) or normalise_header(text) in _OF_THINGS
+    return not _is_vague(text, column) or tells_of_things(normalise_header(text))
+
+
+def tells_of_things(form: str) -> bool:
+    """Whether a heading that says little at least says that the list is one of things."""
+    return form in _OF_THINGS
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -222,8 +227,13 @@ def _require_telling(header: Sequence[str], columns: ColumnMap) -> None:
     named = {column: header[at].strip() for column, at in columns.positions.items()}
     if not record.telling or any(_tells(text, column) for column, text in named.items() if column in record.telling):
         return
-    raise Unreadable(
-        f"The headings are too general to tell that this is {_a(record)}: {', '.join(named.values())}.",
+    raise too_general(record, named.values())
+
+
+def too_general(record: RecordType, headings: Iterable[str]) -> Unreadable:
+    """What the sender of a list is told whose headings would do for a list of anything."""
+    return Unreadable(
+        f"The headings are too general to tell that this is {_a(record)}: {', '.join(headings)}.",
         f"Give at least one column a name that says what it holds, such as {', '.join(record.telling[:4])}.",
     )
 
