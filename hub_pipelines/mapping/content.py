@@ -5,6 +5,7 @@ contracts, validate/feeds), what a date or a unit is worth (conventions), headin
 """
 
 import datetime
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +16,22 @@ from hub_pipelines.validate.feeds.money import CURRENCIES
 from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES
 from hub_pipelines.validate.model import Cell
 
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of a list that is written as text."""
+    return frozenset(text.split())
+
+
 _MOST_VALUES = 150
 _MOST_EXAMPLES = 3
 _LONGEST_EXAMPLE = 40
 _ENOUGH = 3
 """So many values say something about their column; fewer only hint at it."""
 
-_UNITS = frozenset(
+_UNITS = words_in(
     """
-    mg mgs g gm gms gr gram grams gramm grammes kg kgs kilo kilos kilogram kilograms t tonne oz lb lbs pound pounds ug µg μg ng
+    mg mgs g gm gms gr gram grams gramm grammes kg kgs kilo kilos kilogram kilograms t tonne oz lb lbs pound
+    pounds ug µg μg ng
     ul µl μl nl ml mls milliliter milliliters millilitre cl dl l ltr ltrs lt liter liters litre litres liter(s) floz pt
     qt gal gallon gallons m3 ft3 cc cm3 ea each pc pcs piece pieces unit units tablet tablets test tests rxn rxns
     box boxes bx pack packs pk pkg package packet case cases cs carton ctn bag bags bottle bottles btl can cans jar
@@ -35,7 +43,13 @@ _UNITS = frozenset(
     peça peças frascos caixa caixas garrafa unid un und stuks fles flessen doos st flaska förp szt op
     г кг мг мкг л мл мкл шт уп упак упаковка флакон фл банка бутылка пара набор т м
     瓶 盒 个 個 箱 包 袋 支 台 套 件 桶 罐 克 千克 毫升 升 本 缶 枚 個 セット 병 개 박스 통 봉 กก ก ล ขวด กล่อง ชิ้น
-    """.split()
+    """
+)
+_MEASURES = words_in(
+    "mg g kg µg μg ug ng lb oz µl μl ul ml l cl dl m3 gal г кг мг мл л мкл mm cm nm mmol umol nmol mol"
+)
+_PLAIN_CURRENCIES = words_in(
+    "USD EUR GBP CHF JPY CNY CAD AUD SEK NOK DKK RUB INR KRW BRL MXN PLN CZK THB ZAR SGD NZD HKD"
 )
 _CURRENCY_MARKS = frozenset(("$", "€", "£", "¥", "us$", "usd$", "₽", "руб", "chf", "円", "元", "원", "฿", "r$", "fr"))
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[ .,'\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+)"
@@ -83,21 +97,25 @@ _PLACE = re.compile(
     r"-(?:20|80|70|196)\b|\b4 ?°?C\b|LN2",
     re.I,
 )
+_SUPPLIER_NAMES = r"""
+    sigma, aldrich, merck, millipore, fisher, thermo, vwr, avantor, invitrogen, gibco, life tech\w*, abcam, bio-?rad,
+    qiagen, promega, neb, new england bio\w*, roche, corning, falcon, eppendorf, rainin, mettler, sartorius, agilent,
+    waters, perkin\s?elmer, bd, becton, biolegend, cell signaling, cst, santa cruz, r&d systems, miltenyi, stem ?cell,
+    lonza, takara, clontech, illumina, idt, integrated dna, eurofins, genscript, twist, addgene, atcc, alfa aesar,
+    acros, tci, strem, oakwood, combi-?blocks, ambeed, roth, carlo erba, panreac, applichem, j\.?t\.? ?baker,
+    mallinckrodt, emd, fluka, riedel\w*, honeywell, matheson, airgas, praxair, linde, air liquide, carolina, ward'?s,
+    flinn, cole-?parmer, grainger, mcmaster\w*, amazon, uline, staples, whatman, cytiva, ge healthcare, pall, nunc,
+    nalgene, kimble, pyrex, duran, greiner, sarstedt, starlab, axygen, usa scientific, genesee, denville,
+    research products, rpi, cayman, selleck\w*, medchem\w*, tocris, enzo, peprotech, jackson immuno\w*, thorlabs,
+    edmund, newport, newark, digi-?key, mouser, dell, hp, apple, lenovo, leica, zeiss, nikon, olympus, beckman, hach,
+    ysi, labconco, tuttnauer, getinge, shimadzu, bruker, jeol, hitachi, horiba, konica, canon, hamilton, tecan, trescal,
+    polysciences, synth, dinâmica, loba, rci, qrec, univar, ajax, chem-?supply, solveco, poch, chempur, meyer,
+    вектон, реахим, химмед, диаэм, хеликон, wako, kanto, nacalai, inc, ltd, llc, gmbh, corp, plc, pty, scientific,
+    biotech, chemicals, laboratories, technologies
+"""
+_SUPPLIERS_UNSPACED = "国药|阿拉丁|麦克林|西陇|泰坦|和光|関東化学|ナカライ|東京化成|大正|대정|삼전|덕산|시그마"
 _SUPPLIERS = re.compile(
-    r"\b(?:sigma|aldrich|merck|millipore|fisher|thermo|vwr|avantor|invitrogen|gibco|life tech\w*|abcam|bio-?rad|qiagen|promega|neb|"
-    r"new england bio\w*|roche|corning|falcon|eppendorf|rainin|mettler|sartorius|agilent|waters|perkin\s?elmer|bd|"
-    r"becton|biolegend|cell signaling|cst|santa cruz|r&d systems|miltenyi|stem ?cell|lonza|takara|clontech|illumina|idt|"
-    r"integrated dna|eurofins|genscript|twist|addgene|atcc|alfa aesar|acros|tci|strem|oakwood|combi-?blocks|ambeed|"
-    r"carl roth|roth|carlo erba|panreac|applichem|j\.?t\.? ?baker|mallinckrodt|emd|fluka|riedel\w*|honeywell|matheson|airgas|"
-    r"praxair|linde|air liquide|carolina|ward'?s|flinn|cole-?parmer|grainger|mcmaster\w*|amazon|uline|staples|whatman|"
-    r"cytiva|ge healthcare|pall|nunc|nalgene|kimble|pyrex|duran|greiner|sarstedt|starlab|axygen|usa scientific|"
-    r"genesee|denville|research products|rpi|cayman|selleck\w*|medchem\w*|tocris|enzo|peprotech|jackson immuno\w*|"
-    r"thorlabs|edmund|newport|newark|digi-?key|mouser|dell|hp|apple|lenovo|leica|zeiss|nikon|olympus|beckman|hach|ysi|"
-    r"labconco|tuttnauer|getinge|shimadzu|bruker|jeol|hitachi|horiba|konica|canon|hamilton|tecan|trescal|polysciences|"
-    r"synth|dinâmica|loba|rci|qrec|univar|ajax|chem-?supply|solveco|poch|chempur|meyer|вектон|реахим|химмед|"
-    r"chimmed|диаэм|хеликон|wako|kanto|nacalai)\b|国药|阿拉丁|麦克林|西陇|泰坦|和光|関東化学|ナカライ|東京化成|大正|대정|삼전|덕산|시그마|"
-    r"\b(?:inc|ltd|llc|gmbh|corp|co\.|s\.?a\.?|ag|plc|pty|b\.v\.|scientific|biotech|chemicals|laboratories|technologies)(?:\b|$)",
-    re.I,
+    rf"\b(?:{'|'.join(one.strip() for one in _SUPPLIER_NAMES.split(','))})(?:\b|_)|{_SUPPLIERS_UNSPACED}", re.I
 )
 _CHEMICAL = re.compile(
     r"(?:ide|ate|ite|ine|ol|one|ane|ene|yne|ose|ase|acid|oxide|amine|amide|ether|sulfate|ium|ether|agar|agarose|water|buffer|"
@@ -140,6 +158,12 @@ _WORDS = {
 def is_unit(text: str) -> bool:
     """Whether a text is a unit of amount, whatever the language."""
     return text.strip().casefold().strip(".") in _UNITS
+
+
+def is_measure(text: str) -> bool:
+    """Whether a text can be nothing but a unit of mass or volume or a currency, even at the end of a heading, where
+    words for vessels stand for themselves, and all and top are no currencies."""
+    return text.casefold().strip(".") in _MEASURES or text in _PLAIN_CURRENCIES or text in _CURRENCY_MARKS
 
 
 def is_currency(text: str) -> bool:
@@ -346,7 +370,7 @@ def _is_running(values: Sequence[Cell]) -> bool:
     numbers = [int(text) for text in (_whole(value) for value in values) if text is not None]
     if len(numbers) < _ENOUGH or len(numbers) < len(values):
         return False
-    steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
     return len(steps) == 1 and steps != {0} and min(numbers) <= 1 and min(steps) > 0
 
 

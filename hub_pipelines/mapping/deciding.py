@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.mapping.asking import about_column, about_record_type
-from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of
+from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of, words_in
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
-from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, How, Mapping, Question
+from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, How, Mapping, Question
 from hub_pipelines.validate.columns import (
     column_letters,
     located_columns,
@@ -36,11 +36,11 @@ _MOST_PROFILED = 400
 # how much less values say where a heading says something that nobody knows
 _UNDER_A_HEADING = 0.92
 _ALWAYS = 0.9
-_IMPORTANT = frozenset(
+_IMPORTANT = words_in(
     """
     item_name item_code location quantity quantity_on_hand unit cas_number cas_numbers hazard_codes expires_on
     lot_number asset_tag container_id waste_codes un_number award_id transaction_id amount po_number
-    """.split()
+    """
 )
 """Columns that are worth a question although the contract does not require them."""
 _HOW: Map[str, How] = {
@@ -66,6 +66,7 @@ def keys_of(header: Sequence[str]) -> list[str]:
     keys = []
     for position, text in enumerate(header):
         form = normalise_header(text) or f"[{column_letters(position)}]"
+        form = f'"{form}"' if form == NONE_OF_THEM else form
         seen[form] = seen.get(form, 0) + 1
         keys.append(form if seen[form] == 1 else f"{form} ({seen[form]})")
     return keys
@@ -377,7 +378,9 @@ def _open(file: _File, proposal: _Proposal) -> list[int]:
 def _question(
     file: _File, proposal: _Proposal, column: str, positions: Sequence[int], *, required: bool
 ) -> Question | None:
-    tied = [one for one in proposal.ties.get(column, ()) if one.position in positions]
+    tied = sorted(
+        (one for one in proposal.ties.get(column, ()) if one.position in positions), key=lambda one: one.position
+    )
     least = _PERHAPS if required else _WORTH_ASKING
     likely = tied or [
         one

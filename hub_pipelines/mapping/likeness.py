@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hub_pipelines.mapping.content import is_currency, is_unit
+from hub_pipelines.mapping.content import is_currency, is_measure, is_unit, words_in
 from hub_pipelines.mapping.spellings import NAMES_ONLY, Known, known_of
 from hub_pipelines.validate.columns import is_vague, normalise_header
 from hub_pipelines.validate.model import RecordType
@@ -34,11 +34,11 @@ _MOST_FUZZY = 300
 _MOST_TAKEN_APART = 1_000
 
 _TOKENS = {
-    "qty": "quantity", "qnty": "quantity", "quant": "quantity", "loc": "location", "locn": "location", "locs": "location",
+    "qty": "quantity", "qnty": "quantity", "quant": "quantity", "loc": "location", "locn": "location",
     "mfr": "manufacturer", "mfg": "manufacturer", "manuf": "manufacturer", "manufact": "manufacturer",
     "cat": "catalog", "catalogue": "catalog", "catalogus": "catalog", "exp": "expiration", "expir": "expiration",
     "no": "#", "nr": "#", "num": "#", "nbr": "#", "number": "#", "n°": "#", "nº": "#", "№": "#", "nos": "#",
-    "numbers": "#", "numb": "#", "№": "#",
+    "numbers": "#", "numb": "#",
     "desc": "description", "descr": "description", "descrip": "description", "amt": "amount", "vol": "volume",
     "acq": "acquisition", "acqn": "acquisition", "bldg": "building", "rm": "room", "dept": "department",
     "recd": "received", "rcvd": "received", "rec'd": "received", "acctg": "accounting", "acct": "account",
@@ -55,9 +55,9 @@ _TOKENS = {
     "stor": "storage", "storag": "storage", "bal": "balance", "curr": "current", "rcv": "received", "bot": "bottle",
 }  # fmt: skip
 """Short for what, in the form in which headings are compared; `#` stands for any word for number."""
-_FILLERS = frozenset(
+_FILLERS = words_in(
     "of the a an in at is for to per your our if any current item main primary full total please enter "
-    "official known required optional text info details".split()
+    "official known required optional text info details"
 )
 _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
@@ -127,7 +127,7 @@ def _taken_apart(text: str, shared: str | None) -> Heading:
     forms += [_form(cut)] if unit is None else []
     forms += [_form(bare)]
     ending = _BEFORE_UNIT.match(bare)
-    if unit is None and ending and (is_unit(ending[2]) or is_currency(ending[2])):
+    if unit is None and ending and is_measure(ending[2]):
         unit = ending[2]
         forms.append(_form(ending[1]))
     if shared:
