@@ -87,14 +87,18 @@ class Judge:
         registry: Registry,
         way: Way | None = None,
         alive: Callable[[], None] | None = None,
+        contract: RecordType | None = None,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        `alive` is called now and then while rows are read, which happens more than once.
+        `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
+        record type, and judged by that version of it.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
         feed = self.feed_of(envelope)
+        if contract is not None:
+            feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
