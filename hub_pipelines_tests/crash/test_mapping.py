@@ -21,7 +21,7 @@ from hub_pipelines_tests.support import NORTH_INVENTORY, all_submissions, open_t
 
 pytestmark = pytest.mark.crash
 
-HEADER = "Code of it,Chemical name,Room,Zwp,Unit"
+HEADER = "Item Code,Dinge,Room,Bestand 7,Unit"
 HELD = 3
 RACERS = 6
 
