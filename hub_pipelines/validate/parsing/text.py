@@ -68,7 +68,7 @@ def dialect_of(sample: str, ending: str, ask: Ask) -> Dialect:
     dialects += [replace(each, quote="'") for each in dialects if _has_single_quotes(sample, each.delimiter)]
     scores = {each: _score(sample, each, ask) for each in dialects}
     best = max(dialects, key=lambda each: scores[each])
-    if scores[best][:2] == (0, 0):
+    if scores[best][0] == 0 and not _cuts_every_record(sample, best):
         rare = [Dialect(each) for each in RARE_DELIMITERS if each in sample]
         best = next((each for each in rare if _cuts_every_record(sample, each)), best)
     return _with_habits(best, sample)

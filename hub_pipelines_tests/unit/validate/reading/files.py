@@ -160,7 +160,8 @@ def _ods_cell(cell: object) -> str:
     if cell is None:
         return "<table:table-cell/>"
     if isinstance(cell, float | int):
-        return f'<table:table-cell office:value-type="float" office:value="{cell}"><text:p>{cell}</text:p></table:table-cell>'
+        value = f'office:value-type="float" office:value="{cell}"'
+        return f"<table:table-cell {value}><text:p>{cell}</text:p></table:table-cell>"
     kind = ' calcext:value-type="error"' if str(cell).startswith("#") else ""
     text = escape(str(cell))
     return f'<table:table-cell office:value-type="string"{kind}><text:p>{text}</text:p></table:table-cell>'
