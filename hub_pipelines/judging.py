@@ -6,7 +6,7 @@ what failure leads to. Nothing is written. The caller verifies signature and dig
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,16 +88,20 @@ class Judge:
         registry: Registry,
         way: Way | None = None,
         alive: Callable[[], None] | None = None,
+        contract: RecordType | None = None,
         opened: Callable[[Table], None] | None = None,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        `alive` is called now and then while rows are read, which happens more than once. `opened` is shown the table
-        before its columns are looked at, for what must be known of a file that is held too.
+        `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
+        record type, and judged by that version of it. `opened` is shown the table before its columns are looked at,
+        for what must be known of a file that is held too.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
         feed = self.feed_of(envelope)
+        if contract is not None:
+            feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
             if opened is not None:
@@ -125,28 +129,19 @@ class Judge:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-
-        def opened() -> AbstractContextManager[Table]:
-            return open_table(path, envelope.source_name, known=feed.aliases.get)
-
-        with opened() as table:
-            yield without_row_numbers(replace(table, rows=_Anew(opened)))
+        with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
+            yield without_row_numbers(table)
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
-
-        def opened() -> AbstractContextManager[Table]:
-            return open_table(path, path.name, known=feed.aliases.get)
-
         header: tuple[str, ...] = ()
         try:
-            with opened() as sent:
+            with open_table(path, path.name, known=feed.aliases.get) as sent:
                 header = tuple(sent.header)
-                table = replace(sent, rows=_Anew(opened))
                 zone = self.campuses[campus].time_zone
-                return Tried(decided(self.mappings.read(source, feed, table, zone), zone).decision)
+                return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
             certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
@@ -199,17 +194,6 @@ class Judge:
             reading = Reading.planned(table, self.mappings.shapes.plan_of(migration, table.header, feed))
         columns = Columns(reading.table, feed, tuple(table.header), None, known, reading.origins, {})
         return Read(columns, columns.table, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Anew:
-    """A file's rows, read from its beginning each time."""
-
-    opened: Callable[[], AbstractContextManager[Table]]
-
-    def __iter__(self) -> Iterator[Row]:
-        with self.opened() as table:
-            yield from table.rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,12 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
     Busy,
     Cause,
@@ -46,7 +48,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable
+from hub_pipelines.validate.model import Unreadable, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -81,7 +83,7 @@ class _Alive:
         if time.monotonic() - self.extended_at < self.lease_s / 3:
             return
         with self.db.write() as tx:
-            submissions.extend_lease(tx, self.lease, lease_s=self.lease_s)
+            leases.extend_lease(tx, self.lease, lease_s=self.lease_s)
         self.extended_at = time.monotonic()
 
 
@@ -103,7 +105,7 @@ class Processing:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
-            answer = submissions.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
+            answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
             if isinstance(answer, Lease):
                 if answer.token != before.token:
                     self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
@@ -147,13 +149,13 @@ class Processing:
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
             if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.token):
-                retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
+                retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
                 after, cause = State.RETRYING, None
             else:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
-                submissions.settle_in_review(tx, lease, cause, failure)
+                leases.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
                 for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
                     self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
@@ -176,7 +178,7 @@ class Processing:
         when this transaction has locked it.
         """
         with self.db.write() as tx:
-            found = submissions.expired(
+            found = leases.expired(
                 tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
             )
             for one in [] if dry_run else found:
@@ -202,11 +204,11 @@ class Processing:
             run_id=one.run_id,
         )
         if last:
-            submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+            leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
             self._file(tx, one.request_id, RECOVERY, failure)
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
-        retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
+        retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -224,7 +226,7 @@ class Processing:
                 trace="",
                 run_id=current.run_id,
             )
-            submissions.shelve(tx, request_id, Cause.EXHAUSTED, failure)
+            leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
             self._file(tx, request_id, RECOVERY, failure)
             self._audit(tx, current, RECOVERY, "recovery:launches_ended", {"launches": current.launches_in_vain})
         return True
@@ -274,7 +276,7 @@ class Processing:
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)
-            submissions.record_staged(
+            leases.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,
@@ -289,10 +291,17 @@ class Processing:
         return handle
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
-        """The first problems of a staged submission, each with its row."""
+        """The first problems of a staged submission, each with its row's place in the file."""
+        decision = self.decision_of(handle)
+        parts = decision.parts if decision else ()
         _, rows = read_staged(handle.path)
-        found = ({"row": row.row_no, **problem} for row in rows for problem in row.problems)
+        found = ({"row": row_place(row.row_no, parts), **problem} for row in rows for problem in row.problems)
         return list(islice(found, limit))
+
+    def decision_of(self, handle: StagedHandle) -> Decision | None:
+        """By what the file was read whose verdicts are staged."""
+        with self.db.read() as tx:
+            return self.judge.mappings.decision_of(tx, handle.summary["decision"])
 
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.

@@ -89,19 +89,24 @@ def _compare(
         kept = _record_of(tx, request_id, revision, version)
     if kept is None:
         return 0, [f"{request_id}: the audit log does not know of this posting (revision {revision})"]
-    if kept.contract_version != record.contract_version:
+    contract = record.under(kept.contract_version)
+    if contract is None:
         return 0, [
             f"{request_id}: it was posted under version {kept.contract_version} of the contract {record.name}; "
-            f"this release has version {record.contract_version}"
+            f"this release has version {' and '.join(_versions(record))}"
         ]
     hub.keys.verify(current.envelope)
     hub.archive.verify(current.envelope.content_digest)
-    again = _post_again(hub, record, day, current, kept)
+    again = _post_again(hub, contract, day, current, kept)
     with hub.db.read() as tx:
         written = ledgers.digest_of_entries(tx, request_id, revision)
     if again.digest.hexdigest() == kept.rows_digest == written:
         return len(again.rows), []
     return len(again.rows), _differences(hub, request_id, revision, again)
+
+
+def _versions(record: RecordType) -> list[str]:
+    return [str(one.contract_version) for one in (*record.former, record)]
 
 
 def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record | None:
@@ -139,7 +144,7 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         ledger_date=day,
         rows=iter(()),
     )
-    accepted = _accepted_rows(hub, current, kept)
+    accepted = _accepted_rows(hub, record, current, kept)
     while chunk := list(islice(accepted, _CHUNK_ROWS)):
         with hub.db.read() as tx:
             heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
@@ -150,11 +155,12 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
     return again
 
 
-def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
     with hub.db.read() as tx:
         decision = hub.judge.mappings.decision_of(tx, kept.decision)
-    with hub.judge.judged(current.envelope, registry, hub.judge.as_recorded(kept.migration, decision)) as judged:
+    way = hub.judge.as_recorded(kept.migration, decision)
+    with hub.judge.judged(current.envelope, registry, way, contract=record) as judged:
         for verdict in judged.verdicts:
             if isinstance(verdict, AcceptedRow):
                 yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])

@@ -19,6 +19,7 @@ from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Integrity, Lease, Submission
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table
@@ -48,7 +49,7 @@ class Returns:
         if table.returned is None:
             return
         with self.db.write() as tx:
-            submissions.hold(tx, lease)
+            leases.hold(tx, lease)
             if store.return_of(tx, current.request_id, current.revision) is not None:
                 return
             came, original = self._read(tx, current, table.returned)
@@ -56,7 +57,7 @@ class Returns:
                 store.add_return(tx, came)
                 _audit(tx, current, "submission:mark_not_taken", {"why": str(came.state)})
                 return
-            submissions.set_revises(tx, lease, original.request_id)
+            leases.set_revises(tx, lease, original.request_id)
             troubles = self._answered(tx, current, original, came, table)
             store.add_return(tx, replace(came, note=" ".join(troubles) or None))
             told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
@@ -102,7 +103,7 @@ class Returns:
             return
         difference = self._difference(current, original, feed, part=came.part)
         with self.db.write() as tx:
-            submissions.hold(tx, lease)
+            leases.hold(tx, lease)
             store.set_difference(tx, current.request_id, current.revision, difference.document())
 
     def _difference(self, current: Submission, original: Submission, feed: Feed, *, part: bool) -> Difference:

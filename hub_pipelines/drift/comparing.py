@@ -66,14 +66,19 @@ def fingerprint_of(record: RecordType, columns: Iterable[str], others: Iterable[
 def compare(before: HeaderShape, now: HeaderShape, record: RecordType) -> Change:
     """What changed between two headers of one record type."""
     had = {normalise_header(heading) for heading in before.others}
-    have = {normalise_header(heading) for heading in now.others}
+    have = {normalise_header(heading) for heading in now.header}
     new = [heading for heading in now.others if normalise_header(heading) not in had]
     missing = [column for column in before.columns if column not in now.columns]
     likely = _likely(missing, new, before, now, record)
     return Change(
         lost=tuple(Lost(column, before.columns[column], likely.get(column)) for column in missing),
         gained=(
-            *(Gained(now.columns[column], column) for column in now.columns if column not in before.columns),
+            # a heading that was there, and whose meaning a later contract knows, is not new
+            *(
+                Gained(heading, column)
+                for column, heading in now.columns.items()
+                if column not in before.columns and normalise_header(heading) not in had
+            ),
             *(Gained(heading, None) for heading in new),
         ),
         gone=tuple(heading for heading in before.others if normalise_header(heading) not in have),

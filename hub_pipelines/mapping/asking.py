@@ -7,9 +7,9 @@ Belongs here: the sentences and the choices. Not here: when one is asked (decidi
 from collections.abc import Sequence
 
 from hub_pipelines.mapping.content import Profile
-from hub_pipelines.mapping.model import NONE_OF_THEM, Choice, Question
+from hub_pipelines.mapping.model import NONE_OF_THEM, Question
 from hub_pipelines.validate.columns import column_letters
-from hub_pipelines.validate.model import RecordType
+from hub_pipelines.validate.model import Choice, RecordType
 
 _MOST_CHOICES = 8
 

@@ -5,6 +5,7 @@ contracts, validate/feeds), what a date or a unit is worth (conventions), headin
 """
 
 import datetime
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,252 +16,40 @@ from hub_pipelines.validate.feeds.money import CURRENCIES
 from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES
 from hub_pipelines.validate.model import Cell
 
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of a list that is written as text."""
+    return frozenset(text.split())
+
+
 _MOST_VALUES = 150
 _MOST_EXAMPLES = 3
 _LONGEST_EXAMPLE = 40
 _ENOUGH = 3
 """So many values say something about their column; fewer only hint at it."""
 
-_UNITS = frozenset(
-    [
-        "mg",
-        "mgs",
-        "g",
-        "gm",
-        "gms",
-        "gr",
-        "gram",
-        "grams",
-        "gramm",
-        "grammes",
-        "kg",
-        "kgs",
-        "kilo",
-        "kilos",
-        "kilogram",
-        "kilograms",
-        "t",
-        "tonne",
-        "oz",
-        "lb",
-        "lbs",
-        "pound",
-        "pounds",
-        "ug",
-        "µg",
-        "μg",
-        "ng",
-        "ul",
-        "µl",
-        "μl",
-        "nl",
-        "ml",
-        "mls",
-        "milliliter",
-        "milliliters",
-        "millilitre",
-        "cl",
-        "dl",
-        "l",
-        "ltr",
-        "ltrs",
-        "lt",
-        "liter",
-        "liters",
-        "litre",
-        "litres",
-        "liter(s)",
-        "floz",
-        "pt",
-        "qt",
-        "gal",
-        "gallon",
-        "gallons",
-        "m3",
-        "ft3",
-        "cc",
-        "cm3",
-        "ea",
-        "each",
-        "pc",
-        "pcs",
-        "piece",
-        "pieces",
-        "unit",
-        "units",
-        "tablet",
-        "tablets",
-        "test",
-        "tests",
-        "rxn",
-        "rxns",
-        "box",
-        "boxes",
-        "bx",
-        "pack",
-        "packs",
-        "pk",
-        "pkg",
-        "package",
-        "packet",
-        "case",
-        "cases",
-        "cs",
-        "carton",
-        "ctn",
-        "bag",
-        "bags",
-        "bottle",
-        "bottles",
-        "btl",
-        "can",
-        "cans",
-        "jar",
-        "jars",
-        "vial",
-        "vials",
-        "tube",
-        "tubes",
-        "ampule",
-        "ampules",
-        "ampoule",
-        "ampoules",
-        "cylinder",
-        "cylinders",
-        "cyl",
-        "drum",
-        "drums",
-        "pail",
-        "bucket",
-        "roll",
-        "rolls",
-        "sheet",
-        "sheets",
-        "pair",
-        "pairs",
-        "pr",
-        "set",
-        "sets",
-        "kit",
-        "kits",
-        "dozen",
-        "dz",
-        "mm",
-        "cm",
-        "m",
-        "um",
-        "nm",
-        "mmol",
-        "mol",
-        "umol",
-        "nmol",
-        "iu",
-        "u",
-        "stück",
-        "stk",
-        "stücke",
-        "flasche",
-        "flaschen",
-        "packung",
-        "dose",
-        "dosen",
-        "karton",
-        "gebinde",
-        "pièce",
-        "pièces",
-        "flacon",
-        "flacons",
-        "boîte",
-        "boîtes",
-        "bouteille",
-        "bouteilles",
-        "unité",
-        "pieza",
-        "piezas",
-        "frasco",
-        "frascos",
-        "caja",
-        "cajas",
-        "botella",
-        "unidad",
-        "unidades",
-        "pezzo",
-        "pezzi",
-        "flacone",
-        "flaconi",
-        "scatola",
-        "bottiglia",
-        "peça",
-        "peças",
-        "frascos",
-        "caixa",
-        "caixas",
-        "garrafa",
-        "unid",
-        "un",
-        "und",
-        "stuks",
-        "fles",
-        "flessen",
-        "doos",
-        "st",
-        "flaska",
-        "förp",
-        "szt",
-        "op",
-        "г",
-        "кг",
-        "мг",
-        "мкг",
-        "л",
-        "мл",
-        "мкл",
-        "шт",
-        "уп",
-        "упак",
-        "упаковка",
-        "флакон",
-        "фл",
-        "банка",
-        "бутылка",
-        "пара",
-        "набор",
-        "т",
-        "м",
-        "瓶",
-        "盒",
-        "个",
-        "個",
-        "箱",
-        "包",
-        "袋",
-        "支",
-        "台",
-        "套",
-        "件",
-        "桶",
-        "罐",
-        "克",
-        "千克",
-        "毫升",
-        "升",
-        "本",
-        "缶",
-        "枚",
-        "個",
-        "セット",
-        "병",
-        "개",
-        "박스",
-        "통",
-        "봉",
-        "กก",
-        "ก",
-        "ล",
-        "ขวด",
-        "กล่อง",
-        "ชิ้น",
-    ]
+_UNITS = words_in(
+    """
+    mg mgs g gm gms gr gram grams gramm grammes kg kgs kilo kilos kilogram kilograms t tonne oz lb lbs pound
+    pounds ug µg μg ng
+    ul µl μl nl ml mls milliliter milliliters millilitre cl dl l ltr ltrs lt liter liters litre litres liter(s) floz pt
+    qt gal gallon gallons m3 ft3 cc cm3 ea each pc pcs piece pieces unit units tablet tablets test tests rxn rxns
+    box boxes bx pack packs pk pkg package packet case cases cs carton ctn bag bags bottle bottles btl can cans jar
+    jars vial vials tube tubes ampule ampules ampoule ampoules cylinder cylinders cyl drum drums pail bucket roll rolls
+    sheet sheets pair pairs pr set sets kit kits dozen dz mm cm m um nm mmol mol umol nmol iu u
+    stück stk stücke flasche flaschen packung dose dosen karton gebinde
+    pièce pièces flacon flacons boîte boîtes bouteille bouteilles unité
+    pieza piezas frasco frascos caja cajas botella unidad unidades pezzo pezzi flacone flaconi scatola bottiglia
+    peça peças frascos caixa caixas garrafa unid un und stuks fles flessen doos st flaska förp szt op
+    г кг мг мкг л мл мкл шт уп упак упаковка флакон фл банка бутылка пара набор т м
+    瓶 盒 个 個 箱 包 袋 支 台 套 件 桶 罐 克 千克 毫升 升 本 缶 枚 個 セット 병 개 박스 통 봉 กก ก ล ขวด กล่อง ชิ้น
+    """
+)
+_MEASURES = words_in(
+    "mg g kg µg μg ug ng lb oz µl μl ul ml l cl dl m3 gal г кг мг мл л мкл mm cm nm mmol umol nmol mol"
+)
+_PLAIN_CURRENCIES = words_in(
+    "USD EUR GBP CHF JPY CNY CAD AUD SEK NOK DKK RUB INR KRW BRL MXN PLN CZK THB ZAR SGD NZD HKD"
 )
 _CURRENCY_MARKS = frozenset(("$", "€", "£", "¥", "us$", "usd$", "₽", "руб", "chf", "円", "元", "원", "฿", "r$", "fr"))
 _NUMBER = r"[+-]?(?:\d{1,3}(?:[ .,'\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+)"
@@ -308,21 +97,25 @@ _PLACE = re.compile(
     r"-(?:20|80|70|196)\b|\b4 ?°?C\b|LN2",
     re.I,
 )
+_SUPPLIER_NAMES = r"""
+    sigma, aldrich, merck, millipore, fisher, thermo, vwr, avantor, invitrogen, gibco, life tech\w*, abcam, bio-?rad,
+    qiagen, promega, neb, new england bio\w*, roche, corning, falcon, eppendorf, rainin, mettler, sartorius, agilent,
+    waters, perkin\s?elmer, bd, becton, biolegend, cell signaling, cst, santa cruz, r&d systems, miltenyi, stem ?cell,
+    lonza, takara, clontech, illumina, idt, integrated dna, eurofins, genscript, twist, addgene, atcc, alfa aesar,
+    acros, tci, strem, oakwood, combi-?blocks, ambeed, roth, carlo erba, panreac, applichem, j\.?t\.? ?baker,
+    mallinckrodt, emd, fluka, riedel\w*, honeywell, matheson, airgas, praxair, linde, air liquide, carolina, ward'?s,
+    flinn, cole-?parmer, grainger, mcmaster\w*, amazon, uline, staples, whatman, cytiva, ge healthcare, pall, nunc,
+    nalgene, kimble, pyrex, duran, greiner, sarstedt, starlab, axygen, usa scientific, genesee, denville,
+    research products, rpi, cayman, selleck\w*, medchem\w*, tocris, enzo, peprotech, jackson immuno\w*, thorlabs,
+    edmund, newport, newark, digi-?key, mouser, dell, hp, apple, lenovo, leica, zeiss, nikon, olympus, beckman, hach,
+    ysi, labconco, tuttnauer, getinge, shimadzu, bruker, jeol, hitachi, horiba, konica, canon, hamilton, tecan, trescal,
+    polysciences, synth, dinâmica, loba, rci, qrec, univar, ajax, chem-?supply, solveco, poch, chempur, meyer,
+    вектон, реахим, химмед, диаэм, хеликон, wako, kanto, nacalai, inc, ltd, llc, gmbh, corp, plc, pty, scientific,
+    biotech, chemicals, laboratories, technologies
+"""
+_SUPPLIERS_UNSPACED = "国药|阿拉丁|麦克林|西陇|泰坦|和光|関東化学|ナカライ|東京化成|大正|대정|삼전|덕산|시그마"
 _SUPPLIERS = re.compile(
-    r"\b(?:sigma|aldrich|merck|millipore|fisher|thermo|vwr|avantor|invitrogen|gibco|life tech\w*|abcam|bio-?rad|qiagen|promega|neb|"
-    r"new england bio\w*|roche|corning|falcon|eppendorf|rainin|mettler|sartorius|agilent|waters|perkin\s?elmer|bd|"
-    r"becton|biolegend|cell signaling|cst|santa cruz|r&d systems|miltenyi|stem ?cell|lonza|takara|clontech|illumina|idt|"
-    r"integrated dna|eurofins|genscript|twist|addgene|atcc|alfa aesar|acros|tci|strem|oakwood|combi-?blocks|ambeed|"
-    r"carl roth|roth|carlo erba|panreac|applichem|j\.?t\.? ?baker|mallinckrodt|emd|fluka|riedel\w*|honeywell|matheson|airgas|"
-    r"praxair|linde|air liquide|carolina|ward'?s|flinn|cole-?parmer|grainger|mcmaster\w*|amazon|uline|staples|whatman|"
-    r"cytiva|ge healthcare|pall|nunc|nalgene|kimble|pyrex|duran|greiner|sarstedt|starlab|axygen|usa scientific|"
-    r"genesee|denville|research products|rpi|cayman|selleck\w*|medchem\w*|tocris|enzo|peprotech|jackson immuno\w*|"
-    r"thorlabs|edmund|newport|newark|digi-?key|mouser|dell|hp|apple|lenovo|leica|zeiss|nikon|olympus|beckman|hach|ysi|"
-    r"labconco|tuttnauer|getinge|shimadzu|bruker|jeol|hitachi|horiba|konica|canon|hamilton|tecan|trescal|polysciences|"
-    r"synth|dinâmica|loba|rci|qrec|univar|ajax|chem-?supply|solveco|poch|chempur|meyer|вектон|реахим|химмед|"
-    r"chimmed|диаэм|хеликон|wako|kanto|nacalai)\b|国药|阿拉丁|麦克林|西陇|泰坦|和光|関東化学|ナカライ|東京化成|大正|대정|삼전|덕산|시그마|"
-    r"\b(?:inc|ltd|llc|gmbh|corp|co\.|s\.?a\.?|ag|plc|pty|b\.v\.|scientific|biotech|chemicals|laboratories|technologies)(?:\b|$)",
-    re.I,
+    rf"\b(?:{'|'.join(one.strip() for one in _SUPPLIER_NAMES.split(','))})(?:\b|_)|{_SUPPLIERS_UNSPACED}", re.I
 )
 _CHEMICAL = re.compile(
     r"(?:ide|ate|ite|ine|ol|one|ane|ene|yne|ose|ase|acid|oxide|amine|amide|ether|sulfate|ium|ether|agar|agarose|water|buffer|"
@@ -365,6 +158,12 @@ _WORDS = {
 def is_unit(text: str) -> bool:
     """Whether a text is a unit of amount, whatever the language."""
     return text.strip().casefold().strip(".") in _UNITS
+
+
+def is_measure(text: str) -> bool:
+    """Whether a text can be nothing but a unit of mass or volume or a currency, even at the end of a heading, where
+    words for vessels stand for themselves, and all and top are no currencies."""
+    return text.casefold().strip(".") in _MEASURES or text in _PLAIN_CURRENCIES or text in _CURRENCY_MARKS
 
 
 def is_currency(text: str) -> bool:
@@ -571,7 +370,7 @@ def _is_running(values: Sequence[Cell]) -> bool:
     numbers = [int(text) for text in (_whole(value) for value in values) if text is not None]
     if len(numbers) < _ENOUGH or len(numbers) < len(values):
         return False
-    steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+    steps = {after - before for before, after in itertools.pairwise(numbers)}
     return len(steps) == 1 and steps != {0} and min(numbers) <= 1 and min(steps) > 0
 
 
@@ -621,6 +420,8 @@ def fit(column: str, profile: Profile) -> Fit:
         return _NOTHING
     judge = _JUDGES.get(_KIND.get(column, "text"))
     found = judge(profile) if judge else _NOTHING
+    if column in _NEVER_ALONE:
+        found = Fit(found.score, found.evidence)
     if found.score < 0 and profile.count < _ENOUGH:
         return Fit(found.score * 0.4, found.evidence)
     if found.alone and profile.count < _ENOUGH:
@@ -736,6 +537,8 @@ def _code(profile: Profile) -> Fit:
     share = profile.share("code")
     if share >= 0.6:
         return Fit(0.3, _told(profile, share, "look like codes"))
+    if share < 0.1 and profile.share("words") >= 0.8:
+        return Fit(-0.9, f"{_told(profile, profile.share('words'), 'are words without a digit')}")
     return Fit(-0.7, f"only {_told(profile, share, 'look like codes')}") if profile.mean_length > 30 else _NOTHING
 
 
@@ -754,6 +557,8 @@ def _name(profile: Profile) -> Fit:
         return Fit(-1.0, _told(profile, max(profile.share("number"), 0.8), "are plain numbers"))
     if profile.share("flag", "cas", "unit", "amount") >= 0.7:
         return Fit(-0.9, "the values are no names")
+    if profile.share("category", "state") >= 0.6:
+        return Fit(-0.7, "the values tell a kind of item and not which")
     words = profile.share("words")
     if words < 0.4:
         return Fit(-0.2, "")
@@ -779,7 +584,7 @@ def _place(profile: Profile) -> Fit:
         return Fit(-0.8, "the values are amounts")
     share = profile.share("place")
     if share >= 0.5:
-        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.78 if share >= 0.7 else 0.5)
+        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.82 if share >= 0.7 else 0.5)
     return Fit(-0.5, "the values are long texts") if profile.share("long") >= 0.5 else _NOTHING
 
 
@@ -799,6 +604,16 @@ def _supplier(profile: Profile) -> Fit:
     )
 
 
+def _size(profile: Profile) -> Fit:
+    refuted = _foreign(profile)
+    return refuted or (Fit(0.4, "the values are amounts") if profile.share("amount") >= 0.5 else _NOTHING)
+
+
+def _link(profile: Profile) -> Fit:
+    share = profile.share("url")
+    return Fit(0.8, _told(profile, share, "are web addresses"), 0.85) if share >= 0.6 else _NOTHING
+
+
 def _text(profile: Profile) -> Fit:
     return Fit(-0.6, "the values are e-mail addresses") if profile.share("email") >= 0.6 else _NOTHING
 
@@ -808,13 +623,13 @@ def _person(profile: Profile) -> Fit:
     return refuted or (Fit(-0.8, "the values are numbers") if profile.share("number") >= 0.6 else _NOTHING)
 
 
-def _listed(kind: str, what: str, *, lenient: bool = False) -> Callable[[Profile], Fit]:
+def _listed(kind: str, what: str, *, lenient: bool = False, alone: float = 0.0) -> Callable[[Profile], Fit]:
     """Words of a list. `lenient`: labs have other words there too, which people can correct."""
 
     def judge(profile: Profile) -> Fit:
         share = profile.share(kind)
         if share >= 0.5:
-            return Fit(0.8, _told(profile, share, f"are {what}"))
+            return Fit(0.8, _told(profile, share, f"are {what}"), alone if share >= 0.8 else 0.0)
         refuted = _foreign(profile)
         if refuted:
             return refuted
@@ -851,6 +666,7 @@ _KIND = {
     "cas_number": "cas", "cas_numbers": "cas", "hazard_codes": "h_codes",
     "location": "place", "from_place": "place", "to_place": "place",
     "quantity": "quantity", "quantity_on_hand": "quantity", "reorder_level": "quantity",
+    "container_size": "size", "storage_temperature": "text", "link": "link",
     "unit": "unit", "supplier": "supplier", "vendor": "supplier", "manufacturer": "supplier",
     "calibrated_by": "person", "signed_by": "person", "pi_name": "person", "generator": "person", "sponsor": "person",
     "responsible_email": "email", "pi_email": "email",
@@ -865,6 +681,9 @@ _KIND = {
     "budget_starts_on": "date", "budget_ends_on": "date", "ordered_on": "date",
 }  # fmt: skip
 """What sort of values a contract's column has; the others are texts of any sort."""
+
+_NEVER_ALONE = frozenset(("reorder_level", "from_place", "container_size"))
+"""Their values look like those of another column of the same contract, which is the likelier one."""
 
 _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "name": _name,
@@ -882,6 +701,8 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "whole": _whole_numbers,
     "rate": _rate,
     "text": _text,
+    "size": _size,
+    "link": _link,
     "h_codes": _distinctive("h_codes", "hazard codes of the GHS", alone=0.93, refutes=0.9),
     "email": _distinctive("email", "e-mail addresses", alone=0.82, refutes=0.9),
     "waste": _distinctive("waste", "federal waste codes", alone=0.9, refutes=0.8),
@@ -894,7 +715,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "category": _listed("category", "categories of the hub's list", lenient=True),
     "result": _listed("result", "results of calibrations", lenient=True),
     "event": _listed("event", "kinds of events", lenient=True),
-    "state": _listed("state", "physical states"),
+    "state": _listed("state", "physical states", alone=0.85),
     "packing": _listed("packing", "packing groups"),
     "class": _listed("class", "DOT hazard classes"),
 }

@@ -10,10 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.mapping.asking import about_column, about_record_type
-from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of
+from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of, words_in
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
-from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, How, Mapping, Question
-from hub_pipelines.validate.columns import column_letters, located_columns, map_columns, normalise_header
+from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, How, Mapping, Question
+from hub_pipelines.validate.columns import (
+    column_letters,
+    located_columns,
+    map_columns,
+    normalise_header,
+    refuse_foreign,
+    tells_of_things,
+    too_general,
+)
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Unreadable
 
 SURE = 0.8
@@ -22,33 +30,17 @@ MARGIN = 0.06
 _PERHAPS = 0.5
 _WORTH_ASKING = 0.6
 _MOST_QUESTIONS = 5
+_TELLING_FIT = 0.6
 # a header may have thousands of columns; what a person would look at is among the first
 _MOST_PROFILED = 400
 # how much less values say where a heading says something that nobody knows
 _UNDER_A_HEADING = 0.92
 _ALWAYS = 0.9
-_IMPORTANT = frozenset(
-    [
-        "item_name",
-        "item_code",
-        "location",
-        "quantity",
-        "quantity_on_hand",
-        "unit",
-        "cas_number",
-        "cas_numbers",
-        "hazard_codes",
-        "expires_on",
-        "lot_number",
-        "asset_tag",
-        "container_id",
-        "waste_codes",
-        "un_number",
-        "award_id",
-        "transaction_id",
-        "amount",
-        "po_number",
-    ]
+_IMPORTANT = words_in(
+    """
+    item_name item_code location quantity quantity_on_hand unit cas_number cas_numbers hazard_codes expires_on
+    lot_number asset_tag container_id waste_codes un_number award_id transaction_id amount po_number
+    """
 )
 """Columns that are worth a question although the contract does not require them."""
 _HOW: Map[str, How] = {
@@ -61,6 +53,7 @@ _HOW: Map[str, How] = {
     "head": "likeness",
     "inside": "likeness",
 }
+_NAMES = frozenset(("item_name", "contents"))
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 _EMPTY = Profile()
@@ -73,6 +66,7 @@ def keys_of(header: Sequence[str]) -> list[str]:
     keys = []
     for position, text in enumerate(header):
         form = normalise_header(text) or f"[{column_letters(position)}]"
+        form = f'"{form}"' if form == NONE_OF_THEM else form
         seen[form] = seen.get(form, 0) + 1
         keys.append(form if seen[form] == 1 else f"{form} ({seen[form]})")
     return keys
@@ -82,17 +76,22 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
     """How a file with this header and these rows is to be read. A few thousand rows are plenty.
 
     A required column that the file does not have, and that no answer could give, is left out: whoever reads the
-    mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when
-    nothing in the file is like any list of the feed.
+    mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when the
+    file is a list of another sort, or has no headings and nothing that can be told by its values.
     """
+    refuse_foreign(header, feed)
     file = _file(header, sample, confirmed)
     proposals = [_propose(file, record, confirmed) for record in _records(feed, confirmed)]
-    best, *others = sorted(proposals, key=lambda one: one.worth, reverse=True)
+    # where items have tags, the list is one of tagged items, as for columns.record_type_of
+    tagged = [one for one in proposals if one.tells_tags]
+    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
     if not best.chosen and not any(text.strip() for text in header):
         raise Unreadable(
             "The file has no row of headings, and its values do not tell what the columns are.",
             "Write a heading above each column, such as Name, Location, Quantity, and send the file again.",
         )
+    if not _tells(file, best):
+        raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
     equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < 0.5]
     questions = [about_record_type([best.record, *(one.record for one in equal)])] if equal else _questions(file, best)
     mapping = _mapping(file, best, feed)
@@ -104,6 +103,15 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
     named = [one for one in feed.record_types if one.name == confirmed.record_type]
     return named or feed.record_types
+
+
+def _tells(file: "_File", proposal: "_Proposal") -> bool:
+    """Whether headings or values tell that this is such a list, and not one of people or courses that has names too."""
+    telling = [one for column, one in proposal.chosen.items() if column in proposal.record.telling]
+    return not telling or any(
+        not one.vague or one.fit >= _TELLING_FIT or tells_of_things(normalise_header(file.header[one.position]))
+        for one in telling
+    )
 
 
 # ---- what is known of the file
@@ -145,6 +153,10 @@ class _Candidate:
     how: How
     evidence: tuple[str, ...]
     vague: bool = False
+    kind_only: bool = False
+    """The heading tells of a kind of thing (Type), which is its name only when nothing else is."""
+    names: bool = False
+    """The heading tells of a name: of name and description the name is preferred."""
     order: int = 0
     fit: float = 0.0
 
@@ -166,6 +178,11 @@ class _Proposal:
         return [column for column in self.record.required if column not in self.chosen and column not in self.given]
 
     @property
+    def tells_tags(self) -> bool:
+        tag = self.chosen.get(self.record.tag_column or "")
+        return tag is not None and not tag.vague
+
+    @property
     def complete(self) -> bool:
         return not self.missing
 
@@ -174,8 +191,9 @@ class _Proposal:
         """How much speaks for this record type. What identifies its rows weighs most."""
         keys = set(self.record.key_columns)
         there = sum(one.score * (2.5 if self._identifies(column, keys) else 1.0) for column, one in self.chosen.items())
-        lacking = sum(2.0 if self._identifies(column, keys) else 0.15 for column in self.missing)
-        return there + 0.3 * sum(1 for column in self.ties if column not in self.chosen) - lacking
+        tied = [column for column in self.ties if column not in self.chosen]
+        lacking = sum(1.0 if self._identifies(column, keys) else 0.15 for column in self.missing if column not in tied)
+        return there + 0.8 * len(tied) - lacking
 
     def _identifies(self, column: str, keys: set[str]) -> bool:
         return column in keys and column in self.record.required and column not in ("location", "item_code")
@@ -184,11 +202,12 @@ class _Proposal:
 def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal:
     said = {column: at for at, column in file.settled.items() if column in record.columns}
     absent = confirmed.absent - said.keys()
+    order = {form: number for number, form in enumerate(record.aliases)}
     candidates = [
         one
         for at, likes in enumerate(likeness(file.headings, record))
-        if at not in file.settled
-        for one in _candidates(file, at, likes, record)
+        if at not in file.settled and (likes or file.profiles[at].count)
+        for one in _candidates(file, at, likes, record, order)
         if one.column not in absent and one.column not in said
     ]
     proposal = _Proposal(record, sorted(candidates, key=lambda one: one.score, reverse=True), absent=absent)
@@ -199,9 +218,10 @@ def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal
     return proposal
 
 
-def _candidates(file: _File, at: int, likes: Map[str, Like], record: RecordType) -> list[_Candidate]:
+def _candidates(
+    file: _File, at: int, likes: Map[str, Like], record: RecordType, order: Map[str, int]
+) -> list[_Candidate]:
     profile, heading = file.profiles[at], file.headings[at]
-    order = {form: number for number, form in enumerate(record.aliases)}
     fits = {column: fit(column, profile) for column in (record.columns if profile.count else likes)}
     found = [_by_heading(like, fits[column], at, file, record, order) for column, like in likes.items()]
     certain = max((one.score for one in found), default=0.0) >= SURE
@@ -216,18 +236,26 @@ def _candidates(file: _File, at: int, likes: Map[str, Like], record: RecordType)
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
+    kind_only = like.column in _NAMES and _ends_in("type", file.headings[at])
+    score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return _Candidate(
         column=like.column,
         position=at,
-        score=_weighed(like, values, file.profiles[at], required=like.column in record.required),
+        score=score * 0.95 if kind_only else score,
         how=_HOW[like.how],
         evidence=tuple(evidence),
         vague=like.how == "vague",
+        kind_only=kind_only,
+        names=like.column in _NAMES and _ends_in("name", file.headings[at]),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
+
+
+def _ends_in(word: str, heading: Heading) -> bool:
+    return any(form.endswith(word) for form in heading.forms)
 
 
 def _weighed(like: Like, values: Fit, profile: Profile, *, required: bool) -> float:
@@ -288,10 +316,16 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
     counts = file.profiles[one.position].count, file.profiles[other.position].count
     if bool(counts[0]) != bool(counts[1]):
         return bool(counts[0])
-    if abs(one.fit - other.fit) >= 0.5:
+    if (one.how == "likeness") != (other.how == "likeness"):
+        return other.how == "likeness"
+    if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
+    if one.kind_only != other.kind_only:
+        return other.kind_only
     if one.vague != other.vague:
         return other.vague
+    if one.names != other.names:
+        return one.names
     if one.vague and one.order != other.order:
         return one.order < other.order
     return one.how != "content" and other.how == "content"
@@ -320,7 +354,18 @@ def _questions(file: _File, proposal: _Proposal) -> list[Question]:
         if column in _IMPORTANT and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
     ]
     asked += [_question(file, proposal, column, open_positions, required=False) for column in optional]
-    return [one for one in asked if one is not None][:_MOST_QUESTIONS]
+    return _each_column_once([one for one in asked if one is not None])[:_MOST_QUESTIONS]
+
+
+def _each_column_once(questions: Sequence[Question]) -> list[Question]:
+    """Not two questions that suggest the same column of the file: the answer to one may settle the other."""
+    suggested: set[int | None] = set()
+    kept = []
+    for one in questions:
+        if one.position is None or one.position not in suggested:
+            kept.append(one)
+            suggested.add(one.position)
+    return kept
 
 
 def _open(file: _File, proposal: _Proposal) -> list[int]:
@@ -333,7 +378,9 @@ def _open(file: _File, proposal: _Proposal) -> list[int]:
 def _question(
     file: _File, proposal: _Proposal, column: str, positions: Sequence[int], *, required: bool
 ) -> Question | None:
-    tied = [one for one in proposal.ties.get(column, ()) if one.position in positions]
+    tied = sorted(
+        (one for one in proposal.ties.get(column, ()) if one.position in positions), key=lambda one: one.position
+    )
     least = _PERHAPS if required else _WORTH_ASKING
     likely = tied or [
         one

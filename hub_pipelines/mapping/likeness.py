@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hub_pipelines.mapping.content import is_currency, is_unit
-from hub_pipelines.mapping.spellings import Known, known_of
+from hub_pipelines.mapping.content import is_currency, is_measure, is_unit, words_in
+from hub_pipelines.mapping.spellings import NAMES_ONLY, Known, known_of
 from hub_pipelines.validate.columns import is_vague, normalise_header
 from hub_pipelines.validate.model import RecordType
 
@@ -30,13 +30,15 @@ _NEAR = 0.75
 _SHORTEST_LIKE = 5
 _LONGEST = 120
 _MOST_FUZZY = 300
+# beyond these only headings that are spelled as they are known are found
+_MOST_TAKEN_APART = 1_000
 
 _TOKENS = {
-    "qty": "quantity", "qnty": "quantity", "quant": "quantity", "loc": "location", "locn": "location", "locs": "location",
+    "qty": "quantity", "qnty": "quantity", "quant": "quantity", "loc": "location", "locn": "location",
     "mfr": "manufacturer", "mfg": "manufacturer", "manuf": "manufacturer", "manufact": "manufacturer",
     "cat": "catalog", "catalogue": "catalog", "catalogus": "catalog", "exp": "expiration", "expir": "expiration",
     "no": "#", "nr": "#", "num": "#", "nbr": "#", "number": "#", "n°": "#", "nº": "#", "№": "#", "nos": "#",
-    "numbers": "#", "numb": "#", "№": "#",
+    "numbers": "#", "numb": "#",
     "desc": "description", "descr": "description", "descrip": "description", "amt": "amount", "vol": "volume",
     "acq": "acquisition", "acqn": "acquisition", "bldg": "building", "rm": "room", "dept": "department",
     "recd": "received", "rcvd": "received", "rec'd": "received", "acctg": "accounting", "acct": "account",
@@ -48,52 +50,37 @@ _TOKENS = {
     "trans": "transaction", "txn": "transaction", "temp": "temperature", "conc": "concentration", "prod": "product",
     "colour": "color", "barcodes": "barcode", "identifier": "id", "ident": "id", "uom": "unit of measure",
     "resp": "responsible", "pos": "position", "sn": "serial #", "msds": "sds", "phys": "physical",
+    "awd": "award", "titl": "title", "txt": "text", "eff": "effective", "agcy": "agency", "prj": "project",
+    "addl": "additional", "purch": "purchase", "mgr": "manager", "invest": "investigator", "oblig": "obligated",
+    "stor": "storage", "storag": "storage", "bal": "balance", "curr": "current", "rcv": "received", "bot": "bottle",
 }  # fmt: skip
 """Short for what, in the form in which headings are compared; `#` stands for any word for number."""
-_FILLERS = frozenset(
-    [
-        "of",
-        "the",
-        "a",
-        "an",
-        "in",
-        "at",
-        "is",
-        "for",
-        "to",
-        "per",
-        "your",
-        "our",
-        "if",
-        "any",
-        "current",
-        "item",
-        "main",
-        "primary",
-        "full",
-        "total",
-        "please",
-        "enter",
-        "official",
-        "known",
-        "required",
-        "optional",
-    ]
+_FILLERS = words_in(
+    "of the a an in at is for to per your our if any current item main primary full total please enter "
+    "official known required optional text info details"
 )
+_GENERIC = frozenset(
+    ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
+)
+"""Words that say something only together with others."""
 _NUMBERING = re.compile(r"^\s*(?:\(?[0-9]{1,2}[.):]|\(?[a-zA-Z][.)])\s+")
 _IN_BRACKETS = re.compile(r"[(\[{（【]([^)\]}）】]*)[)\]}）】]")
 _MARKS = re.compile(r"[*†‡©®™?!:;,\"“”«»<>|\\^~`•·.…†§¶=+]")
 _LOWER_UPPER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 _BEFORE_UNIT = re.compile(r"^(.{3,}?)[\s,_/-]+(?:in\s+)?(\S{1,8})$", re.I)
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\.){2,}")
+_OF = re.compile(r"^(.{3,}?) of (?:the )?(.{2,})$")
 _HASH = re.compile(r"#+|№|n[°º]\.?(?=\s|$)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading taken apart. `forms` are what it may say, the fullest first; `unit` is a unit that it names."""
+    """A heading taken apart. `forms` are what it may say, the fullest first, `same` what these are compared by; `unit`
+    is a unit that it names."""
 
     text: str
     forms: tuple[str, ...]
+    same: tuple[str, ...] = ()
     unit: str | None = None
 
 
@@ -124,7 +111,8 @@ class Like:
 def taken_apart(header: Sequence[str]) -> list[Heading]:
     """Each heading's forms. A word that most headings begin with, such as the chem of chemName, is set aside."""
     shared = _shared_prefix(header)
-    return [_taken_apart(text, shared) for text in header]
+    near = [_taken_apart(text, shared) for text in header[:_MOST_TAKEN_APART]]
+    return near + [Heading(text, (normalise_header(text),)) for text in header[_MOST_TAKEN_APART:]]
 
 
 def _taken_apart(text: str, shared: str | None) -> Heading:
@@ -139,29 +127,30 @@ def _taken_apart(text: str, shared: str | None) -> Heading:
     forms += [_form(cut)] if unit is None else []
     forms += [_form(bare)]
     ending = _BEFORE_UNIT.match(bare)
-    if unit is None and ending and (is_unit(ending[2]) or is_currency(ending[2])):
+    if unit is None and ending and is_measure(ending[2]):
         unit = ending[2]
         forms.append(_form(ending[1]))
     if shared:
-        forms += [form.removeprefix(shared).strip() for form in (_form(bare),) if form.startswith(shared + " ")]
-    return Heading(text, tuple(dict.fromkeys(form for form in forms if form)), unit)
+        forms += [form.removeprefix(shared).strip() for form in (_form(bare),) if form.startswith(shared)]
+    turned = [f"{of[2]} {of[1]}" for of in map(_OF.match, forms) if of and not canonical(of[1]).startswith("#")]
+    told = tuple(dict.fromkeys(form for form in (*forms, *turned) if form))
+    return Heading(text, told, tuple(map(canonical, told)), unit)
 
 
 def _form(text: str) -> str:
-    split = _LOWER_UPPER.sub(" ", text) if not text.isupper() else text
+    whole = _INITIALS.sub(lambda found: found[0].replace(".", "") + " ", text)
+    split = _LOWER_UPPER.sub(" ", whole) if not whole.isupper() else whole
     plain = _MARKS.sub(" ", _HASH.sub(" # ", split.replace("(s)", "s")))
     return normalise_header(plain)
 
 
 def _shared_prefix(header: Sequence[str]) -> str | None:
-    firsts = [
-        form.split(" ", 1)[0] for form in (_form(text[:_LONGEST]) for text in header[:_MOST_FUZZY]) if " " in form
-    ]
-    if not firsts:
-        return None
-    word, count = Counter(firsts).most_common(1)[0]
-    filled = sum(1 for text in header[:_MOST_FUZZY] if text.strip())
-    return word if count >= 3 and count >= 0.6 * filled else None
+    forms = [form for form in (_form(text[:_LONGEST]) for text in header[:_MOST_FUZZY]) if form]
+    words = Counter(form.split(" ", 1)[0] for form in forms if " " in form).most_common(1)
+    # chemname, chemunit: no word, but the letters that most begin with
+    letters = Counter(form[:length] for form in forms if form.isalpha() for length in range(3, min(7, len(form) - 2)))
+    longest = sorted(letters.items(), key=lambda one: (-one[1], -len(one[0])))[:1]
+    return next((start for start, count in (*words, *longest) if count >= 3 and count >= 0.6 * len(forms)), None)
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -211,10 +200,20 @@ def _made_index(record: RecordType) -> _Index:
     squeezed: dict[str, str] = {}
     for form, column in (*known.own.items(), *known.other.items()):
         by_canonical.setdefault(canonical(form), column)
-        if len(form) >= _SHORTEST_LIKE:
-            squeezed.setdefault(_squeeze(form), column)
+        for whole in _written_out(form):
+            if len(whole) >= _SHORTEST_LIKE:
+                squeezed.setdefault(_squeeze(whole), column)
     not_ours = frozenset(canonical(form) for form in known.not_ours) - by_canonical.keys()
     return _Index(known, by_canonical, squeezed, tuple(by_canonical.items()), not_ours)
+
+
+def _written_out(form: str) -> Iterable[str]:
+    """A heading with each word for number: asset number, asset no, asset num."""
+    words = canonical(form).split()
+    yield form
+    if "#" in words:
+        for number in ("number", "no", "num", "nr"):
+            yield " ".join(number if word == "#" else word for word in words)
 
 
 def _squeeze(form: str) -> str:
@@ -238,13 +237,13 @@ def likeness(headings: Sequence[Heading], record: RecordType) -> list[dict[str, 
 def is_not_ours(heading: Heading, record: RecordType) -> bool:
     """Whether a heading is one that labs have and the contract does not ask for."""
     index = _index(record)
-    return any(form in index.known.not_ours or canonical(form) in index.not_ours for form in heading.forms)
+    return not index.known.not_ours.isdisjoint(heading.forms) or not index.not_ours.isdisjoint(heading.same)
 
 
 def _known(heading: Heading, index: _Index) -> dict[str, Like]:
     """The column that a heading names outright, if it does."""
     for number, form in enumerate(heading.forms):
-        like = _exact(form, index)
+        like = _exact(form, heading.same[number] if heading.same else "", index)
         if like is not None:
             score = like.score if number == 0 else min(like.score, _CLEANED)
             how = like.how if number == 0 or like.how == "vague" else "cleaned"
@@ -254,7 +253,7 @@ def _known(heading: Heading, index: _Index) -> dict[str, Like]:
     return {}
 
 
-def _exact(form: str, index: _Index) -> Like | None:
+def _exact(form: str, same: str, index: _Index) -> Like | None:
     column = index.known.own.get(form)
     if column is not None:
         if form == normalise_header(column):
@@ -263,13 +262,12 @@ def _exact(form: str, index: _Index) -> Like | None:
         return Like(column, _VAGUE if vague else _OWN, "vague" if vague else "synonym", form)
     column = index.known.other.get(form)
     if column is not None:
-        vague = is_vague(form)
+        vague = is_vague(form) or form in NAMES_ONLY
         return Like(column, _VAGUE if vague else _SYNONYM, "vague" if vague else "synonym", form)
-    same = canonical(form)
     column = index.canonical.get(same)
     if column is not None and same not in index.not_ours:
         return Like(column, _CLEANED, "cleaned", same)
-    column = index.squeezed.get(_squeeze(form))
+    column = index.squeezed.get(_squeeze(form)) if same else None
     return Like(column, _CLEANED, "cleaned", form) if column is not None else None
 
 
@@ -280,17 +278,26 @@ def _alike(heading: Heading, index: _Index) -> dict[str, Like]:
 
     found: dict[str, Like] = {}
     spellings = [spelling for spelling, _ in index.spellings]
-    for form in dict.fromkeys(canonical(form) for form in heading.forms):
+    for form in dict.fromkeys(heading.same):
         if len(form) >= _SHORTEST_LIKE:
             close = process.extract(
                 form, spellings, scorer=DamerauLevenshtein.normalized_similarity, score_cutoff=_NEAR, limit=5
             )
             for spelling, score, at in close:
-                if len(spelling) >= _SHORTEST_LIKE:
+                if len(spelling) >= _SHORTEST_LIKE and _differ_in_long_words(spelling, form):
                     _keep(found, _slip(index.spellings[at][1], spelling, form, float(score)))
         for like in _by_words(form, index):
             _keep(found, like)
     return found
+
+
+def _differ_in_long_words(spelling: str, form: str) -> bool:
+    """A letter more or less makes another word of a short one: pi and po, lot and lab."""
+    known, written = spelling.split(), form.split()
+    if len(known) != len(written):
+        return known[0] == written[0] or len(form) >= 12
+    pairs = ((one, other) for one, other in zip(known, written, strict=True) if one != other)
+    return all(min(len(one), len(other)) >= _SHORTEST_LIKE - 1 for one, other in pairs)
 
 
 def _slip(column: str, spelling: str, form: str, score: float) -> Like:
@@ -314,13 +321,13 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
         yield Like(index.canonical[rest], 0.88, "cleaned", rest)
     for length in range(min(len(words) - 1, 4), 0, -1):
         tail = " ".join(words[-length:])
-        if tail in index.canonical and tail != "#":
-            vague = is_vague(tail)
-            yield Like(index.canonical[tail], _INSIDE if vague else _HEAD, "head", tail)
+        if tail in index.canonical and tail not in _GENERIC:
+            unsure = is_vague(tail) or "or" in words or "and" in words
+            yield Like(index.canonical[tail], _INSIDE if unsure else _HEAD, "head", tail)
             break
     for length in range(min(len(words) - 1, 4), 0, -1):
         start = " ".join(words[:length])
-        if start in index.canonical and start != "#" and not is_vague(start):
+        if start in index.canonical and start not in _GENERIC and not is_vague(start):
             yield Like(index.canonical[start], _INSIDE, "inside", start)
             break
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hub_pipelines.common.errors import Permanent
+from hub_pipelines.validate.model import Choice
 
 How = Literal["name", "synonym", "likeness", "content", "confirmed"]
 """What a column was recognised by: its heading as the contract has it, another known spelling of it, a heading that
@@ -97,14 +98,6 @@ class Mapping:
 
 
 QuestionKind = Literal["column", "record_type", "date_order", "decimal_mark", "unit"]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One possible answer: `value` is what is kept, `label` what a person reads."""
-
-    value: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ class Remembered:
             position=question.position,
             column=question.column,
             text=question.text,
-            choices=question.choices,  # type: ignore[arg-type]  # of the same form
+            choices=question.choices,
             evidence=(),
         )
         return replace(self, confirmed=self.confirmed.answered(asked, value))

@@ -14,6 +14,8 @@ from hub_pipelines.validate.model import Feed, RecordType
 SPELLINGS: Mapping[str, str] = {
     # -- what it is
     "item_name": """
+        he: שם הריאגנט, שם החומר, שם המוצר, שם, ריאגנט, חומר, פריט
+        ar: الاسم, اسم المادة, اسم المنتج, المادة الكيميائية
         en: item name, name of item, name of chemical, name of reagent, name of substance, chemical name, chemical,
             chemicals, reagent, reagent name, product name, product identifier, name of product, substance,
             substance name, compound, compound name, material name, material description, item desc,
@@ -42,8 +44,8 @@ SPELLINGS: Mapping[str, str] = {
         ru: наименование, название, наименование реактива, название реактива, реактив, реагент, вещество,
             наименование вещества, название вещества, наименование товара, товар, продукт, материал, прибор,
             наименование оборудования, оборудование, название препарата, препарат, образец
-        zh: 名称, 品名, 试剂名称, 药品名称, 化学品名称, 试剂, 药品, 化学品, 产品名称, 物品名称, 设备名称, 仪器名称, 资产名称,
-            名稱, 試劑名稱, 藥品名稱, 化學品名稱, 品項, 中文名称, 样品名称, 耗材名称, 物料名称, 商品名称
+        zh: 名称, 品名, 试剂名称, 药品名称, 化学品名称, 试剂, 药品, 化学品, 产品名称, 物品名称, 设备名称, 仪器名称,
+            资产名称, 名稱, 試劑名稱, 藥品名稱, 化學品名稱, 品項, 中文名称, 样品名称, 耗材名称, 物料名称, 商品名称
         ja: 試薬名, 品名, 名称, 製品名, 商品名, 薬品名, 化学物質名, 試薬, 物質名, 機器名, 装置名, 備品名
         ko: 시약명, 품명, 이름, 명칭, 물질명, 제품명, 화학물질명, 시약, 장비명, 품목명, 자산명
         th: ชื่อสารเคมี, ชื่อ, สารเคมี, รายการ, ชื่อสาร, ชื่อผลิตภัณฑ์, ชื่อครุภัณฑ์
@@ -52,21 +54,23 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- the number that it is ordered or kept under
     "item_code": """
-        en: catalogue number, catalog number, catalog nr, catalogue nr, cat number, cat nr, article number, article no,
-            art no, art number, item code, item id, item ref, product id, product code, product ref, order number of
-            supplier, supplier part number, supplier item, supplier item number, supplier code, vendor catalog number,
-            vendor part number, vendor item number, manufacturer part number, mfr part number, mpn, part id,
-            stock ref, stock id, stock code, material number, reference, ref, ref no, inventory code, sku code,
-            catalog code, catalogue code, catalog ref, cat ref, supplier catalog number, supplier reference, chem id,
-            chemical id, reagent id, upc
+        he: מספר קטלוגי, מק ט, מקט, מספר פריט
+        ar: رقم الكتالوج, رقم المنتج
+        en: catalogue number, catalog number, catalog nr, catalogue nr, cat number, cat nr, article number,
+            article no, art no, art number, item code, item id, item ref, product id, product code, product ref,
+            order number of supplier, supplier part number, supplier item, supplier item number, supplier code,
+            vendor catalog number, vendor part number, vendor item number, manufacturer part number, mfr part number,
+            mpn, part id, stock ref, stock id, stock code, material number, reference, ref, ref no, inventory code,
+            sku code, catalog code, catalogue code, catalog ref, cat ref, supplier catalog number, supplier reference,
+            chem id, chemical id, reagent id, upc, pn, p n, prod code
         de: artikelnummer, artikel nr, art nr, bestellnummer, best nr, bestell nr, katalognummer, katalog nr,
             produktnummer, produkt nr, materialnummer, material nr, lagernummer, kat nr
         fr: référence, réf, référence produit, référence fournisseur, référence article, no catalogue, n° catalogue,
             numéro de catalogue, numéro de référence, code article, code produit, no de catalogue
         es: catálogo, número de catálogo, no catálogo, no de catálogo, referencia, ref, código, código de producto,
             código del producto, código de artículo, número de artículo
-        it: codice, codice articolo, codice prodotto, numero catalogo, numero di catalogo, riferimento,
-            n catalogo, cod articolo
+        it: codice, codice articolo, codice prodotto, numero catalogo, numero di catalogo, riferimento, n catalogo,
+            cod articolo
         pt: código, código do produto, código do item, número de catálogo, catálogo, referência, nº de catálogo
         nl: artikelnummer, bestelnummer, catalogusnummer, artikelnr, bestelnr, productnummer, productcode
         sv: artikelnummer, artikelnr, beställningsnummer, katalognummer
@@ -80,20 +84,22 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- where
     "location": """
-        en: location, storage location, storage place, stored in, stored at, storage area, stored, where kept, kept in,
-            kept at, where stored, room, room number, room no, lab room, bldg room, building room, building and room,
-            building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room, storage unit, cupboard,
-            location name, location description, current location, physical location, location code, tank, bin,
-            bin number, bin location, shelf location, drawer, position in lab, storage site, item location,
-            facility location, location of item, place of storage, site location, storage cabinet, area
+        he: מיקום, מיקום פיזי, חדר, ארון, מדף
+        ar: الموقع, مكان التخزين
+        en: location, storage location, storage place, stored in, stored at, storage area, stored, where kept,
+            kept in, kept at, where stored, room, room number, room no, lab room, bldg room, building room,
+            building and room, building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room,
+            storage unit, cupboard, location name, location description, current location, physical location,
+            location code, tank, bin, bin number, bin location, shelf location, drawer, position in lab, storage site,
+            item location, facility location, location of item, place of storage, site location, storage cabinet, area
         de: lagerort, standort, lagerplatz, lager, raum, raumnummer, raum nr, schrank, regal, ort, aufbewahrungsort,
             aufstellungsort, lagerung, kühlschrank, gefrierschrank, stellplatz, lagerstelle
-        fr: emplacement, localisation, lieu, lieu de stockage, salle, local, pièce, stockage, armoire, étagère, endroit,
-            zone de stockage, lieu de conservation, congélateur, frigo
+        fr: emplacement, localisation, lieu, lieu de stockage, salle, local, pièce, stockage, armoire, étagère,
+            endroit, zone de stockage, lieu de conservation, congélateur, frigo
         es: ubicación, localización, lugar, lugar de almacenamiento, almacenamiento, sala, estante, anaquel, armario,
             gaveta, almacén, laboratorio, ubicacion, congelador
-        it: posizione, ubicazione, luogo, luogo di conservazione, stanza, armadio, scaffale, collocazione,
-            locale, frigorifero, laboratorio
+        it: posizione, ubicazione, luogo, luogo di conservazione, stanza, armadio, scaffale, collocazione, locale,
+            frigorifero, laboratorio
         pt: localização, local, local de armazenamento, armazenamento, sala, armário, prateleira, estante, lugar,
             localizacao, freezer
         nl: locatie, plaats, opslaglocatie, opslagplaats, kast, ruimte, kamer, bewaarplaats, lokaal, vriezer
@@ -102,8 +108,8 @@ SPELLINGS: Mapping[str, str] = {
         pl: lokalizacja, miejsce, miejsce przechowywania, szafa, regał, pokój, pomieszczenie, magazyn
         ru: место хранения, место, местоположение, расположение, хранение, шкаф, полка, комната, помещение, кабинет,
             лаборатория, холодильник, морозильник, место нахождения, местонахождение, склад, где лежит
-        zh: 存放位置, 存放地点, 位置, 存放地點, 存储位置, 储存位置, 儲存位置, 地点, 地點, 存储地点, 放置位置, 房间, 库位, 货架, 柜号,
-            存放处, 保存位置, 储存地点, 使用地点, 儲存地點, 房间号
+        zh: 存放位置, 存放地点, 位置, 存放地點, 存储位置, 储存位置, 儲存位置, 地点, 地點, 存储地点, 放置位置, 房间,
+            库位, 货架, 柜号, 存放处, 保存位置, 储存地点, 使用地点, 儲存地點, 房间号
         ja: 保管場所, 場所, 設置場所, 保管庫, 保存場所, 棚, 部屋, 置き場所, 保管先
         ko: 보관장소, 위치, 보관위치, 장소, 보관 장소, 보관 위치, 설치장소, 저장위치, 실험실
         th: สถานที่เก็บ, ที่เก็บ, สถานที่จัดเก็บ, ตำแหน่ง, ห้อง, ตู้, สถานที่, ที่ตั้ง
@@ -112,11 +118,14 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- how much
     "quantity": """
+        he: כמות, כמות במלאי, מלאי
+        ar: الكمية
         en: quantity, qty, quantity available, qty available, available quantity, amount, amount available,
             amount in stock, amount on hand, amount left, amount in bottle, remaining, remaining quantity,
             remaining amount, quantity left, qty left, quantity remaining, stock qty, stock quantity, stock level,
             count, counted quantity, physical count, total quantity, total amount on hand, number of units, how much,
-            volume, mass, weight, number of bottles, number of vials, vials, no of items, inventory quantity, balance,
+            volume, mass, weight, number of bottles, number of vials, vials, no of items, number of containers,
+            no of containers, no containers, containers, bottles, number of items, inventory quantity, balance,
             balance on hand, on hand quantity, current amount, qty in stock, stock on hand, quantity in bottle
         de: menge, anzahl, bestand, vorrat, lagerbestand, restmenge, füllmenge, stückzahl, stück, aktueller bestand,
             mengenangabe, vorhandene menge, volumen, gewicht
@@ -137,8 +146,10 @@ SPELLINGS: Mapping[str, str] = {
         cs: množství, počet, zásoba
     """,
     "unit": """
-        en: unit, units, uom, unit of measure, unit of measurement, measure, unit of issue, amount unit, quantity unit,
-            qty unit, volume unit, mass unit, measurement unit, measuring unit
+        he: יחידה, יחידות, יחידת מידה
+        ar: الوحدة
+        en: unit, units, uom, unit of measure, unit of measurement, measure, unit of issue, amount unit,
+            quantity unit, qty unit, volume unit, mass unit, measurement unit, measuring unit
         de: einheit, mengeneinheit, maßeinheit, me, einh, masseinheit
         fr: unité, unité de mesure, unités, unite
         es: unidad, unidades, unidad de medida, u medida, medida
@@ -148,7 +159,7 @@ SPELLINGS: Mapping[str, str] = {
         sv: enhet
         da: enhed
         pl: jednostka, jednostka miary, jm, jedn
-        ru: единица измерения, ед изм, ед, единицы, единица, единицы измерения, ед измерения, ед изм
+        ru: единица измерения, ед изм, ед, единицы, единица, единицы измерения, ед измерения
         zh: 单位, 單位, 计量单位, 計量單位
         ja: 単位
         ko: 단위
@@ -158,10 +169,13 @@ SPELLINGS: Mapping[str, str] = {
     """,
     # -- who sells or made it
     "supplier": """
+        he: ספק, יצרן, חברה
+        ar: المورد, الشركة المصنعة
         en: supplier, suppliers, vendor, company, manufacturer, maker, producer, brand, supplier name, vendor name,
             manufacturer name, supplier manufacturer, manufacturer supplier, vendor manufacturer, manufacturer vendor,
             bought from, purchased from, ordered from, distributor, preferred supplier, preferred vendor,
-            company name, make, supplier company, seller, source company, mfr name
+            company name, make, supplier company, seller, source company, mfr name, trading house,
+            manufacturer distributor, producer name
         de: lieferant, hersteller, firma, anbieter, bezugsquelle, herstellerfirma, lieferfirma, hersteller lieferant,
             lieferant hersteller, marke, verkäufer
         fr: fournisseur, fabricant, marque, société, producteur, fournisseurs, entreprise
@@ -173,7 +187,8 @@ SPELLINGS: Mapping[str, str] = {
         da: leverandør, producent, fabrikant
         pl: dostawca, producent, firma
         ru: производитель, поставщик, фирма, изготовитель, компания, фирма производитель, бренд
-        zh: 供应商, 供應商, 生产厂家, 厂家, 厂商, 廠商, 品牌, 廠牌, 生产商, 製造商, 制造商, 生产企业, 供货商, 生产厂商, 公司, 销售商
+        zh: 供应商, 供應商, 生产厂家, 厂家, 厂商, 廠商, 品牌, 廠牌, 生产商, 製造商, 制造商, 生产企业, 供货商,
+            生产厂商, 公司, 销售商
         ja: メーカー, メーカ, 購入先, 製造元, 供給元, 製造会社, 会社名, 業者, 発注先, メーカー名, 販売元
         ko: 제조사, 공급사, 공급업체, 회사, 브랜드, 업체명, 제조회사, 구입처, 제조원
         th: ผู้ผลิต, บริษัท, ผู้จำหน่าย, ยี่ห้อ, บริษัทผู้ผลิต
@@ -181,6 +196,8 @@ SPELLINGS: Mapping[str, str] = {
         cs: dodavatel, výrobce, značka
     """,
     "cas_number": """
+        he: מספר cas, cas מספר
+        ar: رقم cas
         en: cas, cas number, cas no, cas nr, cas rn, cas registry number, cas registry no, cas id, cas code,
             chemical abstracts number, c a s, casrn, cas reg no
         de: cas nummer, cas nr
@@ -213,7 +230,93 @@ SPELLINGS: Mapping[str, str] = {
         ja: 危険有害性情報, hコード, ghs分類
         ko: 유해위험문구, h코드, 유해위험 문구
     """,
+    "container_size": """
+        en: container size, size, pack size, package size, packaging, bottle size, unit size, pack, packing size,
+            container volume, container capacity, bottle volume, size of container, package, packing, pkg size
+        de: gebindegröße, gebinde, packungsgröße, verpackung, flaschengröße, inhalt
+        fr: conditionnement, format, contenance, taille
+        es: presentación, tamaño, envase, presentacion
+        it: confezione, formato, confezionamento
+        pt: embalagem, apresentação, tamanho
+        nl: verpakking, verpakkingsgrootte
+        sv: förpackning, förpackningsstorlek
+        pl: opakowanie, wielkość opakowania
+        ru: фасовка, упаковка, объем упаковки
+        zh: 包装规格, 包装
+        ja: 容量, 包装単位
+        ko: 포장단위
+        th: ขนาดบรรจุ, ขนาด
+    """,
+    "concentration": """
+        en: concentration, conc, strength, molarity, assay
+        de: konzentration
+        fr: concentration
+        es: concentración
+        it: concentrazione
+        pt: concentração
+        nl: concentratie
+        ru: концентрация
+        zh: 浓度, 濃度
+        ja: 濃度
+        ko: 농도
+        th: ความเข้มข้น
+    """,
+    "storage_temperature": """
+        en: storage temperature, storage temp, store at, storage conditions, storage condition, storage temperature c
+        de: lagertemperatur, lagerungstemperatur, lagerbedingungen
+        fr: température de stockage, température de conservation, conditions de stockage
+        es: temperatura de almacenamiento, temperatura, condiciones de almacenamiento
+        it: temperatura di conservazione, temperatura
+        pt: temperatura de armazenamento, temperatura
+        nl: bewaartemperatuur, opslagtemperatuur
+        ru: температура хранения, условия хранения
+        zh: 储存温度, 保存温度, 存储条件, 储存条件, 保存条件
+        ja: 保管温度, 保存温度
+        ko: 보관온도, 보관조건
+        th: อุณหภูมิการเก็บ
+    """,
+    "owner": """
+        en: owner, initials, owned by, item owner, custodian, user, lab member, responsible person, person responsible
+        de: besitzer, verantwortlicher, verantwortlich, kürzel, zuständig
+        fr: propriétaire, responsable, initiales
+        es: responsable, propietario, dueño
+        it: responsabile, proprietario
+        pt: responsável, proprietário
+        nl: eigenaar, verantwoordelijke
+        ru: владелец, ответственный
+        zh: 负责人, 責任人, 责任人, 保管人, 管理员
+        ja: 管理者, 担当者, 所有者
+        ko: 담당자, 관리자
+        th: ผู้รับผิดชอบ
+    """,
+    "link": """
+        en: link, url, web, website, web page, product link, catalog link, product url, weblink, hyperlink, sds link,
+            sds, msds
+        de: weblink, internetadresse
+        fr: lien
+        es: enlace
+        it: collegamento
+        ru: ссылка
+        zh: 链接, 网址
+        ja: リンク
+    """,
+    "model": """
+        en: model, model number, model no, model name, equipment model, asset model, type model
+        de: modell, modellnummer, typ
+        fr: modèle
+        es: modelo
+        it: modello
+        pt: modelo
+        nl: model
+        ru: модель
+        zh: 型号, 規格型號, 型號, 规格型号
+        ja: 型式, 機種, モデル
+        ko: 모델명, 모델
+        th: รุ่น
+    """,
     "lot_number": """
+        he: מספר אצווה, אצווה
+        ar: رقم التشغيلة
         en: lot, lot number, lot no, lot nr, lot id, batch, batch number, batch no, batch nr, lot batch number,
             batch lot, batch id, batch code, lot code, lot batch no
         de: charge, chargennummer, chargen nr, ch b, los, losnummer, los nr, charge nr, ch nr
@@ -231,14 +334,16 @@ SPELLINGS: Mapping[str, str] = {
         th: lot no, หมายเลขล็อต, ล็อต, เลขที่ผลิต
     """,
     "expires_on": """
+        he: תוקף, תאריך תפוגה, פג תוקף
+        ar: تاريخ الانتهاء, تاريخ انتهاء الصلاحية
         en: expires, expires on, expiry, expiry date, expiration, expiration date, exp date, exp, expired date,
             date of expiry, expiration dt, date of expiration, use before, use by, use by date, best before,
             best before date, best by, shelf life until, valid until, valid to, retest date, shelf life date,
             expire date, expire, good until
         de: verfallsdatum, verfall, ablaufdatum, haltbar bis, haltbarkeit, mindesthaltbarkeit, mhd, verwendbar bis,
             gültig bis, haltbarkeitsdatum
-        fr: date de péremption, péremption, date d'expiration, expiration, dlc, date limite, date limite d'utilisation,
-            expire le, date peremption
+        fr: date de péremption, péremption, date d'expiration, expiration, dlc, date limite,
+            date limite d'utilisation, expire le, date peremption
         es: fecha de caducidad, caducidad, vencimiento, fecha de vencimiento, fecha de expiración, vence, caduca
         it: scadenza, data di scadenza, data scadenza
         pt: validade, data de validade, vencimento, data de vencimento, prazo de validade, válido até
@@ -260,7 +365,8 @@ SPELLINGS: Mapping[str, str] = {
             low stock level, safety stock, stock minimum, re order level, re order point, reorder quantity level,
             alert level, alert quantity, reorder threshold, low stock alert, low level, par
         de: mindestbestand, meldebestand, mindestmenge, minimum, sollbestand, minimaler bestand
-        fr: stock minimum, seuil, seuil d'alerte, quantité minimum, quantité minimale, stock minimal, seuil de commande
+        fr: stock minimum, seuil, seuil d'alerte, quantité minimum, quantité minimale, stock minimal,
+            seuil de commande
         es: stock mínimo, cantidad mínima, mínimo, punto de reorden, existencia mínima
         it: scorta minima, quantità minima, soglia, minimo
         pt: estoque mínimo, quantidade mínima, mínimo, ponto de pedido
@@ -286,6 +392,7 @@ SPELLINGS: Mapping[str, str] = {
         ko: 재고조사일
     """,
     "received_on": """
+        he: תאריך קבלה
         en: received, received on, received date, date received, date of receipt, receipt date, receiving date,
             arrival date, date arrived, delivery date, date delivered, delivered on, date in, date rec'd, date rec,
             rec'd, date of arrival, ship date
@@ -316,8 +423,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "responsible_email": """
         en: responsible email, responsible person email, email of responsible, contact email, email address, e mail,
-            email, owner email, custodian email, user email, pi email, contact e mail, custodian e mail, lab contact
-            email, responsible party email
+            email, owner email, custodian email, user email, pi email, contact e mail, custodian e mail,
+            lab contact email, responsible party email
         de: verantwortlicher e mail, e mail, e mail verantwortlicher, kontakt e mail, e mail adresse, email adresse
         fr: courriel, courriel du responsable, e mail, adresse e mail, email du responsable, adresse électronique
         es: correo, correo electrónico, correo del responsable, e mail, email del responsable
@@ -343,8 +450,8 @@ SPELLINGS: Mapping[str, str] = {
             inventarisierungsnummer, inventaretikett
         fr: n° d'inventaire, numéro d'inventaire, n° inventaire, no inventaire, code barres, numéro d'immobilisation,
             code barre, no d'inventaire
-        es: número de inventario, no de inventario, no inventario, código de barras, nº inventario, placa, activo fijo,
-            número de activo
+        es: número de inventario, no de inventario, no inventario, código de barras, nº inventario, placa,
+            activo fijo, número de activo
         it: numero inventario, numero di inventario, n inventario, codice a barre, inventario
         pt: patrimônio, número de patrimônio, nº de patrimônio, tombamento, código de barras, número do patrimônio
         nl: inventarisnummer, barcode, activanummer, inventaris nr
@@ -370,8 +477,9 @@ SPELLINGS: Mapping[str, str] = {
         th: ประเภท, หมวดหมู่
     """,
     "acquired_on": """
-        en: acquired on, acquired, date acquired, acquisition date, acq date, purchase date, purchased, date purchased,
-            purchased on, date of purchase, bought on, in service date, date of acquisition, date placed in service
+        en: acquired on, acquired, date acquired, acquisition date, acq date, purchase date, purchased,
+            date purchased, purchased on, date of purchase, bought on, in service date, date of acquisition,
+            date placed in service
         de: anschaffungsdatum, kaufdatum, anschaffung, gekauft am, zugangsdatum, erwerbsdatum, beschaffungsdatum
         fr: date d'acquisition, date d'achat, acheté le
         es: fecha de adquisición, fecha de compra
@@ -385,8 +493,9 @@ SPELLINGS: Mapping[str, str] = {
         th: วันที่ซื้อ, วันที่ได้มา
     """,
     "unit_cost": """
-        en: unit cost, cost per unit, unit price, price, price per unit, cost, item cost, purchase cost, purchase price,
-            acquisition cost, original cost, list price, price each, cost each, acq cost, acquisition value
+        en: unit cost, cost per unit, unit price, price, price per unit, cost, item cost, purchase cost,
+            purchase price, acquisition cost, original cost, list price, price each, cost each, acq cost,
+            acquisition value
         de: preis, einzelpreis, stückpreis, kaufpreis, anschaffungswert, anschaffungskosten, kosten, ak
         fr: prix unitaire, prix, coût, coût unitaire, prix d'achat, valeur d'achat
         es: precio, precio unitario, costo, costo unitario, coste, valor, valor unitario
@@ -400,8 +509,8 @@ SPELLINGS: Mapping[str, str] = {
         th: ราคา, ราคาต่อหน่วย
     """,
     "po_number": """
-        en: po number, po no, po num, po nbr, po #, purchase order, purchase order number, purchase order no, p o number,
-            p o, purchase order id, po id, order number, order no, purchase no, po ref, po document number
+        en: po number, po no, po num, po nbr, po #, purchase order, purchase order number, purchase order no,
+            p o number, p o, purchase order id, po id, order number, order no, purchase no, po ref, po document number
         de: bestellnummer, bestell nr, auftragsnummer, bestellung, bestell nummer
         fr: n° de commande, numéro de commande, bon de commande, no commande, n° commande, n° bon de commande
         es: orden de compra, número de orden, no de orden, oc, número de pedido, pedido
@@ -443,7 +552,8 @@ SPELLINGS: Mapping[str, str] = {
         ko: 차기교정일, 다음교정일
     """,
     "result": """
-        en: result, results, outcome, pass fail, pass or fail, calibration result, calibration outcome, verdict
+        en: result, results, outcome, pass fail, pass or fail, pass fail status, calibration result,
+            calibration outcome, verdict
         de: ergebnis, kalibrierergebnis, bewertung
         fr: résultat, conformité
         es: resultado
@@ -511,8 +621,8 @@ SPELLINGS: Mapping[str, str] = {
     "container_id": """
         en: container id, container number, container code, container barcode, container label, bottle id,
             bottle number, bottle barcode, bottle id number, drum number, waste tag number, waste container id,
-            waste id, tag number, tag no, label id, container tag number, barcode, barcode number, container ref, cont id,
-            cont number, inventory barcode, barcode id number, waste tag id
+            waste id, tag number, tag no, label id, container tag number, barcode, barcode number, container ref,
+            cont id, cont number, inventory barcode, barcode id number, waste tag id
         de: behälternummer, behälter nr, gebindenummer, gebinde nr, flaschennummer, barcode, fass nr, etikettennummer
         fr: n° de contenant, numéro de contenant, code barres, n° du contenant, numéro de bidon
         es: número de contenedor, número de envase, código de barras, no de contenedor
@@ -529,7 +639,9 @@ SPELLINGS: Mapping[str, str] = {
             hazardous waste code, hazardous waste codes, hazardous waste number, epa hazardous waste number
     """,
     "state_waste_codes": "en: state waste code, state code, state codes, state hazardous waste code",
-    "generator_category": "en: generator category, generator status, site generator status, generator size category",
+    "generator_category": """
+        en: generator category, generator status, site generator status, generator size category
+    """,
     "epa_id": "en: epa id, epa id number, generator epa id, site epa id, epa identification number",
     "un_number": """
         en: un number, un na number, un na, un id number, un code, dot un number, un id no
@@ -587,8 +699,8 @@ SPELLINGS: Mapping[str, str] = {
         de: sammelbeginn, beginn der sammlung
     """,
     "disposed_on": """
-        en: disposed on, date disposed, disposal date, date of disposal, removed on, shipped date, date shipped, pickup
-            date, date picked up
+        en: disposed on, date disposed, disposal date, date of disposal, removed on, shipped date, date shipped,
+            pickup date, date picked up
         de: entsorgt am, entsorgungsdatum
         fr: date d'élimination
         es: fecha de eliminación, fecha de disposición
@@ -598,7 +710,8 @@ SPELLINGS: Mapping[str, str] = {
         zh: 处置日期
     """,
     "sds": """
-        en: sds, msds, safety data sheet, sds link, msds link, sds url, sds on file, msds on file, sds available, sds file
+        en: sds, msds, safety data sheet, sds link, msds link, sds url, sds on file, msds on file, sds available,
+            sds file
         de: sicherheitsdatenblatt, sdb
         fr: fds, fiche de données de sécurité
         es: hoja de seguridad, hds, fds
@@ -610,9 +723,22 @@ SPELLINGS: Mapping[str, str] = {
         ko: 물질안전보건자료
     """,
     "status": """
-        en: status, container status, award status, project status, state of container
+        en: status, container status, award status, project status, state of container, condition, asset status,
+            item status, working, working condition, cond code, condition code
+        de: status, zustand
+        fr: statut, état
+        es: estado
+        it: stato
+        pt: situação, estado
+        nl: status, staat
+        ru: статус, состояние
+        zh: 状态, 狀態
+        ja: 状態
+        ko: 상태
     """,
-    "event_seq": "en: event sequence, sequence number, seq number, step, step number, event number, entry number",
+    "event_seq": """
+        en: event sequence, sequence number, seq number, step, step number, event number, entry number
+    """,
     "event_type": """
         en: event type, event, action, activity, what happened, type of event, kind of event, action taken
         de: ereignis, vorgang
@@ -622,20 +748,26 @@ SPELLINGS: Mapping[str, str] = {
         zh: 事件
     """,
     "at": """
-        en: at, when, date time, date and time, date of event, time of event, event date, event time, date/time, timestamp
+        en: at, when, date time, date and time, date of event, time of event, event date, event time, date/time,
+            timestamp
         de: zeitpunkt, datum und uhrzeit
         fr: date et heure
         es: fecha y hora
         ru: дата и время
         zh: 时间, 日期时间
     """,
-    "to_place": "en: to, to place, to location, moved to, destination, new location, location after, placed in",
-    "from_place": "en: from, from place, from location, moved from, origin, previous location, location before",
+    "to_place": """
+        en: to, to place, to location, moved to, destination, new location, location after, placed in
+    """,
+    "from_place": """
+        en: from, from place, from location, moved from, origin, previous location, location before
+    """,
     "seal_no": "en: seal number, seal no, seal, seal id, security seal",
     "condition": "en: condition, container condition, condition of container",
     "manifest_tracking_number": "en: manifest tracking number, manifest number, manifest, mtn, manifest id",
     "signed_by": """
-        en: signed by, signature, signed, relinquished by, custodian, handled by, performed by, done by, name of person
+        en: signed by, signature, signed, relinquished by, custodian, handled by, performed by, done by,
+            name of person
         de: unterschrift, unterzeichnet von
         fr: signé par, signature
         es: firma, firmado por
@@ -645,7 +777,8 @@ SPELLINGS: Mapping[str, str] = {
     # -- awards and what is spent on them
     "award_id": """
         en: award id, award number, award no, award nbr, grant id, grant number, grant no, project number, project id,
-            award reference, award reference number, grant code, award code, sponsored project number
+            award reference, award reference number, grant code, award code, sponsored project number, project code,
+            proposal id, proposal number, grant reference, agreement number, contract award number
         de: projektnummer, förderkennzeichen, fkz, projekt nr
         fr: numéro de projet, n° de projet, numéro de subvention
         es: número de proyecto, código del proyecto, número de subvención
@@ -657,7 +790,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "sponsor": """
         en: sponsor, sponsor name, funder, funding agency, funding organization, agency, awarding agency, awarded by,
-            prime sponsor, funding source, grantor
+            prime sponsor, funding source, grantor, funder name, sponsoring agency, sponsor agency, agency id,
+            agency name, granting agency, funding body
         de: förderer, mittelgeber, fördermittelgeber
         fr: financeur, organisme de financement
         es: financiador, entidad financiadora
@@ -668,7 +802,7 @@ SPELLINGS: Mapping[str, str] = {
         zh: 资助机构
     """,
     "title": """
-        en: title, award title, project title, title of project, project name, award name, grant title
+        en: title, award title, project title, title of project, proposal title, project name, award name, grant title
         de: titel, projekttitel, projektname
         fr: titre, titre du projet, intitulé
         es: título, título del proyecto
@@ -680,7 +814,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "pi_name": """
         en: pi name, principal investigator, principal investigator name, pi, contact pi, contact pi project leader,
-            lead investigator, project leader, project director, lead pi, investigator name
+            lead investigator, project leader, project director, lead pi, investigator name, pi full name,
+            grant holder
         de: projektleiter, projektleitung
         fr: responsable du projet, chercheur principal
         es: investigador principal, responsable del proyecto
@@ -693,7 +828,8 @@ SPELLINGS: Mapping[str, str] = {
     "pi_email": "en: pi email, principal investigator email, investigator email, pi email address",
     "starts_on": """
         en: start date, project start, project start date, award start date, begin date, period start, starts on,
-            performance start, effective date, project period start
+            performance start, effective date, project period start, award effective date, award start,
+            grant start date
         de: projektbeginn, beginn, startdatum, laufzeit von
         fr: date de début, début
         es: fecha de inicio, inicio
@@ -705,7 +841,7 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "ends_on": """
         en: end date, project end, project end date, award end date, period end, ends on, performance end,
-            termination date, project period end
+            termination date, project period end, award expiration date, award end, grant end date
         de: projektende, ende, enddatum, laufzeit bis
         fr: date de fin, fin
         es: fecha de fin, fecha de término, fin
@@ -717,7 +853,9 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "obligated_amount": """
         en: obligated amount, award amount, total award amount, total award, amount awarded, awarded amount,
-            award total, total obligated, current award amount, award value, grant amount, total amount awarded
+            sanctioned amount, total commitment, current total commitment, amount sanctioned, total funding,
+            funding amount, award total, total obligated, current award amount, award value, grant amount,
+            total amount awarded
         de: bewilligte summe, fördersumme, bewilligungssumme
         fr: montant accordé, montant de la subvention
         es: monto otorgado, importe concedido
@@ -728,7 +866,9 @@ SPELLINGS: Mapping[str, str] = {
         zh: 资助金额, 批准金额
     """,
     "fain": "en: fain, federal award id, federal award identification number, federal award number",
-    "aln": "en: aln, cfda, cfda number, cfda code, assistance listing number, assistance listing, aln number, aln code",
+    "aln": """
+        en: aln, cfda, cfda number, cfda code, assistance listing number, assistance listing, aln number, aln code
+    """,
     "idc_rate": """
         en: idc rate, indirect cost rate, f&a rate, f a rate, fa rate, overhead rate, indirect rate, idc percent,
             overhead percent, f&a percent
@@ -748,8 +888,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "amount": """
         en: amount, total amount, extended amount, line amount, net amount, expenditure amount, expense amount,
-            transaction amount, cost, total cost, total price, po amount, order amount, order total, raw cost, extended price,
-            actual amount, amount in usd, actuals
+            transaction amount, cost, total cost, total price, po amount, order amount, order total, raw cost,
+            extended price, actual amount, amount in usd, actuals
         de: betrag, summe, gesamtbetrag, kosten
         fr: montant, montant total
         es: monto, importe, monto total, importe total
@@ -762,8 +902,8 @@ SPELLINGS: Mapping[str, str] = {
         ko: 금액
     """,
     "posted_on": """
-        en: posted on, posting date, posted date, date posted, gl date, gl posted date, gl posting date, accounting
-            date, acctg date, journal date, book date, booking date, post date, budget date
+        en: posted on, posting date, posted date, date posted, gl date, gl posted date, gl posting date,
+            accounting date, acctg date, journal date, book date, booking date, post date, budget date
         de: buchungsdatum, gebucht am
         fr: date comptable, date de comptabilisation
         es: fecha contable, fecha de contabilización
@@ -804,8 +944,9 @@ SPELLINGS: Mapping[str, str] = {
         zh: 科目, 会计科目
     """,
     "description": """
-        en: description, line description, line descr, item description, item desc, asset description, expense
-            description, transaction description, descr, desc, purpose, memo, line memo, narrative, comment, details
+        en: description, line description, line descr, item description, item desc, asset description,
+            expense description, transaction description, descr, desc, purpose, memo, line memo, narrative, comment,
+            details
         de: beschreibung, bezeichnung, buchungstext, verwendungszweck
         fr: description, libellé, désignation
         es: descripción, concepto
@@ -827,7 +968,9 @@ SPELLINGS: Mapping[str, str] = {
         ru: номер счета
         zh: 发票号
     """,
-    "document_reference": "en: document reference, document number, source document, doc number, voucher, receipt number",
+    "document_reference": """
+        en: document reference, document number, source document, doc number, voucher, receipt number
+    """,
     "budget_starts_on": "en: budget period start, budget start, budget start date, budget period begin",
     "budget_ends_on": "en: budget period end, budget end, budget end date",
     # -- procurement
@@ -837,8 +980,8 @@ SPELLINGS: Mapping[str, str] = {
         pt: campus
     """,
     "ordered_on": """
-        en: ordered on, order date, date ordered, date of order, po date, purchase order date, approved date, po created,
-            po approved date, purchase date, order placed
+        en: ordered on, order date, date ordered, date of order, po date, purchase order date, approved date,
+            po created, po approved date, purchase date, order placed
         de: bestelldatum, bestellt am
         fr: date de commande, commandé le
         es: fecha de pedido, fecha de orden
@@ -865,20 +1008,21 @@ SAME = {
 
 NOT_OURS = """
     en: concentration, conc, formula, molecular formula, chemical formula, molecular weight, mw, molar mass, purity,
-        grade, storage temperature, storage temp, temperature, storage condition, storage conditions, model, model number, url, link,
-        web, website, phone, telephone, fax, verified, container type, packaging, hazard classification,
-        classification, signal word, pictogram, pictograms, flash point, flashpoint, boiling point, melting point,
-        density, synonyms, synonym, iupac name, smiles, inchi, inchikey, ec number, einecs, host, clone, conjugate,
-        isotype, dilution, reactivity, raised in, recognizes, passage, rack, box, cane, tube position, position, sequence,
-        scale, initials, user, username, owner, requester, requested by, ordered by, created at, updated at, created by,
-        modified, is active, active, delete, edit, actions, photo, image, picture, warranty, warranty expiration,
-        service tag, fund, cost center, department, program, building, state, county, fips, buyer, closure status,
-        special considerations, supplier contact, supplier site, contract number, line, row, s no, sl no, serial, sr no,
-        no, nr, unit size, pack size, package size, size, format, sub location, sublocation, use, bench, total value,
-        frozen on, frozen by, date stored, date made, made by, prepared by, prepared on, freeze thaw cycles, biosafety
-        level, federal supply category, federal supply class, total price, date ordered, order date, date created
-    de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde, gebindegröße,
-        lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
+        grade, storage temperature, storage temp, temperature, storage condition, storage conditions, model,
+        model number, url, link, web, website, phone, telephone, fax, verified, container type, packaging,
+        hazard classification, classification, signal word, pictogram, pictograms, flash point, flashpoint,
+        boiling point, melting point, density, synonyms, synonym, iupac name, smiles, inchi, inchikey, ec number,
+        einecs, host, clone, conjugate, isotype, dilution, reactivity, raised in, recognizes, passage, rack, box,
+        cane, tube position, position, sequence, scale, initials, user, username, owner, requester, requested by,
+        ordered by, created at, updated at, created by, modified, is active, active, delete, edit, actions, photo,
+        image, picture, warranty, warranty expiration, service tag, fund, cost center, department, program, building,
+        state, county, fips, buyer, closure status, special considerations, supplier contact, supplier site,
+        contract number, line, row, s no, sl no, serial, sr no, no, nr, unit size, pack size, package size, size,
+        format, sub location, sublocation, use, bench, total value, frozen on, frozen by, date stored, date made,
+        made by, prepared by, prepared on, freeze thaw cycles, biosafety level, federal supply category,
+        federal supply class, total price, date ordered, order date, date created
+    de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde,
+        gebindegröße, lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
     fr: formule, pureté, concentration, format, conditionnement, modèle, téléphone, température de stockage
     es: fórmula, pureza, concentración, presentación, modelo, teléfono, temperatura
     it: formula, purezza, concentrazione, confezione, modello, telefono
@@ -890,7 +1034,44 @@ NOT_OURS = """
     ko: 규격, 순도, 분자식, 분자량, 농도, 번호, 연번, 용량, 모델명
     th: ลำดับ, ลำดับที่, ที่, เกรด, สูตร
 """
-"""Headings that labs have and no contract asks for: known, so that they are not taken for something that they are like."""
+"""Headings that labs have and no contract asks for: known, so that they aren't taken for something they are like."""
+
+
+def texts(lines: str) -> Iterator[str]:
+    """The headings in a block of lines as SPELLINGS has them."""
+    for line in lines.strip().splitlines():
+        start, colon, rest = line.strip().partition(": ")
+        yield from (one.strip() for one in (rest if colon and len(start) == 2 else line).split(",") if one.strip())
+
+
+NAMES_ONLY = frozenset(
+    map(
+        normalise_header,
+        texts(
+            """
+            de: bezeichnung, beschreibung
+            fr: nom, description
+            es: nombre, descripción
+            it: nome, descrizione
+            pt: nome, descrição
+            nl: naam, omschrijving
+            sv: namn
+            da: navn
+            pl: nazwa
+            cs: název
+            tr: ad, adı
+            ru: название, наименование
+            zh: 名称, 名稱
+            ja: 名称
+            ko: 이름, 명칭
+            th: ชื่อ
+            he: שם
+            ar: الاسم
+            """
+        ),
+    )
+)
+"""What says no more than Name: people and courses have one too."""
 
 
 @dataclass(frozen=True)
@@ -900,13 +1081,6 @@ class Known:
     own: Mapping[str, str]
     other: Mapping[str, str]
     not_ours: frozenset[str]
-
-
-def texts(lines: str) -> Iterator[str]:
-    """The headings in a block of lines as SPELLINGS has them."""
-    for line in lines.strip().splitlines():
-        start, colon, rest = line.strip().partition(": ")
-        yield from (one.strip() for one in (rest if colon and len(start) == 2 else line).split(",") if one.strip())
 
 
 @functools.lru_cache(maxsize=64)

@@ -244,7 +244,7 @@ class Shape:
 class Written:
     """What kind of value a contract's column holds, for those who find out how a file writes it."""
 
-    kind: Literal["date", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
+    kind: Literal["date", "expiry", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +253,20 @@ class Reference:
 
     column: str
     record_type: str
+
+
+class Lines(Protocol):
+    """Makes the keys of items that carry no number of their own: two rows of a file may be alike and two items."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the key is made of."""
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """`number` counts the rows of one file whose values of `columns` are the same, from 1. Keys never collide."""
+
+    def number_in(self, key: str) -> int:
+        """The number that a key was made with."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +279,8 @@ class RecordType:
     """What its sender calls such a file."""
     row_model: type[BaseModel]
     key_columns: tuple[str, ...]
-    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key."""
+    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key; where `lines`
+    makes the key, they are what it is made of, and none need be filled."""
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
@@ -274,6 +289,12 @@ class RecordType:
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()
     contract_version: int = 1
+    telling: tuple[str, ...] = ()
+    """Of these at least one must have a heading that says more than Name or ID; empty where the required ones tell."""
+    lines: Lines | None = None
+    """How rows are told apart of which none has a number of its own; None where two rows of one key are a mistake."""
+    former: tuple["RecordType", ...] = ()
+    """Earlier versions of the contract, the first one first, for the postings that were made under them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -304,7 +325,19 @@ class RecordType:
         parts = key.split("|", len(self.key_columns) - 1)
         return parts[self.key_columns.index(str(self.tag_column))]
 
-    def key_of(self, values: Mapping[str, object]) -> str:
+    @property
+    def added(self) -> frozenset[str]:
+        """Columns that the contract's first version did not have."""
+        return frozenset(self.columns).difference(self.former[0].columns) if self.former else frozenset()
+
+    def under(self, version: int) -> "RecordType | None":
+        """This record type as that version of its contract has it; None when this release does not keep it."""
+        return next((one for one in (self, *self.former) if one.contract_version == version), None)
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """An item's key. `number` tells rows apart that are the same line, where the record type has such."""
+        if self.lines is not None:
+            return self.lines.key_of(values, number)
         return "|".join(str(values[column]) for column in self.key_columns)
 
 
@@ -317,6 +350,19 @@ def _written(metadata: Iterable[object]) -> str | None:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """A list that senders take for one of a feed's and that is none: known by `at_least` of its headings, normalised,
+    where no clear heading names the column `unless`.
+    """
+
+    headings: frozenset[str]
+    at_least: int
+    unless: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One kind of submission: the record types that it may bring, and how it is treated."""
 
@@ -325,6 +371,7 @@ class Feed:
     record_types: tuple[RecordType, ...]
     priority: int
     """Lower runs first."""
+    foreign: tuple[Foreign, ...] = ()
 
     @property
     def aliases(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from hub_pipelines.validate.columns import ColumnMap
 from hub_pipelines.validate.conventions.amounts import NOTHING, Amounts
 from hub_pipelines.validate.conventions.dates import (
     WrittenDay,
+    last_day_of_month,
     offset_of,
     read_day,
     serial_moment,
@@ -91,10 +92,9 @@ def _single_cells(
 
 
 def _convert(record: RecordType, column: str, kind: str, conventions: Conventions) -> _Convert | None:
-    if kind in ("date", "moment"):
+    if kind in ("date", "expiry", "moment"):
         optional = not record.row_model.model_fields[column].is_required()
-        days = _Days(conventions.dates.get(column, DateConvention()), conventions.time_zone, kind == "moment", optional)
-        return days.read
+        return _Days(conventions.dates.get(column, DateConvention()), conventions.time_zone, kind, optional).read
     if kind == "identifier":
         code = conventions.identifiers.get(column)
         return lambda cell: restore_identifier(cell, code)
@@ -137,7 +137,7 @@ def _pairs(
 class _Days:
     convention: DateConvention
     time_zone: str | None
-    moments: bool
+    kind: str
     optional: bool
 
     def read(self, cell: Cell) -> Cell:
@@ -150,6 +150,9 @@ class _Days:
             return self._written(cell, written)
         if self.convention.serials and (serial := serial_of(cell)) is not None:
             return self._serial(cell, serial, self.convention.serials)
+        if self.kind == "expiry" and isinstance(cell, str) and (day := last_day_of_month(cell)) is not None:
+            reason = "Only the month is told; what expires in a month may be used until its last day."
+            return Restored(day.isoformat(), cell, "last_day_of_month", reason)
         if self.optional and isinstance(cell, str) and NOTHING.fullmatch(cell.strip()):
             return None
         return cell
@@ -158,7 +161,7 @@ class _Days:
         day = written.readings[0] if written.fixed else written.day(self.convention.order)
         if day is None:
             return self._misfit(cell, written)
-        if self.moments:
+        if self.kind == "moment":
             return " ".join(filter(None, (day.isoformat(), written.clock, written.zone)))
         if written.is_midnight or not written.zone:
             return day.isoformat()
@@ -190,15 +193,15 @@ class _Days:
 
     def _serial(self, cell: Cell, serial: float, begins: int) -> Cell:
         moment = serial_moment(serial, begins)
-        value = moment.isoformat(sep=" ") if self.moments else moment.date().isoformat()
+        value = moment.isoformat(sep=" ") if self.kind == "moment" else moment.date().isoformat()
         reason = f"It is Excel's number of this day, counted from {begins}."
         return Restored(value, text_of(cell), "excel_day_number", reason)
 
     def _exchanged(self, cell: datetime.date) -> Cell:
         value = cell.replace(month=cell.day, day=cell.month)
         reason = "Excel took day and month of this column's cells for each other, as was answered."
-        day = value.isoformat(sep=" ") if self.moments and isinstance(value, datetime.datetime) else value.isoformat()
-        return Restored(day if self.moments else day[:10], cell.isoformat(), "day_and_month_exchanged", reason)
+        day = str(value) if self.kind == "moment" else value.isoformat()[:10]
+        return Restored(day, cell.isoformat(), "day_and_month_exchanged", reason)
 
 
 def _clock(text: str) -> datetime.time | None:

@@ -76,6 +76,10 @@ _MONTH_FIRST = re.compile(
 _YEAR_FIRST = re.compile(rf"(\d{{4}})[ /.-]*([^\W\d_]+)\.?[ /.-]*(\d{{1,2}}){_BEHIND}", _FLAGS)
 _EAST_ASIAN = re.compile(rf"(\d{{4}}) ?[年년] ?(\d{{1,2}}) ?[月월] ?(\d{{1,2}}) ?[日일号]?{_BEHIND}", _FLAGS)
 _MIDNIGHT = re.compile(r"(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? ?a\.?m\.?)", re.I)
+_MONTH = re.compile(
+    r"(?P<month>\d{1,2}) ?[/.-] ?(?P<year>\d{4})|(?P<front>\d{4}) ?[/.-] ?(?P<last>\d{1,2})"
+    r"|(?P<name>[^\W\d_]{3,12})\.?,?[ /-]?(?P<behind>\d{4})|(?P<short>[^\W\d_]{3})-(?P<pivoted>\d{2})"
+)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?", re.A)
 _US_ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
@@ -107,7 +111,7 @@ class WrittenDay:
 def read_day(text: str) -> WrittenDay | None:
     """None when the text is no day at all, in any order."""
     text = text_of(text)
-    if not 6 <= len(text) <= 60 or not any(char.isdigit() for char in text):
+    if not 6 <= len(text) <= 60:
         return None
     if match := _NUMERIC.fullmatch(text):
         return _numeric(match)
@@ -124,7 +128,8 @@ def _numeric(match: re.Match[str]) -> WrittenDay | None:
         return WrittenDay((day, day, day), True, clock, zone) if day else None
     if len(first) > 2 or len(third) not in (2, 4):
         return None
-    year_first = _day(first, int(second), third) if len(first) == len(third) == 2 else None
+    # nobody who writes 24-01-30 leaves a zero out
+    year_first = _day(first, int(second), third) if len(first) == len(second) == len(third) == 2 else None
     readings = (_day(third, int(second), first), _day(third, int(first), second), year_first)
     return WrittenDay(readings, False, clock, zone, len(third) == 2)
 
@@ -157,6 +162,20 @@ def _day(year: str, month: int, day: str) -> datetime.date | None:
     except ValueError:
         return None
     return found if 1900 <= found.year <= 2100 else None
+
+
+@lru_cache(maxsize=2_000)
+def last_day_of_month(text: str) -> datetime.date | None:
+    """Of a text that tells a month and a year: 03/2026, 2026-03, Mar 2026, Mar-26 (as Excel shows a month)."""
+    match = _MONTH.fullmatch(text_of(text))
+    if match is None:
+        return None
+    name = match["name"] or match["short"]
+    month = _MONTH_OF.get(_plain_letters(name), 0) if name else int(match["month"] or match["last"])
+    first = _day(match["year"] or match["front"] or match["behind"] or match["pivoted"], month, "1")
+    if first is None:
+        return None
+    return (first.replace(day=28) + datetime.timedelta(days=4)).replace(day=1) - datetime.timedelta(days=1)
 
 
 def offset_of(zone: str) -> datetime.tzinfo | None:

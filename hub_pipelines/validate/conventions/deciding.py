@@ -32,6 +32,7 @@ from hub_pipelines.validate.conventions.model import (
 )
 from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, read_amount, read_number
 from hub_pipelines.validate.conventions.units import unit_of
+from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType, Row, Table, Undecided, excel_row
 
 _CHUNK_ROWS = 5_000
@@ -56,6 +57,9 @@ class _Quantities:
     def add_quantity(self, cell: object, count: int, row_no: int) -> None:
         if isinstance(cell, int | float) and not isinstance(cell, bool):
             self._bare(str(cell), count, row_no)
+        elif isinstance(cell, str) and PLAIN_NUMBER.fullmatch(cell):
+            self.numbers.add(cell, count, row_no)
+            self._bare(cell, count, row_no)
         elif isinstance(cell, str) and (written := read_quantity(cell)) is not None:
             self.numbers.add(written.number, count, row_no)
             if written.unit:
@@ -68,7 +72,9 @@ class _Quantities:
         self.bare_sample = self.bare_sample or (text, row_no)
 
     def add_amount(self, cell: object, count: int, row_no: int) -> None:
-        if isinstance(cell, str) and (written := read_amount(cell)) is not None:
+        if isinstance(cell, str) and PLAIN_NUMBER.fullmatch(cell):
+            self.numbers.add(cell, count, row_no)
+        elif isinstance(cell, str) and (written := read_amount(cell)) is not None:
             self.numbers.add(written.number, count, row_no)
             self.currencies += count if written.currency else 0
 
@@ -93,7 +99,7 @@ class _Tallies:
                 self._adds.append((position, add))
 
     def _tally(self, column: str, kind: str) -> _Add | None:
-        if kind in ("date", "moment"):
+        if kind in ("date", "expiry", "moment"):
             self.dates[column] = DateTally()
             return self.dates[column].add
         if kind == "quantity":

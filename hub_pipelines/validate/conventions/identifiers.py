@@ -20,6 +20,7 @@ from hub_pipelines.validate.model import Cell, Restored, Unclear
 _LEAST = 3
 """From so many undamaged identifiers on, their common look is evidence."""
 _MOST_KINDS = 64
+_DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
 _WITH_E = re.compile(r"(\d{1,8})[Ee](\d{1,3})", re.A)
 _DECIMAL = re.compile(r"\d+\.(\d+)", re.A)
@@ -47,7 +48,11 @@ class IdentifierTally:
             self.numbers += count
             return
         text = text_of(cell)
-        if _DIGITS.fullmatch(text):
+        if text[:1] not in _DIGIT:
+            self.others += count
+        elif not text:
+            return
+        elif _DIGITS.fullmatch(text):
             self._count(self.widths, len(text), count)
             self._count(self.zeros, len(text), count if text[0] == "0" else 0)
             self.sample = self.sample or (text if text[0] == "0" else "")
@@ -56,7 +61,7 @@ class IdentifierTally:
             self.sample = self.sample or text
         elif match := _DECIMAL.fullmatch(text):
             self._count(self.decimals, len(match[1]), count)
-        elif text:
+        else:
             self.others += count
 
     @staticmethod
@@ -170,8 +175,7 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
         digits = str(whole).rstrip("0")
         if whole < 10**11 or len(digits) <= _SHOWN_DIGITS:
             return cell
-        reason = f"Excel shows it as {Decimal(whole):.3E}, but the cell holds all of its digits."
-        return Restored(str(whole), text, "number_as_identifier", reason)
+        return str(whole)  # Excel shows it as 1.719E+11, and the cell holds all of its digits
     decimals = len(repr(cell).partition(".")[2])
     if convention is not None and convention.decimals is not None and "e" not in repr(cell):
         if decimals <= convention.decimals:

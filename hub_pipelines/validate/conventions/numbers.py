@@ -7,14 +7,12 @@ Not here: units (amounts.py), what becomes of a column whose mark stays open (de
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import lru_cache
 from typing import get_args
 
 from hub_pipelines.validate.conventions.dates import Place
 from hub_pipelines.validate.conventions.model import Mark
 from hub_pipelines.validate.feeds.money import CURRENCIES
-from hub_pipelines.validate.feeds.quantities import without_trailing_zeros
 
 MARKS: tuple[Mark, ...] = get_args(Mark)
 NUMBER = r"[+-]?(?:\d(?:[\d.,'’ ]*\d)?[.,]?|[.,]\d+)"
@@ -22,12 +20,14 @@ NUMBER = r"[+-]?(?:\d(?:[\d.,'’ ]*\d)?[.,]?|[.,]\d+)"
 
 
 def _pattern(mark: str, other: str) -> re.Pattern[str]:
-    groups = rf"\d{{1,3}}(?P<between>[ '’{re.escape(other)}])\d{{3}}(?:(?P=between)\d{{3}})*"
+    # nobody writes a zero in front of thousands, so that 0.125 has decimals
+    groups = rf"[1-9]\d{{0,2}}(?P<between>[ '’{re.escape(other)}])\d{{3}}(?:(?P=between)\d{{3}})*"
     mark = re.escape(mark)
     return re.compile(rf"([+-]?)({groups}|\d+)?(?:{mark}(\d*))?", re.A)
 
 
 _PATTERNS: dict[Mark, re.Pattern[str]] = {".": _pattern(".", ","), ",": _pattern(",", ".")}
+_BETWEEN = str.maketrans(dict.fromkeys(" '’.,"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,24 @@ class WrittenNumber:
 def read_number(text: str) -> WrittenNumber | None:
     """None when the text is no number under either mark."""
     text = " ".join(text.split())
+    if text.isdigit() and text.isascii():
+        plain = text.lstrip("0") or "0"
+        return WrittenNumber(plain, plain)
     point, comma = _read(text, "."), _read(text, ",")
     return WrittenNumber(point, comma) if point is not None or comma is not None else None
 
 
 def _read(text: str, mark: Mark) -> str | None:
     match = _PATTERNS[mark].fullmatch(text)
-    if match is None or not (match[2] or match[4]):
+    if match is None:
         return None
-    whole = re.sub(r"\D", "", match[2] or "0", flags=re.A)
-    return without_trailing_zeros(Decimal(f"{match[1]}{whole}.{match[4] or '0'}"))
+    sign, whole, _, decimals = match.groups()
+    if not whole and not decimals:
+        return None
+    whole = (whole or "").translate(_BETWEEN).lstrip("0") or "0"
+    decimals = (decimals or "").rstrip("0")
+    plain = f"{whole}.{decimals}" if decimals else whole
+    return f"-{plain}" if sign == "-" and plain != "0" else plain
 
 
 @dataclass(slots=True)
@@ -74,13 +82,16 @@ class NumberTally:
         if written is None:
             return
         self.texts += count
-        fitting = [mark for mark in MARKS if written.under(mark) is not None]
-        self.fits.update(dict.fromkeys(fitting, count))
-        if len(fitting) == 1:
-            self.deciding[fitting[0]] += count
-            self.samples.setdefault(fitting[0], (text, row_no))
-        elif written.point != written.comma:
-            self.open.setdefault("," if "," in text else ".", (text, row_no))
+        if written.point is not None and written.comma is not None:
+            self.fits["."] += count
+            self.fits[","] += count
+            if written.point != written.comma:
+                self.open.setdefault("," if "," in text else ".", (text, row_no))
+            return
+        mark: Mark = "," if written.point is None else "."
+        self.fits[mark] += count
+        self.deciding[mark] += count
+        self.samples.setdefault(mark, (text, row_no))
 
 
 # -- money -----------------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ def form_of(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).replace("_", " ").split()).rstrip(".").casefold()
 
 
+@functools.lru_cache(maxsize=2_000)
 def unit_of(text: str) -> str | None:
     """The hub's word for a unit in any usual spelling; None when no list has it."""
     return STOCK_FORMS.get(form_of(text))

@@ -209,6 +209,8 @@ def _at_campus(local: datetime.datetime, zone: ZoneInfo | None) -> datetime.date
 _DAY = Shape("date", minimum="1900-01-01", maximum="2100-12-31")
 
 DateText = Annotated[str, required(parse_date), _DAY, Written("date")]
+OptionalExpiry = Annotated[str | None, optional(parse_date), _DAY, Written("expiry")]
+"""The last day of use, which labels often tell as a month."""
 OptionalDate = Annotated[str | None, optional(parse_date), _DAY, Written("date")]
 Timestamp = Annotated[
     str,

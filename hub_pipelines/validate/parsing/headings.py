@@ -33,6 +33,7 @@ _VALUE = re.compile(
 )
 _NOTHING = frozenset({"n/a", "na", "none", "null", "-", "--", "?", "unknown", "tbd", "nil", "n.a.", "#n/a"})
 _CODE = re.compile(r"(?=\S*\d)\S{2,40}")
+_UNIT = re.compile(r"[(\[].{1,20}[)\]]")
 _QUANTITY = re.compile(r"\d[\d.,]*\s?[^\W\d_]{1,3}")
 
 
@@ -184,7 +185,9 @@ def _is_group_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) 
     upper, lower = filled(rows[at][1]), filled(rows[at + 1][1])
     cells = rows[at + 1][1]
     merged = any(s.first_row == s.last_row == rows[at][0] and _is_group(s) for s in spans)
-    if len(upper) < 2 or not set(lower) - set(upper) or not _are_labels([cells[column] for column in lower]):
+    labels = [cells[column] for column in lower]
+    units = all(_UNIT.fullmatch(text_of(label)) for label in labels)
+    if len(upper) < 2 or not (units or set(lower) - set(upper)) or not _are_labels(labels):
         return False
     verdict = _judge(rows, at + 1, lower, at + 2)
     return verdict is not None and (verdict > 0 or merged)
@@ -207,11 +210,11 @@ def _joined(lines: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> li
 
 
 def _spoken(said: list[str], ask: Ask) -> str:
-    """The lines together, unless one of them alone is a known heading and they together are not."""
+    """The lines together, unless the last alone is a known heading and they together are not."""
     together = " ".join(said)
     if len(said) < 2:
         return together
-    options = [together, said[-1], said[0]]
+    options = [together, said[-1]]
     return next((each for each, column in zip(options, ask(options), strict=True) if column), together)
 
 

@@ -173,7 +173,7 @@ def _facts(tables: Sequence[tuple[Grid, Found]]) -> dict[str, str]:
     if sections := [text for _, table in tables for text in table.sections.values()]:
         facts["sections"] = f"{len(sections):,}: {', '.join(sections)}"[:500]
     if repeated := sum(len(table.repeated) for _, table in tables):
-        facts["repeated_headings"] = f"{repeated:,} rows"
+        facts["repeated_headings"] = f"{repeated}"
     if lines := [f"{table.header_row}" for _, table in tables if _header_lines(table) > 1]:
         facts["header_lines"] = f"several, from row {', '.join(lines)}"
     grids = list(dict.fromkeys(id(grid) for grid, _ in tables))

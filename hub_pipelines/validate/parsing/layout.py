@@ -370,7 +370,7 @@ def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
     for row_no, _, text in behind:
         if _TOTAL.fullmatch(text):
             table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
-        elif row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text):
+        elif kind_of_cell(text) == "t" and (row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text)):
             table.remarks.append(Remark(row_no, "is a note below the table", text[:_SHOWN]))
         else:
             # the next one follows an item directly

@@ -65,13 +65,20 @@ def dialect_of(sample: str, ending: str, ask: Ask) -> Dialect:
         return _with_habits(Dialect(declared.group(1), declared=True), sample)
     usual = ["\t", ",", ";", "|"] if ending == ".tsv" else [",", ";", "\t", "|"]
     dialects = [Dialect(each) for each in usual]
-    dialects += [replace(each, quote="'") for each in dialects] if "'" in sample else []
+    dialects += [replace(each, quote="'") for each in dialects if _has_single_quotes(sample, each.delimiter)]
     scores = {each: _score(sample, each, ask) for each in dialects}
     best = max(dialects, key=lambda each: scores[each])
-    if scores[best][:2] == (0, 0):
+    if scores[best][0] == 0 and not _cuts_every_record(sample, best):
         rare = [Dialect(each) for each in RARE_DELIMITERS if each in sample]
         best = next((each for each in rare if _cuts_every_record(sample, each)), best)
     return _with_habits(best, sample)
+
+
+def _has_single_quotes(sample: str, delimiter: str) -> bool:
+    """Whether a cell in single quotes holds a delimiter, and none is in double ones."""
+    apart = re.escape(delimiter)
+    single = rf"(?:^|{apart} ?)'[^'\r\n]*{apart}[^'\r\n]*'\s*(?={apart}|$)"
+    return re.search(single, sample, re.M) is not None and not re.search(rf'(?:^|{apart} ?)"', sample, re.M)
 
 
 def _with_habits(dialect: Dialect, sample: str) -> Dialect:
@@ -150,7 +157,7 @@ class TextGrid:
         The cell's first line then holds exactly the delimiters that the rest of its row should have.
         """
         for row_no, cells in self.rows():
-            for position, cell in enumerate(cells) if row_no > first_row else ():
+            for position, cell in enumerate(cells) if row_no >= first_row else ():
                 if isinstance(cell, str) and ("\n" in cell or "\r" in cell):
                     expected = width - 1 - position
                     first_line = re.split(r"[\r\n]", cell, maxsplit=1)[0]

@@ -105,9 +105,12 @@ def calamine_failures() -> Iterator[None]:
         raise damaged(error) from error
     except BaseException as error:
         # a crash inside the Rust reader arrives as a PanicException, which is no Exception
-        if type(error).__name__ == "PanicException":
-            raise damaged(error) from error
-        raise
+        if type(error).__name__ != "PanicException":
+            raise
+        if "pointer is null" in str(error):
+            # what it says when Python had no memory for a cell
+            raise MemoryError from error
+        raise damaged(error) from error
 
 
 def _load(source: Source) -> "CalamineWorkbook":

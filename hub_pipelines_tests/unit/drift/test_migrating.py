@@ -175,7 +175,7 @@ def test_problems_name_the_senders_row_and_heading() -> None:
         ('do = "rename"\ncolumn = "Nowhere"\nto = "unit"', 'Step 1 (rename Nowhere): there is no column "Nowhere"'),
         ('do = "rename"\ncolumn = "Room"\nto = "colour"', "inventory.stock has no column 'colour'"),
         ('do = "rename"\ncolumn = "Room"\nto = "unit"', 'Two columns both mean "unit"'),
-        ('do = "rename"\ncolumn = "Room"\nto = "supplier"', "After its steps the columns still don't do"),
+        ('do = "rename"\ncolumn = "Name"\nto = "supplier"', "After its steps the columns still don't do"),
         ('do = "split"\ncolumn = "Room"\ninto = ["a", "b"]\nseparator = "/"', "none of a, b is a column of"),
         ('do = "convert"\ncolumn = "Room"\nto = "date"\nwritten = "DD/MM/YYYY"', "location takes no date"),
         ('do = "convert"\ncolumn = "Quantity"\nto = "words"\nwords = { a = "many" }', "does not take 'many'"),
@@ -238,7 +238,7 @@ def test_the_example_in_the_readme_is_a_migration_that_works() -> None:
         Table(list(header), 1, iter([(2, ["A", "B", "C", "12 x 500 ml", "31/01/2027"])]), {})
     )
     assert list(table.rows) == [(2, ["A", "B", "C", "12", "2027-01-31", "500 ml", "bottle"])]
-    assert table.header == ["Item Code", "Name", "Room", "quantity_on_hand", "expires_on", "Pack size", "unit"]
+    assert table.header == ["Item Code", "Name", "Room", "quantity_on_hand", "expires_on", "container_size", "unit"]
 
 
 def test_a_draft_is_a_migration_once_its_author_has_finished_it() -> None:

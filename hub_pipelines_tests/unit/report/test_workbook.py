@@ -329,9 +329,6 @@ def test_a_workbook_that_would_fill_the_memory_costs_its_writer_alone(small_hub:
             new.writestr(item, data.replace(b"</sheetData>", merged) if "sheet1" in item else data)
     hasty = limited(small_hub, patience_s=30)
     request_id = drop(hasty, "lab.xlsx", buffer.getvalue())
-    if hasty.submission(request_id).state is State.IN_REVIEW:
-        assert "merged" in receipt(hasty.hub, hasty.submission(request_id))[0]
-        return
     page = hasty.hub.receipts.write(request_id)
     told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["workbook"]
     assert told["state"] == "made"
