@@ -161,7 +161,9 @@ def _last_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> i
     row_no = rows[at][0]
     reach = (s.last_row for s in spans if s.first_row == row_no < s.last_row < row_no + _MOST_HEADER_LINES)
     last_no = max(reach, default=row_no)
-    return max(each for each, (number, _) in enumerate(rows) if number <= last_no)
+    last = max(each for each, (number, _) in enumerate(rows) if number <= last_no)
+    # merged cells that leave nothing below are no header's
+    return last if last + 1 < len(rows) else at
 
 
 def _lines(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> tuple[int, int]:

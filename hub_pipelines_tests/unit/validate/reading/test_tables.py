@@ -238,3 +238,17 @@ def test_a_workbook_whose_tables_are_all_hidden_says_so(tmp_path: Path) -> None:
 
     path = book(tmp_path, {"Empty": [], "S": [["Item", "Amount"], ["a", 1]]}, hide)
     assert "visible sheets are empty" in refusal(path, "a.xlsx")
+
+
+def test_more_alike_tables_than_row_numbers_allow_are_told(tmp_path: Path) -> None:
+    sheets = {f"S{number}": [["Name", "Amount"], [f"n{number}", number + 0.5]] for number in range(203)}
+    found = seen(book(tmp_path, sheets), "a.xlsx")
+    assert len(found.table.parts) == len(found.rows) == 200
+    assert max(row_no for row_no, _ in found.rows) < 2**31
+    assert [why for *_, why in found.left_out] == ["is one of more than 200 alike tables (1 rows)"] * 3
+
+
+def test_rows_of_one_part_do_not_run_into_the_next() -> None:
+    from hub_pipelines.validate.parsing import joining
+
+    assert joining._PART_ROWS == PART_ROWS
