@@ -6,7 +6,7 @@ repeatable: after a crash the same receipt is written again over itself.
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
 _COLUMNS_SHOWN = 100
+_LEFT_OUT_SHOWN = 50
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -90,6 +91,17 @@ class Receipts:
             f"{file_stem(current.envelope.source_name)}--{current.request_id[-8:]}.html"
         )
 
+    def _not_read(self, current: Submission) -> tuple[Line, ...]:
+        """What the file holds beside the rows that were judged: totals, notes, other tables, hidden sheets."""
+        path = self.staged / f"{current.staged}.parquet"
+        if current.state is not State.POSTED or current.staged is None or not path.exists():
+            return ()
+        summary, _ = read_staged(path)
+        lines = [_left_out(one) for one in summary.get("left_out", ())]
+        more = len(lines) - _LEFT_OUT_SHOWN
+        rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
+        return (*lines[:_LEFT_OUT_SHOWN], *rest)
+
     def path_of_arrival(self, arrival: Arrival) -> Path:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (
             f"{file_stem(arrival.source_name)}--{arrival.outcome}-{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
@@ -131,7 +143,7 @@ class Receipts:
             counts=outcomes.counts(current),
             problems=tuple(_line(problem) for problem in blocks),
             problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
-            warnings=(*notes, *(_line(problem) for problem in warns)),
+            warnings=(*notes, *self._not_read(current), *(_line(problem) for problem in warns)),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -266,6 +278,14 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
     more = len(lines) - _COLUMNS_SHOWN
     rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
     return (*lines[:_COLUMNS_SHOWN], *rest)
+
+
+def _left_out(one: Mapping[str, Any]) -> Line:
+    first, last = one["first_row"], one["last_row"]
+    sheet = f' of sheet "{one["sheet"]}"' if one["sheet"] else ""
+    what = f"Row {first}" if first == last else f"What stands in rows {first} to {last}"
+    reason = f"Not read: {what}{sheet} {one['why']}." if first else f"Not read: {one['why']}."
+    return Line(first if first == last else 0, None, one["shown"] or None, reason, None)
 
 
 def _correction(tx: Transaction, request_id: str) -> Correction | None:
