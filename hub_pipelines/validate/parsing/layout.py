@@ -356,7 +356,7 @@ def _finish(table: Found, *, loose: bool) -> None:
     behind = [each for each in table.lone if each[0] > table.last_full_row]
     if several and usual >= 2 and table.last_full_row:
         _mark_notes(table, behind)
-        if len(inside) <= 0.34 * table.rows and table.rows >= 4:
+        if len(inside) <= 0.4 * table.rows and table.rows >= 4:
             _mark_sections(table, inside)
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there

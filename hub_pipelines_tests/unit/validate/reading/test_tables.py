@@ -252,3 +252,20 @@ def test_rows_of_one_part_do_not_run_into_the_next() -> None:
     from hub_pipelines.validate.parsing import joining
 
     assert joining._PART_ROWS == PART_ROWS
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Stock list,,,", "Lab:,Smith,,", "Inventory 2024,,,Page 1", "Stock list,,,\nAs of,March,,", "a@b.edu,,,\n,,,"],
+)
+def test_a_title_above_a_table_of_words_is_no_header(tmp_path: Path, title: str) -> None:
+    text = f"{title}\nStoff,Hersteller,Blatt,Hinweis\nAceton,Sigma,ja,leicht\nXylol,VWR,nein,giftig\nPhenol,Sigma,ja,\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Stoff", "Hersteller", "Blatt", "Hinweis"]
+    assert [cells[0] for cells in found.cells] == ["Aceton", "Xylol", "Phenol"]
+
+
+def test_groups_above_columns_of_the_same_name_tell_them_apart(tmp_path: Path) -> None:
+    text = "Item,Ordered,,Received,\n,Amount,Day,Amount,Day\na,1,2020-01-01,2,2020-01-02\nb,3,2020-01-01,4,2020-01-03\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Item", "Ordered Amount", "Ordered Day", "Received Amount", "Received Day"]
