@@ -7,7 +7,7 @@ repeatable: after a crash the same receipt is written again over itself.
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,7 @@ _COLUMNS_SHOWN = 100
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
+_LEFT_OUT_SHOWN = 50
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -152,6 +153,17 @@ class Receipts:
             f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html"
         )
 
+    def _not_read(self, current: Submission) -> tuple[Line, ...]:
+        """What the file holds beside the rows that were judged: totals, notes, other tables, hidden sheets."""
+        path = self.staged / f"{current.staged}.parquet"
+        if current.state is not State.POSTED or current.staged is None or not path.exists():
+            return ()
+        summary, _ = read_staged(path)
+        lines = [_left_out(one) for one in summary.get("left_out", ())]
+        more = len(lines) - _LEFT_OUT_SHOWN
+        rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
+        return (*lines[:_LEFT_OUT_SHOWN], *rest)
+
     def path_of_arrival(self, arrival: Arrival) -> Path:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (
             f"{file_stem(arrival.source_name)}--{arrival.outcome}-{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
@@ -198,7 +210,12 @@ class Receipts:
             counts=outcomes.counts(current),
             problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=problems_total,
-            warnings=(*_mark_notes(came), *notes, *(_line(problem, parts) for problem in warns)),
+            warnings=(
+                *_mark_notes(came),
+                *notes,
+                *self._not_read(current),
+                *(_line(problem, parts) for problem in warns),
+            ),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -382,6 +399,14 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
     more = len(lines) - _COLUMNS_SHOWN
     rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
     return (*lines[:_COLUMNS_SHOWN], *rest)
+
+
+def _left_out(one: Mapping[str, Any]) -> Line:
+    first, last = one["first_row"], one["last_row"]
+    sheet = f' of sheet "{one["sheet"]}"' if one["sheet"] else ""
+    what = f"Row {first}" if first == last else f"What stands in rows {first} to {last}"
+    reason = f"Not read: {what}{sheet} {one['why']}." if first else f"Not read: {one['why']}."
+    return Line(first if first == last else 0, None, one["shown"] or None, reason, None)
 
 
 def _correction(tx: Transaction, request_id: str) -> Correction | None:

@@ -23,7 +23,7 @@ _DETAILS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.I), "‹id›"),
     (re.compile(r"\S+@\S+\.\w+"), "‹name›"),
     (re.compile(r"(?:\S*/)+\S+"), "‹name›"),
-    (re.compile(r"\b[\w.+-]+\.(?:csv|tsv|txt|xlsx|xlsm|xls|ods|json|parquet)\b", re.I), "‹name›"),
+    (re.compile(r"\b[\w.+-]+\.(?:csv|tsv|txt|xlsx|xlsm|xlsb|xls|ods|json|parquet)\b", re.I), "‹name›"),
     (re.compile(r"\b\w*\d\w*(?:[.,:-]\w*\d\w*)*"), "‹number›"),
     (re.compile(r"\s+"), " "),
 )
@@ -60,7 +60,7 @@ def pattern_of(reason: str, names: Iterable[str] = ()) -> str:
 
 
 def place_of(trace: str) -> str:
-    """`validate/readers.py:_damaged`: the last frame of our own code, where the error that was recorded was raised."""
+    """`validate/columns.py:_twice`: the last frame of our own code, where the error that was recorded was raised."""
     own = ""
     for frame in _FRAME.finditer(trace):
         folder, package, file = frame["path"].replace("\\", "/").rpartition(_OWN_PACKAGE)

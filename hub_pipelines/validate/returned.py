@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from hub_pipelines.validate.model import Row, Table
-from hub_pipelines.validate.parsing.joining import HUB_SHEET as TOKEN_SHEET
+from hub_pipelines.validate.parsing.joining import OWN_SHEET as TOKEN_SHEET
 from hub_pipelines.validate.parsing.joining import QUESTIONS, READ_ME
 
 __all__ = [
-    "HUB_SHEETS",
+    "OWN_SHEETS",
     "QUESTIONS",
     "QUESTION_HEADINGS",
     "READ_ME",
@@ -21,7 +21,7 @@ __all__ = [
     "without_row_numbers",
 ]
 
-HUB_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
+OWN_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
 ROW_HEADING = "Row in your file"
 """Heads the first column of a workbook that holds only the rows to be fixed."""
 QUESTION_HEADINGS = ("Id", "Question", "What we think, and why", "Your answer")

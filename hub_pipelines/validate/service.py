@@ -6,7 +6,7 @@ Not here: reading the file, rules on one value, storing verdicts.
 
 import datetime
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
@@ -82,6 +82,7 @@ def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
         "contract_version": record.contract_version,
         "registry_version": registry.version,
         "reader": dict(table.facts),
+        "left_out": [asdict(one) for one in table.left_out],
         "header": list(table.header),
     }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from hub_pipelines.common.spreadsheets import write_text
 from hub_pipelines.report.workbook.model import Mark, QuestionLine
 from hub_pipelines.report.workbook.places import Extent, Places
-from hub_pipelines.validate.returned import HUB_SHEETS, TOKEN_SHEET
+from hub_pipelines.validate.returned import OWN_SHEETS, TOKEN_SHEET
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -59,11 +59,11 @@ def take_off(workbook: "Workbook") -> None:
         if row[0].value and row[1].value
     }
     for sheet in workbook.worksheets:
-        if sheet.title not in HUB_SHEETS:
+        if sheet.title not in OWN_SHEETS:
             _take_off_cells(sheet, looks)
             rules = sheet.data_validations.dataValidation
             sheet.data_validations.dataValidation = [one for one in rules if one.errorTitle != _LIST_TITLE]
-    for name in HUB_SHEETS & set(workbook.sheetnames):
+    for name in OWN_SHEETS & set(workbook.sheetnames):
         workbook.remove(workbook[name])
 
 

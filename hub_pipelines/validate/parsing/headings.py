@@ -92,7 +92,8 @@ def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -
         here = filled(cells)
         below = [len(filled(each)) for _, each in rows[at + 1 :]]
         usual = median(below) if below else len(here)
-        if len(here) < max(1, usual / 2) or (len(here) == 1 and usual >= 2):
+        # a title may have a cell or two more; a row of one column has no less than usual
+        if usual >= 2 and len(here) <= usual / 2:
             continue
         verdict = _judge(rows, at, here, _last_line(rows, at, spans) + 1)
         if verdict is None:
@@ -105,11 +106,11 @@ def _width(rows: Sequence[NumberedRow]) -> int:
     return max((each[-1] + 1 for each in (filled(cells) for _, cells in rows) if each), default=0)
 
 
-def _judge(rows: Sequence[NumberedRow], at: int, here: list[int], data: int) -> int | None:
+def _judge(rows: Sequence[NumberedRow], at: int, here: list[int], data: int, distinct: float = 0.6) -> int | None:
     """Whether the row holds headings: None for no, else the number of columns that speak for it."""
     cells = rows[at][1]
     texts = [text_of(cells[column]).casefold() for column in here]
-    if not _are_labels([cells[column] for column in here]) or len(set(texts)) < 0.6 * len(texts):
+    if not _are_labels([cells[column] for column in here]) or len(set(texts)) < distinct * len(texts):
         return None
     speaks_for, speaks_against = 0, 0
     for column in here:
@@ -161,7 +162,9 @@ def _last_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> i
     row_no = rows[at][0]
     reach = (s.last_row for s in spans if s.first_row == row_no < s.last_row < row_no + _MOST_HEADER_LINES)
     last_no = max(reach, default=row_no)
-    return max(each for each, (number, _) in enumerate(rows) if number <= last_no)
+    last = max(each for each, (number, _) in enumerate(rows) if number <= last_no)
+    # merged cells that leave nothing below are no header's
+    return last if last + 1 < len(rows) else at
 
 
 def _lines(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) -> tuple[int, int]:
@@ -189,7 +192,11 @@ def _is_group_line(rows: Sequence[NumberedRow], at: int, spans: Sequence[Span]) 
     units = all(_UNIT.fullmatch(text_of(label)) for label in labels)
     if len(upper) < 2 or not (units or set(lower) - set(upper)) or not _are_labels(labels):
         return False
-    verdict = _judge(rows, at + 1, lower, at + 2)
+    # a lower line that needs no upper one: what is above may be a title
+    if not (merged or units or set(upper) - set(lower) or len(set(labels)) < len(labels)):
+        return False
+    # below groups, the same heading may come again and again
+    verdict = _judge(rows, at + 1, lower, at + 2, distinct=0.2)
     return verdict is not None and (verdict > 0 or merged)
 
 

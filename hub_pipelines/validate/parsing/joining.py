@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, Grid, is_blank, text_of
 from hub_pipelines.validate.parsing.layout import Found, Remark, find_tables
-from hub_pipelines.validate.parsing.refusal import Refusal, empty
+from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
-HUB_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
+OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
 _ANSWER = "your answer"
 _MOST_ANSWERS = 10_000
 _MOST_LEFT_OUT = 200
 _PART_ROWS = 10_000_000
+"""As in validate/model.py, which the child does not load: it needs pydantic."""
+_MOST_PARTS = 200
+"""Row numbers of so many parts fit into the database's integers."""
 SECTION = "Section"
 
 
@@ -81,7 +84,13 @@ def join(grids: Sequence[Grid], ask: Ask, alive: Alive) -> Joined:
         raise empty()
     main = max(candidates, key=lambda each: (min(each[1].heading.hits, 2), *_weight(each[1])))
     alike = [each for each in candidates if each is main or _are_alike(main[1], each[1], ask)]
+    alike, beyond = alike[:_MOST_PARTS], alike[_MOST_PARTS:]
+    left_out += [_other_table(grid, table, f"is one of more than {_MOST_PARTS} alike tables") for grid, table in beyond]
+    if len(alike) > 1 and max(table.last_row for _, table in alike) >= _PART_ROWS:
+        raise too_large(f"A table of several reaches beyond row {_PART_ROWS:,}")
     for grid, table in candidates:
+        if any(table is other for _, other in beyond):
+            continue
         if not any(table is other for _, other in alike):
             left_out.append(_other_table(grid, table))
         else:
@@ -151,8 +160,8 @@ def _remark(grid: Grid, one: Remark) -> LeftOut:
     return LeftOut(grid.name, one.row_no, one.row_no, one.why, one.text)
 
 
-def _other_table(grid: Grid, table: Found) -> LeftOut:
-    why = f"is another table, with other columns ({table.items:,} rows)"
+def _other_table(grid: Grid, table: Found, why: str = "is another table, with other columns") -> LeftOut:
+    why = f"{why} ({table.items:,} rows)"
     shown = ", ".join(text for text in table.header if text) or "no headings"
     first = table.header_row or table.data_row
     return LeftOut(grid.name, first, max(table.last_row, first), why, shown[:200])

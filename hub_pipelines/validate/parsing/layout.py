@@ -103,7 +103,7 @@ class Found:
             own = cells if whole else cells[self.start : self.stop]
             # most rows begin with a word or a number, and one look tells
             first = own[0] if own else ""
-            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):  # type: ignore[union-attr]
+            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):
                 continue
             yield row_no, own, section
 
@@ -356,7 +356,7 @@ def _finish(table: Found, *, loose: bool) -> None:
     behind = [each for each in table.lone if each[0] > table.last_full_row]
     if several and usual >= 2 and table.last_full_row:
         _mark_notes(table, behind)
-        if len(inside) <= 0.34 * table.rows and table.rows >= 4:
+        if len(inside) <= 0.4 * table.rows and table.rows >= 4:
             _mark_sections(table, inside)
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there

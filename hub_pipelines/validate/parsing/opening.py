@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hub_pipelines.validate.parsing.encodings import encoding_of
 from hub_pipelines.validate.parsing.grid import Alive, Ask, Grid
 from hub_pipelines.validate.parsing.joining import (
-    HUB_SHEET,
+    OWN_SHEET,
     QUESTIONS,
     READ_ME,
     Joined,
@@ -69,8 +69,8 @@ def _format(kind: Kind) -> dict[str, str]:
 
 def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened:
     book = Workbook(source, kind, alive)
-    came_back = HUB_SHEET in book.hidden + book.visible
-    own = {HUB_SHEET, READ_ME, QUESTIONS} if came_back else set()
+    came_back = OWN_SHEET in book.hidden + book.visible
+    own = {OWN_SHEET, READ_ME, QUESTIONS} if came_back else set()
     grids: list[Grid] = []
     for name in book.visible:
         if name not in own:
@@ -86,7 +86,7 @@ def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened
     if hidden:
         opened.facts["hidden_sheets"] = f"left out: {', '.join(hidden)}"[:500]
     if came_back:
-        opened.returned = returned_token(book.sheet(HUB_SHEET))
+        opened.returned = returned_token(book.sheet(OWN_SHEET))
         if QUESTIONS in book.visible + book.hidden:
             opened.answers = answers_in(book.sheet(QUESTIONS))
     return opened

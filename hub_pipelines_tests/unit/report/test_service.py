@@ -259,3 +259,17 @@ def test_two_files_of_one_name_have_receipts_of_their_own(small_hub: SmallHub) -
         send(small_hub, "lab.csv", content)
     small_hub.work()
     assert len(set(small_hub.hub.receipts.write_due())) == 2
+
+
+def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
+    small_hub.register("T1", "T2")
+    content = inventory("T1", "T2") + b"Total,,,4\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
+    request_id = send(small_hub, "list.csv", content)
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    reasons = [(one["row"], one["reason"]) for one in found["warnings"]]  # type: ignore[attr-defined]
+    assert reasons == [
+        (4, "Not read: Row 4 is a total."),
+        (0, "Not read: What stands in rows 6 to 8 is another table, with other columns (2 rows)."),
+    ]
+    assert found["counts"]["posted"] == 2  # type: ignore[index]

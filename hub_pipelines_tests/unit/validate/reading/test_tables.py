@@ -238,3 +238,34 @@ def test_a_workbook_whose_tables_are_all_hidden_says_so(tmp_path: Path) -> None:
 
     path = book(tmp_path, {"Empty": [], "S": [["Item", "Amount"], ["a", 1]]}, hide)
     assert "visible sheets are empty" in refusal(path, "a.xlsx")
+
+
+def test_more_alike_tables_than_row_numbers_allow_are_told(tmp_path: Path) -> None:
+    sheets = {f"S{number}": [["Name", "Amount"], [f"n{number}", number + 0.5]] for number in range(203)}
+    found = seen(book(tmp_path, sheets), "a.xlsx")
+    assert len(found.table.parts) == len(found.rows) == 200
+    assert max(row_no for row_no, _ in found.rows) < 2**31
+    assert [why for *_, why in found.left_out] == ["is one of more than 200 alike tables (1 rows)"] * 3
+
+
+def test_rows_of_one_part_do_not_run_into_the_next() -> None:
+    from hub_pipelines.validate.parsing import joining
+
+    assert joining._PART_ROWS == PART_ROWS
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Stock list,,,", "Lab:,Smith,,", "Inventory 2024,,,Page 1", "Stock list,,,\nAs of,March,,", "a@b.edu,,,\n,,,"],
+)
+def test_a_title_above_a_table_of_words_is_no_header(tmp_path: Path, title: str) -> None:
+    text = f"{title}\nStoff,Hersteller,Blatt,Hinweis\nAceton,Sigma,ja,leicht\nXylol,VWR,nein,giftig\nPhenol,Sigma,ja,\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Stoff", "Hersteller", "Blatt", "Hinweis"]
+    assert [cells[0] for cells in found.cells] == ["Aceton", "Xylol", "Phenol"]
+
+
+def test_groups_above_columns_of_the_same_name_tell_them_apart(tmp_path: Path) -> None:
+    text = "Item,Ordered,,Received,\n,Amount,Day,Amount,Day\na,1,2020-01-01,2,2020-01-02\nb,3,2020-01-01,4,2020-01-03\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Item", "Ordered Amount", "Ordered Day", "Received Amount", "Received Day"]
