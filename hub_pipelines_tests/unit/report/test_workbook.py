@@ -527,3 +527,65 @@ def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(small_hub
     again = openpyxl.load_workbook(returned(small_hub, second))
     assert again.sheetnames == ["Read me first", "Questions", "Your table", "_hub"]
     assert again["Questions"]["D2"].value is None
+
+
+# ---- several tables in one file
+
+
+def test_each_problem_is_marked_on_its_own_sheet_and_beside_other_columns(small_hub: SmallHub) -> None:
+    """Two sheets of one list, on the second further right and with its columns in another order."""
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    book = openpyxl.Workbook()
+    first = book.active
+    first.title = "Room 1"
+    first.append(COLUMNS)
+    first.append(row("NC-1"))
+    first.append(row("NC-2", quantity="lots"))
+    second = book.create_sheet("Room 2")
+    order = list(reversed(range(len(COLUMNS))))
+    for number, cells in enumerate([COLUMNS, row("NC-3", category="equipmnt")], start=2):
+        for column, position in enumerate(order, start=3):
+            second.cell(number, column, cells[position])
+    request_id = drop(small_hub, "rooms.xlsx", bytes_of(book))
+    current = small_hub.submission(request_id)
+    assert (current.counts.received, current.counts.rejected) == (3, 2)
+    path = returned(small_hub, request_id)
+    back = openpyxl.load_workbook(path)
+    assert coloured(back["Room 1"]) == ["D3"]
+    (marked,) = coloured(back["Room 2"])
+    assert back["Room 2"][marked].value == "equipmnt"
+    links = {cell.hyperlink.location for cells in back["Read me first"].iter_rows() for cell in cells if cell.hyperlink}
+    assert links == {"'Room 1'!D3", f"'Room 2'!{marked}"}
+    ranges = {
+        name: {str(one.sqref) for one in back[name].data_validations.dataValidation} for name in ("Room 1", "Room 2")
+    }
+    assert "C2:C3" in ranges["Room 1"]
+    assert marked in ranges["Room 2"]
+
+    book = openpyxl.load_workbook(path)
+    book["Room 1"]["D3"] = 3
+    book["Room 2"][marked] = "equipment"
+    counts = small_hub.submission(drop(small_hub, path.name, bytes_of(book))).counts
+    assert (counts.posted, counts.unchanged, counts.rejected) == (2, 1, 0)
+
+
+def test_an_old_workbook_comes_back_as_a_new_one_with_all_its_sheets(small_hub: SmallHub, tmp_path: Path) -> None:
+    import xlwt
+
+    old = xlwt.Workbook()
+    for name, rows in (("Assets", [COLUMNS, row("NC-1"), row("NC-2", quantity="lots")]), ("Notes", [["=x", "007"]])):
+        sheet = old.add_sheet(name)
+        for number, cells in enumerate(rows):
+            for column, value in enumerate(cells):
+                sheet.write(number, column, value)
+    old.save(str(tmp_path / "old.xls"))
+    small_hub.register("NC-1", "NC-2")
+    path = returned(small_hub, drop(small_hub, "old.xls", (tmp_path / "old.xls").read_bytes()))
+    back = openpyxl.load_workbook(path)
+    assert back.sheetnames == ["Read me first", "Assets", "Notes", "_hub"]
+    assert coloured(back["Assets"]) == ["D3"]
+    assert (back["Notes"]["A1"].value, back["Notes"]["A1"].data_type) == ("=x", "s")
+    assert back["Notes"]["B1"].value == "007"
+    assert "older or other kind .xls" in texts(back["Read me first"])
+    second = drop(small_hub, path.name, type_over(path, "Assets", {"D3": 3}))
+    assert small_hub.submission(second).counts.posted == 1
