@@ -237,11 +237,7 @@ def _steps(receipt: Receipt) -> list[str]:
     steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)
-    if receipt.needs_registry:
-        steps.append(
-            f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
-            "Ask the person who keeps that list to drop it into the campus's procurement folder."
-        )
+    steps += registry_steps(receipt)
     made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
         steps += _MARKED_STEPS if made else _OWN_STEPS
@@ -264,6 +260,16 @@ def _answering(receipt: Receipt) -> list[str]:
         f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page; the operator's command "
         f"is {receipt.answer_command}.",
         "Your answers are remembered: the next files of this name are not asked about again.",
+    ]
+
+
+def registry_steps(receipt: Receipt) -> list[str]:
+    """What must be done by somebody else first, for the workbook too."""
+    if not receipt.needs_registry:
+        return []
+    return [
+        f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
+        "Ask the person who keeps that list to drop it into the campus's procurement folder."
     ]
 
 

@@ -455,14 +455,14 @@ def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
 
 def _told(receipt: Receipt) -> Told:
     """What the page tells, for the workbook's first sheet."""
-    from hub_pipelines.report.render import counts_strip, headline, shown_time
+    from hub_pipelines.report.render import counts_strip, headline, registry_steps, shown_time
 
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
         ("Submission number", receipt.request_id or ""),
     ]
-    return Told(headline(receipt), tuple(facts), tuple(counts_strip(receipt)))
+    return Told(headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
 def _again_command(first: Submission) -> str:

@@ -42,6 +42,7 @@ def plan_of(path: Path, marks: int) -> Plan:
         headline="Some rows need your attention",
         told=(),
         counts=(),
+        first_steps=(),
         marks=found,
         marks_total=marks,
         questions=(),

@@ -70,6 +70,8 @@ class Plan:
     headline: str
     told: tuple[tuple[str, str], ...]
     counts: tuple[tuple[str, str], ...]
+    first_steps: tuple[str, ...]
+    """What must be done before anything in the workbook."""
     marks: tuple[Mark, ...]
     marks_total: int
     questions: tuple[QuestionLine, ...]
@@ -89,6 +91,7 @@ class Plan:
                 **document,
                 "told": tuple((label, value) for label, value in document["told"]),
                 "counts": tuple((label, value) for label, value in document["counts"]),
+                "first_steps": tuple(document["first_steps"]),
                 "marks": tuple(Mark(**one) for one in document["marks"]),
                 "questions": tuple(
                     QuestionLine(**{**one, "evidence": tuple(one["evidence"]), "choices": tuple(one["choices"])})

@@ -22,6 +22,7 @@ _WIDTHS = (22, 9, 22, 26, 58, 52)
 _QUESTION_WIDTHS = (16, 52, 52, 34)
 _GREY = "FFEDEDED"
 _FONT = "Calibri"
+_LONGEST_VALUE = 80
 _TO_ANSWER = f"This file can be taken when you have answered what we ask on the sheet {QUESTIONS}"
 
 
@@ -101,7 +102,7 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
 
 def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
     bad = any(one.mark.severity == "block" for one in marked)
-    steps = []
+    steps = list(plan.first_steps)
     if plan.questions:
         steps.append(f"Answer the questions on the sheet {QUESTIONS}: choose from the list in the last column.")
     if bad:
@@ -190,7 +191,7 @@ class _Page:
             where = f"{one.sheet}!{one.coordinate}" + (f" ({one.hidden})" if one.hidden else "")
             column_name = one.mark.column or "Whole row"
             why = one.mark.reason
-            texts = (where, "", column_name, one.mark.value or "(empty)", why, one.mark.suggestion or "")
+            texts = (where, "", column_name, _shortened(one.mark.value) or "(empty)", why, one.mark.suggestion or "")
             for column, text in enumerate(texts, start=1):
                 cell = self._sheet.cell(self._row, column)
                 if text:
@@ -223,6 +224,10 @@ class _Page:
         width = sum(_WIDTHS[column - 1 :])
         sheet.row_dimensions[self._row].height = 15 * sum(1 + len(line) // width for line in text.split("\n"))
         return cell
+
+
+def _shortened(value: str | None) -> str | None:
+    return value if value is None or len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…"
 
 
 def _lead(cell: "Cell", sheet: str, coordinate: str) -> None:

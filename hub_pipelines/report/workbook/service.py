@@ -50,6 +50,7 @@ class Told:
     headline: str
     pairs: tuple[tuple[str, str], ...]
     counts: tuple[tuple[str, str], ...]
+    first_steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class Workbooks:
             headline=told.headline,
             told=told.pairs,
             counts=told.counts,
+            first_steps=told.first_steps,
             marks=tuple(marks),
             marks_total=total + warned,
             questions=questions,
