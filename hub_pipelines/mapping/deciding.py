@@ -192,8 +192,13 @@ class _Proposal:
         keys = set(self.record.key_columns)
         there = sum(one.score * (2.5 if self._identifies(column, keys) else 1.0) for column, one in self.chosen.items())
         tied = [column for column in self.ties if column not in self.chosen]
-        lacking = sum(1.0 if self._identifies(column, keys) else 0.15 for column in self.missing if column not in tied)
+        lacking = sum(self._lack(column, keys) for column in self.missing if column not in tied)
         return there + 0.8 * len(tied) - lacking
+
+    def _lack(self, column: str, keys: set[str]) -> float:
+        if column == self.record.tag_column:
+            return 2.0
+        return 1.0 if self._identifies(column, keys) else 0.15
 
     def _identifies(self, column: str, keys: set[str]) -> bool:
         return column in keys and column in self.record.required and column not in ("location", "item_code")
@@ -246,7 +251,7 @@ def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordTyp
         score=score * 0.95 if kind_only else score,
         how=_HOW[like.how],
         evidence=tuple(evidence),
-        vague=like.how == "vague",
+        vague=like.how != "name" and like.vague,
         kind_only=kind_only,
         names=like.column in _NAMES and _ends_in("name", file.headings[at]),
         order=order.get(like.spelling, len(order)),
@@ -401,7 +406,7 @@ def _question(
         file.keys,
         file.profiles,
         [*dict.fromkeys(first), *others],
-        thought=bool(first),
+        sure=likely[0].score if likely else 0.0,
         rivals=rivals,
         evidence=likely[0].evidence if likely else (),
     )

@@ -93,6 +93,11 @@ class Like:
     how: str
     spelling: str
 
+    @property
+    def vague(self) -> bool:
+        """Whether the spelling says so little that another heading for the column is to be preferred."""
+        return is_vague(self.spelling) or self.spelling in NAMES_ONLY
+
     def told(self, heading: str) -> str:
         text = " ".join(heading.split())
         said = {
@@ -250,7 +255,19 @@ def _known(heading: Heading, index: _Index) -> dict[str, Like]:
             return {like.column: Like(like.column, score, how, like.spelling)}
         if number == 0 and (form in index.known.not_ours):
             return {}
-    return {}
+    return _of_parts(heading, index)
+
+
+def _of_parts(heading: Heading, index: _Index) -> dict[str, Like]:
+    """The one column that the parts of Supplier/Manufacturer or Location / Block name."""
+    parts = [_form(part) for part in heading.text[:_LONGEST].split("/")] if heading.same else []
+    if len(parts) < 2 or any(len(part) < 3 or part in _GENERIC for part in parts):
+        return {}
+    likes = [like for like in (_exact(part, canonical(part), index) for part in parts) if like is not None]
+    if not likes or len({like.column for like in likes}) > 1:
+        return {}
+    score = _CLEANED if len(likes) == len(parts) else _VAGUE
+    return {likes[0].column: Like(likes[0].column, min(score, likes[0].score), "cleaned", likes[0].spelling)}
 
 
 def _exact(form: str, same: str, index: _Index) -> Like | None:
