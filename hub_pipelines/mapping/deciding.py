@@ -54,6 +54,7 @@ _HOW: Map[str, How] = {
     "inside": "likeness",
 }
 _NAMES = frozenset(("item_name", "contents"))
+_WITHIN_A_ROOM = words_in("cabinet cupboard shelf drawer bin bench rack box freezer fridge refrigerator tank")
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 _EMPTY = Profile()
@@ -153,8 +154,8 @@ class _Candidate:
     how: How
     evidence: tuple[str, ...]
     vague: bool = False
-    kind_only: bool = False
-    """The heading tells of a kind of thing (Type), which is its name only when nothing else is."""
+    lesser: bool = False
+    """The heading tells a part of it only: a kind of thing for its name, a shelf for its place. It gives way."""
     names: bool = False
     """The heading tells of a name: of name and description the name is preferred."""
     order: int = 0
@@ -241,22 +242,28 @@ def _candidates(
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
-    kind_only = like.column in _NAMES and _ends_in("type", file.headings[at])
+    lesser = _is_lesser(like.column, file.headings[at])
     score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return _Candidate(
         column=like.column,
         position=at,
-        score=score * 0.95 if kind_only else score,
+        score=score * 0.95 if lesser else score,
         how=_HOW[like.how],
         evidence=tuple(evidence),
         vague=like.how != "name" and like.vague,
-        kind_only=kind_only,
+        lesser=lesser,
         names=like.column in _NAMES and _ends_in("name", file.headings[at]),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
+
+
+def _is_lesser(column: str, heading: Heading) -> bool:
+    if column in _NAMES:
+        return _ends_in("type", heading)
+    return column == "location" and any(not _WITHIN_A_ROOM.isdisjoint(form.split()) for form in heading.same)
 
 
 def _ends_in(word: str, heading: Heading) -> bool:
@@ -325,8 +332,8 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
         return other.how == "likeness"
     if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
-    if one.kind_only != other.kind_only:
-        return other.kind_only
+    if one.lesser != other.lesser:
+        return other.lesser
     if one.vague != other.vague:
         return other.vague
     if one.names != other.names:

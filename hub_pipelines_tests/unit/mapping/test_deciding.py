@@ -110,6 +110,11 @@ def test_a_name_is_preferred_to_a_description_and_a_description_to_a_type() -> N
     assert of(mapping, "item_name").heading == "Description"
 
 
+def test_a_place_within_a_room_gives_way_to_the_room() -> None:
+    assert of(mapped("Item|Drawer/Cabinet|Room", "Beaker|Drawer 2|214"), "location").heading == "Room"
+    assert of(mapped("Item|Drawer/Cabinet", "Beaker|Drawer 2"), "location").heading == "Drawer/Cabinet"
+
+
 # ---- values
 
 
@@ -167,7 +172,7 @@ def test_two_columns_for_one_are_asked_about_and_never_mapped_silently() -> None
 def test_a_required_column_that_no_heading_names_is_asked_for_with_examples() -> None:
     (question,) = asked("Asset Tag|Gizmo|Room", "T-1|Centrifuge|101", "T-2|Incubator|102", "T-3|Balance|102")
     assert question.text == (
-        "Which column tells what the item is? We think it is "
+        "Which column tells what the item is? Perhaps it is "
         'column B, "Gizmo" (for example: Centrifuge, Incubator, Balance).'
     )
     assert question.heading == "Gizmo"
