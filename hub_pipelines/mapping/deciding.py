@@ -330,10 +330,10 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
         return bool(counts[0])
     if (one.how == "likeness") != (other.how == "likeness"):
         return other.how == "likeness"
-    if abs(one.fit - other.fit) >= 0.6:
-        return one.fit > other.fit
     if one.lesser != other.lesser:
         return other.lesser
+    if abs(one.fit - other.fit) >= 0.6:
+        return one.fit > other.fit
     if one.vague != other.vague:
         return other.vague
     if one.names != other.names:
