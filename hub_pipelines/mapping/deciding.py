@@ -7,6 +7,7 @@ have answered (store). Pure.
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hub_pipelines.mapping.asking import about_column, about_record_type
@@ -31,6 +32,7 @@ _PERHAPS = 0.5
 _WORTH_ASKING = 0.6
 _MOST_QUESTIONS = 5
 _TELLING_FIT = 0.6
+_AS_LIKELY = 0.5
 # a header may have thousands of columns; what a person would look at is among the first
 _MOST_PROFILED = 400
 # how much less values say where a heading says something that nobody knows
@@ -83,9 +85,7 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
     refuse_foreign(header, feed)
     file = _file(header, sample, confirmed)
     proposals = [_propose(file, record, confirmed) for record in _records(feed, confirmed)]
-    # where items have tags, the list is one of tagged items, as for columns.record_type_of
-    tagged = [one for one in proposals if one.tells_tags]
-    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
+    best, equal = _best(header, feed, proposals)
     if not best.chosen and not any(text.strip() for text in header):
         raise Unreadable(
             "The file has no row of headings, and its values do not tell what the columns are.",
@@ -93,12 +93,24 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
         )
     if not _tells(file, best):
         raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
-    equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < 0.5]
     questions = [about_record_type([best.record, *(one.record for one in equal)])] if equal else _questions(file, best)
     mapping = _mapping(file, best, feed)
     if questions:
         raise Asked(questions, mapping)
     return mapping
+
+
+def _best(header: Sequence[str], feed: Feed, proposals: Sequence["_Proposal"]) -> tuple["_Proposal", list["_Proposal"]]:
+    """What the file most likely is, and what it is as likely."""
+    # where items have tags, the list is one of tagged items, as for columns.record_type_of
+    tagged = [one for one in proposals if one.tells_tags]
+    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
+    equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < _AS_LIKELY]
+    if equal:
+        with suppress(Unreadable):
+            read = map_columns(header, feed).record
+            best, equal = next(((one, []) for one in (best, *equal) if one.record is read), (best, equal))
+    return best, equal
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
@@ -191,7 +203,10 @@ class _Proposal:
     def worth(self) -> float:
         """How much speaks for this record type. What identifies its rows weighs most."""
         keys = set(self.record.key_columns)
-        there = sum(one.score * (2.5 if self._identifies(column, keys) else 1.0) for column, one in self.chosen.items())
+        there = sum(
+            one.score * (2.5 if self._identifies(column, keys) and not one.vague else 1.0)
+            for column, one in self.chosen.items()
+        )
         tied = [column for column in self.ties if column not in self.chosen]
         lacking = sum(self._lack(column, keys) for column in self.missing if column not in tied)
         return there + 0.8 * len(tied) - lacking
@@ -202,7 +217,7 @@ class _Proposal:
         return 1.0 if self._identifies(column, keys) else 0.15
 
     def _identifies(self, column: str, keys: set[str]) -> bool:
-        return column in keys and column in self.record.required and column not in ("location", "item_code")
+        return self.record.lines is None and column in keys and column in self.record.required
 
 
 def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal:

@@ -28,8 +28,9 @@ _INSIDE = 0.55
 _SLIP = 0.86
 _NEAR = 0.75
 _SHORTEST_LIKE = 5
+_SHORT = 6
 _LONGEST = 120
-_MOST_FUZZY = 300
+_MOST_FUZZY = 150
 # beyond these only headings that are spelled as they are known are found
 _MOST_TAKEN_APART = 1_000
 
@@ -318,8 +319,11 @@ def _differ_in_long_words(spelling: str, form: str) -> bool:
 
 
 def _slip(column: str, spelling: str, form: str, score: float) -> Like:
-    # one letter of a short word makes another word: bottle, battle
-    sure = score >= _SLIP or (score >= 0.8 and _one_slip(spelling, form))
+    # one letter of a short word makes another word, above all in another language: place, placa
+    if len(form) <= _SHORT:
+        sure = _one_slip(spelling, form) and spelling[-1] == form[-1]
+    else:
+        sure = score >= _SLIP or (score >= 0.8 and _one_slip(spelling, form))
     return Like(column, 0.88 if sure else 0.6, "slip" if sure else "near", spelling)
 
 

@@ -1088,10 +1088,14 @@ def _forms(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(normalise_header, texts(SPELLINGS.get(SAME.get(name, name), "")))))
 
 
-@functools.lru_cache(maxsize=1)
-def _elsewhere() -> frozenset[str]:
+@functools.lru_cache(maxsize=16)
+def _elsewhere(feed_name: str) -> frozenset[str]:
     """Headings that mean something else than a column in question unless its own contract says so."""
-    return frozenset(map(normalise_header, texts(NOT_OURS))) | {form for name in SPELLINGS for form in _forms(name)}
+    from hub_pipelines.validate.feeds import FEEDS
+
+    of_feed = FEEDS[feed_name].aliases if feed_name in FEEDS else ()
+    of_languages = (form for name in SPELLINGS for form in _forms(name))
+    return frozenset((*map(normalise_header, texts(NOT_OURS)), *of_feed, *of_languages))
 
 
 def known_of(record: RecordType) -> Known:
@@ -1105,7 +1109,11 @@ def known_of(record: RecordType) -> Known:
         for form in _forms(column):
             if form not in own:
                 other.setdefault(form, column)
-    return Known(own, other, frozenset(form for form in _elsewhere() if form not in own and form not in other))
+    return Known(
+        own,
+        other,
+        frozenset(form for form in _elsewhere(record.name.partition(".")[0]) if form not in own and form not in other),
+    )
 
 
 def known_headings(feed: Feed) -> frozenset[str]:
