@@ -418,7 +418,8 @@ def _question(
         return None
     first = [one.position for one in likely]
     others = [at for at in positions if at not in first and _could_be(file, at, column, proposal.record)]
-    if not first and (not others or not _worth_a_try(proposal)):
+    unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
+    if not first and (not unknown or not _worth_a_try(proposal)):
         return None
     rivals = len(tied) if len(tied) > 1 else 1
     return about_column(
@@ -435,7 +436,8 @@ def _question(
 
 
 def _could_be(file: _File, at: int, column: str, record: RecordType) -> bool:
-    return fit(column, file.profiles[at]).score >= 0 and not is_not_ours(file.headings[at], record)
+    score = fit(column, file.profiles[at]).score
+    return score > 0 or (score == 0 and not is_not_ours(file.headings[at], record))
 
 
 def _worth_a_try(proposal: _Proposal) -> bool:

@@ -163,13 +163,23 @@ def _shared_prefix(header: Sequence[str]) -> str | None:
 def canonical(form: str) -> str:
     """The form in which abbreviations, plurals and words for number are alike."""
     words: list[str] = []
-    for word in form.replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split():
+    for word in (
+        _without_accents(form).replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split()
+    ):
         full = _TOKENS.get(word.strip("."), word.strip("."))
         words.extend(_singular(one) for one in full.split())
     kept = [
         word for number, word in enumerate(words) if word and not (word == "#" and number and words[number - 1] == "#")
     ]
     return " ".join(kept)
+
+
+def _without_accents(form: str) -> str:
+    """Ubicacion for ubicación, as many keyboards write; marks that other scripts write with are kept."""
+    if form.isascii():
+        return form
+    parted = unicodedata.normalize("NFD", form)
+    return unicodedata.normalize("NFC", "".join(char for char in parted if not "\u0300" <= char <= "\u036f"))
 
 
 def _singular(word: str) -> str:
@@ -186,6 +196,7 @@ class _Index:
     canonical: Mapping[str, str]
     squeezed: Mapping[str, str]
     spellings: tuple[tuple[str, str], ...]
+    english: frozenset[str]
     not_ours: frozenset[str]
 
 
@@ -210,7 +221,8 @@ def _made_index(record: RecordType) -> _Index:
             if len(whole) >= _SHORTEST_LIKE:
                 squeezed.setdefault(_squeeze(whole), column)
     not_ours = frozenset(canonical(form) for form in known.not_ours) - by_canonical.keys()
-    return _Index(known, by_canonical, squeezed, tuple(by_canonical.items()), not_ours)
+    english = frozenset(map(canonical, known.english))
+    return _Index(known, by_canonical, squeezed, tuple(by_canonical.items()), english, not_ours)
 
 
 def _written_out(form: str) -> Iterable[str]:
@@ -303,7 +315,8 @@ def _alike(heading: Heading, index: _Index) -> dict[str, Like]:
             )
             for spelling, score, at in close:
                 if len(spelling) >= _SHORTEST_LIKE and _differ_in_long_words(spelling, form):
-                    _keep(found, _slip(index.spellings[at][1], spelling, form, float(score)))
+                    english = spelling in index.english
+                    _keep(found, _slip(index.spellings[at][1], spelling, form, float(score), english))
         for like in _by_words(form, index):
             _keep(found, like)
     return found
@@ -318,13 +331,16 @@ def _differ_in_long_words(spelling: str, form: str) -> bool:
     return all(min(len(one), len(other)) >= _SHORTEST_LIKE - 1 for one, other in pairs)
 
 
-def _slip(column: str, spelling: str, form: str, score: float) -> Like:
-    # one letter of a short word makes another word, above all in another language: place, placa
+def _slip(column: str, spelling: str, form: str, score: float, english: bool) -> Like:
+    # one letter of a short word makes another word
     if len(form) <= _SHORT:
         sure = _one_slip(spelling, form) and spelling[-1] == form[-1]
     else:
         sure = score >= _SLIP or (score >= 0.8 and _one_slip(spelling, form))
-    return Like(column, 0.88 if sure else 0.6, "slip" if sure else "near", spelling)
+    if not sure:
+        return Like(column, 0.6, "near", spelling)
+    # a word of one language with a letter less is a word of another: localization, localisation; values must agree
+    return Like(column, 0.88 if english else 0.74, "slip", spelling)
 
 
 def _one_slip(spelling: str, form: str) -> bool:

@@ -1081,11 +1081,19 @@ class Known:
     own: Mapping[str, str]
     other: Mapping[str, str]
     not_ours: frozenset[str]
+    english: frozenset[str]
 
 
 @functools.lru_cache(maxsize=64)
 def _forms(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(normalise_header, texts(SPELLINGS.get(SAME.get(name, name), "")))))
+
+
+@functools.lru_cache(maxsize=1)
+def _english() -> frozenset[str]:
+    blocks = (block.replace(",\n", ",").strip().splitlines() for block in SPELLINGS.values())
+    lines = (line.strip() for block in blocks for line in block)
+    return frozenset(normalise_header(one) for line in lines if line.startswith("en: ") for one in texts(line))
 
 
 @functools.lru_cache(maxsize=16)
@@ -1109,10 +1117,12 @@ def known_of(record: RecordType) -> Known:
         for form in _forms(column):
             if form not in own:
                 other.setdefault(form, column)
+    elsewhere = _elsewhere(record.name.partition(".")[0])
     return Known(
-        own,
-        other,
-        frozenset(form for form in _elsewhere(record.name.partition(".")[0]) if form not in own and form not in other),
+        own=own,
+        other=other,
+        not_ours=frozenset(form for form in elsewhere if form not in own and form not in other),
+        english=_english() | own.keys(),
     )
 
 

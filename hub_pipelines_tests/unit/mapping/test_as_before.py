@@ -32,7 +32,7 @@ def test_each_sample_is_read_as_the_contract_reads_it(path: Path) -> None:
 
 @st.composite
 def headers(draw: st.DrawFn) -> tuple[Feed, RecordType, list[str]]:
-    """The required columns of a record type and some of the others, each in one of its known spellings, in any order."""
+    """A record type's required columns and some of the others, each in one of its known spellings, in any order."""
     feed, record = draw(st.sampled_from(RECORDS))
     optional = [column for column in record.columns if column not in record.required]
     columns = (
