@@ -30,6 +30,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
     Busy,
     Cause,
@@ -77,7 +78,7 @@ class _Alive:
         if time.monotonic() - self.extended_at < self.lease_s / 3:
             return
         with self.db.write() as tx:
-            submissions.extend_lease(tx, self.lease, lease_s=self.lease_s)
+            leases.extend_lease(tx, self.lease, lease_s=self.lease_s)
         self.extended_at = time.monotonic()
 
 
@@ -98,7 +99,7 @@ class Processing:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
-            answer = submissions.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
+            answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
             if isinstance(answer, Lease):
                 if answer.token != before.token:
                     self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
@@ -142,13 +143,13 @@ class Processing:
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
             if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.token):
-                retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
+                retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
                 after, cause = State.RETRYING, None
             else:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
-                submissions.settle_in_review(tx, lease, cause, failure)
+                leases.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
                 if isinstance(error, Held):
                     self.judge.shapes.hold(tx, current, error, actor=_actor(lease.owner))
@@ -170,7 +171,7 @@ class Processing:
         when this transaction has locked it.
         """
         with self.db.write() as tx:
-            found = submissions.expired(
+            found = leases.expired(
                 tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
             )
             for one in [] if dry_run else found:
@@ -196,11 +197,11 @@ class Processing:
             run_id=one.run_id,
         )
         if last:
-            submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+            leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
             self._file(tx, one.request_id, RECOVERY, failure)
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
-        retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
+        retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -218,7 +219,7 @@ class Processing:
                 trace="",
                 run_id=current.run_id,
             )
-            submissions.shelve(tx, request_id, Cause.EXHAUSTED, failure)
+            leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
             self._file(tx, request_id, RECOVERY, failure)
             self._audit(tx, current, RECOVERY, "recovery:launches_ended", {"launches": current.launches_in_vain})
         return True
@@ -265,7 +266,7 @@ class Processing:
         with self.judge.judged(current.envelope, registry) as judged:
             handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
         with self.db.write() as tx:
-            submissions.record_staged(
+            leases.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,

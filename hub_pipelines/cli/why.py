@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from hub_pipelines.timeline import Answer, Came, Change, FileMatch, Item, RejectedRow, Story
+    from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, RejectedRow, Story
 
 
 def why(
@@ -22,7 +22,7 @@ def why(
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
     hub = this_hub()
-    from hub_pipelines.timeline import explain
+    from hub_pipelines.timeline.service import explain
 
     answer = explain(hub, what, limit=limit)
     document = {"ok": answer.found, **asdict(answer)}

@@ -9,6 +9,7 @@ from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem, Selection
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.decisions import store as decided
 from hub_pipelines.submission.model import Cause, IllegalMove, State, Submission
 
 
@@ -35,7 +36,7 @@ class Review:
             if reason := why_not_replayed(item.cause, item.feed):
                 raise IllegalMove(reason)
             self._close(tx, item, ItemState.REPLAYED, actor, "replayed")
-            again = submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
+            again = decided.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
             _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
             return _get(tx, item_id)
 
@@ -47,7 +48,7 @@ class Review:
             text = f"{reason}: {note}" if note else str(reason)
             self._close(tx, item, ItemState.DISMISSED, actor, text, reason_code=reason)
             if item.cause != Cause.CONFLICT:
-                submissions.dismiss(tx, item.request_id, text)
+                decided.dismiss(tx, item.request_id, text)
             _audit(tx, item, actor, "review:dismissed", {"reason": reason, "note": note})
             return _get(tx, item_id)
 
@@ -62,14 +63,14 @@ class Review:
         told = f"sent again as {replaced_by}"
         self._close(tx, item, ItemState.RESUBMITTED, actor, told, replaced_by=replaced_by, difference=difference)
         if item.cause != Cause.CONFLICT:
-            submissions.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")
+            decided.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")
         counts = {name: difference[name] for name in ("rows_before", "rows_after", "changed", "added", "removed")}
         _audit(tx, item, actor, "review:resubmitted", {"replaced_by": replaced_by, **counts})
 
     def try_now(self, request_id: str, *, actor: str) -> Submission:
         """Let a submission that waits for its next attempt have it at once. Raises IllegalMove."""
         with self.db.write() as tx:
-            current = submissions.make_due(tx, request_id)
+            current = decided.make_due(tx, request_id)
             envelope = current.envelope
             detail: dict[str, object] = {"revision": current.revision, "state": current.state}
             event = Event(envelope.campus, actor, "submission:requeued", envelope.source_name, request_id, detail)
@@ -79,7 +80,7 @@ class Review:
     def apply_again(self, request_id: str, *, actor: str) -> Submission:
         """Apply a posted submission once more on purpose, as its next revision. Raises IllegalMove."""
         with self.db.write() as tx:
-            again = submissions.reopen(tx, request_id, come_from=State.POSTED)
+            again = decided.reopen(tx, request_id, come_from=State.POSTED)
             detail: dict[str, object] = {"revision": again.revision}
             envelope = again.envelope
             audit.append(

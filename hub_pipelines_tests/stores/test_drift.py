@@ -17,7 +17,7 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.rehearsing import rehearse
 from hub_pipelines.review.model import ReviewItem
-from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.staging import read_staged, stage
@@ -306,7 +306,7 @@ def test_rows_that_an_earlier_release_has_staged_are_judged_again(hub: Hub) -> N
     without = {name: summary[name] for name in ("record_type", "contract_version", "registry_version")}
     older = stage([], hub.processing.staged, without)
     with hub.db.write() as tx:
-        submissions.record_staged(tx, lease, staged=older.digest, rows_received=1, registry_version=None)
+        leases.record_staged(tx, lease, staged=older.digest, rows_received=1, registry_version=None)
     assert hub.processing.post(lease).posted == 1
     assert len(known(hub)) == 1
 
