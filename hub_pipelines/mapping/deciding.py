@@ -64,11 +64,11 @@ _EMPTY = Profile()
 
 def keys_of(header: Sequence[str]) -> list[str]:
     """What each column of a file is remembered by: its heading in normal form, with a number where it is repeated,
-    or its place where it has none."""
+    or its place, such as [c], where it has none. All are in small letters."""
     seen: dict[str, int] = {}
     keys = []
     for position, text in enumerate(header):
-        form = normalise_header(text) or f"[{column_letters(position)}]"
+        form = normalise_header(text) or f"[{column_letters(position).lower()}]"
         form = f'"{form}"' if form == NONE_OF_THEM else form
         seen[form] = seen.get(form, 0) + 1
         keys.append(form if seen[form] == 1 else f"{form} ({seen[form]})")

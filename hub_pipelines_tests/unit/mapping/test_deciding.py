@@ -236,13 +236,13 @@ def test_a_heading_that_people_said_is_none_of_ours_is_left_alone() -> None:
 
 
 def test_a_nameless_column_is_remembered_by_its_place() -> None:
-    confirmed = Confirmed({"[B]": "location"})
+    confirmed = Confirmed({"[b]": "location"})
     assert mapped("Chemical Name|", "Acetone|here", confirmed=confirmed).positions == {"item_name": 0, "location": 1}
 
 
 def test_keys_tell_repeated_and_nameless_headings_apart() -> None:
-    header = ["Category", "", "category ", "Name", "[b]", "None"]
-    assert keys_of(header) == ["category", "[B]", "category (2)", "name", "[b]", '"none"']
+    header = ["Category", "", "category ", "Name", "[B]", "None"]
+    assert keys_of(header) == ["category", "[b]", "category (2)", "name", "[b] (2)", '"none"']
     assert NONE_OF_THEM not in keys_of(header)
 
 
