@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive, Stored
+from hub_pipelines.audit.checkpoints.files import CheckpointFiles
+from hub_pipelines.audit.checkpoints.keys import CampusKeys
+from hub_pipelines.audit.checkpoints.service import Checkpoints
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
-from hub_pipelines.common.scope import Campus, Scope
+from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
@@ -46,6 +49,7 @@ class Hub:
     settings: Settings
     db: Database
     keys: KeyRing
+    checkpoints: Checkpoints
     archive: Archive
     intake: Intake
     drop_folder: DropFolder
@@ -95,9 +99,11 @@ def open_hub(settings: Settings | None = None) -> Hub:
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
     keys = KeyRing(settings.keys)
+    campus_keys = CampusKeys(settings.campus_keys)
     try:
         _make_folders(settings)
         keys.ensure()
+        campus_keys.ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
             f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
@@ -134,6 +140,12 @@ def open_hub(settings: Settings | None = None) -> Hub:
         settings=settings,
         db=db,
         keys=keys,
+        checkpoints=Checkpoints(
+            db,
+            campus_keys,
+            {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()},
+            tuple(campuses),
+        ),
         archive=archive,
         intake=intake,
         drop_folder=DropFolder(

@@ -36,7 +36,7 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     _assert_effects(hub, everything)
     _assert_ledger_is_the_fold(hub)
     _assert_rows(hub, everything, damaged)
-    report = audit.walk(hub.db)
+    report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
     _assert_archive(hub, everything, damaged)
     if all(one.state not in UNSETTLED for one in everything):

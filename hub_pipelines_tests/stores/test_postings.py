@@ -340,7 +340,7 @@ def test_a_chain_without_a_head_is_found_and_named(hub: Hub) -> None:
 def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = audit._chain
+    chain = audit.chain
 
     def append_meanwhile(tx: Transaction, campus: str) -> object:
         another = threading.Thread(target=append_one)
@@ -352,6 +352,6 @@ def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
         with hub.db.write() as tx:
             audit.append(tx, Event("north", "tester", "test:appended", "chain", None, {}))
 
-    monkeypatch.setattr(audit, "_chain", append_meanwhile)
+    monkeypatch.setattr(audit, "chain", append_meanwhile)
     report = audit.walk(hub.db)
     assert report.ok, report.first_bad
