@@ -99,11 +99,10 @@ def open_hub(settings: Settings | None = None) -> Hub:
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
     keys = KeyRing(settings.keys)
-    campus_keys = CampusKeys(settings.campus_keys)
     try:
         _make_folders(settings)
         keys.ensure()
-        campus_keys.ensure([*campuses, RESERVED_CAMPUS])
+        CampusKeys(settings.campus_keys).ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
             f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
@@ -140,12 +139,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         settings=settings,
         db=db,
         keys=keys,
-        checkpoints=Checkpoints(
-            db,
-            campus_keys,
-            {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()},
-            tuple(campuses),
-        ),
+        checkpoints=checkpoints_of(settings, db),
         archive=archive,
         intake=intake,
         drop_folder=DropFolder(
@@ -168,6 +162,12 @@ def open_hub(settings: Settings | None = None) -> Hub:
         feeds=feeds,
         campuses=campuses,
     )
+
+
+def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
+    """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
+    places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
+    return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
 
 
 def _make_folders(settings: Settings) -> None:

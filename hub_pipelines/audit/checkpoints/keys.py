@@ -59,16 +59,23 @@ class CampusKeys:
     def in_place(self, campus: str, key_id: str) -> None:
         """Make the introduced key the signing one, should a crash have come between. Raises SettingsError when neither
         key here is that one."""
-        if self.path(campus).exists() and _public(self._load(self.path(campus)), campus).key_id == key_id:
+        if self._is(campus, PRIVATE, key_id):
             return
-        waiting = self.path(campus, NEXT)
-        if waiting.exists() and _public(self._load(waiting), campus).key_id == key_id:
-            waiting.replace(self.path(campus))
+        if self._is(campus, NEXT, key_id):
+            self.path(campus, NEXT).replace(self.path(campus))
             return
         raise SettingsError(
             f"{self.path(campus)} is not the key {key_id} that {campus}'s newest checkpoint names. Restore it from a "
             f"backup; if it is lost, `hub audit rotate-key --campus {campus} --lost` begins with a new one."
         )
+
+    def holds(self, campus: str, key_id: str) -> bool:
+        """Whether the private key of this id is here, signing or waiting."""
+        return self._is(campus, PRIVATE, key_id) or self._is(campus, NEXT, key_id)
+
+    def _is(self, campus: str, name: str, key_id: str) -> bool:
+        path = self.path(campus, name)
+        return path.exists() and _public(self._load(path), campus).key_id == key_id
 
     def sign(self, campus: str, message: bytes, *, name: str = PRIVATE) -> Signature:
         private = self._load(self.path(campus, name))

@@ -21,9 +21,8 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, Transaction, database_now
 
 DATABASE = "the database"
-EVERY = timedelta(hours=1)
 OVERDUE = timedelta(hours=3)
-"""An entry should be covered by a checkpoint after so long."""
+"""An entry that no checkpoint covers after so long is told; one is due every hour."""
 
 
 class NotSigned(HubError):
@@ -240,6 +239,30 @@ class Checkpoints:
         covered = {row.campus: row.genuine[-1].seq for row in rows if row.genuine}
         first_bad = report.first_bad or next(iter(faults), None)
         return replace(report, first_bad=first_bad, signed=covered, notes=tuple(notes))
+
+    def is_due(self) -> bool:
+        """Whether there is something to sign, or a file to write."""
+        with self.db.read() as tx:
+            covered = store.covered(tx)
+            grown = any(seq > covered.get(campus, 0) for campus, (seq, _) in audit.heads_of(tx).items())
+        return grown or bool(self.unwritten())
+
+    def unwritten(self) -> list[str]:
+        """The places that lack files which the next round writes."""
+        outside = {place: files.numbers() for place, files in self.places.items()}
+        with self.db.read() as tx:
+            inside = store.numbers(tx)
+        return [place for place, there in outside.items() if any(inside[one] - there.get(one, set()) for one in inside)]
+
+    def keys_astray(self) -> dict[str, Path]:
+        """Campuses whose private key is here and is not the one that signs next, by their newest checkpoint."""
+        with self.db.read() as tx:
+            newest = self._newest(tx)
+        return {
+            campus: self.keys.path(campus)
+            for campus, one in newest.items()
+            if self.keys.path(campus).exists() and not self.keys.holds(campus, one.active_after)
+        }
 
     def overdue(self, now: datetime) -> dict[str, datetime]:
         """Campuses with an entry that no checkpoint has covered for too long, and since when it waits."""
