@@ -25,10 +25,12 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines_tests import recovering
 
 
 def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     """What must hold after any fault (design 4.1, 4.2, 4.5). `damaged` objects were spoilt by the test itself."""
+    recovering.recovered(everything=True)
     with hub.db.read() as tx:
         everything = list(submissions.everything(tx))
     _assert_each_came_once(hub, everything)

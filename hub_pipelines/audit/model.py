@@ -92,7 +92,9 @@ def walk_chain(entries: Iterable[Entry], signed: Signed, *, seq: int = 0, last: 
         if bad is None and seq < reach and links[seq * LINK_BYTES : entry.seq * LINK_BYTES] != link_of(entry.hash):
             bad = "was written anew: a signed checkpoint tells of another entry in its place"
         if bad is None and entry.seq in heads and heads[entry.seq][0] != entry.hash:
-            bad = f"was written anew: {heads[entry.seq][1]} tells of another entry in its place"
+            # without links there is no telling which of those since the last head was the first
+            which = "was" if entry.seq <= reach else "or one shortly before it was"
+            bad = f"{which} written anew: {heads[entry.seq][1]} tells of another entry in its place"
         if bad:
             return Walked(seq, last, bad)
         seq, last = entry.seq, entry.hash

@@ -35,7 +35,7 @@ def checkpoints_asset() -> dg.AssetsDefinition:
         group_name="evidence",
         owners=OWNERS,
         kinds={"sha256", "file"},
-        description="The ends of all chains, signed by their campus, countersigned by the others, and kept as files too.",
+        description="The ends of all chains, signed by their campus, countersigned by the others, kept as files too.",
     )
     def audit_checkpoints(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[Any]:
         opened = hub.open().checkpoints

@@ -1,0 +1,109 @@
+"""kill -9 while chains are signed: a checkpoint is there or not, and the next round writes its files."""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.hub import Hub
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.crash.test_kills import LEASE_S, Homes, homes
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import open_test_hub
+from hub_pipelines_tests.tampering import append, files_of, texts
+
+__all__ = ["homes"]
+pytestmark = pytest.mark.crash
+
+Work = Callable[[Hub], object]
+
+
+def sign(hub: Hub) -> None:
+    hub.checkpoints.make()
+
+
+def rotate(hub: Hub) -> None:
+    hub.checkpoints.rotate("north", actor="person/kim")
+
+
+def work_under_watch(home: Path, database_url: str, work: Work, kill_at: int, count: Path) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    boundaries = Boundaries(kill_at)
+    boundaries.watch_files()
+    boundaries.watch_commits(hub)
+    work(hub)
+    count.write_text(str(boundaries.count))
+
+
+def prepare(home: Path, database_url: str) -> None:
+    """A first round of checkpoints, and two chains with news."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    hub.checkpoints.make()
+    append(hub, "north", "more")
+    append(hub, "south", "more")
+    hub.db.dispose()
+
+
+def recover(home: Path, database_url: str) -> None:
+    """The next round, and then everything that must be true."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    append(hub, "north", "later")
+    hub.checkpoints.make()
+    report = hub.checkpoints.verify()
+    assert (report.first_bad, report.notes) == (None, ())
+    assert hub.checkpoints.keys_astray() == {}
+    assert not hub.checkpoints.is_due()
+    for campus in ("north", "south"):
+        told = texts(hub, campus)
+        assert list(told) == list(range(1, len(told) + 1))
+        for number, text in told.items():
+            assert [path.read_text(encoding="utf-8") for path in files_of(hub, campus, number)] == [text, text]
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize("work", [sign, rotate])
+def test_signing_and_rotating_killed_at_any_boundary_are_finished_by_the_next_round(
+    homes: Homes,  # the fixture of test_kills
+    tmp_path: Path,
+    work: Work,
+) -> None:
+    count = tmp_path / "count"
+    with ExitStack() as stack:
+        unharmed = homes.copy("unharmed", stack)
+        assert finish(fork(partial(prepare, *unharmed))) == 0
+        assert finish(fork(partial(work_under_watch, *unharmed, work, 0, count))) == 0
+        assert finish(fork(partial(recover, *unharmed))) == 0
+    boundaries = int(count.read_text())
+    assert boundaries > 15
+    for k in range(1, boundaries + 1):
+        with ExitStack() as stack:
+            home, url = homes.copy(f"killed-{k}", stack)
+            assert finish(fork(partial(prepare, home, url))) == 0
+            victim = fork(partial(work_under_watch, home, url, work, k, tmp_path / "victim"))
+            assert finish(victim) == -signal.SIGKILL
+            assert finish(fork(partial(recover, home, url))) == 0, f"killed at boundary {k} of {boundaries}"
+            shutil.rmtree(home)
+
+
+def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(
+    homes: Homes,  # the fixture of test_kills
+    tmp_path: Path,
+) -> None:
+    def sign_when_told(home: Path, url: str) -> None:
+        hub = open_test_hub(home, url, lease_s=LEASE_S)
+        while not (tmp_path / "go").exists():
+            time.sleep(0.005)
+        hub.checkpoints.make()
+
+    with ExitStack() as stack:
+        home, url = homes.copy("shared", stack)
+        assert finish(fork(partial(prepare, home, url))) == 0
+        children = [fork(partial(sign_when_told, home, url)) for _ in range(6)]
+        (tmp_path / "go").touch()
+        assert [finish(pid) for pid in children] == [0] * 6
+        assert finish(fork(partial(recover, home, url))) == 0
