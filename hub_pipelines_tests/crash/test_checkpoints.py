@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,11 @@ import pytest
 
 from hub_pipelines.hub import Hub
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import LEASE_S, Homes, homes
+from hub_pipelines_tests.crash.test_kills import AT_ONCE, LEASE_S, Homes
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import open_test_hub
 from hub_pipelines_tests.tampering import append, files_of, texts
 
-__all__ = ["homes"]
 pytestmark = pytest.mark.crash
 
 Work = Callable[[Hub], object]
@@ -66,34 +65,40 @@ def recover(home: Path, database_url: str) -> None:
     assert_invariants(hub)
 
 
-@pytest.mark.parametrize("work", [sign, rotate])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
+    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
+    found = Homes(request.param, tmp_path, make)
+    assert finish(fork(partial(prepare, found._template, found._template_url))) == 0
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("work", [sign, pytest.param(rotate, marks=pytest.mark.slow)])
 def test_signing_and_rotating_killed_at_any_boundary_are_finished_by_the_next_round(
-    homes: Homes,  # the fixture of test_kills
-    tmp_path: Path,
-    work: Work,
+    homes: Homes, tmp_path: Path, work: Work
 ) -> None:
     count = tmp_path / "count"
     with ExitStack() as stack:
         unharmed = homes.copy("unharmed", stack)
-        assert finish(fork(partial(prepare, *unharmed))) == 0
         assert finish(fork(partial(work_under_watch, *unharmed, work, 0, count))) == 0
         assert finish(fork(partial(recover, *unharmed))) == 0
     boundaries = int(count.read_text())
     assert boundaries > 15
-    for k in range(1, boundaries + 1):
+    for first in range(1, boundaries + 1, AT_ONCE):
         with ExitStack() as stack:
-            home, url = homes.copy(f"killed-{k}", stack)
-            assert finish(fork(partial(prepare, home, url))) == 0
-            victim = fork(partial(work_under_watch, home, url, work, k, tmp_path / "victim"))
-            assert finish(victim) == -signal.SIGKILL
-            assert finish(fork(partial(recover, home, url))) == 0, f"killed at boundary {k} of {boundaries}"
-            shutil.rmtree(home)
+            batch = range(first, min(first + AT_ONCE, boundaries + 1))
+            copies = {k: homes.copy(f"killed-{k}", stack) for k in batch}
+            victims = {k: fork(partial(work_under_watch, *copies[k], work, k, tmp_path / "victim")) for k in batch}
+            assert {finish(pid) for pid in victims.values()} == {-signal.SIGKILL}
+            rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
+            failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
+            assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
+            for home, _ in copies.values():
+                shutil.rmtree(home)
 
 
-def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(
-    homes: Homes,  # the fixture of test_kills
-    tmp_path: Path,
-) -> None:
+def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(homes: Homes, tmp_path: Path) -> None:
     def sign_when_told(home: Path, url: str) -> None:
         hub = open_test_hub(home, url, lease_s=LEASE_S)
         while not (tmp_path / "go").exists():
@@ -102,7 +107,6 @@ def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(
 
     with ExitStack() as stack:
         home, url = homes.copy("shared", stack)
-        assert finish(fork(partial(prepare, home, url))) == 0
         children = [fork(partial(sign_when_told, home, url)) for _ in range(6)]
         (tmp_path / "go").touch()
         assert [finish(pid) for pid in children] == [0] * 6
