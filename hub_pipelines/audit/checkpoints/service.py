@@ -99,6 +99,8 @@ class Checkpoints:
                 introduces = self.keys.current(campus)
             else:
                 self.keys.in_place(campus, before.active_after)
+        if before and audit.hash_at(tx, campus, before.seq) != before.head:
+            raise NotSigned(f"No checkpoint was made: {campus}:{before.seq} is not what {before.name} tells.")
         start = before.seq if before else 0
         if head_seq == start and introduces is None:
             return None
@@ -139,8 +141,6 @@ class Checkpoints:
     def _walked(self, tx: Transaction, campus: str, before: Checkpoint | None, upto: int) -> tuple[int, str, bytes]:
         """Seq and hash of the last entry to cover, and the links to it; what is not so is not signed."""
         start, last = (before.seq, before.head) if before else (0, GENESIS)
-        if before and audit.hash_at(tx, campus, start) != last:
-            raise NotSigned(f"No checkpoint was made: {campus}:{start} is not what {before.name} tells.")
         links = bytearray()
 
         def linking() -> Iterator[Entry]:
