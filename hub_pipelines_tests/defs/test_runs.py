@@ -243,9 +243,18 @@ def test_a_chain_that_was_written_anew_fails_the_checkpoints_run_and_its_check(r
     rewrite(runner.hub, "north", lambda told: told.pop(0))
     result = runner.job("audit_checkpoints_job").execute_in_process(instance=runner.instance, raise_on_error=False)
     assert not result.success
-    (check,) = result.get_asset_check_evaluations()
+    (check,) = checkpoints_checks(runner)
     assert not check.passed
     assert str(check.metadata["first_bad"].value).startswith("north:1 was written anew")
+    assert "north:2 is not what checkpoint 1 of north tells" in str(check.metadata["not_signed"].value)
+
+
+def checkpoints_checks(runner: Runner) -> list[dg.AssetCheckEvaluation]:
+    records = runner.instance.get_records_for_run(
+        runner.instance.get_runs()[0].run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    return [one.asset_check_evaluation_data for one in events if one is not None]
 
 
 def test_the_checkpoints_schedule_skips_when_nothing_has_happened(runner: Runner) -> None:
