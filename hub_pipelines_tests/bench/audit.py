@@ -1,13 +1,15 @@
-"""How long `hub audit verify` takes over a long audit chain: `python -m hub_pipelines_tests.bench.audit [entries]`.
+"""How long `hub audit verify` takes over a long audit chain.
 
-Makes a hub on SQLite whose chains have that many entries (1,000,000 if not told) as the hub would have written them,
-with 2,000 submissions of ten rows really archived, signed and posted among them; signs checkpoints of all; and runs the
-command itself, its start included, in a process of its own. Then the chain of one campus is exported and verified
-without the hub. One JSON line, with the machine's load before and after.
+`python -m hub_pipelines_tests.bench.audit [entries [postings]]` makes a hub on SQLite whose chains have that many
+entries (1,000,000 if not told) as the hub would have written them, with so many submissions of ten rows (2,000) really
+archived, signed and posted among them; signs checkpoints of all; and runs the command itself, its start included, in a
+process of its own. Then the chain of one campus is exported and verified without the hub. One JSON line: seconds as they
+passed and of processor time, which other work on the machine lengthens less, and the machine's load.
 """
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -29,7 +31,7 @@ ROWS = 10
 
 def main() -> None:
     entries = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    postings = min(POSTINGS, entries // 20)
+    postings = int(sys.argv[2]) if len(sys.argv) > 2 else min(POSTINGS, entries // 20)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
@@ -41,25 +43,25 @@ def main() -> None:
         (key,) = (hub.settings.campus_keys / "north" / "public").glob("*.pem")
         hub.db.dispose()
         load = os.getloadavg()[0]
-        walked_s, _ = command(home, "-c", WALK)
-        seconds, found = command(home, "-m", "hub_pipelines.cli", "audit", "verify", "--json")
+        walked, _ = command(home, "-c", WALK)
+        verified, found = command(home, "-m", "hub_pipelines.cli", "audit", "verify", "--json")
         bundle = home / "north.jsonl"
-        exported_s, _ = command(
+        exported, _ = command(
             home, "-m", "hub_pipelines.cli", "audit", "export", "--campus", "north", "--to", str(bundle)
         )
         verify_bundle = ("audit", "verify-bundle", str(bundle), "--public-key", str(key), "--json")
-        bundle_s, told = command(home, "-m", "hub_pipelines.cli", *verify_bundle)
+        of_bundle, told = command(home, "-m", "hub_pipelines.cli", *verify_bundle)
         figure = {
             "figure": "audit_verify",
             "entries": json.loads(found)["entries"],
             "checkpoints": len(made.checkpoints),
             "postings": postings,
-            "seconds": seconds,
-            "of_which_chains_and_checkpoints_s": walked_s,
+            "verify": verified,
+            "of_which_chains_and_checkpoints": walked,
             "signed_s": round(signed_s, 1),
-            "exported_s": exported_s,
+            "export": exported,
             "bundle_entries": json.loads(told)["entries"],
-            "bundle_verified_s": bundle_s,
+            "verify_bundle": of_bundle,
             "load_before_and_after": [round(load, 1), round(os.getloadavg()[0], 1)],
         }
     print(json.dumps(figure))
@@ -68,12 +70,14 @@ def main() -> None:
 WALK = "from hub_pipelines.cli.output import this_hub; assert this_hub().checkpoints.verify().ok"
 
 
-def command(home: Path, *words: str) -> tuple[float, str]:
-    """Seconds of a process from start to end, and what it printed."""
+def command(home: Path, *words: str) -> tuple[dict[str, float], str]:
+    """Seconds of a process from start to end and of its processor time, and what it printed."""
     environment = {**os.environ, "HUB_HOME": str(home)}
-    started = time.perf_counter()
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     answer = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=True)
-    return round(time.perf_counter() - started, 1), answer.stdout
+    seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"s": round(seconds, 1), "cpu_s": round(cpu_s, 1)}, answer.stdout
 
 
 def post(hub: Hub, number: int) -> None:
