@@ -3,8 +3,8 @@
 `python -m hub_pipelines_tests.bench.audit [entries [postings]]` makes a hub on SQLite whose chains have that many
 entries (1,000,000 if not told) as the hub would have written them, with so many submissions of ten rows (2,000) really
 archived, signed and posted among them; signs checkpoints of all; and runs the command itself, its start included, in a
-process of its own. Then the chain of one campus is exported and verified without the hub. One JSON line: seconds as they
-passed and of processor time, which other work on the machine lengthens less, and the machine's load.
+process of its own. Then the chain of one campus is exported and verified without the hub. One JSON line: seconds as
+they passed and of processor time, which other work on the machine lengthens less, and the machine's load.
 """
 
 import json
