@@ -168,6 +168,7 @@ class Receipts:
             answer_command=_answer_command(questions),
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
+            values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
         )
 
     def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:

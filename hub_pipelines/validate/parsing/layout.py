@@ -103,7 +103,7 @@ class Found:
             own = cells if whole else cells[self.start : self.stop]
             # most rows begin with a word or a number, and one look tells
             first = own[0] if own else ""
-            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):  # type: ignore[union-attr]
+            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):
                 continue
             yield row_no, own, section
 
