@@ -136,11 +136,18 @@ class Judge:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
+        return self._tried(lambda: open_table(path, path.name, known=feed.aliases.get), source, feed)
+
+    def try_again(self, envelope: Envelope) -> Tried:
+        """An archived file read as a run would read it now; without effect. Raises Blocked."""
+        return self._tried(lambda: self.open(envelope), source_of(envelope), self.feed_of(envelope))
+
+    def _tried(self, opened: Callable[[], AbstractContextManager[Table]], source: Source, feed: Feed) -> Tried:
         header: tuple[str, ...] = ()
         try:
-            with open_table(path, path.name, known=feed.aliases.get) as sent:
+            with opened() as sent:
                 header = tuple(sent.header)
-                zone = self.campuses[campus].time_zone
+                zone = self.campuses[source.campus].time_zone
                 return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
@@ -219,7 +226,7 @@ def decided(columns: Columns, time_zone: str) -> Read:
         units=units_of(columns.mapping),
         time_zone=time_zone,
     )
-    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.table.parts)
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.judged, columns.table.parts)
     return Read(columns, as_written(columns, conventions), decision)
 
 

@@ -169,6 +169,8 @@ class Receipt:
     answer_command: str | None = None
     understood: tuple[UnderstoodLine, ...] = ()
     unread: tuple[str, ...] = ()
+    values_read: tuple[str, ...] = ()
+    """How values are written in the file, a sentence a column."""
 
 
 @dataclass(frozen=True)

@@ -236,6 +236,7 @@ class Receipts:
             answer_command=_answer_command(questions),
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
+            values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
         )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
