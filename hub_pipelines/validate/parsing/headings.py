@@ -212,7 +212,8 @@ def _joined(lines: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> li
         for part in parts:
             if part and (not said or part != said[-1]):
                 said.append(part)
-        texts.append(_spoken(said, ask))
+        alone = bool(said) and columns[-1].count(said[-1]) == 1
+        texts.append(_spoken(said, ask) if alone else " ".join(said))
     return texts
 
 
