@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, NumberedRow, Span, is_blank, text_of
 
@@ -91,7 +90,7 @@ def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -
     for at, (_, cells) in enumerate(candidates):
         here = filled(cells)
         below = [len(filled(each)) for _, each in rows[at + 1 :]]
-        usual = median(below) if below else len(here)
+        usual = sorted(below)[len(below) // 2] if below else len(here)
         # a title may have a cell or two more; a row of one column has no less than usual
         if usual >= 2 and len(here) <= usual / 2:
             continue
@@ -212,7 +211,8 @@ def _joined(lines: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> li
         for part in parts:
             if part and (not said or part != said[-1]):
                 said.append(part)
-        texts.append(_spoken(said, ask))
+        alone = bool(said) and columns[-1].count(said[-1]) == 1
+        texts.append(_spoken(said, ask) if alone else " ".join(said))
     return texts
 
 

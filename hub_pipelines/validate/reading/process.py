@@ -15,6 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
@@ -198,9 +200,10 @@ class Parser:
 
 def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
     """The environment is bare: no credentials, and nothing that would load more than the reader needs."""
-    environment = {"PYTHONPATH": str(_ROOT), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": _places(), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    # -S: what packages do at each start of Python takes longer than all that the child loads;
     # -P: a module in the folder where the hub was started must not take the place of one of ours
-    command = [sys.executable, "-s", "-P", "-m", _CHILD, str(file.fileno())]
+    command = [sys.executable, "-S", "-P", "-m", _CHILD, str(file.fileno())]
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -210,6 +213,13 @@ def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         env=environment,
         cwd="/",
     )
+
+
+@cache
+def _places() -> str:
+    """Where the child finds our code and the two packages that it needs."""
+    found = [spec.origin for name in ("python_calamine", "msgpack") if (spec := find_spec(name)) and spec.origin]
+    return os.pathsep.join(dict.fromkeys([str(_ROOT), *(str(Path(each).parents[1]) for each in found)]))
 
 
 def _processor_time(pid: int) -> float:
