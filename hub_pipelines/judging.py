@@ -6,7 +6,7 @@ what failure leads to. Nothing is written. The caller verifies signature and dig
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
