@@ -5,6 +5,7 @@ Belongs here: which cells are read how, and columns that the file's own cells fi
 """
 
 import datetime
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -35,6 +36,7 @@ from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Cell, RecordType, Restored, Row, Table, Unclear
 
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d", re.A)
 _CACHED = 20_000
 """Different cells of a column that are remembered: most columns repeat theirs."""
 
@@ -162,6 +164,9 @@ class _Days:
         if day is None:
             return self._misfit(cell, written)
         if self.kind == "moment":
+            # what the contract reads by itself is left as it was sent, for its problems to show
+            if isinstance(cell, str) and _ISO_MOMENT.match(cell):
+                return cell
             return " ".join(filter(None, (day.isoformat(), written.clock, written.zone)))
         if written.is_midnight or not written.zone:
             return day.isoformat()

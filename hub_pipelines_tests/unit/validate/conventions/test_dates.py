@@ -207,7 +207,7 @@ def test_the_day_of_a_moment_is_the_campuss_own(cell: str, zone: str | None, exp
 def test_a_moments_day_is_put_right_and_its_time_of_day_stays() -> None:
     _, cells = read("hazmat.event", {"at": ["3/15/2025 14:30", "1/2/2025 2:30 PM", "2025-03-15T14:30:00Z"]})
 
-    assert cells["at"] == ["2025-03-15 14:30", "2025-01-02 2:30 PM", "2025-03-15 14:30:00 Z"]
+    assert cells["at"] == ["2025-03-15 14:30", "2025-01-02 2:30 PM", "2025-03-15T14:30:00Z"]
 
 
 @pytest.mark.parametrize(
