@@ -88,7 +88,8 @@ class Amounts:
     """Reads one quantity column and the unit beside it.
 
     `unit` is that of bare numbers where neither cell nor unit column tells one, `allowed` are the contract's units.
-    `fills` is the contract's unit column where the file has none, so that the quantities themselves must tell it.
+    `fills` is the contract's unit column where the file has none, so that the quantities themselves tell it; `needed`
+    when each must.
     """
 
     mark: Mark
@@ -96,6 +97,7 @@ class Amounts:
     allowed: tuple[str, ...]
     optional: bool
     fills: str | None = None
+    needed: bool = False
 
     def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
@@ -116,7 +118,7 @@ class Amounts:
         unit = own if told is None else told
         if unit is not None:
             return self._in_unit(read.cell, cell, unit, beside)
-        return (self._without_unit(cell) if self.fills else read.cell), beside
+        return (self._without_unit(cell) if self.fills and self.needed else read.cell), beside
 
     @staticmethod
     def _canonical(beside: Cell, told: str | None) -> Cell:

@@ -22,7 +22,7 @@ from hub_pipelines.validate.conventions.dates import (
     serial_of,
     written_day,
 )
-from hub_pipelines.validate.conventions.deciding import column_of_kind
+from hub_pipelines.validate.conventions.deciding import column_of_kind, unit_is_needed
 from hub_pipelines.validate.conventions.identifiers import restore_cas, restore_identifier, take_out_address
 from hub_pipelines.validate.conventions.model import (
     MARK_NAMES,
@@ -120,7 +120,8 @@ def _pairs(
         if kind == "quantity" and unit_column:
             allowed = record.shapes[unit_column].choices or ()
             fills = unit_column if unit_column in conventions.added else None
-            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills)
+            needed = unit_is_needed(record, unit_column)
+            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
             read = amounts.read if column == owner else amounts.read_beside
             yield positions[column], positions.get(unit_column), lru_cache(_CACHED, typed=True)(read)
         elif kind == "amount":

@@ -464,9 +464,8 @@ class _Deciding:
         answer = self._answer("unit", owner)
         if answer is not None:
             return unit_of(answer) or answer
-        field_ = record.row_model.model_fields[unit_column]
         lacking = [name for name in record.required if name not in self._columns.positions and name != unit_column]
-        needed = field_.is_required() or field_.validate_default
+        needed = unit_is_needed(record, unit_column)
         if tally.bare_sample is None or not needed or lacking or tally.bare < tally.with_unit:
             return None
         text, row_no = tally.bare_sample
@@ -484,6 +483,12 @@ class _Deciding:
 def column_of_kind(record: RecordType, kind: str) -> str | None:
     """The contract's first column of a kind: of quantities the one that its unit column belongs to."""
     return next((column for column, one in record.written.items() if one == kind), None)
+
+
+def unit_is_needed(record: RecordType, unit_column: str) -> bool:
+    """Whether a quantity without a unit is refused: the column is required, or checked beside the quantity."""
+    told = record.row_model.model_fields[unit_column]
+    return told.is_required() or bool(told.validate_default)
 
 
 def _shown(place: Place) -> str:

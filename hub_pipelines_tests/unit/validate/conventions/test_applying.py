@@ -87,6 +87,41 @@ def test_an_unclear_cell_is_the_rows_one_problem() -> None:
     assert (found.rule, found.column, found.value) == ("bad_quantity", "quantity_on_hand", "Half")
 
 
+@pytest.mark.parametrize(
+    ("cell", "posted"),
+    [
+        ("500g", ("500", "g")),
+        ("25 g", ("25", "g")),
+        ("2.5kg", ("2.5", "kg")),
+        ("0.32m3", ("0.32", "m3")),
+        ("436ft3", ("436", "ft3")),
+        ("2*2л", ("4", "L")),
+        ("2*500мл", ("1000", "mL")),
+        ("1000ml (4 bottles)", ("1000", "mL")),
+        ("6L (3 containers)", ("6", "L")),
+        ("75ml total", ("75", "mL")),
+        ("33 tablets", ("33", "tablet")),
+        ("Half", "bad_quantity"),
+        ("tons", "bad_quantity"),
+        ("(6%", "bad_quantity"),
+        ("-", "missing_value"),
+        ("2-Jan bags", "damaged_by_excel"),
+    ],
+)
+def test_quantities_that_labs_have_sent_post_or_come_back_with_one_reason(
+    cell: str, posted: tuple[str, str] | str
+) -> None:
+    good = {column: value for column, value in GOOD_ROWS["inventory.stock"].items() if column != "unit"}
+    _, row = judged("inventory.stock", {**good, "quantity_on_hand": "1 kg"}, {
+        **good, "quantity_on_hand": cell, "location": "Room 2",
+    })  # fmt: skip
+
+    if isinstance(row, AcceptedRow):
+        assert (row.values["quantity_on_hand"], row.values["unit"]) == posted
+    else:
+        assert [found.rule for found in row.problems] == [posted]
+
+
 def test_a_tables_rows_can_be_read_again_and_the_senders_are_not_changed() -> None:
     sent = table({"acquired_on": ["13/1/2024", "1/2/2024"], "Shelf": ["A", "B"]})
     before = [(number, list(cells)) for number, cells in sent.rows]

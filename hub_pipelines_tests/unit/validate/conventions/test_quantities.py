@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.conventions.amounts import Amounts
 from hub_pipelines.validate.conventions.units import conversion
 from hub_pipelines.validate.feeds.quantities import STOCK_UNITS, UNITS
 from hub_pipelines.validate.model import Restored, Unclear
@@ -112,6 +113,13 @@ def test_what_can_not_be_read_is_left_for_the_contract_to_refuse(cell: str) -> N
 
 
 # -- beside a unit column
+
+
+def test_a_bare_number_is_taken_where_the_contract_needs_no_unit() -> None:
+    amounts = Amounts(".", None, STOCK_UNITS, optional=True, fills="unit", needed=False)
+
+    assert amounts.read("12", None) == ("12", None)
+    assert amounts.read("500g", None) == ("500", "g")
 
 
 def test_a_unit_in_both_cells_that_agrees_is_taken() -> None:
