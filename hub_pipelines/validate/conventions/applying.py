@@ -25,6 +25,7 @@ from hub_pipelines.validate.conventions.dates import (
 from hub_pipelines.validate.conventions.deciding import column_of_kind, unit_is_needed
 from hub_pipelines.validate.conventions.identifiers import restore_cas, restore_identifier, take_out_address
 from hub_pipelines.validate.conventions.model import (
+    LONGEST,
     MARK_NAMES,
     ORDER_NAMES,
     Conventions,
@@ -89,8 +90,24 @@ def _single_cells(
     for column, kind in record.written.items():
         convert = _convert(record, column, kind, conventions) if column in positions else None
         if convert is not None:
-            # typed: 1, 1.0 and TRUE are three cells
-            yield positions[column], lru_cache(_CACHED, typed=True)(convert)
+            yield positions[column], _remembering(convert)
+
+
+def _remembering(convert: _Convert) -> _Convert:
+    # typed: 1, 1.0 and TRUE are three cells
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+    return lambda cell: cell if type(cell) is str and len(cell) > LONGEST else remembered(cell)
+
+
+def _remembering_pairs(convert: _Pair) -> _Pair:
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+
+    def read(cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
+        if any(type(one) is str and len(one) > LONGEST for one in (cell, beside)):
+            return cell, beside
+        return remembered(cell, beside)
+
+    return read
 
 
 def _convert(record: RecordType, column: str, kind: str, conventions: Conventions) -> _Convert | None:
@@ -123,13 +140,13 @@ def _pairs(
             needed = unit_is_needed(record, unit_column)
             amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
             read = amounts.read if column == owner else amounts.read_beside
-            yield positions[column], positions.get(unit_column), lru_cache(_CACHED, typed=True)(read)
+            yield positions[column], positions.get(unit_column), _remembering_pairs(read)
         elif kind == "amount":
             money = _Money(mark, currency_column is not None, optional)
             yield (
                 positions[column],
                 positions.get(currency_column or ""),
-                lru_cache(_CACHED, typed=True)(money.read),
+                _remembering_pairs(money.read),
             )
 
 

@@ -21,6 +21,7 @@ from hub_pipelines.validate.conventions.dates import (
 )
 from hub_pipelines.validate.conventions.identifiers import CasTally, IdentifierTally
 from hub_pipelines.validate.conventions.model import (
+    LONGEST,
     MARK_NAMES,
     ORDER_NAMES,
     Begins,
@@ -130,7 +131,7 @@ def _counted(chunk: Sequence[Row], position: int) -> Iterator[tuple[Cell, tuple[
     found: dict[tuple[type, Cell], list[int]] = {}
     for row_no, cells in chunk:
         cell = cells[position] if position < len(cells) else None
-        if cell is None:
+        if cell is None or (type(cell) is str and len(cell) > LONGEST):
             continue
         # typed: TRUE is not 1
         known = found.get((type(cell), cell))
