@@ -24,7 +24,8 @@ NOTHING = re.compile(r"[-–—]+|n\.?/?a\.?", re.I)
 _TIMES = "[*x×хX·]"
 _UNIT = r"[^\W\d_](?:[^\W\d_]|[ .^/-])*?[23]?"
 _QUANTITY = re.compile(
-    rf"(?:(?P<times>\d{{1,4}}) ?{_TIMES} ?)?(?P<number>{NUMBER}) ?(?P<unit>{_UNIT})?\.?"
+    rf"(?:(?P<times>\d{{1,4}}) ?(?P<containers>[^\W\d_]{{2,15}})? ?(?:{_TIMES}|of|@) ?)?"
+    rf"(?P<number>{NUMBER}) ?(?P<unit>{_UNIT})?\.?"
     rf"(?: ?{_TIMES} ?(?P<behind>\d{{1,4}}))?(?P<total>,? (?:in )?tot(?:al|\.)?)? ?(?P<note>\([^()]*\))?",
     re.I,
 )
@@ -38,7 +39,8 @@ _ABOUT = re.compile(r"(?:~|≈|<|>|≤|≥|ca\.?|c\.|approx\.?|approximately|abo
 
 @dataclass(frozen=True, slots=True)
 class WrittenQuantity:
-    """`number` as written, `unit` as written ("" without one), `note` the words in brackets behind it."""
+    """`number` as written, `unit` as written ("" without one), `note` what stands behind it: words in brackets, or the
+    container."""
 
     number: str
     unit: str = ""
@@ -52,8 +54,22 @@ def read_quantity(text: str) -> WrittenQuantity | None:
     match = _QUANTITY.fullmatch(folded(text))
     if match is None or (match["times"] and match["behind"]):
         return None
+    unit, container = _without_container((match["unit"] or "").strip())
+    if match["containers"] and not (unit and _counts(match["containers"])):
+        return None
     times = int(match["times"] or match["behind"] or 1)
-    return WrittenQuantity(match["number"].strip(), (match["unit"] or "").strip(), times, match["note"] or "")
+    return WrittenQuantity(match["number"].strip(), unit, times, match["note"] or container)
+
+
+def _without_container(unit: str) -> tuple[str, str]:
+    """`mL bottle` is a unit and what it is in."""
+    front, _, last = unit.rpartition(" ")
+    return (front, last) if front and unit_of(unit) is None and unit_of(front) and _counts(last) else (unit, "")
+
+
+def _counts(word: str) -> bool:
+    known = unit_of(word)
+    return known is not None and dimension_of(known) == "count"
 
 
 def folded(text: str) -> str:

@@ -61,6 +61,11 @@ def test_a_quantity_with_its_unit_fills_both_columns(cell: str, number: str, uni
         ("2*500мл", "1000", "mL", "multiplied_out"),
         ("4 x 2.5 L", "10", "L", "multiplied_out"),
         ("500 mL × 2", "1000", "mL", "multiplied_out"),
+        ("2 bottles of 500 mL", "1000", "mL", "multiplied_out"),
+        ("2 x 500 mL bottles", "1000", "mL", "multiplied_out"),
+        ("2 boxes of 50 vials", "100", "vial", "multiplied_out"),
+        ("500 mL bottle", "500", "mL", "note_set_aside"),
+        ("2 bottles (500 mL)", "2", "bottle", "note_set_aside"),
         ("1000ml (4 bottles)", "1000", "mL", "note_set_aside"),
         ("6L (3 containers)", "6", "L", "note_set_aside"),
         ("1/2 gal", "0.5", "gal", "fraction_written_out"),
@@ -107,7 +112,7 @@ def test_a_quantity_that_is_not_clear_is_refused_in_the_senders_words(cell: Any,
     assert refused.covers == "unit"
 
 
-@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it"])
+@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
 def test_what_can_not_be_read_is_left_for_the_contract_to_refuse(cell: str) -> None:
     assert amount(cell)[0] == cell
 
