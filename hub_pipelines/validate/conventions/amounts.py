@@ -24,10 +24,12 @@ NOTHING = re.compile(r"[-–—]+|n\.?/?a\.?", re.I)
 _TIMES = "[*x×хX·]"
 _UNIT = r"[^\W\d_](?:[^\W\d_]|[ .^/-])*?[23]?"
 _QUANTITY = re.compile(
-    rf"(?:(?P<times>\d{{1,4}}) ?(?P<containers>[^\W\d_]{{2,15}})? ?(?:{_TIMES}|of|@) ?)?"
-    rf"(?P<number>{NUMBER}) ?(?P<unit>{_UNIT})?\.?"
+    rf"(?:(?P<times>\d{{1,4}}) ?{_TIMES} ?)?(?P<number>{NUMBER}) ?(?P<unit>{_UNIT})?\.?"
     rf"(?: ?{_TIMES} ?(?P<behind>\d{{1,4}}))?(?P<total>,? (?:in )?tot(?:al|\.)?)? ?(?P<note>\([^()]*\))?",
     re.I,
+)
+_CONTAINERS = re.compile(
+    rf"(?P<times>\d{{1,4}}) ?(?P<containers>[^\W\d_]{{2,15}}) ?(?:{_TIMES}|of|@) ?(?P<each>\d.*)", re.I
 )
 _FRACTION = re.compile(
     rf"(?:(?P<whole>\d{{1,6}})[ +])?(?P<above>\d{{1,3}})/(?P<below>\d{{1,3}}) ?(?P<unit>{_UNIT})?\.?"
@@ -51,14 +53,24 @@ class WrittenQuantity:
 @lru_cache(maxsize=20_000)
 def read_quantity(text: str) -> WrittenQuantity | None:
     """None when the text is not a number with what may stand around it. Fractions: `read_fraction`."""
-    match = _QUANTITY.fullmatch(folded(text))
-    if match is None or (match["times"] and match["behind"]):
+    text = folded(text)
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return _in_containers(text)
+    if match["times"] and match["behind"]:
         return None
     unit, container = _without_container((match["unit"] or "").strip())
-    if match["containers"] and not (unit and _counts(match["containers"])):
-        return None
     times = int(match["times"] or match["behind"] or 1)
     return WrittenQuantity(match["number"].strip(), unit, times, match["note"] or container)
+
+
+def _in_containers(text: str) -> WrittenQuantity | None:
+    """`2 bottles of 500 mL`."""
+    match = _CONTAINERS.fullmatch(text)
+    each = read_quantity(match["each"]) if match and _counts(match["containers"]) else None
+    if match is None or each is None or not each.unit or each.times > 1:
+        return None
+    return replace(each, times=int(match["times"]))
 
 
 def _without_container(unit: str) -> tuple[str, str]:
