@@ -111,8 +111,8 @@ def headers_of(hub: Hub, request_id: str) -> Headers:
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
     feed = hub.feeds[current.envelope.feed]
-    with hub.processing.open_archived(current, feed) as table:
-        return Headers(hub.processing.shapes.judged_without(current, feed, table.header))
+    with hub.judge.open(current.envelope) as table:
+        return Headers(hub.judge.shapes.judged_without(current, feed, table.header))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

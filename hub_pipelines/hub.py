@@ -21,6 +21,7 @@ from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.model import Arrival, Outcome, Payload
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
 from hub_pipelines.pausing.service import Pausing
@@ -49,6 +50,7 @@ class Hub:
     archive: Archive
     intake: Intake
     drop_folder: DropFolder
+    judge: Judge
     processing: Processing
     receipts: Receipts
     review: Review
@@ -117,15 +119,14 @@ def open_hub(settings: Settings | None = None) -> Hub:
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
+    judge = Judge(archive, feeds, campuses, Shapes(db))
     processing = Processing(
         db=db,
         archive=archive,
         keys=keys,
         staged=settings.staged,
-        feeds=feeds,
-        campuses=campuses,
+        judge=judge,
         desk=desk,
-        shapes=Shapes(db),
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
@@ -145,6 +146,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
             stable_s=settings.limits.stable_s,
             no_room=partial(no_room, settings.home, settings.limits.keep_free_mb),
         ),
+        judge=judge,
         processing=processing,
         receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
         review=review,

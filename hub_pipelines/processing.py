@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -20,11 +20,10 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
-from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
-from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.judging import Judge
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
@@ -43,20 +42,12 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Feed, Registry, Table, Unreadable, Verdict
-from hub_pipelines.validate.readers import open_table
-from hub_pipelines.validate.service import describe, validate
+from hub_pipelines.validate.model import Unreadable, Verdict
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
 _log = logging.getLogger(__name__)
-
-
-class Blocked(Permanent):
-    """The settings no longer name the submission's campus or feed. The operator replays it."""
-
-    cause = "blocked"
 
 
 class AttemptFailed(HubError):
@@ -98,10 +89,8 @@ class Processing:
     archive: Archive
     keys: KeyRing
     staged: Path
-    feeds: dict[str, Feed]
-    campuses: dict[str, Campus]
+    judge: Judge
     desk: Desk
-    shapes: Shapes
     policy: RetryPolicy
     lease_s: float
 
@@ -162,7 +151,7 @@ class Processing:
                 submissions.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
                 if isinstance(error, Held):
-                    self.shapes.hold(tx, current, error, actor=_actor(lease.owner))
+                    self.judge.shapes.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
@@ -270,39 +259,22 @@ class Processing:
         The table is read by what the hub knows of its source's columns, under a migration where there is one.
         """
         current = self._current(lease)
-        feed = self.feed_of(current)
         alive = self._alive(lease)
-        registry = LedgerRegistry(self.db, self.campuses[current.envelope.campus].time_zone)
+        registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.open_archived(current, feed) as table:
-            reading = self.shapes.read(current, feed, table)
-            verdicts = reading.named_as_sent(self.judge(reading.table, current, registry))
-            description = {**describe(reading.table, feed, registry), **reading.document()}
-            handle = stage(_each(verdicts, alive), self.staged, description)
-        record = feed.record_type(str(description["record_type"]))
+        with self.judge.judged(current.envelope, registry) as judged:
+            handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
         with self.db.write() as tx:
             submissions.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,
                 rows_received=int(handle.summary["received"]),
-                registry_version=registry.version if record.tag_column else None,
+                registry_version=registry.version if judged.record.tag_column else None,
             )
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle
-
-    def judge(self, table: Table, current: Submission, registry: Registry) -> Iterator[Verdict]:
-        """The verdict on each row of a submission's table, under its campus and these versions of all else."""
-        campus = self.campuses[current.envelope.campus]
-        return validate(
-            table,
-            self.feed_of(current),
-            campus=campus.name,
-            campuses=tuple(self.campuses),
-            registry=registry,
-            time_zone=campus.time_zone,
-        )
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
         """The first problems of a staged submission, each with its row."""
@@ -331,8 +303,8 @@ class Processing:
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
-        feed = self.feed_of(current)
-        campus = self.campuses[current.envelope.campus]
+        feed = self.judge.feed_of(current.envelope)
+        campus = self.judge.campus_of(current.envelope)
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
         if "shape" not in summary:
             raise ShapesMoved("The rows were staged by a release that did not look at headers.")
@@ -355,30 +327,15 @@ class Processing:
                 ),
             )
             if not posting.repeat:
-                self.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
+                self.judge.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self.open_archived(current, self.feed_of(current)) as table:
+        with self.judge.open(current.envelope) as table:
             return sum(1 for _ in table.rows)
-
-    def feed_of(self, current: Submission) -> Feed:
-        """Raises Blocked when the settings no longer name its campus or feed."""
-        feed = self.feeds.get(current.envelope.feed)
-        if feed is None or current.envelope.campus not in self.campuses:
-            raise Blocked(
-                f"This hub no longer takes {current.envelope.feed} from {current.envelope.campus}.",
-                "Ask the hub's operator to enable it in hub.toml, then replay this file.",
-            )
-        return feed
-
-    def open_archived(self, current: Submission, feed: Feed) -> AbstractContextManager[Table]:
-        """The table in the archived bytes, as validation reads it."""
-        path = self.archive.object_path(current.envelope.content_digest)
-        return open_table(path, current.envelope.source_name, known=feed.aliases.get)
 
     def staged_path(self, digest: str) -> Path:
         return self.staged / f"{digest}.parquet"

@@ -148,13 +148,9 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 
 
 def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
-    feed = hub.feeds[current.envelope.feed]
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
-    with hub.processing.open_archived(current, feed) as sent:
-        table = sent
-        if kept.migration is not None:
-            table = hub.processing.shapes.plan_of(kept.migration, sent.header, feed).table(sent)
-        for verdict in hub.processing.judge(table, current, registry):
+    with hub.judge.judged(current.envelope, registry, hub.judge.as_recorded(kept.migration)) as judged:
+        for verdict in judged.verdicts:
             if isinstance(verdict, AcceptedRow):
                 yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
 

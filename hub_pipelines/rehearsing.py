@@ -10,7 +10,6 @@ from typing import Any
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.drift.decisions import HeldItem
-from hub_pipelines.drift.migrating import plan
 from hub_pipelines.drift.model import Migration
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.registry.store import LedgerRegistry
@@ -63,16 +62,13 @@ def _judged(hub: Hub, migration: Migration, held: HeldItem) -> Rehearsal:
         current = submissions.get(tx, held.item.request_id)
     hub.keys.verify(current.envelope)
     hub.archive.verify(current.envelope.content_digest)
-    feed = hub.feeds[current.envelope.feed]
     registry = LedgerRegistry(hub.db, hub.campuses[current.envelope.campus].time_zone)
     counts: Counter[str] = Counter()
     rules: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
     problems: list[dict[str, Any]] = []
-    with hub.processing.open_archived(current, feed) as sent:
-        planned = plan(migration.steps, sent.header, feed)
-        verdicts = hub.processing.judge(planned.table(sent), current, registry)
-        for verdict in planned.named_as_sent(verdicts):
+    with hub.judge.judged(current.envelope, registry, hub.judge.under(migration)) as judged:
+        for verdict in judged.verdicts:
             accepted = isinstance(verdict, AcceptedRow)
             counts["accepted" if accepted else "rejected"] += 1
             if isinstance(verdict, AcceptedRow):

@@ -31,7 +31,6 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, Cause, IllegalMove, State, Submission
 from hub_pipelines.validate.feeds.types import parse_asset_tag
 from hub_pipelines.validate.model import AcceptedRow
-from hub_pipelines.validate.service import describe
 from hub_pipelines.validate.staging import canonical_json
 
 TAG_RULE = "tag_not_in_registry"
@@ -258,18 +257,14 @@ def _judged(hub: Hub, target: Target) -> Preview:
     with hub.db.read() as tx:
         current = submissions.get(tx, target.request_id)
     envelope = current.envelope
-    feed = hub.processing.feed_of(current)
-    campus = hub.campuses[envelope.campus]
+    campus = hub.judge.campus_of(envelope)
     hub.keys.verify(envelope)
     hub.archive.verify(envelope.content_digest)
     registry = LedgerRegistry(hub.db, campus.time_zone)
     received = accepted = changed = 0
-    with hub.processing.open_archived(current, feed) as sent:
-        table = hub.processing.shapes.read(current, feed, sent).table
-        verdicts = hub.processing.judge(table, current, registry)
-        record = feed.record_type(str(describe(table, feed, registry)["record_type"]))
-        name = ledger_name(record.name, campus.name, shared=record.shared)
-        while some := list(islice(verdicts, _ROWS_AT_ONCE)):
+    with hub.judge.judged(envelope, registry) as judged:
+        name = ledger_name(judged.record.name, campus.name, shared=judged.record.shared)
+        while some := list(islice(judged.verdicts, _ROWS_AT_ONCE)):
             good = {one.key: canonical_json(one.values) for one in some if isinstance(one, AcceptedRow)}
             received, accepted = received + len(some), accepted + len(good)
             with hub.db.read() as tx:

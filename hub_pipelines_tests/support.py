@@ -86,9 +86,10 @@ class _CampusOn(Campus):
 def on_day(hub: Hub, day: date) -> Hub:
     """The same hub with the campuses' calendars at a day: what it posts has this ledger_date."""
     campuses: dict[str, Campus] = {
-        one.name: _CampusOn(one.name, one.time_zone, day) for one in hub.processing.campuses.values()
+        one.name: _CampusOn(one.name, one.time_zone, day) for one in hub.judge.campuses.values()
     }
-    return replace(hub, processing=replace(hub.processing, campuses=campuses))
+    judge = replace(hub.judge, campuses=campuses)
+    return replace(hub, judge=judge, processing=replace(hub.processing, judge=judge))
 
 
 # ---- files

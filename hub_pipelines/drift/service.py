@@ -27,25 +27,36 @@ _BY_ITSELF = frozenset(_ACCEPTED_BY.values())
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A table as the contract is to see it, and how that came about."""
+    """A table as the contract is to see it, and how that came about; `plan` is the migration at work, if any.
+
+    `facts` is what a staged file records of its header: as it was sent, its shape, what changed, the migration.
+    """
 
     table: Table
-    judged: Judged
-    header: tuple[str, ...]
+    plan: Plan | None
+    facts: Mapping[str, object]
 
-    def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-        return self.judged.plan.named_as_sent(verdicts) if self.judged.plan else verdicts
+    @staticmethod
+    def plain(table: Table) -> "Reading":
+        return Reading(table, None, {})
 
-    def document(self) -> dict[str, object]:
-        """What a staged file records of its header: as it was sent, its shape, what changed, the migration."""
-        judged = self.judged
-        return {
-            "header": list(self.header),
+    @staticmethod
+    def planned(table: Table, plan: Plan) -> "Reading":
+        return Reading(plan.table(table), plan, {})
+
+    @staticmethod
+    def judged(table: Table, judged: Judged) -> "Reading":
+        facts = {
+            "header": list(table.header),
             "shape": judged.shape.fingerprint,
             "headers": str(judged.kind),
             "columns_changed": judged.change.summary(),
             "migration": judged.migration.reference if judged.migration else None,
         }
+        return Reading(judged.plan.table(table) if judged.plan else table, judged.plan, facts)
+
+    def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+        return self.plan.named_as_sent(verdicts) if self.plan else verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +65,11 @@ class Shapes:
 
     db: Any
 
-    def read(self, current: Submission, feed: Feed, table: Table) -> Reading:
+    def read(self, envelope: Envelope, feed: Feed, table: Table) -> Reading:
         """The table as it is to be judged. Raises Drifted or Unfit when a person must decide first."""
         with self.db.read() as tx:
-            judged = _judge(tx, source_of(current.envelope), table.header, feed)
-        header = tuple(table.header)
-        return Reading(judged.plan.table(table) if judged.plan else table, judged, header)
+            judged = _judge(tx, source_of(envelope), table.header, feed)
+        return Reading.judged(table, judged)
 
     def judged_without(self, current: Submission, feed: Feed, header: Sequence[str]) -> Judged:
         """How a header stands to what its source had, but for what this very submission has brought in itself."""

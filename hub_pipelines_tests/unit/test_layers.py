@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("review",),
     ("drift", "retention"),
     ("report",),
+    ("judging",),
     ("processing",),
     ("hub",),
     (
