@@ -36,6 +36,8 @@ class Batch:
     """Fingerprint of the header that the rows came under."""
     migration: str | None = None
     """The version of a migration that they were read under."""
+    decision: str | None = None
+    """Digest of the decision about columns and values that they were read by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Posting:
     rows_digest: str
     posted_at: datetime
     repeat: bool = False
+    decision: str | None = None
+    """Digest of the decision by which the file was read; None for postings from before there were any."""
 
     @property
     def received(self) -> int:

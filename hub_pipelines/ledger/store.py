@@ -45,6 +45,7 @@ from hub_pipelines.common.store import (
 )
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, LaterChange, LedgerRow, Origin, Posting, RegistryMoved
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.validate.staging import StagedRow
 
@@ -163,7 +164,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     stored = own_posting(tx, lease)
     if stored is not None:
         return stored
-    submissions.hold(tx, lease)
+    leases.hold(tx, lease)
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = _lock_ledger(tx, batch.ledger) + 1
@@ -182,7 +183,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         rejected += len(chunk) - len(accepted)
     if posted:
         _raise_version(tx, batch, version, posted, now)
-    settled_at = submissions.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
+    settled_at = leases.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
@@ -194,6 +195,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         rejected=rejected,
         rows_digest=rows_digest.hexdigest(),
         posted_at=settled_at,
+        decision=batch.decision,
     )
     tx.execute(
         idempotency.insert(),

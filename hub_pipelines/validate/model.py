@@ -5,7 +5,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
@@ -72,12 +72,43 @@ def excel_row(row_no: int) -> int:
     return row_no % PART_ROWS
 
 
+def sheet_of(row_no: int, parts: Sequence[Part]) -> str | None:
+    """The sheet on which a row stands, in a file whose parts are on more than one; else None."""
+    at = row_no // PART_ROWS
+    if len({part.sheet for part in parts}) < 2 or at >= len(parts):
+        return None
+    return parts[at].sheet
+
+
+def row_place(row_no: int, parts: Sequence[Part]) -> str:
+    """A row's number as a person finds it: `14`, or `14 of sheet "Lab 2"`."""
+    sheet = sheet_of(row_no, parts)
+    return str(excel_row(row_no)) if sheet is None else f'{excel_row(row_no)} of sheet "{sheet}"'
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of a file that are not read: another table, a total, a note, a hidden sheet.
+
+    Row numbers are Excel's; both are 0 where it is not about certain rows. `why` goes on from "Rows 3 to 9 …", as in
+    "is a total". `shown` is how the rows begin, or their headings.
+    """
+
+    sheet: str | None
+    first_row: int
+    last_row: int
+    why: str
+    shown: str = ""
+
+
 @dataclass
 class Table:
     """What the rows of a file are judged from. Each iteration over `rows` begins anew.
 
     `parts` are joined: their headings are alike, and each row's cells stand as the header says. `header` has a name
-    for each column ("" where there is none). `facts` tell how the file was read, for people.
+    for each column ("" where there is none). `facts` tell how the file was read, for people. `left_out` is all that
+    the file holds beside the rows and the lines above the header. `returned` is what the hub had written into a
+    workbook that came back, unverified, and `answers` are its questions' ids and what was answered.
     """
 
     header: list[str]
@@ -85,6 +116,9 @@ class Table:
     rows: Iterable[Row]
     facts: dict[str, str]
     parts: tuple[Part, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    returned: str | None = None
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 class Unreadable(Permanent):
@@ -221,6 +255,20 @@ class Reference:
     record_type: str
 
 
+class Lines(Protocol):
+    """Makes the keys of items that carry no number of their own: two rows of a file may be alike and two items."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the key is made of."""
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """`number` counts the rows of one file whose values of `columns` are the same, from 1. Keys never collide."""
+
+    def number_in(self, key: str) -> int:
+        """The number that a key was made with."""
+
+
 @dataclass(frozen=True)
 class RecordType:
     """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
@@ -231,7 +279,8 @@ class RecordType:
     """What its sender calls such a file."""
     row_model: type[BaseModel]
     key_columns: tuple[str, ...]
-    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key."""
+    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key; where `lines`
+    makes the key, they are what it is made of, and none need be filled."""
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
@@ -240,6 +289,12 @@ class RecordType:
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()
     contract_version: int = 1
+    telling: tuple[str, ...] = ()
+    """Of these at least one must have a heading that says more than Name or ID; empty where the required ones tell."""
+    lines: Lines | None = None
+    """How rows are told apart of which none has a number of its own; None where two rows of one key are a mistake."""
+    former: tuple["RecordType", ...] = ()
+    """Earlier versions of the contract, the first one first, for the postings that were made under them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -270,7 +325,19 @@ class RecordType:
         parts = key.split("|", len(self.key_columns) - 1)
         return parts[self.key_columns.index(str(self.tag_column))]
 
-    def key_of(self, values: Mapping[str, object]) -> str:
+    @property
+    def added(self) -> frozenset[str]:
+        """Columns that the contract's first version did not have."""
+        return frozenset(self.columns).difference(self.former[0].columns) if self.former else frozenset()
+
+    def under(self, version: int) -> "RecordType | None":
+        """This record type as that version of its contract has it; None when this release does not keep it."""
+        return next((one for one in (self, *self.former) if one.contract_version == version), None)
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """An item's key. `number` tells rows apart that are the same line, where the record type has such."""
+        if self.lines is not None:
+            return self.lines.key_of(values, number)
         return "|".join(str(values[column]) for column in self.key_columns)
 
 
@@ -283,6 +350,19 @@ def _written(metadata: Iterable[object]) -> str | None:
 
 
 @dataclass(frozen=True)
+class Foreign:
+    """A list that senders take for one of a feed's and that is none: known by `at_least` of its headings, normalised,
+    where no clear heading names the column `unless`.
+    """
+
+    headings: frozenset[str]
+    at_least: int
+    unless: str
+    reason: str
+    fix: str
+
+
+@dataclass(frozen=True)
 class Feed:
     """One kind of submission: the record types that it may bring, and how it is treated."""
 
@@ -291,6 +371,7 @@ class Feed:
     record_types: tuple[RecordType, ...]
     priority: int
     """Lower runs first."""
+    foreign: tuple[Foreign, ...] = ()
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -300,6 +381,10 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    def only(self, name: str) -> "Feed":
+        """The feed as if it had no other record type than this. Raises KeyError when it has none of this name."""
+        return replace(self, record_types=(self.record_type(name),))
 
     def record_type(self, name: str) -> RecordType:
         """Raises KeyError when the feed has none of this name."""

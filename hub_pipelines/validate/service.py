@@ -90,6 +90,7 @@ def _verdicts(
     table: Table, rows: "_RowCheck", record: RecordType, campus: str, registry: Registry
 ) -> Iterator[Verdict]:
     tags = _TagCheck(record.tag_column, campus, registry) if record.tag_column else None
+    # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
     while chunk := [rows.judge(row_no, cells) for row_no, cells in islice(source, _CHUNK_ROWS)]:
@@ -102,6 +103,10 @@ def _verdicts(
 def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdict:
     if row.key is None or row.values is None or not row.is_good():
         return RejectedRow(row.row_no, tuple(row.problems))
+    if record.lines is not None:
+        number = posted[row.key] = posted.get(row.key, 0) + 1
+        key = row.key if number == 1 else record.key_of(row.values, number)
+        return AcceptedRow(row.row_no, key, row.values, tuple(row.problems))
     first = posted.setdefault(row.key, row.row_no)
     if first == row.row_no:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
@@ -157,6 +162,7 @@ class _RowCheck:
         record = columns.record
         self._validate = record.row_model.model_validate
         self._key_of = record.key_of
+        self._added = record.added
         self._tag = _TagColumn.of(columns) if record.tag_column else None
         self._positions = tuple(columns.positions.items())
         self._columns = {at: name for name, at in columns.positions.items()}
@@ -202,8 +208,10 @@ class _RowCheck:
             row.problems = [_problem(found) for found in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
         else:
-            row.values = dict(model.__dict__)
-            row.key = self._key_of(row.values)
+            values = model.__dict__
+            row.key = self._key_of(values)
+            # a row that the former contract took as well stays as it was: an item does not change with a release
+            row.values = {name: value for name, value in values.items() if value is not None or name not in self._added}
             row.tag = str(row.values[self._tag.column]) if self._tag else None
             if other := self._other(cells):
                 row.values["other"] = other

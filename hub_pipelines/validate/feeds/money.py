@@ -204,14 +204,13 @@ def parse_uei(cell: object) -> str:
 
 _AMOUNT = Shape("decimal", scale=2, minimum="-9999999999.99", maximum="9999999999.99")
 
-UnitCost = Annotated[
-    str,
-    required(money("bad_cost", "unit cost", signed=False)),
-    Shape("decimal", scale=2, minimum="0", maximum="9999999999.99"),
-    Written("amount"),
-]
-Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, Written("amount")]
-OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, Written("amount")]
+_UNIT_COST = Shape("decimal", scale=2, minimum="0", maximum="9999999999.99")
+_IS_AMOUNT = Written("amount")
+
+UnitCost = Annotated[str, required(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
+OptionalUnitCost = Annotated[str | None, optional(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
+Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
+OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
 Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES), Written("currency")]
 Percent = Annotated[str | None, optional(parse_percent), Shape("decimal", scale=4, minimum="0", maximum="200")]
 AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier")]

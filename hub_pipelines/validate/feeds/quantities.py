@@ -91,14 +91,28 @@ _COUNTS = {
     "kit": "kits",
     "dozen": "dozens, dz, doz",
 }
+_MORE_COUNTS = {
+    "assembly": "assemblies, assy",
+    "container": "containers",
+    "flask": "flasks",
+    "tank": "tanks",
+    "syringe": "syringes",
+    "aliquot": "aliquots",
+    "plate": "plates",
+    "slide": "slides",
+    "tray": "trays",
+    "spool": "spools",
+}
 MASSES = ("mg", "g", "kg", "t", "oz", "lb")
 VOLUMES = tuple(unit for unit in _AMOUNTS if unit not in MASSES)
-STOCK_FORMS = spellings({**_AMOUNTS, **_COUNTS})
+STOCK_FORMS = spellings({**_AMOUNTS, **_COUNTS, **_MORE_COUNTS})
 """Each spelling of a unit to the hub's word for it."""
 AMOUNT_UNITS = tuple(_AMOUNTS)
 """Of mass and volume."""
 STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
 """Of mass and volume, and what a storeroom counts."""
+LINE_UNITS = (*STOCK_UNITS, *_MORE_COUNTS)
+"""Also what a lab counts."""
 
 
 def parse_unit(cell: object) -> str:
@@ -113,7 +127,10 @@ def parse_unit(cell: object) -> str:
 _parse_amount_unit = word_of(
     "unknown_unit", "unit", spellings(_AMOUNTS), "Convert to one of these, and correct the quantity too"
 )
-_parse_stock_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
+_parse_stock_unit = word_of(
+    "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
+)
+_parse_line_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
 
 
 def together_with(quantity: str) -> AfterValidator:
@@ -231,6 +248,8 @@ _IS_UNIT = Written("unit")
 Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity")]
 OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity")]
 Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS), _IS_UNIT]
+OptionalUnit = Annotated[str | None, optional(parse_unit), Shape(choices=UNITS), _IS_UNIT]
 AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
 OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
 StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS), _IS_UNIT]
+OptionalLineUnit = Annotated[str | None, optional(_parse_line_unit), Shape(choices=LINE_UNITS), _IS_UNIT]

@@ -32,7 +32,7 @@ from hub_pipelines.validate.expectations import (
 )
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import AcceptedRow, Cell, RecordType, Reference, Shape, Unreadable
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import validate
 
 from .builders import GOOD_ROW, INVENTORY, PROCUREMENT, AllTags, verdicts
@@ -90,10 +90,12 @@ def frame_of(record: RecordType, rows: Sequence[Mapping[str, Any]], **journal: A
         "request_id": ["north-lab-1"] * count,
         "revision": [1] * count,
         "campus": ["north"] * count,
+        "contract_version": [record.contract_version] * count,
         **journal,
     }
     typed = {
-        frame_column(name): _column([one[name] for one in rows], shape.kind) for name, shape in record.shapes.items()
+        frame_column(name): _column([one.get(name) for one in rows], shape.kind)
+        for name, shape in record.shapes.items()
     }
     return pandas.DataFrame({**own, **typed})
 
