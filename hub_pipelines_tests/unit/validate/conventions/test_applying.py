@@ -11,7 +11,17 @@ from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow, Row, Table, Verdict
+from hub_pipelines.validate.model import (
+    PART_ROWS,
+    AcceptedRow,
+    Cell,
+    Part,
+    RejectedRow,
+    Row,
+    Table,
+    Undecided,
+    Verdict,
+)
 from hub_pipelines.validate.service import validate
 
 from ..builders import GOOD_ROW, GOOD_ROWS, RECORD_TYPES, AllTags, Rows
@@ -216,3 +226,13 @@ def test_conventions_of_other_rules_are_not_applied() -> None:
     with pytest.raises(OtherRules) as refused:
         Conventions.from_document(document)
     assert "version 99" in str(refused.value)
+
+
+def test_a_question_names_the_sheet_of_a_row_where_a_file_has_several() -> None:
+    rows: list[Row] = [(2, ["1/2/2024"]), (PART_ROWS + 5, ["13/1/2024"]), (PART_ROWS + 6, ["1/13/2024"])]
+    sent = Table(["acquired_on"], 1, rows, {}, (Part("Lab 1", 1), Part("Lab 2", 1)))
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.asset"])
+
+    with pytest.raises(Undecided) as asked:
+        decide(sent, columns, answers={}, units={})
+    assert '13/1/2024 in row 5 of sheet "Lab 2"' in asked.value.questions[0].text
