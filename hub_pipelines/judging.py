@@ -15,8 +15,9 @@ from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import plan
 from hub_pipelines.drift.model import Migration
 from hub_pipelines.drift.service import Reading, Shapes
+from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import Feed, RecordType, Registry, Table, Verdict
+from hub_pipelines.validate.model import Feed, RecordType, Registry, Table, Unreadable, Verdict
 from hub_pipelines.validate.readers import open_table
 from hub_pipelines.validate.service import describe, validate
 
@@ -68,6 +69,11 @@ class Judge:
             )
             document = {**describe(reading.table, feed, registry), **reading.facts}
             record = feed.record_type(str(document["record_type"]))
+            if envelope.complete_count and record.location_column is None:
+                raise Unreadable(
+                    f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
+                    f"Drop it into the folder {envelope.feed} itself.",
+                )
             yield Judged(reading.named_as_sent(verdicts), record, document)
 
     def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
@@ -104,3 +110,10 @@ class Judge:
             return Reading.planned(table, self.shapes.plan_of(reference, table.header, feed))
 
         return read
+
+
+def counting_of(record: RecordType) -> Counting | None:
+    """How a complete count of a record type is compared; None for one without locations."""
+    if record.location_column is None:
+        return None
+    return Counting(record.location_column, record.key_columns, record.is_gone)

@@ -22,7 +22,6 @@ from hub_pipelines.validate.model import (
     Feed,
     Problem,
     RecordType,
-    RejectedRow,
     Row,
     Table,
     Unreadable,
@@ -60,7 +59,7 @@ class Plan:
             if isinstance(verdict, AcceptedRow):
                 yield replace(verdict, findings=self._named(verdict.findings)) if verdict.findings else verdict
             else:
-                yield RejectedRow(verdict.row_no, self._named(verdict.problems))
+                yield replace(verdict, problems=self._named(verdict.problems))
 
     def _named(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
         return tuple(self._one_named(found) for found in problems)

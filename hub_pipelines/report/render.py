@@ -62,18 +62,18 @@ def to_html(receipt: Receipt) -> str:
         headline=headline(receipt),
         lead=_lead(receipt),
         counts=_counts_strip(receipt),
-        problems=_by_row(receipt.problems),
-        warnings=_by_row(receipt.warnings),
+        problems=by_row(receipt.problems),
+        warnings=by_row(receipt.warnings),
         steps=_steps(receipt),
         proof=_proof(receipt),
-        shown_time=lambda at: _shown_time(at, receipt.time_zone),
+        shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
 
 
 def to_json(receipt: Receipt) -> str:
     """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
     content = {"headline": headline(receipt), **asdict(receipt)}
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_utc_text) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
 def to_index_html(index: Index) -> str:
@@ -89,7 +89,7 @@ def to_index_html(index: Index) -> str:
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
         attention_left=max(0, number - _ATTENTION_SHOWN),
         feeds=[_feed_section(feed, index.shown_per_feed) for feed in index.feeds],
-        shown_time=lambda at: _shown_time(at, index.time_zone),
+        shown_time=lambda at: shown_time(at, index.time_zone),
     )
 
 
@@ -284,17 +284,19 @@ def _registry(receipt: Receipt) -> str | None:
     if receipt.registry_version is not None:
         parts.append(f"version {receipt.registry_version}")
     if receipt.registry_date is not None:
-        parts.append(f"of {_shown_time(receipt.registry_date, receipt.time_zone)}")
+        parts.append(f"of {shown_time(receipt.registry_date, receipt.time_zone)}")
     return " ".join(parts) or None
 
 
-def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
+def by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
+    """Lines under the row that they belong to, as a page numbers it."""
     row = attrgetter("row")
     grouped = groupby(sorted(lines, key=row), key=row)
     return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
 
 
-def _shown_time(at: datetime, zone: str) -> str:
+def shown_time(at: datetime, zone: str) -> str:
+    """A time as a receipt shows it, in a time zone (IANA)."""
     local = _aware(at).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
@@ -305,10 +307,11 @@ def _short_time(at: datetime, zone: str) -> str:
 
 
 def _maybe_time(at: datetime | None, zone: str) -> str | None:
-    return None if at is None else _shown_time(at, zone)
+    return None if at is None else shown_time(at, zone)
 
 
-def _utc_text(value: object) -> str:
+def utc_text(value: object) -> str:
+    """A time in JSON. Raises TypeError for anything else."""
     if not isinstance(value, datetime):
         raise TypeError(f"a receipt cannot hold a {type(value).__name__}")
     return _aware(value).astimezone(UTC).isoformat()

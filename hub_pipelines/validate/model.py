@@ -4,8 +4,8 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
@@ -88,10 +88,14 @@ class AcceptedRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that does not post, with everything that is wrong about it."""
+    """A row that does not post, with everything that is wrong about it.
+
+    `sound` are those values of its key's and location's columns that are right: what a complete count lists with it.
+    """
 
     row_no: int
     problems: tuple[Problem, ...]
+    sound: Mapping[str, str] = field(default_factory=dict)
 
 
 Verdict = AcceptedRow | RejectedRow
@@ -158,6 +162,10 @@ class RecordType:
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()
     contract_version: int = 1
+    location_column: str | None = None
+    """Where an item is; only such files may be complete counts of locations."""
+    is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -166,16 +174,21 @@ class RecordType:
     @property
     def required(self) -> tuple[str, ...]:
         """The columns that the file must have."""
-        return tuple(name for name, field in self.row_model.model_fields.items() if field.is_required())
+        return tuple(name for name, one in self.row_model.model_fields.items() if one.is_required())
+
+    @property
+    def counted_columns(self) -> tuple[str, ...]:
+        """What tells an item and its place; none where files can't be complete counts."""
+        return tuple(dict.fromkeys((*self.key_columns, self.location_column))) if self.location_column else ()
 
     @property
     def column_descriptions(self) -> dict[str, str]:
-        return {name: field.description or "" for name, field in self.row_model.model_fields.items()}
+        return {name: one.description or "" for name, one in self.row_model.model_fields.items()}
 
     @property
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
-        return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
+        return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
 
     def tag_in(self, key: str) -> str:
         """The tag that an item's key holds; for record types with a tag column."""
@@ -208,6 +221,10 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    @property
+    def takes_counts(self) -> bool:
+        return any(one.location_column for one in self.record_types)
 
     def record_type(self, name: str) -> RecordType:
         """Raises KeyError when the feed has none of this name."""

@@ -40,7 +40,10 @@ class StagedHandle:
 
 @dataclass(frozen=True, slots=True)
 class StagedRow:
-    """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings."""
+    """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings.
+
+    A rejected row has no key; its `values` are those that are sound, if any (RejectedRow).
+    """
 
     row_no: int
     verdict: Literal["accepted", "rejected"]
@@ -82,7 +85,8 @@ class StagedWriter:
         if isinstance(verdict, AcceptedRow):
             self._append(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), verdict.findings)
         else:
-            self._append(verdict.row_no, "rejected", None, None, verdict.problems)
+            sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
+            self._append(verdict.row_no, "rejected", None, sound, verdict.problems)
         if len(self._rows) == _ROW_GROUP:
             self._flush()
 

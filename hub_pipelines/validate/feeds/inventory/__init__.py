@@ -11,6 +11,7 @@ from hub_pipelines.validate.feeds.inventory.contract import (
     AssetRow,
     CalibrationRow,
     StockRow,
+    used_up,
 )
 from hub_pipelines.validate.model import Feed, RecordType
 
@@ -24,6 +25,7 @@ FEED = Feed(
             row_model=AssetRow,
             key_columns=("asset_tag",),
             aliases=aliases_for(AssetRow.model_fields, ASSET_SPELLINGS),
+            location_column="location",
             tag_column="asset_tag",
         ),
         RecordType(
@@ -32,6 +34,8 @@ FEED = Feed(
             row_model=StockRow,
             key_columns=("item_code", "location"),
             aliases=aliases_for(StockRow.model_fields, STOCK_SPELLINGS),
+            location_column="location",
+            is_gone=used_up,
         ),
         RecordType(
             name="inventory.calibration",

@@ -3,6 +3,8 @@
 Belongs here: the columns, their meaning and their other spellings. Not here: how a value is checked.
 """
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -60,6 +62,12 @@ class StockRow(types.Contract):
     )
     counted_on: times.OptionalDate = Field(default=None, description="The day it was counted, as YYYY-MM-DD")
     responsible_email: types.OptionalEmail = Field(default=None, description="E-mail address of the person responsible")
+
+
+def used_up(values: Mapping[str, object]) -> bool:
+    """Nothing of it is on hand: no count will list it."""
+    on_hand = values.get("quantity_on_hand")
+    return on_hand is not None and Decimal(str(on_hand)) == 0
 
 
 STOCK_SPELLINGS = {
