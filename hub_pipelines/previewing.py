@@ -43,12 +43,12 @@ from hub_pipelines.report.previews.model import (
     Question,
     Would,
 )
-from hub_pipelines.report.previews.service import PreviewPages
-from hub_pipelines.report.service import Receipts
+from hub_pipelines.report.previews.service import write_pages
+from hub_pipelines.report.service import NAME_COLUMNS, Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict, excel_row
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.staging import canonical_json, row_of
 
 MOST_ATTEMPTS = 3
 """A preview whose making failed or died so often has a receipt that says so; nothing is tried for ever."""
@@ -56,7 +56,6 @@ PROBLEMS_SHOWN = 2_000
 ITEMS_SHOWN = 500
 COLUMNS_SHOWN = 100
 _CHUNK_ROWS = 5_000
-_NAME_COLUMNS = ("item_name", "contents", "title")
 _log = logging.getLogger(__name__)
 
 
@@ -78,14 +77,10 @@ class Previews:
     receipts: Receipts
     now: Callable[[], datetime]
 
-    @property
-    def pages(self) -> PreviewPages:
-        return PreviewPages(self.receipts)
-
     def page_of(self, preview: Preview) -> Path:
         """The page that was written of a preview."""
         with self.db.read() as tx:
-            return self.pages.path_of(arrivals.preview_of(tx, preview.arrival_id).arrival)
+            return self.receipts.path_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
 
     def make_due(self, campus: str, *, limit: int = 500) -> Iterator[Made]:
         """Make what is due for a campus, the oldest first, and what comes meanwhile; one that fails holds up no other.
@@ -101,7 +96,7 @@ class Previews:
                 except Exception:  # noqa: BLE001  # a bug that one file finds must not cost the others their answer
                     _log.exception("a preview could not be made; it stays due %s", pairs(file=one.arrival.source_name))
                 else:
-                    yield Made(one.arrival, self.pages.path_of(one.arrival), preview)
+                    yield Made(one.arrival, self.receipts.path_of_preview(one.arrival), preview)
 
     def make(self, arrival_id: str) -> Preview:
         """Make one preview and write its receipt, or write it once more.
@@ -124,7 +119,7 @@ class Previews:
             return arrivals.previews_due(tx, campus, limit=limit)
 
     def _finish(self, due: PreviewDue, preview: Preview) -> Preview:
-        page = self.pages.write(due.arrival, preview)
+        page = write_pages(self.receipts, due.arrival, preview)
         with self.db.write() as tx:
             arrivals.finish_preview(tx, due.arrival.arrival_id, preview.summary(), at=preview.previewed_at)
         waited_s = round((preview.previewed_at - due.arrival.arrived_at).total_seconds(), 1)
@@ -201,7 +196,7 @@ class Previews:
             for verdict in chunk:
                 difference.add(verdict, current)
                 if tally is not None:
-                    tally.add([_as_staged(verdict)])
+                    tally.add([row_of(verdict)])
         found = difference.found(record.name, name, version)
         return self._with_count(found, tally) if tally is not None else found
 
@@ -327,13 +322,7 @@ def _flat(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def _name(values: Mapping[str, object]) -> str | None:
-    return next((str(values[name]) for name in _NAME_COLUMNS if values.get(name) is not None), None)
-
-
-def _as_staged(verdict: Verdict) -> StagedRow:
-    if isinstance(verdict, AcceptedRow):
-        return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
-    return StagedRow(verdict.row_no, "rejected", None, canonical_json(dict(verdict.sound)), [])
+    return next((str(values[name]) for name in NAME_COLUMNS if values.get(name) is not None), None)
 
 
 def _questions(error: Permanent) -> tuple[Question, ...]:

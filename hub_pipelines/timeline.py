@@ -7,7 +7,7 @@ queries (the stores) and layout (cli/why.py). Nothing is changed by asking, and 
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ from hub_pipelines.intake.drop_folder import display_name
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.pausing.model import Pause, pause_of
@@ -31,6 +33,7 @@ from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.submission.retry import launch_wait
+from hub_pipelines.validate.model import excel_row
 
 _PREFIX_AT_LEAST = 8
 _CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
@@ -38,6 +41,7 @@ _CANDIDATES = 20
 _STORIES = 3
 _NEAR = 10
 _LONGEST_TAG = 64
+_NAMES_TOLD = 10
 # told by the arrival, the attempt, the posting or the review item that they belong to
 _SAID = frozenset(
     {
@@ -114,6 +118,19 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedBy:
+    """A complete count that missed an item. `row` is the rejected row that lists it; `found_in` the later file."""
+
+    counted_at: datetime
+    source_name: str
+    request_id: str
+    location: str
+    row: int | None
+    found_at: datetime | None
+    found_in: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One item of one ledger: its values now and each change that led there, the oldest first."""
 
@@ -122,6 +139,7 @@ class Item:
     current: dict[str, object]
     changes: tuple[Change, ...]
     left_out: int
+    missed: tuple[MissedBy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +282,11 @@ def _came_again(hub: Hub, arrival: Arrival) -> Came:
         arrival.request_id,
         str(arrival.outcome),
         _outcome_text(arrival),
-        _existing(hub.receipts.path_of_arrival(arrival)),
+        _existing(
+            hub.receipts.path_of_preview(arrival)
+            if arrival.outcome is Outcome.PREVIEWED
+            else hub.receipts.path_of_arrival(arrival)
+        ),
     )
 
 
@@ -309,6 +331,7 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "attempts": _all_attempts(hub, current) if current.token else None,
         "launches": f"{current.launch}{_last_launch(current)}" if current.launch else None,
         "newest run": current.run_id,
+        "complete count": _count_told(tx, current) if envelope.complete_count else None,
         "registry version": str(current.registry_version) if current.registry_version is not None else None,
         "size": f"{envelope.size_bytes:,} bytes",
         "fingerprint": f"SHA-256 {envelope.content_digest}",
@@ -317,6 +340,24 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "receipt": receipt or "not written yet",
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _count_told(tx: Transaction, current: Submission) -> str:
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return "yes; nothing is compared before it is posted"
+    missing = counts.still_missing(tx, current.request_id, current.revision)
+    told = f"of {_short_list(posting.counted)}: {posting.not_found} not found"
+    if posting.not_found:
+        told += f", of which {missing} are still missing"
+    if posting.listed_in_rejected_rows:
+        told += f"; {posting.listed_in_rejected_rows} are listed in rejected rows"
+    return told
+
+
+def _short_list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
+    return (", ".join(names[:_NAMES_TOLD]) or "no location") + more
 
 
 def _way(current: Submission) -> str:
@@ -379,6 +420,8 @@ def _arrival(current: Submission, arrival: Arrival) -> Moment:
 def _outcome_text(arrival: Arrival) -> str:
     if arrival.outcome is Outcome.DUPLICATE:
         return f"duplicate, the same as {arrival.request_id}; no row was changed"
+    if arrival.outcome is Outcome.PREVIEWED:
+        return "a preview: nothing was changed, and it is no submission"
     return f"{arrival.outcome}: {arrival.reason}" if arrival.reason else str(arrival.outcome)
 
 
@@ -403,7 +446,13 @@ def _posting(posting: Posting) -> Moment:
         f"{posting.posted} posted, {posting.unchanged} unchanged, {posting.rejected} rejected "
         f"(revision {posting.revision})"
     )
+    if posting.counted is not None:
+        what += f"; as a complete count of {_short_list(posting.counted)} it did not find {_items_told(posting)}"
     return Moment(posting.posted_at, what)
+
+
+def _items_told(posting: Posting) -> str:
+    return "one item" if posting.not_found == 1 else f"{posting.not_found} items"
 
 
 def _review(item: ReviewItem) -> list[Moment]:
@@ -576,7 +625,28 @@ def _item(tx: Transaction, name: str, key: str, sources: dict[str, str], limit: 
         if request_id not in sources:
             sources[request_id] = submissions.get(tx, request_id).envelope.source_name
     changes = tuple(_change(row, sources[row["request_id"]]) for row in reversed(rows))
-    return Item(name, key, json.loads(rows[0]["values"]), changes, total - len(rows))
+    missed = counts.of_item(tx, name, key, limit=limit)
+    return Item(
+        name,
+        key,
+        json.loads(rows[0]["values"]),
+        changes,
+        total - len(rows),
+        tuple(_missed_by(tx, one) for one in reversed(missed)),
+    )
+
+
+def _missed_by(tx: Transaction, one: MissedRecord) -> MissedBy:
+    finder = submissions.get(tx, one.found_by).envelope.source_name if one.found_by else None
+    return MissedBy(
+        counted_at=one.counted_at,
+        source_name=submissions.get(tx, one.request_id).envelope.source_name,
+        request_id=one.request_id,
+        location=one.missed.location,
+        row=None if one.missed.row_no is None else excel_row(one.missed.row_no),
+        found_at=one.found_at,
+        found_in=finder,
+    )
 
 
 def _change(row: dict[str, object], source_name: str) -> Change:

@@ -98,8 +98,8 @@ class Scan:
 class DropFolder:
     """The watched folders `<root>/<campus>/<feed>/` of one hub, and `preview` and `complete-count` in them.
 
-    `purposes` are those of each feed that have a folder of their own. `no_room` says why a file of so many bytes can't be
-    kept now, None when it can.
+    `purposes` are those of each feed that have a folder of their own. `no_room` says why a file of so many bytes
+    can't be kept now, None when it can.
     """
 
     root: Path

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, Line, Outcome, Receipt
+from hub_pipelines.report.model import Count, Counts, FeedIndex, Index, IndexLine, Line, Outcome, PreviewLine, Receipt
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -89,8 +89,20 @@ def to_index_html(index: Index) -> str:
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
         attention_left=max(0, number - _ATTENTION_SHOWN),
         feeds=[_feed_section(feed, index.shown_per_feed) for feed in index.feeds],
+        previews=[_preview_row(line) for line in index.previews],
         shown_time=lambda at: shown_time(at, index.time_zone),
     )
+
+
+def _preview_row(line: PreviewLine) -> dict[str, object]:
+    from hub_pipelines.report.previews.page import sentence
+
+    told = line.told
+    return {
+        "line": line,
+        "when": _short_time(line.at, line.time_zone),
+        "headline": sentence(told["would"], told["reason"], told) if told else "Not made yet",
+    }
 
 
 def _feed_section(feed: FeedIndex, shown: int) -> dict[str, object]:
@@ -192,7 +204,8 @@ def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
-            return "attention" if counts.rejected or counts.held else "good"
+            missing = isinstance(receipt, Receipt) and receipt.count is not None and receipt.count.still_missing
+            return "attention" if counts.rejected or counts.held or missing else "good"
         case "nothing_posted":
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
@@ -224,7 +237,13 @@ def _counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
         ("Not taken", counts.rejected),
         ("Held for a person", counts.held),
     ]
+    if receipt.count is not None:
+        others += [("Not found", receipt.count.not_found), ("Found since", _found_since(receipt.count))]
     return [(label, f"{number:,}") for label, number in always + [pair for pair in others if pair[1]]]
+
+
+def _found_since(count: Count) -> int:
+    return count.not_found - count.still_missing
 
 
 def _steps(receipt: Receipt) -> list[str]:
@@ -241,6 +260,11 @@ def _steps(receipt: Receipt) -> list[str]:
             "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
             "already are not taken twice.",
         ]
+    if receipt.count is not None and receipt.count.still_missing:
+        steps.append(
+            "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
+            "names one of them, here or at another location, it counts as found, and this receipt says so."
+        )
     if receipt.counts.held and receipt.outcome != "in_review":
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
@@ -259,6 +283,11 @@ def _usual_step(receipt: Receipt) -> str:
         case "waiting":
             return "Nothing for now. The file is safe, and the hub will try again by itself."
         case "duplicate":
+            if receipt.complete_count:
+                return (
+                    "Nothing. If you have counted again and found exactly the same, ask the hub's operator to apply "
+                    "this count again."
+                )
             return "Nothing. If you meant to send changes, save them in your spreadsheet and drop it again."
         case _:
             return "If this is not what you expected, show this page to the hub's operator."

@@ -56,6 +56,14 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def row_of(verdict: Verdict) -> StagedRow:
+    """A verdict as it is staged, without its problems."""
+    if isinstance(verdict, AcceptedRow):
+        return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+    sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
+    return StagedRow(verdict.row_no, "rejected", None, sound, [])
+
+
 def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
     writer = StagedWriter(directory)
     try:
@@ -82,11 +90,9 @@ class StagedWriter:
         self._rules: Counter[str] = Counter()
 
     def add(self, verdict: Verdict) -> None:
-        if isinstance(verdict, AcceptedRow):
-            self._append(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), verdict.findings)
-        else:
-            sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
-            self._append(verdict.row_no, "rejected", None, sound, verdict.problems)
+        row = row_of(verdict)
+        problems = verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
+        self._append(row.row_no, row.verdict, row.key, row.values, problems)
         if len(self._rows) == _ROW_GROUP:
             self._flush()
 

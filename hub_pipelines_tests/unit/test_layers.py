@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("drift", "retention"),
     ("report",),
     ("judging",),
-    ("processing",),
+    ("processing", "previewing"),
     ("hub",),
     (
         "launching",
