@@ -15,7 +15,7 @@ from hub_pipelines.drift.judging import Judged
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting import store as counting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
@@ -112,7 +112,7 @@ def count_of(hub: Hub, request_id: str) -> CountedItems:
         posting = ledgers.find_posting(tx, request_id, current.revision)
         if posting is None or posting.counted is None:
             return CountedItems(is_count=False)
-        missed = counts.of_count(tx, request_id, current.revision)
+        missed = counting.of_count(tx, request_id, current.revision)
     not_found = [one for one in missed if one.missed.row_no is None]
     missing = [one for one in not_found if one.found_at is None]
     return CountedItems(

@@ -107,7 +107,7 @@ def _compare(
 
 
 def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> list[str]:
-    """What a complete count misses, from its archived bytes and the journal up to its own version, and what was kept."""
+    """What a complete count misses by its archived bytes and the journal up to its version, where other was kept."""
     counting = counting_of(record)
     if counting is None:
         return [f"{current.request_id}: a complete count of {record.name}, which has no locations in this release"]
@@ -118,7 +118,8 @@ def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Recor
         now = {one.key: one for one in tally.missed(ledgers.items_as_of(tx, name, kept.version))}
         then = {one.missed.key: one.missed for one in counts.of_count(tx, current.request_id, kept.revision)}
     return [
-        f"{current.request_id}: the count says of {key} {_said(then.get(key))}, and from the archive {_said(now.get(key))}"
+        f"{current.request_id}: of {key} the count says {_said(then.get(key))}; from the archive it is "
+        f"{_said(now.get(key))}"
         for key in sorted(now.keys() | then.keys())
         if now.get(key) != then.get(key)
     ]

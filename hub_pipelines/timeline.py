@@ -349,7 +349,7 @@ def _count_told(tx: Transaction, current: Submission) -> str:
     missing = counts.still_missing(tx, current.request_id, current.revision)
     told = f"of {_short_list(posting.counted)}: {posting.not_found} not found"
     if posting.not_found:
-        told += f", of which {missing} are still missing"
+        told += f", {missing} still missing"
     if posting.listed_in_rejected_rows:
         told += f"; {posting.listed_in_rejected_rows} are listed in rejected rows"
     return told

@@ -235,7 +235,10 @@ def unprocessed(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[
 
 
 def count_in_scope(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
-    """How often something came for a campus and feed, previews apart; counting stops at `at_most`, so that it never takes long."""
+    """How often something came for a campus and feed, previews apart.
+
+    Counting stops at `at_most`, so that it never takes long.
+    """
     scope = (arrival.c.campus == campus, arrival.c.feed == feed, arrival.c.outcome != Outcome.PREVIEWED)
     some = select(arrival.c.arrived_at).where(*scope).limit(at_most)
     return tx.execute(select(func.count()).select_from(some.subquery())).scalar_one()

@@ -61,6 +61,7 @@ class Tally:
 
     counting: Counting
     _listed: set[str] = field(default_factory=set)
+    _spellings: dict[tuple[str, ...], set[str]] = field(default_factory=lambda: defaultdict(set))
     _places: dict[str, str] = field(default_factory=dict)
     _rejected: dict[tuple[str, str], list[tuple[int, dict[str, str]]]] = field(
         default_factory=lambda: defaultdict(list)
@@ -77,6 +78,8 @@ class Tally:
             self._places.setdefault(place_of(location), location)
         if row.key is not None:
             self._listed.add(row.key)
+            if location and self.counting.location_column in self.counting.key_columns:
+                self._spellings[self._identity(values)].add(location)
         elif names := self._naming(values):
             self._rejected[names[0]].append((row.row_no, values))
 
@@ -94,8 +97,23 @@ class Tally:
             location = values.get(self.counting.location_column)
             if not isinstance(location, str) or place_of(location) not in self._places:
                 continue
-            if self.counting.is_gone is None or not self.counting.is_gone(values):
+            if self.counting.is_gone is not None and self.counting.is_gone(values):
+                continue
+            if not self._is_listed_otherwise(values, location):
                 yield Missed(key, location, self._row_of(values))
+
+    def _is_listed_otherwise(self, values: Mapping[str, object], location: str) -> bool:
+        """Where the location is part of the key, another spelling of it made another item of the one that is there."""
+        spellings = self._spellings.get(self._identity(values)) if self._spellings else None
+        return spellings is not None and location not in spellings
+
+    def _identity(self, values: Mapping[str, object]) -> tuple[str, ...]:
+        """The key's values, with the location as its place."""
+        location = self.counting.location_column
+        return tuple(
+            place_of(str(values[column])) if column == location and values.get(column) else str(values.get(column))
+            for column in self.counting.key_columns
+        )
 
     def _row_of(self, values: Mapping[str, object]) -> int | None:
         """The rejected row that lists an item: all that is sound of its key is the item's."""

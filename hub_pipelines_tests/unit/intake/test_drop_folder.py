@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from hub_pipelines.intake.drop_folder import CLAIMED, display_name, is_temporary
+from hub_pipelines.intake.model import FOLDER_OF
 from hub_pipelines.submission.model import Cause, IllegalMove, State
 
 from ..conftest import SmallHub
 
 
 def names(folder: Path) -> set[bytes]:
-    """What a person sees in a folder."""
+    """What a person sees in a folder, beside the folders that the hub makes in it."""
     found = os.listdir(os.fsencode(folder))  # noqa: PTH208 (Path holds no bytes)
-    return {name for name in found if not name.startswith(b".")}
+    made = {name.encode() for name in FOLDER_OF.values()}
+    return {name for name in found if not name.startswith(b".")} - made
 
 
 # ---- complete or not
