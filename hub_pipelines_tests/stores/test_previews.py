@@ -376,7 +376,10 @@ def test_lists_and_figures_tell_previews_apart(hub: Hub) -> None:
     drop(hub, "due.csv", MIXED + b"\n")
     index = hub.receipts.index.gather("north")
     assert {one.feed: [line.source_name for line in one.lines] for one in index.feeds} == files
-    assert [(one.source_name, one.page is not None) for one in index.previews] == [("due.csv", False), ("new.csv", True)]
+    assert [(one.source_name, one.page is not None) for one in index.previews] == [
+        ("due.csv", False),
+        ("new.csv", True),
+    ]
     page = hub.receipts.index.write("north").read_text(encoding="utf-8")
     assert "Of 5 rows, 1 would be new" in page
     assert "Not made yet" in page
