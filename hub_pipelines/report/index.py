@@ -21,6 +21,7 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
@@ -135,7 +136,7 @@ class ReceiptIndex:
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         zone = self._time_zone(campus)
-        lines = [self._line(one, folder, zone) for one in all_sent]
+        lines = [self._line(one, folder, zone, missing=_still_missing(tx, one)) for one in all_sent]
         lines += [
             self._line_of_arrival(one, folder, zone, undecided=(one.request_id, one.content_digest) in undecided)
             for one in again
@@ -147,7 +148,7 @@ class ReceiptIndex:
             campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
         )
 
-    def _line(self, current: Submission, folder: Path, zone: str) -> IndexLine:
+    def _line(self, current: Submission, folder: Path, zone: str, *, missing: int) -> IndexLine:
         counts = outcomes.counts(current)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
         return IndexLine(
@@ -160,7 +161,8 @@ class ReceiptIndex:
             at=current.envelope.received_at,
             time_zone=zone,
             page=_link(self.page_of(current), folder),
-            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing,
+            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing or bool(missing),
+            still_missing=missing,
         )
 
     def _line_of_arrival(self, arrival: Arrival, folder: Path, zone: str, *, undecided: bool) -> IndexLine:
@@ -195,6 +197,12 @@ class ReceiptIndex:
     def _time_zone(self, campus: str | None) -> str:
         known = self.campuses.get(campus or "") or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _still_missing(tx: Transaction, current: Submission) -> int:
+    if not current.envelope.complete_count or current.state is not State.POSTED:
+        return 0
+    return missed.still_missing(tx, current.request_id, current.revision)
 
 
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:

@@ -139,6 +139,10 @@ class Receipt:
     count: Count | None = None
     """Of a complete count that has posted."""
 
+    @property
+    def still_missing(self) -> int:
+        return self.count.still_missing if self.count is not None else 0
+
 
 @dataclass(frozen=True)
 class IndexLine:
@@ -154,6 +158,8 @@ class IndexLine:
     time_zone: str
     page: str | None
     needs_attention: bool
+    still_missing: int = 0
+    """Items that a complete count did not find and that no later file names."""
 
 
 @dataclass(frozen=True)

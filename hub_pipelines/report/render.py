@@ -51,6 +51,9 @@ class Told(Protocol):
     @property
     def headline_reason(self) -> str | None: ...
 
+    @property
+    def still_missing(self) -> int: ...
+
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
@@ -152,9 +155,9 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None)
+            return _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
         case "nothing_posted":
-            return _rows_sentence(receipt.counts, reason)
+            return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
         case "duplicate":
@@ -167,6 +170,10 @@ def headline(receipt: Told) -> str:
             return _because("This file was set aside and nothing was taken", reason)
         case "conflict":
             return _because("This file does not agree with what we already have", reason)
+
+
+def _missing(number: int) -> str:
+    return f"; {number:,} {'item was' if number == 1 else 'items were'} not found" if number else ""
 
 
 def _rows_sentence(counts: Counts, reason: str | None) -> str:
@@ -204,8 +211,7 @@ def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
-            missing = isinstance(receipt, Receipt) and receipt.count is not None and receipt.count.still_missing
-            return "attention" if counts.rejected or counts.held or missing else "good"
+            return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
         case "nothing_posted":
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
@@ -260,7 +266,7 @@ def _steps(receipt: Receipt) -> list[str]:
             "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
             "already are not taken twice.",
         ]
-    if receipt.count is not None and receipt.count.still_missing:
+    if receipt.still_missing:
         steps.append(
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
             "names one of them, here or at another location, it counts as found, and this receipt says so."

@@ -15,6 +15,7 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord, Tally, place_of
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.report.render import headline
 from hub_pipelines.submission.model import State
 from hub_pipelines.timeline import explain
 from hub_pipelines.validate.feeds import FEEDS
@@ -294,3 +295,15 @@ def test_hub_why_tells_of_the_count_and_of_the_item(hub: Hub) -> None:
     assert any(f"as a complete count of {ROOM} it did not find one item" in one.what for one in story.moments)
     (missed,) = (one for item in explain(hub, TAGS[2]).items for one in item.missed)
     assert (missed.source_name, missed.location, missed.found_at) == ("room.csv", ROOM, None)
+
+
+def test_a_count_of_good_rows_that_misses_something_needs_attention_until_it_is_found(hub: Hub) -> None:
+    request_id = count(hub, "room.csv", asset(TAGS[0], location=ROOM), asset(TAGS[1], location=ROOM))
+
+    def told() -> list[str]:
+        return [headline(line) for line in hub.receipts.index.gather("north").attention]
+
+    assert told() == ["Nothing new: all 2 rows were already up to date; 1 item was not found"]
+    process(hub, send_assets(hub, "found.csv", asset(TAGS[2], location=OTHER)))
+    assert told() == []
+    assert count_of(hub, request_id).all_found

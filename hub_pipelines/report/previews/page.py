@@ -117,7 +117,7 @@ def _counts(found: Found) -> list[tuple[str, str]]:
         ("Rows in your file", found.received),
         ("Would be new", found.new),
         ("Would change", found.changed),
-        ("Would stay as they are", found.unchanged),
+        ("Would stay", found.unchanged),
         ("Would not be taken", found.rejected),
     ]
     if found.counted is not None:
@@ -140,7 +140,9 @@ def _steps(preview: Preview) -> list[str]:
         )
     elif preview.would != "unknown":
         folder = f"{preview.feed}/complete-count" if preview.complete_count else preview.feed
-        steps.append(f"When it is as you want it, drop the file into the folder {folder} itself. Only then it counts.")
+        steps.append(
+            f"When it is as you want it, drop the file into the folder {folder} itself. Only then is it taken."
+        )
     return steps
 
 
