@@ -413,7 +413,7 @@ def test_a_folder_that_may_not_be_read_holds_up_no_other(small_hub: SmallHub) ->
 
 def test_a_file_in_place_of_a_feeds_folder_is_a_trouble_of_that_feed(small_hub: SmallHub) -> None:
     (small_hub.folder("north", "procurement") / "reg.csv").write_bytes(b"x")
-    small_hub.inbox.rmdir()
+    shutil.rmtree(small_hub.inbox)
     small_hub.inbox.write_bytes(b"a file where a folder should be")
     scan = small_hub.take()
     assert [one.source_name for one in scan.arrivals] == ["reg.csv"]
