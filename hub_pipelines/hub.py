@@ -81,7 +81,8 @@ class Hub:
 
     def preview(self, path: Path, scope: Scope, *, actor: str, complete_count: bool = False) -> Preview:
         """What a file would do, now and in this process; its receipt is written. Raises as `submit` does."""
-        arrival = self.intake.preview(self._uploaded(path, scope, actor, complete_count=complete_count))
+        payload = self._uploaded(path, scope, actor, complete_count=complete_count)
+        arrival = self.intake.preview(payload, in_hand=True)
         return self.previews.make(arrival.arrival_id)
 
     def _uploaded(

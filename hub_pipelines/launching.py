@@ -114,8 +114,8 @@ def _previews(hub: Hub, campus: str, previewing: Callable[[], bool], after: time
 
 
 def _is_to_launch(one: PreviewDue, now: datetime, after: timedelta) -> bool:
-    """Never launched; or its run began and ended without it; or no run began for a while."""
-    if one.launched_at is None or one.attempts >= one.launches:
+    """New; or its run began and ended without it; or no run began, or its caller was not heard of, for a while."""
+    if one.launched_at is None or 0 < one.launches <= one.attempts:
         return True
     return now - one.launched_at >= launch_wait(after, one.launches)
 

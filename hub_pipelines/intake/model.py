@@ -75,7 +75,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class PreviewDue:
-    """A preview whose receipt is not written. `attempts` counts the times that one has begun on it."""
+    """A preview whose receipt is not written. `attempts` counts the times that one has begun on it.
+
+    `launched_at` is when a run was last asked for, or since when whoever sent it makes it himself (no launch yet).
+    """
 
     arrival: Arrival
     complete_count: bool

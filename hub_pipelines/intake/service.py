@@ -104,8 +104,11 @@ class Intake:
         _tell(new)
         return new
 
-    def preview(self, payload: Payload) -> Arrival:
-        """Record a file whose sender asks what would happen. No submission and no request_id; a preview is due."""
+    def preview(self, payload: Payload, *, in_hand: bool = False) -> Arrival:
+        """Record a file whose sender asks what would happen. No submission and no request_id; a preview is due.
+
+        `in_hand`: the caller makes it now, and a run is only asked for when that has come to nothing.
+        """
         new = Arrival(
             arrival_id=payload.arrival_id,
             outcome=Outcome.PREVIEWED,
@@ -122,7 +125,8 @@ class Intake:
             if known is not None:
                 return known
             self._record(tx, new, {**detail, "complete_count": payload.complete_count}, event="arrival:previewed")
-            arrivals.add_preview(tx, new.arrival_id, complete_count=payload.complete_count)
+            in_hand_since = new.arrived_at if in_hand else None
+            arrivals.add_preview(tx, new.arrival_id, complete_count=payload.complete_count, in_hand_since=in_hand_since)
         _tell(new)
         return new
 

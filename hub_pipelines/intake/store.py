@@ -125,9 +125,16 @@ def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[Arr
     return [_arrival(row) for row in tx.execute(query.order_by(arrival.c.arrived_at).limit(limit))]
 
 
-def add_preview(tx: Transaction, arrival_id: str, *, complete_count: bool) -> None:
+def add_preview(tx: Transaction, arrival_id: str, *, complete_count: bool, in_hand_since: datetime | None) -> None:
     tx.execute(
-        preview.insert(), {"arrival_id": arrival_id, "complete_count": complete_count, "launches": 0, "attempts": 0}
+        preview.insert(),
+        {
+            "arrival_id": arrival_id,
+            "complete_count": complete_count,
+            "launches": 0,
+            "launched_at": in_hand_since,
+            "attempts": 0,
+        },
     )
 
 

@@ -304,6 +304,21 @@ def test_a_run_that_began_and_died_is_followed_at_once_and_one_that_never_began_
     assert launch(later) is not None
 
 
+def test_what_a_caller_makes_itself_is_launched_only_when_that_came_to_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = hub.settings.home / "a.csv"
+    path.write_bytes(MIXED)
+    with monkeypatch.context() as patch:
+        patch.setattr("hub_pipelines.report.previews.service.write_replacing", _full)
+        with pytest.raises(OSError, match="No space"):
+            hub.preview(path, NORTH_INVENTORY, actor="tester")
+    assert launch(hub) is None
+    later = replace(hub, intake=replace(hub.intake, now=lambda: hub.intake.now() + timedelta(seconds=300)))
+    assert launch(later) is not None
+    assert len(list(hub.previews.make_due("north"))) == 1
+
+
 def test_a_pause_does_not_hold_up_previews(hub: Hub) -> None:
     hub.pausing.pause("north", "inventory", actor="person/tester", reason="test")
     (folder(hub) / "a.csv").write_bytes(MIXED)
