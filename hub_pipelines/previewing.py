@@ -83,13 +83,13 @@ class Previews:
             return self.receipts.path_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
 
     def make_due(self, campus: str, *, limit: int = 500) -> Iterator[Made]:
-        """Make what is due for a campus, the oldest first, and what comes meanwhile; one that fails holds up no other.
+        """Make what is due for a campus, the smallest first, and what comes meanwhile; one that fails holds up no other.
 
         Each is tried once; one that could not be made stays due.
         """
         tried: set[str] = set()
         while due := [one for one in self._due(campus, limit) if one.arrival.arrival_id not in tried]:
-            for one in due:
+            for one in sorted(due, key=lambda one: one.arrival.size_bytes):
                 tried.add(one.arrival.arrival_id)
                 try:
                     preview = self.make(one.arrival.arrival_id)
