@@ -83,7 +83,7 @@ class Previews:
             return self.receipts.path_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
 
     def make_due(self, campus: str, *, limit: int = 500) -> Iterator[Made]:
-        """Make what is due for a campus, the smallest first, and what comes meanwhile; one that fails holds up no other.
+        """Make what is due for a campus, the smallest first, and what comes meanwhile; a failure holds up no other.
 
         Each is tried once; one that could not be made stays due.
         """
