@@ -70,7 +70,10 @@ def told_lines(preview: Preview) -> list[str]:
     for item in found.changed_items[:_LINES]:
         cells = "; ".join(f"{one.column}: {one.old or '(empty)'} → {one.new or '(empty)'}" for one in item.cells)
         lines.append(f"  row {item.row} {item.key} would change: {cells}")
-    lines += [f"  row {item.row} {item.key} would be new" for item in found.new_items[:_LINES]]
+    lines += [
+        f"  row {item.row} {item.key} would be new{f': {item.name}' if item.name else ''}"
+        for item in found.new_items[:_LINES]
+    ]
     lines += [
         f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
         for line in found.problems[:_LINES]
