@@ -19,6 +19,7 @@ from hub_pipelines.ledger.counting import store as counting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.submission import store as submissions
 
 _HEADINGS_SHOWN = 50
@@ -147,13 +148,24 @@ class Headers:
         }
 
 
+def decision_of(hub: Hub, request_id: str) -> Decision | None:
+    """By what a submission was read; None when it was read before decisions were kept. Raises DecisionLost."""
+    with hub.db.read() as tx:
+        return hub.judge.mappings.decision_of(tx, submissions.get(tx, request_id).decision)
+
+
 def headers_of(hub: Hub, request_id: str) -> Headers:
     """Read from the archived file. Raises Unreadable when its header does not do by itself."""
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
+    decision = decision_of(hub, request_id)
     feed = hub.feeds[current.envelope.feed]
+    mapped = decision.mapping if decision else None
     with hub.judge.open(current.envelope) as table:
-        return Headers(hub.judge.shapes.judged_without(current, feed, table.header))
+        if mapped is None:
+            return Headers(hub.judge.mappings.shapes.judged_without(current, feed, table.header))
+        narrow = feed.only(mapped.record_type)
+        return Headers(hub.judge.mappings.shapes.judged_without(current, narrow, table.header, mapped.header))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

@@ -24,6 +24,8 @@ from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
+from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
@@ -58,6 +60,7 @@ class Hub:
     previews: Previews
     review: Review
     columns: ColumnDecisions
+    answers: Answers
     weekly: WeeklyReviews
     snapshots: Snapshots
     pausing: Pausing
@@ -136,7 +139,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
-    judge = Judge(archive, feeds, campuses, Shapes(db))
+    judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     processing = Processing(
         db=db,
         archive=archive,
@@ -172,6 +175,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
+        answers=Answers(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
         holds=Holds(db, feeds),

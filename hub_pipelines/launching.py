@@ -18,6 +18,8 @@ from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.partitions import store as partitions
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 
 _log = logging.getLogger(__name__)
@@ -138,7 +140,7 @@ def _paused(hub: Hub, campus: str, scan: Scan) -> dict[str, str]:
 def paused_count(hub: Hub, waiting: Mapping[tuple[str, str], int]) -> int:
     """Of the unsettled submissions, by campus and feed, those that wait until somebody resumes a feed.
 
-    Feeds that ask the registry wait for the registry's own, as in `submissions.due`.
+    Feeds that ask the registry wait for the registry's own, as in `queue.due`.
     """
     pauses = hub.pausing.standing()
     stopped = {scope for scope in waiting if pause_of(pauses, *scope)}
@@ -164,7 +166,7 @@ def _launch(
 ) -> None:
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
-        due = submissions.due(
+        due = queue.due(
             tx,
             campus,
             limit=hub.settings.limits.launches_per_tick,
@@ -174,7 +176,7 @@ def _launch(
         )
     for one in choose(due, alive):
         with hub.db.write() as tx:
-            launched = submissions.mark_launched(tx, one.request_id)
+            launched = queue.mark_launched(tx, one.request_id)
         launches.append(launched)
         with working_on(launched.request_id):
             _log.info("launched %s", pairs(launch=launched.launch, state=one.state, file=one.envelope.source_name))
@@ -201,11 +203,9 @@ def _lost_its_worker(one: Submission) -> bool:
 def surplus_partitions(hub: Hub, feed: str) -> list[str]:
     """Settled submissions whose partitions go beyond the limit, oldest first."""
     with hub.db.read() as tx:
-        return submissions.surplus_partitions(
-            tx, feed, keep=hub.settings.limits.live_partitions, limit=RETIRED_PER_TICK
-        )
+        return partitions.surplus_partitions(tx, feed, keep=hub.settings.limits.live_partitions, limit=RETIRED_PER_TICK)
 
 
 def mark_retired(hub: Hub, request_ids: list[str]) -> None:
     with hub.db.write() as tx:
-        submissions.mark_retired(tx, request_ids)
+        partitions.mark_retired(tx, request_ids)

@@ -11,7 +11,7 @@ leaves it due.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
@@ -32,6 +32,7 @@ from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
+from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.report.model import ColumnLine, Line
 from hub_pipelines.report.previews.model import (
     ChangedCell,
@@ -47,7 +48,7 @@ from hub_pipelines.report.previews.service import write_pages
 from hub_pipelines.report.service import NAME_COLUMNS, Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict, excel_row
+from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, Verdict, excel_row, sheet_of
 from hub_pipelines.validate.staging import canonical_json, row_of
 
 MOST_ATTEMPTS = 3
@@ -188,7 +189,7 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
-        difference = _Difference()
+        difference = _Difference(judged.decision.parts if judged.decision else ())
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
@@ -219,8 +220,9 @@ class Previews:
 
 @dataclass(slots=True)
 class _Difference:
-    """Counts all and keeps the first of each kind."""
+    """Counts all and keeps the first of each kind. `parts` tell on which sheet a row stands."""
 
+    parts: Sequence[Part]
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Line] = field(default_factory=list)
     warnings: list[Line] = field(default_factory=list)
@@ -233,10 +235,10 @@ class _Difference:
         row = excel_row(verdict.row_no)
         self.counts["received"] += 1
         if isinstance(verdict, AcceptedRow):
-            self._tell(row, verdict.findings)
+            self._tell(verdict.row_no, verdict.findings)
             self._accepted(row, verdict, current.get(verdict.key))
         else:
-            self._tell(row, verdict.problems)
+            self._tell(verdict.row_no, verdict.problems)
             self.counts["rejected"] += 1
 
     def _accepted(self, row: int, verdict: AcceptedRow, before: str | None) -> None:
@@ -253,12 +255,13 @@ class _Difference:
                 cells = tuple(_changed_cells(json.loads(before), json.loads(new)))
                 self.changed_items.append(ChangedItem(row, verdict.key, cells))
 
-    def _tell(self, row: int, problems: Iterable[Problem]) -> None:
+    def _tell(self, row_no: int, problems: Iterable[Problem]) -> None:
+        row, part, sheet = excel_row(row_no), row_no // PART_ROWS, sheet_of(row_no, self.parts)
         for one in problems:
             self.totals[one.severity] += 1
             lines = self.problems if one.severity == "block" else self.warnings
             if len(lines) < PROBLEMS_SHOWN:
-                lines.append(Line(row, one.column, one.value, one.reason, one.suggestion))
+                lines.append(Line(row, one.column, one.value, one.reason, one.suggestion, part, sheet))
 
     def found(self, record_type: str, ledger: str, version: int) -> Found:
         return Found(
@@ -327,5 +330,4 @@ def _name(values: Mapping[str, object]) -> str | None:
 
 def _questions(error: Permanent) -> tuple[Question, ...]:
     """What must be answered first, of an error that asks (its cause is `question`)."""
-    asked = getattr(error, "questions", ())
-    return tuple(Question(one.text, tuple(choice.label for choice in one.choices)) for one in asked)
+    return tuple(Question(one.text, tuple(choice.label for choice in one.choices)) for one in questions_of(error))

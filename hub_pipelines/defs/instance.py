@@ -30,6 +30,7 @@ from hub_pipelines.publishing import touched
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines.submission.queue import store as queue
 
 _DAEMON_FRESH_S = 60
 _POLL_S = 0.2
@@ -144,7 +145,7 @@ class Runner:
         if not due[current.state]:
             return False
         with self.hub.db.write() as tx:
-            launched = submissions.mark_launched(tx, current.request_id)
+            launched = queue.mark_launched(tx, current.request_id)
         register_partitions(self.instance, self.hub, [launched])
         self.run(launched)
         self.hub.processing.give_up_exhausted()

@@ -19,6 +19,7 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Integrity, State, Submission
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.validate.feeds import FEEDS
 
 _CLOCK_S = 2.0
@@ -189,7 +190,7 @@ def _due(opened: _Opened, settings: Settings) -> Iterator[Submission]:
     with opened.db.read() as tx:
         pauses = standing(tx)
         for campus in settings.campuses:
-            yield from submissions.due(
+            yield from queue.due(
                 tx,
                 campus,
                 limit=_SHOWN,

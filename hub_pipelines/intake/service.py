@@ -20,6 +20,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
 
 ACTOR = "hub/intake"
@@ -195,7 +196,7 @@ class Intake:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
             failure = _no_such_folder(payload)
-            submissions.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
+            leases.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
             self.review.file_submission(tx, submissions.get(tx, envelope.request_id), failure)
         detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
         declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}

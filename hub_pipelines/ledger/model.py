@@ -38,6 +38,8 @@ class Batch:
     """Fingerprint of the header that the rows came under."""
     migration: str | None = None
     """The version of a migration that they were read under."""
+    decision: str | None = None
+    """Digest of the decision about columns and values that they were read by."""
     received_at: datetime | None = None
     """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
     counting: Counting | None = None
@@ -69,6 +71,8 @@ class Posting:
     rows_digest: str
     posted_at: datetime
     repeat: bool = False
+    decision: str | None = None
+    """Digest of the decision by which the file was read; None for postings from before there were any."""
     counted: tuple[str, ...] | None = None
     """The locations that a complete count covers; None of any other submission."""
     not_found: int = 0

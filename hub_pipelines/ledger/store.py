@@ -47,6 +47,7 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Item, Tally
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, LaterChange, LedgerRow, Origin, Posting, RegistryMoved
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.validate.staging import StagedRow
 
@@ -170,7 +171,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     stored = own_posting(tx, lease)
     if stored is not None:
         return stored
-    submissions.hold(tx, lease)
+    leases.hold(tx, lease)
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = _lock_ledger(tx, batch.ledger) + 1
@@ -197,7 +198,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     if posted:
         _raise_version(tx, batch, version, posted, now)
     counted, not_found, listed = _counted(tx, lease, batch, tally, now)
-    settled_at = submissions.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
+    settled_at = leases.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
@@ -209,6 +210,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         rejected=rejected,
         rows_digest=rows_digest.hexdigest(),
         posted_at=settled_at,
+        decision=batch.decision,
         counted=counted,
         not_found=not_found,
         listed_in_rejected_rows=listed,

@@ -36,6 +36,7 @@ from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Repor
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+from hub_pipelines.submission.queue import store as queue
 
 _log = logging.getLogger(__name__)
 GRACE_S = 20.0
@@ -129,7 +130,7 @@ class Reconciler:
         heads = {}
         for campus in self.hub.campuses:
             with self.hub.db.read() as tx:
-                due = submissions.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
+                due = queue.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
             for one in choose(due, self.runs.alive)[:1]:
                 known = before.heads.get(campus)
                 heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())

@@ -142,7 +142,7 @@ class ReceiptIndex:
             for one in again
         ]
         lines.sort(key=lambda line: line.at, reverse=True)
-        lines = [*lines[:most], *(line for line in lines[most:] if line.outcome == "in_review")]
+        lines = [*lines[:most], *(line for line in lines[most:] if line.outcome in ("in_review", "question"))]
         total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)  # without previews
         return FeedIndex(
             campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
@@ -213,7 +213,7 @@ def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     newer: set[str] = set()
     for line in lines:
         name = source_key(line.source_name)
-        mended = name in newer and line.outcome != "in_review"
+        mended = name in newer and line.outcome not in ("in_review", "question")
         yield replace(line, needs_attention=False) if mended else line
         if line.outcome not in {"duplicate", "refused", "conflict"}:
             newer.add(name)

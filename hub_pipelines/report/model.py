@@ -9,19 +9,61 @@ from datetime import datetime
 from typing import Any, Literal
 
 Outcome = Literal[
-    "received", "posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"
+    "received",
+    "posted",
+    "nothing_posted",
+    "in_review",
+    "question",
+    "duplicate",
+    "refused",
+    "waiting",
+    "dismissed",
+    "conflict",
 ]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file."""
+    """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file.
+
+    `part` numbers the file's tables from 0; `sheet` is the one on which the row stands, when there are several.
+    """
 
     row: int
     column: str | None
     value: str | None
     reason: str
     suggestion: str | None
+    part: int = 0
+    sheet: str | None = None
+
+
+@dataclass(frozen=True)
+class QuestionLine:
+    """A question to the sender. `choices` are numbered from 1 in this order; `answer` is the label of the chosen one.
+
+    `place` is the column as Excel names it, when the question is about one.
+    """
+
+    question_id: str
+    text: str
+    heading: str | None
+    place: str | None
+    choices: tuple[str, ...]
+    evidence: tuple[str, ...]
+    answer: str | None
+    answered_by: str | None
+
+
+@dataclass(frozen=True)
+class UnderstoodLine:
+    """A column that was not taken by its own name: the sender's heading, what it was read as, by what, and why."""
+
+    heading: str
+    column: str
+    how: str
+    confidence: str
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,6 +177,10 @@ class Receipt:
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
     correction: Correction | None = None
+    questions: tuple[QuestionLine, ...] = ()
+    answer_command: str | None = None
+    understood: tuple[UnderstoodLine, ...] = ()
+    unread: tuple[str, ...] = ()
     complete_count: bool = False
     count: Count | None = None
     """Of a complete count that has posted."""

@@ -32,6 +32,7 @@ _ENDED: dict[str, str] = {
     "nothing_posted": "Not taken",
     "refused": "Not taken",
     "in_review": "With a person",
+    "question": "Waits for your answer",
     "conflict": "Do not agree",
     "waiting": "Not finished",
     "duplicate": "Copies",
@@ -160,6 +161,8 @@ def headline(receipt: Told) -> str:
             return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
+        case "question":
+            return "This file can be taken when you have answered what we ask below"
         case "duplicate":
             return "We already have this file"
         case "refused":
@@ -216,7 +219,7 @@ def _tone(receipt: Told) -> Tone:
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
             return "bad"
-        case "in_review" | "conflict":
+        case "in_review" | "question" | "conflict":
             return "attention"
         case "received" | "duplicate" | "waiting" | "dismissed":
             return "neutral"
@@ -226,7 +229,7 @@ def _lead(receipt: Receipt) -> str | None:
     match receipt.outcome:
         case "duplicate":
             return "No row was changed by this copy."
-        case "in_review" if receipt.counts.posted == 0:
+        case "in_review" | "question" if receipt.counts.posted == 0:
             return "Nothing has been taken from it so far."
         case "posted" | "waiting":
             return receipt.headline_reason
@@ -253,7 +256,9 @@ def _found_since(count: Count) -> int:
 
 
 def _steps(receipt: Receipt) -> list[str]:
-    steps = [receipt.next_step] if receipt.next_step else []
+    steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
+    if any(one.answer is None for one in receipt.questions):
+        steps += _answering(receipt)
     if receipt.needs_registry:
         steps.append(
             f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
@@ -271,9 +276,20 @@ def _steps(receipt: Receipt) -> list[str]:
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
             "names one of them, here or at another location, it counts as found, and this receipt says so."
         )
-    if receipt.counts.held and receipt.outcome != "in_review":
+    if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+def _answering(receipt: Receipt) -> list[str]:
+    number = sum(one.answer is None for one in receipt.questions)
+    them = "the question" if number == 1 else "each question"
+    return [
+        f"Answer {them} above: open the workbook that lies beside this receipt, choose an answer on its sheet "
+        "“Questions”, save it, and drop it into the folder where you dropped your file. Or tell the hub's operator "
+        f"your answer and show this page; the operator's command is {receipt.answer_command}.",
+        "Your answers are remembered: the next files of this name are not asked about again.",
+    ]
 
 
 def _usual_step(receipt: Receipt) -> str:
@@ -282,7 +298,7 @@ def _usual_step(receipt: Receipt) -> str:
             return "Nothing. You are done."
         case "nothing_posted" | "refused":
             return "Correct your file, save it, and drop it into the same folder again."
-        case "in_review":
+        case "in_review" | "question":
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
         case "received":
             return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
@@ -325,9 +341,15 @@ def _registry(receipt: Receipt) -> str | None:
 
 def by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
     """Lines under the row that they belong to, as a page numbers it."""
-    row = attrgetter("row")
-    grouped = groupby(sorted(lines, key=row), key=row)
-    return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
+    place = attrgetter("part", "row")
+    grouped = [list(group) for _, group in groupby(sorted(lines, key=place), key=place)]
+    return [(_row_label(group[0]), group) for group in grouped]
+
+
+def _row_label(line: Line) -> str:
+    if line.row <= 0:
+        return "Whole file"
+    return str(line.row) if line.sheet is None else f"{line.row}, sheet {line.sheet}"
 
 
 def shown_time(at: datetime, zone: str) -> str:

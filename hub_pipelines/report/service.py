@@ -7,7 +7,7 @@ repeatable: after a crash the same receipt is written again over itself.
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,10 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.decision import HOW
+from hub_pipelines.mapping.model import Assigned
+from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
@@ -40,13 +44,16 @@ from hub_pipelines.report.model import (
     Counts,
     Line,
     MissedItem,
+    QuestionLine,
     Receipt,
+    UnderstoodLine,
 )
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import Feed, excel_row
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -136,6 +143,9 @@ class Receipts:
         change = shapes.change_of(tx, current.request_id, current.revision)
         pairs = _compared(tx, change) if change and change.kind is Kind.DRIFTED else []
         notes = _notes(change) if change and current.state is State.POSTED else ()
+        decision = mappings.find_decision(tx, current.decision)
+        parts = decision.parts if decision else ()
+        questions = mappings.questions_about(tx, current.request_id, current.revision)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -149,9 +159,9 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem) for problem in blocks),
+            problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
-            warnings=(*notes, *(_line(problem) for problem in warns)),
+            warnings=(*notes, *(_line(problem, parts) for problem in warns)),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -166,6 +176,10 @@ class Receipts:
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id),
+            questions=tuple(map(_question_line, questions)),
+            answer_command=_answer_command(questions),
+            understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
+            unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
             count=_count(tx, current),
         )
@@ -257,8 +271,43 @@ _REGISTRY_GREW = (
 )
 
 
-def _line(problem: dict[str, Any]) -> Line:
-    return Line(problem["row_no"], problem["column_name"], problem["value"], problem["reason"], problem["suggestion"])
+def _line(problem: dict[str, Any], parts: Sequence[Part]) -> Line:
+    row_no = problem["row_no"]
+    return Line(
+        row=excel_row(row_no),
+        column=problem["column_name"],
+        value=problem["value"],
+        reason=problem["reason"],
+        suggestion=problem["suggestion"],
+        part=row_no // PART_ROWS,
+        sheet=sheet_of(row_no, parts),
+    )
+
+
+def _question_line(one: Kept) -> QuestionLine:
+    return QuestionLine(
+        question_id=one.question_id,
+        text=one.text,
+        heading=one.heading or None,
+        place=None if one.position is None else column_letters(one.position),
+        choices=tuple(choice.label for choice in one.choices),
+        evidence=one.evidence,
+        answer=one.label_of(one.answer),
+        answered_by=(one.answered_by or "").removeprefix("person/") or None,
+    )
+
+
+def _answer_command(questions: Sequence[Kept]) -> str | None:
+    """What the operator types, with the number of a choice in place of each N."""
+    still_open = [one for one in questions if one.answer is None]
+    if not still_open:
+        return None
+    return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
+
+
+def _understood(one: Assigned) -> UnderstoodLine:
+    heading = one.heading.strip() or f"column {column_letters(one.position)}"
+    return UnderstoodLine(heading, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
 
 
 def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:

@@ -145,7 +145,8 @@ COUNT_NAMES = ("received", "waiting", "posted", "unchanged", "rejected", "held",
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One row of the hub's truth. `token` is the fencing token of the newest lease."""
+    """One row of the hub's truth. `token` is the fencing token of the newest lease, `decision` the digest of how the
+    file was read."""
 
     envelope: Envelope
     state: State
@@ -164,6 +165,7 @@ class Submission:
     source_version: int
     revises: str | None
     staged: str | None
+    decision: str | None
     counts: Counts
     posted_at: datetime | None
     settled_at: datetime | None

@@ -127,10 +127,11 @@ def _columns(table: Table, feed: Feed) -> tuple[str, ...]:
 
 def _key(table: Table, columns: Sequence[str], feed: Feed) -> tuple[str, ...]:
     try:
-        key = record_type_of(table.header, feed).key_columns
+        record = record_type_of(table.header, feed)
     except Unreadable:
         return ()
-    return key if set(key) <= set(columns) else ()
+    there = tuple(column for column in record.key_columns if column in columns)
+    return there if record.lines or there == record.key_columns else ()
 
 
 def _cells(cells: Sequence[Cell], width: int) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ def test_why_says_no_when_nothing_is_known_and_needs_a_limit_of_at_least_one(hom
 
 def test_why_loads_nothing_that_is_slow_to_import() -> None:
     code = (
-        "import sys; import hub_pipelines.cli, hub_pipelines.timeline; "
+        "import sys; import hub_pipelines.cli, hub_pipelines.timeline.service; "
         "print([name for name in ('dagster', 'pandas', 'pyarrow', 'great_expectations') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

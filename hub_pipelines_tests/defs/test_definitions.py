@@ -60,6 +60,7 @@ def test_the_checks_are_true_statements(repository) -> None:
     assert checks == {
         *((f"{feed}_posted", "every_row_is_accounted_for") for feed in KNOWN_FEEDS),
         *((f"{feed}_validated", "headers_are_as_before") for feed in KNOWN_FEEDS),
+        *((f"{feed}_validated", "columns_are_mapped_with_confidence") for feed in KNOWN_FEEDS),
         *((f"{feed}_ledger", name) for feed in KNOWN_FEEDS for name in of_ledgers),
         ("inventory_posted", "asset_tags_are_registered"),
         ("audit_log", "every_row_is_accounted_for"),

@@ -17,7 +17,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.render import headline
 from hub_pipelines.submission.model import State
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.staging import read_staged
 from hub_pipelines_tests.invariants import assert_invariants

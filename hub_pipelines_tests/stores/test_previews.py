@@ -23,7 +23,7 @@ from hub_pipelines.previewing import MOST_ATTEMPTS
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.status import status_of
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,

@@ -23,8 +23,9 @@ from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy, launch_wait
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -197,7 +198,7 @@ def test_a_lost_run_without_a_submission_is_told_in_the_hubs_own_chain(hub: Hub)
 
 def launch(hub: Hub, request_id: str, *, ago_s: float = 0.0) -> None:
     with hub.db.write() as tx:
-        submissions.mark_launched(tx, request_id)
+        queue.mark_launched(tx, request_id)
         tx.execute(
             update(submissions.submission)
             .where(submissions.submission.c.request_id == request_id)
@@ -207,7 +208,7 @@ def launch(hub: Hub, request_id: str, *, ago_s: float = 0.0) -> None:
 
 def is_due(hub: Hub, request_id: str, after_s: float = 120.0) -> bool:
     with hub.db.read() as tx:
-        due = submissions.due(tx, "north", limit=10, relaunch_after=timedelta(seconds=after_s))
+        due = queue.due(tx, "north", limit=10, relaunch_after=timedelta(seconds=after_s))
     return request_id in {one.request_id for one in due}
 
 

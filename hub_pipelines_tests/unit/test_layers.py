@@ -24,6 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ledger",),
     ("review",),
     ("drift", "retention"),
+    ("mapping",),
     ("report",),
     ("judging",),
     ("processing", "previewing"),

@@ -117,8 +117,8 @@ def test_an_impossible_day_is_called_that() -> None:
 
 
 def test_all_defects_of_a_row_are_reported_at_once() -> None:
-    found = problems(quantity="lots", unit="pcs", unit_cost="")
-    assert [each.rule for each in found] == ["bad_quantity", "unknown_unit", "missing_value"]
+    found = problems(item_name="", quantity="lots", unit="pcs")
+    assert [each.rule for each in found] == ["missing_value", "bad_quantity", "unknown_unit"]
 
 
 def test_braces_in_a_cell_do_not_break_the_message() -> None:

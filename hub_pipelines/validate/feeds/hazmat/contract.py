@@ -45,7 +45,7 @@ class ContainerRow(types.Contract):
     opened_on: Annotated[times.OptionalDate, times.not_before("received_on")] = Field(
         default=None, description="The day it was opened, as YYYY-MM-DD"
     )
-    expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
+    expires_on: times.OptionalExpiry = Field(default=None, description="The last day of use, as YYYY-MM-DD")
     disposed_on: Annotated[
         times.OptionalDate,
         times.not_before("accumulation_started_on"),

@@ -1,0 +1,164 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.conventions.applying import apply
+from hub_pipelines.validate.conventions.deciding import decide
+from hub_pipelines.validate.conventions.model import Conventions, OtherRules
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow, Row, Table, Verdict
+from hub_pipelines.validate.service import validate
+
+from ..builders import GOOD_ROW, GOOD_ROWS, RECORD_TYPES, AllTags, Rows
+from .columns import read, table
+
+
+def judged(record_type: str, *rows: dict[str, Any]) -> list[Verdict]:
+    """Rows of a file, read by its conventions."""
+    sent = table({column: [row.get(column) for row in rows] for column in rows[0]})
+    columns = located_columns(sent.header, RECORD_TYPES[record_type])
+    found = apply(sent, columns, decide(sent, columns, answers={}, units={}))
+    feed = FEEDS[record_type.partition(".")[0]]
+    return list(
+        validate(found, feed, campus="North", campuses=["North"], registry=AllTags(), time_zone="America/New_York")
+    )
+
+
+@pytest.mark.parametrize("record_type", sorted(GOOD_ROWS))
+def test_a_row_that_is_written_as_the_contract_has_it_keeps_its_values(record_type: str) -> None:
+    good = GOOD_ROWS[record_type]
+
+    assert judged(record_type, good) == Rows(record_type).verdicts({})
+
+
+@pytest.mark.parametrize("record_type", sorted(RECORD_TYPES))
+def test_every_column_of_a_kind_belongs_to_its_contract(record_type: str) -> None:
+    written = RECORD_TYPES[record_type].written
+
+    assert set(written) <= set(RECORD_TYPES[record_type].columns)
+    assert {column for column, shape in RECORD_TYPES[record_type].shapes.items() if shape.kind == "date"} <= {
+        column for column, kind in written.items() if kind in ("date", "expiry")
+    }
+
+
+def test_a_restored_cell_posts_with_a_warning_and_keeps_what_was_sent() -> None:
+    (row,) = judged("inventory.asset", {**GOOD_ROW, "cas_number": "67641"})
+
+    assert isinstance(row, AcceptedRow)
+    assert row.values["cas_number"] == "67-64-1"
+    assert row.values["other"] == {"cas_number as sent": "67641"}
+    (finding,) = row.findings
+    assert (finding.rule, finding.column, finding.value, finding.severity) == (
+        "hyphens_restored", "cas_number", "67641", "warn",
+    )  # fmt: skip
+
+
+def test_a_restored_tag_is_looked_up_though_another_cell_spoils_the_row() -> None:
+    class NoTags(AllTags):
+        def campuses(self, tags: Any) -> dict[str, str]:
+            return {tag: "North" for tag in tags if tag != "000127"}
+
+    rows = [{**GOOD_ROW, "asset_tag": tag, "unit": "x"} for tag in ("000124", "000125", "000126", 127)]
+    sent = table({column: [row[column] for row in rows] for column in GOOD_ROW})
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.asset"])
+    found = apply(sent, columns, decide(sent, columns, answers={}, units={}))
+    *_, row = validate(found, FEEDS["inventory"], campus="North", campuses=["North"], registry=NoTags())
+
+    assert isinstance(row, RejectedRow)
+    assert [(one.rule, one.severity) for one in row.problems] == [
+        ("unknown_unit", "block"), ("zeros_restored", "warn"), ("tag_not_in_registry", "block"),
+    ]  # fmt: skip
+
+
+def test_an_unclear_cell_is_the_rows_one_problem() -> None:
+    rows = [{**GOOD_ROWS["inventory.stock"], "quantity_on_hand": cell} for cell in ("5 g", "Half")]
+    for row in rows:
+        del row["unit"]
+    good, bad = judged("inventory.stock", *rows)
+
+    assert isinstance(good, AcceptedRow)
+    assert (good.values["quantity_on_hand"], good.values["unit"]) == ("5", "g")
+    assert isinstance(bad, RejectedRow)
+    (found,) = bad.problems
+    assert (found.rule, found.column, found.value) == ("bad_quantity", "quantity_on_hand", "Half")
+
+
+def test_a_tables_rows_can_be_read_again_and_the_senders_are_not_changed() -> None:
+    sent = table({"acquired_on": ["13/1/2024", "1/2/2024"], "Shelf": ["A", "B"]})
+    before = [(number, list(cells)) for number, cells in sent.rows]
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.asset"])
+    found = apply(sent, columns, decide(sent, columns, answers={}, units={}))
+
+    assert list(found.rows) == list(found.rows) == [(2, ["2024-01-13", "A"]), (3, ["2024-02-01", "B"])]
+    assert list(sent.rows) == before
+
+
+def test_short_and_long_rows_keep_their_cells_in_place() -> None:
+    rows: list[Row] = [(2, ["5 g", "A"]), (3, ["6 mL"]), (4, ["7 L", "C", "surplus"])]
+    sent = Table(["quantity_on_hand", "Shelf"], 1, rows, {})
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.stock"])
+    found = apply(sent, columns, decide(sent, columns, answers={}, units={}))
+
+    assert found.header == ["quantity_on_hand", "Shelf", "unit"]
+    assert list(found.rows) == [(2, ["5", "A", "g"]), (3, ["6", None, "mL"]), (4, ["7", "C", "L", "surplus"])]
+
+
+class _Counted:
+    """Rows that count how often they are read."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.times = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        self.times += 1
+        return iter(self.rows)
+
+
+@pytest.mark.parametrize(("header", "times"), [(["acquired_on", "quantity"], 1), (["item_name", "location"], 0)])
+def test_a_table_is_read_once_to_decide_and_not_at_all_without_columns_of_a_kind(header: list[str], times: int) -> None:
+    cells: list[Cell] = ["2024-01-13", "5"]
+    rows = _Counted([(2, cells)])
+    sent = Table(header, 1, rows, {})
+    columns = located_columns(header, RECORD_TYPES["inventory.asset"])
+    conventions = decide(sent, columns, answers={}, units={})
+    apply(sent, columns, conventions)
+
+    assert rows.times == times
+
+
+def test_a_clue_in_the_last_of_many_rows_decides_all() -> None:
+    _, cells = read("inventory.asset", {"acquired_on": [*["1/2/2024"] * 12_000, "1/13/2024"]})
+
+    assert set(cells["acquired_on"]) == {"2024-01-02", "2024-01-13"}
+
+
+def test_conventions_are_kept_as_json_without_floats() -> None:
+    found, _ = read(
+        "inventory.stock",
+        {
+            "item_code": ["0001", "0002", "0003"],
+            "quantity_on_hand": ["1,5 g", "2 g", "3 mL"],
+            "cas_number": ["67641", None, None],
+            "expires_on": ["13/1/26", "2026-01-13", 46035],
+        },
+        units={"quantity_on_hand": "g"},
+        time_zone="America/New_York",
+    )
+    assert (found.dates["expires_on"].order, found.dates["expires_on"].serials) == ("DMY", 1900)
+    assert (found.identifiers["item_code"].width, found.cas["cas_number"].bare, found.added) == (4, True, ("unit",))
+
+    document = json.loads(canonical_text(found.document()))
+    assert Conventions.from_document(document) == found
+
+
+def test_conventions_of_other_rules_are_not_applied() -> None:
+    document = {**Conventions().document(), "rules": 99}
+
+    with pytest.raises(OtherRules) as refused:
+        Conventions.from_document(document)
+    assert "version 99" in str(refused.value)
