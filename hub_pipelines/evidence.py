@@ -4,7 +4,8 @@ Nothing here trusts a stored total: rows are counted in the archived bytes, in t
 rejections; digests and hashes are computed again.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hub_pipelines.audit import store as audit
@@ -189,13 +190,14 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
     return found
 
 
-def verify_all(hub: Hub) -> ChainReport:
-    """Walk the audit chains, then what they vouch for: journal digests, archived bytes, signatures, snapshots."""
-    report = audit.walk(hub.db)
+def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
+    """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
+    archived bytes, signatures, snapshots."""
+    report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
     fault = _first_bad_posting(hub) or _first_bad_object(hub) or _first_bad_snapshot(hub)
-    return ChainReport(report.entries, fault, report.heads)
+    return replace(report, first_bad=fault)
 
 
 def _first_bad_posting(hub: Hub) -> str | None:

@@ -10,9 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive, Stored
+from hub_pipelines.audit.checkpoints.files import CheckpointFiles
+from hub_pipelines.audit.checkpoints.keys import CampusKeys
+from hub_pipelines.audit.checkpoints.service import Checkpoints
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
-from hub_pipelines.common.scope import Campus, Scope
+from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
@@ -51,6 +54,7 @@ class Hub:
     settings: Settings
     db: Database
     keys: KeyRing
+    checkpoints: Checkpoints
     archive: Archive
     intake: Intake
     drop_folder: DropFolder
@@ -120,6 +124,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
     try:
         _make_folders(settings)
         keys.ensure()
+        CampusKeys(settings.campus_keys).ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
             f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
@@ -156,6 +161,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         settings=settings,
         db=db,
         keys=keys,
+        checkpoints=checkpoints_of(settings, db),
         archive=archive,
         intake=intake,
         drop_folder=DropFolder(
@@ -187,6 +193,12 @@ def open_hub(settings: Settings | None = None) -> Hub:
 def purposes_of(feed: Feed) -> list[Purpose]:
     """What a file may be sent for by a folder in the feed's own."""
     return [one for one in FOLDER_OF if one is not Purpose.COUNT or feed.takes_counts]
+
+
+def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
+    """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
+    places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
+    return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
 
 
 def _make_folders(settings: Settings) -> None:

@@ -28,7 +28,7 @@ from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import describe, validate
 
 _ROWS_BETWEEN_SIGNS = 1_000
@@ -125,33 +125,22 @@ class Judge:
                 )
             yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
 
-    @contextmanager
-    def open(self, envelope: Envelope) -> Iterator[Table]:
+    def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-
-        def opened() -> AbstractContextManager[Table]:
-            return open_table(path, envelope.source_name, known=feed.aliases.get)
-
-        with opened() as table:
-            yield replace(table, rows=_Anew(opened))
+        return open_table(path, envelope.source_name, known=feed.aliases.get)
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
-
-        def opened() -> AbstractContextManager[Table]:
-            return open_table(path, path.name, known=feed.aliases.get)
-
         header: tuple[str, ...] = ()
         try:
-            with opened() as sent:
+            with open_table(path, path.name, known=feed.aliases.get) as sent:
                 header = tuple(sent.header)
-                table = replace(sent, rows=_Anew(opened))
                 zone = self.campuses[campus].time_zone
-                return Tried(decided(self.mappings.read(source, feed, table, zone), zone).decision)
+                return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
             certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
@@ -204,17 +193,6 @@ class Judge:
             reading = Reading.planned(table, self.mappings.shapes.plan_of(migration, table.header, feed))
         columns = Columns(reading.table, feed, tuple(table.header), None, known, reading.origins, {})
         return Read(columns, columns.table, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Anew:
-    """A file's rows, read from its beginning each time."""
-
-    opened: Callable[[], AbstractContextManager[Table]]
-
-    def __iter__(self) -> Iterator[Row]:
-        with self.opened() as table:
-            yield from table.rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,12 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines_tests import recovering
 
 
 def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     """What must hold after any fault (design 4.1, 4.2, 4.5). `damaged` objects were spoilt by the test itself."""
+    recovering.recovered(everything=True)
     with hub.db.read() as tx:
         everything = list(submissions.everything(tx))
     _assert_each_came_once(hub, everything)
@@ -37,7 +39,7 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     _assert_effects(hub, everything)
     _assert_ledger_is_the_fold(hub)
     _assert_rows(hub, everything, damaged)
-    report = audit.walk(hub.db)
+    report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
     _assert_archive(hub, everything, damaged)
     if all(one.state not in UNSETTLED for one in everything):

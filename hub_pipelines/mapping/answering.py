@@ -25,6 +25,7 @@ from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.validate.model import Feed
 
 _HELD_AS = (Cause.QUESTION, Cause.DRIFT)
+_MOST_HELD = 1_000
 NOTHING = "none"
 """Instead of a contract's column: none of ours, its values are kept with each row."""
 
@@ -206,7 +207,7 @@ class Answers:
     ) -> Remembered:
         if not mappings.add_version(tx, after, by=actor, request_id=None):
             raise NotAnswered("Somebody else has just changed what is remembered for this source. Look at it first.")
-        waiting = _items_of_source(tx, source) if replay else []
+        waiting = _held_of_source(tx, source) if replay else []
         self.review.replay_all(tx, waiting, actor=actor, because="what is remembered for its source was changed")
         known = mappings.remembered(tx, source)
         _tell(tx, source, "mapping:remembered", actor, None, {"before": before.document(), **_told(known)})
@@ -285,13 +286,19 @@ def _waiting_items(tx: Any, current: Submission) -> list[ReviewItem]:
     ]
 
 
-def _items_of_source(tx: Any, source: Source, *, without: str | None = None) -> list[ReviewItem]:
+def _items_of_source(tx: Any, source: Source, *, without: str) -> list[ReviewItem]:
     found: list[ReviewItem] = []
     for request_id, revision in mappings.asked_of_source(tx, source):
         current = submissions.get(tx, request_id)
         if request_id != without and current.revision == revision:
             found += _waiting_items(tx, current)
     return found
+
+
+def _held_of_source(tx: Any, source: Source) -> list[ReviewItem]:
+    """Items of a source's files that are held for their columns, asked about or not."""
+    sent = submissions.of_source(tx, source.key, limit=_MOST_HELD)
+    return [item for one in sent if source_of(one.envelope) == source for item in _waiting_items(tx, one)]
 
 
 def _why_nothing_is_asked(current: Submission, asked: Sequence[Kept]) -> str:

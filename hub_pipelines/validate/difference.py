@@ -12,7 +12,7 @@ from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
 from hub_pipelines.validate.model import Cell, Feed, Table, Unreadable
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 
 _LONGEST_VALUE = 200
 

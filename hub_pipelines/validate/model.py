@@ -86,12 +86,29 @@ def row_place(row_no: int, parts: Sequence[Part]) -> str:
     return str(excel_row(row_no)) if sheet is None else f'{excel_row(row_no)} of sheet "{sheet}"'
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of a file that are not read: another table, a total, a note, a hidden sheet.
+
+    Row numbers are Excel's; both are 0 where it is not about certain rows. `why` goes on from "Rows 3 to 9 …", as in
+    "is a total". `shown` is how the rows begin, or their headings.
+    """
+
+    sheet: str | None
+    first_row: int
+    last_row: int
+    why: str
+    shown: str = ""
+
+
 @dataclass
 class Table:
     """What the rows of a file are judged from. Each iteration over `rows` begins anew.
 
     `parts` are joined: their headings are alike, and each row's cells stand as the header says. `header` has a name
-    for each column ("" where there is none). `facts` tell how the file was read, for people.
+    for each column ("" where there is none). `facts` tell how the file was read, for people. `left_out` is all that
+    the file holds beside the rows and the lines above the header. `returned` is what the hub had written into a
+    workbook that came back, unverified, and `answers` are its questions' ids and what was answered.
     """
 
     header: list[str]
@@ -99,6 +116,9 @@ class Table:
     rows: Iterable[Row]
     facts: dict[str, str]
     parts: tuple[Part, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    returned: str | None = None
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 class Unreadable(Permanent):

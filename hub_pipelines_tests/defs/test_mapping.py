@@ -17,7 +17,7 @@ from hub_pipelines_tests.defs.test_runs import all_of, drain, materializations
 
 Command = Callable[..., Any]
 
-HEADER = "Item Code,Name of item,Room,Zwp,Unit,Farbe"
+HEADER = "Item Code,Name of item,Room,Bestand 7,Unit,Farbe"
 ROWS = "A-1,Buffer,B1,3,bottle,red\nA-2,Agar,B1,5,bottle,blue\n"
 
 
@@ -79,18 +79,18 @@ def test_a_run_that_asks_is_answered_by_command_and_posts_and_the_next_file_is_n
     newest = materializations(runner, "inventory_validated")[0]
     assert newest.metadata["decision"].value == posted.decision
     columns = {one.data["column"]: one.data for one in newest.metadata["columns"].records}
-    assert (columns["quantity_on_hand"]["heading"], columns["quantity_on_hand"]["how"]) == ("Zwp", "confirmed")
+    assert (columns["quantity_on_hand"]["heading"], columns["quantity_on_hand"]["how"]) == ("Bestand 7", "confirmed")
     assert newest.metadata["kept_unread"].value == "Farbe"
     assert results(runner)[-1][0] is True
     why = command("why", held.request_id, as_json=False)
-    assert '"Zwp" → quantity_on_hand (confirmed)' in why
+    assert '"Bestand 7" → quantity_on_hand (confirmed)' in why
     assert "asked what only a person can tell, about quantity_on_hand" in why
-    assert "answered: column:quantity_on_hand = zwp" in why
+    assert "answered: column:quantity_on_hand = bestand 7" in why
 
     drop(runner, "stock.csv", f"{HEADER}\n{ROWS}A-3,Salt,B2,7,bottle,red\n")
     assert [one.state for one in all_of(runner.hub)] == [State.POSTED] * 2
     (source,) = command("mapping", "list")["sources"]
-    assert (source["key"], source["headings"]) == ("stock.csv", {"zwp": "quantity_on_hand"})
+    assert (source["key"], source["headings"]) == ("stock.csv", {"bestand 7": "quantity_on_hand"})
     assert command("mapping", "show", "north/inventory/stock.csv")["sources"][0]["version"] == 1
     assert command("audit", "verify")["ok"] is True
 
@@ -109,10 +109,10 @@ def test_what_is_remembered_is_changed_and_forgotten_by_command(
     runner: Runner, command: Command, tmp_path: Path
 ) -> None:
     source = "north/inventory/stock.csv"
-    assert command("mapping", "set", source, "Zwp", "quantity_on_hand", "--by", "lee")["version"] == 1
+    assert command("mapping", "set", source, "Bestand 7", "quantity_on_hand", "--by", "lee")["version"] == 1
     drop(runner, "stock.csv", f"{HEADER}\n{ROWS}")
     assert [one.state for one in all_of(runner.hub)] == [State.POSTED]
-    assert command("mapping", "forget", source, "Zwp", "--by", "lee")["headings"] == {}
+    assert command("mapping", "forget", source, "Bestand 7", "--by", "lee")["headings"] == {}
     assert command("mapping", "list")["sources"] == []
     assert "Nothing is remembered" in command("mapping", "list", as_json=False)
     file = tmp_path / "other.csv"
@@ -131,7 +131,7 @@ def test_what_is_remembered_is_changed_and_forgotten_by_command(
     [
         ("mapping", "show", "nothing.csv"),
         ("mapping", "answer", "north-inventory-0", "q1", "1"),
-        ("mapping", "set", "stock.csv", "Zwp", "quantity"),
+        ("mapping", "set", "stock.csv", "Bestand 7", "quantity"),
         ("mapping", "forget", "north/inventory/stock.csv"),
     ],
 )

@@ -36,9 +36,9 @@ from hub_pipelines_tests.support import (
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 LEDGER = "inventory.stock@north"
 SOURCE = Source("north", "inventory", "stock.csv")
-# no heading of the first says how much there is; in the second, the number of the item is in question too
-ONE_OPEN = "Item Code,Name,Room,Zwp,Unit,Farbe"
-TWO_OPEN = "Code of it,Chemical name,Room,Zwp,Unit"
+# no heading of the first says for sure how much there is; in the second, what the item is is in question too
+ONE_OPEN = "Item Code,Name,Room,Bestand 7,Unit,Farbe"
+TWO_OPEN = "Item Code,Dinge,Room,Bestand 7,Unit"
 ROW = "A-1,Buffer,B1,3,bottle,red"
 
 
@@ -61,9 +61,15 @@ def answer(hub: Hub, request_id: str, column: str, choice: str, *, by: str = "pe
 def answered(hub: Hub) -> str:
     """A source that was asked about once and has posted; its request_id."""
     request_id = asked(hub)
-    assert answer(hub, request_id, "quantity_on_hand", "zwp").replayed == (request_id,)
+    assert answer(hub, request_id, "quantity_on_hand", "bestand 7").replayed == (request_id,)
     assert isinstance(process(hub, request_id), Posting)
     return request_id
+
+
+def line(hub: Hub, item_code: str) -> dict[str, object]:
+    """The line of the ledger with this number."""
+    (found,) = [row for row in ledger_values(hub, LEDGER).values() if row["item_code"] == item_code]
+    return found
 
 
 # ---- asked
@@ -105,11 +111,11 @@ def test_the_answer_lets_the_file_post_by_itself_and_is_told_in_the_receipt(hub:
     assert (done.open, done.replayed, done.version) == ((), (request_id,), 1)
     assert item_state(hub, request_id) is ItemState.REPLAYED
     assert isinstance(process(hub, request_id), Posting)
-    assert ledger_values(hub, LEDGER)["A-1|B1"]["quantity_on_hand"] == "3"
-    assert ledger_values(hub, LEDGER)["A-1|B1"]["other"] == {"Farbe": "red"}
+    assert line(hub, "A-1")["quantity_on_hand"] == "3"
+    assert line(hub, "A-1")["other"] == {"Farbe": "red"}
     page = receipt(hub, request_id)
     told = {one["heading"]: (one["column"], one["how"]) for one in page["understood"]}
-    assert told["Zwp"] == ("quantity_on_hand", "your answer")
+    assert told["Bestand 7"] == ("quantity_on_hand", "your answer")
     assert page["unread"] == ["Farbe"]
     wanted = ["mapping:asked", "mapping:answered", "mapping:remembered", "review:replayed"]
     assert [one for one in events(hub, request_id) if one in wanted] == [
@@ -130,7 +136,7 @@ def test_the_next_file_of_the_source_posts_without_a_question(hub: Hub) -> None:
     answered(hub)
     second = sent(hub, ONE_OPEN, ROW, "A-2,Agar,B1,5,bottle,blue")
     assert isinstance(process(hub, second), Posting)
-    assert ledger_values(hub, LEDGER)["A-2|B1"]["quantity_on_hand"] == "5"
+    assert line(hub, "A-2")["quantity_on_hand"] == "5"
     assert headers_of(hub, second).as_before
     # another source is asked: an answer is about one list
     asked(hub, ONE_OPEN, "A-9,Agar,B1,5,bottle,blue", name="other.csv")
@@ -142,17 +148,17 @@ def test_a_problem_names_the_senders_heading(hub: Hub) -> None:
     process(hub, second)
     (problem,) = receipt(hub, second)["problems"]
     assert problem["column"] == "quantity_on_hand"
-    assert problem["reason"].endswith('(In your file this is "Zwp".)')
+    assert problem["reason"].endswith('(In your file this is "Bestand 7".)')
 
 
 def test_several_questions_are_answered_one_by_one_or_together(hub: Hub) -> None:
     request_id = asked(hub, TWO_OPEN, "A-1,Buffer,B1,3,bottle")
     known = questions(hub, request_id)
-    assert set(known) == {"item_code", "quantity_on_hand"}
-    first = answer(hub, request_id, "item_code", "1")
+    assert set(known) == {"item_name", "quantity_on_hand"}
+    first = answer(hub, request_id, "item_name", "1")
     assert ([one.column for one in first.open], first.replayed) == (["quantity_on_hand"], ())
     assert submission(hub, request_id).state is State.IN_REVIEW
-    assert answer(hub, request_id, "quantity_on_hand", "zwp").replayed == (request_id,)
+    assert answer(hub, request_id, "quantity_on_hand", "bestand 7").replayed == (request_id,)
     together = asked(hub, TWO_OPEN, "A-2,Agar,B1,5,bottle", name="b.csv")
     pairs = [(one.question_id, "1") for one in questions(hub, together).values()]
     assert hub.answers.answer(together, pairs, actor="person/kim").replayed == (together,)
@@ -178,11 +184,11 @@ def test_what_is_no_answer_is_refused_and_changes_nothing(hub: Hub, answers: lis
 
 def test_an_answer_given_twice_has_one_effect_and_another_one_is_refused(hub: Hub) -> None:
     request_id = asked(hub, TWO_OPEN, "A-1,Buffer,B1,3,bottle")
-    answer(hub, request_id, "item_code", "1")
-    again = answer(hub, request_id, "item_code", "1", by="person/lee")
-    assert (again.taken, [one.column for one in again.repeated], again.version) == ((), ["item_code"], 1)
+    answer(hub, request_id, "item_name", "1")
+    again = answer(hub, request_id, "item_name", "1", by="person/lee")
+    assert (again.taken, [one.column for one in again.repeated], again.version) == ((), ["item_name"], 1)
     with pytest.raises(NotAnswered, match="answered before by person/kim"):
-        answer(hub, request_id, "item_code", "none", by="person/lee")
+        answer(hub, request_id, "item_name", "none", by="person/lee")
     answer(hub, request_id, "quantity_on_hand", "1")
     with pytest.raises(NotAnswered, match="no question about it is open"):
         hub.answers.answer(request_id, [("q1", "1")], actor="person/lee")
@@ -200,12 +206,13 @@ def test_other_files_of_the_source_that_wait_go_on_too(hub: Hub) -> None:
 
 
 def test_the_answer_that_there_is_no_such_column_leads_to_what_is_missing(hub: Hub) -> None:
-    request_id = asked(hub)
-    answer(hub, request_id, "quantity_on_hand", "none")
+    request_id = asked(hub, TWO_OPEN, "A-1,Buffer,B1,3,bottle")
+    answer(hub, request_id, "quantity_on_hand", "1")
+    answer(hub, request_id, "item_name", "none")
     assert process(hub, request_id) is State.IN_REVIEW
     assert submission(hub, request_id).cause is Cause.UNREADABLE
-    assert "quantity_on_hand" in str(submission(hub, request_id).reason)
-    assert hub.answers.of_source(SOURCE).remembered.confirmed.absent == {"quantity_on_hand"}
+    assert "item_name" in str(submission(hub, request_id).reason)
+    assert hub.answers.of_source(SOURCE).remembered.confirmed.absent == {"item_name"}
 
 
 # ---- remembered
@@ -214,14 +221,18 @@ def test_the_answer_that_there_is_no_such_column_leads_to_what_is_missing(hub: H
 def test_what_is_remembered_is_listed_changed_and_forgotten_with_its_history(hub: Hub) -> None:
     answered(hub)
     (known,) = hub.answers.listing(campus="north", feed="inventory")
-    assert (known.source, known.version, dict(known.confirmed.headings)) == (SOURCE, 1, {"zwp": "quantity_on_hand"})
+    assert (known.source, known.version, dict(known.confirmed.headings)) == (
+        SOURCE,
+        1,
+        {"bestand 7": "quantity_on_hand"},
+    )
     assert hub.answers.listing(campus="south") == []
     changed = hub.answers.set(SOURCE, "Farbe", "supplier", actor="person/lee")
     assert (changed.version, changed.confirmed.headings["farbe"]) == (2, "supplier")
     assert isinstance(process(hub, sent(hub, ONE_OPEN, "A-5,Agar,B1,5,bottle,Sigma")), Posting)
-    assert ledger_values(hub, LEDGER)["A-5|B1"]["supplier"] == "Sigma"
+    assert line(hub, "A-5")["supplier"] == "Sigma"
     less = hub.answers.forget(SOURCE, "Farbe", actor="person/lee")
-    assert (less.version, dict(less.confirmed.headings)) == (3, {"zwp": "quantity_on_hand"})
+    assert (less.version, dict(less.confirmed.headings)) == (3, {"bestand 7": "quantity_on_hand"})
     assert hub.answers.forget(SOURCE, actor="person/lee").is_empty
     assert hub.answers.listing() == []
     assert [one.version for one in hub.answers.of_source(SOURCE).history] == [4, 3, 2, 1]
@@ -236,7 +247,7 @@ def test_what_is_remembered_is_listed_changed_and_forgotten_with_its_history(hub
 
 def test_setting_a_column_lets_what_waits_for_it_go_on(hub: Hub) -> None:
     request_id = asked(hub)
-    hub.answers.set(SOURCE, "Zwp", "quantity_on_hand", actor="person/lee")
+    hub.answers.set(SOURCE, "Bestand 7", "quantity_on_hand", actor="person/lee")
     assert isinstance(process(hub, request_id), Posting)
 
 
@@ -261,7 +272,7 @@ def test_rows_staged_before_an_answer_was_changed_are_judged_again(hub: Hub) -> 
     before = submission(hub, second).decision
     hub.answers.set(SOURCE, "Farbe", "supplier", actor="person/lee")
     posting = hub.processing.post(lease)
-    assert ledger_values(hub, LEDGER)["A-7|B1"]["supplier"] == "Sigma"
+    assert line(hub, "A-7")["supplier"] == "Sigma"
     assert posting.decision == submission(hub, second).decision != before
 
 
@@ -283,7 +294,7 @@ def test_a_day_is_done_again_by_the_decisions_of_its_time(hub: Hub) -> None:
     hub.answers.set(SOURCE, "Farbe", "quantity_on_hand", actor="person/lee")
     second = sent(hub, ONE_OPEN, "A-1,Buffer,B1,3,bottle,8")
     assert isinstance(process(tuesday, second), Posting)
-    assert ledger_values(hub, LEDGER)["A-1|B1"]["quantity_on_hand"] == "8"
+    assert line(hub, "A-1")["quantity_on_hand"] == "8"
     for day in (MONDAY, TUESDAY):
         found = reproduce(hub, STOCK, "north", day)
         assert (found.postings, found.differences) == (1, ())
@@ -328,27 +339,39 @@ def _without_triggers(hub: Hub) -> list[str]:
 
 
 def test_a_migration_for_the_very_headings_wins_over_what_would_be_asked(hub: Hub) -> None:
-    request_id = asked(hub)
-    rename = '\n[[step]]\ndo = "rename"\ncolumn = "Zwp"\nto = "quantity_on_hand"\n'
+    request_id = asked(hub, TWO_OPEN, "A-1,Buffer,B1,3,bottle")
+    rename = '\n[[step]]\ndo = "rename"\ncolumn = "Dinge"\nto = "item_name"\n'
     reference = in_force(hub, item_of(hub, request_id), rename)
     assert isinstance(process(hub, request_id), Posting)
     assert detail_of(hub, request_id, "submission:posted")["migration"] == reference
+    assert line(hub, "A-1")["other"] == {"Bestand 7": "3"}
     assert hub.answers.listing() == []
     with hub.db.read() as tx:
         kept = mappings.find_decision(tx, submission(hub, request_id).decision)
     assert kept is not None
     assert kept.mapping is None
+    assert headers_of(hub, request_id).as_before
+
+
+def test_a_lost_column_that_nobody_is_asked_about_is_set_by_hand_and_its_file_goes_on(hub: Hub) -> None:
+    answered(hub)
+    second = sent(hub, ONE_OPEN.replace("Bestand 7", "Xyz"), "A-2,Agar,B1,5,bottle,blue")
+    assert process(hub, second) is State.IN_REVIEW
+    assert submission(hub, second).cause is Cause.DRIFT
+    hub.answers.set(SOURCE, "Xyz", "quantity_on_hand", actor="person/lee")
+    assert isinstance(process(hub, second), Posting)
+    assert line(hub, "A-2")["quantity_on_hand"] == "5"
 
 
 def test_a_column_that_an_answered_source_loses_is_drift_and_still_answerable(hub: Hub) -> None:
     answered(hub)
-    second = sent(hub, ONE_OPEN.replace("Zwp", "Xyz"), "A-2,Agar,B1,5,bottle,blue")
+    second = sent(hub, ONE_OPEN.replace("Bestand 7", "Bestand 8"), "A-2,Agar,B1,5,bottle,blue")
     assert process(hub, second) is State.IN_REVIEW
     assert submission(hub, second).cause is Cause.DRIFT
-    assert 'quantity_on_hand (so far "Zwp") is missing' in item_of(hub, second).reason
-    assert answer(hub, second, "quantity_on_hand", "xyz").replayed == (second,)
+    assert 'quantity_on_hand (so far "Bestand 7") is missing' in item_of(hub, second).reason
+    assert answer(hub, second, "quantity_on_hand", "bestand 8").replayed == (second,)
     assert isinstance(process(hub, second), Posting)
-    assert ledger_values(hub, LEDGER)["A-2|B1"]["quantity_on_hand"] == "5"
+    assert line(hub, "A-2")["quantity_on_hand"] == "5"
     assert_invariants(hub)
 
 
@@ -358,7 +381,7 @@ def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
     renamed = "Item Code,Name,Room,Qty on hand (ea),Unit"
     second = sent(hub, renamed, "A-1,Buffer,B1,4,bottle")
     assert isinstance(process(hub, second), Posting)
-    assert ledger_values(hub, LEDGER)["A-1|B1"]["quantity_on_hand"] == "4"
+    assert line(hub, "A-1")["quantity_on_hand"] == "4"
     assert headers_of(hub, second).as_before
     told = {one["heading"]: one["column"] for one in receipt(hub, second)["understood"]}
     assert told["Qty on hand (ea)"] == "quantity_on_hand"
@@ -376,9 +399,9 @@ def test_answers_of_a_returned_sheet_are_remembered_and_the_old_file_gives_way(h
     assert troubles == ["There is no question q7 about this file."]
     assert submission(hub, old).state is State.DISMISSED
     assert item_state(hub, old) is ItemState.RESUBMITTED
-    assert hub.answers.of_source(SOURCE).remembered.confirmed.headings == {"zwp": "quantity_on_hand"}
+    assert hub.answers.of_source(SOURCE).remembered.confirmed.headings == {"bestand 7": "quantity_on_hand"}
     assert isinstance(process(hub, new), Posting)
-    assert ledger_values(hub, LEDGER)["A-1|B1"]["quantity_on_hand"] == "4"
+    assert line(hub, "A-1")["quantity_on_hand"] == "4"
     assert_invariants(hub)
 
 

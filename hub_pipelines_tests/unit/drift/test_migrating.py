@@ -10,8 +10,7 @@ import pytest
 from hub_pipelines.drift.migrating import Plan, draft, named_as_sent, plan, read_steps
 from hub_pipelines.drift.model import BadMigration, Change, Lost
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
-from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow, Table
 from hub_pipelines.validate.service import validate
 from hub_pipelines_tests.unit.validate.builders import AllTags
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, Cell, Problem, RejectedRow
-from hub_pipelines.validate.readers import Table, open_table
+from hub_pipelines.validate.model import AcceptedRow, Cell, Problem, RejectedRow, Table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import validate
 
 INVENTORY = FEEDS["inventory"]

@@ -32,7 +32,7 @@ from hub_pipelines.validate.expectations import (
 )
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import AcceptedRow, Cell, RecordType, Reference, Shape, Unreadable
-from hub_pipelines.validate.readers import open_table
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import validate
 
 from .builders import GOOD_ROW, INVENTORY, PROCUREMENT, AllTags, verdicts

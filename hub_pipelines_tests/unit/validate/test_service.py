@@ -5,8 +5,7 @@ from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.columns import aliases_for
-from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, RecordType, RejectedRow
-from hub_pipelines.validate.readers import Table
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, RecordType, RejectedRow, Table
 from hub_pipelines.validate.service import _explained, validate
 
 from .builders import GOOD_ROW, INVENTORY, AllTags, SomeTags, row, verdicts

@@ -1,0 +1,152 @@
+"""The child's side of the conversation with the hub.
+
+The file is the descriptor that the command line names; messages come on standard input and leave on standard output.
+The hub sends `open` once, then `next` for rows, `forget` for an iteration that it no longer wants. While it opens the
+file, the child may send `ask` with texts, which the hub answers with `known`, and `alive`. Answers to `next` come in
+the order of asking.
+Belongs here: messages. Not here: limits (limits), reading (opening).
+"""
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO
+
+from hub_pipelines.validate.parsing import wire
+from hub_pipelines.validate.parsing.limits import more_time, set_limits
+from hub_pipelines.validate.parsing.opening import Opened, open_file
+from hub_pipelines.validate.parsing.refusal import Refusal, too_large
+from hub_pipelines.validate.parsing.source import Source
+
+_ALIVE_EVERY_S = 1.0
+_MOST_ROWS = 2_000
+_USUAL_FRAME = 1024 * 1024
+_MOST_ANSWERS_KEPT = 50_000
+_ASKED_AT_ONCE = 5_000
+
+
+class Child:
+    """One file's conversation."""
+
+    def __init__(self, source: Source, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._source = source
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._lock = threading.Lock()
+        self._unpack = wire.Unpacker()
+        self._told_at = time.monotonic()
+        self._answers: dict[str, str | None] = {}
+        self._opened: Opened | None = None
+        self._iterations: dict[int, Iterator[tuple[int, list[object]]]] = {}
+        self._batch = 200
+
+    def run(self) -> None:
+        """Until the hub closes its end."""
+        while (message := self._receive()) is not None:
+            try:
+                answer = self._answer(message)
+            except Refusal as refusal:
+                answer = _refused(refusal)
+            except MemoryError:
+                answer = _refused(too_large("The file needs more memory than the hub gives for one file"))
+            if answer is not None:
+                self._send(answer)
+            more_time()
+
+    def _answer(self, message: wire.Message) -> wire.Message | None:
+        if "open" in message:
+            self._opened = open_file(self._source, message["open"], self._ask, self._alive)
+            return _table(self._opened)
+        if "next" in message:
+            return self._rows(message["next"])
+        self._iterations.pop(message["forget"], None)
+        return None
+
+    def _rows(self, number: int) -> wire.Message:
+        assert self._opened is not None
+        rows = self._iterations.get(number)
+        if rows is None:
+            rows = self._iterations[number] = self._opened.joined.rows()
+        batch = list(islice(rows, self._batch))
+        if not batch:
+            del self._iterations[number]
+        numbers, cells = zip(*batch, strict=True) if batch else ((), ())
+        return {"rows": numbers, "cells": cells, "of": number}
+
+    def _receive(self) -> wire.Message | None:
+        head = self._incoming.read(wire.HEAD)
+        if len(head) < wire.HEAD:
+            return None
+        return self._unpack(self._incoming.read(wire.length_of(head)))
+
+    def _send(self, message: wire.Message) -> None:
+        frame = wire.pack(message)
+        if "rows" in message:
+            frame = self._fitted(message, frame)
+        self._write(frame)
+
+    def _fitted(self, message: wire.Message, frame: bytes) -> bytes:
+        """Batches are as large as their rows allow."""
+        if len(frame) > wire.LARGEST_FRAME:
+            refusal = too_large(f"Rows {message['rows'][0]:,} and below hold very much text")
+            return wire.pack(_refused(refusal))
+        if len(frame) > _USUAL_FRAME:
+            self._batch = max(1, self._batch * _USUAL_FRAME // (2 * len(frame)))
+        elif len(frame) < _USUAL_FRAME // 2:
+            self._batch = min(_MOST_ROWS, self._batch * 2)
+        return frame
+
+    def _write(self, frame: bytes) -> None:
+        with self._lock:
+            self._outgoing.write(frame)
+            self._outgoing.flush()
+
+    def _alive(self) -> None:
+        now = time.monotonic()
+        if now - self._told_at > _ALIVE_EVERY_S:
+            self._told_at = now
+            self._write(wire.pack({"alive": True}))
+            more_time()
+
+    def _ask(self, texts: Sequence[str]) -> list[str | None]:
+        new = list(dict.fromkeys(text for text in texts if text not in self._answers))
+        if len(self._answers) + len(new) > _MOST_ANSWERS_KEPT:
+            self._answers.clear()
+            new = list(dict.fromkeys(texts))
+        for at in range(0, len(new), _ASKED_AT_ONCE):
+            asked = new[at : at + _ASKED_AT_ONCE]
+            self._write(wire.pack({"ask": asked}))
+            answer = self._receive()
+            if answer is None:
+                raise SystemExit
+            self._answers.update(zip(asked, answer["known"], strict=True))
+        return [self._answers[text] for text in texts]
+
+
+def _refused(refusal: Refusal) -> wire.Message:
+    return {"refused": [refusal.reason, refusal.fix]}
+
+
+def _table(opened: Opened) -> wire.Message:
+    joined = opened.joined
+    return {
+        "table": {
+            "header": joined.header,
+            "parts": [[grid.name, table.header_row, grid.first_column + table.start] for grid, table in joined.tables],
+            "facts": opened.facts,
+            "left_out": [[one.sheet, one.first_row, one.last_row, one.why, one.shown] for one in joined.left_out],
+            "returned": opened.returned,
+            "answers": opened.answers,
+        }
+    }
+
+
+def main() -> None:
+    """Speak with the hub about the file behind the descriptor named on the command line."""
+    # cells are made and dropped by the million and form no cycles
+    gc.disable()
+    set_limits()
+    Child(Source(int(sys.argv[1])), sys.stdin.buffer, sys.stdout.buffer).run()

@@ -1,0 +1,235 @@
+"""Which tables of a file are read, and how they become one.
+
+Belongs here: choosing, joining what is alike, telling what is left out, the hub's own sheets in a returned workbook.
+Not here: finding the tables of one sheet (layout).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, Grid, is_blank, text_of
+from hub_pipelines.validate.parsing.layout import Found, Remark, find_tables
+from hub_pipelines.validate.parsing.refusal import Refusal, empty
+
+HUB_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
+_ANSWER = "your answer"
+_MOST_ANSWERS = 10_000
+_MOST_LEFT_OUT = 200
+_PART_ROWS = 10_000_000
+SECTION = "Section"
+
+
+@dataclass
+class LeftOut:
+    """Rows that are not read. `shown` is their beginning, for people."""
+
+    sheet: str | None
+    first_row: int
+    last_row: int
+    why: str
+    shown: str
+
+
+@dataclass
+class Joined:
+    """Alike tables as one. `places` says for each table where its cells go; None: as they stand."""
+
+    header: list[str]
+    tables: list[tuple[Grid, Found]]
+    places: list[list[int] | None]
+    has_sections: bool
+    left_out: list[LeftOut]
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[tuple[int, Cells]]:
+        """Blank cells as None. Cells beyond the header stay where they are: they show that a row is cut wrongly."""
+        for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
+            base = part * _PART_ROWS
+            plain = places is None and not self.has_sections
+            for row_no, cells, section in table.rows_of(grid):
+                if plain:
+                    yield base + row_no, [None if cell == "" else cell for cell in cells] if "" in cells else cells
+                else:
+                    yield base + row_no, self._placed(cells, places, section)
+
+    def _placed(self, cells: Cells, places: list[int] | None, section: str) -> Cells:
+        width = len(self.header) - self.has_sections
+        row: Cells = [None] * width
+        surplus: Cells = []
+        for at, cell in enumerate(cells):
+            place = at if places is None else places[at] if at < len(places) else width
+            if place < width:
+                row[place] = None if cell == "" else cell
+            else:
+                surplus.append(None if cell == "" else cell)
+        if self.has_sections:
+            row.append(section or None)
+        return row + surplus if any(cell is not None for cell in surplus) else row
+
+
+def join(grids: Sequence[Grid], ask: Ask, alive: Alive) -> Joined:
+    """Raises Refusal when no sheet holds anything."""
+    candidates: list[tuple[Grid, Found]] = []
+    left_out: list[LeftOut] = []
+    for grid in grids:
+        tables, remarks = find_tables(grid, ask, alive)
+        candidates += [(grid, table) for table in tables]
+        left_out += [_remark(grid, one) for one in remarks]
+    if not candidates:
+        if left_out:
+            return Joined([], [], [], False, left_out[:_MOST_LEFT_OUT])
+        raise empty()
+    main = max(candidates, key=lambda each: (min(each[1].heading.hits, 2), *_weight(each[1])))
+    alike = [each for each in candidates if each is main or _are_alike(main[1], each[1], ask)]
+    for grid, table in candidates:
+        if not any(table is other for _, other in alike):
+            left_out.append(_other_table(grid, table))
+        else:
+            left_out += [_remark(grid, one) for one in table.remarks]
+    header, places = _header(main[1], [table for _, table in alike])
+    has_sections = any(table.sections for _, table in alike)
+    if has_sections:
+        header = [*header, _free_name(header)]
+    return Joined(header, alike, places, has_sections, _cut(left_out), _facts(alike))
+
+
+def _weight(table: Found) -> tuple[int, int, int]:
+    """More known columns, then a heading at all, then more cells."""
+    return table.heading.hits, int(bool(table.header_row)), table.items * max(len(table.header), 1)
+
+
+def _named(header: Sequence[str]) -> list[tuple[str, int]]:
+    """Each heading and the how manieth of its name it is."""
+    seen: dict[str, int] = {}
+    names = []
+    for text in header:
+        name = text.casefold()
+        seen[name] = seen.get(name, -1) + 1
+        names.append((name, seen[name]))
+    return names
+
+
+def _are_alike(main: Found, other: Found, ask: Ask) -> bool:
+    if not main.header_row or not other.header_row:
+        return not main.header_row and not other.header_row and len(main.header) == len(other.header)
+    mine, others = ({name for name in _named(each.header) if name[0]} for each in (main, other))
+    shared = len(mine & others)
+    if shared and shared >= 0.6 * max(len(mine), len(others)):
+        return True
+    columns, theirs = (set(ask(each.header)) - {None} for each in (main, other))
+    return len(columns & theirs) >= max(2, 0.6 * max(len(columns), len(theirs)))
+
+
+def _header(main: Found, tables: Sequence[Found]) -> tuple[list[str], list[list[int] | None]]:
+    header = list(main.header)
+    known = {name: at for at, name in enumerate(_named(header))}
+    places: list[list[int] | None] = []
+    for table in tables:
+        if _named(table.header) == _named(header[: len(table.header)]):
+            places.append(None)
+            continue
+        where = []
+        for text, name in zip(table.header, _named(table.header), strict=True):
+            if name not in known:
+                known[name] = len(header)
+                header.append(text)
+            where.append(known[name])
+        places.append(where)
+    return header, places
+
+
+def _free_name(header: Sequence[str]) -> str:
+    taken = {text.casefold() for text in header}
+    name, number = SECTION, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{SECTION} ({number})"
+    return name
+
+
+def _remark(grid: Grid, one: Remark) -> LeftOut:
+    return LeftOut(grid.name, one.row_no, one.row_no, one.why, one.text)
+
+
+def _other_table(grid: Grid, table: Found) -> LeftOut:
+    why = f"is another table, with other columns ({table.items:,} rows)"
+    shown = ", ".join(text for text in table.header if text) or "no headings"
+    first = table.header_row or table.data_row
+    return LeftOut(grid.name, first, max(table.last_row, first), why, shown[:200])
+
+
+def _cut(left_out: list[LeftOut]) -> list[LeftOut]:
+    rest = left_out[_MOST_LEFT_OUT:]
+    if not rest:
+        return left_out
+    more = LeftOut(None, 0, 0, f"and {len(rest):,} more rows or tables were left out", "")
+    return [*left_out[:_MOST_LEFT_OUT], more]
+
+
+def _facts(tables: Sequence[tuple[Grid, Found]]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if titles := [title for _, table in tables for title in table.titles if title]:
+        facts["above_the_header"] = "; ".join(dict.fromkeys(titles))[:500]
+    if sections := [text for _, table in tables for text in table.sections.values()]:
+        facts["sections"] = f"{len(sections):,}: {', '.join(sections)}"[:500]
+    if repeated := sum(len(table.repeated) for _, table in tables):
+        facts["repeated_headings"] = f"{repeated}"
+    if lines := [f"{table.header_row}" for _, table in tables if _header_lines(table) > 1]:
+        facts["header_lines"] = f"several, from row {', '.join(lines)}"
+    grids = list(dict.fromkeys(id(grid) for grid, _ in tables))
+    for grid in (next(grid for grid, _ in tables if id(grid) == one) for one in grids):
+        where = f" ({grid.name})" if len(grids) > 1 else ""
+        if grid.facts.hidden_rows:
+            facts[f"hidden_rows{where}"] = f"read all the same: {_ranges(grid.facts.hidden_rows)}"
+        if grid.facts.hidden_columns:
+            columns = [(first + 1, last + 1) for first, last in grid.facts.hidden_columns]
+            facts[f"hidden_columns{where}"] = f"read all the same: numbers {_ranges(columns)}"
+        if grid.facts.uncalculated:
+            facts[f"formulas_without_value{where}"] = f"{grid.facts.uncalculated:,} cells, read as blank"
+        if grid.facts.filled_down:
+            facts[f"merged_cells{where}"] = f"{grid.facts.filled_down:,} blocks; their value stands in each row"
+    return facts
+
+
+def _header_lines(table: Found) -> int:
+    first, last = table.heading.first, table.heading.last
+    return 0 if first is None or last is None else 1 + last - first
+
+
+def _ranges(pairs: Sequence[tuple[int, int]]) -> str:
+    shown = [f"{first}" if first == last else f"{first}-{last}" for first, last in pairs[:20]]
+    return ", ".join(shown) + (f" and {len(pairs) - 20:,} more" if len(pairs) > 20 else "")
+
+
+# -- a workbook that the hub returned --------------------------------------------------------------------------------
+
+
+def returned_token(grid: Grid) -> str | None:
+    """What the hub wrote into A1 of its hidden sheet."""
+    for row_no, cells in grid.rows():
+        if row_no == 1 and grid.first_column == 0 and cells and isinstance(cells[0], str):
+            return cells[0].strip() or None
+        break
+    return None
+
+
+def answers_in(grid: Grid) -> list[tuple[str, str]]:
+    """The question's id in the first column and what stands below the heading "Your answer"."""
+    place: int | None = None
+    found: list[tuple[str, str]] = []
+    for _, cells in grid.rows():
+        if place is None:
+            texts = [text_of(cell).casefold() for cell in cells]
+            place = texts.index(_ANSWER) if _ANSWER in texts else None
+        elif place < len(cells) and not is_blank(cells[0]) and not is_blank(cells[place]):
+            found.append((text_of(cells[0]), text_of(cells[place])))
+        if len(found) >= _MOST_ANSWERS:
+            break
+    return found
+
+
+def nothing_visible(hidden: Sequence[str]) -> Refusal:
+    return Refusal(
+        f"The workbook's visible sheets are empty, and its hidden ones are not read ({', '.join(hidden)[:200]}).",
+        "Show the sheet that holds the table (right click on a sheet's tab, Unhide), save and send it again.",
+    )

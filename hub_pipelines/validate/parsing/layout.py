@@ -1,0 +1,388 @@
+"""Where the tables of a sheet are.
+
+Belongs here: tables below and beside each other, titles above, section rows, totals and notes.
+Not here: finding the heading row (headings), choosing among tables (joining).
+A sheet is read once from top to bottom. What lies between two blank rows is a block; its first rows are looked at
+closely, the rest is only counted, so that a long table costs little.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, Grid, NumberedRow, is_blank, text_of
+from hub_pipelines.validate.parsing.headings import (
+    Heading,
+    ask_at_once,
+    filled,
+    find_heading,
+    kind_of_cell,
+    known_columns,
+)
+
+_LOOKED_AT = 40
+_SURE = 2
+"""Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
+_TITLE_ROWS = 12
+_MOST_TABLES = 200
+_MOST_REMARKS = 10_000
+_TOTAL = re.compile(
+    r"(grand |sub[- ]?|running )?(total|sum)s?( (amount|cost|value|quantity|items|price))?\s*[:=]?"
+    r"|summe|gesamt(summe)?|zwischensumme|итого|всего|合计|总计|小计|total (général|general)|suma|totale",
+    re.I,
+)
+_NOTE = re.compile(r"(notes?|source|prepared|printed|remarks?|legend|key|updated|checked|signed|page)\b|[*†‡(#]", re.I)
+_LONGEST_ITEM = 80
+_SHOWN = 120
+
+
+@dataclass
+class Remark:
+    """A row that is no item, and why."""
+
+    row_no: int
+    why: str
+    text: str
+
+
+@dataclass
+class Found:
+    """A table of a sheet. Columns count from 0 within the grid's rows; `stop` is None where it reaches to the end.
+
+    `lone` are rows with a single filled cell; what they are is known only at the table's end.
+    """
+
+    heading: Heading
+    header_row: int
+    header: list[str]
+    start: int
+    stop: int | None
+    data_row: int
+    """Data begins here or below."""
+    titles: list[str] = field(default_factory=list)
+    last_row: int = 0
+    last_full_row: int = 0
+    rows: int = 0
+    fills: Counter[int] = field(default_factory=Counter)
+    reach: int = 0
+    """The columns that some row fills, counted from `start`."""
+    leftmost: int = 1_000_000
+    """The first column that a row with more than one cell fills."""
+    surplus: int = 0
+    """Rows that reach beyond the headings."""
+    lone: list[tuple[int, int, str]] = field(default_factory=list)
+    totals: list[Remark] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    sections: dict[int, str] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> set[int]:
+        return {*self.sections, *self.repeated, *(one.row_no for one in self.remarks)}
+
+    @property
+    def items(self) -> int:
+        return self.rows - len(self.skipped)
+
+    def part_of(self, cells: Cells) -> Cells:
+        return cells if self.start == 0 and self.stop is None else cells[self.start : self.stop]
+
+    def rows_of(self, grid: Grid) -> Iterator[tuple[int, Cells, str]]:
+        """Each item's row number, cells and section."""
+        skipped, section = self.skipped, ""
+        whole = self.start == 0 and self.stop is None
+        for row_no, cells in grid.rows():
+            if row_no < self.data_row:
+                continue
+            if row_no > self.last_row:
+                return
+            if skipped and row_no in skipped:
+                section = self.sections.get(row_no, section)
+                continue
+            own = cells if whole else cells[self.start : self.stop]
+            # most rows begin with a word or a number, and one look tells
+            first = own[0] if own else ""
+            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):  # type: ignore[union-attr]
+                continue
+            yield row_no, own, section
+
+
+def find_tables(grid: Grid, ask: Ask, alive: Alive) -> tuple[list[Found], list[Remark]]:
+    """The tables in order, and the rows that belong to none."""
+    scan = _Scan(grid, ask)
+    return scan.run(alive)
+
+
+class _Scan:
+    """The state of reading one sheet."""
+
+    def __init__(self, grid: Grid, ask: Ask) -> None:
+        self._grid = grid
+        self._ask = ask
+        self._tables: list[Found] = []
+        self._current: list[Found] = []
+        self._waiting: list[NumberedRow] = []
+        self._pending: list[NumberedRow] = []
+        """Rows of blocks that may be titles of what comes."""
+        self._outside: list[Remark] = []
+
+    def run(self, alive: Alive) -> tuple[list[Found], list[Remark]]:
+        last, judged = 0, False
+        for row_no, cells in self._grid.rows():
+            count = len(cells) - cells.count("")
+            if count <= 3:
+                count = len(filled(cells))
+                if not count:
+                    continue
+            if row_no != last + 1 and last and not self._is_bridged(last, row_no):
+                self._judge_waiting()
+                judged = False
+            last = row_no
+            if judged:
+                if len(self._current) == 1:
+                    self._add(self._current[0], row_no, cells, count)
+                else:
+                    self._add_to_all(row_no, cells)
+                continue
+            self._waiting.append((row_no, cells))
+            if len(self._waiting) >= _LOOKED_AT:
+                self._judge_waiting()
+                judged = bool(self._current)
+            if row_no % 1_000 == 0:
+                alive()
+        self._judge_waiting()
+        self._judge_pending()
+        for table in self._tables:
+            _finish(table, loose=self._grid.loose)
+        return [one for one in self._tables if one.rows or one.header_row], self._outside
+
+    def _is_bridged(self, last: int, row_no: int) -> bool:
+        """Whether the blank rows between are lines of merged cells, as in a header of several lines."""
+        return any(s.first_row <= last + 1 and s.last_row >= row_no - 1 for s in self._grid.spans)
+
+    # -- blocks
+
+    def _judge_waiting(self) -> None:
+        """The block's first rows have been read: do they begin a table, go on with one, or stand above one?"""
+        rows, self._waiting = self._waiting, []
+        if not rows:
+            return
+        if not self._current:
+            self._begin_or_wait(rows)
+            return
+        begins = self._new_table_in(rows)
+        for row_no, cells in rows[:begins]:
+            self._add_to_all(row_no, cells)
+        if begins < len(rows):
+            self._current = []
+            self._begin_or_wait(rows[begins:])
+            if not self._current:
+                self._judge_pending()
+
+    def _begin_or_wait(self, rows: list[NumberedRow]) -> None:
+        heading = find_heading(rows, self._grid.spans, self._ask)
+        short = len(rows) <= _TITLE_ROWS and all(len(filled(cells)) <= 2 for _, cells in rows)
+        if heading is None or (short and heading.hits < 2):
+            self._pending += rows
+            if len(self._pending) > _LOOKED_AT:
+                self._judge_pending()
+            return
+        self._begin(rows, heading)
+
+    def _judge_pending(self) -> None:
+        """Nothing wider came: what seemed to be titles is the table."""
+        rows, self._pending = self._pending, []
+        if not rows:
+            return
+        heading = find_heading(rows, self._grid.spans, self._ask)
+        if heading is None:
+            self._outside += [Remark(row_no, "stands alone", _shown(cells)) for row_no, cells in rows]
+        else:
+            self._begin(rows, heading)
+
+    def _new_table_in(self, rows: list[NumberedRow]) -> int:
+        """The place of the row with which a new table begins among rows below a blank one; their number if none."""
+        if len(self._tables) >= _MOST_TABLES:
+            return len(rows)
+        ask_at_once(rows, self._ask)
+        for at, (_, cells) in enumerate(rows):
+            if known_columns(cells, self._ask) >= 2 and not any(isinstance(cell, float) for cell in cells):
+                return self._with_titles(rows, at)
+        at = next((at for at, (_, cells) in enumerate(rows) if len(filled(cells)) > 1), len(rows))
+        if at + 1 >= len(rows):
+            return len(rows)
+        heading = find_heading(rows[at:], self._grid.spans, self._ask)
+        is_one = heading is not None and heading.first == 0 and heading.strength >= _SURE
+        return self._with_titles(rows, at) if is_one else len(rows)
+
+    def _with_titles(self, rows: list[NumberedRow], at: int) -> int:
+        while at and len(filled(rows[at - 1][1])) == 1:
+            at -= 1
+        return at
+
+    # -- tables
+
+    def _begin(self, rows: list[NumberedRow], heading: Heading) -> None:
+        for group in self._groups(rows, heading):
+            self._tables.append(group)
+            self._current.append(group)
+        for row_no, cells in rows:
+            self._add_to_all(row_no, cells)
+
+    def _groups(self, rows: list[NumberedRow], heading: Heading) -> list[Found]:
+        titles = [_shown(cells) for _, cells in [*self._pending, *rows[: heading.data]]]
+        header_lines = 0 if heading.first is None or heading.last is None else heading.last + 1 - heading.first
+        titles = titles[: len(titles) - header_lines]
+        self._pending = []
+        whole = self._found(rows, heading, 0, None, titles)
+        lanes = _lanes(rows[heading.data :], heading)
+        if len(lanes) < 2:
+            return [whole]
+        if _repeat(heading.texts, lanes, self._ask):
+            return [self._found(rows, heading, start, stop, titles) for start, stop in lanes]
+        apart = [self._lane(rows, start, stop) for start, stop in lanes]
+        starts = {found.header_row for found in apart if found is not None}
+        if all(found is not None and found.header_row for found in apart) and len(starts) > 1:
+            apart[0].titles = titles  # type: ignore[union-attr]  # none of them is None
+            return [found for found in apart if found is not None]
+        return [whole]
+
+    def _lane(self, rows: list[NumberedRow], start: int, stop: int | None) -> Found | None:
+        own = [(row_no, cells[start:stop]) for row_no, cells in rows]
+        own = [(row_no, cells) for row_no, cells in own if filled(cells)]
+        heading = find_heading(own, (), self._ask) if own else None
+        if heading is None or heading.first is None or heading.strength < 1:
+            return None
+        found = self._found(own, heading, 0, None, [])
+        found.start, found.stop = start, stop
+        return found
+
+    def _found(
+        self, rows: list[NumberedRow], heading: Heading, start: int, stop: int | None, titles: list[str]
+    ) -> Found:
+        texts = heading.texts[start:stop]
+        while heading.first is not None and texts and not texts[-1]:
+            texts.pop()
+        header_row = 0 if heading.first is None else rows[heading.first][0]
+        data_row = rows[heading.data][0] if heading.data < len(rows) else rows[-1][0] + 1
+        if heading.last is not None:
+            data_row = rows[heading.last][0] + 1
+        return Found(heading, header_row, texts, start, stop, data_row, titles, last_row=data_row - 1)
+
+    def _add_to_all(self, row_no: int, cells: Cells) -> None:
+        for table in self._current:
+            own = table.part_of(cells)
+            places = filled(own)
+            if places and row_no >= table.data_row:
+                self._add(table, row_no, own, len(places))
+
+    def _add(self, table: Found, row_no: int, cells: Cells, count: int) -> None:
+        """`cells` are the table's own columns. Called for every row: the usual one must cost little."""
+        table.rows += 1
+        table.last_row = row_no
+        table.fills[count] += 1
+        if len(cells) > len(table.header):
+            self._note_reach(table, cells)
+        if count == 1:
+            place = filled(cells)[0]
+            if len(table.lone) < _MOST_REMARKS:
+                table.lone.append((row_no, place, text_of(cells[place])))
+            return
+        table.last_full_row = row_no
+        first = cells[0]
+        if first == "":
+            place, first = next((at, cell) for at, cell in enumerate(cells) if cell != "")
+            table.leftmost = min(table.leftmost, place)
+        else:
+            table.leftmost = 0
+        if first.__class__ is str:
+            if table.header and first == table.header[0] and self._repeats_header(table, cells):
+                table.repeated.append(row_no)
+            elif len(first) < 30 and first[0] in _TOTAL_LETTERS and _TOTAL.fullmatch(first.strip()):
+                table.totals.append(Remark(row_no, "is a total", _shown(cells)))
+
+    def _note_reach(self, table: Found, cells: Cells) -> None:
+        reach = len(cells) if cells[-1] != "" else filled(cells)[-1] + 1
+        table.reach = max(table.reach, reach)
+        table.surplus += reach > len(table.header)
+
+    def _repeats_header(self, table: Found, cells: Cells) -> bool:
+        texts = ["" if is_blank(cell) else text_of(cell) for cell in cells]
+        while texts and not texts[-1]:
+            texts.pop()
+        return texts == table.header and len(table.repeated) < _MOST_REMARKS
+
+
+_TOTAL_LETTERS = frozenset("tTgGsSrRzZиИвВ合总小 ")
+
+
+def _shown(cells: Cells) -> str:
+    return " | ".join(text_of(cell) for cell in cells if not is_blank(cell))[:_SHOWN]
+
+
+def _lanes(rows: Sequence[NumberedRow], heading: Heading) -> list[tuple[int, int | None]]:
+    """Groups of columns that a column without heading and without values sets apart. At least two columns each."""
+    used = {at for _, cells in rows for at in filled(cells)} | {at for at, text in enumerate(heading.texts) if text}
+    groups: list[list[int]] = []
+    for at in sorted(used):
+        if groups and at == groups[-1][-1] + 1:
+            groups[-1].append(at)
+        else:
+            groups.append([at])
+    if len(groups) < 2 or any(len(group) < 2 for group in groups):
+        return []
+    return [(group[0], None if group is groups[-1] else group[-1] + 1) for group in groups]
+
+
+def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:
+    """Whether the groups' headings say the same, or name the same columns."""
+    said = [[text for text in texts[start:stop] if text] for start, stop in lanes]
+    folded = [{text.casefold() for text in each} for each in said]
+    if all(len(folded[0] & other) >= max(2, len(other) / 2) for other in folded[1:]):
+        return True
+    named = [set(ask(each)) - {None} for each in said]
+    return all(len(each) >= 2 for each in named) and bool(set.intersection(*named))
+
+
+# -- at a table's end ------------------------------------------------------------------------------------------------
+
+
+def _finish(table: Found, *, loose: bool) -> None:
+    table.remarks += table.totals
+    usual = max((count for count in table.fills if count > 1), key=lambda count: table.fills[count], default=1)
+    several = max(table.reach, len(table.header)) >= 3
+    inside = [each for each in table.lone if each[0] < table.last_full_row]
+    behind = [each for each in table.lone if each[0] > table.last_full_row]
+    if several and usual >= 2 and table.last_full_row:
+        _mark_notes(table, behind)
+        if len(inside) <= 0.34 * table.rows and table.rows >= 4:
+            _mark_sections(table, inside)
+    table.remarks.sort(key=lambda one: one.row_no)
+    # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
+    if not table.header_row or not loose or table.surplus > table.rows / 2:
+        table.header += [""] * (table.reach - len(table.header))
+
+
+def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
+    """What stands below the last full row: set apart by a blank row, or in a note's words. Else it is an item."""
+    last = table.last_full_row
+    for row_no, _, text in behind:
+        if _TOTAL.fullmatch(text):
+            table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
+        elif kind_of_cell(text) == "t" and (row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text)):
+            table.remarks.append(Remark(row_no, "is a note below the table", text[:_SHOWN]))
+        else:
+            # the next one follows an item directly
+            last = row_no
+
+
+def _mark_sections(table: Found, lone: list[tuple[int, int, str]]) -> None:
+    above: tuple[int, str] | None = None
+    for row_no, place, text in lone:
+        if _TOTAL.fullmatch(text):
+            table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
+        elif place == table.leftmost and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
+            joined = above is not None and above[0] == row_no - 1 and above[1] != text
+            table.sections[row_no] = f"{above[1]} / {text}" if joined and above else text
+            above = (row_no, table.sections[row_no])

@@ -1,0 +1,240 @@
+"""Text tables: delimiter, quotes, records.
+
+Belongs here: how a text file is cut into cells. Not here: its encoding, and which row holds the headings.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TextIO
+
+from hub_pipelines.validate.parsing.encodings import Encoding
+from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, NumberedRow, SheetFacts, Span, is_blank
+from hub_pipelines.validate.parsing.refusal import Refusal, empty, not_text
+from hub_pipelines.validate.parsing.source import Source
+
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+RARE_DELIMITERS = {"^": "caret", "~": "tilde", "\x1f": "unit separator", "\x01": "control-A", ":": "colon"}
+_SAMPLE_CHARACTERS = 64 * 1024
+_SAMPLE_RECORDS = 60
+_LONGEST_LINE = 1_000_000
+_LONGEST_CELL = 100_000
+_UNCLOSED = "Most often a quotation mark was opened and never closed. Open the file in Excel and save it again as CSV."
+_SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n?$", re.I)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are set apart. `escape` is a backslash where the file uses one before quotation marks."""
+
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    skip_blanks: bool = False
+    declared: bool = False
+    """The file's first line says `sep=…`."""
+
+    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            skipinitialspace=self.skip_blanks,
+        )
+
+    def facts(self) -> dict[str, str]:
+        told = {"delimiter": {**DELIMITERS, **RARE_DELIMITERS}.get(self.delimiter, repr(self.delimiter))}
+        if self.declared:
+            told["delimiter"] += " (said in the file's first line)"
+        if self.quote != '"':
+            told["quotes"] = "single"
+        if self.escape:
+            told["escape"] = "backslash"
+        return told
+
+
+def dialect_of(sample: str, ending: str, ask: Ask) -> Dialect:
+    """The way of cutting that gives known columns and rows of one width."""
+    first_line = sample.splitlines(keepends=True)[0] if sample else ""
+    if declared := _SEPARATOR_LINE.match(first_line):
+        return _with_habits(Dialect(declared.group(1), declared=True), sample)
+    usual = ["\t", ",", ";", "|"] if ending == ".tsv" else [",", ";", "\t", "|"]
+    dialects = [Dialect(each) for each in usual]
+    dialects += [replace(each, quote="'") for each in dialects if _has_single_quotes(sample, each.delimiter)]
+    scores = {each: _score(sample, each, ask) for each in dialects}
+    best = max(dialects, key=lambda each: scores[each])
+    if scores[best][0] == 0 and not _cuts_every_record(sample, best):
+        rare = [Dialect(each) for each in RARE_DELIMITERS if each in sample]
+        best = next((each for each in rare if _cuts_every_record(sample, each)), best)
+    return _with_habits(best, sample)
+
+
+def _has_single_quotes(sample: str, delimiter: str) -> bool:
+    """Whether a cell in single quotes holds a delimiter, and none is in double ones."""
+    apart = re.escape(delimiter)
+    single = rf"(?:^|{apart} ?)'[^'\r\n]*{apart}[^'\r\n]*'\s*(?={apart}|$)"
+    return re.search(single, sample, re.M) is not None and not re.search(rf'(?:^|{apart} ?)"', sample, re.M)
+
+
+def _with_habits(dialect: Dialect, sample: str) -> Dialect:
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    escaped = re.search(rf"\\{quote}(?!\s*({delimiter}|[\r\n]|$))", sample)
+    # a backslash before anything else shows that it is an ordinary letter here
+    ordinary = re.search(rf"\\(?![{quote}\\])", sample)
+    return replace(
+        dialect,
+        escape="\\" if escaped and not ordinary else None,
+        skip_blanks=re.search(rf"{delimiter} +{quote}", sample) is not None,
+    )
+
+
+def _records(sample: str, dialect: Dialect) -> list[list[str]]:
+    """Empty when the sample can't be cut so. What the sample's end cuts off is left out."""
+    try:
+        lines = io.StringIO(sample, newline="")
+        records = [each for each in islice(dialect.reader(lines), _SAMPLE_RECORDS + 1) if not all(map(is_blank, each))]
+    except csv.Error:
+        return []
+    cut = len(sample) >= _SAMPLE_CHARACTERS and 1 < len(records) <= _SAMPLE_RECORDS
+    return records[:-1] if cut else records[:_SAMPLE_RECORDS]
+
+
+def _score(sample: str, dialect: Dialect, ask: Ask) -> tuple[int, int, int]:
+    """First the known columns of the best row, then how many rows share the most common width above one."""
+    dialect = _with_habits(dialect, sample)
+    records = _records(sample, dialect)
+    hits = 0
+    for record in records[:30]:
+        if len(record) > 1 or len(records) == 1:
+            hits = max(hits, len(set(ask(record)) - {None}))
+    widths = Counter(len(record) for record in records if len(record) > 1)
+    if not widths:
+        return (hits if hits > 1 else 0, 0, 0)
+    quoted = sum(cell[:1] == dialect.quote for record in records for cell in record)
+    return (hits if hits > 1 else 0, max(widths.values()), -quoted)
+
+
+def _cuts_every_record(sample: str, dialect: Dialect) -> bool:
+    records = _records(sample, dialect)
+    return len(records) >= 2 and len(records[0]) > 1 and len({len(record) for record in records}) == 1
+
+
+class TextGrid:
+    """The one table of a text file."""
+
+    name: str | None = None
+    first_column = 0
+    spans: Sequence[Span] = ()
+    loose = True
+
+    def __init__(self, source: Source, encoding: Encoding, dialect: Dialect, alive: Alive) -> None:
+        self._source = source
+        self._encoding = encoding
+        self._dialect = dialect
+        self._alive = alive
+        self.facts = SheetFacts()
+        self.has_joined_lines = False
+        """Whether some cell read so far holds a line break."""
+        # the limit is the process's, and this process reads nothing else
+        csv.field_size_limit(_LONGEST_LINE)
+
+    def rows(self) -> Iterator[NumberedRow]:
+        with opened(self._source, self._encoding) as file:
+            reader = _RecordReader(file, self._dialect, self._alive)
+            for row in reader:
+                yield row
+                if reader.has_joined_lines:
+                    self.has_joined_lines = True
+
+    def refuse_swallowed_rows(self, width: int, first_row: int) -> None:
+        """Raises Refusal where a quotation mark that was never closed has joined rows of a table of this width.
+
+        The cell's first line then holds exactly the delimiters that the rest of its row should have.
+        """
+        for row_no, cells in self.rows():
+            for position, cell in enumerate(cells) if row_no >= first_row else ():
+                if isinstance(cell, str) and ("\n" in cell or "\r" in cell):
+                    expected = width - 1 - position
+                    first_line = re.split(r"[\r\n]", cell, maxsplit=1)[0]
+                    if expected >= 3 and first_line.count(self._dialect.delimiter) == expected:
+                        raise _unclosed(row_no)
+
+
+def opened(source: Source, encoding: Encoding) -> TextIO:
+    return io.TextIOWrapper(source.open(), encoding=encoding.name, errors=encoding.errors, newline="")
+
+
+def sample_of(source: Source, encoding: Encoding) -> str:
+    """Begins at the first text: a file may open with many blank lines. Raises Refusal when there is none."""
+    with opened(source, encoding) as file:
+        while block := file.read(_SAMPLE_CHARACTERS):
+            if block.strip("\ufeff \t\r\n"):
+                return block
+    raise empty()
+
+
+def _unclosed(record: int) -> Refusal:
+    return Refusal(f"In row {record} a quotation mark is opened and not closed.", _UNCLOSED)
+
+
+class _RecordReader:
+    """The records of a text table, blank ones left out but counted. Nothing but the current record is held."""
+
+    def __init__(self, file: TextIO, dialect: Dialect, alive: Alive) -> None:
+        self._file = file
+        self._line = 0
+        self._ended = False
+        self._record = 0
+        self._alive = alive
+        self._declared = dialect.declared
+        self._reader = dialect.reader(self._lines())
+
+    @property
+    def has_joined_lines(self) -> bool:
+        return self._line > self._record
+
+    def __iter__(self) -> Iterator[NumberedRow]:
+        while (cells := self._next_record()) is not None:
+            self._record += 1
+            if self._record % 1_000 == 0:
+                self._alive()
+            if self._record == 1 and self._declared:
+                continue
+            if any(cells) and not all(map(is_blank, cells)):
+                self._refuse_giants(cells)
+                yield self._record, cells
+
+    def _next_record(self) -> Cells | None:
+        try:
+            record = next(self._reader, None)
+        except csv.Error as error:
+            raise Refusal(f"Line {self._line} of the file cannot be read ({error}).", _UNCLOSED) from error
+        except UnicodeError as error:
+            raise Refusal(f"The text near line {self._line} cannot be decoded.", _UNCLOSED) from error
+        if record is not None and self._ended:
+            # the csv module hands out what it has when the file ends inside a quoted cell
+            raise _unclosed(self._record + 1)
+        return record  # type: ignore[return-value]  # a list of texts is a list of cells
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._file.readline(_LONGEST_LINE + 1):
+            self._line += 1
+            if len(line) > _LONGEST_LINE:
+                raise Refusal(f"Line {self._line} of the file is longer than a million characters.", _UNCLOSED)
+            if "\0" in line:
+                raise not_text()
+            yield line
+        self._ended = True
+
+    def _refuse_giants(self, cells: Cells) -> None:
+        if sum(map(len, cells)) > _LONGEST_CELL:  # type: ignore[arg-type]  # texts, as read
+            for cell in cells:
+                if len(str(cell)) > _LONGEST_CELL:
+                    raise Refusal(
+                        f"Row {self._record} has a cell of more than {_LONGEST_CELL:,} characters.", _UNCLOSED
+                    )

@@ -1,0 +1,245 @@
+"""The child process that opens one file.
+
+Belongs here: starting it, speaking with it, watching its clock, saying in words how it ended. Not here: what it does
+with the file (parsing), and the limits that it sets itself (parsing/limits).
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Self
+
+from hub_pipelines.common.errors import Transient
+from hub_pipelines.validate.model import Row, Unreadable
+
+Columns = Callable[[list[str]], list[str | None]]
+
+_ROOT = Path(__file__).resolve().parents[3]
+_CHILD = "hub_pipelines.validate.parsing"
+_AHEAD = 3
+"""Batches of rows that are asked for before they are needed, so that both processes work at once."""
+_NO_MEMORY = b"memory allocation of"
+_LOOK_EVERY_S = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds. `silent_s` without a word from a child that works; `starved_s` from one that gets no processor."""
+
+    silent_s: float = 30
+    starved_s: float = 300
+
+
+class Parser:
+    """A child that has one file open. To be used in a `with` statement; the child ends with it."""
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        self._file = file
+        self._limits = limits
+        self._iterations = 0
+        self._waiting: dict[int, deque[list[Row]]] = {}
+        self._asked: deque[int] = deque()
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        # msgpack is needed only where a file is read
+        from hub_pipelines.validate.parsing import wire
+
+        self._wire = wire
+        self._unpack = wire.Unpacker()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # closed with the child
+        self._child = _start(self._file, self._errors)
+        assert self._child.stdout is not None
+        self._from_child = self._child.stdout.fileno()
+        self._buffer = bytearray()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.kill()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                # what was not sent yet is for nobody any more
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        self._child.wait()
+        self._errors.close()
+
+    def open(self, ending: str, columns: Columns) -> dict[str, Any]:
+        """What the child says of the file's table. Raises Unreadable and Transient."""
+        self._send({"open": ending})
+        while True:
+            message = self._receive()
+            if "ask" in message:
+                self._send({"known": columns(message["ask"])})
+            elif "table" in message:
+                table: dict[str, Any] = message["table"]
+                return table
+
+    def rows(self) -> Iterator[Row]:
+        """All rows from the first. Several such iterations may go on at once."""
+        self._iterations += 1
+        number = self._iterations
+        batches = self._waiting[number] = deque()
+        try:
+            for _ in range(_AHEAD):
+                self._ask_for(number)
+            while True:
+                while not batches:
+                    self._take_batch()
+                batch = batches.popleft()
+                if not batch:
+                    return
+                self._ask_for(number)
+                yield from batch
+        finally:
+            self._forget(number)
+
+    def _ask_for(self, number: int) -> None:
+        self._asked.append(number)
+        self._send({"next": number})
+
+    def _take_batch(self) -> None:
+        message = self._receive()
+        if "rows" not in message:
+            return
+        number = self._asked.popleft()
+        if number in self._waiting:
+            self._waiting[number].append(list(zip(message["rows"], message["cells"], strict=True)))
+
+    def _forget(self, number: int) -> None:
+        del self._waiting[number]
+        if self._child.poll() is None and self._failure is None:
+            with contextlib.suppress(OSError, Unreadable, Transient):
+                self._send({"forget": number})
+
+    # -- messages
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._failure is not None:
+            raise self._failure
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(self._wire.pack(message))
+            self._child.stdin.flush()
+        except (BrokenPipeError, ConnectionError):
+            self._fail(self._ended())
+
+    def _receive(self) -> dict[str, Any]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            length = self._wire.length_of(self._read(self._wire.HEAD))
+            message = self._unpack(self._read(length))
+        except self._wire.BrokenFrame as error:
+            self._fail(_damaged(f"its reader answered nonsense: {error}"))
+        if "refused" in message:
+            reason, fix = message["refused"]
+            self._fail(Unreadable(str(reason), str(fix)))
+        return message
+
+    def _fail(self, error: Exception) -> Any:
+        self._failure = error
+        self._child.kill()
+        raise error
+
+    def _read(self, size: int) -> bytes:
+        begun = time.monotonic()
+        used = _processor_time(self._child.pid)
+        while len(self._buffer) < size:
+            ready, _, _ = select.select([self._from_child], [], [], _LOOK_EVERY_S)
+            if ready:
+                data = os.read(self._from_child, 1024 * 1024)
+                if not data:
+                    self._fail(self._ended())
+                self._buffer += data
+                begun = time.monotonic()
+            else:
+                self._refuse_silence(time.monotonic() - begun, used)
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _refuse_silence(self, silent_s: float, used: float) -> None:
+        """A child that works on without a word is stuck in its file; one that can't work waits for the machine."""
+        if silent_s < self._limits.silent_s:
+            return
+        worked_s = _processor_time(self._child.pid) - used
+        if worked_s >= self._limits.silent_s / 3:
+            self._fail(_too_long(self._limits.silent_s))
+        if silent_s >= self._limits.starved_s:
+            self._fail(Transient("The hub's machine was too busy to open the file; it will be tried again."))
+
+    def _ended(self) -> Exception:
+        """Why the child is no more."""
+        code = self._child.wait()
+        self._errors.seek(0)
+        said = self._errors.read(64 * 1024)
+        if _NO_MEMORY in said or b"MemoryError" in said:
+            return _too_large()
+        if code == -signal.SIGXCPU:
+            return _too_long(self._limits.silent_s)
+        if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
+            return Transient("The program that opens files was ended from outside; the file will be tried again.")
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"its reader ended with {code}"]
+        return _damaged(last[0])
+
+
+def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """The environment is bare: no credentials, and nothing that would load more than the reader needs."""
+    environment = {"PYTHONPATH": str(_ROOT), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    # -P: a module in the folder where the hub was started must not take the place of one of ours
+    command = [sys.executable, "-s", "-P", "-m", _CHILD, str(file.fileno())]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        pass_fds=(file.fileno(),),
+        env=environment,
+        cwd="/",
+    )
+
+
+def _processor_time(pid: int) -> float:
+    """Seconds, user and system; 0 where the machine does not tell, so that such a child counts as waiting."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _damaged(why: str) -> Unreadable:
+    return Unreadable(
+        f"The file cannot be read; it seems to be damaged ({why[:200]}).",
+        "Open it in Excel, save it as a new .xlsx file and send that file. If Excel can't open it either, "
+        "export it again where it came from.",
+    )
+
+
+def _too_large() -> Unreadable:
+    return Unreadable(
+        "The file needs more memory than the hub gives for one file, so it is too large to open.",
+        "Look for a stray value far below or right of the table (Ctrl+End), delete it and save again; "
+        "or save the table alone as CSV UTF-8 and send that file.",
+    )
+
+
+def _too_long(seconds: float) -> Unreadable:
+    return Unreadable(
+        f"Opening the file took more than {seconds:.0f} seconds without getting on, so it is too large to open, "
+        "or damaged.",
+        "Copy only the table into a new workbook, or save it as CSV UTF-8, and send that file.",
+    )

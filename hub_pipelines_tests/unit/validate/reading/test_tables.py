@@ -1,0 +1,240 @@
+"""Tables in the shapes that labs send: found, joined, and whatever is left out told."""
+
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.validate.model import PART_ROWS
+
+from .files import book, seen, stored, workbook
+
+
+def test_a_header_of_unknown_headings_is_found_by_what_stands_below(tmp_path: Path) -> None:
+    text = "Chemicals of room 3\nMarch 2021\n\nFoo,Bar,Baz\nEthanol,5,2021-03-01\nAcetone,7,2021-03-02\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert (found.header, found.header_row) == (["Foo", "Bar", "Baz"], 4)
+    assert found.facts["above_the_header"] == "Chemicals of room 3; March 2021"
+    assert [row_no for row_no, _ in found.rows] == [5, 6]
+
+
+def test_a_table_without_a_header_keeps_its_first_row(tmp_path: Path) -> None:
+    text = '1,Trichloroacetic acid,Solid,"H303,H314",115,Chemical Shelf,500g\n2,Phenol,Solid,H301,116,Fridge,25g\n'
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert (found.header, found.header_row) == ([""] * 7, 0)
+    assert [cells[1] for cells in found.cells] == ["Trichloroacetic acid", "Phenol"]
+
+
+def test_texts_that_repeat_their_column_are_no_header(tmp_path: Path) -> None:
+    text = "Ethanol,Fridge,Sigma\nAcetone,Fridge,VWR\nPhenol,Shelf,Sigma\n"
+    assert seen(stored(tmp_path, text), "a.csv").header_row == 0
+
+
+def test_years_are_headings(tmp_path: Path) -> None:
+    found = seen(stored(tmp_path, "Item,2019,2020,2021\nGloves,5,6,7\nTips,1,2,3\n"), "a.csv")
+    assert found.header == ["Item", "2019", "2020", "2021"]
+
+
+def test_a_nameless_column_and_empty_columns_stay_where_they_are(tmp_path: Path) -> None:
+    text = "ID,,Name,Location,Cat ,Web,,\n1,3-,Aminophenol,Shelf,A1,x,,\n2,n-,Butanol,Shelf,A2,y,,\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["ID", "", "Name", "Location", "Cat", "Web"]
+    assert found.cells[0][:3] == ["1", "3-", "Aminophenol"]
+
+
+def test_a_workbooks_column_without_a_heading_is_kept(tmp_path: Path) -> None:
+    found = seen(workbook(tmp_path, [["Item", "Amount"], ["a", 1], ["b", 2, "keep cold"]]), "a.xlsx")
+    assert found.header == ["Item", "Amount", ""]
+    assert found.cells == [["a", 1.0, None], ["b", 2.0, "keep cold"]]
+
+
+def test_section_rows_become_a_column(tmp_path: Path) -> None:
+    text = "Part,Quantity,Link,Comments\nScrews\nM3,5,u,x\nM4,6,u,y\nBearings\n608,7,u,z\n625,8,u,z\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Part", "Quantity", "Link", "Comments", "Section"]
+    assert [(row_no, cells[0], cells[4]) for row_no, cells in found.rows] == [
+        (3, "M3", "Screws"), (4, "M4", "Screws"), (6, "608", "Bearings"), (7, "625", "Bearings"),
+    ]  # fmt: skip
+    assert found.facts["sections"] == "2: Screws, Bearings"
+    assert found.left_out == []
+
+
+def test_a_column_named_section_is_not_covered_by_ours(tmp_path: Path) -> None:
+    text = "Part,Section,Link,Comments\nScrews\nM3,5,u,x\nM4,6,u,y\nM5,6,u,y\n"
+    assert seen(stored(tmp_path, text), "a.csv").header[-1] == "Section (2)"
+
+
+def test_rows_of_a_single_cell_are_items_where_many_are_so(tmp_path: Path) -> None:
+    text = "Item,Use,Room\nBeaker\nFlask\nBalance,weighing,3\nTongs\nStirrer,stirring,4\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["Beaker", "Flask", "Balance", "Tongs", "Stirrer"]
+
+
+def test_totals_and_notes_are_no_items_and_are_told(tmp_path: Path) -> None:
+    text = "Item,Amount,Cost\na,1,2\nb,3,4\nSubtotal,4,6\nc,1,1\nTotal,5,7\n\nPrepared by Kim\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["a", "b", "c"]
+    assert found.left_out == [
+        (None, 4, 4, "is a total"), (None, 6, 6, "is a total"), (None, 8, 8, "is a note below the table"),
+    ]  # fmt: skip
+    assert found.table.left_out[1].shown == "Total | 5 | 7"
+
+
+def test_an_item_whose_name_begins_with_total_is_an_item(tmp_path: Path) -> None:
+    found = seen(stored(tmp_path, "Item,Amount\nTotal protein kit,1\nb,3\n"), "a.csv")
+    assert len(found.rows) == 2
+    assert found.left_out == []
+
+
+def test_tables_side_by_side_are_read_as_one_below_the_other(tmp_path: Path) -> None:
+    text = "Name ,Company,Cat#,,Name ,Company,Cat#\na,Sigma,1,,c,VWR,3\nb,Sigma,2,,d,VWR,4\n,,,,e,VWR,5\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Name", "Company", "Cat#"]
+    assert [(row_no, cells[0]) for row_no, cells in found.rows] == [
+        (2, "a"), (3, "b"), (PART_ROWS + 2, "c"), (PART_ROWS + 3, "d"), (PART_ROWS + 4, "e"),
+    ]  # fmt: skip
+    assert [part.first_column for part in found.table.parts] == [0, 4]
+
+
+def test_an_empty_column_alone_makes_no_second_table(tmp_path: Path) -> None:
+    text = "Value,Segment,,Description,Object\na,1,,b,2\nc,3,,d,4\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Value", "Segment", "", "Description", "Object"]
+    assert len(found.table.parts) == 1
+
+
+def test_alike_tables_below_each_other_are_joined(tmp_path: Path) -> None:
+    text = "Shelf A\nName,Amount,Lot\na,1,L1\nb,2,L2\n\nShelf B\nName,Amount,Lot\nc,3,L3\nd,4,L4\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [(row_no, cells[0]) for row_no, cells in found.rows] == [
+        (3, "a"), (4, "b"), (PART_ROWS + 8, "c"), (PART_ROWS + 9, "d"),
+    ]  # fmt: skip
+    assert [part.header_row for part in found.table.parts] == [2, 7]
+    assert "Shelf B" in found.facts["above_the_header"]
+
+
+def test_blank_rows_do_not_end_a_table(tmp_path: Path) -> None:
+    text = "Name,Amount,Lot\na,1,L1\n\nb,2,L2\n\n\nc,3,L3\n"
+    assert [row_no for row_no, _ in seen(stored(tmp_path, text), "a.csv").rows] == [2, 4, 7]
+
+
+def test_another_table_is_left_out_and_told(tmp_path: Path) -> None:
+    text = "asset_tag,item_name,quantity\nT1,a,1\nT2,b,2\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["T1", "T2"]
+    assert found.left_out == [(None, 5, 7, "is another table, with other columns (2 rows)")]
+    assert found.table.left_out[0].shown == "Room, Phone, Floor"
+
+
+def test_a_repeated_header_is_no_item(tmp_path: Path) -> None:
+    found = seen(stored(tmp_path, "Name,Amount\na,1\nName,Amount\nb,2\n"), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["a", "b"]
+    assert found.facts["repeated_headings"] == "1"
+
+
+def test_sheets_alike_are_joined_by_their_headings(tmp_path: Path) -> None:
+    sheets = {
+        "A": [["Name", "Amount"], ["a", 1]],
+        "B": [["Amount", "Name", "Lot"], [2, "b", "L"]],
+        "Legend": [["Code", "Meaning", "Colour"], ["R", "cold", "blue"]],
+    }
+    found = seen(book(tmp_path, sheets), "a.xlsx")
+    assert found.header == ["Name", "Amount", "Lot"] or found.header == ["Amount", "Name", "Lot"]
+    by_name = [dict(zip(found.header, cells, strict=False)) for cells in found.cells]
+    assert [(row["Name"], row["Amount"]) for row in by_name] == [("a", 1.0), ("b", 2.0)]
+    assert found.left_out == [("Legend", 1, 2, "is another table, with other columns (1 rows)")]
+    assert found.facts["sheet"] == "A, B"
+
+
+def test_a_header_of_two_lines_is_read_as_one(tmp_path: Path) -> None:
+    def merge(made: object) -> None:
+        sheet = made["S"]  # type: ignore[index]
+        sheet.merge_cells("A1:A2")
+        sheet.merge_cells("B1:C1")
+
+    rows = [["Item", "Kept", None], [None, "Zone", "Shelf"], ["a", 3, 1], ["b", 4, 2]]
+    found = seen(book(tmp_path, {"S": rows}, merge), "a.xlsx")
+    assert found.header == ["Item", "Kept Zone", "Kept Shelf"]
+    assert [row_no for row_no, _ in found.rows] == [3, 4]
+
+
+def test_a_line_of_units_below_the_headings_is_part_of_them(tmp_path: Path) -> None:
+    text = "Item,Amount,Concentration\n,(mL),(mol/L)\na,5,0.1\nb,6,0.2\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Item", "Amount (mL)", "Concentration (mol/L)"]
+
+
+def test_a_value_merged_over_several_rows_stands_in_each(tmp_path: Path) -> None:
+    def merge(made: object) -> None:
+        made["S"].merge_cells("A2:A3")  # type: ignore[index]
+        made["S"].merge_cells("A4:A90")  # type: ignore[index]
+
+    rows = [["Location", "Item", "Amount"], ["Fridge", "a", 1], [None, "b", 2], ["Shelf", "c", 3], [None, "d", 4]]
+    found = seen(book(tmp_path, {"S": rows}, merge), "a.xlsx")
+    assert [cells[0] for cells in found.cells] == ["Fridge", "Fridge", "Shelf", "Shelf"]
+
+
+def test_hidden_rows_and_columns_are_read_and_told_and_hidden_sheets_left_out(tmp_path: Path) -> None:
+    def hide(made: object) -> None:
+        made["S"].row_dimensions[3].hidden = True  # type: ignore[index]
+        made["S"].column_dimensions["B"].hidden = True  # type: ignore[index]
+        made["Old"].sheet_state = "hidden"  # type: ignore[index]
+
+    rows = [["Item", "Amount"], ["a", 1], ["b", 2]]
+    found = seen(book(tmp_path, {"S": rows, "Old": rows}, hide), "a.xlsx")
+    assert [cells[0] for cells in found.cells] == ["a", "b"]
+    assert found.facts["hidden_rows"] == "read all the same: 3"
+    assert found.facts["hidden_columns"] == "read all the same: numbers 2"
+    assert found.left_out == [("Old", 1, 3, "is a hidden sheet")]
+
+
+def test_formulas_count_by_their_stored_value(tmp_path: Path) -> None:
+    # openpyxl stores no values
+    found = seen(workbook(tmp_path, [["Item", "Amount"], ["a", "=1+1"], ["b", 2]]), "a.xlsx")
+    assert found.cells == [["a", None], ["b", 2.0]]
+    assert found.facts["formulas_without_value"] == "1 cells, read as blank"
+
+
+@pytest.mark.parametrize("system", [1900, 1904])
+def test_dates_are_the_same_in_both_date_systems(tmp_path: Path, system: int) -> None:
+    import datetime
+
+    from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+    def change(made: object) -> None:
+        if system == 1904:
+            made.epoch = CALENDAR_MAC_1904  # type: ignore[attr-defined]
+
+    rows = [["Item", "Day"], ["a", datetime.datetime(2021, 1, 2)], ["b", datetime.datetime(1999, 12, 31, 6, 30)]]
+    found = seen(book(tmp_path, {"S": rows}, change), "a.xlsx")
+    assert [cells[1] for cells in found.cells] == [datetime.date(2021, 1, 2), datetime.datetime(1999, 12, 31, 6, 30)]
+
+
+def test_a_returned_workbook_tells_its_token_and_answers(tmp_path: Path) -> None:
+    def hide(made: object) -> None:
+        made["_hub"].sheet_state = "veryHidden"  # type: ignore[index]
+
+    sheets = {
+        "Read me first": [["asset_tag", "item_name"], ["not", "yours"]],
+        "Data": [["asset_tag", "item_name", "quantity"], ["T1", "a", 1]],
+        "Questions": [["Question", "Text", "Your answer"], ["q1", "Which?", "day first"], ["q2", "What?", None]],
+        "_hub": [["token-1"]],
+    }
+    found = seen(book(tmp_path, sheets, hide), "a.xlsx")
+    assert found.table.returned == "token-1"
+    assert found.table.answers == (("q1", "day first"),)
+    assert (found.facts["sheet"], len(found.rows), found.left_out) == ("Data", 1, [])
+
+
+def test_a_sheet_named_questions_is_a_sheet_like_others_unless_the_hub_wrote_it(tmp_path: Path) -> None:
+    found = seen(book(tmp_path, {"Questions": [["asset_tag", "item_name"], ["T1", "a"]]}), "a.xlsx")
+    assert (found.table.returned, len(found.rows)) == (None, 1)
+
+
+def test_a_workbook_whose_tables_are_all_hidden_says_so(tmp_path: Path) -> None:
+    from .files import refusal
+
+    def hide(made: object) -> None:
+        made["S"].sheet_state = "hidden"  # type: ignore[index]
+
+    path = book(tmp_path, {"Empty": [], "S": [["Item", "Amount"], ["a", 1]]}, hide)
+    assert "visible sheets are empty" in refusal(path, "a.xlsx")
