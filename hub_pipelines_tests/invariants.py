@@ -3,7 +3,7 @@
 1. Each accepted submission is in exactly one state, and what the state promises is there: a posting when posted, an
    open item when in review, a running attempt when leased.
 2. The effect of each (request_id, revision) on a ledger is at most one, in journal, idempotency records, ledger,
-   counts and audit chain alike.
+   counts and audit chain alike; a complete count has kept what it missed once, no other submission anything.
 3. Rows: received = waiting + posted + unchanged + rejected + held + superseded + dismissed, by submission and by day.
 4. The audit chain verifies, and every accepted file is archived and signed as it came.
 
@@ -20,6 +20,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
@@ -89,7 +90,10 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
                 if entry.event.event == "submission:posted" and entry.event.detail["revision"] == one.revision
             ]
             assert len(entries) == 1, "a posting is audited once"
+            missed = counts.of_count(tx, one.request_id, one.revision)
+            assert len(missed) == one.not_found + one.listed_in_rejected_rows, "what a count missed is kept once"
             current = by_id[one.request_id]
+            assert current.envelope.complete_count == (one.counted is not None)
             if current.revision == one.revision:
                 assert (current.counts.posted, current.counts.unchanged) == (one.posted, one.unchanged)
                 assert (current.counts.rejected, current.counts.received) == (one.rejected, one.received)

@@ -451,6 +451,12 @@ def make_receipt_due(tx: Transaction, request_id: str) -> None:
     tx.execute(update(submission).where(submission.c.request_id == request_id).values(receipt_due=True))
 
 
+def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
+    """What posted submissions are told has changed since."""
+    where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
+    tx.execute(update(submission).where(*where).values(receipt_due=True))
+
+
 def mark_receipted(tx: Transaction, current: Submission) -> None:
     """The receipt shows this state and revision; a change since then keeps it due."""
     tx.execute(

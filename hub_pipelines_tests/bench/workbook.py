@@ -37,6 +37,7 @@ def plan_of(path: Path, marks: int) -> Plan:
         source_name="assets.xlsx",
         feed="inventory",
         folder="drop/north/inventory",
+        folder_of_part="drop/north/inventory",
         token="token",
         token_of_part="token",
         headline="Some rows need your attention",

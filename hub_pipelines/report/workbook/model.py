@@ -64,6 +64,8 @@ class Plan:
     source_name: str
     feed: str
     folder: str
+    folder_of_part: str
+    """For a workbook that holds only the rows to be fixed: as a complete count it would tell all others as missing."""
     token: str
     token_of_part: str
     """The token for a workbook that holds only the rows to be fixed."""

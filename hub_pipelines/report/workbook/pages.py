@@ -116,7 +116,7 @@ def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
     if plan.questions or bad:
         steps.append("Save this workbook as it is, as an Excel workbook. Don't delete or rename its sheets.")
         steps.append(
-            f"Drop it into the folder {plan.folder}, where you dropped your file, under this name or another one. "
+            f"Drop it into the folder {plan.folder}, under this name or another one. "
             "Rows that were taken already are not taken twice."
         )
     elif marked:

@@ -22,6 +22,7 @@ from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.model import BadMigration
 from hub_pipelines.drift.service import Shapes
+from hub_pipelines.intake.model import FOLDER_OF, Purpose
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.logs import pairs, working_on
@@ -31,7 +32,7 @@ from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Envelope, State, Submission
 from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
@@ -146,8 +147,9 @@ class Workbooks:
             source=str(self.archive.object_path(envelope.content_digest)),
             source_name=envelope.source_name,
             feed=envelope.feed,
-            folder=f"drop/{envelope.campus}/{envelope.feed}",
+            folder=_folder(envelope),
             token=token.issue(self.keys, mark),
+            folder_of_part=f"drop/{envelope.campus}/{envelope.feed}",
             token_of_part=token.issue(self.keys, replace(mark, part=True)),
             headline=told.headline,
             told=told.pairs,
@@ -218,6 +220,12 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
         suggestion=problem["suggestion"],
         severity=problem["severity"],
     )
+
+
+def _folder(envelope: Envelope) -> str:
+    """Where the whole workbook is to be dropped: a complete count is one again."""
+    folder = f"drop/{envelope.campus}/{envelope.feed}"
+    return f"{folder}/{FOLDER_OF[Purpose.COUNT]}" if envelope.complete_count else folder
 
 
 def _named(heading: str, column: str) -> str:

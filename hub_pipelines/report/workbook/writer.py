@@ -100,6 +100,7 @@ def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, 
 
     inside = replace(
         plan,
+        folder=plan.folder_of_part,
         marks=tuple(moved(mark) for mark in plan.marks if mark.row in rows),
         lists={position + 1: values for position, values in plan.lists.items()},
         questions=tuple(

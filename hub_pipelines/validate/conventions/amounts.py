@@ -28,6 +28,9 @@ _QUANTITY = re.compile(
     rf"(?: ?{_TIMES} ?(?P<behind>\d{{1,4}}))?(?P<total>,? (?:in )?tot(?:al|\.)?)? ?(?P<note>\([^()]*\))?",
     re.I,
 )
+_CONTAINERS = re.compile(
+    rf"(?P<times>\d{{1,4}}) ?(?P<containers>[^\W\d_]{{2,15}}) ?(?:{_TIMES}|of|@) ?(?P<each>\d.*)", re.I
+)
 _FRACTION = re.compile(
     rf"(?:(?P<whole>\d{{1,6}})[ +])?(?P<above>\d{{1,3}})/(?P<below>\d{{1,3}}) ?(?P<unit>{_UNIT})?\.?"
 )
@@ -38,7 +41,8 @@ _ABOUT = re.compile(r"(?:~|≈|<|>|≤|≥|ca\.?|c\.|approx\.?|approximately|abo
 
 @dataclass(frozen=True, slots=True)
 class WrittenQuantity:
-    """`number` as written, `unit` as written ("" without one), `note` the words in brackets behind it."""
+    """`number` as written, `unit` as written ("" without one), `note` what stands behind it: words in brackets, or the
+    container."""
 
     number: str
     unit: str = ""
@@ -49,11 +53,35 @@ class WrittenQuantity:
 @lru_cache(maxsize=20_000)
 def read_quantity(text: str) -> WrittenQuantity | None:
     """None when the text is not a number with what may stand around it. Fractions: `read_fraction`."""
-    match = _QUANTITY.fullmatch(folded(text))
-    if match is None or (match["times"] and match["behind"]):
+    text = folded(text)
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return _in_containers(text)
+    if match["times"] and match["behind"]:
         return None
+    unit, container = _without_container((match["unit"] or "").strip())
     times = int(match["times"] or match["behind"] or 1)
-    return WrittenQuantity(match["number"].strip(), (match["unit"] or "").strip(), times, match["note"] or "")
+    return WrittenQuantity(match["number"].strip(), unit, times, match["note"] or container)
+
+
+def _in_containers(text: str) -> WrittenQuantity | None:
+    """`2 bottles of 500 mL`."""
+    match = _CONTAINERS.fullmatch(text)
+    each = read_quantity(match["each"]) if match and _counts(match["containers"]) else None
+    if match is None or each is None or not each.unit or each.times > 1:
+        return None
+    return replace(each, times=int(match["times"]))
+
+
+def _without_container(unit: str) -> tuple[str, str]:
+    """`mL bottle` is a unit and what it is in."""
+    front, _, last = unit.rpartition(" ")
+    return (front, last) if front and unit_of(unit) is None and unit_of(front) and _counts(last) else (unit, "")
+
+
+def _counts(word: str) -> bool:
+    known = unit_of(word)
+    return known is not None and dimension_of(known) == "count"
 
 
 def folded(text: str) -> str:
@@ -88,7 +116,8 @@ class Amounts:
     """Reads one quantity column and the unit beside it.
 
     `unit` is that of bare numbers where neither cell nor unit column tells one, `allowed` are the contract's units.
-    `fills` is the contract's unit column where the file has none, so that the quantities themselves must tell it.
+    `fills` is the contract's unit column where the file has none, so that the quantities themselves tell it; `needed`
+    when each must.
     """
 
     mark: Mark
@@ -96,6 +125,7 @@ class Amounts:
     allowed: tuple[str, ...]
     optional: bool
     fills: str | None = None
+    needed: bool = False
 
     def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
@@ -116,7 +146,7 @@ class Amounts:
         unit = own if told is None else told
         if unit is not None:
             return self._in_unit(read.cell, cell, unit, beside)
-        return (self._without_unit(cell) if self.fills else read.cell), beside
+        return (self._without_unit(cell) if self.fills and self.needed else read.cell), beside
 
     @staticmethod
     def _canonical(beside: Cell, told: str | None) -> Cell:

@@ -5,6 +5,7 @@ Belongs here: which cells are read how, and columns that the file's own cells fi
 """
 
 import datetime
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,9 +22,10 @@ from hub_pipelines.validate.conventions.dates import (
     serial_of,
     written_day,
 )
-from hub_pipelines.validate.conventions.deciding import column_of_kind
+from hub_pipelines.validate.conventions.deciding import column_of_kind, unit_is_needed
 from hub_pipelines.validate.conventions.identifiers import restore_cas, restore_identifier, take_out_address
 from hub_pipelines.validate.conventions.model import (
+    LONGEST,
     MARK_NAMES,
     ORDER_NAMES,
     Conventions,
@@ -35,6 +37,7 @@ from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Cell, RecordType, Restored, Row, Table, Unclear
 
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d", re.A)
 _CACHED = 20_000
 """Different cells of a column that are remembered: most columns repeat theirs."""
 
@@ -87,8 +90,24 @@ def _single_cells(
     for column, kind in record.written.items():
         convert = _convert(record, column, kind, conventions) if column in positions else None
         if convert is not None:
-            # typed: 1, 1.0 and TRUE are three cells
-            yield positions[column], lru_cache(_CACHED, typed=True)(convert)
+            yield positions[column], _remembering(convert)
+
+
+def _remembering(convert: _Convert) -> _Convert:
+    # typed: 1, 1.0 and TRUE are three cells
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+    return lambda cell: cell if type(cell) is str and len(cell) > LONGEST else remembered(cell)
+
+
+def _remembering_pairs(convert: _Pair) -> _Pair:
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+
+    def read(cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
+        if any(type(one) is str and len(one) > LONGEST for one in (cell, beside)):
+            return cell, beside
+        return remembered(cell, beside)
+
+    return read
 
 
 def _convert(record: RecordType, column: str, kind: str, conventions: Conventions) -> _Convert | None:
@@ -118,15 +137,16 @@ def _pairs(
         if kind == "quantity" and unit_column:
             allowed = record.shapes[unit_column].choices or ()
             fills = unit_column if unit_column in conventions.added else None
-            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills)
+            needed = unit_is_needed(record, unit_column)
+            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
             read = amounts.read if column == owner else amounts.read_beside
-            yield positions[column], positions.get(unit_column), lru_cache(_CACHED, typed=True)(read)
+            yield positions[column], positions.get(unit_column), _remembering_pairs(read)
         elif kind == "amount":
             money = _Money(mark, currency_column is not None, optional)
             yield (
                 positions[column],
                 positions.get(currency_column or ""),
-                lru_cache(_CACHED, typed=True)(money.read),
+                _remembering_pairs(money.read),
             )
 
 
@@ -162,6 +182,9 @@ class _Days:
         if day is None:
             return self._misfit(cell, written)
         if self.kind == "moment":
+            # what the contract reads by itself is left as it was sent, for its problems to show
+            if isinstance(cell, str) and _ISO_MOMENT.match(cell):
+                return cell
             return " ".join(filter(None, (day.isoformat(), written.clock, written.zone)))
         if written.is_midnight or not written.zone:
             return day.isoformat()

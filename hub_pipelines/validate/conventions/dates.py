@@ -80,6 +80,7 @@ _MONTH = re.compile(
     r"(?P<month>\d{1,2}) ?[/.-] ?(?P<year>\d{4})|(?P<front>\d{4}) ?[/.-] ?(?P<last>\d{1,2})"
     r"|(?P<name>[^\W\d_]{3,12})\.?,?[ /-]?(?P<behind>\d{4})|(?P<short>[^\W\d_]{3})-(?P<pivoted>\d{2})"
 )
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.A)
 _SERIAL = re.compile(r"\d{5}(?:\.\d+)?", re.A)
 _US_ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7}
 
@@ -246,6 +247,9 @@ class DateTally:
     def add(self, cell: object, count: int, row_no: int) -> None:
         if isinstance(cell, datetime.date):
             self._add_date_cell(cell, count, row_no)
+        elif isinstance(cell, str) and _ISO.fullmatch(cell) and (day := _day(cell[:4], int(cell[5:7]), cell[8:])):
+            self.fixed += count  # at a glance, for what most files have
+            self._reach((day,))
         elif (written := written_day(cell)) is not None:
             self._add_text(text_of(cell), written, count, row_no)
         elif (serial := serial_of(cell)) is not None:

@@ -21,6 +21,7 @@ from hub_pipelines.validate.conventions.dates import (
 )
 from hub_pipelines.validate.conventions.identifiers import CasTally, IdentifierTally
 from hub_pipelines.validate.conventions.model import (
+    LONGEST,
     MARK_NAMES,
     ORDER_NAMES,
     Begins,
@@ -33,7 +34,7 @@ from hub_pipelines.validate.conventions.model import (
 from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, read_amount, read_number
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
-from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType, Row, Table, Undecided, excel_row
+from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType, Row, Table, Undecided, row_place
 
 _CHUNK_ROWS = 5_000
 _CLEAR_MAJORITY = 9
@@ -130,7 +131,7 @@ def _counted(chunk: Sequence[Row], position: int) -> Iterator[tuple[Cell, tuple[
     found: dict[tuple[type, Cell], list[int]] = {}
     for row_no, cells in chunk:
         cell = cells[position] if position < len(cells) else None
-        if cell is None:
+        if cell is None or (type(cell) is str and len(cell) > LONGEST):
             continue
         # typed: TRUE is not 1
         known = found.get((type(cell), cell))
@@ -173,6 +174,7 @@ class _Deciding:
     ) -> None:
         self._header = table.header
         self._facts = table.facts
+        self._parts = table.parts
         self._columns = columns
         self._tallies = tallies
         self._answers = answers
@@ -199,6 +201,12 @@ class _Deciding:
         )
 
     # -- questions
+
+    def _row(self, row_no: int) -> str:
+        return row_place(row_no, self._parts)
+
+    def _shown(self, place: Place) -> str:
+        return f"{place[0]} in row {self._row(place[1])}"
 
     def _answer(self, kind: str, column: str) -> str | None:
         return self._answers.get(f"{kind}:{column}")
@@ -241,7 +249,7 @@ class _Deciding:
             told = tally.sample_against("DMY" if order == "MDY" else "MDY")
             if told is None:
                 return DateConvention(order, confidence=_NEUTRAL, evidence=("in any order they are the same days",))
-            return DateConvention(order, evidence=(f"{_shown(told)} can be nothing else",))
+            return DateConvention(order, evidence=(f"{self._shown(told)} can be nothing else",))
         return None if open_orders else self._majority(tally)
 
     @staticmethod
@@ -276,7 +284,7 @@ class _Deciding:
                 column,
                 f"is {text} {readings}? No value of the column tells.",
                 tuple((order, f"{ORDER_NAMES[order]}: {text} is {_read_as(text, order)}") for order in possible),
-                f"row {excel_row(row_no)}: {text}",
+                f"row {self._row(row_no)}: {text}",
             )
             return
         shown = [place for place in (tally.sample_against(order) for order in ("MDY", "DMY")) if place]
@@ -284,10 +292,10 @@ class _Deciding:
         self._ask(
             "date_order",
             column,
-            f"the dates contradict each other ({' and '.join(_shown(place) for place in shown)}). "
+            f"the dates contradict each other ({' and '.join(self._shown(place) for place in shown)}). "
             "In which order are they written? Rows that can't be so will be returned.",
             tuple((order, ORDER_NAMES[order]) for order in fitting),
-            *(f"row {excel_row(row_no)}: {text}" for text, row_no in shown),
+            *(f"row {self._row(row_no)}: {text}" for text, row_no in shown),
         )
 
     def _date(self, column: str, tally: DateTally, order: DateConvention | None) -> DateConvention | None:
@@ -315,7 +323,7 @@ class _Deciding:
         self._ask(
             "date_cells",
             column,
-            f"Excel seems to have taken days for months. In row {excel_row(row_no)} it has the day "
+            f"Excel seems to have taken days for months. In row {self._row(row_no)} it has the day "
             f"{_spoken(day)}. Is that right, or was it {_spoken(other)}?",
             (("exchanged", f"It was {_spoken(other)}; all such cells of the column are wrong"),
              ("right", f"{_spoken(day)} is right")),
@@ -334,7 +342,7 @@ class _Deciding:
             return None, ()
         near = [begins for begins in _BEGINS.values() if self._near(tally, begins)]
         if len(near) == 1:
-            return near[0], (f"numbers such as {_shown(tally.serial_sample)} are then days near the others",)
+            return near[0], (f"numbers such as {self._shown(tally.serial_sample)} are then days near the others",)
         told = self._facts.get("date_system", "")
         if told in _BEGINS and tally.first_day is not None:
             return _BEGINS[told], (f"the workbook counts days from {told}",)
@@ -347,7 +355,7 @@ class _Deciding:
             f"it holds numbers where days should be. Are they Excel's day numbers? Then {low} is {days[1900]} "
             f"(Excel on Windows) or {days[1904]} (an old Excel on the Mac).",
             (("1900", f"{low} is {days[1900]}"), ("1904", f"{low} is {days[1904]}"), ("no", "They are no days")),
-            f"row {excel_row(row_no)}: {text}",
+            f"row {self._row(row_no)}: {text}",
         )
         return None, ()
 
@@ -380,7 +388,9 @@ class _Deciding:
                 return NumberConvention(mark, evidence=("so it was answered",))
         fitting = [mark for mark in MARKS if tally.fits[mark] == tally.texts]
         if len(fitting) == 1:
-            return NumberConvention(fitting[0], evidence=(f"{_shown(tally.samples[fitting[0]])} can be nothing else",))
+            return NumberConvention(
+                fitting[0], evidence=(f"{self._shown(tally.samples[fitting[0]])} can be nothing else",)
+            )
         if len(fitting) == 2:
             return None if tally.open else NumberConvention(".", confidence=_NEUTRAL)
         best = max(MARKS, key=lambda mark: tally.fits[mark])
@@ -407,7 +417,9 @@ class _Deciding:
 
     def _usual_mark(self, tally: NumberTally, money: bool) -> NumberConvention | None:
         if set(tally.open) == {","} and money:
-            reason = f"amounts have two decimals at most, so the comma of {_shown(tally.open[','])} parts thousands"
+            reason = (
+                f"amounts have two decimals at most, so the comma of {self._shown(tally.open[','])} parts thousands"
+            )
             return NumberConvention(".", 0.95, (reason,))
         if set(tally.open) == {"."} and self._facts.get("delimiter") != "semicolon":
             return NumberConvention(".", 0.9, ("no number of the file has a decimal comma",))
@@ -415,14 +427,14 @@ class _Deciding:
 
     def _ask_mark(self, column: str, tally: NumberTally, contradicts: bool) -> None:
         if contradicts:
-            shown = " and ".join(map(_shown, tally.samples.values()))
+            shown = " and ".join(map(self._shown, tally.samples.values()))
             self._ask(
                 "decimal_mark",
                 column,
                 f"numbers are written with a point and with a comma ({shown}). "
                 "Which one parts the decimals? Rows that can't be so will be returned.",
                 tuple((MARK_NAMES[mark], f"the {MARK_NAMES[mark]}") for mark in MARKS),
-                *(f"row {excel_row(row_no)}: {written}" for written, row_no in tally.samples.values()),
+                *(f"row {self._row(row_no)}: {written}" for written, row_no in tally.samples.values()),
             )
             return
         (written, row_no), *_ = tally.open.values()
@@ -432,7 +444,7 @@ class _Deciding:
             column,
             f"is {written} the number {readings['.']} or {readings[',']}? No value of the column tells.",
             tuple((MARK_NAMES[mark], f"{written} is {readings[mark]}") for mark in MARKS),
-            f"row {excel_row(row_no)}: {written}",
+            f"row {self._row(row_no)}: {written}",
         )
 
     # -- units
@@ -464,9 +476,8 @@ class _Deciding:
         answer = self._answer("unit", owner)
         if answer is not None:
             return unit_of(answer) or answer
-        field_ = record.row_model.model_fields[unit_column]
         lacking = [name for name in record.required if name not in self._columns.positions and name != unit_column]
-        needed = field_.is_required() or field_.validate_default
+        needed = unit_is_needed(record, unit_column)
         if tally.bare_sample is None or not needed or lacking or tally.bare < tally.with_unit:
             return None
         text, row_no = tally.bare_sample
@@ -474,7 +485,7 @@ class _Deciding:
         self._ask(
             "unit",
             owner,
-            f"in which unit are its numbers, such as {text} in row {excel_row(row_no)}?",
+            f"in which unit are its numbers, such as {text} in row {self._row(row_no)}?",
             tuple((unit, unit) for unit in allowed),
             f"{tally.bare} of {tally.bare + tally.with_unit} quantities have no unit, and no column tells one",
         )
@@ -486,8 +497,10 @@ def column_of_kind(record: RecordType, kind: str) -> str | None:
     return next((column for column, one in record.written.items() if one == kind), None)
 
 
-def _shown(place: Place) -> str:
-    return f"{place[0]} in row {excel_row(place[1])}"
+def unit_is_needed(record: RecordType, unit_column: str) -> bool:
+    """Whether a quantity without a unit is refused: the column is required, or checked beside the quantity."""
+    told = record.row_model.model_fields[unit_column]
+    return told.is_required() or bool(told.validate_default)
 
 
 def _read_as(text: str, order: Order) -> str:

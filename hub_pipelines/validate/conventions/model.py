@@ -12,6 +12,9 @@ from hub_pipelines.common.errors import HubError
 RULES_VERSION = 1
 """Raised when equal conventions would read some cell otherwise than before."""
 
+LONGEST = 300
+"""Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
+
 Order = Literal["DMY", "MDY", "YMD"]
 Begins = Literal[1900, 1904]
 Mark = Literal[".", ","]

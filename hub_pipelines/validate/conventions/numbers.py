@@ -78,20 +78,32 @@ class NumberTally:
     """By the sign that it holds, a text that both marks read, as different numbers."""
 
     def add(self, text: str, count: int, row_no: int) -> None:
+        if _tells_point(text):
+            self._decide(".", text, count, row_no)
+            return
         written = read_number(text)
         if written is None:
             return
-        self.texts += count
         if written.point is not None and written.comma is not None:
+            self.texts += count
             self.fits["."] += count
             self.fits[","] += count
             if written.point != written.comma:
                 self.open.setdefault("," if "," in text else ".", (text, row_no))
             return
-        mark: Mark = "," if written.point is None else "."
+        self._decide("," if written.point is None else ".", text, count, row_no)
+
+    def _decide(self, mark: Mark, text: str, count: int, row_no: int) -> None:
+        self.texts += count
         self.fits[mark] += count
         self.deciding[mark] += count
         self.samples.setdefault(mark, (text, row_no))
+
+
+def _tells_point(text: str) -> bool:
+    """At a glance, for the numbers that most files have: 12.5 can't be thousands."""
+    whole, _, decimals = text.partition(".")
+    return len(decimals) not in (0, 3) and text.isascii() and whole.isdigit() and decimals.isdigit()
 
 
 # -- money -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from hub_pipelines.common.schema import append_only
 from hub_pipelines.common.store import UtcDateTime
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:

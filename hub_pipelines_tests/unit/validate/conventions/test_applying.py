@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,17 @@ from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow, Row, Table, Verdict
+from hub_pipelines.validate.model import (
+    PART_ROWS,
+    AcceptedRow,
+    Cell,
+    Part,
+    RejectedRow,
+    Row,
+    Table,
+    Undecided,
+    Verdict,
+)
 from hub_pipelines.validate.service import validate
 
 from ..builders import GOOD_ROW, GOOD_ROWS, RECORD_TYPES, AllTags, Rows
@@ -87,6 +98,41 @@ def test_an_unclear_cell_is_the_rows_one_problem() -> None:
     assert (found.rule, found.column, found.value) == ("bad_quantity", "quantity_on_hand", "Half")
 
 
+@pytest.mark.parametrize(
+    ("cell", "posted"),
+    [
+        ("500g", ("500", "g")),
+        ("25 g", ("25", "g")),
+        ("2.5kg", ("2.5", "kg")),
+        ("0.32m3", ("0.32", "m3")),
+        ("436ft3", ("436", "ft3")),
+        ("2*2л", ("4", "L")),
+        ("2*500мл", ("1000", "mL")),
+        ("1000ml (4 bottles)", ("1000", "mL")),
+        ("6L (3 containers)", ("6", "L")),
+        ("75ml total", ("75", "mL")),
+        ("33 tablets", ("33", "tablet")),
+        ("Half", "bad_quantity"),
+        ("tons", "bad_quantity"),
+        ("(6%", "bad_quantity"),
+        ("-", (None, None)),
+        ("2-Jan bags", "damaged_by_excel"),
+    ],
+)
+def test_quantities_that_labs_have_sent_post_or_come_back_with_one_reason(
+    cell: str, posted: tuple[str | None, str | None] | str
+) -> None:
+    good = {column: value for column, value in GOOD_ROWS["inventory.stock"].items() if column != "unit"}
+    _, row = judged("inventory.stock", {**good, "quantity_on_hand": "1 kg"}, {
+        **good, "quantity_on_hand": cell, "location": "Room 2",
+    })  # fmt: skip
+
+    if isinstance(row, AcceptedRow):
+        assert (row.values["quantity_on_hand"], row.values["unit"]) == posted
+    else:
+        assert [found.rule for found in row.problems] == [posted]
+
+
 def test_a_tables_rows_can_be_read_again_and_the_senders_are_not_changed() -> None:
     sent = table({"acquired_on": ["13/1/2024", "1/2/2024"], "Shelf": ["A", "B"]})
     before = [(number, list(cells)) for number, cells in sent.rows]
@@ -137,6 +183,24 @@ def test_a_clue_in_the_last_of_many_rows_decides_all() -> None:
     assert set(cells["acquired_on"]) == {"2024-01-02", "2024-01-13"}
 
 
+@pytest.mark.parametrize("cell", ["1" * 100_000, "1 " * 50_000, "5 g" + "x" * 100_000, "(" * 100_000, "1/" * 50_000])
+def test_a_cell_of_any_length_is_passed_over_in_no_time(cell: str) -> None:
+    started = time.process_time()
+    _, cells = read("hazmat.container", {column: [cell] for column in RECORD_TYPES["hazmat.container"].written})
+
+    assert all(found == [cell] for found in cells.values())
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize("cell", ["1 " * 149, "1" * 299, "5 " + "g " * 140, "5g " + "(" * 290, "9" * 140 + "*" * 140])
+def test_a_cell_that_is_just_short_enough_is_read_in_no_time(cell: str) -> None:
+    columns = set(RECORD_TYPES["hazmat.container"].written) - {"unit"}
+    started = time.process_time()
+    read("hazmat.container", {column: [cell] for column in columns})
+
+    assert time.process_time() - started < 1
+
+
 def test_conventions_are_kept_as_json_without_floats() -> None:
     found, _ = read(
         "inventory.stock",
@@ -162,3 +226,13 @@ def test_conventions_of_other_rules_are_not_applied() -> None:
     with pytest.raises(OtherRules) as refused:
         Conventions.from_document(document)
     assert "version 99" in str(refused.value)
+
+
+def test_a_question_names_the_sheet_of_a_row_where_a_file_has_several() -> None:
+    rows: list[Row] = [(2, ["1/2/2024"]), (PART_ROWS + 5, ["13/1/2024"]), (PART_ROWS + 6, ["1/13/2024"])]
+    sent = Table(["acquired_on"], 1, rows, {}, (Part("Lab 1", 1), Part("Lab 2", 1)))
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.asset"])
+
+    with pytest.raises(Undecided) as asked:
+        decide(sent, columns, answers={}, units={})
+    assert '13/1/2024 in row 5 of sheet "Lab 2"' in asked.value.questions[0].text

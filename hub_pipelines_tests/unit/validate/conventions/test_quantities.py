@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 
 from hub_pipelines.validate.conventions.units import conversion
-from hub_pipelines.validate.feeds.quantities import STOCK_UNITS, UNITS
+from hub_pipelines.validate.feeds.quantities import AMOUNT_UNITS, STOCK_UNITS
 from hub_pipelines.validate.model import Restored, Unclear
 
-from ..builders import GOOD_ROW
+from ..builders import GOOD_ROWS
 from .columns import questions, read, value
 
 STOCK, COLUMN = "inventory.stock", "quantity_on_hand"
+
+
+CONTAINER = "hazmat.container"
+"""Its contract needs quantity and unit in each row; a stock list's needs neither."""
 
 
 def amount(cell: Any, unit: Any = None, record_type: str = STOCK, column: str = COLUMN, **told: Any) -> tuple[Any, Any]:
@@ -60,6 +64,11 @@ def test_a_quantity_with_its_unit_fills_both_columns(cell: str, number: str, uni
         ("2*500мл", "1000", "mL", "multiplied_out"),
         ("4 x 2.5 L", "10", "L", "multiplied_out"),
         ("500 mL × 2", "1000", "mL", "multiplied_out"),
+        ("2 bottles of 500 mL", "1000", "mL", "multiplied_out"),
+        ("2 x 500 mL bottles", "1000", "mL", "multiplied_out"),
+        ("2 boxes of 50 vials", "100", "vial", "multiplied_out"),
+        ("500 mL bottle", "500", "mL", "note_set_aside"),
+        ("2 bottles (500 mL)", "2", "bottle", "note_set_aside"),
         ("1000ml (4 bottles)", "1000", "mL", "note_set_aside"),
         ("6L (3 containers)", "6", "L", "note_set_aside"),
         ("1/2 gal", "0.5", "gal", "fraction_written_out"),
@@ -98,7 +107,7 @@ def test_what_had_to_be_reckoned_is_told_and_what_was_sent_is_kept(
     ],
 )
 def test_a_quantity_that_is_not_clear_is_refused_in_the_senders_words(cell: Any, rule: str, text: str) -> None:
-    refused, _ = amount(cell)
+    refused, _ = amount(cell, record_type=CONTAINER, column="quantity")
 
     assert isinstance(refused, Unclear)
     assert refused.rule == rule
@@ -106,12 +115,17 @@ def test_a_quantity_that_is_not_clear_is_refused_in_the_senders_words(cell: Any,
     assert refused.covers == "unit"
 
 
-@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it"])
+@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
 def test_what_can_not_be_read_is_left_for_the_contract_to_refuse(cell: str) -> None:
     assert amount(cell)[0] == cell
 
 
 # -- beside a unit column
+
+
+def test_a_list_that_needs_neither_takes_a_bare_number_and_a_dash() -> None:
+    assert amount("12") == ("12", None)
+    assert amount("-") == (None, None)
 
 
 def test_a_unit_in_both_cells_that_agrees_is_taken() -> None:
@@ -176,17 +190,19 @@ def test_the_unit_of_the_heading_goes_for_bare_numbers() -> None:
 
 
 def test_numbers_without_any_unit_are_asked_about_when_only_the_unit_is_missing() -> None:
-    cells = {column: [cell] for column, cell in GOOD_ROW.items() if column != "unit"} | {"quantity": ["5"]}
-    (asked,) = questions("inventory.asset", cells)
+    good = GOOD_ROWS[CONTAINER]
+    cells = {column: [cell] for column, cell in good.items() if column != "unit"} | {"quantity": ["5"]}
+    (asked,) = questions(CONTAINER, cells)
 
     assert asked.key == "unit:quantity"
     assert asked.text == 'Column "quantity": in which unit are its numbers, such as 5 in row 2?'
-    assert tuple(choice.value for choice in asked.choices) == UNITS
-    _, answered = read("inventory.asset", cells, answers={asked.key: "mL"})
+    assert tuple(choice.value for choice in asked.choices) == AMOUNT_UNITS
+    _, answered = read(CONTAINER, cells, answers={asked.key: "mL"})
     assert answered["unit"] == ["mL"]
-    del cells["po_number"]
-    found, _ = read("inventory.asset", cells)
+    del cells["location"]
+    found, _ = read(CONTAINER, cells)
     assert found.added == ()
+    assert read(STOCK, {COLUMN: ["5"]})[0].added == ()
 
 
 # -- pint
