@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from hub_pipelines.validate.conventions.units import conversion
-from hub_pipelines.validate.feeds.quantities import STOCK_UNITS, UNITS
+from hub_pipelines.validate.feeds.quantities import STOCK_UNITS
 from hub_pipelines.validate.model import Restored, Unclear
 
-from ..builders import GOOD_ROW
+from ..builders import RECORD_TYPES
 from .columns import questions, read, value
 
 STOCK, COLUMN = "inventory.stock", "quantity_on_hand"
@@ -87,7 +87,6 @@ def test_what_had_to_be_reckoned_is_told_and_what_was_sent_is_kept(
         ("tons", "bad_quantity", "a unit and no number"),
         ("5 tons", "unknown_unit", "1000 kg, 2000 lb or 2240 lb"),
         ("(6%", "bad_quantity", "concentration"),
-        ("-", "missing_value", "must be filled"),
         ("~5 g", "bad_quantity", "roughly"),
         ("12", "missing_unit", "this one has none"),
         (12, "missing_unit", "this one has none"),
@@ -176,16 +175,16 @@ def test_the_unit_of_the_heading_goes_for_bare_numbers() -> None:
 
 
 def test_numbers_without_any_unit_are_asked_about_when_only_the_unit_is_missing() -> None:
-    cells = {column: [cell] for column, cell in GOOD_ROW.items() if column != "unit"} | {"quantity": ["5"]}
-    (asked,) = questions("inventory.asset", cells)
+    cells = {"container_id": ["C-1"], "contents": ["Acetone"], "quantity": ["5"], "location": ["B1"]}
+    (asked,) = questions("hazmat.container", cells)
 
     assert asked.key == "unit:quantity"
     assert asked.text == 'Column "quantity": in which unit are its numbers, such as 5 in row 2?'
-    assert tuple(choice.value for choice in asked.choices) == UNITS
-    _, answered = read("inventory.asset", cells, answers={asked.key: "mL"})
+    assert tuple(choice.value for choice in asked.choices) == RECORD_TYPES["hazmat.container"].shapes["unit"].choices
+    _, answered = read("hazmat.container", cells, answers={asked.key: "mL"})
     assert answered["unit"] == ["mL"]
-    del cells["po_number"]
-    found, _ = read("inventory.asset", cells)
+    del cells["location"]
+    found, _ = read("hazmat.container", cells)
     assert found.added == ()
 
 
