@@ -4,7 +4,8 @@ Nothing here trusts a stored total: rows are counted in the archived bytes, in t
 rejections; digests and hashes are computed again.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hub_pipelines.audit import store as audit
@@ -15,6 +16,7 @@ from hub_pipelines.drift.judging import Judged
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
@@ -22,6 +24,7 @@ from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.submission import store as submissions
 
 _HEADINGS_SHOWN = 50
+_MISSED_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,45 @@ def tags_of(hub: Hub, request_id: str) -> Tags:
     tags = [record.tag_in(key) for key in keys] if record and record.tag_column else []
     known = registry.campuses(tags)
     return Tags(len(tags), sum(tag not in known for tag in tags), unknown, registry.version)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedItems:
+    """What a submission says as a complete count; one that is none misses nothing. `first` of what was not found."""
+
+    is_count: bool
+    locations: int = 0
+    not_found: int = 0
+    still_missing: int = 0
+    listed_in_rejected_rows: int = 0
+    first: tuple[str, ...] = ()
+
+    @property
+    def all_found(self) -> bool:
+        return self.still_missing == 0
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "first": list(self.first)} if self.is_count else {"complete_count": "no"}
+
+
+def count_of(hub: Hub, request_id: str) -> CountedItems:
+    """Of the submission's newest posting; each figure is counted in the table of what counts have missed."""
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        posting = ledgers.find_posting(tx, request_id, current.revision)
+        if posting is None or posting.counted is None:
+            return CountedItems(is_count=False)
+        missed = counting.of_count(tx, request_id, current.revision)
+    not_found = [one for one in missed if one.missed.row_no is None]
+    missing = [one for one in not_found if one.found_at is None]
+    return CountedItems(
+        is_count=True,
+        locations=len(posting.counted),
+        not_found=len(not_found),
+        still_missing=len(missing),
+        listed_in_rejected_rows=len(missed) - len(not_found),
+        first=tuple(f"{one.missed.key} at {one.missed.location}" for one in missing[:_MISSED_SHOWN]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +190,14 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
     return found
 
 
-def verify_all(hub: Hub) -> ChainReport:
-    """Walk the audit chains, then what they vouch for: journal digests, archived bytes, signatures, snapshots."""
-    report = audit.walk(hub.db)
+def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
+    """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
+    archived bytes, signatures, snapshots."""
+    report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
     fault = _first_bad_posting(hub) or _first_bad_object(hub) or _first_bad_snapshot(hub)
-    return ChainReport(report.entries, fault, report.heads)
+    return replace(report, first_bad=fault)
 
 
 def _first_bad_posting(hub: Hub) -> str | None:

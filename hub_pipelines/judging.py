@@ -17,6 +17,7 @@ from hub_pipelines.drift.migrating import named_as_sent
 from hub_pipelines.drift.model import Migration, Source
 from hub_pipelines.drift.service import Reading, source_of
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Question
 from hub_pipelines.mapping.remembered import Remembered, questions_of
@@ -26,7 +27,7 @@ from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
-from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Verdict
+from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import describe, validate
 
@@ -117,6 +118,11 @@ class Judge:
                 "decision": read.decision.digest if read.decision else None,
             }
             record = feed.record_type(str(document["record_type"]))
+            if envelope.complete_count and record.location_column is None:
+                raise Unreadable(
+                    f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
+                    f"Drop it into the folder {envelope.feed} itself.",
+                )
             yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
 
     def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
@@ -229,3 +235,10 @@ def as_written(columns: Columns, conventions: Conventions) -> Table:
 
 def _record(columns: Columns) -> RecordType:
     return record_type_of(columns.table.header, columns.feed)
+
+
+def counting_of(record: RecordType) -> Counting | None:
+    """How a complete count of a record type is compared; None for one without locations."""
+    if record.location_column is None:
+        return None
+    return Counting(record.location_column, record.key_columns, record.is_gone)

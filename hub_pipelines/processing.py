@@ -24,7 +24,7 @@ from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge
+from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
@@ -340,6 +340,8 @@ class Processing:
                     shape=str(summary["shape"]),
                     migration=summary["migration"],
                     decision=summary["decision"],
+                    received_at=current.envelope.received_at,
+                    counting=counting_of(record) if current.envelope.complete_count else None,
                 ),
             )
             if not posting.repeat:

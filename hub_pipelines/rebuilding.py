@@ -16,14 +16,17 @@ from typing import Any
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
+from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.model import Batch, Origin, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
-from hub_pipelines.validate.model import AcceptedRow, RecordType
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.model import RecordType
+from hub_pipelines.validate.staging import StagedRow, row_of
 
 _CHUNK_ROWS = 5_000
 _DIFFERENCES_SHOWN = 20
@@ -98,11 +101,37 @@ def _compare(
     hub.keys.verify(current.envelope)
     hub.archive.verify(current.envelope.content_digest)
     again = _post_again(hub, contract, day, current, kept)
+    missed = _count_again(hub, contract, current, kept) if current.envelope.complete_count else []
     with hub.db.read() as tx:
         written = ledgers.digest_of_entries(tx, request_id, revision)
     if again.digest.hexdigest() == kept.rows_digest == written:
-        return len(again.rows), []
-    return len(again.rows), _differences(hub, request_id, revision, again)
+        return len(again.rows), missed
+    return len(again.rows), _differences(hub, request_id, revision, again) + missed
+
+
+def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> list[str]:
+    """What a complete count misses by its archived bytes and the journal up to its version, where other was kept."""
+    counting = counting_of(record)
+    if counting is None:
+        return [f"{current.request_id}: a complete count of {record.name}, which has no locations in this release"]
+    tally = Tally(counting)
+    tally.add(_rows(hub, record, current, kept))
+    name = ledger_name(record.name, current.envelope.campus, shared=record.shared)
+    with hub.db.read() as tx:
+        now = {one.key: one for one in tally.missed(ledgers.items_as_of(tx, name, kept.version))}
+        then = {one.missed.key: one.missed for one in counts.of_count(tx, current.request_id, kept.revision)}
+    return [
+        f"{current.request_id}: of {key} the count says {_said(then.get(key))}; from the archive it is "
+        f"{_said(now.get(key))}"
+        for key in sorted(now.keys() | then.keys())
+        if now.get(key) != then.get(key)
+    ]
+
+
+def _said(missed: Missed | None) -> str:
+    if missed is None:
+        return "nothing"
+    return f"not found at {missed.location}" if missed.row_no is None else f"listed in rejected row {missed.row_no}"
 
 
 def _versions(record: RecordType) -> list[str]:
@@ -156,14 +185,18 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 
 
 def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    return (row for row in _rows(hub, record, current, kept) if row.verdict == "accepted")
+
+
+def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    """As they are staged, without their problems."""
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
     with hub.db.read() as tx:
         decision = hub.judge.mappings.decision_of(tx, kept.decision)
     way = hub.judge.as_recorded(kept.migration, decision)
     with hub.judge.judged(current.envelope, registry, way, contract=record) as judged:
         for verdict in judged.verdicts:
-            if isinstance(verdict, AcceptedRow):
-                yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+            yield row_of(verdict)
 
 
 def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:

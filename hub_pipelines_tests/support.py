@@ -119,12 +119,13 @@ def send(
     scope: Scope = NORTH_INVENTORY,
     *,
     sender_key: str | None = None,
+    complete_count: bool = False,
 ) -> Arrival:
     """Submit bytes as a file of this name."""
     path = hub.settings.home / "uploads" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
-    return hub.submit(path, scope, actor="tester", sender_key=sender_key)
+    return hub.submit(path, scope, actor="tester", sender_key=sender_key, complete_count=complete_count)
 
 
 def send_assets(hub: Hub, name: str, *rows: dict[str, str]) -> str:

@@ -37,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
+for command in (serve.up, serve.demo, intake.submit, intake.preview, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
 app.command()(why.why)
 app.command()(requeue.requeue)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, RejectedRow, Story
+    from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, MissedBy, RejectedRow, Story
 
 
 def why(
@@ -86,7 +86,21 @@ def _item(item: "Item") -> list[str]:
         lines.append(f"  … {item.left_out:,} older ones are left out; --limit shows more …")
     only = len(item.changes) == 1 and not item.left_out  # then its values are the ones above
     lines += [f"  {line}" for change in item.changes for line in _change(change, with_values=not only)]
+    if item.missed:
+        lines.append("complete counts that missed it:")
+        lines += [f"  {line}" for one in item.missed for line in _missed(one)]
     return [f"== {item.key} in the ledger {item.ledger}", *_indent(lines)]
+
+
+def _missed(one: "MissedBy") -> list[str]:
+    what = "not found" if one.row is None else f"listed in row {one.row}, which was rejected"
+    lines = [
+        f"{_utc(one.counted_at)}  {what} at {one.location} by {one.source_name}",
+        f"    submission {one.request_id}",
+    ]
+    if one.found_at is not None:
+        lines.append(f"    found again {_utc(one.found_at)} by {one.found_in}")
+    return lines
 
 
 def _change(change: "Change", *, with_values: bool) -> list[str]:

@@ -20,6 +20,8 @@ def feed_checks(feed: Feed) -> list[dg.AssetChecksDefinition]:
     checks = [_every_row_of_a_submission(feed), _headers(feed), _mapping(feed)]
     if feed.checks_tags:
         checks.append(_asset_tags(feed))
+    if feed.takes_counts:
+        checks.append(_counted_items(feed))
     return checks
 
 
@@ -138,6 +140,23 @@ def _asset_tags(feed: Feed) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(passed=tags.all_registered, severity=severity, metadata=tags.document())
 
     return asset_tags_are_registered
+
+
+def _counted_items(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_posted",
+        name="counted_items_were_found",
+        description="A complete count lists all that the ledger has at its locations; a warning when it does not.",
+    )
+    def counted_items_were_found(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import count_of
+
+        count = count_of(hub.open(), _request_id(context))
+        return dg.AssetCheckResult(
+            passed=count.all_found, severity=dg.AssetCheckSeverity.WARN, metadata=count.document()
+        )
+
+    return counted_items_were_found
 
 
 def shared_checks() -> list[dg.AssetChecksDefinition]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Metadata = Mapping[str, Any]
 _PROBLEMS_SHOWN = 25
+_LOCATIONS_SHOWN = 200
 _COLUMNS_SHOWN = 100
 
 
@@ -134,6 +135,17 @@ def of_posted(posting: "Posting") -> Metadata:
         "rows_sha256": posting.rows_digest,
         "posted_at": dg.MetadataValue.timestamp(posting.posted_at),
         "repeat_of_an_earlier_run": posting.repeat,
+        **_of_count(posting),
+    }
+
+
+def _of_count(posting: "Posting") -> Metadata:
+    if posting.counted is None:
+        return {}
+    return {
+        "counted_locations": dg.MetadataValue.json(list(posting.counted[:_LOCATIONS_SHOWN])),
+        "not_found": posting.not_found,
+        "listed_in_rejected_rows": posting.listed_in_rejected_rows,
     }
 
 

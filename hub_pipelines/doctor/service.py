@@ -12,7 +12,7 @@ from hub_pipelines.doctor import home
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
-from hub_pipelines.hub import KNOWN_FEEDS
+from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
@@ -61,6 +61,7 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
         Check("schema", lambda: _schema(db), _START),
         Check("clock", lambda: _clock(db), "timedatectl status"),
         Check("signatures", lambda: _signatures(db, settings), "hub audit verify"),
+        Check("checkpoints", lambda: _checkpoints(db, settings), "hub audit verify"),
         Check("leases", lambda: _leases(db), "hub locks list"),
         Check("launches", lambda: _launches(db, settings, overdue_s), "hub drain"),
         Check("receipts", lambda: _receipts(db, overdue_s), "hub drain"),
@@ -158,6 +159,19 @@ def _signatures(opened: _Opened, settings: Settings) -> Found:
         except Integrity:
             told = f"The record of {envelope.request_id} carries no signature that a key in {settings.keys} verifies"
             yield "error", f"{told} (key {envelope.key_id}).", "hub audit verify"
+
+
+def _checkpoints(opened: _Opened, settings: Settings) -> Found:
+    """The ends of all chains were signed lately, with keys that are still here, and stand in files too."""
+    checkpoints = checkpoints_of(settings, opened.db)
+    for campus, since in checkpoints.overdue(datetime.now(UTC)).items():
+        told = f"What {campus}'s audit chain holds since {since:%Y-%m-%d %H:%M} UTC is in no signed checkpoint yet."
+        yield "warning", f"{told} audit_checkpoints_schedule should have made one.", "hub audit checkpoint"
+    for campus, path in checkpoints.keys_astray().items():
+        told = f"{path} is not the key that {campus}'s newest checkpoint names: no checkpoint can be made."
+        yield "error", told, f"cp <backup>/keys/campuses/{campus}/signing.pem {path} && chmod 600 {path}"
+    for place in checkpoints.unwritten():
+        yield "warning", f"Checkpoints are missing in {settings.home / place}.", "hub audit checkpoint"
 
 
 def _leases(opened: _Opened) -> Found:

@@ -22,7 +22,6 @@ from hub_pipelines.validate.model import (
     Feed,
     Problem,
     RecordType,
-    RejectedRow,
     Row,
     Table,
     Unreadable,
@@ -61,7 +60,7 @@ def named_as_sent(verdicts: Iterator[Verdict], origins: Mapping[str, str]) -> It
         if isinstance(verdict, AcceptedRow):
             yield replace(verdict, findings=_named(verdict.findings, origins)) if verdict.findings else verdict
         else:
-            yield RejectedRow(verdict.row_no, _named(verdict.problems, origins))
+            yield replace(verdict, problems=_named(verdict.problems, origins))
 
 
 def _named(problems: tuple[Problem, ...], origins: Mapping[str, str]) -> tuple[Problem, ...]:

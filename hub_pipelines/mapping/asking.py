@@ -12,6 +12,7 @@ from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.model import Choice, RecordType
 
 _MOST_CHOICES = 8
+_THINK = 0.6
 
 _PHRASES = {
     "item_name": "what the item is",
@@ -81,11 +82,11 @@ def about_column(
     profiles: Sequence[Profile],
     positions: Sequence[int],
     *,
-    thought: bool,
+    sure: float,
     rivals: int = 1,
     evidence: Sequence[str] = (),
 ) -> Question:
-    """Which of the columns at `positions` is `column`? The first is the one that we think it is, if `thought`.
+    """Which of the columns at `positions` is `column`? The first is the likeliest, unless `sure` is 0.
 
     With several `rivals` the first so many are equally likely.
     """
@@ -93,13 +94,15 @@ def about_column(
     shown = [shown_column(header[at], at, profiles[at]) for at in positions[:_MOST_CHOICES]]
     if rivals > 1:
         text = f"{asked} It may be {' or '.join(shown[:rivals])}."
-    elif thought:
+    elif sure >= _THINK:
         text = f"{asked} We think it is {shown[0]}."
+    elif sure:
+        text = f"{asked} Perhaps it is {shown[0]}."
     else:
         text = f"{asked} No heading says it."
     choices = [Choice(keys[at], label) for at, label in zip(positions, shown, strict=False)]
     choices.append(Choice(NONE_OF_THEM, "none of them: the list does not have it"))
-    first = positions[0] if thought and rivals == 1 else None
+    first = positions[0] if sure and rivals == 1 else None
     return Question(
         kind="column",
         heading=None if first is None else header[first],

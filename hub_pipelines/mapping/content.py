@@ -24,6 +24,7 @@ def words_in(text: str) -> frozenset[str]:
 
 _MOST_VALUES = 150
 _MOST_EXAMPLES = 3
+_LARGEST = 10**15
 _LONGEST_EXAMPLE = 40
 _ENOUGH = 3
 """So many values say something about their column; fewer only hint at it."""
@@ -191,6 +192,8 @@ def kinds_of(cell: Cell) -> frozenset[str]:
 
 def _kinds_of_number(number: float) -> frozenset[str]:
     kinds = {"number"}
+    if not abs(number) < _LARGEST:
+        return frozenset(kinds)
     if float(number).is_integer():
         kinds |= {"integer", "code"}
         if _COMPACT_DAY.fullmatch(str(int(number))):
@@ -298,7 +301,7 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣", "-"))
 
 
 def _whole_cas(digits: str) -> bool:
-    return 5 <= len(digits) <= 10 and _checks(digits[:-1], digits[-1])
+    return 5 <= len(digits) <= 10 and digits.isascii() and digits.isdigit() and _checks(digits[:-1], digits[-1])
 
 
 def _checks(digits: str, check: str) -> bool:
@@ -346,7 +349,7 @@ def profile_of(sample: Sequence[list[Cell]], position: int) -> Profile:
             kinds.update(of_value)
     if not judged:
         return Profile(examples=_examples(values))
-    texts = [str(value) for value in values]
+    texts = [_written(value) for value in values]
     return Profile(
         count=judged,
         distinct=len(set(texts)),
@@ -375,9 +378,7 @@ def _is_running(values: Sequence[Cell]) -> bool:
 
 
 def _whole(value: Cell) -> str | None:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value).strip().rstrip(".")
+    text = _written(value).strip().rstrip(".")
     return text if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
@@ -386,13 +387,18 @@ def _examples(values: Sequence[Cell]) -> tuple[str, ...]:
     return tuple(list(shown)[:_MOST_EXAMPLES])
 
 
+def _written(value: Cell) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST:
+        return str(int(value))
+    # Python refuses to write out very long whole numbers
+    return "…" if isinstance(value, int) and abs(value) >= _LARGEST else str(value)
+
+
 def _shown(value: Cell) -> str:
     if isinstance(value, datetime.datetime) and not (value.hour or value.minute or value.second):
         text = f"{value:%Y-%m-%d}"
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        text = str(int(value))
     else:
-        text = " ".join(str(value).split())
+        text = " ".join(_written(value).split())
     return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 1] + "…"
 
 

@@ -7,6 +7,7 @@ have answered (store). Pure.
 
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hub_pipelines.mapping.asking import about_column, about_record_type
@@ -31,6 +32,7 @@ _PERHAPS = 0.5
 _WORTH_ASKING = 0.6
 _MOST_QUESTIONS = 5
 _TELLING_FIT = 0.6
+_AS_LIKELY = 0.5
 # a header may have thousands of columns; what a person would look at is among the first
 _MOST_PROFILED = 400
 # how much less values say where a heading says something that nobody knows
@@ -54,6 +56,7 @@ _HOW: Map[str, How] = {
     "inside": "likeness",
 }
 _NAMES = frozenset(("item_name", "contents"))
+_WITHIN_A_ROOM = words_in("cabinet cupboard shelf drawer bin bench rack box freezer fridge refrigerator tank")
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 _EMPTY = Profile()
@@ -61,11 +64,11 @@ _EMPTY = Profile()
 
 def keys_of(header: Sequence[str]) -> list[str]:
     """What each column of a file is remembered by: its heading in normal form, with a number where it is repeated,
-    or its place where it has none."""
+    or its place, such as [c], where it has none. All are in small letters."""
     seen: dict[str, int] = {}
     keys = []
     for position, text in enumerate(header):
-        form = normalise_header(text) or f"[{column_letters(position)}]"
+        form = normalise_header(text) or f"[{column_letters(position).lower()}]"
         form = f'"{form}"' if form == NONE_OF_THEM else form
         seen[form] = seen.get(form, 0) + 1
         keys.append(form if seen[form] == 1 else f"{form} ({seen[form]})")
@@ -82,9 +85,7 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
     refuse_foreign(header, feed)
     file = _file(header, sample, confirmed)
     proposals = [_propose(file, record, confirmed) for record in _records(feed, confirmed)]
-    # where items have tags, the list is one of tagged items, as for columns.record_type_of
-    tagged = [one for one in proposals if one.tells_tags]
-    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
+    best, equal = _best(header, feed, proposals)
     if not best.chosen and not any(text.strip() for text in header):
         raise Unreadable(
             "The file has no row of headings, and its values do not tell what the columns are.",
@@ -92,12 +93,24 @@ def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, conf
         )
     if not _tells(file, best):
         raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
-    equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < 0.5]
     questions = [about_record_type([best.record, *(one.record for one in equal)])] if equal else _questions(file, best)
     mapping = _mapping(file, best, feed)
     if questions:
         raise Asked(questions, mapping)
     return mapping
+
+
+def _best(header: Sequence[str], feed: Feed, proposals: Sequence["_Proposal"]) -> tuple["_Proposal", list["_Proposal"]]:
+    """What the file most likely is, and what it is as likely."""
+    # where items have tags, the list is one of tagged items, as for columns.record_type_of
+    tagged = [one for one in proposals if one.tells_tags]
+    best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
+    equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < _AS_LIKELY]
+    if equal:
+        with suppress(Unreadable):
+            read = map_columns(header, feed).record
+            best, equal = next(((one, []) for one in (best, *equal) if one.record is read), (best, equal))
+    return best, equal
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
@@ -153,8 +166,8 @@ class _Candidate:
     how: How
     evidence: tuple[str, ...]
     vague: bool = False
-    kind_only: bool = False
-    """The heading tells of a kind of thing (Type), which is its name only when nothing else is."""
+    lesser: bool = False
+    """The heading tells a part of it only: a kind of thing for its name, a shelf for its place. It gives way."""
     names: bool = False
     """The heading tells of a name: of name and description the name is preferred."""
     order: int = 0
@@ -190,13 +203,21 @@ class _Proposal:
     def worth(self) -> float:
         """How much speaks for this record type. What identifies its rows weighs most."""
         keys = set(self.record.key_columns)
-        there = sum(one.score * (2.5 if self._identifies(column, keys) else 1.0) for column, one in self.chosen.items())
+        there = sum(
+            one.score * (2.5 if self._identifies(column, keys) and not one.vague else 1.0)
+            for column, one in self.chosen.items()
+        )
         tied = [column for column in self.ties if column not in self.chosen]
-        lacking = sum(1.0 if self._identifies(column, keys) else 0.15 for column in self.missing if column not in tied)
+        lacking = sum(self._lack(column, keys) for column in self.missing if column not in tied)
         return there + 0.8 * len(tied) - lacking
 
+    def _lack(self, column: str, keys: set[str]) -> float:
+        if column == self.record.tag_column:
+            return 2.0
+        return 1.0 if self._identifies(column, keys) else 0.15
+
     def _identifies(self, column: str, keys: set[str]) -> bool:
-        return column in keys and column in self.record.required and column not in ("location", "item_code")
+        return self.record.lines is None and column in keys and column in self.record.required
 
 
 def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal:
@@ -236,22 +257,28 @@ def _candidates(
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
-    kind_only = like.column in _NAMES and _ends_in("type", file.headings[at])
+    lesser = _is_lesser(like.column, file.headings[at])
     score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return _Candidate(
         column=like.column,
         position=at,
-        score=score * 0.95 if kind_only else score,
+        score=score * 0.95 if lesser else score,
         how=_HOW[like.how],
         evidence=tuple(evidence),
-        vague=like.how == "vague",
-        kind_only=kind_only,
+        vague=like.how != "name" and like.vague,
+        lesser=lesser,
         names=like.column in _NAMES and _ends_in("name", file.headings[at]),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
+
+
+def _is_lesser(column: str, heading: Heading) -> bool:
+    if column in _NAMES:
+        return _ends_in("type", heading)
+    return column == "location" and any(not _WITHIN_A_ROOM.isdisjoint(form.split()) for form in heading.same)
 
 
 def _ends_in(word: str, heading: Heading) -> bool:
@@ -318,10 +345,10 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
         return bool(counts[0])
     if (one.how == "likeness") != (other.how == "likeness"):
         return other.how == "likeness"
+    if one.lesser != other.lesser:
+        return other.lesser
     if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
-    if one.kind_only != other.kind_only:
-        return other.kind_only
     if one.vague != other.vague:
         return other.vague
     if one.names != other.names:
@@ -391,7 +418,8 @@ def _question(
         return None
     first = [one.position for one in likely]
     others = [at for at in positions if at not in first and _could_be(file, at, column, proposal.record)]
-    if not first and (not others or not _worth_a_try(proposal)):
+    unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
+    if not first and (not unknown or not _worth_a_try(proposal)):
         return None
     rivals = len(tied) if len(tied) > 1 else 1
     return about_column(
@@ -401,14 +429,15 @@ def _question(
         file.keys,
         file.profiles,
         [*dict.fromkeys(first), *others],
-        thought=bool(first),
+        sure=likely[0].score if likely else 0.0,
         rivals=rivals,
         evidence=likely[0].evidence if likely else (),
     )
 
 
 def _could_be(file: _File, at: int, column: str, record: RecordType) -> bool:
-    return fit(column, file.profiles[at]).score >= 0 and not is_not_ours(file.headings[at], record)
+    score = fit(column, file.profiles[at]).score
+    return score > 0 or (score == 0 and not is_not_ours(file.headings[at], record))
 
 
 def _worth_a_try(proposal: _Proposal) -> bool:

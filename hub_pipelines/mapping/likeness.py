@@ -28,8 +28,9 @@ _INSIDE = 0.55
 _SLIP = 0.86
 _NEAR = 0.75
 _SHORTEST_LIKE = 5
+_SHORT = 6
 _LONGEST = 120
-_MOST_FUZZY = 300
+_MOST_FUZZY = 150
 # beyond these only headings that are spelled as they are known are found
 _MOST_TAKEN_APART = 1_000
 
@@ -92,6 +93,11 @@ class Like:
     score: float
     how: str
     spelling: str
+
+    @property
+    def vague(self) -> bool:
+        """Whether the spelling says so little that another heading for the column is to be preferred."""
+        return is_vague(self.spelling) or self.spelling in NAMES_ONLY
 
     def told(self, heading: str) -> str:
         text = " ".join(heading.split())
@@ -157,13 +163,23 @@ def _shared_prefix(header: Sequence[str]) -> str | None:
 def canonical(form: str) -> str:
     """The form in which abbreviations, plurals and words for number are alike."""
     words: list[str] = []
-    for word in form.replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split():
+    for word in (
+        _without_accents(form).replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split()
+    ):
         full = _TOKENS.get(word.strip("."), word.strip("."))
         words.extend(_singular(one) for one in full.split())
     kept = [
         word for number, word in enumerate(words) if word and not (word == "#" and number and words[number - 1] == "#")
     ]
     return " ".join(kept)
+
+
+def _without_accents(form: str) -> str:
+    """Ubicacion for ubicación, as many keyboards write; marks that other scripts write with are kept."""
+    if form.isascii():
+        return form
+    parted = unicodedata.normalize("NFD", form)
+    return unicodedata.normalize("NFC", "".join(char for char in parted if not "\u0300" <= char <= "\u036f"))
 
 
 def _singular(word: str) -> str:
@@ -180,6 +196,7 @@ class _Index:
     canonical: Mapping[str, str]
     squeezed: Mapping[str, str]
     spellings: tuple[tuple[str, str], ...]
+    english: frozenset[str]
     not_ours: frozenset[str]
 
 
@@ -204,7 +221,8 @@ def _made_index(record: RecordType) -> _Index:
             if len(whole) >= _SHORTEST_LIKE:
                 squeezed.setdefault(_squeeze(whole), column)
     not_ours = frozenset(canonical(form) for form in known.not_ours) - by_canonical.keys()
-    return _Index(known, by_canonical, squeezed, tuple(by_canonical.items()), not_ours)
+    english = frozenset(map(canonical, known.english))
+    return _Index(known, by_canonical, squeezed, tuple(by_canonical.items()), english, not_ours)
 
 
 def _written_out(form: str) -> Iterable[str]:
@@ -250,7 +268,19 @@ def _known(heading: Heading, index: _Index) -> dict[str, Like]:
             return {like.column: Like(like.column, score, how, like.spelling)}
         if number == 0 and (form in index.known.not_ours):
             return {}
-    return {}
+    return _of_parts(heading, index)
+
+
+def _of_parts(heading: Heading, index: _Index) -> dict[str, Like]:
+    """The one column that the parts of Supplier/Manufacturer or Location / Block name."""
+    parts = [_form(part) for part in heading.text[:_LONGEST].split("/")] if heading.same else []
+    if len(parts) < 2 or any(len(part) < 3 or part in _GENERIC for part in parts):
+        return {}
+    likes = [like for like in (_exact(part, canonical(part), index) for part in parts) if like is not None]
+    if not likes or len({like.column for like in likes}) > 1:
+        return {}
+    score = _CLEANED if len(likes) == len(parts) else _VAGUE
+    return {likes[0].column: Like(likes[0].column, min(score, likes[0].score), "cleaned", likes[0].spelling)}
 
 
 def _exact(form: str, same: str, index: _Index) -> Like | None:
@@ -285,7 +315,8 @@ def _alike(heading: Heading, index: _Index) -> dict[str, Like]:
             )
             for spelling, score, at in close:
                 if len(spelling) >= _SHORTEST_LIKE and _differ_in_long_words(spelling, form):
-                    _keep(found, _slip(index.spellings[at][1], spelling, form, float(score)))
+                    english = spelling in index.english
+                    _keep(found, _slip(index.spellings[at][1], spelling, form, float(score), english))
         for like in _by_words(form, index):
             _keep(found, like)
     return found
@@ -300,10 +331,16 @@ def _differ_in_long_words(spelling: str, form: str) -> bool:
     return all(min(len(one), len(other)) >= _SHORTEST_LIKE - 1 for one, other in pairs)
 
 
-def _slip(column: str, spelling: str, form: str, score: float) -> Like:
-    # one letter of a short word makes another word: bottle, battle
-    sure = score >= _SLIP or (score >= 0.8 and _one_slip(spelling, form))
-    return Like(column, 0.88 if sure else 0.6, "slip" if sure else "near", spelling)
+def _slip(column: str, spelling: str, form: str, score: float, english: bool) -> Like:
+    # one letter of a short word makes another word
+    if len(form) <= _SHORT:
+        sure = _one_slip(spelling, form) and spelling[-1] == form[-1]
+    else:
+        sure = score >= _SLIP or (score >= 0.8 and _one_slip(spelling, form))
+    if not sure:
+        return Like(column, 0.6, "near", spelling)
+    # a word of one language with a letter less is a word of another: localization, localisation; values must agree
+    return Like(column, 0.88 if english else 0.74, "slip", spelling)
 
 
 def _one_slip(spelling: str, form: str) -> bool:

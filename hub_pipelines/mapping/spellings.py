@@ -1081,6 +1081,7 @@ class Known:
     own: Mapping[str, str]
     other: Mapping[str, str]
     not_ours: frozenset[str]
+    english: frozenset[str]
 
 
 @functools.lru_cache(maxsize=64)
@@ -1089,9 +1090,20 @@ def _forms(name: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1)
-def _elsewhere() -> frozenset[str]:
+def _english() -> frozenset[str]:
+    blocks = (block.replace(",\n", ",").strip().splitlines() for block in SPELLINGS.values())
+    lines = (line.strip() for block in blocks for line in block)
+    return frozenset(normalise_header(one) for line in lines if line.startswith("en: ") for one in texts(line))
+
+
+@functools.lru_cache(maxsize=16)
+def _elsewhere(feed_name: str) -> frozenset[str]:
     """Headings that mean something else than a column in question unless its own contract says so."""
-    return frozenset(map(normalise_header, texts(NOT_OURS))) | {form for name in SPELLINGS for form in _forms(name)}
+    from hub_pipelines.validate.feeds import FEEDS
+
+    of_feed = FEEDS[feed_name].aliases if feed_name in FEEDS else ()
+    of_languages = (form for name in SPELLINGS for form in _forms(name))
+    return frozenset((*map(normalise_header, texts(NOT_OURS)), *of_feed, *of_languages))
 
 
 def known_of(record: RecordType) -> Known:
@@ -1105,7 +1117,13 @@ def known_of(record: RecordType) -> Known:
         for form in _forms(column):
             if form not in own:
                 other.setdefault(form, column)
-    return Known(own, other, frozenset(form for form in _elsewhere() if form not in own and form not in other))
+    elsewhere = _elsewhere(record.name.partition(".")[0])
+    return Known(
+        own=own,
+        other=other,
+        not_ours=frozenset(form for form in elsewhere if form not in own and form not in other),
+        english=_english() | own.keys(),
+    )
 
 
 def known_headings(feed: Feed) -> frozenset[str]:

@@ -6,7 +6,7 @@ stages that settle a submission) nor how they are worded and laid out (`render`)
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Outcome = Literal[
     "received",
@@ -118,6 +118,33 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class MissedItem:
+    """An item that the ledger has at a counted location and the count does not take in.
+
+    `row` is the rejected row that lists it; None: the file does not list it. `found_at` and `found_in` tell of the
+    later file that named it.
+    """
+
+    key: str
+    name: str | None
+    location: str
+    row: int | None
+    found_at: datetime | None
+    found_in: str | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a complete count covers and misses. `missed` are the first of what it misses, still missing ones first."""
+
+    locations: tuple[str, ...]
+    not_found: int
+    listed_in_rejected_rows: int
+    still_missing: int
+    missed: tuple[MissedItem, ...]
+
+
+@dataclass(frozen=True)
 class Receipt:
     """Everything one receipt says. All times carry a time zone; `time_zone` is the one they are shown in."""
 
@@ -156,6 +183,13 @@ class Receipt:
     unread: tuple[str, ...] = ()
     values_read: tuple[str, ...] = ()
     """How values are written in the file, a sentence a column."""
+    complete_count: bool = False
+    count: Count | None = None
+    """Of a complete count that has posted."""
+
+    @property
+    def still_missing(self) -> int:
+        return self.count.still_missing if self.count is not None else 0
 
 
 @dataclass(frozen=True)
@@ -172,6 +206,8 @@ class IndexLine:
     time_zone: str
     page: str | None
     needs_attention: bool
+    still_missing: int = 0
+    """Items that a complete count did not find and that no later file names."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +222,20 @@ class FeedIndex:
 
 
 @dataclass(frozen=True)
+class PreviewLine:
+    """One preview in a list. `page` is a relative link; None while it is due."""
+
+    source_name: str
+    campus: str
+    feed: str
+    at: datetime
+    time_zone: str
+    page: str | None
+    told: dict[str, Any] | None
+    """What it found (report/previews/model.py, summary); None while it is due."""
+
+
+@dataclass(frozen=True)
 class Index:
     """A page that lists receipts: of one campus, or of all when `campus` is None; of each feed the first few lines."""
 
@@ -195,3 +245,4 @@ class Index:
     attention: tuple[IndexLine, ...]
     feeds: tuple[FeedIndex, ...]
     shown_per_feed: int
+    previews: tuple[PreviewLine, ...] = ()

@@ -4,6 +4,7 @@ A receipt is due whenever a submission settles or something arrives that no run 
 repeatable: after a crash the same receipt is written again over itself.
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -21,8 +22,10 @@ from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import HOW
@@ -37,8 +40,10 @@ from hub_pipelines.report.model import (
     ColumnLine,
     CorrectedCell,
     Correction,
+    Count,
     Counts,
     Line,
+    MissedItem,
     QuestionLine,
     Receipt,
     UnderstoodLine,
@@ -55,6 +60,9 @@ _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
 _COLUMNS_SHOWN = 100
+_MISSED_SHOWN = 1_000
+NAME_COLUMNS = ("item_name", "contents", "title")
+"""Columns that say in words what an item is."""
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -86,7 +94,7 @@ class Receipts:
     @property
     def index(self) -> ReceiptIndex:
         """The pages that list these receipts."""
-        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival)
+        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival, self.path_of_preview)
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now; returns its page."""
@@ -109,6 +117,10 @@ class Receipts:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (
             f"{file_stem(arrival.source_name)}--{arrival.outcome}-{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
         )
+
+    def path_of_preview(self, arrival: Arrival) -> Path:
+        name = f"{file_stem(arrival.source_name)}--{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
+        return self._folder(arrival.scope.campus, arrival.scope.feed) / FOLDER_OF[Purpose.PREVIEW] / name
 
     def _folder(self, campus: str, feed: str) -> Path:
         return self.root / campus / feed
@@ -169,6 +181,8 @@ class Receipts:
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
             values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
+            complete_count=envelope.complete_count,
+            count=_count(tx, current),
         )
 
     def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:
@@ -340,6 +354,37 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
         summary=difference.sentence(),
         cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
         cells_total=difference.cells_changed,
+    )
+
+
+def _count(tx: Transaction, current: Submission) -> Count | None:
+    """What a complete count has covered and missed, as it stands now."""
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return None
+    found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
+    values = ledgers.current_values(tx, posting.ledger, [one.missed.key for one in found])
+    return Count(
+        locations=posting.counted,
+        not_found=posting.not_found,
+        listed_in_rejected_rows=posting.listed_in_rejected_rows,
+        still_missing=counts.still_missing(tx, current.request_id, current.revision),
+        missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
+    )
+
+
+def _missed(tx: Transaction, one: MissedRecord, values: str | None) -> MissedItem:
+    known = json.loads(values) if values else {}
+    name = next((str(known[column]) for column in NAME_COLUMNS if known.get(column) is not None), None)
+    row = one.missed.row_no
+    finder = submissions.find(tx, one.found_by) if one.found_by else None
+    return MissedItem(
+        key=one.missed.key,
+        name=name,
+        location=one.missed.location,
+        row=None if row is None else excel_row(row),
+        found_at=one.found_at,
+        found_in=finder.envelope.source_name if finder else None,
     )
 
 

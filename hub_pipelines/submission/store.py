@@ -446,6 +446,12 @@ def make_receipts_due(
     tx.execute(statement.values(receipt_due=True))
 
 
+def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
+    """What posted submissions are told has changed since."""
+    where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
+    tx.execute(update(submission).where(*where).values(receipt_due=True))
+
+
 def mark_receipted(tx: Transaction, current: Submission) -> None:
     """The receipt shows this state and revision; a change since then keeps it due."""
     tx.execute(

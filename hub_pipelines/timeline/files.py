@@ -86,5 +86,9 @@ def _came_again(hub: Hub, arrival: Arrival) -> Came:
         arrival.request_id,
         str(arrival.outcome),
         outcome_told(arrival),
-        path_if_there(hub.receipts.path_of_arrival(arrival)),
+        path_if_there(
+            hub.receipts.path_of_preview(arrival)
+            if arrival.outcome is Outcome.PREVIEWED
+            else hub.receipts.path_of_arrival(arrival)
+        ),
     )

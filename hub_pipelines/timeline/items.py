@@ -7,9 +7,11 @@ from typing import Any
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.timeline.model import Change, Item, RejectedRow
+from hub_pipelines.timeline.model import Change, Item, MissedBy, RejectedRow
 from hub_pipelines.validate.model import Part, excel_row, sheet_of
 
 
@@ -28,7 +30,28 @@ def _item(tx: Transaction, name: str, key: str, sources: dict[str, str], limit: 
             sources[request_id] = submissions.get(tx, request_id).envelope.source_name
     places = _Places(tx)
     changes = tuple(_change(row, sources[row["request_id"]], places) for row in reversed(rows))
-    return Item(name, key, json.loads(rows[0]["values"]), changes, total - len(rows))
+    missed = counts.of_item(tx, name, key, limit=limit)
+    return Item(
+        name,
+        key,
+        json.loads(rows[0]["values"]),
+        changes,
+        total - len(rows),
+        tuple(_missed_by(tx, one) for one in reversed(missed)),
+    )
+
+
+def _missed_by(tx: Transaction, one: MissedRecord) -> MissedBy:
+    finder = submissions.get(tx, one.found_by).envelope.source_name if one.found_by else None
+    return MissedBy(
+        counted_at=one.counted_at,
+        source_name=submissions.get(tx, one.request_id).envelope.source_name,
+        request_id=one.request_id,
+        location=one.missed.location,
+        row=None if one.missed.row_no is None else excel_row(one.missed.row_no),
+        found_at=one.found_at,
+        found_in=finder,
+    )
 
 
 class _Places:

@@ -73,6 +73,19 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedBy:
+    """A complete count that missed an item. `row` is the rejected row that lists it; `found_in` the later file."""
+
+    counted_at: datetime
+    source_name: str
+    request_id: str
+    location: str
+    row: int | None
+    found_at: datetime | None
+    found_in: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One item of one ledger: its values now and each change that led there, the oldest first."""
 
@@ -81,6 +94,7 @@ class Item:
     current: dict[str, object]
     changes: tuple[Change, ...]
     left_out: int
+    missed: tuple[MissedBy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Belongs here: a sentence for each thing that happened. Not here: what happens ne
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReviewItem
@@ -26,6 +28,7 @@ from hub_pipelines.timeline.words import number_of_rows, outcome_told, path_if_t
 from hub_pipelines.validate.columns import column_letters
 
 _COLUMNS_TOLD = 30
+_NAMES_TOLD = 10
 # told by the arrival, the attempt, the posting or the review item that they belong to
 _SAID = frozenset(
     {
@@ -72,6 +75,7 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
         "launches": f"{current.launch}{_last_launch(current)}" if current.launch else None,
         "newest run": current.run_id,
         **_columns(hub, tx, current),
+        "complete count": _count_told(tx, current) if envelope.complete_count else None,
         "registry version": str(current.registry_version) if current.registry_version is not None else None,
         "size": f"{envelope.size_bytes:,} bytes",
         "fingerprint": f"SHA-256 {envelope.content_digest}",
@@ -96,6 +100,24 @@ def _columns(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str | 
         "columns kept as they are": ", ".join(decision.unread[:_COLUMNS_TOLD]) or None,
         "values read as": "; ".join(decision.told) or None,
     }
+
+
+def _count_told(tx: Transaction, current: Submission) -> str:
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return "yes; nothing is compared before it is posted"
+    missing = counts.still_missing(tx, current.request_id, current.revision)
+    told = f"of {_short_list(posting.counted)}: {posting.not_found} not found"
+    if posting.not_found:
+        told += f", {missing} still missing"
+    if posting.listed_in_rejected_rows:
+        told += f"; {posting.listed_in_rejected_rows} are listed in rejected rows"
+    return told
+
+
+def _short_list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""
+    return (", ".join(names[:_NAMES_TOLD]) or "no location") + more
 
 
 def _way(current: Submission) -> str:
@@ -172,6 +194,9 @@ def _posting(posting: Posting) -> Moment:
         f"{posting.posted} posted, {posting.unchanged} unchanged, {posting.rejected} rejected "
         f"(revision {posting.revision})"
     )
+    if posting.counted is not None:
+        items = "one item" if posting.not_found == 1 else f"{posting.not_found} items"
+        what += f"; as a complete count of {_short_list(posting.counted)} it did not find {items}"
     return Moment(posting.posted_at, what)
 
 

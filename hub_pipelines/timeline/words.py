@@ -10,6 +10,8 @@ from hub_pipelines.submission.model import State, Submission
 def outcome_told(arrival: Arrival) -> str:
     if arrival.outcome is Outcome.DUPLICATE:
         return f"duplicate, the same as {arrival.request_id}; no row was changed"
+    if arrival.outcome is Outcome.PREVIEWED:
+        return "a preview: nothing was changed, and it is no submission"
     return f"{arrival.outcome}: {arrival.reason}" if arrival.reason else str(arrival.outcome)
 
 

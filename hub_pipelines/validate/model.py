@@ -4,8 +4,8 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
@@ -197,10 +197,14 @@ class AcceptedRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that does not post, with everything that is wrong about it."""
+    """A row that does not post, with everything that is wrong about it.
+
+    `sound` are those values of its key's and location's columns that are right: what a complete count lists with it.
+    """
 
     row_no: int
     problems: tuple[Problem, ...]
+    sound: Mapping[str, str] = field(default_factory=dict)
 
 
 Verdict = AcceptedRow | RejectedRow
@@ -295,6 +299,10 @@ class RecordType:
     """How rows are told apart of which none has a number of its own; None where two rows of one key are a mistake."""
     former: tuple["RecordType", ...] = ()
     """Earlier versions of the contract, the first one first, for the postings that were made under them."""
+    location_column: str | None = None
+    """Where an item is; only such files may be complete counts of locations."""
+    is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -303,16 +311,21 @@ class RecordType:
     @property
     def required(self) -> tuple[str, ...]:
         """The columns that the file must have."""
-        return tuple(name for name, field in self.row_model.model_fields.items() if field.is_required())
+        return tuple(name for name, one in self.row_model.model_fields.items() if one.is_required())
+
+    @property
+    def counted_columns(self) -> tuple[str, ...]:
+        """What tells an item and its place; none where files can't be complete counts."""
+        return tuple(dict.fromkeys((*self.key_columns, self.location_column))) if self.location_column else ()
 
     @property
     def column_descriptions(self) -> dict[str, str]:
-        return {name: field.description or "" for name, field in self.row_model.model_fields.items()}
+        return {name: one.description or "" for name, one in self.row_model.model_fields.items()}
 
     @property
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
-        return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
+        return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
 
     @property
     def written(self) -> dict[str, str]:
@@ -381,6 +394,10 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    @property
+    def takes_counts(self) -> bool:
+        return any(one.location_column for one in self.record_types)
 
     def only(self, name: str) -> "Feed":
         """The feed as if it had no other record type than this. Raises KeyError when it has none of this name."""

@@ -5,7 +5,8 @@ Not here: reading the file, rules on one value, storing verdicts.
 """
 
 import datetime
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -50,6 +51,7 @@ class _Judged:
     tag: str | None = None
     key: str | None = None
     values: dict[str, object] | None = None
+    sound: Mapping[str, object] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def is_good(self) -> bool:
@@ -102,7 +104,7 @@ def _verdicts(
 
 def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdict:
     if row.key is None or row.values is None or not row.is_good():
-        return RejectedRow(row.row_no, tuple(row.problems))
+        return RejectedRow(row.row_no, tuple(row.problems), _sound(row, record))
     if record.lines is not None:
         number = posted[row.key] = posted.get(row.key, 0) + 1
         key = row.key if number == 1 else record.key_of(row.values, number)
@@ -117,7 +119,12 @@ def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdic
         f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row was taken.",
         "Keep one row for it, or correct the one that is wrong",
     )
-    return RejectedRow(row.row_no, (*row.problems, repeated))
+    return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))
+
+
+def _sound(row: _Judged, record: RecordType) -> dict[str, str]:
+    values = row.sound if row.values is None else row.values
+    return {name: str(values[name]) for name in record.counted_columns if values.get(name) is not None}
 
 
 def _spoken(columns: tuple[str, ...]) -> str:
@@ -155,6 +162,28 @@ class _TagColumn:
         return self.parse(row.tag_cell)
 
 
+class _SoundValues:
+    """The key's and location's values of a row, as far as they are right; of record types that can be counted."""
+
+    def __init__(self, columns: ColumnMap) -> None:
+        record = columns.record
+        self._readers = {
+            name: (
+                columns.positions[name],
+                TypeAdapter(record.row_model.model_fields[name].rebuild_annotation()).validate_python,
+            )
+            for name in record.counted_columns
+            if name in columns.positions
+        }
+
+    def read(self, cells: list[Cell]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, (position, parse) in self._readers.items():
+            with suppress(ValidationError):
+                found[name] = parse(cells[position])
+        return found
+
+
 class _RowCheck:
     """The checks that need nothing but the row."""
 
@@ -164,6 +193,7 @@ class _RowCheck:
         self._key_of = record.key_of
         self._added = record.added
         self._tag = _TagColumn.of(columns) if record.tag_column else None
+        self._sound = _SoundValues(columns)
         self._positions = tuple(columns.positions.items())
         self._columns = {at: name for name, at in columns.positions.items()}
         self._unknown = columns.unknown
@@ -207,6 +237,7 @@ class _RowCheck:
         except ValidationError as error:
             row.problems = [_problem(found) for found in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
+            row.sound = self._sound.read(cells)
         else:
             values = model.__dict__
             row.key = self._key_of(values)

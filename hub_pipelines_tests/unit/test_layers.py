@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mapping",),
     ("report",),
     ("judging",),
-    ("processing",),
+    ("processing", "previewing"),
     ("hub",),
     (
         "launching",

@@ -4,10 +4,13 @@ import json
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.mapping.deciding import decide, keys_of
 from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, Mapping, Question
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.validate.columns import map_columns
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Cell, Feed, Unreadable
@@ -110,6 +113,11 @@ def test_a_name_is_preferred_to_a_description_and_a_description_to_a_type() -> N
     assert of(mapping, "item_name").heading == "Description"
 
 
+def test_a_place_within_a_room_gives_way_to_the_room() -> None:
+    assert of(mapped("Item|Drawer/Cabinet|Room", "Beaker|Drawer 2|214"), "location").heading == "Room"
+    assert of(mapped("Item|Drawer/Cabinet", "Beaker|Drawer 2"), "location").heading == "Drawer/Cabinet"
+
+
 # ---- values
 
 
@@ -167,7 +175,7 @@ def test_two_columns_for_one_are_asked_about_and_never_mapped_silently() -> None
 def test_a_required_column_that_no_heading_names_is_asked_for_with_examples() -> None:
     (question,) = asked("Asset Tag|Gizmo|Room", "T-1|Centrifuge|101", "T-2|Incubator|102", "T-3|Balance|102")
     assert question.text == (
-        "Which column tells what the item is? We think it is "
+        "Which column tells what the item is? Perhaps it is "
         'column B, "Gizmo" (for example: Centrifuge, Incubator, Balance).'
     )
     assert question.heading == "Gizmo"
@@ -228,13 +236,13 @@ def test_a_heading_that_people_said_is_none_of_ours_is_left_alone() -> None:
 
 
 def test_a_nameless_column_is_remembered_by_its_place() -> None:
-    confirmed = Confirmed({"[B]": "location"})
+    confirmed = Confirmed({"[b]": "location"})
     assert mapped("Chemical Name|", "Acetone|here", confirmed=confirmed).positions == {"item_name": 0, "location": 1}
 
 
 def test_keys_tell_repeated_and_nameless_headings_apart() -> None:
-    header = ["Category", "", "category ", "Name", "[b]", "None"]
-    assert keys_of(header) == ["category", "[B]", "category (2)", "name", "[b]", '"none"']
+    header = ["Category", "", "category ", "Name", "[B]", "None"]
+    assert keys_of(header) == ["category", "[b]", "category (2)", "name", "[b] (2)", '"none"']
     assert NONE_OF_THEM not in keys_of(header)
 
 
@@ -289,6 +297,42 @@ def test_large_samples_and_wide_headers_are_decided_in_bounded_time(count: int, 
     assert mapping.positions == {"item_name": 0, "cas_number": 1}
 
 
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(sorted(known_headings(INVENTORY))),
+    st.sampled_from(["", "Name", "CAS", "Qty (mL)", "Category", "Category", "ID", "Room", "№", "chemName"]),
+)
+CELLS: st.SearchStrategy[Cell] = st.one_of(
+    st.none(), st.text(max_size=20), st.integers(), st.floats(), st.booleans(), st.dates(), st.datetimes(),
+    st.sampled_from(["67-64-1", "25 g", "H225", "a@b.edu", "B2", "Sigma", "1/2/2024", "$5", "EUR", "n/a", "="]),
+)  # fmt: skip
+
+
+def decided(header: list[str], sample: list[list[Cell]], feed: Feed) -> Mapping | None:
+    """What is certain, asked or not; None for a refusal."""
+    try:
+        return decide(header, sample, feed, NOBODY)
+    except Unreadable:
+        return None
+    except Asked as told:
+        return told.mapping
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    header=st.lists(TEXTS, min_size=1, max_size=8),
+    sample=st.lists(st.lists(CELLS, max_size=9), max_size=6),
+    feed=st.sampled_from(sorted(FEEDS)),
+)
+def test_whatever_is_sent_each_column_is_mapped_once(header: list[str], sample: list[list[Cell]], feed: str) -> None:
+    mapping = decided(header, sample, FEEDS[feed])
+    if mapping is None:
+        return
+    assert len(mapping.header) == len(header)
+    assert len(set(mapping.positions.values())) == len(mapping.positions) == len(mapping.assigned)
+    assert canonical_text(mapping.document())
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -306,7 +350,18 @@ def test_large_samples_and_wide_headers_are_decided_in_bounded_time(count: int, 
     ],
 )
 def test_odd_headers_end_in_a_decision_a_question_or_a_refusal(header: list[str]) -> None:
-    sample: list[list[Cell]] = [["x" * 40_000], [None], [], [float("nan")], [10**30], [True], ["\ud800", "1" * 5_000]]
+    sample: list[list[Cell]] = [
+        ["x" * 40_000],
+        [None],
+        [],
+        [float("nan")],
+        [10**30],
+        [10**5_000],
+        [-1000],
+        [float("-inf")],
+        [True],
+        ["\ud800", "1" * 5_000],
+    ]
     for feed in FEEDS.values():
         try:
             decide(header, sample, feed, NOBODY)

@@ -13,6 +13,7 @@ from hub_pipelines.validate.feeds.inventory.contract import (
     AssetRow,
     CalibrationRow,
     StockRow,
+    used_up,
 )
 from hub_pipelines.validate.feeds.inventory.lines import StockLines
 from hub_pipelines.validate.feeds.orders import ORDER_LINES
@@ -45,6 +46,7 @@ FEED = Feed(
             row_model=AssetRow,
             key_columns=("asset_tag",),
             aliases=aliases_for(AssetRow.model_fields, ASSET_SPELLINGS),
+            location_column="location",
             tag_column="asset_tag",
             contract_version=2,
             former=(_FIRST_ASSET,),
@@ -55,6 +57,8 @@ FEED = Feed(
             row_model=StockRow,
             key_columns=_STOCK_LINES.columns,
             aliases=aliases_for(StockRow.model_fields, STOCK_SPELLINGS),
+            location_column="location",
+            is_gone=used_up,
             contract_version=2,
             telling=TELLING_STOCK,
             lines=_STOCK_LINES,

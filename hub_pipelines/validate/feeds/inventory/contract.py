@@ -4,6 +4,7 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -97,6 +98,12 @@ class StockRow(types.Contract):
     model: types.OptionalText = Field(default=None, description="The maker's name or number of the model")
     status: types.OptionalText = Field(default=None, description="What state it is in, in the lab's own words")
     link: types.OptionalText = Field(default=None, description="Where more is told: a web page, a safety data sheet")
+
+
+def used_up(values: Mapping[str, object]) -> bool:
+    """Nothing of it is on hand: no count will list it."""
+    on_hand = values.get("quantity_on_hand")
+    return on_hand is not None and Decimal(str(on_hand)) == 0
 
 
 STOCK_SPELLINGS = _with(
