@@ -306,12 +306,12 @@ def test_a_posting_from_before_decisions_were_kept_is_done_again_as_it_was(
 ) -> None:
     """As an older release has left it: neither audit entry nor posting names a decision."""
     monday = on_day(hub, MONDAY)
-    real = ledgers._document
+    real = Posting.document
 
     def without_decision(outcome: Posting) -> dict[str, object]:
         return {name: value for name, value in real(outcome).items() if name != "decision"}
 
-    monkeypatch.setattr(ledgers, "_document", without_decision)
+    monkeypatch.setattr(Posting, "document", without_decision)
     assert isinstance(process(monday, sent(hub, "Item Code,Name,Room,Quantity,Unit", "A-1,Buffer,B1,3,L")), Posting)
     found = reproduce(hub, STOCK, "north", MONDAY)
     assert (found.postings, found.entries, found.differences) == (1, 1, ())
