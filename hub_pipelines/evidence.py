@@ -4,7 +4,8 @@ Nothing here trusts a stored total: rows are counted in the archived bytes, in t
 rejections; digests and hashes are computed again.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from hub_pipelines.audit import store as audit
@@ -15,12 +16,15 @@ from hub_pipelines.drift.judging import Judged
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counting
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.submission import store as submissions
 
 _HEADINGS_SHOWN = 50
+_MISSED_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,45 @@ def tags_of(hub: Hub, request_id: str) -> Tags:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedItems:
+    """What a submission says as a complete count; one that is none misses nothing. `first` of what was not found."""
+
+    is_count: bool
+    locations: int = 0
+    not_found: int = 0
+    still_missing: int = 0
+    listed_in_rejected_rows: int = 0
+    first: tuple[str, ...] = ()
+
+    @property
+    def all_found(self) -> bool:
+        return self.still_missing == 0
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "first": list(self.first)} if self.is_count else {"complete_count": "no"}
+
+
+def count_of(hub: Hub, request_id: str) -> CountedItems:
+    """Of the submission's newest posting; each figure is counted in the table of what counts have missed."""
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        posting = ledgers.find_posting(tx, request_id, current.revision)
+        if posting is None or posting.counted is None:
+            return CountedItems(is_count=False)
+        missed = counting.of_count(tx, request_id, current.revision)
+    not_found = [one for one in missed if one.missed.row_no is None]
+    missing = [one for one in not_found if one.found_at is None]
+    return CountedItems(
+        is_count=True,
+        locations=len(posting.counted),
+        not_found=len(not_found),
+        still_missing=len(missing),
+        listed_in_rejected_rows=len(missed) - len(not_found),
+        first=tuple(f"{one.missed.key} at {one.missed.location}" for one in missing[:_MISSED_SHOWN]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Headers:
     """The header of one submission beside what its source had before it came."""
 
@@ -106,13 +149,24 @@ class Headers:
         }
 
 
+def decision_of(hub: Hub, request_id: str) -> Decision | None:
+    """By what a submission was read; None when it was read before decisions were kept. Raises DecisionLost."""
+    with hub.db.read() as tx:
+        return hub.judge.mappings.decision_of(tx, submissions.get(tx, request_id).decision)
+
+
 def headers_of(hub: Hub, request_id: str) -> Headers:
     """Read from the archived file. Raises Unreadable when its header does not do by itself."""
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
+    decision = decision_of(hub, request_id)
     feed = hub.feeds[current.envelope.feed]
+    mapped = decision.mapping if decision else None
     with hub.judge.open(current.envelope) as table:
-        return Headers(hub.judge.shapes.judged_without(current, feed, table.header))
+        if mapped is None:
+            return Headers(hub.judge.mappings.shapes.judged_without(current, feed, table.header))
+        narrow = feed.only(mapped.record_type)
+        return Headers(hub.judge.mappings.shapes.judged_without(current, narrow, table.header, mapped.header))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:
@@ -136,13 +190,14 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
     return found
 
 
-def verify_all(hub: Hub) -> ChainReport:
-    """Walk the audit chains, then what they vouch for: journal digests, archived bytes, signatures, snapshots."""
-    report = audit.walk(hub.db)
+def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
+    """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
+    archived bytes, signatures, snapshots."""
+    report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
     fault = _first_bad_posting(hub) or _first_bad_object(hub) or _first_bad_snapshot(hub)
-    return ChainReport(report.entries, fault, report.heads)
+    return replace(report, first_bad=fault)
 
 
 def _first_bad_posting(hub: Hub) -> str | None:

@@ -42,7 +42,7 @@ def conditions(settings: Settings, shares: Shares) -> dict[str, str]:
         top = settings.drop / campus
         found[str(top)] = campus_trouble(top, shares)
         if found[str(top)] is None:
-            found |= {str(top / feed): feed_trouble(top / feed) for feed in settings.feeds}
+            found |= {str(top / feed): feed_trouble(top / feed, settings.drop) for feed in settings.feeds}
     return {about: sentence for about, sentence in found.items() if sentence is not None}
 
 
@@ -80,9 +80,10 @@ def campus_trouble(top: Path, shares: Shares) -> str | None:
     return None
 
 
-def feed_trouble(folder: Path) -> str | None:
-    """Why no file can be taken from this folder now; None when it can, and when intake is about to make it."""
-    shown = f"drop/{folder.parent.name}/{folder.name}"
+def feed_trouble(folder: Path, drop: Path) -> str | None:
+    """Why no file can be taken from this folder below `drop` now; None when it can, and when intake is about to make
+    it."""
+    shown = f"drop/{folder.relative_to(drop).as_posix()}"
     try:
         _is_empty(folder)
     except FileNotFoundError:

@@ -10,22 +10,29 @@ from functools import partial
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive, Stored
+from hub_pipelines.audit.checkpoints.files import CheckpointFiles
+from hub_pipelines.audit.checkpoints.keys import CampusKeys
+from hub_pipelines.audit.checkpoints.service import Checkpoints
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
-from hub_pipelines.common.scope import Campus, Scope
+from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
-from hub_pipelines.intake.model import Arrival, Outcome, Payload
+from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
+from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
+from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
+from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
 from hub_pipelines.retention.service import Holds
@@ -47,14 +54,17 @@ class Hub:
     settings: Settings
     db: Database
     keys: KeyRing
+    checkpoints: Checkpoints
     archive: Archive
     intake: Intake
     drop_folder: DropFolder
     judge: Judge
     processing: Processing
     receipts: Receipts
+    previews: Previews
     review: Review
     columns: ColumnDecisions
+    answers: Answers
     weekly: WeeklyReviews
     snapshots: Snapshots
     pausing: Pausing
@@ -62,33 +72,47 @@ class Hub:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
 
-    def submit(self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None) -> Arrival:
+    def submit(
+        self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None, complete_count: bool = False
+    ) -> Arrival:
         """Take a file from the command line; it stays where it is. Raises OSError when it can't be read.
 
         Raises Transient when there is no room for it.
         """
+        payload = self._uploaded(path, scope, actor, sender_key=sender_key, complete_count=complete_count)
+        arrival = self.intake.receive(payload)
+        if arrival.outcome is Outcome.RECEIVED and self.pausing.covering(scope.campus, scope.feed):
+            with self.db.write() as tx:
+                make_receipts_due(tx, request_ids=[str(arrival.request_id)])
+        return arrival
+
+    def preview(self, path: Path, scope: Scope, *, actor: str, complete_count: bool = False) -> Preview:
+        """What a file would do, now and in this process; its receipt is written. Raises as `submit` does."""
+        payload = self._uploaded(path, scope, actor, complete_count=complete_count)
+        arrival = self.intake.preview(payload, in_hand=True)
+        return self.previews.make(arrival.arrival_id)
+
+    def _uploaded(
+        self, path: Path, scope: Scope, actor: str, *, sender_key: str | None = None, complete_count: bool = False
+    ) -> Payload:
+        """A file from the command line, archived."""
         if full := self.drop_folder.no_room(path.stat().st_size):
             raise Transient(f"{path.name} was not taken: {full}.")
         with path.open("rb") as source:
             stored: Stored = self.archive.put(source)
         name = display_name(path.name)
-        arrival = self.intake.receive(
-            Payload(
-                arrival_id=uuid.uuid4().hex,
-                scope=scope,
-                channel="upload",
-                source_system=f"{actor}@{socket.gethostname()}",
-                source_name=name,
-                content_digest=stored.digest,
-                size_bytes=stored.size_bytes,
-                headers={"file_name": name, "submitted_by": actor},
-                sender_key=sender_key,
-            )
+        return Payload(
+            arrival_id=uuid.uuid4().hex,
+            scope=scope,
+            channel="upload",
+            source_system=f"{actor}@{socket.gethostname()}",
+            source_name=name,
+            content_digest=stored.digest,
+            size_bytes=stored.size_bytes,
+            headers={"file_name": name, "submitted_by": actor},
+            sender_key=sender_key,
+            complete_count=complete_count,
         )
-        if arrival.outcome is Outcome.RECEIVED and self.pausing.covering(scope.campus, scope.feed):
-            with self.db.write() as tx:
-                make_receipts_due(tx, request_ids=[str(arrival.request_id)])
-        return arrival
 
 
 def open_hub(settings: Settings | None = None) -> Hub:
@@ -100,6 +124,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
     try:
         _make_folders(settings)
         keys.ensure()
+        CampusKeys(settings.campus_keys).ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
             f"HUB_HOME: {error.filename} can't be made ({error.strerror}). "
@@ -119,7 +144,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
-    judge = Judge(archive, feeds, campuses, Shapes(db))
+    judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     processing = Processing(
         db=db,
         archive=archive,
@@ -131,10 +156,12 @@ def open_hub(settings: Settings | None = None) -> Hub:
         lease_s=settings.limits.lease_s,
     )
     review = Review(db)
+    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses)
     return Hub(
         settings=settings,
         db=db,
         keys=keys,
+        checkpoints=checkpoints_of(settings, db),
         archive=archive,
         intake=intake,
         drop_folder=DropFolder(
@@ -145,13 +172,16 @@ def open_hub(settings: Settings | None = None) -> Hub:
             receiver=intake,
             stable_s=settings.limits.stable_s,
             no_room=partial(no_room, settings.home, settings.limits.keep_free_mb),
+            purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
         ),
         judge=judge,
         processing=processing,
-        receipts=Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses),
+        receipts=receipts,
+        previews=Previews(db, judge, receipts, utc_now),
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
+        answers=Answers(db, review, feeds),
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
         holds=Holds(db, feeds),
@@ -160,16 +190,28 @@ def open_hub(settings: Settings | None = None) -> Hub:
     )
 
 
+def purposes_of(feed: Feed) -> list[Purpose]:
+    """What a file may be sent for by a folder in the feed's own."""
+    return [one for one in FOLDER_OF if one is not Purpose.COUNT or feed.takes_counts]
+
+
+def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
+    """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
+    places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
+    return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
+
+
 def _make_folders(settings: Settings) -> None:
     """Make what is missing, but a campus's drop folder only when the campus is new.
 
     Later a missing one is a share that is gone: an empty folder in its place would hide that. A campus that
-    has its folder of receipts is not new.
+    has its folder of receipts is not new. What is missing in a feed's folder, the next look at it makes.
     """
     settings.staged.mkdir(parents=True, exist_ok=True)
     for campus in settings.campuses:
         if not (settings.receipts / campus).is_dir():
             for feed in settings.feeds:
-                (settings.drop / campus / feed).mkdir(parents=True, exist_ok=True)
+                for purpose in purposes_of(FEEDS[feed]):
+                    (settings.drop / campus / feed / FOLDER_OF[purpose]).mkdir(parents=True, exist_ok=True)
         for feed in settings.feeds:
             (settings.receipts / campus / feed).mkdir(parents=True, exist_ok=True)

@@ -1,27 +1,37 @@
 """From a submission's archived bytes to a verdict on each row: the one way that all who judge go.
 
-Belongs here: the order reader → columns → contract, and under what the columns are read. A run, a preview of a replay,
-a rehearsal of a migration and a backfill differ in nothing else. Not here: staging, posting, what failure leads to.
-Nothing is written. The caller verifies signature and digest first.
+Belongs here: the order reader → columns → how values are written → contract, and by what the columns are read. A run,
+a preview of a replay, a rehearsal of a migration and a backfill differ in nothing else. Not here: staging, posting,
+what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Campus
-from hub_pipelines.drift.migrating import plan
-from hub_pipelines.drift.model import Migration
-from hub_pipelines.drift.service import Reading, Shapes
+from hub_pipelines.drift.migrating import named_as_sent
+from hub_pipelines.drift.model import Migration, Source
+from hub_pipelines.drift.service import Reading, source_of
+from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.counting.model import Counting
+from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.model import Asked, Question
+from hub_pipelines.mapping.remembered import Remembered, questions_of
+from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import Feed, RecordType, Registry, Table, Verdict
+from hub_pipelines.validate.columns import located_columns, record_type_of
+from hub_pipelines.validate.conventions.applying import apply
+from hub_pipelines.validate.conventions.deciding import decide
+from hub_pipelines.validate.conventions.model import Conventions
+from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import describe, validate
 
-Columns = Callable[[Envelope, Feed, Table], Reading]
-"""How a table's columns are read."""
+_ROWS_BETWEEN_SIGNS = 1_000
 
 
 class Blocked(Permanent):
@@ -31,12 +41,35 @@ class Blocked(Permanent):
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A file's table as the contract is to see it. `decision` is None where it is read as before there were any."""
+
+    columns: Columns
+    table: Table
+    decision: Decision | None
+
+
+Way = Callable[[Envelope, Feed, Table], Read]
+"""By what a file's table is read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest."""
 
     verdicts: Iterator[Verdict]
     record: RecordType
     document: dict[str, object]
+    decision: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How a file would be read. `decision` is as far as it goes; `stopped_by` tells what a person must do first."""
+
+    decision: Decision | None
+    questions: tuple[Question | OpenQuestion, ...] = ()
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,35 +79,72 @@ class Judge:
     archive: Archive
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
-    shapes: Shapes
+    mappings: Mappings
 
     @contextmanager
-    def judged(self, envelope: Envelope, registry: Registry, columns: Columns | None = None) -> Iterator[Judged]:
-        """The verdicts on a submission's rows; its columns are read by what is in force, or as `columns` says.
+    def judged(
+        self,
+        envelope: Envelope,
+        registry: Registry,
+        way: Way | None = None,
+        alive: Callable[[], None] | None = None,
+        contract: RecordType | None = None,
+    ) -> Iterator[Judged]:
+        """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        Raises Unreadable when the file as a whole can't be taken, Drifted when a person must decide first, Blocked.
+        `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
+        record type, and judged by that version of it.
+        Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
+        something first, Blocked.
         """
         feed = self.feed_of(envelope)
+        if contract is not None:
+            feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
-            reading = (columns or self.shapes.read)(envelope, feed, sent)
+            table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
+            read = (way or self.by_what_is_known)(envelope, feed, table)
             verdicts = validate(
-                reading.table,
-                feed,
+                read.table,
+                read.columns.feed,
                 campus=campus.name,
                 campuses=tuple(self.campuses),
                 registry=registry,
                 time_zone=campus.time_zone,
             )
-            document = {**describe(reading.table, feed, registry), **reading.facts}
+            document = {
+                **describe(read.table, read.columns.feed, registry),
+                **read.columns.facts,
+                "decision": read.decision.digest if read.decision else None,
+            }
             record = feed.record_type(str(document["record_type"]))
-            yield Judged(reading.named_as_sent(verdicts), record, document)
+            if envelope.complete_count and record.location_column is None:
+                raise Unreadable(
+                    f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
+                    f"Drop it into the folder {envelope.feed} itself.",
+                )
+            yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
 
     def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
         return open_table(path, envelope.source_name, known=feed.aliases.get)
+
+    def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
+        """A file on this machine read as a run would read it, were it sent under its name; without effect."""
+        feed = self.feeds[feed_name]
+        source = Source(campus, feed_name, source_key(path.name))
+        header: tuple[str, ...] = ()
+        try:
+            with open_table(path, path.name, known=feed.aliases.get) as sent:
+                header = tuple(sent.header)
+                zone = self.campuses[campus].time_zone
+                return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
+        except Permanent as error:
+            asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
+            certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
+            return Tried(certain, tuple(questions_of(error)), error.reason)
 
     def feed_of(self, envelope: Envelope) -> Feed:
         """Raises Blocked when the settings no longer name its campus or feed."""
@@ -91,16 +161,77 @@ class Judge:
         self.feed_of(envelope)
         return self.campuses[envelope.campus]
 
-    def under(self, migration: Migration) -> Columns:
-        """Columns read under a migration that need not be in force. They raise BadMigration."""
-        return lambda _, feed, table: Reading.planned(table, plan(migration.steps, table.header, feed))
+    # ---- ways to read
 
-    def as_recorded(self, reference: str | None) -> Columns:
-        """Columns read under the migration that a posting recorded, or under none. They raise BadMigration."""
+    def by_what_is_known(self, envelope: Envelope, feed: Feed, table: Table) -> Read:
+        """As a run reads: by all that is known of the source."""
+        zone = self.campus_of(envelope).time_zone
+        return decided(self.mappings.read(source_of(envelope), feed, table, zone), zone)
 
-        def read(_: Envelope, feed: Feed, table: Table) -> Reading:
-            if reference is None:
-                return Reading.plain(table)
-            return Reading.planned(table, self.shapes.plan_of(reference, table.header, feed))
+    def under(self, migration: Migration) -> Way:
+        """Under a migration that need not be in force. Raises BadMigration."""
+        return lambda envelope, feed, table: decided(
+            self.mappings.under(migration, source_of(envelope), feed, table), self.campus_of(envelope).time_zone
+        )
+
+    def as_recorded(self, migration: str | None, decision: Decision | None) -> Way:
+        """By the decision and the migration that a posting recorded, never by new ones. Raises BadMigration."""
+
+        def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
+            source = source_of(envelope)
+            if decision is None:
+                return self._as_before(migration, feed, table, Remembered(source))
+            columns = self.mappings.as_recorded(decision, migration, source, feed, table)
+            return Read(columns, as_written(columns, Conventions.from_document(decision.conventions)), decision)
 
         return read
+
+    def _as_before(self, migration: str | None, feed: Feed, table: Table, known: Remembered) -> Read:
+        """As releases read that kept no decisions: by the contract's own headings, values as they stand."""
+        reading = Reading.plain(table)
+        if migration is not None:
+            reading = Reading.planned(table, self.mappings.shapes.plan_of(migration, table.header, feed))
+        columns = Columns(reading.table, feed, tuple(table.header), None, known, reading.origins, {})
+        return Read(columns, columns.table, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """Rows that tell now and then that they are still being read."""
+
+    rows: Iterable[Row]
+    alive: Callable[[], None]
+
+    def __iter__(self) -> Iterator[Row]:
+        for number, row in enumerate(self.rows):
+            if number % _ROWS_BETWEEN_SIGNS == 0:
+                self.alive()
+            yield row
+
+
+def decided(columns: Columns, time_zone: str) -> Read:
+    """The table with its columns recognised, as its values are written. Raises Undecided."""
+    conventions = decide(
+        columns.table,
+        located_columns(columns.table.header, _record(columns)),
+        answers=columns.remembered.values,
+        units=units_of(columns.mapping),
+        time_zone=time_zone,
+    )
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.table.parts)
+    return Read(columns, as_written(columns, conventions), decision)
+
+
+def as_written(columns: Columns, conventions: Conventions) -> Table:
+    return apply(columns.table, located_columns(columns.table.header, _record(columns)), conventions)
+
+
+def _record(columns: Columns) -> RecordType:
+    return record_type_of(columns.table.header, columns.feed)
+
+
+def counting_of(record: RecordType) -> Counting | None:
+    """How a complete count of a record type is compared; None for one without locations."""
+    if record.location_column is None:
+        return None
+    return Counting(record.location_column, record.key_columns, record.is_gone)

@@ -6,17 +6,21 @@ The sensor in defs/ reads, calls this, and hands the answer to Dagster; `hub dra
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import Scan
-from hub_pipelines.intake.model import Outcome
+from hub_pipelines.intake.model import Outcome, PreviewDue
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.partitions import store as partitions
+from hub_pipelines.submission.queue import store as queue
+from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 
 _log = logging.getLogger(__name__)
 RETIRED_PER_TICK = 200
@@ -30,11 +34,14 @@ class Tick:
     launches: tuple[Submission, ...]
     paused: tuple[str, ...] = ()
     """One sentence for each paused feed of the campus: by whom, since when, why, how much waits."""
+    previews: "PreviewLaunch | None" = None
 
     @property
     def summary(self) -> str:
         taken = len(self.scan.arrivals)
         parts = [f"{taken} taken, {len(self.launches)} to launch"]
+        if self.previews:
+            parts.append(f"{self.previews.number} to preview")
         if self.scan.left:
             parts.append(f"{self.scan.left} left for the next tick")
         if self.scan.unfinished:
@@ -44,12 +51,26 @@ class Tick:
         return "; ".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class PreviewLaunch:
+    """One run for all previews of a campus that are due; `run_key` is new with each launch."""
+
+    run_key: str
+    number: int
+
+
 def tick(
-    hub: Hub, campus: str, *, alive: Callable[[list[str]], set[str]], relaunch_after_s: float | None = None
+    hub: Hub,
+    campus: str,
+    *,
+    alive: Callable[[list[str]], set[str]],
+    previewing: Callable[[], bool] = lambda: False,
+    relaunch_after_s: float | None = None,
 ) -> Tick:
     """Take what has arrived for a campus and choose what to launch.
 
-    `alive` tells which of these request_ids have a run that is queued or working. Each launch is counted
+    `alive` tells which of these request_ids have a run that is queued or working, `previewing` whether a run makes the
+    campus's previews. Each launch is counted
     before it is asked for, so that its run_key is new; if asking fails, it is due again after
     `relaunch_after_s` (the settings' limit when None). While there is no room on the disk nothing is launched
     either: an attempt that fails for want of room would count. A database that does not answer is a trouble
@@ -61,13 +82,44 @@ def tick(
     after_s = hub.settings.limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s
     launches: list[Submission] = []
     stopped: dict[str, str] = {}
+    previews = None
     try:
+        previews = _previews(hub, campus, previewing, timedelta(seconds=after_s))
         stopped = _paused(hub, campus, scan)
         _launch(hub, campus, alive, timedelta(seconds=after_s), stopped, launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
-    return Tick(scan, tuple(launches), tuple(stopped.values()))
+    return Tick(scan, tuple(launches), tuple(stopped.values()), previews)
+
+
+def _previews(hub: Hub, campus: str, previewing: Callable[[], bool], after: timedelta) -> PreviewLaunch | None:
+    """A run for a campus's previews: there are new ones, or the run of some has ended without them.
+
+    A pause does not stop them, for they have no effect. What no run ever begins has its receipt from here.
+    """
+    with hub.db.read() as tx:
+        due = arrivals.previews_due(tx, campus, limit=hub.settings.limits.launches_per_tick)
+    now = hub.intake.now()
+    if not any(_is_to_launch(one, now, after) for one in due) or previewing():
+        return None
+    for one in [one for one in due if one.attempts == 0 and one.launches >= LAUNCHES_IN_VAIN]:
+        due.remove(one)
+        hub.previews.give_up(one)
+    if not due:
+        return None
+    with hub.db.write() as tx:
+        arrivals.count_preview_launch(tx, [one.arrival.arrival_id for one in due], at=now)
+    first = max(due, key=lambda one: one.arrival.arrived_at)
+    _log.info("launched previews %s", pairs(campus=campus, number=len(due)))
+    return PreviewLaunch(f"preview:{campus}:{first.arrival.arrival_id}:{first.launches + 1}", len(due))
+
+
+def _is_to_launch(one: PreviewDue, now: datetime, after: timedelta) -> bool:
+    """New; or its run began and ended without it; or no run began, or its caller was not heard of, for a while."""
+    if one.launched_at is None or 0 < one.launches <= one.attempts:
+        return True
+    return now - one.launched_at >= launch_wait(after, one.launches)
 
 
 def _paused(hub: Hub, campus: str, scan: Scan) -> dict[str, str]:
@@ -88,7 +140,7 @@ def _paused(hub: Hub, campus: str, scan: Scan) -> dict[str, str]:
 def paused_count(hub: Hub, waiting: Mapping[tuple[str, str], int]) -> int:
     """Of the unsettled submissions, by campus and feed, those that wait until somebody resumes a feed.
 
-    Feeds that ask the registry wait for the registry's own, as in `submissions.due`.
+    Feeds that ask the registry wait for the registry's own, as in `queue.due`.
     """
     pauses = hub.pausing.standing()
     stopped = {scope for scope in waiting if pause_of(pauses, *scope)}
@@ -114,7 +166,7 @@ def _launch(
 ) -> None:
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
-        due = submissions.due(
+        due = queue.due(
             tx,
             campus,
             limit=hub.settings.limits.launches_per_tick,
@@ -124,7 +176,7 @@ def _launch(
         )
     for one in choose(due, alive):
         with hub.db.write() as tx:
-            launched = submissions.mark_launched(tx, one.request_id)
+            launched = queue.mark_launched(tx, one.request_id)
         launches.append(launched)
         with working_on(launched.request_id):
             _log.info("launched %s", pairs(launch=launched.launch, state=one.state, file=one.envelope.source_name))
@@ -151,11 +203,9 @@ def _lost_its_worker(one: Submission) -> bool:
 def surplus_partitions(hub: Hub, feed: str) -> list[str]:
     """Settled submissions whose partitions go beyond the limit, oldest first."""
     with hub.db.read() as tx:
-        return submissions.surplus_partitions(
-            tx, feed, keep=hub.settings.limits.live_partitions, limit=RETIRED_PER_TICK
-        )
+        return partitions.surplus_partitions(tx, feed, keep=hub.settings.limits.live_partitions, limit=RETIRED_PER_TICK)
 
 
 def mark_retired(hub: Hub, request_ids: list[str]) -> None:
     with hub.db.write() as tx:
-        submissions.mark_retired(tx, request_ids)
+        partitions.mark_retired(tx, request_ids)

@@ -7,7 +7,7 @@ Belongs here: the order of the stages and the decision between retry and review.
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,14 +22,18 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
+from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge
+from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
     Busy,
     Cause,
@@ -42,7 +46,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable, Verdict
+from hub_pipelines.validate.model import Unreadable, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -61,7 +65,7 @@ class AttemptFailed(HubError):
     @property
     def is_the_senders(self) -> bool:
         """The file as sent is the reason: no operator can help, the sender and the reviewer can."""
-        return isinstance(self.__cause__, Unreadable)
+        return isinstance(self.__cause__, Unreadable) or bool(questions_of(self.__cause__))
 
 
 @dataclass(slots=True)
@@ -77,7 +81,7 @@ class _Alive:
         if time.monotonic() - self.extended_at < self.lease_s / 3:
             return
         with self.db.write() as tx:
-            submissions.extend_lease(tx, self.lease, lease_s=self.lease_s)
+            leases.extend_lease(tx, self.lease, lease_s=self.lease_s)
         self.extended_at = time.monotonic()
 
 
@@ -98,7 +102,7 @@ class Processing:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
-            answer = submissions.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
+            answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
             if isinstance(answer, Lease):
                 if answer.token != before.token:
                     self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
@@ -142,16 +146,17 @@ class Processing:
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
             if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.token):
-                retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
+                retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
                 after, cause = State.RETRYING, None
             else:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
-                submissions.settle_in_review(tx, lease, cause, failure)
+                leases.settle_in_review(tx, lease, cause, failure)
                 self._file(tx, lease.request_id, lease.owner, failure)
-                if isinstance(error, Held):
-                    self.judge.shapes.hold(tx, current, error, actor=_actor(lease.owner))
+                for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
+                    self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
+                self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
@@ -170,7 +175,7 @@ class Processing:
         when this transaction has locked it.
         """
         with self.db.write() as tx:
-            found = submissions.expired(
+            found = leases.expired(
                 tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
             )
             for one in [] if dry_run else found:
@@ -196,11 +201,11 @@ class Processing:
             run_id=one.run_id,
         )
         if last:
-            submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+            leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
             self._file(tx, one.request_id, RECOVERY, failure)
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
-        retry_at = submissions.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
+        retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -218,7 +223,7 @@ class Processing:
                 trace="",
                 run_id=current.run_id,
             )
-            submissions.shelve(tx, request_id, Cause.EXHAUSTED, failure)
+            leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
             self._file(tx, request_id, RECOVERY, failure)
             self._audit(tx, current, RECOVERY, "recovery:launches_ended", {"launches": current.launches_in_vain})
         return True
@@ -262,25 +267,35 @@ class Processing:
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.judge.judged(current.envelope, registry) as judged:
-            handle = stage(_each(judged.verdicts, alive), self.staged, judged.document)
+        with self.judge.judged(current.envelope, registry, alive=alive) as judged:
+            handle = stage(judged.verdicts, self.staged, judged.document)
         with self.db.write() as tx:
-            submissions.record_staged(
+            if judged.decision is not None:
+                self.judge.mappings.keep(tx, judged.decision)
+            leases.record_staged(
                 tx,
                 lease,
                 staged=handle.digest,
                 rows_received=int(handle.summary["received"]),
                 registry_version=registry.version if judged.record.tag_column else None,
+                decision=judged.decision.digest if judged.decision else None,
             )
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
-        """The first problems of a staged submission, each with its row."""
+        """The first problems of a staged submission, each with its row's place in the file."""
+        decision = self.decision_of(handle)
+        parts = decision.parts if decision else ()
         _, rows = read_staged(handle.path)
-        found = ({"row": row.row_no, **problem} for row in rows for problem in row.problems)
+        found = ({"row": row_place(row.row_no, parts), **problem} for row in rows for problem in row.problems)
         return list(islice(found, limit))
+
+    def decision_of(self, handle: StagedHandle) -> Decision | None:
+        """By what the file was read whose verdicts are staged."""
+        with self.db.read() as tx:
+            return self.judge.mappings.decision_of(tx, handle.summary["decision"])
 
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.
@@ -306,8 +321,8 @@ class Processing:
         feed = self.judge.feed_of(current.envelope)
         campus = self.judge.campus_of(current.envelope)
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
-        if "shape" not in summary:
-            raise ShapesMoved("The rows were staged by a release that did not look at headers.")
+        if "decision" not in summary:
+            raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
             posting = ledgers.post(
@@ -324,10 +339,14 @@ class Processing:
                     rows=rows,
                     shape=str(summary["shape"]),
                     migration=summary["migration"],
+                    decision=summary["decision"],
+                    received_at=current.envelope.received_at,
+                    counting=counting_of(record) if current.envelope.complete_count else None,
                 ),
             )
             if not posting.repeat:
-                self.judge.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
+                self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
+                self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
@@ -393,7 +412,7 @@ def _tell_failure(
         told = pairs(attempt=attempt, wait_s=wait_s, error=failure.error_type, reason=str(error))
         _log.warning("retrying %s", told, exc_info=unexpected)
         return
-    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT) else logging.ERROR
+    level = logging.WARNING if cause in (Cause.UNREADABLE, Cause.DRIFT, Cause.QUESTION) else logging.ERROR
     told = pairs(cause=cause, attempt=attempt, error=failure.error_type, reason=failure.reason)
     _log.log(level, "in_review %s", told, exc_info=unexpected)
 
@@ -411,13 +430,6 @@ def _told_of(posting: Posting) -> str:
         rejected=posting.rejected,
         repeat=posting.repeat or None,
     )
-
-
-def _each(items: Iterator[Verdict], alive: Callable[[], None]) -> Iterator[Verdict]:
-    for number, item in enumerate(items):
-        if number % 1000 == 0:
-            alive()
-        yield item
 
 
 def failure_of(error: BaseException, run_id: str | None) -> Failure:

@@ -1,8 +1,9 @@
 """A campus-day of a ledger once more, from the archive: what an auditor would do by hand.
 
-Each posting's bytes are verified, read and judged again, under the contract, the registry's version and the version
-of a migration that were recorded with it, and the journal entries that follow are compared with the ones that were
-written. Nothing is written here: history that can't be reproduced is told, never mended.
+Each posting's bytes are verified, read and judged again, under the contract, the registry's version, the decision about
+columns and values and the version of a migration that were recorded with it, and the journal entries that follow are
+compared with the ones that were written. Nothing is written here: history that can't be reproduced is told, never
+mended.
 """
 
 import hashlib
@@ -15,14 +16,17 @@ from typing import Any
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
+from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.model import Batch, Origin, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
-from hub_pipelines.validate.model import AcceptedRow, RecordType
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.model import RecordType
+from hub_pipelines.validate.staging import StagedRow, row_of
 
 _CHUNK_ROWS = 5_000
 _DIFFERENCES_SHOWN = 20
@@ -51,6 +55,7 @@ class _Record:
     contract_version: int
     registry_version: int | None
     migration: str | None
+    decision: str | None
     rows_digest: str
 
 
@@ -87,26 +92,57 @@ def _compare(
         kept = _record_of(tx, request_id, revision, version)
     if kept is None:
         return 0, [f"{request_id}: the audit log does not know of this posting (revision {revision})"]
-    if kept.contract_version != record.contract_version:
+    contract = record.under(kept.contract_version)
+    if contract is None:
         return 0, [
             f"{request_id}: it was posted under version {kept.contract_version} of the contract {record.name}; "
-            f"this release has version {record.contract_version}"
+            f"this release has version {' and '.join(_versions(record))}"
         ]
     hub.keys.verify(current.envelope)
     hub.archive.verify(current.envelope.content_digest)
-    again = _post_again(hub, record, day, current, kept)
+    again = _post_again(hub, contract, day, current, kept)
+    missed = _count_again(hub, contract, current, kept) if current.envelope.complete_count else []
     with hub.db.read() as tx:
         written = ledgers.digest_of_entries(tx, request_id, revision)
     if again.digest.hexdigest() == kept.rows_digest == written:
-        return len(again.rows), []
-    return len(again.rows), _differences(hub, request_id, revision, again)
+        return len(again.rows), missed
+    return len(again.rows), _differences(hub, request_id, revision, again) + missed
+
+
+def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> list[str]:
+    """What a complete count misses by its archived bytes and the journal up to its version, where other was kept."""
+    counting = counting_of(record)
+    if counting is None:
+        return [f"{current.request_id}: a complete count of {record.name}, which has no locations in this release"]
+    tally = Tally(counting)
+    tally.add(_rows(hub, record, current, kept))
+    name = ledger_name(record.name, current.envelope.campus, shared=record.shared)
+    with hub.db.read() as tx:
+        now = {one.key: one for one in tally.missed(ledgers.items_as_of(tx, name, kept.version))}
+        then = {one.missed.key: one.missed for one in counts.of_count(tx, current.request_id, kept.revision)}
+    return [
+        f"{current.request_id}: of {key} the count says {_said(then.get(key))}; from the archive it is "
+        f"{_said(now.get(key))}"
+        for key in sorted(now.keys() | then.keys())
+        if now.get(key) != then.get(key)
+    ]
+
+
+def _said(missed: Missed | None) -> str:
+    if missed is None:
+        return "nothing"
+    return f"not found at {missed.location}" if missed.row_no is None else f"listed in rejected row {missed.row_no}"
+
+
+def _versions(record: RecordType) -> list[str]:
+    return [str(one.contract_version) for one in (*record.former, record)]
 
 
 def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record | None:
     for entry in audit.entries_of(tx, request_id):
         detail = entry.event.detail
         if entry.event.event == "submission:posted" and detail["revision"] == revision:
-            registry, migration = detail["registry_version"], detail.get("migration")
+            registry, migration, decision = detail["registry_version"], detail.get("migration"), detail.get("decision")
             return _Record(
                 request_id=request_id,
                 revision=revision,
@@ -114,6 +150,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 contract_version=int(str(detail["contract_version"])),
                 registry_version=None if registry is None else int(str(registry)),
                 migration=None if migration is None else str(migration),
+                decision=None if decision is None else str(decision),
                 rows_digest=str(detail["rows_digest"]),
             )
     return None
@@ -136,7 +173,7 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         ledger_date=day,
         rows=iter(()),
     )
-    accepted = _accepted_rows(hub, current, kept)
+    accepted = _accepted_rows(hub, record, current, kept)
     while chunk := list(islice(accepted, _CHUNK_ROWS)):
         with hub.db.read() as tx:
             heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
@@ -147,12 +184,19 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
     return again
 
 
-def _accepted_rows(hub: Hub, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    return (row for row in _rows(hub, record, current, kept) if row.verdict == "accepted")
+
+
+def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    """As they are staged, without their problems."""
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
-    with hub.judge.judged(current.envelope, registry, hub.judge.as_recorded(kept.migration)) as judged:
+    with hub.db.read() as tx:
+        decision = hub.judge.mappings.decision_of(tx, kept.decision)
+    way = hub.judge.as_recorded(kept.migration, decision)
+    with hub.judge.judged(current.envelope, registry, way, contract=record) as judged:
         for verdict in judged.verdicts:
-            if isinstance(verdict, AcceptedRow):
-                yield StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+            yield row_of(verdict)
 
 
 def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:

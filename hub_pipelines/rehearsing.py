@@ -14,7 +14,7 @@ from hub_pipelines.drift.model import Migration
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.validate.model import AcceptedRow, Problem
+from hub_pipelines.validate.model import AcceptedRow, Problem, row_place
 
 _PROBLEMS_SHOWN = 10
 _ROWS_SHOWN = 3
@@ -68,15 +68,17 @@ def _judged(hub: Hub, migration: Migration, held: HeldItem) -> Rehearsal:
     rows: list[dict[str, Any]] = []
     problems: list[dict[str, Any]] = []
     with hub.judge.judged(current.envelope, registry, hub.judge.under(migration)) as judged:
+        parts = judged.decision.parts if judged.decision else ()
         for verdict in judged.verdicts:
             accepted = isinstance(verdict, AcceptedRow)
             counts["accepted" if accepted else "rejected"] += 1
             if isinstance(verdict, AcceptedRow):
                 if len(rows) < _ROWS_SHOWN:
-                    rows.append({"row": verdict.row_no, **verdict.values})
+                    rows.append({"row": row_place(verdict.row_no, parts), **verdict.values})
                 continue
             rules.update(found.rule for found in verdict.problems)
-            problems += [_shown(verdict.row_no, found) for found in verdict.problems if len(problems) < _PROBLEMS_SHOWN]
+            place = row_place(verdict.row_no, parts)
+            problems += [_shown(place, found) for found in verdict.problems if len(problems) < _PROBLEMS_SHOWN]
     return Rehearsal(
         item_id=held.item.item_id,
         request_id=current.request_id,
@@ -90,9 +92,9 @@ def _judged(hub: Hub, migration: Migration, held: HeldItem) -> Rehearsal:
     )
 
 
-def _shown(row_no: int, found: Problem) -> dict[str, Any]:
+def _shown(place: str, found: Problem) -> dict[str, Any]:
     return {
-        "row": row_no,
+        "row": place,
         "column": found.column,
         "value": found.value,
         "reason": found.reason,

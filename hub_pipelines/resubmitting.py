@@ -70,6 +70,7 @@ def resubmit(hub: Hub, item_id: str, file: Path, *, actor: str) -> Resubmitted:
             "revises": item.request_id,
         },
         revises=item.request_id,
+        complete_count=_is_count(hub, item.request_id),
     )
 
     def together(tx: Any, arrival: Arrival) -> None:
@@ -92,6 +93,12 @@ def _require_open(hub: Hub, item: ReviewItem) -> None:
             raise IllegalMove(already_closed(tx, item))
     if reason := why_not_resubmitted(item):
         raise IllegalMove(reason)
+
+
+def _is_count(hub: Hub, request_id: str) -> bool:
+    """A corrected copy is declared what its original was."""
+    with hub.db.read() as tx:
+        return submissions.get(tx, request_id).envelope.complete_count
 
 
 def _name(original: str, corrected: str) -> str:

@@ -224,6 +224,19 @@ class Settings(_Strict):
         return self.home / "keys"
 
     @property
+    def campus_keys(self) -> Path:
+        """Keys that sign checkpoints, a folder for each campus."""
+        return self.keys / "campuses"
+
+    @property
+    def checkpoints(self) -> dict[str, Path]:
+        """Where checkpoints are kept outside the database, by the names that messages call them."""
+        return {
+            "archive/checkpoints": self.archive / "checkpoints",
+            "reports/checkpoints": self.reports / "checkpoints",
+        }
+
+    @property
     def dagster_home(self) -> Path:
         return self.home / "dagster"
 

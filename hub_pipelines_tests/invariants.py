@@ -3,7 +3,7 @@
 1. Each accepted submission is in exactly one state, and what the state promises is there: a posting when posted, an
    open item when in review, a running attempt when leased.
 2. The effect of each (request_id, revision) on a ledger is at most one, in journal, idempotency records, ledger,
-   counts and audit chain alike.
+   counts and audit chain alike; a complete count has kept what it missed once, no other submission anything.
 3. Rows: received = waiting + posted + unchanged + rejected + held + superseded + dismissed, by submission and by day.
 4. The audit chain verifies, and every accepted file is archived and signed as it came.
 
@@ -20,15 +20,18 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines_tests import recovering
 
 
 def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     """What must hold after any fault (design 4.1, 4.2, 4.5). `damaged` objects were spoilt by the test itself."""
+    recovering.recovered(everything=True)
     with hub.db.read() as tx:
         everything = list(submissions.everything(tx))
     _assert_each_came_once(hub, everything)
@@ -36,7 +39,7 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     _assert_effects(hub, everything)
     _assert_ledger_is_the_fold(hub)
     _assert_rows(hub, everything, damaged)
-    report = audit.walk(hub.db)
+    report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
     _assert_archive(hub, everything, damaged)
     if all(one.state not in UNSETTLED for one in everything):
@@ -87,7 +90,10 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
                 if entry.event.event == "submission:posted" and entry.event.detail["revision"] == one.revision
             ]
             assert len(entries) == 1, "a posting is audited once"
+            missed = counts.of_count(tx, one.request_id, one.revision)
+            assert len(missed) == one.not_found + one.listed_in_rejected_rows, "what a count missed is kept once"
             current = by_id[one.request_id]
+            assert current.envelope.complete_count == (one.counted is not None)
             if current.revision == one.revision:
                 assert (current.counts.posted, current.counts.unchanged) == (one.posted, one.unchanged)
                 assert (current.counts.rejected, current.counts.received) == (one.rejected, one.received)

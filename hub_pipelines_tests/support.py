@@ -21,6 +21,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines_tests.invariants import assert_invariants as assert_invariants
 
@@ -118,12 +119,13 @@ def send(
     scope: Scope = NORTH_INVENTORY,
     *,
     sender_key: str | None = None,
+    complete_count: bool = False,
 ) -> Arrival:
     """Submit bytes as a file of this name."""
     path = hub.settings.home / "uploads" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
-    return hub.submit(path, scope, actor="tester", sender_key=sender_key)
+    return hub.submit(path, scope, actor="tester", sender_key=sender_key, complete_count=complete_count)
 
 
 def send_assets(hub: Hub, name: str, *rows: dict[str, str]) -> str:
@@ -164,7 +166,7 @@ def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Bu
 def due_now(hub: Hub) -> list[Submission]:
     """What a sensor of each campus would launch, launched before or not."""
     with hub.db.read() as tx:
-        each = [submissions.due(tx, campus, limit=100, relaunch_after=timedelta(0)) for campus in hub.campuses]
+        each = [queue.due(tx, campus, limit=100, relaunch_after=timedelta(0)) for campus in hub.campuses]
     return [one for due in each for one in due]
 
 

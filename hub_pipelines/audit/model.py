@@ -3,7 +3,8 @@
 hash(n) = SHA-256 of the canonical JSON of entry n, which holds hash(n-1); the first entry's is GENESIS.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from hub_pipelines.common.canonical import digest_of
@@ -56,13 +57,81 @@ def entry_hash(seq: int, prev_hash: str, at: datetime, event: Event) -> str:
     )
 
 
+LINK_BYTES = 8
+"""So much of each entry's hash is kept in a checkpoint: enough to name the first entry that was rewritten, which the
+whole hash of the checkpoint's own entry has proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What genuine checkpoints tell of one chain, beside which the chain is walked.
+
+    `links` holds the first LINK_BYTES of the hash of each entry from the first one on, as far as checkpoints reach;
+    `heads` whole hashes of some entries by their seq, each with who tells it.
+    """
+
+    links: bytes = b""
+    heads: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The end of a walk over one chain; `fault` is what is wrong with the entry after it, None when nothing is."""
+
+    seq: int
+    hash: str
+    fault: str | None
+
+
+def walk_chain(entries: Iterable[Entry], signed: Signed, *, seq: int = 0, last: str = GENESIS) -> Walked:
+    """Recompute a chain from its first entry, or from the one after `seq` with the hash `last`, and hold it against
+    what checkpoints tell of it."""
+    links, heads, reach = signed.links, signed.heads, len(signed.links) // LINK_BYTES
+    for entry in entries:
+        bad = _fault(entry, seq, last)
+        if bad is None and seq < reach and links[seq * LINK_BYTES : entry.seq * LINK_BYTES] != link_of(entry.hash):
+            bad = "was written anew: a signed checkpoint tells of another entry in its place"
+        if bad is None and entry.seq in heads and heads[entry.seq][0] != entry.hash:
+            # without links there is no telling which of those since the last head was the first
+            which = "was" if entry.seq <= reach else "or one shortly before it was"
+            bad = f"{which} written anew: {heads[entry.seq][1]} tells of another entry in its place"
+        if bad:
+            return Walked(seq, last, bad)
+        seq, last = entry.seq, entry.hash
+    ahead = [place for place in (*heads, reach) if place > seq]
+    if ahead:
+        teller = heads[max(ahead)][1] if max(ahead) in heads else "a signed checkpoint"
+        return Walked(seq, last, f"is missing: entries were cut off, {teller} tells of {max(ahead)}")
+    return Walked(seq, last, None)
+
+
+def link_of(entry_hash: str) -> bytes:
+    return bytes.fromhex(entry_hash[: 2 * LINK_BYTES])
+
+
+def _fault(entry: Entry, prev_seq: int, prev_hash: str) -> str | None:
+    if entry.seq != prev_seq + 1:
+        return "is missing"
+    if entry.prev_hash != prev_hash:
+        return "does not continue the entry before it"
+    if entry.hash != entry_hash(entry.seq, entry.prev_hash, entry.at, entry.event):
+        return "was changed after it was written"
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """The outcome of a walk. `first_bad` names the first broken entry as `campus:seq` and what is wrong."""
+    """The outcome of a walk. `first_bad` names the first broken entry as `campus:seq` and what is wrong.
+
+    `signed` tells for each campus up to which entry checkpoints cover its chain; `notes` what an operator should know
+    and nobody need have tampered with.
+    """
 
     entries: int
     first_bad: str | None
     heads: dict[str, str]
+    signed: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

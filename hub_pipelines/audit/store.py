@@ -1,11 +1,12 @@
 """Tables of the audit chain; `append` works inside the caller's transaction."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, String, Table, and_, func, select, update
 
-from hub_pipelines.audit.model import GENESIS, ChainReport, Entry, Event, entry_hash
+from hub_pipelines.audit.model import GENESIS, ChainReport, Entry, Event, Signed, walk_chain
 from hub_pipelines.common.store import (
     Database,
     JsonText,
@@ -106,38 +107,52 @@ def head_position(db: Database) -> int:
         return sum(row.seq for row in tx.execute(select(audit_head.c.seq)))
 
 
-def walk(db: Database) -> ChainReport:
-    """Recompute every chain from its first entry and compare its end with its head."""
-    heads: dict[str, str] = {}
+def heads_of(tx: Transaction) -> dict[str, tuple[int, str]]:
+    """The end of each chain: seq and hash of its newest entry, by campus."""
+    return {row.campus: (row.seq, row.hash) for row in tx.execute(select(audit_head).order_by(audit_head.c.campus))}
+
+
+def walk(db: Database, signed: Mapping[str, Signed] | None = None) -> ChainReport:
+    """Recompute every chain from its first entry, compare its end with its head and, where given, all of it with what
+    checkpoints tell. Those must have been read before: a chain grows meanwhile, a checkpoint never tells more."""
+    signed = signed or {}
+    ends: dict[str, str] = {}
     entries = 0
     with db.read() as tx:
-        for head in tx.execute(select(audit_head).order_by(audit_head.c.campus)).all():
-            seq, last, bad = 0, GENESIS, None
-            for entry in _chain(tx, head.campus):
-                bad = _fault(entry, seq, last)
-                if bad:
-                    return ChainReport(entries, f"{head.campus}:{seq + 1} {bad}", heads)
-                seq, last, entries = entry.seq, entry.hash, entries + 1
-            if (seq, last) != (head.seq, head.hash):
-                return ChainReport(entries, f"{head.campus}:{seq + 1} is missing: entries were cut off", heads)
-            heads[head.campus] = last
+        heads = heads_of(tx)
+        for campus in sorted({*heads, *signed}):
+            walked = walk_chain(chain(tx, campus), signed.get(campus, Signed()))
+            entries += walked.seq
+            if walked.fault:
+                return ChainReport(entries, f"{campus}:{walked.seq + 1} {walked.fault}", ends)
+            if (walked.seq, walked.hash) != heads.get(campus):
+                if campus not in heads:
+                    return ChainReport(entries, f"{campus}:1 has no head", ends)
+                return ChainReport(entries, f"{campus}:{walked.seq + 1} is missing: entries were cut off", ends)
+            ends[campus] = walked.hash
         orphan = tx.execute(
             select(audit_entry.c.campus).where(audit_entry.c.campus.not_in(select(audit_head.c.campus))).limit(1)
         ).scalar()
-    return ChainReport(entries, f"{orphan}:1 has no head" if orphan else None, heads)
+    return ChainReport(entries, f"{orphan}:1 has no head" if orphan else None, ends)
 
 
-def _chain(tx: Transaction, campus: str) -> Iterator[Entry]:
-    query = select(audit_entry).where(audit_entry.c.campus == campus).order_by(audit_entry.c.seq)
+def chain(tx: Transaction, campus: str, *, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+    """Entries of one chain in order, those after `after` and not beyond `upto`."""
+    where = and_(audit_entry.c.campus == campus, audit_entry.c.seq > after)
+    if upto is not None:
+        where = and_(where, audit_entry.c.seq <= upto)
+    query = select(audit_entry).where(where).order_by(audit_entry.c.seq)
     for row in tx.execute(query, execution_options={"yield_per": 2000}):
         yield _entry(row)
 
 
-def _fault(entry: Entry, prev_seq: int, prev_hash: str) -> str | None:
-    if entry.seq != prev_seq + 1:
-        return "is missing"
-    if entry.prev_hash != prev_hash:
-        return "does not continue the entry before it"
-    if entry.hash != entry_hash(entry.seq, entry.prev_hash, entry.at, entry.event):
-        return "was changed after it was written"
-    return None
+def hash_at(tx: Transaction, campus: str, seq: int) -> str | None:
+    """The stored hash of one entry."""
+    at = and_(audit_entry.c.campus == campus, audit_entry.c.seq == seq)
+    return tx.execute(select(audit_entry.c.hash).where(at)).scalar()
+
+
+def at_of(tx: Transaction, campus: str, seq: int) -> datetime | None:
+    """When one entry was written."""
+    at = and_(audit_entry.c.campus == campus, audit_entry.c.seq == seq)
+    return tx.execute(select(audit_entry.c.at).where(at)).scalar()

@@ -15,6 +15,7 @@ from hub_pipelines.cli import (
     intake,
     ledger,
     locks,
+    mapping,
     migration,
     partitions,
     pausing,
@@ -36,7 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serve.up, serve.demo, intake.submit, intake.apply_again, intake.drain, intake.status):
+for command in (serve.up, serve.demo, intake.submit, intake.preview, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
 app.command()(why.why)
 app.command()(requeue.requeue)
@@ -49,6 +50,7 @@ app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
 app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")
+app.add_typer(mapping.app, name="mapping")
 app.add_typer(locks.app, name="locks")
 app.add_typer(partitions.app, name="partitions")
 app.add_typer(retention.retention, name="retention")

@@ -1,22 +1,158 @@
 """`hub audit …`: proof."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-from hub_pipelines.cli.output import AsJson, Failed, print_document, this_hub
+from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.scope import RESERVED_CAMPUS
+
+if TYPE_CHECKING:
+    from hub_pipelines.audit.checkpoints.bundle import BundleReport
+    from hub_pipelines.audit.checkpoints.model import Checkpoint
 
 audit = typer.Typer(help="Proof.", no_args_is_help=True)
 
 
 @audit.command("verify")
-def audit_verify(as_json: AsJson = False) -> None:
-    """Walk every audit chain, the postings and the archive; exit 1 when anything was changed."""
+def audit_verify(
+    copy: Annotated[Path | None, typer.Option(help="A copy of reports/checkpoints/ that was kept elsewhere.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk every audit chain beside its signed checkpoints, the postings and the archive; exit 1 when anything was
+    changed."""
     from hub_pipelines.evidence import verify_all
 
-    report = verify_all(this_hub())
-    document = {"ok": report.ok, "entries": report.entries, "first_bad": report.first_bad, "heads": report.heads}
+    if copy is not None and not copy.is_dir():
+        raise SettingsError(f"--copy {copy}: there is no such folder.")
+    report = verify_all(this_hub(), copy)
+    document = {
+        "ok": report.ok,
+        "entries": report.entries,
+        "first_bad": report.first_bad,
+        "heads": report.heads,
+        "signed_upto": report.signed,
+        "notes": report.notes,
+    }
+    for note in report.notes:
+        progress(note)
     if not report.ok:
         raise Failed(f"NOT GENUINE: {report.first_bad}", document)
     if as_json:
         print_document(document)
     else:
         print(f"{report.entries} audit entries, all postings and all archived files are as they were written.")
+        print(
+            "Signed up to: " + (", ".join(f"{one}:{seq}" for one, seq in report.signed.items()) or "nothing yet") + "."
+        )
+
+
+@audit.command("checkpoint")
+def audit_checkpoint(as_json: AsJson = False) -> None:
+    """Sign the ends of all chains now, and write checkpoint files that are missing."""
+    made = this_hub().checkpoints.make()
+    document = {
+        "ok": not made.trouble,
+        "checkpoints": [_brief(one) for one in made.checkpoints],
+        "files_written": made.files,
+        "trouble": made.trouble,
+    }
+    if made.trouble:
+        raise Failed("Signed, but " + "; ".join(made.trouble) + ". Run this again when that is mended.", document)
+    if as_json:
+        print_document(document)
+        return
+    for one in made.checkpoints:
+        print(f"{one.name}: entries up to {one.seq}, countersigned by {', '.join(one.countersigners)}")
+    if not made.checkpoints:
+        print("Nothing has happened since the last checkpoints.")
+
+
+def _brief(one: "Checkpoint") -> dict[str, Any]:
+    return {"campus": one.campus, "number": one.number, "seq": one.seq, "head": one.head, "key_id": one.key_id}
+
+
+@audit.command("rotate-key")
+def audit_rotate_key(
+    campus: Annotated[str, typer.Option(help="Whose key; `hub` for what belongs to no campus.")],
+    lost: Annotated[bool, typer.Option("--lost", help="The old key is gone and can't sign the new one.")] = False,
+    by: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Begin with a new key for a campus's checkpoints; the old one signs it."""
+    who = actor(by)
+    hub = this_hub()
+    if campus not in (*hub.campuses, RESERVED_CAMPUS):
+        raise SettingsError(f"Choose --campus from {', '.join((*hub.campuses, RESERVED_CAMPUS))}.")
+    one = hub.checkpoints.rotate(campus, actor=who, lost=lost)
+    key_id = one.active_after
+    path = hub.settings.campus_keys / campus / "public" / f"{key_id}.pem"
+    if as_json:
+        print_document({"ok": True, "campus": campus, "key_id": key_id, "public_key": str(path), "lost": lost})
+    else:
+        print(f"{campus} signs with {key_id} from checkpoint {one.number + (0 if lost else 1)} on. Back up the keys.")
+        print(f"Its public key: {path}")
+
+
+@audit.command("export")
+def audit_export(
+    campus: Annotated[str, typer.Option(help="Whose chain; `hub` for what belongs to no campus.")],
+    to: Annotated[Path, typer.Option(help="The file to write; it must not be there yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a campus's chain with its checkpoints and public keys into one file that can be verified anywhere."""
+    from hub_pipelines.audit.checkpoints.exporting import export
+
+    hub = this_hub()
+    try:
+        done = export(hub.db, hub.checkpoints.keys, campus, to)
+    except FileExistsError as error:
+        raise SettingsError(f"--to {to}: that file is there already; name another.") from error
+    if as_json:
+        print_document({"ok": True, "file": str(to), "entries": done.entries, "checkpoints": done.checkpoints})
+    else:
+        print(f"{to}: {done.entries} entries, {done.checkpoints} checkpoints.")
+
+
+@audit.command("verify-bundle")
+def audit_verify_bundle(
+    file: Annotated[Path, typer.Argument(help="What `hub audit export` wrote.")],
+    public_key: Annotated[list[Path], typer.Option(help="A public key (PEM) that you hold; may be repeated.")],
+    as_json: AsJson = False,
+) -> None:
+    """Verify an exported chain with public keys alone, without hub or database; exit 1 when anything was changed."""
+    from hub_pipelines.audit.checkpoints.bundle import verify_bundle
+    from hub_pipelines.audit.checkpoints.keys import read_public
+
+    report = verify_bundle(file, [read_public(path) for path in public_key])
+    document = {
+        "ok": report.ok,
+        "campus": report.campus,
+        "entries": report.entries,
+        "checkpoints": report.checkpoints,
+        "signed_upto": report.signed_upto,
+        "signed_at": report.signed_at,
+        "signed_by": report.signed_by,
+        "first_bad": report.first_bad,
+        "notes": report.notes,
+    }
+    for note in report.notes:
+        progress(note)
+    if not report.ok:
+        raise Failed(f"NOT GENUINE: {report.first_bad}", document)
+    if as_json:
+        print_document(document)
+    else:
+        print(_told(report))
+
+
+def _told(report: "BundleReport") -> str:
+    later = report.entries - report.signed_upto
+    signers = ", ".join(report.signed_by[1:])
+    told = (
+        f"Entries 1 to {report.signed_upto} of {report.campus} are as they were on {report.signed_at:%Y-%m-%d %H:%M} "
+        f"UTC, when {report.campus} signed and {signers} countersigned them."
+    )
+    return told + (f" The {later} entries after them hang together, but are not signed yet." if later else "")

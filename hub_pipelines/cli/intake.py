@@ -1,6 +1,7 @@
 """`hub submit`, `apply-again`, `drain` and `status`: files on their way."""
 
 import getpass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
     from hub_pipelines.submission.model import Submission
 
+CompleteCount = Annotated[
+    bool, typer.Option("--complete-count", help="It lists everything that is at the locations it names.")
+]
+
 
 def submit(
     file: Annotated[Path, typer.Argument(help="The file to send; it stays where it is.")],
@@ -21,18 +26,14 @@ def submit(
     feed: Annotated[str, typer.Option(help="The kind of data: procurement, inventory, hazmat or grants.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is settled.")] = False,
     key: Annotated[str | None, typer.Option(help="The sender's own key for this data, if it has one.")] = None,
+    complete_count: CompleteCount = False,
     timeout_s: Timeout = 300.0,
     as_json: AsJson = False,
 ) -> None:
     """Send a file from the command line."""
     hub = this_hub()
-    if campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
-    if feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
-    if not file.is_file():
-        raise SettingsError(f"{file} is not a file.")
-    arrival = hub.submit(file, Scope(campus, feed), actor=getpass.getuser(), sender_key=key)
+    scope = _scope(hub, file, campus, feed, complete_count)
+    arrival = hub.submit(file, scope, actor=getpass.getuser(), sender_key=key, complete_count=complete_count)
     current = _settled(hub, str(arrival.request_id), wait, timeout_s)
     hub.receipts.write_due(campus)
     receipt = hub.receipts.path_of(current) if arrival.outcome == "received" else hub.receipts.path_of_arrival(arrival)
@@ -42,6 +43,44 @@ def submit(
     else:
         print(f"{arrival.outcome}: {current.request_id} is {current.state}. {_rows_text(current)}")
         print(f"Receipt: {document['receipt'] or 'follows when it is settled'}")
+
+
+def preview(
+    file: Annotated[Path, typer.Argument(help="The file to look at; it stays where it is.")],
+    campus: Annotated[str, typer.Option(help="The campus that it belongs to.")],
+    feed: Annotated[str, typer.Option(help="The kind of data: procurement, inventory, hazmat or grants.")],
+    complete_count: CompleteCount = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a file would do, and change nothing."""
+    from hub_pipelines.report.previews.page import headline, told_lines
+
+    hub = this_hub()
+    scope = _scope(hub, file, campus, feed, complete_count)
+    found = hub.preview(file, scope, actor=getpass.getuser(), complete_count=complete_count)
+    hub.receipts.index.refresh(campus)
+    page = str(hub.previews.page_of(found))
+    if as_json:
+        print_document({"ok": found.would != "unknown", "headline": headline(found), **asdict(found), "receipt": page})
+    else:
+        print("\n".join(["Preview – nothing was changed.", headline(found) + ".", *told_lines(found)]))
+        print(f"Receipt: {page}")
+    if found.would == "unknown":
+        raise typer.Exit(1)
+
+
+def _scope(hub: "Hub", file: Path, campus: str, feed: str, complete_count: bool) -> Scope:
+    """Raises SettingsError when there is no such campus, feed or file, or no such count."""
+    if campus not in hub.campuses:
+        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    if feed not in hub.feeds:
+        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
+    if complete_count and not hub.feeds[feed].takes_counts:
+        counted = ", ".join(name for name, one in hub.feeds.items() if one.takes_counts)
+        raise SettingsError(f"Files of {feed} tell no locations, so none is a complete count. Counted are: {counted}.")
+    if not file.is_file():
+        raise SettingsError(f"{file} is not a file.")
+    return Scope(campus, feed)
 
 
 def apply_again(
@@ -130,6 +169,9 @@ def _print_status(document: dict[str, Any]) -> None:
         rows = "  ".join(f"{name} {line[name]}" for name in document["rows"])
         print(f"  {line['campus']}/{line['feed']:<12} {rows}")
     print(f"in the drop folders: {document['files_waiting']} files    open review items: {document['review_open']}")
+    previews = document["previews"]
+    if previews["made"] or previews["due"]:
+        print(f"previews (nothing changed by them): made {previews['made']}, due {previews['due']}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from hub_pipelines.timeline import Answer, Came, Change, FileMatch, Item, RejectedRow, Story
+    from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, MissedBy, RejectedRow, Story
 
 
 def why(
@@ -22,7 +22,7 @@ def why(
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
     hub = this_hub()
-    from hub_pipelines.timeline import explain
+    from hub_pipelines.timeline.service import explain
 
     answer = explain(hub, what, limit=limit)
     document = {"ok": answer.found, **asdict(answer)}
@@ -86,14 +86,29 @@ def _item(item: "Item") -> list[str]:
         lines.append(f"  … {item.left_out:,} older ones are left out; --limit shows more …")
     only = len(item.changes) == 1 and not item.left_out  # then its values are the ones above
     lines += [f"  {line}" for change in item.changes for line in _change(change, with_values=not only)]
+    if item.missed:
+        lines.append("complete counts that missed it:")
+        lines += [f"  {line}" for one in item.missed for line in _missed(one)]
     return [f"== {item.key} in the ledger {item.ledger}", *_indent(lines)]
+
+
+def _missed(one: "MissedBy") -> list[str]:
+    what = "not found" if one.row is None else f"listed in row {one.row}, which was rejected"
+    lines = [
+        f"{_utc(one.counted_at)}  {what} at {one.location} by {one.source_name}",
+        f"    submission {one.request_id}",
+    ]
+    if one.found_at is not None:
+        lines.append(f"    found again {_utc(one.found_at)} by {one.found_in}")
+    return lines
 
 
 def _change(change: "Change", *, with_values: bool) -> list[str]:
     what = "first entry" if change.first else "changed" if change.operation == "set" else change.operation
+    where = f"{change.source_name} row {_place(change.row, change.sheet)}"
     again = f", revision {change.revision}" if change.revision > 1 else ""
     lines = [
-        f"{_utc(change.at)}  {what} by {change.source_name} row {change.row}, ledger version {change.ledger_version}",
+        f"{_utc(change.at)}  {what} by {where}, ledger version {change.ledger_version}",
         f"    submission {change.request_id}{again}",
     ]
     for column, (old, new) in change.changed.items() if with_values else ():
@@ -111,12 +126,16 @@ def _rejected(answer: "Answer") -> list[str]:
 def _rejected_row(row: "RejectedRow") -> list[str]:
     verdict = "not taken" if row.severity == "block" else "taken with a warning"
     suggestion = f" {row.suggestion}" if row.suggestion else ""
-    where = f"{row.source_name} row {row.row}, {row.column or 'whole row'}"
+    where = f"{row.source_name} row {_place(row.row, row.sheet)}, {row.column or 'whole row'}"
     return [
         f"{_utc(row.at)}  {where}  {row.campus}/{row.feed}  {verdict}",
         f"    {row.reason}{suggestion}",
         f"    submission {row.request_id}",
     ]
+
+
+def _place(row: int, sheet: str | None) -> str:
+    return str(row) if sheet is None else f'{row} of sheet "{sheet}"'
 
 
 def _indent(lines: "Iterable[str]") -> list[str]:

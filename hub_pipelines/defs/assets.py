@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from hub_pipelines.defs import metadata
-from hub_pipelines.defs.checks import drifted
+from hub_pipelines.defs.checks import asked, drifted
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.validate.model import Feed
@@ -93,7 +93,8 @@ def _validated(feed: Feed) -> dg.AssetsDefinition:
             if work:
                 handle = work.hub.processing.validate(work.lease)
                 problems = work.hub.processing.first_problems(handle)
-                yield dg.MaterializeResult(metadata=metadata.of_validated(feed, handle.summary, problems))
+                decision = work.hub.processing.decision_of(handle)
+                yield dg.MaterializeResult(metadata=metadata.of_validated(feed, handle.summary, problems, decision))
 
     return validated
 
@@ -147,6 +148,7 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
     review, its receipt says so, and the run ends well with its later steps skipped (decisions/0010).
     """
     from hub_pipelines.drift.model import Drifted
+    from hub_pipelines.mapping.remembered import questions_of
     from hub_pipelines.processing import AttemptFailed
     from hub_pipelines.submission.model import Lease, LeaseLost
 
@@ -162,10 +164,12 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
         context.log.warning(str(lost))
     except AttemptFailed as failed:
         page = hub.receipts.write(context.partition_key)
-        if isinstance(failed.__cause__, Drifted):
-            feed = context.asset_key.to_user_string().rpartition("_")[0]
-            told = drifted(f"{feed}_validated", failed.__cause__)
-            context.op_execution_context.log_event(told)  # type: ignore[arg-type]  # it takes check results too
+        validated = f"{context.asset_key.to_user_string().rpartition('_')[0]}_validated"
+        told = [drifted(validated, failed.__cause__)] if isinstance(failed.__cause__, Drifted) else []
+        if questions := questions_of(failed.__cause__):
+            told.append(asked(validated, questions))
+        for one in told:
+            context.op_execution_context.log_event(one)  # type: ignore[arg-type]  # it takes check results too
         if failed.is_the_senders:
             context.log.warning(f"{failed.failure.reason} The submission waits in review. Receipt: {page}")
             return
@@ -201,14 +205,13 @@ def shared_assets(feeds: list[Feed]) -> list[dg.AssetsDefinition | dg.AssetSpec]
         description="The hash chain over everything that happened, one per campus, walked from its first entry.",
     )
     def audit_log(context: dg.AssetExecutionContext, hub: HubResource) -> dg.MaterializeResult[Any]:
-        from hub_pipelines.audit.store import walk
-
-        report = walk(hub.open().db)
+        report = hub.open().checkpoints.verify()
         context.log.info(f"{report.entries} entries walked")
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.entries,
                 "heads": dg.MetadataValue.json(report.heads),
+                "signed_upto": dg.MetadataValue.json(report.signed),
                 "first_bad": report.first_bad or "none",
             }
         )

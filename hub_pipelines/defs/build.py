@@ -6,9 +6,11 @@ import dagster as dg
 
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs.assets import feed_assets, shared_assets
+from hub_pipelines.defs.checkpoints import checkpoints_asset, checkpoints_job, checkpoints_schedule
 from hub_pipelines.defs.checks import feed_checks, shared_checks
-from hub_pipelines.defs.jobs import audit_job, submission_job
+from hub_pipelines.defs.jobs import audit_job, preview_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
+from hub_pipelines.defs.previews import previews_asset
 from hub_pipelines.defs.reconciliation import reconciliation_asset, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.retention import retention_asset, retention_checks, retention_job, retention_schedule
@@ -27,10 +29,12 @@ def build_defs(settings: Settings) -> dg.Definitions:
     feeds = [FEEDS[name] for name in settings.feeds]
     jobs = [submission_job(feed) for feed in feeds]
     audit = audit_job()
+    previews = preview_job()
     ledgers = ledgers_job()
     weekly = weekly_asset(settings)
     review = weekly_job(weekly)
     retention = retention_job()
+    checkpoints = checkpoints_job()
     return dg.Definitions(
         assets=[
             *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
@@ -40,16 +44,18 @@ def build_defs(settings: Settings) -> dg.Definitions:
             reconciliation_asset(f"{feed.name}_posted" for feed in feeds),
             weekly,
             retention_asset(),
+            previews_asset(settings),
+            checkpoints_asset(),
         ],
         asset_checks=[
             *(check for feed in feeds for check in feed_checks(feed)),
             *shared_checks(),
             *retention_checks(),
         ],
-        jobs=[*jobs, audit, ledgers, review, retention],
-        schedules=[weekly_schedule(review), retention_schedule(retention)],
+        jobs=[*jobs, previews, audit, ledgers, review, retention, checkpoints],
+        schedules=[weekly_schedule(review), retention_schedule(retention), checkpoints_schedule(checkpoints)],
         sensors=[
-            *(drop_folder_sensor(campus, jobs) for campus in [*settings.campuses, RESERVED_CAMPUS]),
+            *(drop_folder_sensor(campus, [*jobs, previews]) for campus in [*settings.campuses, RESERVED_CAMPUS]),
             review_queue_sensor(),
             audit_log_sensor(audit),
             ledgers_sensor(ledgers),

@@ -1,21 +1,27 @@
 """Asset checks: true statements about what was materialised, each recomputed from other data than the step used."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from hub_pipelines.defs import metadata
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
     from hub_pipelines.drift.model import Drifted
     from hub_pipelines.hub import Hub
+    from hub_pipelines.mapping.model import Question
+    from hub_pipelines.validate.model import OpenQuestion
 
 
 def feed_checks(feed: Feed) -> list[dg.AssetChecksDefinition]:
-    checks = [_every_row_of_a_submission(feed), _headers(feed)]
+    checks = [_every_row_of_a_submission(feed), _headers(feed), _mapping(feed)]
     if feed.checks_tags:
         checks.append(_asset_tags(feed))
+    if feed.takes_counts:
+        checks.append(_counted_items(feed))
     return checks
 
 
@@ -73,6 +79,53 @@ def drifted(feed_asset: str, error: "Drifted") -> dg.AssetCheckEvaluation:
     )
 
 
+COLUMNS_CHECK = "columns_are_mapped_with_confidence"
+
+
+def _mapping(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_validated",
+        name=COLUMNS_CHECK,
+        description=(
+            "Each column was recognised by a name that the contract or a person gave it; a warning that lists those "
+            "taken by a heading that is only like one, or by their values."
+        ),
+    )
+    def columns_are_mapped_with_confidence(
+        context: dg.AssetCheckExecutionContext, hub: HubResource
+    ) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import decision_of
+
+        decision = decision_of(hub.open(), _request_id(context))
+        guessed = decision.guessed if decision else ()
+        told: dict[str, Any] = {"columns_guessed": len(guessed)}
+        if guessed:
+            told["columns"] = metadata.records([metadata.column_line(one) for one in guessed])
+        return dg.AssetCheckResult(passed=not guessed, severity=dg.AssetCheckSeverity.WARN, metadata=told)
+
+    return columns_are_mapped_with_confidence
+
+
+def asked(feed_asset: str, questions: "Sequence[Question | OpenQuestion]") -> dg.AssetCheckEvaluation:
+    """The check's result for a file that is held for its questions: its run materialises nothing to check."""
+    lines = [
+        {
+            "about": one.column or one.kind,
+            "heading": one.heading or "",
+            "question": one.text,
+            "choices": "; ".join(f"{number} = {choice.label}" for number, choice in enumerate(one.choices, start=1)),
+        }
+        for one in questions
+    ]
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(feed_asset),
+        check_name=COLUMNS_CHECK,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"questions_open": len(lines), "questions": metadata.records(lines)},
+    )
+
+
 def _asset_tags(feed: Feed) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=f"{feed.name}_posted",
@@ -87,6 +140,23 @@ def _asset_tags(feed: Feed) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(passed=tags.all_registered, severity=severity, metadata=tags.document())
 
     return asset_tags_are_registered
+
+
+def _counted_items(feed: Feed) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{feed.name}_posted",
+        name="counted_items_were_found",
+        description="A complete count lists all that the ledger has at its locations; a warning when it does not.",
+    )
+    def counted_items_were_found(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
+        from hub_pipelines.evidence import count_of
+
+        count = count_of(hub.open(), _request_id(context))
+        return dg.AssetCheckResult(
+            passed=count.all_found, severity=dg.AssetCheckSeverity.WARN, metadata=count.document()
+        )
+
+    return counted_items_were_found
 
 
 def shared_checks() -> list[dg.AssetChecksDefinition]:

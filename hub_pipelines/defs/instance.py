@@ -15,14 +15,22 @@ import yaml
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.defs.build import build_defs
+from hub_pipelines.defs.jobs import PREVIEW_JOB
 from hub_pipelines.defs.ledgers import FROM_ARCHIVE_TAG, LEDGERS_JOB, ledger_name_of, range_tags
-from hub_pipelines.defs.sensors import register_partitions, run_request, runs_alive
+from hub_pipelines.defs.sensors import (
+    preview_request,
+    previews_alive,
+    register_partitions,
+    run_request,
+    runs_alive,
+)
 from hub_pipelines.hub import Hub
-from hub_pipelines.launching import paused_count, tick
+from hub_pipelines.launching import PreviewLaunch, paused_count, tick
 from hub_pipelines.publishing import touched
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines.submission.queue import store as queue
 
 _DAEMON_FRESH_S = 60
 _POLL_S = 0.2
@@ -137,7 +145,7 @@ class Runner:
         if not due[current.state]:
             return False
         with self.hub.db.write() as tx:
-            launched = submissions.mark_launched(tx, current.request_id)
+            launched = queue.mark_launched(tx, current.request_id)
         register_partitions(self.instance, self.hub, [launched])
         self.run(launched)
         self.hub.processing.give_up_exhausted()
@@ -190,16 +198,35 @@ class Runner:
         return result.success
 
     def _drain_once(self, campus: str, progress: Callable[[str], None]) -> int:
-        found = tick(self.hub, campus, alive=runs_alive(self.instance), relaunch_after_s=0)
+        found = tick(
+            self.hub,
+            campus,
+            alive=runs_alive(self.instance),
+            previewing=previews_alive(self.instance, campus),
+            relaunch_after_s=0,
+        )
         for trouble in found.scan.troubles:
             progress(f"{campus}: can't be taken now: {trouble}")
         register_partitions(self.instance, self.hub, found.launches)
+        if found.previews:
+            self._preview(campus, found.previews)
+            progress(f"{campus}: {found.previews.number} previews")
         for one in found.launches:
             self.run(one)
             after = self._get(one.request_id)
             progress(f"{one.envelope.campus}/{one.envelope.feed}/{one.envelope.source_name}: {after.state}")
         self.hub.receipts.write_due(campus)
-        return len(found.launches)
+        return len(found.launches) + bool(found.previews)
+
+    def _preview(self, campus: str, launch: PreviewLaunch) -> None:
+        """Make a campus's previews. A failed run raises nothing: the receipts say what failed."""
+        request = preview_request(campus, launch)
+        self.job(PREVIEW_JOB).execute_in_process(
+            instance=self.instance,
+            tags={**request.tags, "dagster/run_key": launch.run_key},
+            run_config=_QUIET,
+            raise_on_error=False,
+        )
 
     def _nothing_waits(self, progress: Callable[[str], None]) -> bool:
         with self.hub.db.read() as tx:

@@ -7,6 +7,10 @@ from hub_pipelines.validate.model import Feed
 AUDIT_JOB = "audit_job"
 
 
+PREVIEW_JOB = "preview_job"
+PREVIEWS = "previews"
+
+
 def job_name(feed: str) -> str:
     return f"{feed}_job"
 
@@ -17,6 +21,14 @@ def submission_job(feed: Feed) -> "dg.UnresolvedAssetJobDefinition":
         job_name(feed.name),
         selection=dg.AssetSelection.assets(*stages),
         description=f"One submission of {feed.name} from the archive to its receipt; the partition is its request_id.",
+    )
+
+
+def preview_job() -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        PREVIEW_JOB,
+        selection=dg.AssetSelection.assets(PREVIEWS),
+        description="What the files in the preview folders would do; one run for all that are due. Nothing is changed.",
     )
 
 

@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.model import Feed, RecordType
 
 if TYPE_CHECKING:
     from hub_pipelines.ledger.model import Posting
+    from hub_pipelines.mapping.decision import Decision
+    from hub_pipelines.mapping.model import Assigned
     from hub_pipelines.publishing import Outcome
     from hub_pipelines.submission.model import Envelope, Submission
 
 Metadata = Mapping[str, Any]
 _PROBLEMS_SHOWN = 25
+_LOCATIONS_SHOWN = 200
+_COLUMNS_SHOWN = 100
 
 
 def column_schema(record: RecordType) -> dg.TableSchema:
@@ -55,7 +60,9 @@ def of_archived(current: "Submission", path: Path) -> Metadata:
     }
 
 
-def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str, Any]]) -> Metadata:
+def of_validated(
+    feed: Feed, summary: Mapping[str, Any], problems: list[dict[str, Any]], decision: "Decision | None"
+) -> Metadata:
     record = feed.record_type(summary["record_type"])
     metadata: dict[str, Any] = {
         "dagster/row_count": summary["received"],
@@ -69,9 +76,35 @@ def of_validated(feed: Feed, summary: Mapping[str, Any], problems: list[dict[str
         "headers": f"{summary['headers']} (shape {summary['shape']})",
         "migration": summary["migration"] or "none",
     }
+    if decision is not None:
+        metadata |= _of_decision(decision)
     if problems:
         metadata["first_problems"] = dg.MetadataValue.md(table([_shown(one) for one in problems[:_PROBLEMS_SHOWN]]))
     return metadata
+
+
+def _of_decision(decision: "Decision") -> dict[str, Any]:
+    """Which column of the file was read as which of the contract's, and how values were read."""
+    told: dict[str, Any] = {
+        "decision": decision.digest,
+        "kept_unread": ", ".join(decision.unread[:_COLUMNS_SHOWN]) or "none",
+    }
+    if decision.mapping is not None and decision.mapping.assigned:
+        told["columns"] = records([column_line(one) for one in decision.mapping.assigned])
+    if decision.told:
+        told["values_read_as"] = dg.MetadataValue.md("\n".join(f"- {cell(line)}" for line in decision.told))
+    return told
+
+
+def column_line(one: "Assigned") -> Mapping[str, Any]:
+    return {
+        "column": one.column,
+        "heading": one.heading or "(no heading)",
+        "place": column_letters(one.position),
+        "how": one.how,
+        "confidence": f"{one.confidence:.2f}",
+        "evidence": "; ".join(one.evidence),
+    }
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -102,6 +135,17 @@ def of_posted(posting: "Posting") -> Metadata:
         "rows_sha256": posting.rows_digest,
         "posted_at": dg.MetadataValue.timestamp(posting.posted_at),
         "repeat_of_an_earlier_run": posting.repeat,
+        **_of_count(posting),
+    }
+
+
+def _of_count(posting: "Posting") -> Metadata:
+    if posting.counted is None:
+        return {}
+    return {
+        "counted_locations": dg.MetadataValue.json(list(posting.counted[:_LOCATIONS_SHOWN])),
+        "not_found": posting.not_found,
+        "listed_in_rejected_rows": posting.listed_in_rejected_rows,
     }
 
 

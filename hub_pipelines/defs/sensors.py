@@ -14,16 +14,18 @@ import dagster as dg
 
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs import metadata
-from hub_pipelines.defs.jobs import AUDIT_JOB, job_name
+from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sources import source_name
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
+    from hub_pipelines.launching import PreviewLaunch
     from hub_pipelines.submission.model import Failure, Submission
 
 REQUEST_TAG = "hub/request_id"
+PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
 _FAILURES_PER_TICK = 1_000
 _FAILURES_BUDGET_S = 20.0
@@ -52,14 +54,17 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
         from hub_pipelines.launching import tick
 
         opened = hub.open()
-        found = tick(opened, campus, alive=runs_alive(context.instance))
+        found = tick(
+            opened, campus, alive=runs_alive(context.instance), previewing=previews_alive(context.instance, campus)
+        )
         register_partitions(context.instance, opened, found.launches)
         written = opened.receipts.write_due(campus)
         context.log.info(f"{found.summary}; {len(written)} receipts written")
-        if not found.launches:
+        if not found.launches and not found.previews:
             return dg.SkipReason(found.summary)
+        previews = [preview_request(campus, found.previews)] if found.previews else []
         return dg.SensorResult(
-            run_requests=[run_request(one) for one in found.launches],
+            run_requests=[*previews, *(run_request(one) for one in found.launches)],
             asset_events=[
                 dg.AssetMaterialization(
                     f"{one.envelope.feed}_received",
@@ -98,6 +103,19 @@ def runs_alive(instance: dg.DagsterInstance) -> Callable[[list[str]], set[str]]:
         return {run.tags[REQUEST_TAG] for run in runs}
 
     return ask
+
+
+def previews_alive(instance: dg.DagsterInstance, campus: str) -> Callable[[], bool]:
+    """Whether a run that makes a campus's previews is queued or at work, as Dagster sees it."""
+
+    def ask() -> bool:
+        return bool(instance.get_runs(dg.RunsFilter(tags={PREVIEW_TAG: campus}, statuses=LIVING), limit=1))
+
+    return ask
+
+
+def preview_request(campus: str, launch: "PreviewLaunch") -> dg.RunRequest:
+    return dg.RunRequest(run_key=launch.run_key, job_name=PREVIEW_JOB, tags={PREVIEW_TAG: campus, "hub/campus": campus})
 
 
 def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequence["Submission"]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hub_pipelines.audit.checkpoints.keys import PRIVATE
+from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.doctor.model import Severity
 from hub_pipelines.health import Shares, conditions, no_room
 from hub_pipelines.intake.signing import KeyRing
@@ -24,13 +26,13 @@ def permissions(settings: Settings) -> Found:
             yield "error", f"{folder} can't be read and written by this user.", f"chown -R $USER {folder}"
         if folder.exists() and _mode(folder) & stat.S_IWOTH:
             yield "error", f"Every user of this machine may write in {folder}.", f"chmod o-w {folder}"
-    private = settings.keys / "signing.pem"
-    if private.exists() and _mode(private) & 0o077:
-        yield (
-            "error",
-            f"The signing key {private} may be read by others (mode {_mode(private):o}).",
-            f"chmod 600 {private}",
-        )
+    for private in (settings.keys / "signing.pem", *sorted(settings.campus_keys.glob("*/*.pem"))):
+        if private.exists() and _mode(private) & 0o077:
+            yield (
+                "error",
+                f"The signing key {private} may be read by others (mode {_mode(private):o}).",
+                f"chmod 600 {private}",
+            )
     for page in (home / "hub.toml", settings.dagster_home / "dagster.yaml"):
         if page.exists() and _mode(page) & 0o044 and _holds_a_password(page):
             yield "error", f"{page} holds a database password and may be read by others.", f"chmod 600 {page}"
@@ -97,6 +99,21 @@ def keys(settings: Settings) -> Found:
         yield "error", told, f"openssl pkey -in {private} -pubout -out {public}"
         return
     ring.verify(ring.sign(_probe()))
+    yield from _campus_keys(settings)
+
+
+def _campus_keys(settings: Settings) -> Found:
+    """Each campus can sign its checkpoints."""
+    for campus in (*settings.campuses, RESERVED_CAMPUS):
+        private = settings.campus_keys / campus / PRIVATE
+        if private.exists():
+            continue
+        if any((private.parent / "public").glob("*.pem")):
+            told = f"The key {private} is missing: nothing of {campus} is signed, and it countersigns nothing."
+            restore = f"cp <backup>/keys/campuses/{campus}/{PRIVATE} {private} && chmod 600 {private}"
+            yield "error", told, restore
+        else:
+            yield "warning", f"{campus} has no key for its checkpoints yet; the next start makes one.", "hub status"
 
 
 def _probe() -> Envelope:

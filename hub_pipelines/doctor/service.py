@@ -12,13 +12,14 @@ from hub_pipelines.doctor import home
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
-from hub_pipelines.hub import KNOWN_FEEDS
+from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Integrity, State, Submission
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.validate.feeds import FEEDS
 
 _CLOCK_S = 2.0
@@ -60,6 +61,7 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
         Check("schema", lambda: _schema(db), _START),
         Check("clock", lambda: _clock(db), "timedatectl status"),
         Check("signatures", lambda: _signatures(db, settings), "hub audit verify"),
+        Check("checkpoints", lambda: _checkpoints(db, settings), "hub audit verify"),
         Check("leases", lambda: _leases(db), "hub locks list"),
         Check("launches", lambda: _launches(db, settings, overdue_s), "hub drain"),
         Check("receipts", lambda: _receipts(db, overdue_s), "hub drain"),
@@ -159,6 +161,19 @@ def _signatures(opened: _Opened, settings: Settings) -> Found:
             yield "error", f"{told} (key {envelope.key_id}).", "hub audit verify"
 
 
+def _checkpoints(opened: _Opened, settings: Settings) -> Found:
+    """The ends of all chains were signed lately, with keys that are still here, and stand in files too."""
+    checkpoints = checkpoints_of(settings, opened.db)
+    for campus, since in checkpoints.overdue(datetime.now(UTC)).items():
+        told = f"What {campus}'s audit chain holds since {since:%Y-%m-%d %H:%M} UTC is in no signed checkpoint yet."
+        yield "warning", f"{told} audit_checkpoints_schedule should have made one.", "hub audit checkpoint"
+    for campus, path in checkpoints.keys_astray().items():
+        told = f"{path} is not the key that {campus}'s newest checkpoint names: no checkpoint can be made."
+        yield "error", told, f"cp <backup>/keys/campuses/{campus}/signing.pem {path} && chmod 600 {path}"
+    for place in checkpoints.unwritten():
+        yield "warning", f"Checkpoints are missing in {settings.home / place}.", "hub audit checkpoint"
+
+
 def _leases(opened: _Opened) -> Found:
     with opened.db.read() as tx:
         past = database.leases_past_due(tx, by_s=_GRACE_S, limit=_SHOWN)
@@ -189,7 +204,7 @@ def _due(opened: _Opened, settings: Settings) -> Iterator[Submission]:
     with opened.db.read() as tx:
         pauses = standing(tx)
         for campus in settings.campuses:
-            yield from submissions.due(
+            yield from queue.due(
                 tx,
                 campus,
                 limit=_SHOWN,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, exists, func, inspect, select, text
 
+from hub_pipelines.audit.checkpoints.store import audit_checkpoint
 from hub_pipelines.audit.store import audit_entry, audit_head
 from hub_pipelines.common.store import Database, Transaction, database_now, metadata
 from hub_pipelines.intake.store import arrival
@@ -17,7 +18,7 @@ from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import UNSETTLED, Envelope, State
 from hub_pipelines.submission.store import submission
 
-_APPEND_ONLY = (audit_entry.name, journal.name)
+_APPEND_ONLY = (audit_entry.name, audit_checkpoint.name, journal.name)
 
 
 def sqlite_path(db: Database) -> Path | None:

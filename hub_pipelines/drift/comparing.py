@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.drift.model import Change, Gained, HeaderShape, Kind, Lost, Pair
-from hub_pipelines.validate.columns import located_columns, normalise_header
+from hub_pipelines.validate.columns import column_letters, located_columns, normalise_header
 from hub_pipelines.validate.model import RecordType
 
 _FINGERPRINT_CHARACTERS = 16
@@ -23,12 +23,34 @@ _LISTED = 8
 _SHOWN_CHARACTERS = 80
 
 
-def shape_of(header: Sequence[str], record: RecordType) -> HeaderShape:
-    """What a header means to a record type. Raises Unreadable when two headings mean one column."""
+def shape_of(header: Sequence[str], record: RecordType, sent: Sequence[str] | None = None) -> HeaderShape:
+    """What a header means to a record type. Raises Unreadable when two headings mean one column.
+
+    `sent` is the header as it was sent, where `header` is what its headings were recognised as.
+    """
+    sent = header if sent is None else sent
     located = located_columns(header, record)
-    columns = {column: header[at].strip() for column, at in located.positions.items()}
-    others = tuple(heading for at, heading in located.unknown if header[at].strip())
-    return HeaderShape(record.name, fingerprint_of(record, columns, others), tuple(header), columns, others)
+    # what stands behind the sender's columns is read from their cells
+    columns = {column: heading_at(sent, at) if at < len(sent) else column for column, at in located.positions.items()}
+    others = tuple(
+        heading if sent[at] == header[at] else sent[at].strip() for at, heading in located.unknown if sent[at].strip()
+    )
+    return HeaderShape(record.name, fingerprint_of(record, columns, others), tuple(sent), columns, others)
+
+
+def heading_at(header: Sequence[str], position: int) -> str:
+    """The heading of a column, or its place as Excel names it where it has none."""
+    return header[position].strip() or f"[{column_letters(position)}]"
+
+
+def recognised(shape: HeaderShape) -> list[str]:
+    """The header as the contract sees it: a heading that was taken for a column gives way to the column's name."""
+    header = list(shape.header)
+    for column, heading in shape.columns.items():
+        at = next((at for at in range(len(header)) if heading_at(shape.header, at) == heading), None)
+        if at is not None:
+            header[at] = column
+    return header
 
 
 def fingerprint_of(record: RecordType, columns: Iterable[str], others: Iterable[str]) -> str:
@@ -44,14 +66,19 @@ def fingerprint_of(record: RecordType, columns: Iterable[str], others: Iterable[
 def compare(before: HeaderShape, now: HeaderShape, record: RecordType) -> Change:
     """What changed between two headers of one record type."""
     had = {normalise_header(heading) for heading in before.others}
-    have = {normalise_header(heading) for heading in now.others}
+    have = {normalise_header(heading) for heading in now.header}
     new = [heading for heading in now.others if normalise_header(heading) not in had]
     missing = [column for column in before.columns if column not in now.columns]
     likely = _likely(missing, new, before, now, record)
     return Change(
         lost=tuple(Lost(column, before.columns[column], likely.get(column)) for column in missing),
         gained=(
-            *(Gained(now.columns[column], column) for column in now.columns if column not in before.columns),
+            # a heading that was there, and whose meaning a later contract knows, is not new
+            *(
+                Gained(heading, column)
+                for column, heading in now.columns.items()
+                if column not in before.columns and normalise_header(heading) not in had
+            ),
             *(Gained(heading, None) for heading in new),
         ),
         gone=tuple(heading for heading in before.others if normalise_header(heading) not in have),

@@ -11,7 +11,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.drift import store as shapes
-from hub_pipelines.drift.comparing import side_by_side
+from hub_pipelines.drift.comparing import recognised, side_by_side
 from hub_pipelines.drift.migrating import draft, plan, read_steps
 from hub_pipelines.drift.model import (
     EVERY_SOURCE,
@@ -31,7 +31,7 @@ from hub_pipelines.submission.model import Cause, IllegalMove
 from hub_pipelines.validate.columns import map_columns
 from hub_pipelines.validate.model import Feed, Unreadable
 
-_HELD_AS = (Cause.DRIFT, Cause.UNREADABLE)
+_HELD_AS = (Cause.DRIFT, Cause.UNREADABLE, Cause.QUESTION)
 
 
 class NotAllowed(HubError):
@@ -135,7 +135,7 @@ class ColumnDecisions:
         if seen.source.feed not in self.feeds:
             return f"This hub takes no {seen.source.feed} any more."
         try:
-            map_columns(seen.shape.header, self.feeds[seen.source.feed])
+            map_columns(recognised(seen.shape), self.feeds[seen.source.feed])
         except Unreadable as error:
             return error.reason
         return None
@@ -174,7 +174,7 @@ class ColumnDecisions:
         key = EVERY_SOURCE if steps.source == EVERY_SOURCE else source_key(steps.source)
         with self.db.write() as tx:
             for seen in self._shapes_for(tx, steps, key):
-                plan(steps, seen.shape.header, feed)
+                _try_on(steps, seen, feed)
             migration_id = migration_id_for(steps.campus, steps.feed, steps.record_type, key, steps.shape)
             kept, new = shapes.add_migration(tx, migration_id, steps, key, text, author=author)
             if new:
@@ -281,6 +281,18 @@ class ColumnDecisions:
         if name not in self.feeds:
             raise BadMigration(f"This hub takes no feed {name!r}. It takes: {', '.join(self.feeds)}.")
         return self.feeds[name]
+
+
+def _try_on(steps: Steps, seen: KnownShape, feed: Feed) -> None:
+    """Raises BadMigration when the steps fit neither the headings as sent nor what they were recognised as."""
+    sent = seen.shape.header
+    try:
+        plan(steps, sent, feed)
+    except BadMigration as error:
+        try:
+            plan(steps, recognised(seen.shape), feed, sent)
+        except BadMigration:
+            raise error from None
 
 
 class _SomebodyElse(Exception):

@@ -37,20 +37,25 @@ class Judged:
 
 
 def judge_header(
-    header: Sequence[str], feed: Feed, known: Sequence[KnownShape], migrations: Sequence[Migration]
+    header: Sequence[str],
+    feed: Feed,
+    known: Sequence[KnownShape],
+    migrations: Sequence[Migration],
+    sent: Sequence[str] | None = None,
 ) -> Judged:
     """How a header is to be read. `known` are its source's accepted shapes, the one that posted last first;
-    `migrations` those in force for the source, the most particular first.
+    `migrations` those in force for the source, the most particular first. `sent` is the header as it was sent, where
+    `header` is what its headings were recognised as.
 
     Raises Drifted or Unfit when a person must decide, Unreadable when it does not do for another reason.
     """
     record, refused = _record_type(header, feed, known)
-    seen = shape_of(header, record)
+    seen = shape_of(header, record, sent)
     of_record = [one for one in known if one.shape.record_type == record.name]
     same = next((one for one in of_record if one.shape.fingerprint == seen.fingerprint), None)
     for migration in _for_this(migrations, seen, same):
         with suppress(BadMigration):  # a newer version, or a newer contract, may ask for more than this header has
-            planned = plan(migration.steps, header, feed)
+            planned = plan(migration.steps, header, feed, sent)
             return Judged(Kind.MIGRATED, _as_planned(seen, planned, record), planned.change, None, migration, planned)
     if refused is None and same is not None:
         return Judged(Kind.SAME, seen)
@@ -58,7 +63,7 @@ def judge_header(
         return Judged(Kind.FIRST, seen)
     if not of_record:
         raise _unfit(refused, seen, record)
-    return _compared(header, feed, of_record[0], seen, migrations, refused, record)
+    return _compared(header, sent, feed, of_record[0], seen, migrations, refused, record)
 
 
 def _record_type(
@@ -87,13 +92,15 @@ def _for_this(migrations: Sequence[Migration], seen: HeaderShape, same: KnownSha
 
 def _as_planned(seen: HeaderShape, planned: Plan, record: RecordType) -> HeaderShape:
     after = shape_of(planned.header, record)
-    columns = {column: planned.origins.get(column, heading) for column, heading in after.columns.items()}
+    named = {**after.columns, **{column: seen.columns[column] for column in after.columns if column in seen.columns}}
+    columns = {column: planned.origins.get(column, heading) for column, heading in named.items()}
     # not the headings that the steps have made up
     return replace(seen, columns=columns, others=tuple(one for one in after.others if one in seen.others))
 
 
 def _compared(
     header: Sequence[str],
+    sent: Sequence[str] | None,
     feed: Feed,
     last: KnownShape,
     seen: HeaderShape,
@@ -111,10 +118,10 @@ def _compared(
     migration = _same_migration(migrations, last)
     if migration is not None:
         with suppress(BadMigration):
-            after = _as_planned(seen, plan_of_steps(migration.steps, header, record), record)
+            after = _as_planned(seen, plan_of_steps(migration.steps, header, record, sent), record)
             left = compare(last.shape, after, record)
             if not left.lost:
-                planned = plan(migration.steps, header, feed)
+                planned = plan(migration.steps, header, feed, sent)
                 return Judged(left.kind, after, left, fingerprint, migration, planned)
             change = left
     raise Drifted(reason_of(change), fix_of(change), seen, change, fingerprint)

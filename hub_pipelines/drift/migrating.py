@@ -22,7 +22,6 @@ from hub_pipelines.validate.model import (
     Feed,
     Problem,
     RecordType,
-    RejectedRow,
     Row,
     Table,
     Unreadable,
@@ -54,22 +53,24 @@ class Plan:
         """The table as the contract is to see it; its rows are changed as they are read."""
         return replace(table, header=list(self.header), rows=_Planned(table.rows, self._width, self._changes))
 
-    def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-        """The verdicts, with the sender's heading beside the name of each column that the migration touched."""
-        for verdict in verdicts:
-            if isinstance(verdict, AcceptedRow):
-                yield replace(verdict, findings=self._named(verdict.findings)) if verdict.findings else verdict
-            else:
-                yield RejectedRow(verdict.row_no, self._named(verdict.problems))
 
-    def _named(self, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-        return tuple(self._one_named(found) for found in problems)
+def named_as_sent(verdicts: Iterator[Verdict], origins: Mapping[str, str]) -> Iterator[Verdict]:
+    """The verdicts, with the sender's heading beside the name of each column that `origins` tells of."""
+    for verdict in verdicts:
+        if isinstance(verdict, AcceptedRow):
+            yield replace(verdict, findings=_named(verdict.findings, origins)) if verdict.findings else verdict
+        else:
+            yield replace(verdict, problems=_named(verdict.problems, origins))
 
-    def _one_named(self, found: Problem) -> Problem:
-        heading = self.origins.get(found.column or "")
-        if heading is None or heading == found.column:
-            return found
-        return replace(found, reason=f'{found.reason} (In your file this is "{heading}".)')
+
+def _named(problems: tuple[Problem, ...], origins: Mapping[str, str]) -> tuple[Problem, ...]:
+    return tuple(_one_named(found, origins.get(found.column or "")) for found in problems)
+
+
+def _one_named(found: Problem, heading: str | None) -> Problem:
+    if heading is None or heading == found.column:
+        return found
+    return replace(found, reason=f'{found.reason} (In your file this is "{heading}".)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,14 @@ class _Planned:
             yield row_no, inside + surplus
 
 
-def plan(steps: Steps, header: Sequence[str], feed: Feed) -> Plan:
-    """The steps for a table of this header. Raises BadMigration when they don't fit it, or don't make it do."""
+def plan(steps: Steps, header: Sequence[str], feed: Feed, sent: Sequence[str] | None = None) -> Plan:
+    """The steps for a table of this header. Raises BadMigration when they don't fit it, or don't make it do.
+
+    `sent` is the header as it was sent, by which steps may name a column too, where `header` is what its headings
+    were recognised as.
+    """
     record = feed.record_type(steps.record_type)
-    made = plan_of_steps(steps, header, record)
+    made = plan_of_steps(steps, header, record, sent)
     try:
         found = map_columns(made.header, feed).record
     except Unreadable as error:
@@ -102,9 +107,9 @@ def plan(steps: Steps, header: Sequence[str], feed: Feed) -> Plan:
     return made
 
 
-def plan_of_steps(steps: Steps, header: Sequence[str], record: RecordType) -> Plan:
+def plan_of_steps(steps: Steps, header: Sequence[str], record: RecordType, sent: Sequence[str] | None = None) -> Plan:
     """The steps for a header that may need more than them. Raises BadMigration when they don't fit it."""
-    making = _Making(record, list(header))
+    making = _Making(record, list(header), header if sent is None else sent)
     for number, step in enumerate(steps.steps, start=1):
         try:
             making.add(step)
@@ -116,8 +121,9 @@ def plan_of_steps(steps: Steps, header: Sequence[str], record: RecordType) -> Pl
 class _Making:
     """A plan under way: the header so far and what happens to each row. New columns stand behind the others."""
 
-    def __init__(self, record: RecordType, header: list[str]) -> None:
+    def __init__(self, record: RecordType, header: list[str], sent: Sequence[str]) -> None:
         self.header = header
+        self._sent = sent
         self.origins: dict[str, str] = {}
         self.changes: list[_Change] = []
         self._record = record
@@ -193,9 +199,10 @@ class _Making:
             at = located_columns(self.header, self._record).positions.get(column)
             if at is not None:
                 return at
-        for at, heading in enumerate(self.header):
-            if normalise_header(heading) == form:
-                return at
+        for header in (self.header, self._sent):
+            for at, heading in enumerate(header):
+                if normalise_header(heading) == form:
+                    return at
         known = ", ".join(f'"{heading}"' for heading in self.header if heading.strip())
         raise BadMigration(f'there is no column "{name}". There are: {known}.')
 
@@ -220,7 +227,8 @@ class _Making:
             ) from None
 
     def _comes_from(self, column: str, at: int) -> None:
-        self.origins[column] = self.origins.get(self.header[at], self.header[at].strip())
+        heading = self._sent[at] if at < len(self._sent) else self.header[at]
+        self.origins[column] = self.origins.get(self.header[at], heading.strip())
 
 
 def _split(at: int, separator: str, parts: int) -> _Change:

@@ -3,7 +3,7 @@
 Belongs here: the way between the run and the tables. Not here: the rules (judging), people's decisions (decisions).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.judging import Judged, judge_header
 from hub_pipelines.drift.migrating import Plan, plan
-from hub_pipelines.drift.model import BadMigration, Held, Kind, ShapesMoved, Source
+from hub_pipelines.drift.model import BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.submission.model import Envelope, Submission
-from hub_pipelines.validate.model import Feed, Table, Unreadable, Verdict
+from hub_pipelines.validate.model import Feed, Table, Unreadable
 
 _ACCEPTED_BY = {
     Kind.FIRST: "hub/first of its source",
@@ -27,36 +27,36 @@ _BY_ITSELF = frozenset(_ACCEPTED_BY.values())
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A table as the contract is to see it, and how that came about; `plan` is the migration at work, if any.
+    """A table as the contract is to see it, and how that came about.
 
-    `facts` is what a staged file records of its header: as it was sent, its shape, what changed, the migration.
+    `origins` tells of a contract's column the sender's heading, where a migration reads it from another. `facts` is
+    what a staged file records of its header: as it was sent, its shape, what changed, the migration.
     """
 
     table: Table
-    plan: Plan | None
+    origins: Mapping[str, str]
     facts: Mapping[str, object]
 
     @staticmethod
     def plain(table: Table) -> "Reading":
-        return Reading(table, None, {})
+        return Reading(table, {}, {})
 
     @staticmethod
     def planned(table: Table, plan: Plan) -> "Reading":
-        return Reading(plan.table(table), plan, {})
+        return Reading(plan.table(table), plan.origins, {})
 
     @staticmethod
     def judged(table: Table, judged: Judged) -> "Reading":
         facts = {
-            "header": list(table.header),
+            "header": list(judged.shape.header),
             "shape": judged.shape.fingerprint,
             "headers": str(judged.kind),
             "columns_changed": judged.change.summary(),
             "migration": judged.migration.reference if judged.migration else None,
         }
-        return Reading(judged.plan.table(table) if judged.plan else table, judged.plan, facts)
-
-    def named_as_sent(self, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
-        return self.plan.named_as_sent(verdicts) if self.plan else verdicts
+        if judged.plan is None:
+            return Reading(table, {}, facts)
+        return Reading(judged.plan.table(table), judged.plan.origins, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +65,34 @@ class Shapes:
 
     db: Any
 
-    def read(self, envelope: Envelope, feed: Feed, table: Table) -> Reading:
-        """The table as it is to be judged. Raises Drifted or Unfit when a person must decide first."""
-        with self.db.read() as tx:
-            judged = _judge(tx, source_of(envelope), table.header, feed)
-        return Reading.judged(table, judged)
+    def read(self, source: Source, feed: Feed, table: Table, sent: Sequence[str] | None = None) -> Reading:
+        """The table as it is to be judged. Raises Drifted or Unfit when a person must decide first.
 
-    def judged_without(self, current: Submission, feed: Feed, header: Sequence[str]) -> Judged:
-        """How a header stands to what its source had, but for what this very submission has brought in itself."""
+        `sent` is the header as it was sent, where the table has what its headings were recognised as.
+        """
+        with self.db.read() as tx:
+            known, migrations = _known(tx, source)
+        return Reading.judged(table, judge_header(table.header, feed, known, migrations, sent))
+
+    def under_migration(self, source: Source, feed: Feed, table: Table) -> Reading | None:
+        """The table under the migration that people have applied for its very headings; None when there is none."""
+        with self.db.read() as tx:
+            judged = _as_people_decided(tx, source, table.header, feed)
+        return Reading.judged(table, judged) if judged else None
+
+    def judged_without(
+        self, current: Submission, feed: Feed, header: Sequence[str], mapped: Sequence[str] | None = None
+    ) -> Judged:
+        """How a header stands to what its source had, but for what this very submission has brought in itself.
+
+        `mapped` is what its headings were recognised as, where they were not read under a migration.
+        """
         source = source_of(current.envelope)
         with self.db.read() as tx:
-            known = shapes.accepted_shapes(tx, source)
-            migrations = shapes.migrations_in_force(tx, source)
+            known, migrations = _known(tx, source)
         own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
-        return judge_header(header, feed, [one for one in known if one not in own], migrations)
+        others = [one for one in known if one not in own]
+        return judge_header(header if mapped is None else mapped, feed, others, migrations, header)
 
     def hold(self, tx: Any, current: Submission, held: Held, *, actor: str) -> None:
         """Keep what a submission that goes into review was held for, and alert the compliance officers."""
@@ -98,7 +112,7 @@ class Shapes:
         """
         source = source_of(current.envelope)
         try:
-            judged = _judge(tx, source, summary["header"], feed)
+            judged = _judge_again(tx, source, summary, feed)
         except Unreadable as error:
             raise ShapesMoved(error.reason) from error
         reference = judged.migration.reference if judged.migration else None
@@ -120,22 +134,45 @@ class Shapes:
                 detail = {"compared_with": judged.compared_with, **judged.change.summary()}
                 _tell(tx, current, f"shape:{judged.kind}", judged.shape.fingerprint, detail, actor)
 
-    def plan_of(self, reference: str, header: list[str], feed: Feed) -> Plan:
+    def plan_of(self, reference: str, header: Sequence[str], feed: Feed, sent: Sequence[str] | None = None) -> Plan:
         """The very version of a migration that a posting recorded, for a header. Raises BadMigration."""
         migration_id, _, version = reference.partition("@")
         with self.db.read() as tx:
             migration = shapes.migration_version(tx, migration_id, int(version))
         if migration is None:
             raise BadMigration(f"The migration {reference}, under which it was posted, is not there.")
-        return plan(migration.steps, header, feed)
+        return plan(migration.steps, header, feed, sent)
 
 
 def source_of(envelope: Envelope) -> Source:
     return Source(envelope.campus, envelope.feed, source_key(envelope.source_name))
 
 
-def _judge(tx: Any, source: Source, header: Any, feed: Feed) -> Judged:
-    return judge_header(header, feed, shapes.accepted_shapes(tx, source), shapes.migrations_in_force(tx, source))
+def _known(tx: Any, source: Source) -> tuple[list[KnownShape], list[Migration]]:
+    return shapes.accepted_shapes(tx, source), shapes.migrations_in_force(tx, source)
+
+
+def _as_people_decided(tx: Any, source: Source, header: Sequence[str], feed: Feed) -> Judged | None:
+    known, migrations = _known(tx, source)
+    if not migrations:
+        return None
+    try:
+        judged = judge_header(header, feed, known, migrations)
+    except Unreadable:
+        return None
+    return judged if judged.plan else None
+
+
+def _judge_again(tx: Any, source: Source, summary: Mapping[str, Any], feed: Feed) -> Judged:
+    """A staged header once more. Raises ShapesMoved when a migration for it came or went."""
+    header, mapped = summary["header"], summary["mapped"]
+    decided = _as_people_decided(tx, source, header, feed)
+    if decided is not None:
+        return decided
+    if mapped is None:
+        raise ShapesMoved("The migration that it was read under is in force no more.")
+    known, migrations = _known(tx, source)
+    return judge_header(mapped, feed.only(summary["record_type"]), known, migrations, header)
 
 
 def _tell(tx: Any, current: Submission, event: str, fingerprint: str, detail: Mapping[str, object], actor: str) -> None:

@@ -3,7 +3,8 @@
 A file is claimed by renaming it into a hidden folder beside it (one daemon wins, a new file of the
 same name is simply the next one), then read, archived and registered, and only then deleted. After a
 crash the claim is found again under the same arrival id. Folders, links and other things without
-bytes of their own are refused and stay where they are. Nothing outside the folder is ever opened.
+bytes of their own are refused and stay where they are, but for the two folders in a feed's folder that say what
+a file is sent for (intake/model.py, Purpose). Nothing outside the folder is ever opened.
 What the machine denies (a share that is gone, a full disk) is a trouble of that folder or file: the
 others go on, the next look tries again, and nothing is taken that could not be kept.
 """
@@ -15,7 +16,7 @@ import signal
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import RESERVED, RESERVED_CAMPUS, Scope
 from hub_pipelines.health import Shares, campus_trouble, feed_trouble
-from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.model import FOLDER_OF, Arrival, Payload, Purpose
 from hub_pipelines.logs import Standing, pairs
 
 CLAIMED = ".claimed"
@@ -40,6 +41,8 @@ _F_SETSIG = 10  # Linux; not in Python's fcntl
 
 class Receiver(Protocol):
     def receive(self, payload: Payload) -> Arrival: ...
+
+    def preview(self, payload: Payload) -> Arrival: ...
 
     def refuse(self, arrival_id: str, scope: Scope, source_name: str, reason: str, fix: str) -> Arrival: ...
 
@@ -62,6 +65,12 @@ class ObjectArchive(Protocol):
 class _Folder:
     path: Path
     scope: Scope
+    purpose: Purpose = Purpose.UPDATE
+
+    @property
+    def rank(self) -> int:
+        """Whoever asks what a file would do gets the answer before the file's like is taken in."""
+        return 0 if self.purpose is Purpose.PREVIEW else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +96,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class DropFolder:
-    """The watched folders `<root>/<campus>/<feed>/` of one hub.
+    """The watched folders `<root>/<campus>/<feed>/` of one hub, and `preview` and `complete-count` in them.
 
-    `no_room` says why a file of so many bytes can't be kept now, None when it can.
+    `purposes` are those of each feed that have a folder of their own. `no_room` says why a file of so many bytes
+    can't be kept now, None when it can.
     """
 
     root: Path
@@ -99,6 +109,7 @@ class DropFolder:
     receiver: Receiver
     stable_s: float
     no_room: Callable[[int], str | None]
+    purposes: Mapping[str, tuple[Purpose, ...]] = field(default_factory=dict)
     sleep: Callable[[float], None] = time.sleep
     shares: Shares = field(default_factory=Shares)
     standing: Standing = field(default_factory=lambda: Standing(_log, logging.WARNING))
@@ -130,7 +141,12 @@ class DropFolder:
         again = {one.path: one for one in self._each(folders, _files, troubles)}
         complete = sorted(
             (one for path, one in again.items() if first.get(path) == one and not _being_written(path)),
-            key=lambda one: (self._rank(one.folder.scope.feed), one.modified_ns, str(one.path)),
+            key=lambda one: (
+                one.folder.rank,
+                self._rank(one.folder.scope.feed),
+                one.modified_ns,
+                str(one.path),
+            ),
         )
         left = 0
         todo: list[_Claim | _Sighting] = [*leftovers, *complete]
@@ -173,11 +189,16 @@ class DropFolder:
         found = self._each([campus], self._folders, troubles)
         if campus == RESERVED_CAMPUS:
             return found
-        for folder in found:
-            _make_again(folder.path, troubles)
-            if trouble := feed_trouble(folder.path):
-                troubles[str(folder.path)] = trouble
-        return [folder for folder in found if str(folder.path) not in troubles]
+        return [folder for folder in found if self._is_workable(folder, troubles)]
+
+    def _is_workable(self, folder: _Folder, troubles: dict[str, str]) -> bool:
+        inner = folder.purpose is not Purpose.UPDATE
+        if inner and (str(folder.path.parent) in troubles or folder.path.is_file()):  # a file the feed's folder takes
+            return False
+        _make_again(folder.path, troubles)
+        if trouble := feed_trouble(folder.path, self.root):
+            troubles[str(folder.path)] = trouble
+        return str(folder.path) not in troubles
 
     def _each(self, places: list[_P], look: Callable[[_P], Iterable[_T]], troubles: dict[str, str]) -> list[_T]:
         """What a look finds in each of the places; one that fails is a trouble of that place only."""
@@ -199,7 +220,12 @@ class DropFolder:
     def _folders(self, campus: str) -> Iterator[_Folder]:
         if campus != RESERVED_CAMPUS:
             for feed in self.feeds:
-                yield _Folder(self.root / campus / feed, Scope(campus, feed))
+                folder = self.root / campus / feed
+                yield _Folder(folder, Scope(campus, feed))
+                for purpose in self.purposes.get(feed, ()):
+                    own = folder / FOLDER_OF[purpose]
+                    if not own.is_symlink():  # the feed's folder refuses it
+                        yield _Folder(own, Scope(campus, feed), purpose)
             return
         yield _Folder(self.root, RESERVED)
         for top in _subfolders(self.root):
@@ -245,7 +271,10 @@ class DropFolder:
 
     def _is_watched(self, path: Path) -> bool:
         """A folder that is itself scanned, here or by another campus's sensor."""
-        return len(path.relative_to(self.root).parts) <= 2
+        parts = path.relative_to(self.root).parts
+        if len(parts) == 3 and parts[0] in self.campuses and parts[1] in self.feeds:
+            return parts[2] in {FOLDER_OF[purpose] for purpose in self.purposes.get(parts[1], ())}
+        return len(parts) <= 2
 
     def _register(self, claim: "_Claim") -> Arrival | None:
         """Archive and register a claimed file; None while somebody still writes it."""
@@ -260,23 +289,24 @@ class DropFolder:
             changed = (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns)
             if changed or stored.size_bytes != after.st_size or _has_writer(handle):
                 return None
-        arrival = self.receiver.receive(
-            Payload(
-                arrival_id=claim.arrival_id,
-                scope=claim.folder.scope,
-                channel="drop_folder",
-                source_system="drop_folder",
-                source_name=display_name(claim.path.name),
-                content_digest=stored.digest,
-                size_bytes=stored.size_bytes,
-                headers={
-                    "file_name": display_name(claim.path.name),
-                    "dropped_in": "/".join(claim.folder.path.relative_to(self.root).parts),
-                    "modified_at_ns": str(before.st_mtime_ns),
-                    "owner_uid": str(before.st_uid),
-                },
-            )
+        payload = Payload(
+            arrival_id=claim.arrival_id,
+            scope=claim.folder.scope,
+            channel="drop_folder",
+            source_system="drop_folder",
+            source_name=display_name(claim.path.name),
+            content_digest=stored.digest,
+            size_bytes=stored.size_bytes,
+            headers={
+                "file_name": display_name(claim.path.name),
+                "dropped_in": "/".join(claim.folder.path.relative_to(self.root).parts),
+                "modified_at_ns": str(before.st_mtime_ns),
+                "owner_uid": str(before.st_uid),
+            },
+            complete_count=claim.folder.purpose is Purpose.COUNT,
         )
+        is_preview = claim.folder.purpose is Purpose.PREVIEW
+        arrival = self.receiver.preview(payload) if is_preview else self.receiver.receive(payload)
         claim.path.unlink(missing_ok=True)
         with suppress(OSError):  # another daemon may have tidied up first
             claim.path.parent.rmdir()

@@ -10,12 +10,28 @@ from hub_pipelines.common.scope import Scope
 
 
 class Outcome(StrEnum):
-    """Intake's answer. `refused` alone stores no bytes: there were none that could be taken."""
+    """Intake's answer. `refused` alone stores no bytes: there were none that could be taken.
+
+    `previewed` is no submission and has no effect (decisions/0049): the sender only wants to know what would happen.
+    """
 
     RECEIVED = "received"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     REFUSED = "refused"
+    PREVIEWED = "previewed"
+
+
+class Purpose(StrEnum):
+    """What a file is sent for, by the folder that it is dropped in: the feed's own, or one of two in it."""
+
+    UPDATE = "update"  # its rows set their items
+    COUNT = "complete_count"  # it also lists all that is at its locations (decisions/0050)
+    PREVIEW = "preview"  # what would happen?
+
+
+FOLDER_OF = {Purpose.COUNT: "complete-count", Purpose.PREVIEW: "preview"}
+"""Their names in a feed's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +40,8 @@ class Payload:
 
     `arrival_id` names this one arrival, so that a crash between registering and cleaning up is no
     second arrival. `sender_key` is the sender's own key, where there is one. `revises` names the submission that
-    this one corrects; without it that is the newest of the same name.
+    this one corrects; without it that is the newest of the same name. `complete_count`: the sender declares that
+    the file lists everything that is at its locations.
     """
 
     arrival_id: str
@@ -37,11 +54,12 @@ class Payload:
     headers: dict[str, str] = field(default_factory=dict)
     sender_key: str | None = None
     revises: str | None = None
+    complete_count: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A registered arrival. `request_id` is None only for what was refused."""
+    """A registered arrival. `request_id` is None only for what was refused or previewed."""
 
     arrival_id: str
     outcome: Outcome
@@ -55,12 +73,28 @@ class Arrival:
     fix: str | None = None
 
 
-def request_id_for(scope: Scope, content_digest: str, sender_key: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class PreviewDue:
+    """A preview whose receipt is not written. `attempts` counts the times that one has begun on it.
+
+    `launched_at` is when a run was last asked for, or since when whoever sent it makes it himself (no launch yet).
+    """
+
+    arrival: Arrival
+    complete_count: bool
+    launches: int
+    launched_at: datetime | None
+    attempts: int
+
+
+def request_id_for(scope: Scope, content_digest: str, sender_key: str | None, *, complete_count: bool = False) -> str:
     """The identity of a submission: campus, feed and its content or the sender's own key; never the file's name.
 
-    150 bits of SHA-256 in lower-case base 32, behind campus and feed so that partitions filter by campus.
+    150 bits of SHA-256 in lower-case base 32, behind campus and feed so that partitions filter by campus. The same
+    content declared a complete count is another thing than the same content as an update.
     """
     identity = ("key", sender_key) if sender_key is not None else ("content", content_digest)
-    text = "\n".join(("hub-request-1", scope.campus, scope.feed, *identity))
+    kind = ("complete count",) if complete_count else ()
+    text = "\n".join(("hub-request-1", scope.campus, scope.feed, *identity, *kind))
     short = base64.b32encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii").lower()[:30]
     return f"{scope.campus}-{scope.feed}-{short}"

@@ -20,6 +20,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
 
 ACTOR = "hub/intake"
@@ -64,7 +65,9 @@ class Intake:
 
     def receive(self, payload: Payload, together: Callable[[Any, Arrival], None] | None = None) -> Arrival:
         """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered."""
-        request_id = request_id_for(payload.scope, payload.content_digest, payload.sender_key)
+        request_id = request_id_for(
+            payload.scope, payload.content_digest, payload.sender_key, complete_count=payload.complete_count
+        )
         with self.db.read() as tx:
             known = arrivals.find(tx, payload.arrival_id)
             first = submissions.find(tx, request_id)
@@ -95,9 +98,36 @@ class Intake:
             size_bytes=envelope.size_bytes,
             headers=envelope.headers,
             sender_key=envelope.sender_key,
+            complete_count=envelope.complete_count,
         )
         with self.db.write() as tx:
             new = self._register(tx, payload, envelope)
+        _tell(new)
+        return new
+
+    def preview(self, payload: Payload, *, in_hand: bool = False) -> Arrival:
+        """Record a file whose sender asks what would happen. No submission and no request_id; a preview is due.
+
+        `in_hand`: the caller makes it now, and a run is only asked for when that has come to nothing.
+        """
+        new = Arrival(
+            arrival_id=payload.arrival_id,
+            outcome=Outcome.PREVIEWED,
+            request_id=None,
+            scope=payload.scope,
+            source_name=payload.source_name,
+            content_digest=payload.content_digest,
+            size_bytes=payload.size_bytes,
+            arrived_at=self.now(),
+        )
+        detail: dict[str, object] = {"content_digest": payload.content_digest, "size_bytes": payload.size_bytes}
+        with self.db.write() as tx:
+            known = arrivals.find(tx, payload.arrival_id)
+            if known is not None:
+                return known
+            self._record(tx, new, {**detail, "complete_count": payload.complete_count}, event="arrival:previewed")
+            in_hand_since = new.arrived_at if in_hand else None
+            arrivals.add_preview(tx, new.arrival_id, complete_count=payload.complete_count, in_hand_since=in_hand_since)
         _tell(new)
         return new
 
@@ -132,6 +162,7 @@ class Intake:
                 received_at=self.now(),
                 headers=payload.headers,
                 sender_key=payload.sender_key,
+                complete_count=payload.complete_count,
             )
         )
 
@@ -165,9 +196,11 @@ class Intake:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
             failure = _no_such_folder(payload)
-            submissions.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
+            leases.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
             self.review.file_submission(tx, submissions.get(tx, envelope.request_id), failure)
-        self._record(tx, new, {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes})
+        detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
+        declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}
+        self._record(tx, new, {**detail, **declared})
         return new
 
     def _duplicate(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
@@ -198,14 +231,14 @@ class Intake:
         )
         return new
 
-    def _record(self, tx: Any, new: Arrival, detail: dict[str, object]) -> None:
+    def _record(self, tx: Any, new: Arrival, detail: dict[str, object], *, event: str | None = None) -> None:
         arrivals.add(tx, new, receipt_due=new.outcome is not Outcome.RECEIVED)
         audit.append(
             tx,
             Event(
                 campus=new.scope.campus,
                 actor=ACTOR,
-                event=f"submission:{new.outcome}",
+                event=event or f"submission:{new.outcome}",
                 subject=new.source_name,
                 request_id=new.request_id,
                 detail={"arrival_id": new.arrival_id, "feed": new.scope.feed, **detail},

@@ -1,6 +1,7 @@
-"""The arrival table: every time something came, whatever intake answered."""
+"""The arrival table: every time something came, whatever intake answered; and the previews among them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Index,
+    Integer,
     String,
     Table,
     Text,
@@ -20,8 +22,8 @@ from sqlalchemy import (
 )
 
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Transaction, UtcDateTime, metadata
-from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, metadata
+from hub_pipelines.intake.model import Arrival, Outcome, PreviewDue
 
 arrival = Table(
     "arrival",
@@ -60,6 +62,19 @@ Index(
     sqlite_where=_UNPROCESSED,
 )
 Index("arrival_by_source", func.lower(arrival.c.source_name))
+
+preview = Table(
+    "preview",
+    metadata,
+    Column("arrival_id", String, primary_key=True),
+    Column("complete_count", Boolean, nullable=False),
+    Column("launches", Integer, nullable=False),
+    Column("launched_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("made_at", UtcDateTime),
+    Column("summary", JsonText),
+)
+"""Of an arrival that is a preview: how often a run was asked for, how often one began, and what it found."""
 
 
 def _arrival(row: Any) -> Arrival:
@@ -103,10 +118,82 @@ def add(tx: Transaction, new: Arrival, *, receipt_due: bool) -> None:
 
 
 def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[Arrival]:
-    query = select(arrival).where(arrival.c.receipt_due)
+    """Arrivals whose receipt is to be written, the oldest first. Previews have runs of their own."""
+    query = select(arrival).where(arrival.c.receipt_due, arrival.c.outcome != Outcome.PREVIEWED)
     if campus is not None:
         query = query.where(arrival.c.campus == campus)
     return [_arrival(row) for row in tx.execute(query.order_by(arrival.c.arrived_at).limit(limit))]
+
+
+def add_preview(tx: Transaction, arrival_id: str, *, complete_count: bool, in_hand_since: datetime | None) -> None:
+    tx.execute(
+        preview.insert(),
+        {
+            "arrival_id": arrival_id,
+            "complete_count": complete_count,
+            "launches": 0,
+            "launched_at": in_hand_since,
+            "attempts": 0,
+        },
+    )
+
+
+def previews_due(tx: Transaction, campus: str, *, limit: int) -> list[PreviewDue]:
+    """A campus's previews whose receipt is not written yet, the oldest first."""
+    query = (
+        select(arrival, preview)
+        .join(preview, preview.c.arrival_id == arrival.c.arrival_id)
+        .where(arrival.c.receipt_due, arrival.c.outcome == Outcome.PREVIEWED, arrival.c.campus == campus)
+        .order_by(arrival.c.arrived_at, arrival.c.arrival_id)
+        .limit(limit)
+    )
+    return [
+        PreviewDue(_arrival(row), row.complete_count, row.launches, row.launched_at, row.attempts)
+        for row in tx.execute(query)
+    ]
+
+
+def preview_of(tx: Transaction, arrival_id: str) -> PreviewDue:
+    """One preview, due or made."""
+    query = select(arrival, preview).join(preview, preview.c.arrival_id == arrival.c.arrival_id)
+    row = tx.execute(query.where(preview.c.arrival_id == arrival_id)).one()
+    return PreviewDue(_arrival(row), row.complete_count, row.launches, row.launched_at, row.attempts)
+
+
+def count_preview_launch(tx: Transaction, arrival_ids: Sequence[str], *, at: datetime) -> None:
+    """A run is asked for, for these previews together."""
+    where = preview.c.arrival_id.in_(arrival_ids)
+    tx.execute(update(preview).where(where).values(launches=preview.c.launches + 1, launched_at=at))
+
+
+def count_preview_attempt(tx: Transaction, arrival_id: str) -> None:
+    where = preview.c.arrival_id == arrival_id
+    tx.execute(update(preview).where(where).values(attempts=preview.c.attempts + 1))
+
+
+def finish_preview(tx: Transaction, arrival_id: str, summary: dict[str, object], *, at: datetime) -> None:
+    """Its receipt is written. `summary` is what lists of receipts tell of it."""
+    tx.execute(update(preview).where(preview.c.arrival_id == arrival_id).values(made_at=at, summary=summary))
+    mark_receipted(tx, arrival_id)
+
+
+def previews(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[tuple[Arrival, dict[str, Any] | None]]:
+    """The newest previews of a campus and feed, each with what it found; None while it is due."""
+    query = (
+        select(arrival, preview.c.summary)
+        .join(preview, preview.c.arrival_id == arrival.c.arrival_id)
+        .where(arrival.c.campus == campus, arrival.c.feed == feed, _UNPROCESSED)
+        .order_by(arrival.c.arrived_at.desc())
+        .limit(limit)
+    )
+    return [(_arrival(row), row.summary) for row in tx.execute(query)]
+
+
+def count_previews(tx: Transaction) -> tuple[int, int]:
+    """Previews in all, and those that are due."""
+    query = select(func.count(), func.count().filter(preview.c.made_at.is_(None)))
+    total, due = tx.execute(query).one()
+    return total, due
 
 
 def newest(tx: Transaction, *, limit: int) -> list[Arrival]:
@@ -150,12 +237,17 @@ def feeds_of(tx: Transaction, campus: str) -> list[str]:
 
 def unprocessed(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Arrival]:
     """Arrivals with a receipt of their own (duplicate, conflict, refused), the newest first."""
-    return _newest(tx, and_(arrival.c.campus == campus, arrival.c.feed == feed, _UNPROCESSED), limit=limit)
+    scope = and_(arrival.c.campus == campus, arrival.c.feed == feed)
+    return _newest(tx, and_(scope, _UNPROCESSED, arrival.c.outcome != Outcome.PREVIEWED), limit=limit)
 
 
 def count_in_scope(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
-    """How often something came for a campus and feed; counting stops at `at_most`, so that it never takes long."""
-    some = select(arrival.c.arrived_at).where(arrival.c.campus == campus, arrival.c.feed == feed).limit(at_most)
+    """How often something came for a campus and feed, previews apart.
+
+    Counting stops at `at_most`, so that it never takes long.
+    """
+    scope = (arrival.c.campus == campus, arrival.c.feed == feed, arrival.c.outcome != Outcome.PREVIEWED)
+    some = select(arrival.c.arrived_at).where(*scope).limit(at_most)
     return tx.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 

@@ -6,10 +6,12 @@ procurement registry). Its `version` counts the postings that changed it; a jour
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Any
 
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.validate.staging import StagedRow
 
 REGISTRY_LEDGER = "procurement.asset@all"
@@ -36,6 +38,12 @@ class Batch:
     """Fingerprint of the header that the rows came under."""
     migration: str | None = None
     """The version of a migration that they were read under."""
+    decision: str | None = None
+    """Digest of the decision about columns and values that they were read by."""
+    received_at: datetime | None = None
+    """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
+    counting: Counting | None = None
+    """How to compare, when the submission is a complete count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,30 @@ class Posting:
     rows_digest: str
     posted_at: datetime
     repeat: bool = False
+    decision: str | None = None
+    """Digest of the decision by which the file was read; None for postings from before there were any."""
+    counted: tuple[str, ...] | None = None
+    """The locations that a complete count covers; None of any other submission."""
+    not_found: int = 0
+    """Items at those locations that the count does not list."""
+    listed_in_rejected_rows: int = 0
+
+    def document(self) -> dict[str, object]:
+        """As it is stored and told; of a count also what it covered and missed."""
+        document = asdict(self)
+        document["posted_at"] = self.posted_at.isoformat()
+        del document["repeat"]
+        if self.counted is None:
+            for name in ("counted", "not_found", "listed_in_rejected_rows"):
+                del document[name]
+        return document
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> "Posting":
+        """Inverse of `document`."""
+        counted = document.get("counted")
+        posted_at = datetime.fromisoformat(document["posted_at"])
+        return Posting(**{**document, "posted_at": posted_at, "counted": None if counted is None else tuple(counted)})
 
     @property
     def received(self) -> int:

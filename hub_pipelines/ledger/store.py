@@ -8,7 +8,7 @@ rejections, the idempotency record and the audit entry.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -43,8 +43,11 @@ from hub_pipelines.common.store import (
     refuse_changes,
     upsert,
 )
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import Item, Tally
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, LaterChange, LedgerRow, Origin, Posting, RegistryMoved
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.validate.staging import StagedRow
 
@@ -144,6 +147,11 @@ rejection = Table(
     Column("suggestion", Text),
     Index("rejection_by_rule", "rule"),
 )
+_its_newest_entry = and_(
+    journal.c.ledger == ledger.c.ledger,
+    journal.c.version == ledger.c.version,
+    journal.c.row_no == ledger.c.row_no,
+)
 # the beginning only: a cell may be longer than a database lets an index entry be
 _VALUE_START = 64
 _value_start = func.lower(func.substr(rejection.c.value, literal_column("1"), literal_column(str(_VALUE_START))))
@@ -163,13 +171,15 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     stored = own_posting(tx, lease)
     if stored is not None:
         return stored
-    submissions.hold(tx, lease)
+    leases.hold(tx, lease)
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = _lock_ledger(tx, batch.ledger) + 1
     now = database_now(tx)
     posted = unchanged = rejected = 0
     rows_digest = hashlib.sha256()
+    tally = Tally(batch.counting) if batch.counting is not None else None
+    some_are_missing = batch.received_at is not None and counts.any_open(tx, batch.ledger, before=batch.received_at)
     for chunk in _chunks(batch.rows, CHUNK_ROWS):
         accepted = [row for row in chunk if row.verdict == "accepted"]
         heads = _heads(tx, batch.ledger, [str(row.key) for row in accepted])
@@ -178,11 +188,17 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         for entry in entries:
             rows_digest.update(entry_digest(entry))
         _record_problems(tx, lease, chunk)
+        if batch.received_at is not None and some_are_missing:
+            keys = [str(row.key) for row in accepted]
+            counts.mark_found(tx, batch.ledger, keys, by=lease.request_id, received_at=batch.received_at, at=now)
+        if tally is not None:
+            tally.add(chunk)
         posted, unchanged = posted + len(entries), unchanged + len(accepted) - len(entries)
         rejected += len(chunk) - len(accepted)
     if posted:
         _raise_version(tx, batch, version, posted, now)
-    settled_at = submissions.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
+    counted, not_found, listed = _counted(tx, lease, batch, tally, now)
+    settled_at = leases.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
@@ -194,13 +210,29 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         rejected=rejected,
         rows_digest=rows_digest.hexdigest(),
         posted_at=settled_at,
+        decision=batch.decision,
+        counted=counted,
+        not_found=not_found,
+        listed_in_rejected_rows=listed,
     )
     tx.execute(
         idempotency.insert(),
-        {"request_id": lease.request_id, "revision": lease.revision, "outcome": _document(outcome)},
+        {"request_id": lease.request_id, "revision": lease.revision, "outcome": outcome.document()},
     )
     audit.append(tx, _posted_event(lease, batch, outcome))
     return outcome
+
+
+def _counted(
+    tx: Transaction, lease: Lease, batch: Batch, tally: Tally | None, now: datetime
+) -> tuple[tuple[str, ...] | None, int, int]:
+    """What a complete count has covered and missed: compared with the ledger as this posting leaves it, under its
+    lock, so that the same comparison can be made at any later time (items_as_of)."""
+    if tally is None:
+        return None, 0, 0
+    missed = list(tally.missed(_items_now(tx, batch.ledger)))
+    at = batch.received_at or now
+    return tally.locations, *counts.record(tx, lease.request_id, lease.revision, batch.ledger, missed, counted_at=at)
 
 
 def _raise_version(tx: Transaction, batch: Batch, version: int, posted: int, now: datetime) -> None:
@@ -226,7 +258,7 @@ def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
         subject=batch.ledger,
         request_id=lease.request_id,
         detail={
-            **_document(outcome),
+            **outcome.document(),
             "contract_version": batch.contract_version,
             "registry_version": batch.registry_version,
             "shape": batch.shape,
@@ -234,13 +266,6 @@ def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
             "ledger_date": batch.ledger_date.isoformat(),
         },
     )
-
-
-def _document(outcome: Posting) -> dict[str, object]:
-    document = asdict(outcome)
-    document["posted_at"] = outcome.posted_at.isoformat()
-    del document["repeat"]
-    return document
 
 
 def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
@@ -255,9 +280,7 @@ def find_posting(tx: Transaction, request_id: str, revision: int) -> Posting | N
     ).first()
     if row is None:
         return None
-    document = dict(row.outcome)
-    document["posted_at"] = datetime.fromisoformat(document["posted_at"])
-    return replace(Posting(**document), repeat=True)
+    return replace(Posting.from_document(row.outcome), repeat=True)
 
 
 def _lock_ledger(tx: Transaction, name: str) -> int:
@@ -366,20 +389,42 @@ def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
     """The current state of a ledger in key order, streamed."""
     query = (
         select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
-        .join(
-            journal,
-            and_(
-                journal.c.ledger == ledger.c.ledger,
-                journal.c.version == ledger.c.version,
-                journal.c.row_no == ledger.c.row_no,
-            ),
-        )
+        .join(journal, _its_newest_entry)
         .where(ledger.c.ledger == name)
         .order_by(ledger.c.key)
     )
     with db.read() as tx:
         for key, values, request_id, posted_at in tx.execute(query, execution_options={"yield_per": 2000}):
             yield LedgerRow(key, json.loads(values), request_id, posted_at)
+
+
+def _items_now(tx: Transaction, name: str) -> Iterator[Item]:
+    """All items of a ledger, in this transaction."""
+    query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry).where(ledger.c.ledger == name)
+    yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
+
+
+def items_as_of(tx: Transaction, name: str, version: int) -> Iterator[Item]:
+    """All items of a ledger as one of its versions left them, told by the journal alone."""
+    newest = (
+        select(journal.c.key, func.max(journal.c.version).label("version"))
+        .where(journal.c.ledger == name, journal.c.version <= version)
+        .group_by(journal.c.key)
+        .subquery()
+    )
+    same = and_(journal.c.key == newest.c.key, journal.c.version == newest.c.version)
+    query = select(journal.c.key, journal.c["values"]).join(newest, same).where(journal.c.ledger == name)
+    yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
+
+
+def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
+    """Of these items, those that the ledger knows, with their values as canonical JSON."""
+    found: dict[str, str] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+        rows = tx.execute(query.where(ledger.c.ledger == name, ledger.c.key.in_(some)))
+        found.update((row[0], row[1]) for row in rows)
+    return found
 
 
 def problems_of(tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int) -> list[dict[str, Any]]:
@@ -445,7 +490,7 @@ def postings_of(tx: Transaction, request_id: str, *, limit: int) -> list[Posting
     """The outcome of each posted revision, the newest first."""
     query = select(idempotency.c.outcome).where(idempotency.c.request_id == request_id)
     rows = tx.execute(query.order_by(idempotency.c.revision.desc()).limit(limit)).scalars()
-    return [Posting(**{**one, "posted_at": datetime.fromisoformat(one["posted_at"])}) for one in rows]
+    return [Posting.from_document(one) for one in rows]
 
 
 def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, str]]:
@@ -554,14 +599,7 @@ def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_vers
     for some in _chunks(iter(keys), _KEYS_PER_QUERY):
         query = (
             select(ledger.c.key, journal.c.request_id, journal.c.posted_at)
-            .join(
-                journal,
-                and_(
-                    journal.c.ledger == ledger.c.ledger,
-                    journal.c.version == ledger.c.version,
-                    journal.c.row_no == ledger.c.row_no,
-                ),
-            )
+            .join(journal, _its_newest_entry)
             .where(ledger.c.ledger == name, ledger.c.key.in_(some), ledger.c.version > after_version)
             .order_by(ledger.c.key)
         )

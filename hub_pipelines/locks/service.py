@@ -16,6 +16,7 @@ from hub_pipelines.locks import store as locks
 from hub_pipelines.locks.files import holder_of
 from hub_pipelines.locks.model import Held, NotHeld, Released, SleepingTransaction, StillHeld
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, Failure, Lease, LeaseLost, State, Submission
 
 
@@ -84,8 +85,8 @@ def _end(hub: Hub, tx: Transaction, lease: Lease, current: Submission, actor: st
         run_id=lease.owner,
     )
     if not hub.processing.policy.is_last(current.attempts):
-        submissions.release(tx, lease, failure)
+        leases.release(tx, lease, failure)
         return State.RETRYING
-    submissions.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
+    leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
     hub.processing.desk.file_submission(tx, submissions.get(tx, lease.request_id), failure)
     return State.IN_REVIEW

@@ -33,9 +33,11 @@ from hub_pipelines.logs import pairs
 from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
 from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report
+from hub_pipelines.retention import store as retention
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+from hub_pipelines.submission.queue import store as queue
 
 _log = logging.getLogger(__name__)
 GRACE_S = 20.0
@@ -129,7 +131,7 @@ class Reconciler:
         heads = {}
         for campus in self.hub.campuses:
             with self.hub.db.read() as tx:
-                due = submissions.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
+                due = queue.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
             for one in choose(due, self.runs.alive)[:1]:
                 known = before.heads.get(campus)
                 heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())
@@ -254,26 +256,21 @@ class Reconciler:
     # ---- leftovers and rows
 
     def _leftovers(self) -> list[Finding]:
-        """Half files of killed processes, which nobody will ever read; one entry for all that a look removes."""
+        """Half files of killed processes, which nobody will ever read. All that a look removes is told beforehand in
+        one entry, and looked at once more while holds keep still (decisions/0034)."""
         settings = self.hub.settings
-        folders = [
-            settings.home,
-            settings.keys,
-            settings.staged,
-            *settings.receipts.glob("*"),
-            *settings.receipts.glob("*/*"),
-        ]
-        old = [*_old(self.hub.archive.incoming, "", self.now()), *_old(settings.staged, ".staging-", self.now())]
-        old += [
-            path for folder in [*folders, *settings.ledgers.glob("*/*")] for path in _old(folder, ".draft-", self.now())
-        ]
+        with self.hub.db.read() as tx:
+            old = self._not_held(tx, self._half_files())
         done = None
         if old and not self.dry_run:
-            for path in old:
-                path.unlink(missing_ok=True)
             names = [str(path.relative_to(settings.home)) for path in old[:_NAMED]]
             with self.hub.db.write() as tx:
                 self._audit(tx, RESERVED_CAMPUS, "removed", "half files", None, {"count": len(old), "names": names})
+            with self.hub.db.write() as tx:
+                retention.keep_holds_still(tx)
+                old = self._not_held(tx, old)
+                for path in old:
+                    path.unlink(missing_ok=True)
             done = "removed"
         return [
             Finding(
@@ -281,6 +278,32 @@ class Reconciler:
             )
             for path in old
         ]
+
+    def _half_files(self) -> list[Path]:
+        settings = self.hub.settings
+        checkpoints = [folder for one in settings.checkpoints.values() for folder in one.glob("*")]
+        drafts = [
+            settings.home,
+            settings.keys,
+            *settings.campus_keys.glob("*"),
+            settings.staged,
+            *settings.receipts.glob("*"),
+            *settings.receipts.glob("*/*"),
+            *settings.ledgers.glob("*/*"),
+            *checkpoints,
+        ]
+        return [
+            *_old(self.hub.archive.incoming, "", self.now()),
+            *_old(settings.staged, ".staging-", self.now()),
+            *(path for folder in drafts for path in _old(folder, ".draft-", self.now())),
+        ]
+
+    def _not_held(self, tx: Transaction, paths: list[Path]) -> list[Path]:
+        """Half a copy of what somebody sent does not tell whose it is, so any hold that stands may be about it. The
+        other half files are drafts of what the hub writes itself: no hold is about them."""
+        if not retention.holds(tx):
+            return paths
+        return [path for path in paths if path.parent != self.hub.archive.incoming]
 
     def _rows(self) -> Iterator[Finding]:
         for line in conservation(self.hub):

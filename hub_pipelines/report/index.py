@@ -21,8 +21,9 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.report import outcomes
-from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine
+from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
@@ -41,9 +42,11 @@ class ReceiptIndex:
     campuses: dict[str, Campus]
     page_of: Callable[[Submission], Path]
     page_of_arrival: Callable[[Arrival], Path]
+    page_of_preview: Callable[[Arrival], Path]
     lines_per_feed: int = 200
     lines_per_feed_of_all: int = 25
     """On the page of all campuses."""
+    previews: int = 25
 
     def path(self, campus: str | None = None) -> Path:
         """The page of a campus, or of all."""
@@ -86,6 +89,13 @@ class ReceiptIndex:
                 for one in ([campus] if campus else self._campuses())
                 for feed in arrivals.feeds_of(tx, one)
             ]
+            feeds = [feed for feed in feeds if feed.lines or feed.older]
+            previews = [
+                line
+                for one in ([campus] if campus else self._campuses())
+                for feed in arrivals.feeds_of(tx, one)
+                for line in self._previews(tx, one, feed, self.path(campus).parent)
+            ]
         attention = [line for feed in feeds for line in feed.lines if line.needs_attention]
         return Index(
             campus=campus,
@@ -94,6 +104,7 @@ class ReceiptIndex:
             attention=tuple(sorted(attention, key=lambda line: line.at, reverse=True)),
             feeds=tuple(feeds),
             shown_per_feed=self.lines_per_feed if campus else self.lines_per_feed_of_all,
+            previews=tuple(sorted(previews, key=lambda line: line.at, reverse=True)[: self.previews]),
         )
 
     def _campuses(self) -> list[str]:
@@ -125,19 +136,19 @@ class ReceiptIndex:
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         zone = self._time_zone(campus)
-        lines = [self._line(one, folder, zone) for one in all_sent]
+        lines = [self._line(one, folder, zone, missing=_still_missing(tx, one)) for one in all_sent]
         lines += [
             self._line_of_arrival(one, folder, zone, undecided=(one.request_id, one.content_digest) in undecided)
             for one in again
         ]
         lines.sort(key=lambda line: line.at, reverse=True)
-        lines = [*lines[:most], *(line for line in lines[most:] if line.outcome == "in_review")]
-        total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)
+        lines = [*lines[:most], *(line for line in lines[most:] if line.outcome in ("in_review", "question"))]
+        total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)  # without previews
         return FeedIndex(
             campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
         )
 
-    def _line(self, current: Submission, folder: Path, zone: str) -> IndexLine:
+    def _line(self, current: Submission, folder: Path, zone: str, *, missing: int) -> IndexLine:
         counts = outcomes.counts(current)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
         return IndexLine(
@@ -150,7 +161,8 @@ class ReceiptIndex:
             at=current.envelope.received_at,
             time_zone=zone,
             page=_link(self.page_of(current), folder),
-            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing,
+            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing or bool(missing),
+            still_missing=missing,
         )
 
     def _line_of_arrival(self, arrival: Arrival, folder: Path, zone: str, *, undecided: bool) -> IndexLine:
@@ -167,9 +179,30 @@ class ReceiptIndex:
             needs_attention=undecided or arrival.outcome is Outcome.REFUSED,
         )
 
+    def _previews(self, tx: Transaction, campus: str, feed: str, folder: Path) -> list[PreviewLine]:
+        zone = self._time_zone(campus)
+        return [
+            PreviewLine(
+                source_name=arrival.source_name,
+                campus=campus,
+                feed=feed,
+                at=arrival.arrived_at,
+                time_zone=zone,
+                page=_link(self.page_of_preview(arrival), folder),
+                told=told,
+            )
+            for arrival, told in arrivals.previews(tx, campus, feed, limit=self.previews)
+        ]
+
     def _time_zone(self, campus: str | None) -> str:
         known = self.campuses.get(campus or "") or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _still_missing(tx: Transaction, current: Submission) -> int:
+    if not current.envelope.complete_count or current.state is not State.POSTED:
+        return 0
+    return missed.still_missing(tx, current.request_id, current.revision)
 
 
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
@@ -180,7 +213,7 @@ def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     newer: set[str] = set()
     for line in lines:
         name = source_key(line.source_name)
-        mended = name in newer and line.outcome != "in_review"
+        mended = name in newer and line.outcome not in ("in_review", "question")
         yield replace(line, needs_attention=False) if mended else line
         if line.outcome not in {"duplicate", "refused", "conflict"}:
             newer.add(name)

@@ -6,22 +6,64 @@ stages that settle a submission) nor how they are worded and laid out (`render`)
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 Outcome = Literal[
-    "received", "posted", "nothing_posted", "in_review", "duplicate", "refused", "waiting", "dismissed", "conflict"
+    "received",
+    "posted",
+    "nothing_posted",
+    "in_review",
+    "question",
+    "duplicate",
+    "refused",
+    "waiting",
+    "dismissed",
+    "conflict",
 ]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file."""
+    """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file.
+
+    `part` numbers the file's tables from 0; `sheet` is the one on which the row stands, when there are several.
+    """
 
     row: int
     column: str | None
     value: str | None
     reason: str
     suggestion: str | None
+    part: int = 0
+    sheet: str | None = None
+
+
+@dataclass(frozen=True)
+class QuestionLine:
+    """A question to the sender. `choices` are numbered from 1 in this order; `answer` is the label of the chosen one.
+
+    `place` is the column as Excel names it, when the question is about one.
+    """
+
+    question_id: str
+    text: str
+    heading: str | None
+    place: str | None
+    choices: tuple[str, ...]
+    evidence: tuple[str, ...]
+    answer: str | None
+    answered_by: str | None
+
+
+@dataclass(frozen=True)
+class UnderstoodLine:
+    """A column that was not taken by its own name: the sender's heading, what it was read as, by what, and why."""
+
+    heading: str
+    column: str
+    how: str
+    confidence: str
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -76,6 +118,33 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class MissedItem:
+    """An item that the ledger has at a counted location and the count does not take in.
+
+    `row` is the rejected row that lists it; None: the file does not list it. `found_at` and `found_in` tell of the
+    later file that named it.
+    """
+
+    key: str
+    name: str | None
+    location: str
+    row: int | None
+    found_at: datetime | None
+    found_in: str | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a complete count covers and misses. `missed` are the first of what it misses, still missing ones first."""
+
+    locations: tuple[str, ...]
+    not_found: int
+    listed_in_rejected_rows: int
+    still_missing: int
+    missed: tuple[MissedItem, ...]
+
+
+@dataclass(frozen=True)
 class Receipt:
     """Everything one receipt says. All times carry a time zone; `time_zone` is the one they are shown in."""
 
@@ -108,6 +177,17 @@ class Receipt:
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
     correction: Correction | None = None
+    questions: tuple[QuestionLine, ...] = ()
+    answer_command: str | None = None
+    understood: tuple[UnderstoodLine, ...] = ()
+    unread: tuple[str, ...] = ()
+    complete_count: bool = False
+    count: Count | None = None
+    """Of a complete count that has posted."""
+
+    @property
+    def still_missing(self) -> int:
+        return self.count.still_missing if self.count is not None else 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +204,8 @@ class IndexLine:
     time_zone: str
     page: str | None
     needs_attention: bool
+    still_missing: int = 0
+    """Items that a complete count did not find and that no later file names."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +220,20 @@ class FeedIndex:
 
 
 @dataclass(frozen=True)
+class PreviewLine:
+    """One preview in a list. `page` is a relative link; None while it is due."""
+
+    source_name: str
+    campus: str
+    feed: str
+    at: datetime
+    time_zone: str
+    page: str | None
+    told: dict[str, Any] | None
+    """What it found (report/previews/model.py, summary); None while it is due."""
+
+
+@dataclass(frozen=True)
 class Index:
     """A page that lists receipts: of one campus, or of all when `campus` is None; of each feed the first few lines."""
 
@@ -147,3 +243,4 @@ class Index:
     attention: tuple[IndexLine, ...]
     feeds: tuple[FeedIndex, ...]
     shown_per_feed: int
+    previews: tuple[PreviewLine, ...] = ()

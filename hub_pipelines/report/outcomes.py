@@ -6,12 +6,14 @@ Belongs here: from states and intake's answers to a receipt's outcome and reason
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Cause, State, Submission
 
 
 def shown(current: Submission) -> Shown:
     if current.state is State.POSTED:
         return "posted" if current.counts.posted or current.counts.unchanged else "nothing_posted"
+    if current.state is State.IN_REVIEW and current.cause is Cause.QUESTION:
+        return "question"
     told: dict[State, Shown] = {
         State.RECEIVED: "received",
         State.IN_REVIEW: "in_review",
@@ -30,6 +32,8 @@ def headline_reason(current: Submission) -> str | None:
         if current.counts.received == 0:
             return "the file has headings but no rows below them"
         return "every row has something to correct" if shown(current) == "nothing_posted" else None
+    if shown(current) == "question":  # the questions stand below, one by one
+        return None
     return current.reason if current.state in {State.RETRYING} else clause(current.reason)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, Line, Outcome, Receipt
+from hub_pipelines.report.model import Count, Counts, FeedIndex, Index, IndexLine, Line, Outcome, PreviewLine, Receipt
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,6 +32,7 @@ _ENDED: dict[str, str] = {
     "nothing_posted": "Not taken",
     "refused": "Not taken",
     "in_review": "With a person",
+    "question": "Waits for your answer",
     "conflict": "Do not agree",
     "waiting": "Not finished",
     "duplicate": "Copies",
@@ -51,6 +52,9 @@ class Told(Protocol):
     @property
     def headline_reason(self) -> str | None: ...
 
+    @property
+    def still_missing(self) -> int: ...
+
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
@@ -62,18 +66,18 @@ def to_html(receipt: Receipt) -> str:
         headline=headline(receipt),
         lead=_lead(receipt),
         counts=_counts_strip(receipt),
-        problems=_by_row(receipt.problems),
-        warnings=_by_row(receipt.warnings),
+        problems=by_row(receipt.problems),
+        warnings=by_row(receipt.warnings),
         steps=_steps(receipt),
         proof=_proof(receipt),
-        shown_time=lambda at: _shown_time(at, receipt.time_zone),
+        shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
 
 
 def to_json(receipt: Receipt) -> str:
     """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
     content = {"headline": headline(receipt), **asdict(receipt)}
-    return json.dumps(content, indent=2, ensure_ascii=False, default=_utc_text) + "\n"
+    return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
 def to_index_html(index: Index) -> str:
@@ -89,8 +93,20 @@ def to_index_html(index: Index) -> str:
         attention=[_index_row(line) for line in index.attention[:_ATTENTION_SHOWN]],
         attention_left=max(0, number - _ATTENTION_SHOWN),
         feeds=[_feed_section(feed, index.shown_per_feed) for feed in index.feeds],
-        shown_time=lambda at: _shown_time(at, index.time_zone),
+        previews=[_preview_row(line) for line in index.previews],
+        shown_time=lambda at: shown_time(at, index.time_zone),
     )
+
+
+def _preview_row(line: PreviewLine) -> dict[str, object]:
+    from hub_pipelines.report.previews.page import sentence
+
+    told = line.told
+    return {
+        "line": line,
+        "when": _short_time(line.at, line.time_zone),
+        "headline": sentence(told["would"], told["reason"], told) if told else "Not made yet",
+    }
 
 
 def _feed_section(feed: FeedIndex, shown: int) -> dict[str, object]:
@@ -140,11 +156,13 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None)
+            return _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
         case "nothing_posted":
-            return _rows_sentence(receipt.counts, reason)
+            return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
+        case "question":
+            return "This file can be taken when you have answered what we ask below"
         case "duplicate":
             return "We already have this file"
         case "refused":
@@ -155,6 +173,10 @@ def headline(receipt: Told) -> str:
             return _because("This file was set aside and nothing was taken", reason)
         case "conflict":
             return _because("This file does not agree with what we already have", reason)
+
+
+def _missing(number: int) -> str:
+    return f"; {number:,} {'item was' if number == 1 else 'items were'} not found" if number else ""
 
 
 def _rows_sentence(counts: Counts, reason: str | None) -> str:
@@ -192,12 +214,12 @@ def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
-            return "attention" if counts.rejected or counts.held else "good"
+            return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
         case "nothing_posted":
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
             return "bad"
-        case "in_review" | "conflict":
+        case "in_review" | "question" | "conflict":
             return "attention"
         case "received" | "duplicate" | "waiting" | "dismissed":
             return "neutral"
@@ -207,7 +229,7 @@ def _lead(receipt: Receipt) -> str | None:
     match receipt.outcome:
         case "duplicate":
             return "No row was changed by this copy."
-        case "in_review" if receipt.counts.posted == 0:
+        case "in_review" | "question" if receipt.counts.posted == 0:
             return "Nothing has been taken from it so far."
         case "posted" | "waiting":
             return receipt.headline_reason
@@ -224,11 +246,19 @@ def _counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
         ("Not taken", counts.rejected),
         ("Held for a person", counts.held),
     ]
+    if receipt.count is not None:
+        others += [("Not found", receipt.count.not_found), ("Found since", _found_since(receipt.count))]
     return [(label, f"{number:,}") for label, number in always + [pair for pair in others if pair[1]]]
 
 
+def _found_since(count: Count) -> int:
+    return count.not_found - count.still_missing
+
+
 def _steps(receipt: Receipt) -> list[str]:
-    steps = [receipt.next_step] if receipt.next_step else []
+    steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
+    if any(one.answer is None for one in receipt.questions):
+        steps += _answering(receipt)
     if receipt.needs_registry:
         steps.append(
             f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
@@ -241,9 +271,25 @@ def _steps(receipt: Receipt) -> list[str]:
             "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
             "already are not taken twice.",
         ]
-    if receipt.counts.held and receipt.outcome != "in_review":
+    if receipt.still_missing:
+        steps.append(
+            "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
+            "names one of them, here or at another location, it counts as found, and this receipt says so."
+        )
+    if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+def _answering(receipt: Receipt) -> list[str]:
+    number = sum(one.answer is None for one in receipt.questions)
+    them = "the question" if number == 1 else "each question"
+    return [
+        f"Answer {them} above: open the workbook that lies beside this receipt, choose an answer on its sheet "
+        "“Questions”, save it, and drop it into the folder where you dropped your file. Or tell the hub's operator "
+        f"your answer and show this page; the operator's command is {receipt.answer_command}.",
+        "Your answers are remembered: the next files of this name are not asked about again.",
+    ]
 
 
 def _usual_step(receipt: Receipt) -> str:
@@ -252,13 +298,18 @@ def _usual_step(receipt: Receipt) -> str:
             return "Nothing. You are done."
         case "nothing_posted" | "refused":
             return "Correct your file, save it, and drop it into the same folder again."
-        case "in_review":
+        case "in_review" | "question":
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
         case "received":
             return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
         case "waiting":
             return "Nothing for now. The file is safe, and the hub will try again by itself."
         case "duplicate":
+            if receipt.complete_count:
+                return (
+                    "Nothing. If you have counted again and found exactly the same, ask the hub's operator to apply "
+                    "this count again."
+                )
             return "Nothing. If you meant to send changes, save them in your spreadsheet and drop it again."
         case _:
             return "If this is not what you expected, show this page to the hub's operator."
@@ -284,17 +335,25 @@ def _registry(receipt: Receipt) -> str | None:
     if receipt.registry_version is not None:
         parts.append(f"version {receipt.registry_version}")
     if receipt.registry_date is not None:
-        parts.append(f"of {_shown_time(receipt.registry_date, receipt.time_zone)}")
+        parts.append(f"of {shown_time(receipt.registry_date, receipt.time_zone)}")
     return " ".join(parts) or None
 
 
-def _by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
-    row = attrgetter("row")
-    grouped = groupby(sorted(lines, key=row), key=row)
-    return [(str(number) if number > 0 else "Whole file", list(group)) for number, group in grouped]
+def by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
+    """Lines under the row that they belong to, as a page numbers it."""
+    place = attrgetter("part", "row")
+    grouped = [list(group) for _, group in groupby(sorted(lines, key=place), key=place)]
+    return [(_row_label(group[0]), group) for group in grouped]
 
 
-def _shown_time(at: datetime, zone: str) -> str:
+def _row_label(line: Line) -> str:
+    if line.row <= 0:
+        return "Whole file"
+    return str(line.row) if line.sheet is None else f"{line.row}, sheet {line.sheet}"
+
+
+def shown_time(at: datetime, zone: str) -> str:
+    """A time as a receipt shows it, in a time zone (IANA)."""
     local = _aware(at).astimezone(ZoneInfo(zone))
     return f"{local.day} {local:%B %Y, %H:%M:%S %Z}"
 
@@ -305,10 +364,11 @@ def _short_time(at: datetime, zone: str) -> str:
 
 
 def _maybe_time(at: datetime | None, zone: str) -> str | None:
-    return None if at is None else _shown_time(at, zone)
+    return None if at is None else shown_time(at, zone)
 
 
-def _utc_text(value: object) -> str:
+def utc_text(value: object) -> str:
+    """A time in JSON. Raises TypeError for anything else."""
     if not isinstance(value, datetime):
         raise TypeError(f"a receipt cannot hold a {type(value).__name__}")
     return _aware(value).astimezone(UTC).isoformat()

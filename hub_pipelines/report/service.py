@@ -4,9 +4,10 @@ A receipt is due whenever a submission settles or something arrives that no run 
 repeatable: after a crash the same receipt is written again over itself.
 """
 
+import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,19 +22,38 @@ from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.decision import HOW
+from hub_pipelines.mapping.model import Assigned
+from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.index import ReceiptIndex
-from hub_pipelines.report.model import ChangedRow, ColumnLine, CorrectedCell, Correction, Counts, Line, Receipt
+from hub_pipelines.report.model import (
+    ChangedRow,
+    ColumnLine,
+    CorrectedCell,
+    Correction,
+    Count,
+    Counts,
+    Line,
+    MissedItem,
+    QuestionLine,
+    Receipt,
+    UnderstoodLine,
+)
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import Feed
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -41,6 +61,9 @@ _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
 _COLUMNS_SHOWN = 100
 _LEFT_OUT_SHOWN = 50
+_MISSED_SHOWN = 1_000
+NAME_COLUMNS = ("item_name", "contents", "title")
+"""Columns that say in words what an item is."""
 _TAG_RULE = "tag_not_in_registry"
 
 
@@ -72,7 +95,7 @@ class Receipts:
     @property
     def index(self) -> ReceiptIndex:
         """The pages that list these receipts."""
-        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival)
+        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival, self.path_of_preview)
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now; returns its page."""
@@ -107,6 +130,10 @@ class Receipts:
             f"{file_stem(arrival.source_name)}--{arrival.outcome}-{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
         )
 
+    def path_of_preview(self, arrival: Arrival) -> Path:
+        name = f"{file_stem(arrival.source_name)}--{arrival.arrived_at:%Y%m%d-%H%M%S}-{arrival.arrival_id[-6:]}.html"
+        return self._folder(arrival.scope.campus, arrival.scope.feed) / FOLDER_OF[Purpose.PREVIEW] / name
+
     def _folder(self, campus: str, feed: str) -> Path:
         return self.root / campus / feed
 
@@ -128,6 +155,9 @@ class Receipts:
         change = shapes.change_of(tx, current.request_id, current.revision)
         pairs = _compared(tx, change) if change and change.kind is Kind.DRIFTED else []
         notes = _notes(change) if change and current.state is State.POSTED else ()
+        decision = mappings.find_decision(tx, current.decision)
+        parts = decision.parts if decision else ()
+        questions = mappings.questions_about(tx, current.request_id, current.revision)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -141,9 +171,9 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem) for problem in blocks),
+            problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
-            warnings=(*notes, *self._not_read(current), *(_line(problem) for problem in warns)),
+            warnings=(*notes, *self._not_read(current), *(_line(problem, parts) for problem in warns)),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -158,6 +188,12 @@ class Receipts:
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id),
+            questions=tuple(map(_question_line, questions)),
+            answer_command=_answer_command(questions),
+            understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
+            unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
+            complete_count=envelope.complete_count,
+            count=_count(tx, current),
         )
 
     def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:
@@ -247,8 +283,43 @@ _REGISTRY_GREW = (
 )
 
 
-def _line(problem: dict[str, Any]) -> Line:
-    return Line(problem["row_no"], problem["column_name"], problem["value"], problem["reason"], problem["suggestion"])
+def _line(problem: dict[str, Any], parts: Sequence[Part]) -> Line:
+    row_no = problem["row_no"]
+    return Line(
+        row=excel_row(row_no),
+        column=problem["column_name"],
+        value=problem["value"],
+        reason=problem["reason"],
+        suggestion=problem["suggestion"],
+        part=row_no // PART_ROWS,
+        sheet=sheet_of(row_no, parts),
+    )
+
+
+def _question_line(one: Kept) -> QuestionLine:
+    return QuestionLine(
+        question_id=one.question_id,
+        text=one.text,
+        heading=one.heading or None,
+        place=None if one.position is None else column_letters(one.position),
+        choices=tuple(choice.label for choice in one.choices),
+        evidence=one.evidence,
+        answer=one.label_of(one.answer),
+        answered_by=(one.answered_by or "").removeprefix("person/") or None,
+    )
+
+
+def _answer_command(questions: Sequence[Kept]) -> str | None:
+    """What the operator types, with the number of a choice in place of each N."""
+    still_open = [one for one in questions if one.answer is None]
+    if not still_open:
+        return None
+    return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
+
+
+def _understood(one: Assigned) -> UnderstoodLine:
+    heading = one.heading.strip() or f"column {column_letters(one.position)}"
+    return UnderstoodLine(heading, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
 
 
 def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:
@@ -302,6 +373,37 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
         summary=difference.sentence(),
         cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
         cells_total=difference.cells_changed,
+    )
+
+
+def _count(tx: Transaction, current: Submission) -> Count | None:
+    """What a complete count has covered and missed, as it stands now."""
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return None
+    found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
+    values = ledgers.current_values(tx, posting.ledger, [one.missed.key for one in found])
+    return Count(
+        locations=posting.counted,
+        not_found=posting.not_found,
+        listed_in_rejected_rows=posting.listed_in_rejected_rows,
+        still_missing=counts.still_missing(tx, current.request_id, current.revision),
+        missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
+    )
+
+
+def _missed(tx: Transaction, one: MissedRecord, values: str | None) -> MissedItem:
+    known = json.loads(values) if values else {}
+    name = next((str(known[column]) for column in NAME_COLUMNS if known.get(column) is not None), None)
+    row = one.missed.row_no
+    finder = submissions.find(tx, one.found_by) if one.found_by else None
+    return MissedItem(
+        key=one.missed.key,
+        name=name,
+        location=one.missed.location,
+        row=None if row is None else excel_row(row),
+        found_at=one.found_at,
+        found_in=finder.envelope.source_name if finder else None,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from hub_pipelines.common.store import Database
+from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import DropFolder
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review import store as reviews
@@ -22,6 +23,7 @@ def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
         lately = reviews.opened_lately(tx, within=timedelta(hours=1))
         pauses = standing(tx)
         waiting = submissions.unsettled_by_scope(tx) if pauses else {}
+        previews, previews_due = arrivals.count_previews(tx)
     total: dict[str, int] = dict.fromkeys(COUNT_NAMES, 0)
     by: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNT_NAMES, 0))
     for campus, feed, _day, counts in lines:
@@ -35,6 +37,7 @@ def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:
         "files_waiting": sum(drop_folder.waiting(campus) for campus in drop_folder.scopes()),
         "review_open": sum(review.values()),
         "review_opened_last_hour": lately,
+        "previews": {"made": previews - previews_due, "due": previews_due},
         "paused": [
             {**asdict(one), "waiting": sum(count for scope, count in waiting.items() if one.covers(*scope))}
             for one in pauses

@@ -1,5 +1,6 @@
 """Decisions of people, each audited with its actor: replay or dismiss a review item, apply a submission again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem, Selection
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.decisions import store as decided
 from hub_pipelines.submission.model import Cause, IllegalMove, State, Submission
 
 
@@ -35,9 +37,35 @@ class Review:
             if reason := why_not_replayed(item.cause, item.feed):
                 raise IllegalMove(reason)
             self._close(tx, item, ItemState.REPLAYED, actor, "replayed")
-            again = submissions.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
+            again = decided.reopen(tx, item.request_id, come_from=State.IN_REVIEW)
             _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
             return _get(tx, item_id)
+
+    def replay_all(self, tx: Any, items: Sequence[ReviewItem], *, actor: str, because: str) -> list[ReviewItem]:
+        """In the transaction of a decision that lets these items go on; those that are still open, as they were.
+
+        All rows are taken before the first audit entry: whoever writes one holds the chain's head until commit.
+        """
+        sent = []
+        for item in items:
+            if reviews.resolve(tx, item.item_id, ItemState.REPLAYED, by=actor, resolution=because):
+                sent.append((item, decided.reopen(tx, item.request_id, come_from=State.IN_REVIEW)))
+        for item, again in sent:
+            _audit(tx, item, actor, "review:replayed", {"revision": again.revision})
+        return [item for item, _ in sent]
+
+    def close_as_superseded(self, tx: Any, item: ReviewItem, *, actor: str, replaced_by: str) -> bool:
+        """In the transaction that registers a returned copy of the file; False when the item was closed before.
+
+        The caller audits it.
+        """
+        told = f"sent again as {replaced_by}"
+        if not reviews.resolve(
+            tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by
+        ):
+            return False
+        decided.dismiss(tx, item.request_id, f"A returned copy was sent in its place: {replaced_by}.")
+        return True
 
     def dismiss(self, item_id: str, *, actor: str, reason: ReasonCode, note: str = "") -> ReviewItem:
         """Close an item for good; bytes, envelope and history stay. A person decides this, never the hub."""
@@ -47,7 +75,7 @@ class Review:
             text = f"{reason}: {note}" if note else str(reason)
             self._close(tx, item, ItemState.DISMISSED, actor, text, reason_code=reason)
             if item.cause != Cause.CONFLICT:
-                submissions.dismiss(tx, item.request_id, text)
+                decided.dismiss(tx, item.request_id, text)
             _audit(tx, item, actor, "review:dismissed", {"reason": reason, "note": note})
             return _get(tx, item_id)
 
@@ -62,14 +90,14 @@ class Review:
         told = f"sent again as {replaced_by}"
         self._close(tx, item, ItemState.RESUBMITTED, actor, told, replaced_by=replaced_by, difference=difference)
         if item.cause != Cause.CONFLICT:
-            submissions.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")
+            decided.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")
         counts = {name: difference[name] for name in ("rows_before", "rows_after", "changed", "added", "removed")}
         _audit(tx, item, actor, "review:resubmitted", {"replaced_by": replaced_by, **counts})
 
     def try_now(self, request_id: str, *, actor: str) -> Submission:
         """Let a submission that waits for its next attempt have it at once. Raises IllegalMove."""
         with self.db.write() as tx:
-            current = submissions.make_due(tx, request_id)
+            current = decided.make_due(tx, request_id)
             envelope = current.envelope
             detail: dict[str, object] = {"revision": current.revision, "state": current.state}
             event = Event(envelope.campus, actor, "submission:requeued", envelope.source_name, request_id, detail)
@@ -79,7 +107,7 @@ class Review:
     def apply_again(self, request_id: str, *, actor: str) -> Submission:
         """Apply a posted submission once more on purpose, as its next revision. Raises IllegalMove."""
         with self.db.write() as tx:
-            again = submissions.reopen(tx, request_id, come_from=State.POSTED)
+            again = decided.reopen(tx, request_id, come_from=State.POSTED)
             detail: dict[str, object] = {"revision": again.revision}
             envelope = again.envelope
             audit.append(

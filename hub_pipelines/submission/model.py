@@ -68,7 +68,10 @@ class LeaseLost(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the hub knows of a payload when it arrives; `signature` (Ed25519) covers all the rest."""
+    """What the hub knows of a payload when it arrives; `signature` (Ed25519) covers all the rest.
+
+    `complete_count`: its sender declares that it lists everything that is at its locations.
+    """
 
     request_id: str
     campus: str
@@ -83,8 +86,11 @@ class Envelope:
     sender_key: str | None = None
     key_id: str = ""
     signature: str = ""
+    complete_count: bool = False
 
     def signed_part(self) -> dict[str, object]:
+        # envelopes from before there were counts were signed without the word, and still verify
+        declared: dict[str, object] = {"complete_count": True} if self.complete_count else {}
         return {
             "request_id": self.request_id,
             "campus": self.campus,
@@ -98,6 +104,7 @@ class Envelope:
             "headers": self.headers,
             "sender_key": self.sender_key,
             "key_id": self.key_id,
+            **declared,
         }
 
     def document(self) -> dict[str, object]:
@@ -138,7 +145,8 @@ COUNT_NAMES = ("received", "waiting", "posted", "unchanged", "rejected", "held",
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One row of the hub's truth. `token` is the fencing token of the newest lease."""
+    """One row of the hub's truth. `token` is the fencing token of the newest lease, `decision` the digest of how the
+    file was read."""
 
     envelope: Envelope
     state: State
@@ -157,6 +165,7 @@ class Submission:
     source_version: int
     revises: str | None
     staged: str | None
+    decision: str | None
     counts: Counts
     posted_at: datetime | None
     settled_at: datetime | None

@@ -1,11 +1,11 @@
-"""The submission table and every change of state. Each function runs in the caller's transaction.
+"""The submission table: reading it, arrivals, receipts, moves. Each function runs in the caller's transaction.
 
-A change of state is a conditional UPDATE that names the state it leaves and, for a worker, the
-fencing token it holds: a paused worker's write changes no row and raises `LeaseLost`.
+A change of state is a conditional UPDATE that names the state it leaves. Not here: what changes under a lease
+(leases/store.py), launches (queue/store.py), what people decide (decisions/store.py).
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
@@ -21,30 +21,23 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    or_,
     select,
     text,
     update,
 )
 
-from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
+from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata
 from hub_pipelines.submission.model import (
     COUNT_NAMES,
     UNSETTLED,
-    Busy,
     Cause,
     Counts,
     Envelope,
-    Failure,
     IllegalMove,
-    Lease,
-    LeaseLost,
-    Repeat,
     State,
     Submission,
     may_move,
 )
-from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy, launch_wait
 
 submission = Table(
     "submission",
@@ -87,11 +80,14 @@ submission = Table(
     Column("partition_live", Boolean, nullable=False, default=False),
     Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
     Column("partition_since", UtcDateTime),
+    Column("decision", String(64)),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
     Index("submission_by_arrival", "campus", "feed", "received_at"),
 )
+
+
 # small partial indexes keep a sensor's tick independent of how many submissions are settled
 Index(
     "submission_unsettled",
@@ -101,6 +97,8 @@ Index(
     postgresql_where=submission.c.state.in_([str(state) for state in UNSETTLED]),
     sqlite_where=submission.c.state.in_([str(state) for state in UNSETTLED]),
 )
+
+
 Index(
     "submission_receipt_due",
     submission.c.campus,
@@ -108,6 +106,8 @@ Index(
     postgresql_where=submission.c.receipt_due,
     sqlite_where=submission.c.receipt_due,
 )
+
+
 Index(
     "submission_live",
     submission.c.feed,
@@ -115,8 +115,14 @@ Index(
     postgresql_where=submission.c.partition_live,
     sqlite_where=submission.c.partition_live,
 )
+
+
 Index("submission_by_day", submission.c.campus, submission.c.received_day)
+
+
 _IN_REVIEW = text(f"state = '{State.IN_REVIEW}'")
+
+
 Index(
     "submission_in_review",
     submission.c.campus,
@@ -125,6 +131,7 @@ Index(
     postgresql_where=_IN_REVIEW,
     sqlite_where=_IN_REVIEW,
 )
+
 
 attempt = Table(
     "attempt",
@@ -148,7 +155,7 @@ _IDS_PER_QUERY = 500
 # ---- reading
 
 
-def _submission(row: Any) -> Submission:
+def from_row(row: Any) -> Submission:
     state = State(row.state)
     return Submission(
         envelope=Envelope.from_document(row.envelope),
@@ -168,6 +175,7 @@ def _submission(row: Any) -> Submission:
         source_version=row.source_version,
         revises=row.revises,
         staged=row.staged,
+        decision=row.decision,
         counts=_counts(row, state),
         posted_at=row.posted_at,
         settled_at=row.settled_at,
@@ -192,7 +200,7 @@ def _counts(row: Any, state: State) -> Counts:
 
 def find(tx: Transaction, request_id: str) -> Submission | None:
     row = tx.execute(select(submission).where(submission.c.request_id == request_id)).first()
-    return _submission(row) if row else None
+    return from_row(row) if row else None
 
 
 def get(tx: Transaction, request_id: str) -> Submission:
@@ -288,7 +296,7 @@ def everything(tx: Transaction) -> Iterator[Submission]:
     """Every submission ever, streamed in order of arrival."""
     query = select(submission).order_by(submission.c.received_at, submission.c.request_id)
     for row in tx.execute(query, execution_options={"yield_per": 500}):
-        yield _submission(row)
+        yield from_row(row)
 
 
 def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:
@@ -325,7 +333,7 @@ def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Su
 
 def _newest(tx: Transaction, where: ColumnElement[bool], *, limit: int) -> list[Submission]:
     query = select(submission).where(where).order_by(submission.c.received_at.desc()).limit(limit)
-    return [_submission(row) for row in tx.execute(query)]
+    return [from_row(row) for row in tx.execute(query)]
 
 
 def sources_like(tx: Transaction, stem: str, *, limit: int) -> list[str]:
@@ -395,378 +403,7 @@ def add(
     return added.first() is not None  # drivers tell no row count for such an INSERT
 
 
-# ---- launching
-
-
-def _runnable(now: datetime) -> ColumnElement[bool]:
-    s = submission.c
-    return or_(
-        s.state == State.RECEIVED,
-        and_(s.state == State.RETRYING, s.retry_at <= now),
-        and_(s.state == State.LEASED, s.lease_until < now),
-    )
-
-
-def due(
-    tx: Transaction,
-    campus: str,
-    *,
-    limit: int,
-    relaunch_after: timedelta,
-    paused: Collection[str] = (),
-    ask_registry: Collection[str] = (),
-) -> list[Submission]:
-    """Submissions of a campus that a run should take up, best first.
-
-    A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
-    launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
-    of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
-    before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
-    `ask_registry`.
-    """
-    now = database_now(tx)
-    s = submission.c
-    waiting = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))
-    first = tx.execute(waiting.where(s.feed.not_in(paused))).scalar()
-    held_up = ask_registry if first != tx.execute(waiting).scalar() else ()
-    not_launched = or_(
-        s.launched_at.is_(None),
-        _launched_in_vain(now, relaunch_after),
-        and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
-        and_(s.state == State.LEASED, s.launched_at < s.lease_until),
-    )
-    query = (
-        select(submission)
-        .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
-        .where(s.feed.not_in([*paused, *held_up]))
-        .order_by(s.received_at, s.request_id)
-        .limit(limit)
-    )
-    return [_submission(row) for row in tx.execute(query)]
-
-
-def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
-    """What `retry.launch_wait` says, as SQL: no two databases agree on powers."""
-    s = submission.c
-    waits = [launch_wait(relaunch_after, number) for number in range(LAUNCHES_IN_VAIN + 1)]
-    return or_(
-        *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),
-        and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < now - waits[-1]),
-    )
-
-
-def mark_launched(tx: Transaction, request_id: str) -> Submission:
-    """Count a launch; the returned submission's `run_key` is the one to launch with."""
-    now = database_now(tx)
-    tx.execute(
-        update(submission)
-        .where(submission.c.request_id == request_id)
-        .values(
-            launch=submission.c.launch + 1,
-            launches_in_vain=submission.c.launches_in_vain + 1,
-            launched_at=now,
-            partition_live=True,
-            partition_since=now,
-        )
-    )
-    return get(tx, request_id)
-
-
-def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> list[str]:
-    """Settled submissions whose partitions exceed `keep`: those that were launched or revived longest ago."""
-    s = submission.c
-    live = tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
-    if live <= keep:
-        return []
-    query = (
-        select(s.request_id)
-        .where(s.feed == feed, s.partition_live, s.state.not_in(UNSETTLED))
-        .order_by(s.partition_since)
-        .limit(min(limit, live - keep))
-    )
-    return list(tx.execute(query).scalars())
-
-
-def mark_retired(tx: Transaction, request_ids: Sequence[str]) -> None:
-    tx.execute(update(submission).where(submission.c.request_id.in_(request_ids)).values(partition_live=False))
-
-
-# ---- leasing
-
-
-def take_lease(
-    tx: Transaction, request_id: str, owner: str, *, lease_s: float, policy: RetryPolicy
-) -> Lease | Busy | Repeat:
-    """Take the right to work on a submission, or take it over when its last holder's time is up.
-
-    The same owner asking again gets its own lease, extended. One taken over after the last attempt
-    is not leased again: the caller sees `Busy` and the submission goes to review (`exhausted`).
-    """
-    now = database_now(tx)
-    lock = select(submission).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)
-    row = tx.execute(lock).first()
-    if row is None:
-        return Busy(request_id, get(tx, request_id).state)
-    current = _submission(row)
-    if current.state is State.LEASED and current.lease_owner == owner and _alive(current, now):
-        return _extend(tx, current, now, lease_s)
-    if not may_move(current.state, State.LEASED):
-        return Repeat(request_id, current.state)
-    waiting = current.state is State.RETRYING and current.retry_at is not None and current.retry_at > now
-    if waiting or (current.state is State.LEASED and _alive(current, now)) or _no_more(policy, current):
-        return Busy(request_id, current.state)
-    if current.state is State.LEASED:
-        _end_attempt(tx, request_id, current.token, now, "lease expired", None)
-    until = now + timedelta(seconds=lease_s)
-    token = current.token + 1
-    tx.execute(
-        update(submission)
-        .where(submission.c.request_id == request_id, submission.c.token == current.token)
-        .values(
-            state=State.LEASED,
-            token=token,
-            attempts=current.attempts + 1,
-            launches_in_vain=0,
-            lease_owner=owner,
-            lease_until=until,
-            retry_at=None,
-            run_id=owner,
-        )
-    )
-    tx.execute(
-        attempt.insert(),
-        {
-            "request_id": request_id,
-            "token": token,
-            "revision": current.revision,
-            "owner": owner,
-            "started_at": now,
-        },
-    )
-    return Lease(request_id, current.revision, token, owner, until)
-
-
-def _no_more(policy: RetryPolicy, current: Submission) -> bool:
-    return policy.is_last(current.attempts, in_all=current.token)
-
-
-def _alive(current: Submission, now: datetime) -> bool:
-    return current.lease_until is not None and current.lease_until >= now
-
-
-def _extend(tx: Transaction, current: Submission, now: datetime, lease_s: float) -> Lease:
-    until = now + timedelta(seconds=lease_s)
-    tx.execute(
-        update(submission)
-        .where(submission.c.request_id == current.request_id, submission.c.token == current.token)
-        .values(lease_until=until)
-    )
-    return Lease(current.request_id, current.revision, current.token, current.lease_owner or "", until)
-
-
-def extend_lease(tx: Transaction, lease: Lease, *, lease_s: float) -> Lease:
-    """Raises LeaseLost when the lease has been outdated."""
-    until = database_now(tx) + timedelta(seconds=lease_s)
-    _fenced(tx, lease, {"lease_until": until})
-    return Lease(lease.request_id, lease.revision, lease.token, lease.owner, until)
-
-
-def _fenced(tx: Transaction, lease: Lease, values: dict[str, Any]) -> None:
-    """The fence: change the submission only while this lease's token is the newest; it stays locked until commit."""
-    changed = tx.execute(
-        update(submission)
-        .where(
-            submission.c.request_id == lease.request_id,
-            submission.c.state == State.LEASED,
-            submission.c.token == lease.token,
-        )
-        .values(**values)
-    ).rowcount
-    if changed != 1:
-        raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
-
-
-def hold(tx: Transaction, lease: Lease) -> None:
-    """First statement of a posting: check the fencing token and keep the row locked. Raises LeaseLost."""
-    _fenced(tx, lease, {"token": lease.token})
-
-
-def record_staged(
-    tx: Transaction, lease: Lease, *, staged: str, rows_received: int, registry_version: int | None
-) -> None:
-    _fenced(
-        tx,
-        lease,
-        {
-            "staged": staged,
-            "rows_received": rows_received,
-            "rows_posted": 0,
-            "rows_unchanged": 0,
-            "rows_rejected": 0,
-            "registry_version": registry_version,
-        },
-    )
-
-
-def settle_posted(tx: Transaction, lease: Lease, *, posted: int, unchanged: int, rejected: int) -> datetime:
-    now = database_now(tx)
-    _fenced(
-        tx,
-        lease,
-        {
-            "state": State.POSTED,
-            "cause": None,
-            "reason": None,
-            "fix": None,
-            "rows_posted": posted,
-            "rows_unchanged": unchanged,
-            "rows_rejected": rejected,
-            "posted_at": now,
-            "settled_at": now,
-            "lease_owner": None,
-            "lease_until": None,
-            "receipt_due": True,
-        },
-    )
-    _end_attempt(tx, lease.request_id, lease.token, now, "posted", None)
-    return now
-
-
-def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timedelta) -> datetime:
-    now = database_now(tx)
-    retry_at = now + wait
-    _fenced(
-        tx,
-        lease,
-        {
-            "state": State.RETRYING,
-            "retry_at": retry_at,
-            "reason": failure.reason,
-            "fix": failure.fix,
-            "lease_owner": None,
-            "lease_until": None,
-            "launched_at": None,
-        },
-    )
-    _end_attempt(tx, lease.request_id, lease.token, now, "failed, to be tried again", failure)
-    return retry_at
-
-
-def release(tx: Transaction, lease: Lease, failure: Failure) -> None:
-    """End a lease from outside: its token is outdated, and the next run may take the submission now.
-
-    Raises LeaseLost when it is not the newest lease any more.
-    """
-    now = database_now(tx)
-    _fenced(
-        tx,
-        lease,
-        {
-            "state": State.RETRYING,
-            "token": lease.token + 1,
-            "retry_at": now,
-            "reason": failure.reason,
-            "fix": failure.fix,
-            "lease_owner": None,
-            "lease_until": None,
-            "launched_at": None,
-        },
-    )
-    _end_attempt(tx, lease.request_id, lease.token, now, "released", failure)
-
-
-def settle_in_review(tx: Transaction, lease: Lease, cause: Cause, failure: Failure) -> None:
-    now = database_now(tx)
-    _fenced(tx, lease, _in_review(cause, failure, now))
-    _end_attempt(tx, lease.request_id, lease.token, now, f"in review: {cause}", failure)
-
-
-def shelve(tx: Transaction, request_id: str, cause: Cause, failure: Failure) -> None:
-    """Put an arrival that no run can work on straight into review. Raises IllegalMove."""
-    _move(tx, request_id, (State.RECEIVED, State.RETRYING), _in_review(cause, failure, database_now(tx)))
-
-
-def expired(tx: Transaction, *, overdue: timedelta, policy: RetryPolicy | None, limit: int) -> list[Submission]:
-    """Leases that ran out at least `overdue` ago, locked until the transaction ends.
-
-    With a policy only those on their last attempt: nobody may take them over.
-    """
-    s = submission.c
-    query = select(submission).where(s.state == State.LEASED, s.lease_until < database_now(tx) - overdue)
-    if policy is not None:
-        query = query.where(or_(s.attempts >= policy.max_attempts, s.token >= policy.max_in_all))
-    query = query.order_by(s.lease_until).limit(limit).with_for_update(skip_locked=True)
-    return [_submission(row) for row in tx.execute(query)]
-
-
-def _in_review(cause: Cause, failure: Failure, now: datetime) -> dict[str, Any]:
-    return {
-        "state": State.IN_REVIEW,
-        "cause": cause,
-        "reason": failure.reason,
-        "fix": failure.fix,
-        "settled_at": now,
-        "lease_owner": None,
-        "lease_until": None,
-        "receipt_due": True,
-    }
-
-
-def _end_attempt(
-    tx: Transaction, request_id: str, token: int, now: datetime, outcome: str, failure: Failure | None
-) -> None:
-    tx.execute(
-        update(attempt)
-        .where(attempt.c.request_id == request_id, attempt.c.token == token, attempt.c.ended_at.is_(None))
-        .values(
-            ended_at=now,
-            outcome=outcome,
-            error_type=failure.error_type if failure else None,
-            error=failure.reason if failure else None,
-            trace=failure.trace if failure else None,
-        )
-    )
-
-
-# ---- decisions of people
-
-
-def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
-    """Back to `received` under the next revision: a replay from review, or applied again once posted."""
-    _move(
-        tx,
-        request_id,
-        (come_from,),
-        {
-            "state": State.RECEIVED,
-            "cause": None,
-            "reason": None,
-            "fix": None,
-            "revision": submission.c.revision + 1,
-            "attempts": 0,
-            "launched_at": None,
-            "launches_in_vain": 0,
-            "settled_at": None,
-            "staged": None,
-            "rows_received": 0,
-            "rows_posted": 0,
-            "rows_unchanged": 0,
-            "rows_rejected": 0,
-        },
-    )
-    return get(tx, request_id)
-
-
-def make_due(tx: Transaction, request_id: str) -> Submission:
-    """What waits for its next launch or its next attempt has it now. No change of state. Raises IllegalMove.
-
-    A launch that still lives is not repeated: whoever launches asks Dagster first.
-    """
-    for state, retry_at in ((State.RECEIVED, None), (State.RETRYING, database_now(tx))):
-        waits = (submission.c.request_id == request_id, submission.c.state == state)
-        if tx.execute(update(submission).where(*waits).values(launched_at=None, retry_at=retry_at)).rowcount == 1:
-            return get(tx, request_id)
-    raise IllegalMove(f"{request_id} is {get(tx, request_id).state}; it does not wait for an attempt.")
+# ---- states
 
 
 def states_of(tx: Transaction, request_ids: Sequence[str]) -> dict[str, State]:
@@ -774,16 +411,7 @@ def states_of(tx: Transaction, request_ids: Sequence[str]) -> dict[str, State]:
     return {row.request_id: State(row.state) for row in tx.execute(query)}
 
 
-def dismiss(tx: Transaction, request_id: str, reason: str) -> None:
-    _move(
-        tx,
-        request_id,
-        (State.IN_REVIEW,),
-        {"state": State.DISMISSED, "reason": reason, "settled_at": database_now(tx), "receipt_due": True},
-    )
-
-
-def _move(tx: Transaction, request_id: str, come_from: Sequence[State], values: dict[str, Any]) -> None:
+def move(tx: Transaction, request_id: str, come_from: Sequence[State], values: dict[str, Any]) -> None:
     after = State(values["state"])
     legal = [state for state in come_from if may_move(state, after)]
     changed = tx.execute(
@@ -816,6 +444,12 @@ def make_receipts_due(
     if request_ids is not None:
         statement = statement.where(submission.c.request_id.in_(request_ids))
     tx.execute(statement.values(receipt_due=True))
+
+
+def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
+    """What posted submissions are told has changed since."""
+    where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
+    tx.execute(update(submission).where(*where).values(receipt_due=True))
 
 
 def mark_receipted(tx: Transaction, current: Submission) -> None:

@@ -15,9 +15,12 @@ from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 # headings that say little: where another one means the same column, they give way to it
 _VAGUE_HEADINGS = """
     id, name, description, item, product, material, chemical, reagent, manufacturer, brand, company, vendor, room, lab,
-    laboratory, pi, owner, department, funding agency, type, note, notes, remark, remarks, comment, comments
+    laboratory, pi, owner, department, funding agency, type, note, notes, remark, remarks, comment, comments, tag,
+    barcode
 """
 _VAGUE = frozenset(_VAGUE_HEADINGS.strip().replace("\n    ", " ").split(", "))
+# of these, the ones that at least tell that a list is one of things
+_OF_THINGS = frozenset({"item", "product", "material", "chemical", "reagent", "manufacturer", "brand"})
 _SEPARATORS = re.compile(r"[\s_\-‐‑‒–—/.]+")
 
 
@@ -57,9 +60,14 @@ class ColumnMap:
 def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
     """The record type whose columns the header names best. Raises Unreadable when it is not clear which that is.
 
-    When none fits, the one that lacks the fewest columns is given, for its missing columns to be told.
+    When none fits, the one that lacks the fewest columns is given, for its missing columns to be told. Where items
+    have tags, the list is one of tagged items: then only such record types are looked at.
     """
-    best, *others = sorted(feed.record_types, key=lambda one: _fit(header, one), reverse=True)
+    refuse_foreign(header, feed)
+    tagged = [
+        one for one in feed.record_types if one.tag_column and _clearly_names(header, one.tag_column, one.aliases)
+    ]
+    best, *others = sorted(tagged or feed.record_types, key=lambda one: _fit(header, one), reverse=True)
     if _missing(header, best):
         return best
     for other in others:
@@ -72,6 +80,22 @@ def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
         if len(_named(header, other)) > len(_named(header, best)):
             raise _rather(header, best, other)
     return best
+
+
+def _clearly_names(header: Sequence[str], column: str | None, aliases: Mapping[str, str]) -> bool:
+    return column is not None and any(aliases.get(form) == column for form in _forms(header) - _VAGUE)
+
+
+def _forms(header: Sequence[str]) -> set[str]:
+    return {normalise_header(text) for text in header}
+
+
+def refuse_foreign(header: Sequence[str], feed: Feed) -> None:
+    """Raises Unreadable for a list that senders take for one of the feed's and that is none."""
+    for one in feed.foreign:
+        known = len(_forms(header) & one.headings) >= one.at_least
+        if known and not _clearly_names(header, one.unless, feed.aliases):
+            raise Unreadable(one.reason, one.fix)
 
 
 def _rather(header: Sequence[str], best: RecordType, other: RecordType) -> Unreadable:
@@ -91,10 +115,12 @@ def _a(record: RecordType) -> str:
     return f"an {record.title}" if record.title[0] in "aeiou" else f"a {record.title}"
 
 
-def _fit(header: Sequence[str], record: RecordType) -> tuple[float, int]:
-    """How much of what the record type requires is there, then how many of its columns are."""
+def _fit(header: Sequence[str], record: RecordType) -> tuple[float, int, bool, int]:
+    """How much of what the record type requires is there, how many of its columns are, whether it tells of tags, and
+    how little it lacks."""
     missing = len(_missing(header, record))
-    return 1 - missing / len(record.required), len(_named(header, record))
+    named = _named(header, record)
+    return 1 - missing / len(record.required), len(named), record.tag_column in named, -missing
 
 
 def _named(header: Sequence[str], record: RecordType) -> set[str]:
@@ -111,6 +137,7 @@ def map_columns(header: Sequence[str], feed: Feed) -> ColumnMap:
     """Where the columns of the file's record type are. Raises Unreadable when one is missing or there twice."""
     columns = located_columns(header, record_type_of(header, feed))
     _require_columns(feed, columns.record, columns.positions, [name for _, name in columns.unknown])
+    _require_telling(header, columns)
     return columns
 
 
@@ -148,7 +175,21 @@ def _clearer(record: RecordType, column: str, first: str, second: str) -> str | 
 
 def _is_vague(text: str, column: str) -> bool:
     form = normalise_header(text)
-    return form in _VAGUE and form != normalise_header(column)
+    return is_vague(form) and form != normalise_header(column)
+
+
+def is_vague(form: str) -> bool:
+    """Whether a heading (in normal form) says so little that another one for the same column is to be preferred."""
+    return form in _VAGUE
+
+
+def _tells(text: str, column: str) -> bool:
+    return not _is_vague(text, column) or tells_of_things(normalise_header(text))
+
+
+def tells_of_things(form: str) -> bool:
+    """Whether a heading that says little at least says that the list is one of things."""
+    return form in _OF_THINGS
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -178,6 +219,22 @@ def _require_columns(feed: Feed, record: RecordType, positions: dict[str, int], 
     raise Unreadable(
         f"The file lacks {noun}{of_what}: {described}.",
         f"Add or rename the missing column headers ({', '.join(missing)}) and send the file again. {_needs(feed)}",
+    )
+
+
+def _require_telling(header: Sequence[str], columns: ColumnMap) -> None:
+    record = columns.record
+    named = {column: header[at].strip() for column, at in columns.positions.items()}
+    if not record.telling or any(_tells(text, column) for column, text in named.items() if column in record.telling):
+        return
+    raise too_general(record, named.values())
+
+
+def too_general(record: RecordType, headings: Iterable[str]) -> Unreadable:
+    """What the sender of a list is told whose headings would do for a list of anything."""
+    return Unreadable(
+        f"The headings are too general to tell that this is {_a(record)}: {', '.join(headings)}.",
+        f"Give at least one column a name that says what it holds, such as {', '.join(record.telling[:4])}.",
     )
 
 

@@ -1,6 +1,6 @@
 """How a corrected file differs from the one before it, row by row and cell by cell.
 
-Belongs here: comparing two tables as a person reads them. Not here: reading files (readers) and judging rows (service).
+Belongs here: comparing two tables as a person reads them. Not here: reading files (reading) and judging rows (service).
 The same value written as text or as a number, in a workbook or in a text file, is no difference.
 """
 
@@ -127,10 +127,11 @@ def _columns(table: Table, feed: Feed) -> tuple[str, ...]:
 
 def _key(table: Table, columns: Sequence[str], feed: Feed) -> tuple[str, ...]:
     try:
-        key = record_type_of(table.header, feed).key_columns
+        record = record_type_of(table.header, feed)
     except Unreadable:
         return ()
-    return key if set(key) <= set(columns) else ()
+    there = tuple(column for column in record.key_columns if column in columns)
+    return there if record.lines or there == record.key_columns else ()
 
 
 def _cells(cells: Sequence[Cell], width: int) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from hub_pipelines.validate.model import RecordType, Shape
 if TYPE_CHECKING:
     import pandas
 
-JOURNAL_COLUMNS = ("key", "version", "row_no", "operation", "request_id", "revision", "campus")
+JOURNAL_COLUMNS = ("key", "version", "row_no", "operation", "request_id", "revision", "campus", "contract_version")
 LEAST_HISTORY_DAYS = 5
 
 # a day is unusual when its modified z-score on a logarithmic scale is above 3.5 (Iglewicz and Hoaglin 1993, "How to
@@ -161,13 +161,14 @@ def _promises(record: RecordType, frame: "pandas.DataFrame", around: Surrounding
 
 def _journal_promises(record: RecordType, campus: str) -> Iterator[_Promise]:
     yield _filled("key", "The key")
-    made_of = " and ".join(f'"{_spoken(column)}"' for column in record.key_columns)
+    named = " and ".join(f'"{_spoken(column)}"' for column in record.key_columns)
+    made_of = f"made of {named}" if len(record.key_columns) > 1 else named
     decimal = any(record.shapes[column].kind == "decimal" for column in record.key_columns)
     yield _Promise(
         "contract",
         _EQUAL,
         "key",
-        f"The key is {'made of ' if len(record.key_columns) > 1 else ''}{made_of}",
+        f"The key is {'made of what tells one line from another' if record.lines else made_of}",
         _pair("key", _key_counterpart(record)),
         unjudged="not judged, because a number with decimals can be written in several ways" if decimal else None,
     )
@@ -295,8 +296,7 @@ def _with_counterparts(record: RecordType, frame: "pandas.DataFrame", around: Su
         values = frame[frame_column(column)]
         added[_known_counterpart(frame_column(column))] = values.where(values.isin(list(around.known_keys[column])))
     if _key_counterpart(record) == _BUILT_KEY:
-        texts = [_key_texts(frame[frame_column(column)]) for column in record.key_columns]
-        added[_BUILT_KEY] = ["|".join(parts) for parts in zip(*texts, strict=True)]
+        added[_BUILT_KEY] = list(_built_keys(record, frame))
     return frame.assign(**added)
 
 
@@ -306,12 +306,23 @@ def _known_counterpart(name: str) -> str:
 
 def _key_counterpart(record: RecordType) -> str:
     first, *others = record.key_columns
-    return _BUILT_KEY if others or record.shapes[first].kind != "text" else frame_column(first)
+    one_text = not others and not record.lines and record.shapes[first].kind == "text"
+    return frame_column(first) if one_text else _BUILT_KEY
 
 
-def _key_texts(column: "pandas.Series[Any]") -> list[str]:
-    """The values as RecordType.key_of writes them."""
-    return ["None" if missing else _key_text(value) for value, missing in zip(column, column.isna(), strict=True)]
+def _built_keys(record: RecordType, frame: "pandas.DataFrame") -> Iterator[str | None]:
+    """Each entry's key as the version of the contract makes it that the entry was posted under."""
+    columns = dict.fromkeys(column for one in (record, *record.former) for column in one.key_columns)
+    texts = [_key_texts(frame[frame_column(column)]) for column in columns]
+    for key, version, *values in zip(frame["key"], frame["contract_version"], *texts, strict=True):
+        made = record.under(int(version)) or record
+        number = made.lines.number_in(str(key)) if made.lines else 1
+        yield made.key_of(dict(zip(columns, values, strict=True)), number)
+
+
+def _key_texts(column: "pandas.Series[Any]") -> list[str | None]:
+    """The values as a row has them."""
+    return [None if missing else _key_text(value) for value, missing in zip(column, column.isna(), strict=True)]
 
 
 def _key_text(value: object) -> str:

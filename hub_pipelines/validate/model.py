@@ -4,15 +4,47 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from pydantic import BaseModel
 
 from hub_pipelines.common.errors import Permanent
 
-Cell = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
+Plain = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
+"""What a reader gives for a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A cell whose value was found again behind damage, or taken out of a longer text, on evidence that `reason` tells.
+
+    The row posts with `value` and a warning; `sent` is kept with it.
+    """
+
+    value: Plain
+    sent: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A cell that must not be taken, although its column's type might: `suggestion` asks its sender what is meant.
+
+    `covers` is a column that this cell should have filled: that it is empty is no problem of its own.
+    """
+
+    sent: Plain
+    rule: str
+    reason: str
+    suggestion: str | None = None
+    covers: str | None = None
+
+
+Cell = Plain | Restored | Unclear
+"""A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
 Row = tuple[int, list[Cell]]
@@ -38,6 +70,20 @@ class Part:
 def excel_row(row_no: int) -> int:
     """The number that Excel shows for a row."""
     return row_no % PART_ROWS
+
+
+def sheet_of(row_no: int, parts: Sequence[Part]) -> str | None:
+    """The sheet on which a row stands, in a file whose parts are on more than one; else None."""
+    at = row_no // PART_ROWS
+    if len({part.sheet for part in parts}) < 2 or at >= len(parts):
+        return None
+    return parts[at].sheet
+
+
+def row_place(row_no: int, parts: Sequence[Part]) -> str:
+    """A row's number as a person finds it: `14`, or `14 of sheet "Lab 2"`."""
+    sheet = sheet_of(row_no, parts)
+    return str(excel_row(row_no)) if sheet is None else f'{excel_row(row_no)} of sheet "{sheet}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +131,49 @@ class Unreadable(Permanent):
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One possible answer: `value` is what is kept, `label` what a person reads."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """What only the sender can tell about how a column's values are written, in the sender's words.
+
+    `key` names it among the answers (`date_order:acquired_on`), the same for every file of a source. `heading` and
+    `position` (from 0) are those of the column in this file. `evidence` shows values that don't tell.
+    """
+
+    kind: str
+    column: str
+    heading: str
+    position: int
+    text: str
+    choices: tuple[Choice, ...]
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.column}"
+
+
+class Undecided(Permanent):
+    """How some columns are written can't be told from their values. Nobody retries; answers let the file be taken."""
+
+    cause = "question"
+
+    def __init__(self, questions: Sequence[OpenQuestion]) -> None:
+        super().__init__(
+            " ".join(one.text for one in questions),
+            "Answer in the sheet that comes with this receipt, or tell the hub's operator. "
+            "The answer is remembered for the next files of this list.",
+        )
+        self.questions = tuple(questions)
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong (or odd) about one row. `value` is the cell as text, cut to a readable length."""
 
@@ -108,10 +197,14 @@ class AcceptedRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that does not post, with everything that is wrong about it."""
+    """A row that does not post, with everything that is wrong about it.
+
+    `sound` are those values of its key's and location's columns that are right: what a complete count lists with it.
+    """
 
     row_no: int
     problems: tuple[Problem, ...]
+    sound: Mapping[str, str] = field(default_factory=dict)
 
 
 Verdict = AcceptedRow | RejectedRow
@@ -152,11 +245,32 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What kind of value a contract's column holds, for those who find out how a file writes it."""
+
+    kind: Literal["date", "expiry", "moment", "quantity", "amount", "unit", "currency", "cas", "email", "identifier"]
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A column whose values are keys of another record type of the same campus."""
 
     column: str
     record_type: str
+
+
+class Lines(Protocol):
+    """Makes the keys of items that carry no number of their own: two rows of a file may be alike and two items."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the key is made of."""
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """`number` counts the rows of one file whose values of `columns` are the same, from 1. Keys never collide."""
+
+    def number_in(self, key: str) -> int:
+        """The number that a key was made with."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +283,8 @@ class RecordType:
     """What its sender calls such a file."""
     row_model: type[BaseModel]
     key_columns: tuple[str, ...]
-    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key."""
+    """Together they identify an item. Only the last may hold a `|`, which joins them to the item's key; where `lines`
+    makes the key, they are what it is made of, and none need be filled."""
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
@@ -178,6 +293,16 @@ class RecordType:
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()
     contract_version: int = 1
+    telling: tuple[str, ...] = ()
+    """Of these at least one must have a heading that says more than Name or ID; empty where the required ones tell."""
+    lines: Lines | None = None
+    """How rows are told apart of which none has a number of its own; None where two rows of one key are a mistake."""
+    former: tuple["RecordType", ...] = ()
+    """Earlier versions of the contract, the first one first, for the postings that were made under them."""
+    location_column: str | None = None
+    """Where an item is; only such files may be complete counts of locations."""
+    is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -186,28 +311,68 @@ class RecordType:
     @property
     def required(self) -> tuple[str, ...]:
         """The columns that the file must have."""
-        return tuple(name for name, field in self.row_model.model_fields.items() if field.is_required())
+        return tuple(name for name, one in self.row_model.model_fields.items() if one.is_required())
+
+    @property
+    def counted_columns(self) -> tuple[str, ...]:
+        """What tells an item and its place; none where files can't be complete counts."""
+        return tuple(dict.fromkeys((*self.key_columns, self.location_column))) if self.location_column else ()
 
     @property
     def column_descriptions(self) -> dict[str, str]:
-        return {name: field.description or "" for name, field in self.row_model.model_fields.items()}
+        return {name: one.description or "" for name, one in self.row_model.model_fields.items()}
 
     @property
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
-        return {name: _shape(field.metadata) for name, field in self.row_model.model_fields.items()}
+        return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
+
+    @property
+    def written(self) -> dict[str, str]:
+        """The kind (see Written) of each column that has one, in the contract's order."""
+        kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
+        return {name: kind for name, kind in kinds if kind is not None}
 
     def tag_in(self, key: str) -> str:
         """The tag that an item's key holds; for record types with a tag column."""
         parts = key.split("|", len(self.key_columns) - 1)
         return parts[self.key_columns.index(str(self.tag_column))]
 
-    def key_of(self, values: Mapping[str, object]) -> str:
+    @property
+    def added(self) -> frozenset[str]:
+        """Columns that the contract's first version did not have."""
+        return frozenset(self.columns).difference(self.former[0].columns) if self.former else frozenset()
+
+    def under(self, version: int) -> "RecordType | None":
+        """This record type as that version of its contract has it; None when this release does not keep it."""
+        return next((one for one in (self, *self.former) if one.contract_version == version), None)
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        """An item's key. `number` tells rows apart that are the same line, where the record type has such."""
+        if self.lines is not None:
+            return self.lines.key_of(values, number)
         return "|".join(str(values[column]) for column in self.key_columns)
 
 
 def _shape(metadata: Iterable[object]) -> Shape:
     return next((one for one in metadata if isinstance(one, Shape)), Shape())
+
+
+def _written(metadata: Iterable[object]) -> str | None:
+    return next((one.kind for one in metadata if isinstance(one, Written)), None)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A list that senders take for one of a feed's and that is none: known by `at_least` of its headings, normalised,
+    where no clear heading names the column `unless`.
+    """
+
+    headings: frozenset[str]
+    at_least: int
+    unless: str
+    reason: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -219,6 +384,7 @@ class Feed:
     record_types: tuple[RecordType, ...]
     priority: int
     """Lower runs first."""
+    foreign: tuple[Foreign, ...] = ()
 
     @property
     def aliases(self) -> dict[str, str]:
@@ -228,6 +394,14 @@ class Feed:
     @property
     def checks_tags(self) -> bool:
         return any(one.tag_column for one in self.record_types)
+
+    @property
+    def takes_counts(self) -> bool:
+        return any(one.location_column for one in self.record_types)
+
+    def only(self, name: str) -> "Feed":
+        """The feed as if it had no other record type than this. Raises KeyError when it has none of this name."""
+        return replace(self, record_types=(self.record_type(name),))
 
     def record_type(self, name: str) -> RecordType:
         """Raises KeyError when the feed has none of this name."""

@@ -5,7 +5,8 @@ Not here: reading the file, rules on one value, storing verdicts.
 """
 
 import datetime
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
@@ -18,16 +19,20 @@ from hub_pipelines.validate.model import (
     AcceptedRow,
     Cell,
     Feed,
+    Plain,
     Problem,
     RecordType,
     Registry,
     RejectedRow,
+    Restored,
     Table,
+    Unclear,
     Verdict,
 )
 
 _CHUNK_ROWS = 5_000
 _SHOWN_CHARACTERS = 200
+_MARKED = frozenset({Restored, Unclear})
 # finding a similar tag compares with the whole registry; a file of nothing but unknown tags must not take hours
 _MOST_SUGGESTIONS = 200
 _LOOKS_LIKE = {
@@ -46,6 +51,7 @@ class _Judged:
     tag: str | None = None
     key: str | None = None
     values: dict[str, object] | None = None
+    sound: Mapping[str, object] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def is_good(self) -> bool:
@@ -87,6 +93,7 @@ def _verdicts(
     table: Table, rows: "_RowCheck", record: RecordType, campus: str, registry: Registry
 ) -> Iterator[Verdict]:
     tags = _TagCheck(record.tag_column, campus, registry) if record.tag_column else None
+    # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
     while chunk := [rows.judge(row_no, cells) for row_no, cells in islice(source, _CHUNK_ROWS)]:
@@ -98,7 +105,11 @@ def _verdicts(
 
 def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdict:
     if row.key is None or row.values is None or not row.is_good():
-        return RejectedRow(row.row_no, tuple(row.problems))
+        return RejectedRow(row.row_no, tuple(row.problems), _sound(row, record))
+    if record.lines is not None:
+        number = posted[row.key] = posted.get(row.key, 0) + 1
+        key = row.key if number == 1 else record.key_of(row.values, number)
+        return AcceptedRow(row.row_no, key, row.values, tuple(row.problems))
     first = posted.setdefault(row.key, row.row_no)
     if first == row.row_no:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
@@ -109,7 +120,12 @@ def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdic
         f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row was taken.",
         "Keep one row for it, or correct the one that is wrong",
     )
-    return RejectedRow(row.row_no, (*row.problems, repeated))
+    return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))
+
+
+def _sound(row: _Judged, record: RecordType) -> dict[str, str]:
+    values = row.sound if row.values is None else row.values
+    return {name: str(values[name]) for name in record.counted_columns if values.get(name) is not None}
 
 
 def _spoken(columns: tuple[str, ...]) -> str:
@@ -142,9 +158,31 @@ class _TagColumn:
         return _TagColumn(column, columns.positions[column], TypeAdapter(annotation).validate_python)
 
     def sound(self, row: _Judged) -> str | None:
-        if any(found.column == self.column for found in row.problems):
+        if any(found.column == self.column and found.severity == "block" for found in row.problems):
             return None
         return self.parse(row.tag_cell)
+
+
+class _SoundValues:
+    """The key's and location's values of a row, as far as they are right; of record types that can be counted."""
+
+    def __init__(self, columns: ColumnMap) -> None:
+        record = columns.record
+        self._readers = {
+            name: (
+                columns.positions[name],
+                TypeAdapter(record.row_model.model_fields[name].rebuild_annotation()).validate_python,
+            )
+            for name in record.counted_columns
+            if name in columns.positions
+        }
+
+    def read(self, cells: list[Cell]) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, (position, parse) in self._readers.items():
+            with suppress(ValidationError):
+                found[name] = parse(cells[position])
+        return found
 
 
 class _RowCheck:
@@ -154,8 +192,11 @@ class _RowCheck:
         record = columns.record
         self._validate = record.row_model.model_validate
         self._key_of = record.key_of
+        self._added = record.added
         self._tag = _TagColumn.of(columns) if record.tag_column else None
+        self._sound = _SoundValues(columns)
         self._positions = tuple(columns.positions.items())
+        self._columns = {at: name for name, at in columns.positions.items()}
         self._unknown = columns.unknown
         self._width = width
         self._context = context
@@ -166,15 +207,43 @@ class _RowCheck:
             return _Judged(row_no, None, problems=[self._too_many_cells(cells)])
         if surplus < 0:
             cells = cells + [None] * -surplus
+        marked = not _MARKED.isdisjoint(map(type, cells))
+        row = self._judge(row_no, [_plain(cell) for cell in cells] if marked else cells)
+        if marked:
+            self._tell_marked(row, cells)
+        return row
+
+    def _tell_marked(self, row: _Judged, cells: list[Cell]) -> None:
+        """What conventions found out about single cells: it goes before what the contract says of them."""
+        for at, cell in enumerate(cells):
+            column = self._columns.get(at)
+            if isinstance(cell, Unclear):
+                row.problems = [found for found in row.problems if found.column not in (column, cell.covers or column)]
+                row.problems.append(Problem(cell.rule, column, shown(cell.sent), cell.reason, cell.suggestion))
+                if self._tag and column == self._tag.column:
+                    row.tag = None
+            elif isinstance(cell, Restored):
+                row.problems.append(
+                    Problem(cell.rule, column, cell.sent[:_SHOWN_CHARACTERS], cell.reason, None, "warn")
+                )
+                if row.values is not None:
+                    kept = row.values.setdefault("other", {})
+                    assert isinstance(kept, dict)
+                    kept[f"{column} as sent"] = cell.sent
+
+    def _judge(self, row_no: int, cells: list[Cell]) -> _Judged:
         row = _Judged(row_no, cells[self._tag.position] if self._tag else None)
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
             row.problems = [_problem(found) for found in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
+            row.sound = self._sound.read(cells)
         else:
-            row.values = dict(model.__dict__)
-            row.key = self._key_of(row.values)
+            values = model.__dict__
+            row.key = self._key_of(values)
+            # a row that the former contract took as well stays as it was: an item does not change with a release
+            row.values = {name: value for name, value in values.items() if value is not None or name not in self._added}
             row.tag = str(row.values[self._tag.column]) if self._tag else None
             if other := self._other(cells):
                 row.values["other"] = other
@@ -191,6 +260,12 @@ class _RowCheck:
             f"The row has {len(cells)} cells but the header has {self._width}, so values may stand in wrong columns.",
             "Look for a comma inside a cell that is not in quotation marks, or name the extra column",
         )
+
+
+def _plain(cell: Cell) -> Plain:
+    if isinstance(cell, Restored):
+        return cell.value
+    return cell.sent if isinstance(cell, Unclear) else cell
 
 
 def _is_blank(cell: Cell) -> bool:

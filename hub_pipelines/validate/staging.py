@@ -40,7 +40,10 @@ class StagedHandle:
 
 @dataclass(frozen=True, slots=True)
 class StagedRow:
-    """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings."""
+    """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings.
+
+    A rejected row has no key; its `values` are those that are sound, if any (RejectedRow).
+    """
 
     row_no: int
     verdict: Literal["accepted", "rejected"]
@@ -51,6 +54,14 @@ class StagedRow:
 
 def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def row_of(verdict: Verdict) -> StagedRow:
+    """A verdict as it is staged, without its problems."""
+    if isinstance(verdict, AcceptedRow):
+        return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+    sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
+    return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
 
 def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
@@ -79,10 +90,9 @@ class StagedWriter:
         self._rules: Counter[str] = Counter()
 
     def add(self, verdict: Verdict) -> None:
-        if isinstance(verdict, AcceptedRow):
-            self._append(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), verdict.findings)
-        else:
-            self._append(verdict.row_no, "rejected", None, None, verdict.problems)
+        row = row_of(verdict)
+        problems = verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
+        self._append(row.row_no, row.verdict, row.key, row.values, problems)
         if len(self._rows) == _ROW_GROUP:
             self._flush()
 

@@ -29,7 +29,7 @@ from hub_pipelines.intake.service import source_key
 from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger.store import idempotency, journal, ledger, ledger_version, rejection
 from hub_pipelines.submission.store import attempt, submission
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.bench.figures import _home, _hub_with_registry
 
 COUNT = 100_000

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, event
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.submission.model import Busy, LeaseLost, Repeat
+from hub_pipelines_tests import recovering
 from hub_pipelines_tests.support import open_test_hub, process
 
 _FILE_SYSTEM = ("link", "rename", "replace", "unlink", "rmdir", "mkdir", "fsync")
@@ -45,7 +46,12 @@ def finish(pid: int, *, patience_s: float = 60.0) -> int:
     while True:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            if code < 0:
+                recovering.fault()
+            elif code == 0:
+                recovering.recovered(everything=False)
+            return code
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -60,6 +66,7 @@ def stop_self() -> None:
 def wait_until_stopped(pid: int) -> None:
     _, status = os.waitpid(pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status), f"child {pid} ended instead of stopping: {status}"
+    recovering.fault()
 
 
 class Boundaries:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines_tests import recovering
+
 
 @dataclass(frozen=True)
 class OwnServer:
@@ -19,9 +21,11 @@ class OwnServer:
 
     def stop_at_once(self) -> None:
         """As a power cut would: no checkpoint, every connection is cut."""
+        recovering.fault()
         self._control("stop", "-m", "immediate")
 
     def restart_at_once(self) -> None:
+        recovering.fault()
         self._control("restart", "-m", "immediate")
 
     def start(self) -> None:

@@ -74,7 +74,13 @@ def recover(home: Path, database_url: str) -> None:
 class Homes:
     """Copies of one filled hub, each with its own folder and its own copy of the database."""
 
-    def __init__(self, kind: str, root: Path, postgres_database: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        root: Path,
+        postgres_database: Callable[..., Any] | None,
+        fill: Callable[[Path, str], None] = fill,
+    ) -> None:
         self._kind, self._root, self._make = kind, root, postgres_database
         self._template = root / "template"
         self._stack = ExitStack()

@@ -22,6 +22,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission.model import Lease, LeaseLost, State
+from hub_pipelines_tests import recovering
 from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_self, wait_until_stopped
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
@@ -208,6 +209,7 @@ def terminate(hub: Hub, backend: int) -> None:
     address = make_url(hub.settings.database_url).render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(%s)", (backend,))
+    recovering.fault()
 
 
 def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_effect(

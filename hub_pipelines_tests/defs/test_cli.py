@@ -128,7 +128,7 @@ def test_why_says_no_when_nothing_is_known_and_needs_a_limit_of_at_least_one(hom
 
 def test_why_loads_nothing_that_is_slow_to_import() -> None:
     code = (
-        "import sys; import hub_pipelines.cli, hub_pipelines.timeline; "
+        "import sys; import hub_pipelines.cli, hub_pipelines.timeline.service; "
         "print([name for name in ('dagster', 'pandas', 'pyarrow', 'great_expectations') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -160,3 +160,27 @@ def test_report_opens_the_page_for_somebody_at_a_terminal_with_a_display(
     assert seen.exists() is opened
     if opened:
         assert seen.read_text(encoding="utf-8").strip() == (home / "receipts/index.html").as_uri()
+
+
+def test_a_preview_tells_what_a_file_would_do_and_a_count_what_is_missing(home: Path) -> None:
+    assert home.is_dir()
+    assert submit("west/procurement/registry-west.csv")["state"] == "posted"
+    sample = "west/inventory/teaching-lab.csv"
+    scope = ("--campus", "west", "--feed", "inventory")
+    told = answer("preview", str(SAMPLES / sample), *scope)
+    assert (told["would"], told["found"]["new"], told["found"]["rejected"]) == ("post", 9, 5)
+    assert Path(told["receipt"]).is_file()
+    assert "Preview – nothing was changed." in hub("preview", str(SAMPLES / sample), *scope).stdout
+    status = answer("status")
+    assert (status["submissions"]["posted"], status["previews"]) == (1, {"made": 2, "due": 0})
+    update = submit(sample)
+    count = submit(sample, "--complete-count")
+    assert (update["outcome"], count["outcome"]) == ("received", "received")
+    assert update["request_id"] != count["request_id"]
+    receipt = json.loads(Path(count["receipt"]).with_suffix(".json").read_text(encoding="utf-8"))
+    assert receipt["complete_count"]
+    assert (receipt["count"]["not_found"], len(receipt["count"]["locations"]) > 1) == (0, True)
+    refused = answer(
+        "submit", str(SAMPLES / sample), "--campus", "west", "--feed", "grants", "--complete-count", code=1
+    )
+    assert "Counted are: inventory, hazmat" in refused["error"] or "Counted are: hazmat, inventory" in refused["error"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from hub_pipelines.audit.checkpoints import service as checkpoints
 from hub_pipelines.defs.doctor import dagster_checks
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.doctor.home import file_system_of, is_network
@@ -72,7 +73,7 @@ def test_nothing_is_found_on_a_hub_that_is_well(hub: Hub) -> None:
     diagnosis = found(hub.settings)
     assert diagnosis.findings == ()
     assert diagnosis.is_well
-    assert len(diagnosis.checks) == 14
+    assert len(diagnosis.checks) == 15
 
 
 def test_a_check_that_cannot_be_made_is_a_finding_and_stops_no_other() -> None:
@@ -143,6 +144,50 @@ def test_a_missing_signing_key_is_told_and_not_made_anew(sqlite_hub: Hub) -> Non
     finding = only(sqlite_hub.settings)
     assert (finding.check, finding.severity) == ("keys", "error")
     assert not private.exists()
+
+
+@pytest.mark.parametrize("name", ["signing.pem", "next.pem"])
+def test_a_campuss_key_that_others_may_read_is_an_error(sqlite_hub: Hub, name: str) -> None:
+    sqlite_hub.checkpoints.keys.new_key("north")
+    path = sqlite_hub.checkpoints.keys.path("north", name)
+    path.chmod(0o640)
+    finding = only(sqlite_hub.settings)
+    assert (finding.check, finding.severity, finding.command) == ("permissions", "error", f"chmod 600 {path}")
+
+
+def test_a_campuss_missing_key_is_told_and_not_made_anew(sqlite_hub: Hub) -> None:
+    path = sqlite_hub.checkpoints.keys.path("hub")
+    path.unlink()
+    finding = only(sqlite_hub.settings)
+    assert (finding.check, finding.severity) == ("keys", "error")
+    assert "nothing of hub is signed" in finding.text
+    assert not path.exists()
+
+
+def test_another_key_in_the_place_of_a_campuss_is_told(hub: Hub) -> None:
+    hub.checkpoints.make()
+    path = hub.checkpoints.keys.path("north")
+    path.write_bytes(hub.checkpoints.keys.path("south").read_bytes())
+    finding = only(hub.settings)
+    assert (finding.check, finding.severity) == ("checkpoints", "error")
+    assert f"{path} is not the key that north's newest checkpoint names" in finding.text
+
+
+def test_a_checkpoint_that_is_overdue_is_told_until_it_is_made(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "OVERDUE", timedelta(0))
+    finding = only(hub.settings)
+    assert (finding.check, finding.severity, finding.command) == ("checkpoints", "warning", "hub audit checkpoint")
+    assert "What north's audit chain holds since" in finding.text
+    hub.checkpoints.make()
+    assert found(hub.settings).findings == ()
+
+
+def test_a_checkpoint_without_its_file_is_told(hub: Hub) -> None:
+    hub.checkpoints.make()
+    (hub.settings.reports / "checkpoints" / "north" / "00000001.json").unlink()
+    finding = only(hub.settings)
+    assert (finding.check, finding.command) == ("checkpoints", "hub audit checkpoint")
+    assert str(hub.settings.reports / "checkpoints") in finding.text
 
 
 def test_a_damaged_key_and_another_one_in_its_place_are_told(sqlite_hub: Hub) -> None:

@@ -32,7 +32,7 @@ def test_a_renamed_column_is_held_warned_of_and_brought_through_by_a_migration(r
     drain(runner)
     sample = (SAMPLES / LIST).read_text(encoding="utf-8")
     drop(runner, sample.replace("hazard_codes\n", "hazard_codes,Shelf note\n", 1))
-    drop(runner, sample.replace("acquired_on", "Date of purchase 2", 1))
+    drop(runner, sample.replace("acquired_on", "acquired when", 1))
     assert results(runner) == [(True, "WARN", "first"), (False, "WARN", "extended"), (False, "WARN", "drifted")]
     assert {run.status for run in runner.instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
     (held,) = [one for one in all_of(runner.hub) if one.state is State.IN_REVIEW]
@@ -41,7 +41,7 @@ def test_a_renamed_column_is_held_warned_of_and_brought_through_by_a_migration(r
     with dg.build_sensor_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
         (queue,) = review_queue_sensor()(context).asset_events
     assert queue.metadata["open_by_cause"].value == {"drift": 1}
-    assert "Date of purchase 2" in queue.metadata["oldest_open"].value
+    assert "acquired when" in queue.metadata["oldest_open"].value
 
     columns = runner.hub.columns
     (item,) = runner.hub.review.listing()

@@ -16,6 +16,12 @@ from hub_pipelines.cli import main
 Command = Callable[..., str]
 
 HEADER = "Item Code,Name,Room,Quantity,Unit"
+NAME = """
+[[step]]
+do = "rename"
+column = "What"
+to = "item_name"
+"""
 STEPS = """
 [[step]]
 do = "split"
@@ -54,13 +60,13 @@ def submit(hub: Command, folder: Path, text: str) -> Any:
 
 def test_a_list_that_changed_its_columns_is_brought_through_with_commands_alone(hub: Command, tmp_path: Path) -> None:
     assert submit(hub, tmp_path, f"{HEADER}\nA-1,Buffer,B1,3,L\n")["state"] == "posted"
-    sent = submit(hub, tmp_path, "Item Code,Name,Room,Packed\nA-1,Buffer,B1,4 L\n")
+    sent = submit(hub, tmp_path, "Item Code,What,Room,Packed\nA-1,Buffer,B1,4 L\n")
     assert (sent["state"], sent["cause"]) == ("in_review", "drift")
     (item,) = answer(hub, "review", "list")["items"]
     found = answer(hub, "shapes", "list", "--campus", "north", "--feed", "inventory")["shapes"]
     assert [(one["accepted_at"] is None, one["header"]) for one in found] == [
         (False, HEADER.split(",")),
-        (True, ["Item Code", "Name", "Room", "Packed"]),
+        (True, ["Item Code", "What", "Room", "Packed"]),
     ]
     assert answer(hub, "shapes", "list", "--campus", "south")["shapes"] == []
     (shown,) = answer(hub, "shapes", "show", item["item_id"])["comparisons"]
@@ -73,7 +79,7 @@ def test_a_list_that_changed_its_columns_is_brought_through_with_commands_alone(
 
     file = tmp_path / "migration.toml"
     head = answer(hub, "migration", "draft", item["item_id"])["draft"].partition("\n#")[0].partition("\n[[step]]")[0]
-    file.write_text(head + STEPS, encoding="utf-8")
+    file.write_text(head + NAME + STEPS, encoding="utf-8")
     added = answer(hub, "migration", "add", str(file), "--by", "kim")
     assert (added["new"], added["state"], added["author"]) == (True, "written", "person/kim")
     reference = added["migration"]

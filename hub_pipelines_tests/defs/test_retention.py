@@ -22,7 +22,7 @@ from hub_pipelines.removals import removed_without_record
 from hub_pipelines.retention.model import Pruned
 from hub_pipelines.settings import RetentionSettings, load
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.defs.test_runs import all_of, drain, launch, materializations
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
@@ -24,6 +25,7 @@ from hub_pipelines.launching import tick
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Lease, State
 from hub_pipelines_tests.defs.conftest import drop_sample
+from hub_pipelines_tests.tampering import append, rewrite
 
 
 def all_of(hub: Hub):
@@ -221,3 +223,53 @@ def test_the_audit_job_walks_the_chain_and_its_checks_pass(runner: Runner) -> No
         "every_row_is_accounted_for": True,
     }
     assert json.dumps(verify_all(runner.hub).heads)
+
+
+def test_the_checkpoints_job_signs_what_has_happened_and_its_check_passes(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    result = runner.job("audit_checkpoints_job").execute_in_process(instance=runner.instance)
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("audit_chain_agrees_with_its_checkpoints", True)
+    assert runner.hub.checkpoints.verify().signed["north"] > 0
+    assert not runner.hub.checkpoints.is_due()
+
+
+def test_a_chain_that_was_written_anew_fails_the_checkpoints_run_and_its_check(runner: Runner) -> None:
+    append(runner.hub, "north", "n1", "n2")
+    runner.hub.checkpoints.make()
+    append(runner.hub, "north", "n3")
+    rewrite(runner.hub, "north", lambda told: told.pop(0))
+    result = runner.job("audit_checkpoints_job").execute_in_process(instance=runner.instance, raise_on_error=False)
+    assert not result.success
+    (check,) = checkpoints_checks(runner)
+    assert not check.passed
+    assert str(check.metadata["first_bad"].value).startswith("north:1 was written anew")
+    assert "north:2 is not what checkpoint 1 of north tells" in str(check.metadata["not_signed"].value)
+
+
+def checkpoints_checks(runner: Runner) -> list[dg.AssetCheckEvaluation]:
+    records = runner.instance.get_records_for_run(
+        runner.instance.get_runs()[0].run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records
+    events = [record.event_log_entry.dagster_event for record in records]
+    return [one.asset_check_evaluation_data for one in events if one is not None]
+
+
+def test_the_checkpoints_schedule_skips_when_nothing_has_happened(runner: Runner) -> None:
+    schedule = next(one for one in definitions_of(runner) if one.name == "audit_checkpoints_schedule")
+
+    def evaluated() -> bool:
+        with dg.build_schedule_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
+            return bool(schedule.evaluate_tick(context).run_requests)
+
+    assert not evaluated()
+    append(runner.hub, "north", "n1")
+    assert evaluated()
+    runner.hub.checkpoints.make()
+    assert not evaluated()
+
+
+def definitions_of(runner: Runner) -> list[dg.ScheduleDefinition]:
+    return list(build_defs(runner.hub.settings).get_repository_def().schedule_defs)

@@ -13,6 +13,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Cause, Lease, LeaseLost, Repeat, State
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines_tests.invariants import assert_invariants
@@ -108,7 +109,7 @@ def test_the_databases_clock_decides_leases_and_a_workers_wrong_clock_does_not(
             return super().now(tz) + timedelta(days=1)  # type: ignore[return-value,arg-type]
 
     taken = lease(hub, request_id, "first")
-    for module in (common_store, submissions):
+    for module in (common_store, leases):
         monkeypatch.setattr(module, "datetime", Tomorrow)
     assert isinstance(hub.processing.begin(request_id, "second"), Busy)
     again = lease(hub, request_id, "first")
@@ -118,7 +119,7 @@ def test_the_databases_clock_decides_leases_and_a_workers_wrong_clock_does_not(
 def test_long_work_extends_its_lease(hub: Hub, request_id: str) -> None:
     taken = lease(hub, request_id)
     with hub.db.write() as tx:
-        longer = submissions.extend_lease(tx, taken, lease_s=60)
+        longer = leases.extend_lease(tx, taken, lease_s=60)
     assert longer.until > taken.until
     assert submission(hub, request_id).lease_until == longer.until
 
@@ -164,13 +165,11 @@ def test_every_write_of_a_worker_is_fenced(hub: Hub, request_id: str, late: str)
     before = submission(hub, request_id)
     failure = failure_of(RuntimeError("late"), "old")
     write = {
-        "extend_lease": lambda tx: submissions.extend_lease(tx, old, lease_s=60),
-        "record_staged": lambda tx: submissions.record_staged(
-            tx, old, staged="0" * 64, rows_received=9, registry_version=1
-        ),
-        "settle_posted": lambda tx: submissions.settle_posted(tx, old, posted=9, unchanged=0, rejected=0),
-        "settle_retrying": lambda tx: submissions.settle_retrying(tx, old, failure, timedelta(0)),
-        "settle_in_review": lambda tx: submissions.settle_in_review(tx, old, Cause.UNREADABLE, failure),
+        "extend_lease": lambda tx: leases.extend_lease(tx, old, lease_s=60),
+        "record_staged": lambda tx: leases.record_staged(tx, old, staged="0" * 64, rows_received=9, registry_version=1),
+        "settle_posted": lambda tx: leases.settle_posted(tx, old, posted=9, unchanged=0, rejected=0),
+        "settle_retrying": lambda tx: leases.settle_retrying(tx, old, failure, timedelta(0)),
+        "settle_in_review": lambda tx: leases.settle_in_review(tx, old, Cause.UNREADABLE, failure),
     }[late]
     with pytest.raises(LeaseLost), hub.db.write() as tx:
         write(tx)

@@ -17,7 +17,7 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.report.status import status_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.support import (
     NORTH_PROCUREMENT,
     assert_invariants,

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.checkpoints.store import audit_checkpoint
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction
@@ -260,11 +261,12 @@ def test_a_lost_staged_file_is_made_again(hub: Hub) -> None:
 # ---- append-only
 
 
-@pytest.mark.parametrize("table", [audit.audit_entry, ledgers.journal], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [audit.audit_entry, audit_checkpoint, ledgers.journal], ids=lambda table: table.name)
 @pytest.mark.parametrize("verb", ["update", "delete", "truncate"])
 def test_the_database_refuses_to_change_what_is_append_only(hub: Hub, table: object, verb: str) -> None:
     if verb == "truncate" and not hub.db.is_postgres:
         pytest.skip("SQLite has no TRUNCATE")
+    hub.checkpoints.make()
     statement = {
         "update": update(table).values(campus="elsewhere"),  # type: ignore[arg-type]
         "delete": delete(table),  # type: ignore[arg-type]
@@ -340,7 +342,7 @@ def test_a_chain_without_a_head_is_found_and_named(hub: Hub) -> None:
 def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain = audit._chain
+    chain = audit.chain
 
     def append_meanwhile(tx: Transaction, campus: str) -> object:
         another = threading.Thread(target=append_one)
@@ -352,6 +354,6 @@ def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
         with hub.db.write() as tx:
             audit.append(tx, Event("north", "tester", "test:appended", "chain", None, {}))
 
-    monkeypatch.setattr(audit, "_chain", append_meanwhile)
+    monkeypatch.setattr(audit, "chain", append_meanwhile)
     report = audit.walk(hub.db)
     assert report.ok, report.first_bad

@@ -176,7 +176,7 @@ VIOLATIONS = {
     "a word that the contract does not know": {"category": "weapon"},
     "a number that is none": {"quantity": "lots"},
     "a value of another kind": {"unit_cost": 84.5},
-    "a value that is missing": {"location": None},
+    "a value that is missing": {"item_name": None},
 }
 
 

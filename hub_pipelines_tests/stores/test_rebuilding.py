@@ -235,9 +235,9 @@ def test_a_registry_whose_history_was_changed_is_told(hub: Hub, lab: str) -> Non
 
 
 def test_a_posting_under_another_version_of_the_contract_is_told(hub: Hub, lab: str) -> None:
-    newer = replace(INVENTORY, contract_version=2)
+    newer = replace(INVENTORY, contract_version=3, former=())
     assert reproduce(hub, newer, "north", MONDAY).differences == (
-        f"{lab}: it was posted under version 1 of the contract inventory.asset; this release has version 2",
+        f"{lab}: it was posted under version 2 of the contract inventory.asset; this release has version 3",
     )
 
 

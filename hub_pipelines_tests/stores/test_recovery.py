@@ -12,6 +12,7 @@ from sqlalchemy import delete, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import Permanent, Transient
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.ledger.model import Posting
@@ -20,11 +21,13 @@ from hub_pipelines.recovery import service
 from hub_pipelines.recovery import store as recovery
 from hub_pipelines.recovery.model import CHECKS, Finding, Kind, LostRun, Position, Report
 from hub_pipelines.recovery.service import Reconciler
+from hub_pipelines.retention import store as retention
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy, launch_wait
-from hub_pipelines.timeline import explain
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -197,7 +200,7 @@ def test_a_lost_run_without_a_submission_is_told_in_the_hubs_own_chain(hub: Hub)
 
 def launch(hub: Hub, request_id: str, *, ago_s: float = 0.0) -> None:
     with hub.db.write() as tx:
-        submissions.mark_launched(tx, request_id)
+        queue.mark_launched(tx, request_id)
         tx.execute(
             update(submissions.submission)
             .where(submissions.submission.c.request_id == request_id)
@@ -207,7 +210,7 @@ def launch(hub: Hub, request_id: str, *, ago_s: float = 0.0) -> None:
 
 def is_due(hub: Hub, request_id: str, after_s: float = 120.0) -> bool:
     with hub.db.read() as tx:
-        due = submissions.due(tx, "north", limit=10, relaunch_after=timedelta(seconds=after_s))
+        due = queue.due(tx, "north", limit=10, relaunch_after=timedelta(seconds=after_s))
     return request_id in {one.request_id for one in due}
 
 
@@ -435,6 +438,40 @@ def test_half_files_are_removed_after_a_day_and_not_before(hub: Hub) -> None:
         (entry,) = audit.entries_named(tx, "recovery:removed")
     assert entry.event.detail["count"] == 3
     assert_invariants(hub)
+
+
+def test_half_a_copy_of_what_was_sent_stays_as_long_as_any_hold_stands(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001"])
+    hub.archive.incoming.mkdir(parents=True, exist_ok=True)
+    copy, draft = hub.archive.incoming / "0123456789abcdef", hub.settings.staged / ".staging-0123"
+    for path in (copy, draft):
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - TWO_DAYS_S,) * 2)
+    hold, _ = hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+    assert [one.subject for one in look(hub).findings] == [draft.name]
+    assert (copy.exists(), draft.exists()) == (True, False)
+    hub.holds.lift(hold.hold_id, actor="person/ann", reason="settled")
+    assert [one.subject for one in look(hub).findings] == [copy.name]
+    assert not copy.exists()
+    assert_invariants(hub)
+
+
+def test_a_hold_that_is_placed_after_the_announcement_keeps_half_a_copy(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.archive.incoming.mkdir(parents=True, exist_ok=True)
+    copy = hub.archive.incoming / "0123456789abcdef"
+    copy.write_bytes(b"half")
+    os.utime(copy, (time.time() - TWO_DAYS_S,) * 2)
+    announced = Reconciler._audit
+
+    def then_hold(tx: Transaction, campus: str, verb: str, *rest: object) -> None:
+        announced(tx, campus, verb, *rest)  # type: ignore[arg-type]  # whatever else it is told
+        retention.place(tx, {"kind": "award", "subject": "A-1", "reason": "audit 7", "placed_by": "person/ann"})
+
+    monkeypatch.setattr(Reconciler, "_audit", staticmethod(then_hold))
+    assert look(hub).findings == ()
+    assert copy.exists()
 
 
 def test_rows_that_do_not_add_up_are_told_and_never_mended(hub: Hub, request_id: str) -> None:

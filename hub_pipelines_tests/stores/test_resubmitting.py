@@ -24,7 +24,7 @@ from hub_pipelines_tests.support import (
 )
 
 GOOD = inventory_csv([asset("NC-0001"), asset("NC-0002")])
-LACKING = b"asset_tag,item_name\nNC-0001,Ethanol absolute\nNC-0002,Ethanol\n"
+LACKING = b"asset_tag,location\nNC-0001,Chem 2\nNC-0002,Chem 214\n"
 
 
 @pytest.fixture(autouse=True)
@@ -76,13 +76,13 @@ def test_case_and_receipt_show_what_was_corrected(hub: Hub, item: ReviewItem) ->
     done = edit(hub, item, GOOD)
     assert (done.difference.changed, done.difference.added, done.difference.removed) == (2, 0, 0)
     shown = case_of(hub, item.item_id)["difference"]
-    first = next(cell for cell in shown["cells"] if cell["column"] == "item_name")
-    assert (first["old"], first["new"]) == ("Ethanol", "Ethanol absolute")
+    first = next(cell for cell in shown["cells"] if cell["column"] == "location")
+    assert (first["old"], first["new"]) == ("Chem 2", "Chem 214")
     process(hub, str(done.arrival.request_id))
     page = hub.receipts.write(str(done.arrival.request_id)).read_text(encoding="utf-8")
     assert "What was corrected" in page
     assert item.request_id in page
-    assert "Chem 214" in page
+    assert "Ethanol absolute" in page
     closed = hub.receipts.write(item.request_id).read_text(encoding="utf-8")
     assert str(done.arrival.request_id) in closed
 

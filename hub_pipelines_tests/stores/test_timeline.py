@@ -13,7 +13,9 @@ from hub_pipelines.intake.model import Outcome
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.timeline import Answer, Story, explain
+from hub_pipelines.submission.queue import store as queue
+from hub_pipelines.timeline.model import Answer, Story
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
     asset,
@@ -231,7 +233,7 @@ def test_what_happens_next_is_told_for_every_state_that_waits(hub: Hub) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     assert "waiting for its first run; north_drop_folder_sensor" in story_of(hub, request_id).now
     with hub.db.write() as tx:
-        submissions.mark_launched(tx, request_id)
+        queue.mark_launched(tx, request_id)
     launched = story_of(hub, request_id)
     assert "waiting for Dagster to begin the run" in launched.now
     assert f"run key {request_id}:1:1" in told(launched)

@@ -194,11 +194,15 @@ def test_folders_that_this_user_may_not_read_or_write_are_told() -> None:
         (top / "inventory").chmod(0o555)
         with as_nobody():
             assert campus_trouble(top, Shares()) is None
-            assert "drop/north/inventory can be read but not written" in (feed_trouble(top / "inventory") or "")
+            assert "drop/north/inventory can be read but not written" in (
+                feed_trouble(top / "inventory", top.parent) or ""
+            )
         top.chmod(0)
         with as_nobody():
             assert "drop/north can't be read: Permission denied" in (campus_trouble(top, Shares()) or "")
-            assert "drop/north/inventory can't be read: Permission denied" in (feed_trouble(top / "inventory") or "")
+            assert "drop/north/inventory can't be read: Permission denied" in (
+                feed_trouble(top / "inventory", top.parent) or ""
+            )
         top.chmod(0o755)
     finally:
         shutil.rmtree(top.parent)

@@ -24,9 +24,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ledger",),
     ("review",),
     ("drift", "retention"),
+    ("mapping",),
     ("report",),
     ("judging",),
-    ("processing",),
+    ("processing", "previewing"),
     ("hub",),
     (
         "launching",

@@ -99,3 +99,22 @@ def live_among(tx: Transaction, request_ids: Sequence[str]) -> list[str]:
 def live_count(tx: Transaction, feed: str) -> int:
     s = submission.c
     return tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
+
+
+def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> list[str]:
+    """Settled submissions whose partitions exceed `keep`: those that were launched or revived longest ago."""
+    s = submission.c
+    live = tx.execute(select(func.count()).where(s.feed == feed, s.partition_live)).scalar_one()
+    if live <= keep:
+        return []
+    query = (
+        select(s.request_id)
+        .where(s.feed == feed, s.partition_live, s.state.not_in(UNSETTLED))
+        .order_by(s.partition_since)
+        .limit(min(limit, live - keep))
+    )
+    return list(tx.execute(query).scalars())
+
+
+def mark_retired(tx: Transaction, request_ids: Sequence[str]) -> None:
+    tx.execute(update(submission).where(submission.c.request_id.in_(request_ids)).values(partition_live=False))

@@ -5,6 +5,7 @@ what the regulations demand of a container or of a movement (categories, clocks,
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, ValidationInfo
 
 from hub_pipelines.validate.feeds.quantities import whole_number
 from hub_pipelines.validate.feeds.types import (
+    INVISIBLE,
     identifier,
     nearest_of,
     optional,
@@ -22,7 +24,7 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 # -- CAS numbers -----------------------------------------------------------------------------------------------------
 
@@ -50,7 +52,8 @@ def parse_cas_number(cell: object) -> str | None:
 
 
 def _one_cas(text: str) -> str:
-    match = _CAS.fullmatch(_with_hyphens(text))
+    text = text.translate(INVISIBLE)
+    match = _CAS.fullmatch(_with_hyphens(text)) or _CAS.fullmatch(_with_hyphens("".join(text.split())))
     if match is None:
         raise problem("bad_cas", "This is not a CAS number such as 67-64-1.")
     return _checked_cas(*match.groups())
@@ -72,15 +75,27 @@ def parse_cas_numbers(cell: object) -> str | None:
 
 
 def _with_hyphens(text: str) -> str:
-    digits = text.replace("-", "")
     shaped = text.isdigit() or re.fullmatch(r"\d+-\d{2}-\d", text, re.A)
-    bare = digits.lstrip("0")
-    return f"{bare[:-3]}-{bare[-3:-1]}-{bare[-1]}" if shaped and len(bare) >= 5 else text
+    bare = text.replace("-", "").lstrip("0")
+    return cas_with_hyphens(bare) if shaped and len(bare) >= 5 else text
+
+
+def cas_with_hyphens(digits: str) -> str:
+    """Of at least five digits without zeros in front."""
+    return f"{digits[:-3]}-{digits[-3:-1]}-{digits[-1]}"
+
+
+def cas_check_digit(digits: str) -> bool:
+    """W01: whether the last digit is the one that the others make."""
+    return _right_digit(digits[:-1]) == digits[-1]
+
+
+def _right_digit(digits: str) -> str:
+    return str(sum(place * int(digit) for place, digit in enumerate(reversed(digits), start=1)) % 10)
 
 
 def _checked_cas(first: str, second: str, check: str) -> str:
-    total = sum(place * int(digit) for place, digit in enumerate(reversed(first + second), start=1))
-    right = str(total % 10)
+    right = _right_digit(first + second)
     if check != right:
         raise problem(
             "cas_check_digit",
@@ -95,11 +110,28 @@ def _checked_cas(first: str, second: str, check: str) -> str:
 _HAZARD_CODE = re.compile(r"EUH\d{3}[A-Z]?|H[2-4]\d{2}[A-Za-z]{0,3}", re.A)
 
 
+_HAZARD_GAP = re.compile(r"\band\b|\bund\b|\bet\b|(?<=\s)[-–—](?=\s)|[,;/|&\s.:()\[\]、，；•·]+", re.I)
+_SPLIT_PREFIX = re.compile(r"\b(EUH|H)[\s-]+(?=\d{3}(?!\d))", re.I)
+_RUN_TOGETHER = re.compile(rf"(?:{_HAZARD_CODE.pattern})(?=[EH]|$)", re.A | re.I)
+_NO_HAZARD = frozenset({"n/a", "na", "none", "-", "--", "not hazardous", "non-hazardous", "nonhazardous"})
+
+
 def parse_hazard_codes(cell: object) -> str | None:
     """W07: GHS hazard statements, each once; `+` joins the ones that stand together."""
-    tokens = re.split(r"[,;/\s]+", re.sub(r"\s*\+\s*", "+", text_of(cell)))
-    codes = ["+".join(_hazard_code(part) for part in token.split("+")) for token in tokens if token]
+    text = unicodedata.normalize("NFKC", text_of(cell).translate(INVISIBLE))
+    if text.casefold() in _NO_HAZARD:
+        return None
+    text = _SPLIT_PREFIX.sub(r"\1", re.sub(r"\s*\+\s*", "+", text))
+    tokens = [token for token in _HAZARD_GAP.split(text) if token]
+    found = [code for token in tokens for code in _run_together(token)]
+    codes = ["+".join(_hazard_code(part) for part in code.split("+")) for code in found]
     return ";".join(dict.fromkeys(codes)) or None
+
+
+def _run_together(token: str) -> list[str]:
+    """`H225H319` is two codes."""
+    pieces = _RUN_TOGETHER.findall(token)
+    return pieces if len(pieces) > 1 and "".join(pieces) == token else [token]
 
 
 def _hazard_code(text: str) -> str:
@@ -329,9 +361,11 @@ def _list_of(one: str) -> str:
 _GHS = r"EUH\d{3}[A-Z]?|H[2-4]\d{2}[A-Za-z]{0,3}"
 _CONTAINER_ID = identifier("container id", 64, leads_key=True)
 
-ContainerId = Annotated[str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$")]
-CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$")]
-CasNumbers = Annotated[str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d"))]
+ContainerId = Annotated[str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$"), Written("identifier")]
+CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$"), Written("cas")]
+CasNumbers = Annotated[
+    str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d")), Written("cas")
+]
 HazardCodes = Annotated[str | None, optional(parse_hazard_codes), Shape(pattern=rf"^(?:{_GHS})(?:[+;](?:{_GHS}))*$")]
 HazardClass = Annotated[str | None, optional(parse_hazard_class), Shape(choices=HAZARD_CLASSES)]
 PackingGroup = Annotated[str | None, optional(parse_packing_group), Shape(choices=tuple(_PACKING_GROUPS))]

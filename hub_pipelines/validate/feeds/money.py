@@ -29,7 +29,7 @@ from hub_pipelines.validate.feeds.types import (
     required,
     text_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 # -- amounts ---------------------------------------------------------------------------------------------------------
 
@@ -204,17 +204,17 @@ def parse_uei(cell: object) -> str:
 
 _AMOUNT = Shape("decimal", scale=2, minimum="-9999999999.99", maximum="9999999999.99")
 
-UnitCost = Annotated[
-    str,
-    required(money("bad_cost", "unit cost", signed=False)),
-    Shape("decimal", scale=2, minimum="0", maximum="9999999999.99"),
-]
-Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT]
-OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT]
-Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES)]
+_UNIT_COST = Shape("decimal", scale=2, minimum="0", maximum="9999999999.99")
+_IS_AMOUNT = Written("amount")
+
+UnitCost = Annotated[str, required(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
+OptionalUnitCost = Annotated[str | None, optional(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
+Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
+OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
+Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES), Written("currency")]
 Percent = Annotated[str | None, optional(parse_percent), Shape("decimal", scale=4, minimum="0", maximum="200")]
-AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64)]
-TransactionId = Annotated[str, required(identifier("transaction id", 64)), Shape(longest=64)]
+AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier")]
+TransactionId = Annotated[str, required(identifier("transaction id", 64)), Shape(longest=64), Written("identifier")]
 Fain = Annotated[str | None, optional(parse_fain), Shape(longest=30, pattern=rf"^{_FAIN.pattern}$")]
 Aln = Annotated[str | None, optional(parse_aln), Shape(pattern=rf"^{_ALN.pattern}$")]
 Uei = Annotated[str | None, optional(parse_uei), Shape(pattern=rf"^{_UEI.pattern}$")]

@@ -5,6 +5,7 @@ converting a unit.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated
@@ -22,7 +23,7 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.A)
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
@@ -30,10 +31,10 @@ _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
 # -- units -----------------------------------------------------------------------------------------------------------
 
 _UNIT_SPELLINGS = {
-    "mL": "ml mls milliliter milliliters millilitre millilitres",
-    "L": "l ltr ltrs liter liters litre litres",
-    "g": "g gm gms gr gram grams gramme grammes",
-    "kg": "kg kgs kilo kilos kilogram kilograms kilogramme kilogrammes",
+    "mL": "ml mls milliliter milliliters millilitre millilitres cc ccs cm3 cm^3 мл 毫升",
+    "L": "l ltr ltrs liter liters litre litres dm3 dm^3 л 升 公升",
+    "g": "g gm gms gr gram grams gramme grammes г гр 克",
+    "kg": "kg kgs kilo kilos kilogram kilograms kilogramme kilogrammes кг 千克 公斤",
     "ea": "ea each",
     "box": "box boxes bx bxs",
 }
@@ -46,35 +47,35 @@ _PERHAPS_EACH = frozenset({"pc", "pcs", "piece", "pieces", "unit", "units", "ite
 _ANOTHER_UNIT = "ea for single pieces, box for boxes; or convert to mL, L, g or kg and correct the quantity too"
 # what the units are worth in each other is W24 of the rules; oz is a mass, fl oz a volume
 _AMOUNTS = {
-    "mg": "mgs, milligram, milligrams",
-    "g": f"{', '.join(_UNIT_SPELLINGS['g'].split())}, г",
-    "kg": f"{', '.join(_UNIT_SPELLINGS['kg'].split())}, кг",
-    "t": "tonne, tonnes, metric ton, metric tons",
+    "mg": "mgs, milligram, milligrams, мг, 毫克",
+    "g": ", ".join(_UNIT_SPELLINGS["g"].split()),
+    "kg": ", ".join(_UNIT_SPELLINGS["kg"].split()),
+    "t": "tonne, tonnes, metric ton, metric tons, 吨",
     "oz": "ozs, ounce, ounces",
     "lb": "lbs, pound, pounds",
-    "uL": "μl, microliter, microliters, microlitre, microlitres",
-    "mL": f"{', '.join(_UNIT_SPELLINGS['mL'].split())}, мл",
-    "L": f"{', '.join(_UNIT_SPELLINGS['L'].split())}, л",
+    "uL": "μl, мкл, 微升, microliter, microliters, microlitre, microlitres",
+    "mL": ", ".join(_UNIT_SPELLINGS["mL"].split()),
+    "L": ", ".join(_UNIT_SPELLINGS["L"].split()),
     "fl oz": "floz, fl. oz, fluid ounce, fluid ounces",
     "pt": "pts, pint, pints",
     "qt": "qts, quart, quarts",
     "gal": "gals, gallon, gallons",
-    "m3": "m^3, cubic meter, cubic meters, cubic metre, cubic metres",
-    "ft3": "ft^3, cf, cu ft, cubic foot, cubic feet",
+    "m3": "m^3, м3, 立方米, cubic meter, cubic meters, cubic metre, cubic metres",
+    "ft3": "ft^3, cf, cu ft, cuft, cubic foot, cubic feet",
 }
 # a piece stays a piece: it may be a part of what another calls "each"
 _COUNTS = {
     "ea": "each",
-    "piece": "pieces, pc, pcs",
+    "piece": "pieces, pc, pcs, шт, 个, 件",
     "unit": "units",
-    "tablet": "tablets",
+    "tablet": "tablets, таб, 片",
     "test": "tests",
-    "box": "boxes, bx, bxs",
-    "pack": "packs, pk, pkg, package, packages, packet, packets",
+    "box": "boxes, bx, bxs, 盒, 箱",
+    "pack": "packs, pk, pkg, package, packages, packet, packets, 包",
     "case": "cases, cs",
     "carton": "cartons, ctn",
-    "bag": "bags",
-    "bottle": "bottles, btl",
+    "bag": "bags, 袋",
+    "bottle": "bottles, btl, фл, 瓶",
     "can": "cans",
     "jar": "jars",
     "vial": "vials",
@@ -90,14 +91,32 @@ _COUNTS = {
     "kit": "kits",
     "dozen": "dozens, dz, doz",
 }
+_MORE_COUNTS = {
+    "assembly": "assemblies, assy",
+    "container": "containers",
+    "flask": "flasks",
+    "tank": "tanks",
+    "syringe": "syringes",
+    "aliquot": "aliquots",
+    "plate": "plates",
+    "slide": "slides",
+    "tray": "trays",
+    "spool": "spools",
+}
+MASSES = ("mg", "g", "kg", "t", "oz", "lb")
+VOLUMES = tuple(unit for unit in _AMOUNTS if unit not in MASSES)
+STOCK_FORMS = spellings({**_AMOUNTS, **_COUNTS, **_MORE_COUNTS})
+"""Each spelling of a unit to the hub's word for it."""
 AMOUNT_UNITS = tuple(_AMOUNTS)
 """Of mass and volume."""
 STOCK_UNITS = (*_AMOUNTS, *_COUNTS)
 """Of mass and volume, and what a storeroom counts."""
+LINE_UNITS = (*STOCK_UNITS, *_MORE_COUNTS)
+"""Also what a lab counts."""
 
 
 def parse_unit(cell: object) -> str:
-    text = text_of(cell).casefold().rstrip(".")
+    text = unicodedata.normalize("NFKC", text_of(cell)).casefold().rstrip(".")
     if text not in _UNIT_FORMS:
         allowed = ", ".join(UNITS)
         suggestion = "ea" if text in _PERHAPS_EACH else _ANOTHER_UNIT
@@ -111,6 +130,7 @@ _parse_amount_unit = word_of(
 _parse_stock_unit = word_of(
     "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
 )
+_parse_line_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
 
 
 def together_with(quantity: str) -> AfterValidator:
@@ -223,10 +243,13 @@ def comma_readings(text: str) -> str:
 
 
 _QUANTITY = Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
+_IS_UNIT = Written("unit")
 
-Quantity = Annotated[str, required(parse_quantity), _QUANTITY]
-OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY]
-Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS)]
-AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
-OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS)]
-StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS)]
+Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity")]
+OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity")]
+Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS), _IS_UNIT]
+OptionalUnit = Annotated[str | None, optional(parse_unit), Shape(choices=UNITS), _IS_UNIT]
+AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
+OptionalAmountUnit = Annotated[str | None, optional(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]
+StockUnit = Annotated[str, required(_parse_stock_unit), Shape(choices=STOCK_UNITS), _IS_UNIT]
+OptionalLineUnit = Annotated[str | None, optional(_parse_line_unit), Shape(choices=LINE_UNITS), _IS_UNIT]

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.feeds.types import MONTHS, is_blank, optional, problem, refuse_error_cell, required, text_of
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 # -- days ------------------------------------------------------------------------------------------------------------
 
@@ -208,10 +208,13 @@ def _at_campus(local: datetime.datetime, zone: ZoneInfo | None) -> datetime.date
 
 _DAY = Shape("date", minimum="1900-01-01", maximum="2100-12-31")
 
-DateText = Annotated[str, required(parse_date), _DAY]
-OptionalDate = Annotated[str | None, optional(parse_date), _DAY]
+DateText = Annotated[str, required(parse_date), _DAY, Written("date")]
+OptionalExpiry = Annotated[str | None, optional(parse_date), _DAY, Written("expiry")]
+"""The last day of use, which labels often tell as a month."""
+OptionalDate = Annotated[str | None, optional(parse_date), _DAY, Written("date")]
 Timestamp = Annotated[
     str,
     BeforeValidator(parse_timestamp),
+    Written("moment"),
     Shape(longest=20, pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$"),
 ]

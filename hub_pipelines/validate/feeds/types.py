@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.model import Shape
+from hub_pipelines.validate.model import Shape, Written
 
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
@@ -26,7 +26,8 @@ _EXCEL_SHOWS_AS_SCIENTIFIC = 10**11
 # barcode readers and web pages leave these in tags: non-breaking and zero-width blanks, byte order marks
 _HIDDEN = dict.fromkeys(map(ord, "\u00a0\u202f\u200b\u2060\ufeff"))
 # within other identifiers a non-breaking blank stands for a blank; these stand for nothing
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+"""For str.translate."""
 _DATE_TYPES = (datetime.date, datetime.time, datetime.timedelta)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = f"({'|'.join(MONTHS)})"
@@ -166,6 +167,20 @@ def parse_asset_tag(cell: object) -> str:
     return tag
 
 
+def parse_tag_in_use(cell: object) -> str:
+    """An asset tag of a list that is held against the registry: there a number whose digits Excel still has is one.
+
+    Excel keeps 15 digits and shows at most six of a long number. What was saved as it was shown has zeros behind them.
+    """
+    if isinstance(cell, int | float) and not isinstance(cell, bool) and _EXCEL_SHOWS_AS_SCIENTIFIC <= cell < 10**15:
+        digits = text_of(cell)
+        cell = digits if digits.isdigit() and digits[6:].strip("0") else cell
+    tag = parse_asset_tag(cell)
+    if not tag.strip("0"):
+        raise problem("no_asset_tag", "Nothing but zeros stands for no tag.", "Write the tag that is on the item")
+    return tag
+
+
 def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[[object], str]:
     """An identifier in the form in which its spellings are equal: upper case, single blanks, nothing invisible.
 
@@ -178,7 +193,7 @@ def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[
         if EXCEL_DATE.fullmatch(text):
             raise _made_a_date()
         if not text.isascii():
-            text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE))
+            text = unicodedata.normalize("NFKC", text.translate(INVISIBLE))
         text = " ".join(text.split()).upper()
         if not text:
             raise problem(rule, "The cell holds only invisible characters.", "Clear the cell, or type it again by hand")
@@ -302,21 +317,30 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     return name
 
 
+_IS_CODE = Written("identifier")
 _EMAIL_SHAPE = Shape(longest=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
-AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$")]
-LeadingAssetTag = Annotated[str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$")]
-ItemCode = Annotated[str, required(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$")]
-PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40)]
-OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40)]
-OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64)]
+AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE]
+TagInUse = Annotated[str, required(parse_tag_in_use), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE]
+LeadingAssetTag = Annotated[str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$"), _IS_CODE]
+ItemCode = Annotated[
+    str, required(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$"), _IS_CODE
+]
+PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40), _IS_CODE]
+OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40), _IS_CODE]
+OptionalItemCode = Annotated[
+    str | None, optional(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$"), _IS_CODE
+]
+OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64), _IS_CODE]
 """A number or code that somebody else gave: of a lot, a certificate, a seal, an invoice."""
 ItemName = Annotated[str, required(text_up_to(500)), Shape(longest=500)]
 Location = Annotated[str, required(text_up_to(200)), Shape(longest=200)]
 Place = Annotated[str, required(place_up_to(200)), Shape(longest=200)]
 """A location that is part of a key, or that one row has in common with the next."""
 OptionalPlace = Annotated[str | None, optional(place_up_to(200)), Shape(longest=200)]
+OptionalLocation = Annotated[str | None, optional(text_up_to(200)), Shape(longest=200)]
 Category = Annotated[str, required(parse_category), Shape(choices=CATEGORIES)]
+OptionalCategory = Annotated[str | None, optional(parse_category), Shape(choices=CATEGORIES)]
 CalibrationResult = Annotated[
     str,
     required(
@@ -324,8 +348,8 @@ CalibrationResult = Annotated[
     ),
     Shape(choices=CALIBRATION_RESULTS),
 ]
-Email = Annotated[str, required(parse_email), _EMAIL_SHAPE]
-OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE]
+Email = Annotated[str, required(parse_email), _EMAIL_SHAPE, Written("email")]
+OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE, Written("email")]
 CampusName = Annotated[str, BeforeValidator(parse_campus)]
 OptionalText = Annotated[str | None, optional(text_up_to(500)), Shape(longest=500)]
 LongText = Annotated[str | None, optional(text_up_to(4_000)), Shape(longest=4_000)]

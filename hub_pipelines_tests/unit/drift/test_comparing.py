@@ -103,8 +103,19 @@ def test_a_change_is_the_same_after_it_was_kept_as_a_document() -> None:
 
 
 def test_without_an_earlier_file_the_required_columns_are_what_is_missing() -> None:
-    found = missing_columns(stock("Item Code", "Name", "Room", "Quantty", "Colour"), STOCK)
-    assert found.lost == (Lost("quantity_on_hand", None, "Quantty"), Lost("unit", None, None))
+    calibration = FEEDS["inventory"].record_type("inventory.calibration")
+    found = missing_columns(shape_of(("Asset Tag", "Calibratd on", "Colour"), calibration), calibration)
+    assert found.lost == (Lost("calibrated_on", None, "Calibratd on"), Lost("result", None, None))
+
+
+def test_a_heading_that_a_later_contract_understands_is_nothing_new() -> None:
+    (first,) = STOCK.former
+    header = (*HEADER, "Barcode", "Size")
+    before, now = shape_of(header, first), shape_of(header, STOCK)
+    assert before.others == ("Shelf note", "Barcode", "Size")
+    assert now.others == ("Shelf note",)
+    found = compare(before, now, STOCK)
+    assert (found, found.kind) == (Change(), Kind.SAME)
 
 
 # ---- side by side
@@ -142,8 +153,8 @@ def test_the_reason_names_what_is_missing_by_the_senders_headings() -> None:
 def test_a_reason_stays_short_when_many_columns_are_gone() -> None:
     before = tuple(ASSET.columns)
     found = compare(shape_of(before, ASSET), shape_of(("asset_tag", "item_name"), ASSET), ASSET)
-    assert len(found.lost) == 10
-    assert reason_of(found).endswith("; and 2 more.")
+    assert len(found.lost) == 14
+    assert reason_of(found).endswith("; and 6 more.")
 
 
 def test_thousands_of_new_columns_are_compared_in_a_moment_and_told_in_short() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub_pipelines.drift.migrating import Plan, draft, plan, read_steps
+from hub_pipelines.drift.migrating import Plan, draft, named_as_sent, plan, read_steps
 from hub_pipelines.drift.model import BadMigration, Change, Lost
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow, Table
@@ -156,7 +156,7 @@ def test_problems_name_the_senders_row_and_heading() -> None:
     sent: list[tuple[int, list[Cell]]] = [(4, ["A", "B", "C", "12 x 500 ml"]), (9, ["D", "E", "F", "some"])]
     table = found.table(Table(list(header), 3, iter(sent), {}))
     verdicts = validate(table, INVENTORY, campus="north", campuses=["north"], registry=AllTags())
-    good, bad = found.named_as_sent(iter(verdicts))
+    good, bad = named_as_sent(iter(verdicts), found.origins)
     assert isinstance(good, AcceptedRow)
     assert (good.row_no, good.values["quantity_on_hand"], good.values["unit"]) == (4, "12", "bottle")
     assert good.values["other"] == {"Pack": "500 ml"}
@@ -175,7 +175,7 @@ def test_problems_name_the_senders_row_and_heading() -> None:
         ('do = "rename"\ncolumn = "Nowhere"\nto = "unit"', 'Step 1 (rename Nowhere): there is no column "Nowhere"'),
         ('do = "rename"\ncolumn = "Room"\nto = "colour"', "inventory.stock has no column 'colour'"),
         ('do = "rename"\ncolumn = "Room"\nto = "unit"', 'Two columns both mean "unit"'),
-        ('do = "rename"\ncolumn = "Room"\nto = "supplier"', "After its steps the columns still don't do"),
+        ('do = "rename"\ncolumn = "Name"\nto = "supplier"', "After its steps the columns still don't do"),
         ('do = "split"\ncolumn = "Room"\ninto = ["a", "b"]\nseparator = "/"', "none of a, b is a column of"),
         ('do = "convert"\ncolumn = "Room"\nto = "date"\nwritten = "DD/MM/YYYY"', "location takes no date"),
         ('do = "convert"\ncolumn = "Quantity"\nto = "words"\nwords = { a = "many" }', "does not take 'many'"),
@@ -238,7 +238,7 @@ def test_the_example_in_the_readme_is_a_migration_that_works() -> None:
         Table(list(header), 1, iter([(2, ["A", "B", "C", "12 x 500 ml", "31/01/2027"])]), {})
     )
     assert list(table.rows) == [(2, ["A", "B", "C", "12", "2027-01-31", "500 ml", "bottle"])]
-    assert table.header == ["Item Code", "Name", "Room", "quantity_on_hand", "expires_on", "Pack size", "unit"]
+    assert table.header == ["Item Code", "Name", "Room", "quantity_on_hand", "expires_on", "container_size", "unit"]
 
 
 def test_a_draft_is_a_migration_once_its_author_has_finished_it() -> None:

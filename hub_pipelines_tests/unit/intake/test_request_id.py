@@ -70,3 +70,12 @@ def test_a_key_with_a_line_break_is_no_other_identity(key: str) -> None:
         request_id_for(NORTH, "a" * 64, None),
         request_id_for(NORTH, "a" * 64, "k"),
     }
+
+
+def test_a_complete_count_is_another_thing_than_an_update_of_the_same_bytes_or_key() -> None:
+    ids = {
+        request_id_for(NORTH, "a" * 64, key, complete_count=declared)
+        for key in (None, "k")
+        for declared in (False, True)
+    }
+    assert len(ids) == 4

@@ -38,6 +38,7 @@ CHANGES: dict[str, object] = {
     "sender_key": "",
     "key_id": "0" * 16,
     "signature": "AAAA",
+    "complete_count": True,
 }
 
 

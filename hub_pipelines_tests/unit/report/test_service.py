@@ -41,7 +41,7 @@ def send(small_hub: SmallHub, name: str, content: bytes) -> str:
         ("lab.xlsx", b"\x89PNG\r\n\x1a\n", State.IN_REVIEW, "in_review", "named .xlsx"),
         ("lab.xlsx", b"PK\x03\x04 cut off", State.IN_REVIEW, "in_review", "damaged"),
         ("lab.csv", b"tag\0\0\x01\x02\n", State.IN_REVIEW, "in_review", "damaged"),
-        ("lab.csv", b"item_name\nEthanol\n", State.IN_REVIEW, "in_review", "asset_tag"),
+        ("lab.csv", b"Asset tag,Room\nNC-1,B1\n", State.IN_REVIEW, "in_review", "item_name"),
         ("lab.csv", inventory("NC-1", quantity="lots"), State.POSTED, "nothing_posted", "something to correct"),
         ("lab.csv", inventory("NC-UNKNOWN"), State.POSTED, "nothing_posted", "tag"),
     ],

@@ -66,16 +66,22 @@ ENVELOPE = Envelope(
     size_bytes=1,
     received_at=datetime(2026, 3, 2, 12, 0, tzinfo=UTC),
 )
+COUNT = replace(ENVELOPE, complete_count=True)
 
 
 def test_the_signature_covers_every_field_but_itself() -> None:
     names = {field.name for field in fields(Envelope)}
-    assert set(ENVELOPE.signed_part()) == names - {"signature"}
-    assert set(ENVELOPE.document()) == names
+    assert set(COUNT.signed_part()) == names - {"signature"}
+    assert set(COUNT.document()) == names
 
 
-def test_an_envelopes_document_reads_back() -> None:
-    assert Envelope.from_document(ENVELOPE.document()) == ENVELOPE
+def test_an_envelope_of_an_update_is_signed_as_before_there_were_counts() -> None:
+    assert set(COUNT.signed_part()) - set(ENVELOPE.signed_part()) == {"complete_count"}
+
+
+@pytest.mark.parametrize("envelope", [ENVELOPE, COUNT])
+def test_an_envelopes_document_reads_back(envelope: Envelope) -> None:
+    assert Envelope.from_document(envelope.document()) == envelope
 
 
 def test_the_same_moment_in_another_zone_signs_the_same() -> None:

@@ -26,6 +26,10 @@ GOOD_ROW: dict[str, Cell] = {
     "po_number": "PO-1",
     "cas_number": "67-64-1",
     "hazard_codes": "H225; H319",
+    "serial_number": "B1",
+    "manufacturer": "Merck",
+    "model": "ACS grade",
+    "status": "in use",
 }
 
 
@@ -53,6 +57,19 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "reorder_level": "1",
         "counted_on": "2025-01-31",
         "responsible_email": "ada@uni.edu",
+        "container_id": "C-1",
+        "container_size": "25 g bottle",
+        "concentration": "99 %",
+        "physical_state": "solid",
+        "hazard_codes": "H319",
+        "storage_temperature": "-20 °C",
+        "received_on": "2024-12-01",
+        "opened_on": "2024-12-24",
+        "owner": "AR",
+        "serial_number": "S-1",
+        "model": "A0334",
+        "status": "open",
+        "link": "https://sds.example.edu/1",
     },
     "inventory.calibration": {
         "asset_tag": "TAG-1",

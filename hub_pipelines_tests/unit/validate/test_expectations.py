@@ -90,10 +90,12 @@ def frame_of(record: RecordType, rows: Sequence[Mapping[str, Any]], **journal: A
         "request_id": ["north-lab-1"] * count,
         "revision": [1] * count,
         "campus": ["north"] * count,
+        "contract_version": [record.contract_version] * count,
         **journal,
     }
     typed = {
-        frame_column(name): _column([one[name] for one in rows], shape.kind) for name, shape in record.shapes.items()
+        frame_column(name): _column([one.get(name) for one in rows], shape.kind)
+        for name, shape in record.shapes.items()
     }
     return pandas.DataFrame({**own, **typed})
 

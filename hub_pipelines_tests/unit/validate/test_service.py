@@ -64,7 +64,7 @@ def test_a_row_wider_than_the_header_is_rejected_rather_than_shifted() -> None:
 
 
 def test_a_short_row_lacks_only_its_last_cells() -> None:
-    table = Table(list(GOOD_ROW), 1, iter([(2, list(GOOD_ROW.values())[:9])]), {})
+    table = Table(list(GOOD_ROW), 1, iter([(2, list(GOOD_ROW.values())[:1])]), {})
     (verdict,) = validate(table, INVENTORY, campus="North", campuses=["North"], registry=AllTags())
     assert rules(verdict) == ["missing_value"]
 

@@ -49,6 +49,17 @@ from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
         ("hazard_codes", "h225, H319;H225", "H225;H319"),
         ("hazard_codes", "H302 + H312 EUH066", "H302+H312;EUH066"),
         ("hazard_codes", "H360Fd", "H360Fd"),
+        ("hazard_codes", "H225H319", "H225;H319"),
+        ("hazard_codes", "H225 - H319", "H225;H319"),
+        ("hazard_codes", "H225|H319 and EUH 066", "H225;H319;EUH066"),
+        ("hazard_codes", "(H225)\nH303+H314", "H225;H303+H314"),
+        ("hazard_codes", "H 225、H319", "H225;H319"),
+        ("hazard_codes", "none", None),
+        ("cas_number", "67\u00a0-64-1", "67-64-1"),
+        ("cas_number", "67-64-1\u200b", "67-64-1"),
+        ("unit", "мл", "mL"),
+        ("unit", "cc", "mL"),
+        ("unit", "公斤", "kg"),
     ],
 )
 def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expected: str | None) -> None:
@@ -101,6 +112,8 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("cas_number", "130-130-617", "bad_cas", None),
         ("cas_number", "67-64-1, 7732-18-5", "bad_cas", "main one"),
         ("hazard_codes", "Danger", "bad_hazard_code", None),
+        ("hazard_codes", "H225-H319", "bad_hazard_code", None),
+        ("hazard_codes", "H225: flammable", "bad_hazard_code", None),
         ("cas_number", "#N/A", "error_cell", "formula"),
         ("quantity", "#REF!", "error_cell", "formula"),
     ],
@@ -117,8 +130,8 @@ def test_an_impossible_day_is_called_that() -> None:
 
 
 def test_all_defects_of_a_row_are_reported_at_once() -> None:
-    found = problems(quantity="lots", unit="pcs", unit_cost="")
-    assert [each.rule for each in found] == ["bad_quantity", "unknown_unit", "missing_value"]
+    found = problems(item_name="", quantity="lots", unit="pcs")
+    assert [each.rule for each in found] == ["missing_value", "bad_quantity", "unknown_unit"]
 
 
 def test_braces_in_a_cell_do_not_break_the_message() -> None:

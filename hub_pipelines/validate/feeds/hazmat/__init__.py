@@ -4,7 +4,13 @@ Belongs here: the feed's entry. Not here: its columns (contract.py), what the re
 """
 
 from hub_pipelines.validate.columns import aliases_for
-from hub_pipelines.validate.feeds.hazmat.contract import CONTAINER_SPELLINGS, EVENT_SPELLINGS, ContainerRow, EventRow
+from hub_pipelines.validate.feeds.hazmat.contract import (
+    CONTAINER_SPELLINGS,
+    EVENT_SPELLINGS,
+    ContainerRow,
+    EventRow,
+    disposed_of,
+)
 from hub_pipelines.validate.model import Feed, RecordType, Reference
 
 FEED = Feed(
@@ -17,6 +23,8 @@ FEED = Feed(
             row_model=ContainerRow,
             key_columns=("container_id",),
             aliases=aliases_for(ContainerRow.model_fields, CONTAINER_SPELLINGS),
+            location_column="location",
+            is_gone=disposed_of,
         ),
         RecordType(
             name="hazmat.event",

@@ -4,6 +4,7 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 regulations demand (waste determination, clocks, the order of custody).
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -44,7 +45,7 @@ class ContainerRow(types.Contract):
     opened_on: Annotated[times.OptionalDate, times.not_before("received_on")] = Field(
         default=None, description="The day it was opened, as YYYY-MM-DD"
     )
-    expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
+    expires_on: times.OptionalExpiry = Field(default=None, description="The last day of use, as YYYY-MM-DD")
     disposed_on: Annotated[
         times.OptionalDate,
         times.not_before("accumulation_started_on"),
@@ -52,6 +53,11 @@ class ContainerRow(types.Contract):
         times.not_before("opened_on"),
     ] = Field(default=None, description="The day it was disposed of or shipped away, as YYYY-MM-DD")
     sds: types.OptionalText = Field(default=None, description="Where its safety data sheet is: a link or a place")
+
+
+def disposed_of(values: Mapping[str, object]) -> bool:
+    """It was shipped away: no count will list it."""
+    return values.get("disposed_on") is not None
 
 
 CONTAINER_SPELLINGS = {

@@ -4,15 +4,37 @@ Belongs here: the feed's entry. Not here: its columns (contract.py).
 """
 
 from hub_pipelines.validate.columns import aliases_for
+from hub_pipelines.validate.feeds.inventory import former
 from hub_pipelines.validate.feeds.inventory.contract import (
     ASSET_SPELLINGS,
     CALIBRATION_SPELLINGS,
     STOCK_SPELLINGS,
+    TELLING_STOCK,
     AssetRow,
     CalibrationRow,
     StockRow,
+    used_up,
 )
+from hub_pipelines.validate.feeds.inventory.lines import StockLines
+from hub_pipelines.validate.feeds.orders import ORDER_LINES
 from hub_pipelines.validate.model import Feed, RecordType
+
+_STOCK_LINES = StockLines()
+_FIRST_ASSET = RecordType(
+    name="inventory.asset",
+    title="asset list",
+    row_model=former.AssetRow1,
+    key_columns=("asset_tag",),
+    aliases=aliases_for(former.AssetRow1.model_fields, former.ASSET_SPELLINGS),
+    tag_column="asset_tag",
+)
+_FIRST_STOCK = RecordType(
+    name="inventory.stock",
+    title="stock list",
+    row_model=former.StockRow1,
+    key_columns=("item_code", "location"),
+    aliases=aliases_for(former.StockRow1.model_fields, former.STOCK_SPELLINGS),
+)
 
 FEED = Feed(
     name="inventory",
@@ -24,14 +46,23 @@ FEED = Feed(
             row_model=AssetRow,
             key_columns=("asset_tag",),
             aliases=aliases_for(AssetRow.model_fields, ASSET_SPELLINGS),
+            location_column="location",
             tag_column="asset_tag",
+            contract_version=2,
+            former=(_FIRST_ASSET,),
         ),
         RecordType(
             name="inventory.stock",
             title="stock list",
             row_model=StockRow,
-            key_columns=("item_code", "location"),
+            key_columns=_STOCK_LINES.columns,
             aliases=aliases_for(StockRow.model_fields, STOCK_SPELLINGS),
+            location_column="location",
+            is_gone=used_up,
+            contract_version=2,
+            telling=TELLING_STOCK,
+            lines=_STOCK_LINES,
+            former=(_FIRST_STOCK,),
         ),
         RecordType(
             name="inventory.calibration",
@@ -43,4 +74,5 @@ FEED = Feed(
         ),
     ),
     priority=20,
+    foreign=(ORDER_LINES,),
 )

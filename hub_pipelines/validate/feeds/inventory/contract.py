@@ -3,96 +3,144 @@
 Belongs here: the columns, their meaning and their other spellings. Not here: how a value is checked.
 """
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
 from hub_pipelines.validate.feeds import chemicals, money, quantities, times, types
+from hub_pipelines.validate.feeds.inventory import former
+
+
+def _with(before: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Spellings that were known before keep their meaning: the lists that are sent under them go on."""
+    return {column: (*before.get(column, ()), *more.get(column, ())) for column in (*before, *more)}
 
 
 class AssetRow(types.Contract):
-    """A thing with a tag."""
+    """A thing with a tag. Many registers of property tell little more than what it is and where."""
 
-    asset_tag: types.AssetTag = Field(description="The tag on the item, as procurement issued it")
+    asset_tag: types.TagInUse = Field(description="The tag on the item, as procurement issued it")
     item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
-    category: types.Category = Field(description=f"One of: {', '.join(types.CATEGORIES)}")
-    quantity: quantities.Quantity = Field(description="How much, as a plain number without the unit")
-    unit: quantities.Unit = Field(description=f"One of: {', '.join(quantities.UNITS)}")
-    location: types.Location = Field(description="Where it is kept: building, room, shelf")
-    responsible_email: types.Email = Field(description="E-mail address of the person responsible")
-    acquired_on: times.DateText = Field(description="The day it was acquired, as YYYY-MM-DD")
-    unit_cost: money.UnitCost = Field(description="Cost of one unit in US dollars, such as 1234.50")
-    po_number: types.PoNumber = Field(description="Number of the purchase order")
+    category: types.OptionalCategory = Field(default=None, description=f"One of: {', '.join(types.CATEGORIES)}")
+    quantity: quantities.OptionalQuantity = Field(
+        default=None, description="How much, as a plain number without the unit"
+    )
+    unit: quantities.OptionalUnit = Field(default=None, description=f"One of: {', '.join(quantities.UNITS)}")
+    location: types.OptionalLocation = Field(default=None, description="Where it is kept: building, room, shelf")
+    responsible_email: types.OptionalEmail = Field(default=None, description="E-mail address of the person responsible")
+    acquired_on: times.OptionalDate = Field(default=None, description="The day it was acquired, as YYYY-MM-DD")
+    unit_cost: money.OptionalUnitCost = Field(
+        default=None, description="Cost of one unit in US dollars, such as 1234.50"
+    )
+    po_number: types.OptionalPoNumber = Field(default=None, description="Number of the purchase order")
     cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
     hazard_codes: chemicals.HazardCodes = Field(default=None, description="GHS hazard codes, such as H225; H319")
+    serial_number: types.OptionalCode = Field(default=None, description="The maker's serial number")
+    manufacturer: types.OptionalText = Field(default=None, description="Who made it")
+    model: types.OptionalText = Field(default=None, description="The maker's name or number of the model")
+    status: types.OptionalText = Field(default=None, description="What state it is in, in the lab's own words")
 
 
-ASSET_SPELLINGS = {
-    "asset_tag": ("tag", "asset", "asset id", "asset number", "asset no", "asset #", "property tag", "barcode"),
-    "item_name": ("item", "item description"),
-    "category": ("item category",),
-    "quantity": ("qty",),
-    "unit": ("units", "uom", "unit of measure", "quantity unit"),
-    "location": ("room", "storage location"),
-    "responsible_email": ("email", "e-mail", "responsible", "owner email", "contact email", "responsible person email"),
-    "acquired_on": ("acquired", "date acquired", "acquisition date", "acquired date"),
-    "unit_cost": ("unit price", "cost per unit"),
-    "po_number": ("po", "po no", "po #", "purchase order", "purchase order number"),
-    "cas_number": ("cas", "cas no", "cas #", "cas rn"),
-    "hazard_codes": ("hazards", "hazard code", "h codes", "ghs codes", "hazard statements"),
-}
+ASSET_SPELLINGS = _with(
+    former.ASSET_SPELLINGS,
+    {
+        "asset_tag": ("property tag number", "property tag no", "property tag #", "property number", "property no",
+                      "asset barcode", "asset tag number", "asset tag no", "asset tag #", "inventory tag", "tag number",
+                      "tag no", "tag #"),
+        "item_name": ("name", "item type", "asset type", "equipment type", "type", "description", "asset name",
+                      "asset description", "equipment", "equipment name", "equipment description"),
+        "location": ("current location", "asset location"),
+        "acquired_on": ("purchase date", "date purchased", "purchased on"),
+        "unit_cost": ("cost", "acquisition cost", "purchase cost", "purchase price"),
+        "serial_number": ("serial", "serial no", "serial #", "s n", "sn"),
+        "manufacturer": ("maker", "make", "brand"),
+        "model": ("model number", "model no", "model #", "equipment model"),
+        "status": ("condition", "asset status", "item status"),
+    },
+)  # fmt: skip
 
 
 class StockRow(types.Contract):
-    """What is on hand of one item at one place."""
+    """One line of a stock list: what there is of one item at one place. Most chemical inventories are such lists."""
 
-    item_code: types.ItemCode = Field(description="The number that the item is ordered or kept under: catalogue, SKU")
+    item_code: types.OptionalItemCode = Field(
+        default=None, description="The number that the item is ordered or kept under: catalogue, SKU"
+    )
     item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
-    location: types.Place = Field(description="Where it is kept: building, room, shelf")
-    quantity_on_hand: quantities.Quantity = Field(description="How much is there, as a plain number without the unit")
-    unit: quantities.StockUnit = Field(description=f"One of: {', '.join(quantities.STOCK_UNITS)}")
+    location: types.OptionalPlace = Field(default=None, description="Where it is kept: building, room, shelf")
+    quantity_on_hand: quantities.OptionalQuantity = Field(
+        default=None, description="How much is there, as a plain number without the unit; blank when not known"
+    )
+    unit: quantities.OptionalLineUnit = Field(default=None, description=f"One of: {', '.join(quantities.LINE_UNITS)}")
     supplier: types.OptionalText = Field(default=None, description="Who sells it")
     cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
     lot_number: types.OptionalCode = Field(default=None, description="The maker's lot or batch")
-    expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
+    expires_on: times.OptionalExpiry = Field(default=None, description="The last day of use, as YYYY-MM-DD")
     reorder_level: quantities.OptionalQuantity = Field(
         default=None, description="At how much it is ordered again, in the same unit"
     )
     counted_on: times.OptionalDate = Field(default=None, description="The day it was counted, as YYYY-MM-DD")
     responsible_email: types.OptionalEmail = Field(default=None, description="E-mail address of the person responsible")
+    container_id: types.OptionalCode = Field(default=None, description="The number or barcode on the container")
+    container_size: types.OptionalText = Field(default=None, description="What it is in and how large: 500 g bottle")
+    concentration: types.OptionalText = Field(default=None, description="How strong it is: 1 mg/mL, 37 %, 0.1 M")
+    physical_state: chemicals.PhysicalState = Field(
+        default=None, description=f"One of: {', '.join(chemicals.PHYSICAL_STATES)}"
+    )
+    hazard_codes: chemicals.HazardCodes = Field(default=None, description="GHS hazard codes, such as H225; H319")
+    storage_temperature: types.OptionalText = Field(default=None, description="At what temperature it is kept: -20 °C")
+    received_on: times.OptionalDate = Field(default=None, description="The day it was received, as YYYY-MM-DD")
+    opened_on: times.OptionalDate = Field(default=None, description="The day it was opened, as YYYY-MM-DD")
+    owner: types.OptionalText = Field(default=None, description="Whose it is: a person, initials or a group")
+    serial_number: types.OptionalCode = Field(default=None, description="The maker's serial number")
+    model: types.OptionalText = Field(default=None, description="The maker's name or number of the model")
+    status: types.OptionalText = Field(default=None, description="What state it is in, in the lab's own words")
+    link: types.OptionalText = Field(default=None, description="Where more is told: a web page, a safety data sheet")
 
 
-STOCK_SPELLINGS = {
-    "item_code": (
-        "id", "code", "item id", "item number", "item no", "item #", "stock code", "stock number",
-        "stock no", "stock #", "sku", "sku#", "sku #", "sku number", "nsn", "part", "part number", "part no", "part #",
-        "catalog number", "catalog no", "catalog #", "catalog", "catalogue number", "catalogue no", "cat#",
-        "cat #", "cat no", "cat number", "cat id", "catalog id", "product number", "product no", "product #",
-        "product code", "supplier item identifier", "vendor reference", "reference number",
-    ),
-    "item_name": (
-        "name", "item", "item description", "description", "product", "product name", "material", "chemical",
-        "chemical name", "reagent", "reagent name", "consumable", "article",
-    ),
-    "location": ("room", "storage location", "stock location", "storage", "where", "place", "bin location"),
-    "quantity_on_hand": (
-        "quantity", "qty", "on hand", "qty on hand", "quantity on hand", "in stock", "stock", "stock level", "count",
-        "amount", "current stock", "current quantity", "quantity in stock", "qty in stock", "quantity available",
-    ),
-    "unit": ("units", "uom", "u m", "ui", "u i", "unit of measure", "unit of issue", "quantity unit", "stock unit"),
-    "supplier": ("vendor", "company", "manufacturer", "brand", "vendor name", "supplier name"),
-    "cas_number": ("cas", "cas no", "cas #", "cas#", "cas rn"),
-    "lot_number": ("lot", "lot no", "lot #", "lot#", "batch", "batch number", "batch no", "lot batch"),
-    "expires_on": (
-        "expiration date", "expiration", "expiry", "expiry date", "expires", "exp date", "exp", "use by", "best before",
-    ),
-    "reorder_level": (
-        "low stock threshold", "reorder point", "reorder at", "minimum", "min", "minimum stock", "min stock",
-        "minimum quantity", "min quantity", "min qty", "min limit", "par level", "threshold",
-    ),
-    "counted_on": ("counted", "count date", "date counted", "last counted", "inventory date", "last inventory"),
-    "responsible_email": ("email", "e-mail", "responsible", "owner email", "contact email", "responsible person email"),
-}  # fmt: skip
+def used_up(values: Mapping[str, object]) -> bool:
+    """Nothing of it is on hand: no count will list it."""
+    on_hand = values.get("quantity_on_hand")
+    return on_hand is not None and Decimal(str(on_hand)) == 0
+
+
+STOCK_SPELLINGS = _with(
+    former.STOCK_SPELLINGS,
+    {
+        "item_code": ("catalogue #", "catalog num", "cat num", "catalogue id", "cat code", "article number",
+                      "article no", "order number", "order no", "product id", "material number"),
+        "item_name": ("item type", "equipment", "equipment name", "compound", "compound name", "substance",
+                      "substance name", "chemical substance", "material name"),
+        "location": ("lab location", "current location", "storage place", "storage area"),
+        "cas_number": ("cas nr", "cas registry number", "cas id", "casrn"),
+        "lot_number": ("lot id", "lot code", "charge number"),
+        "expires_on": ("expires on", "date of expiry", "shelf life until"),
+        "container_id": ("barcode", "container", "container number", "container no", "container #", "bottle id",
+                         "bottle number", "bottle no", "container barcode", "bottle barcode", "inventory barcode"),
+        "container_size": ("size", "container type", "pack size", "package size", "packaging", "bottle size"),
+        "concentration": ("conc", "strength", "molarity"),
+        "physical_state": ("state of matter", "physical form", "phase"),
+        "hazard_codes": ("hazard code", "h codes", "h code", "ghs codes", "hazard statements", "h statements"),
+        "storage_temperature": ("storage temp", "temperature", "temp", "storage conditions", "storage condition"),
+        "received_on": ("received", "received date", "date received", "receipt date"),
+        "opened_on": ("opened", "date opened", "opened date", "open date"),
+        "owner": ("initials", "owned by", "pi", "principal investigator", "responsible person", "group"),
+        "serial_number": ("serial", "serial no", "serial #", "s n", "sn"),
+        "model": ("model number", "model no", "model #", "equipment model"),
+        "status": ("condition", "item status"),
+        "link": ("url", "web", "web page", "website", "weblink", "sds", "sds link", "msds", "msds link"),
+    },
+)  # fmt: skip
+
+
+TELLING_STOCK = (
+    "item_name", "location", "quantity_on_hand", "cas_number", "item_code", "unit", "supplier", "lot_number",
+    "expires_on", "reorder_level", "counted_on", "container_id", "container_size", "concentration", "physical_state",
+    "hazard_codes", "storage_temperature", "received_on", "opened_on", "serial_number", "model",
+)  # fmt: skip
+"""A list of names, people or accounts has none of these."""
 
 
 class CalibrationRow(types.Contract):

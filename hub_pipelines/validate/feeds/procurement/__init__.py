@@ -4,6 +4,7 @@ Belongs here: the feed's entry. Not here: its columns (contract.py).
 """
 
 from hub_pipelines.validate.columns import aliases_for
+from hub_pipelines.validate.feeds.orders import ORDER_LINES
 from hub_pipelines.validate.feeds.procurement.contract import SPELLINGS, ProcurementRow
 from hub_pipelines.validate.model import Feed, RecordType
 
@@ -21,4 +22,5 @@ FEED = Feed(
         ),
     ),
     priority=10,
+    foreign=(ORDER_LINES,),
 )

@@ -91,7 +91,7 @@ def test_without_known_columns_the_first_row_is_the_header(tmp_path: Path) -> No
     "text",
     [
         f'{HEADER}\nT1,"never closed,chemical,1\nT2,a\n',
-        f'{HEADER}\nT1,"open,chemical,1,g,R,a@b.c,2024-01-01,1,P,,\nT2,"x",chemical,1,g,R,a@b.c,2024-01-01,1,P,,\n',
+        f'{HEADER}\nT1,"open,chemical,1,g,R,a@b.c,2024-01-01,1,P,,,,,,\nT2,"x",chemical,1,g,R,a@b.c,2024-01-01,1,P,,,,,,\n',
     ],
 )
 def test_a_quotation_mark_never_closed_is_refused(tmp_path: Path, text: str) -> None:

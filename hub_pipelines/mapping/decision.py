@@ -1,0 +1,98 @@
+"""The complete decision about how one file is read: its columns, how their values are written, where its rows stand.
+
+Belongs here: the document that is kept by its digest and under which a posting can be done again. Not here: how it
+comes about (deciding, validate/conventions), where it is kept (store). Pure.
+"""
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from hub_pipelines.common.canonical import digest_of
+from hub_pipelines.mapping.model import Assigned, Mapping
+from hub_pipelines.validate.conventions.model import Conventions, OtherRules
+from hub_pipelines.validate.model import Part
+
+_FORMAT = 1
+_KNOWN = ("name", "synonym", "confirmed")
+"""By what a column is recognised when somebody has said so: the contract, its spellings, a person."""
+HOW: Map[str, str] = {
+    "name": "its name",
+    "synonym": "a known name for it",
+    "likeness": "a heading that is like its name",
+    "content": "its values",
+    "confirmed": "your answer",
+}
+"""In words: by what a column was recognised."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How one file was read. `header` is as it was sent.
+
+    `mapping` is None where people's migration names the columns. `conventions` is the document of
+    validate/conventions. `parts` tell the sheets and places of the file's tables.
+    """
+
+    header: tuple[str, ...]
+    mapping: Mapping | None
+    conventions: Map[str, Any]
+    parts: tuple[Part, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """JSON without floats (common.canonical)."""
+        return {
+            "format": _FORMAT,
+            "header": list(self.header),
+            "mapping": self.mapping.document() if self.mapping else None,
+            "conventions": dict(self.conventions),
+            "parts": [
+                {"sheet": one.sheet, "header_row": one.header_row, "first_column": one.first_column}
+                for one in self.parts
+            ],
+        }
+
+    @staticmethod
+    def from_document(document: Map[str, Any]) -> "Decision":
+        mapping = document["mapping"]
+        return Decision(
+            header=tuple(document["header"]),
+            mapping=None if mapping is None else Mapping.from_document(mapping),
+            conventions=document["conventions"],
+            parts=tuple(Part(one["sheet"], one["header_row"], one["first_column"]) for one in document["parts"]),
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self.document())
+
+    @property
+    def recognised(self) -> tuple[Assigned, ...]:
+        """The columns that were not taken by their own name."""
+        return tuple(one for one in self._assigned if one.how != "name")
+
+    @property
+    def guessed(self) -> tuple[Assigned, ...]:
+        """The columns that nobody has named so, neither the contract nor a person: taken by likeness or content."""
+        return tuple(one for one in self._assigned if one.how not in _KNOWN)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Headings of columns whose values are kept with each row as they are."""
+        if self.mapping is None:
+            return ()
+        read = set(self.mapping.positions.values())
+        return tuple(text.strip() for at, text in enumerate(self.header) if at not in read and text.strip())
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """How values are written, a sentence a column."""
+        try:
+            return tuple(Conventions.from_document(self.conventions).told()) if self.conventions else ()
+        except OtherRules:
+            return ("How its values are written was decided by another release.",)
+
+    @property
+    def _assigned(self) -> tuple[Assigned, ...]:
+        return self.mapping.assigned if self.mapping else ()

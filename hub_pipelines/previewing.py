@@ -1,0 +1,333 @@
+"""What a file would do, without doing it: judged as a run would judge it, compared with the ledger as it is now.
+
+Belongs here: making a preview, and what becomes of one that fails. Not here: judging (judging.py), words and page
+(report/previews), when a run is launched (launching.py).
+
+Nothing is written but the arrival's own bookkeeping and the receipt (decisions/0049), so that two processes may make
+the same preview at once: both write the same page. One is due until its page is written; whoever dies before that
+leaves it due.
+"""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.errors import Permanent
+from hub_pipelines.common.store import Database
+from hub_pipelines.drift import store as shapes
+from hub_pipelines.drift.comparing import side_by_side
+from hub_pipelines.drift.model import Held, Kind
+from hub_pipelines.drift.service import source_of
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
+from hub_pipelines.judging import Judge, Judged, counting_of
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.counting.model import Tally
+from hub_pipelines.ledger.model import ledger_name
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.logs import pairs
+from hub_pipelines.mapping.remembered import questions_of
+from hub_pipelines.report.model import ColumnLine, Line
+from hub_pipelines.report.previews.model import (
+    ChangedCell,
+    ChangedItem,
+    Found,
+    Missed,
+    NewItem,
+    Preview,
+    Question,
+    Would,
+)
+from hub_pipelines.report.previews.service import write_pages
+from hub_pipelines.report.service import NAME_COLUMNS, Receipts
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Envelope
+from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, Verdict, excel_row, sheet_of
+from hub_pipelines.validate.staging import canonical_json, row_of
+
+MOST_ATTEMPTS = 3
+"""A preview whose making failed or died so often has a receipt that says so; nothing is tried for ever."""
+PROBLEMS_SHOWN = 2_000
+ITEMS_SHOWN = 500
+COLUMNS_SHOWN = 100
+_CHUNK_ROWS = 5_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A preview whose receipt is written."""
+
+    arrival: Arrival
+    page: Path
+    preview: Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """Makes previews. What the database or the disk denies leaves a preview due (Transient, OSError)."""
+
+    db: Database
+    judge: Judge
+    receipts: Receipts
+    now: Callable[[], datetime]
+
+    def page_of(self, preview: Preview) -> Path:
+        """The page that was written of a preview."""
+        with self.db.read() as tx:
+            return self.receipts.path_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
+
+    def make_due(self, campus: str, *, limit: int = 500) -> Iterator[Made]:
+        """Make what is due for a campus, the smallest first, and what comes meanwhile; a failure holds up no other.
+
+        Each is tried once; one that could not be made stays due.
+        """
+        tried: set[str] = set()
+        while due := [one for one in self._due(campus, limit) if one.arrival.arrival_id not in tried]:
+            for one in sorted(due, key=lambda one: one.arrival.size_bytes):
+                tried.add(one.arrival.arrival_id)
+                try:
+                    preview = self.make(one.arrival.arrival_id)
+                except Exception:  # noqa: BLE001  # a bug that one file finds must not cost the others their answer
+                    _log.exception("a preview could not be made; it stays due %s", pairs(file=one.arrival.source_name))
+                else:
+                    yield Made(one.arrival, self.receipts.path_of_preview(one.arrival), preview)
+
+    def make(self, arrival_id: str) -> Preview:
+        """Make one preview and write its receipt, or write it once more.
+
+        Raises Transient, OSError and what nobody foresaw: it stays due.
+        """
+        with self.db.write() as tx:
+            arrivals.count_preview_attempt(tx, arrival_id)
+            due = arrivals.preview_of(tx, arrival_id)
+        if due.attempts > MOST_ATTEMPTS:
+            return self._finish(due, _failed(self._blank(due), f"it failed {MOST_ATTEMPTS} times"))
+        return self._finish(due, self._look(due))
+
+    def give_up(self, due: PreviewDue) -> Preview:
+        """The receipt of one for which runs were launched in vain, again and again."""
+        return self._finish(due, _failed(self._blank(due), f"{due.launches} runs were started and none began"))
+
+    def _due(self, campus: str, limit: int) -> list[PreviewDue]:
+        with self.db.read() as tx:
+            return arrivals.previews_due(tx, campus, limit=limit)
+
+    def _finish(self, due: PreviewDue, preview: Preview) -> Preview:
+        page = write_pages(self.receipts, due.arrival, preview)
+        with self.db.write() as tx:
+            arrivals.finish_preview(tx, due.arrival.arrival_id, preview.summary(), at=preview.previewed_at)
+        waited_s = round((preview.previewed_at - due.arrival.arrived_at).total_seconds(), 1)
+        told = pairs(file=due.arrival.source_name, would=preview.would, waited_s=waited_s, page=page.name)
+        _log.log(logging.ERROR if preview.would == "unknown" else logging.INFO, "previewed %s", told)
+        return preview
+
+    def _blank(self, due: PreviewDue) -> Preview:
+        arrival, digest = due.arrival, str(due.arrival.content_digest)
+        campus = self.judge.campuses.get(arrival.scope.campus)
+        request_id = request_id_for(arrival.scope, digest, None, complete_count=due.complete_count)
+        with self.db.read() as tx:
+            known = submissions.find(tx, request_id)
+        return Preview(
+            arrival_id=arrival.arrival_id,
+            source_name=arrival.source_name,
+            campus=arrival.scope.campus,
+            feed=arrival.scope.feed,
+            complete_count=due.complete_count,
+            arrived_at=arrival.arrived_at,
+            previewed_at=self.now(),
+            time_zone=campus.time_zone if campus else "UTC",
+            content_digest=digest,
+            archived_copy=str(self.judge.archive.object_path(digest)),
+            would="unknown",
+            known_as=known.request_id if known else None,
+        )
+
+    def _look(self, due: PreviewDue) -> Preview:
+        envelope = _envelope(due)
+        try:
+            self.judge.archive.verify(envelope.content_digest)
+            registry = LedgerRegistry(self.db, self.judge.campus_of(envelope).time_zone)
+            with self.judge.judged(envelope, registry) as judged:
+                found = self._compare(envelope, judged)
+        except Permanent as error:
+            return self._kept_out(due, envelope, error)
+        return replace(self._blank(due), would="post", found=found)
+
+    def _kept_out(self, due: PreviewDue, envelope: Envelope, error: Permanent) -> Preview:
+        """The file as a whole would not be taken, or not yet."""
+        kinds: dict[str, Would] = {"drift": "hold", "question": "ask", "unreadable": "refuse"}
+        preview = replace(
+            self._blank(due),
+            would=kinds.get(error.cause, "unknown"),
+            reason=error.reason,
+            next_step=error.fix or None,
+            questions=_questions(error),
+        )
+        if not isinstance(error, Held) or error.kind is not Kind.DRIFTED:
+            return preview
+        with self.db.read() as tx:
+            before = shapes.shape(tx, source_of(envelope), error.compared_with) if error.compared_with else None
+        columns = side_by_side(before.shape if before else None, error.seen, error.change)
+        other = [one for one in columns if one.before is None or one.now is None]
+        return replace(
+            preview,
+            columns=tuple(ColumnLine(one.column, one.before, one.now, one.perhaps) for one in other[:COLUMNS_SHOWN]),
+            columns_as_before=len(columns) - len(other),
+        )
+
+    def _compare(self, envelope: Envelope, judged: Judged) -> Found:
+        record = judged.record
+        name = ledger_name(record.name, envelope.campus, shared=record.shared)
+        counting = counting_of(record) if envelope.complete_count else None
+        tally = Tally(counting) if counting is not None else None
+        with self.db.read() as tx:
+            version, _ = ledgers.current_version(tx, name)
+        difference = _Difference(judged.decision.parts if judged.decision else ())
+        while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
+            keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
+            with self.db.read() as tx:
+                current = ledgers.current_values(tx, name, keys)
+            for verdict in chunk:
+                difference.add(verdict, current)
+                if tally is not None:
+                    tally.add([row_of(verdict)])
+        found = difference.found(record.name, name, version)
+        return self._with_count(found, tally) if tally is not None else found
+
+    def _with_count(self, found: Found, tally: Tally) -> Found:
+        """What a complete count would miss: what it would set or move is listed, so the ledger does as it is."""
+        with self.db.read() as tx:
+            missed = [
+                Missed(one.key, one.location, None if one.row_no is None else excel_row(one.row_no))
+                for one in tally.missed(ledgers.items_as_of(tx, found.ledger, found.ledger_version))
+            ]
+        missed.sort(key=lambda one: (one.row is not None, one.location.casefold(), one.key))
+        return replace(
+            found,
+            counted=tally.locations,
+            not_found=sum(one.row is None for one in missed),
+            listed_in_rejected_rows=sum(one.row is not None for one in missed),
+            missed=tuple(missed[:ITEMS_SHOWN]),
+        )
+
+
+@dataclass(slots=True)
+class _Difference:
+    """Counts all and keeps the first of each kind. `parts` tell on which sheet a row stands."""
+
+    parts: Sequence[Part]
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[Line] = field(default_factory=list)
+    warnings: list[Line] = field(default_factory=list)
+    totals: Counter[str] = field(default_factory=Counter)
+    new_items: list[NewItem] = field(default_factory=list)
+    changed_items: list[ChangedItem] = field(default_factory=list)
+
+    def add(self, verdict: Verdict, current: Mapping[str, str]) -> None:
+        """`current` are the values of the items that the ledger knows, as canonical JSON."""
+        row = excel_row(verdict.row_no)
+        self.counts["received"] += 1
+        if isinstance(verdict, AcceptedRow):
+            self._tell(verdict.row_no, verdict.findings)
+            self._accepted(row, verdict, current.get(verdict.key))
+        else:
+            self._tell(verdict.row_no, verdict.problems)
+            self.counts["rejected"] += 1
+
+    def _accepted(self, row: int, verdict: AcceptedRow, before: str | None) -> None:
+        new = canonical_json(verdict.values)
+        if before is None:
+            self.counts["new"] += 1
+            if len(self.new_items) < ITEMS_SHOWN:
+                self.new_items.append(NewItem(row, verdict.key, _name(verdict.values)))
+        elif sha256_hex(before.encode()) == sha256_hex(new.encode()):
+            self.counts["unchanged"] += 1
+        else:
+            self.counts["changed"] += 1
+            if len(self.changed_items) < ITEMS_SHOWN:
+                cells = tuple(_changed_cells(json.loads(before), json.loads(new)))
+                self.changed_items.append(ChangedItem(row, verdict.key, cells))
+
+    def _tell(self, row_no: int, problems: Iterable[Problem]) -> None:
+        row, part, sheet = excel_row(row_no), row_no // PART_ROWS, sheet_of(row_no, self.parts)
+        for one in problems:
+            self.totals[one.severity] += 1
+            lines = self.problems if one.severity == "block" else self.warnings
+            if len(lines) < PROBLEMS_SHOWN:
+                lines.append(Line(row, one.column, one.value, one.reason, one.suggestion, part, sheet))
+
+    def found(self, record_type: str, ledger: str, version: int) -> Found:
+        return Found(
+            record_type=record_type,
+            ledger=ledger,
+            ledger_version=version,
+            received=self.counts["received"],
+            new=self.counts["new"],
+            changed=self.counts["changed"],
+            unchanged=self.counts["unchanged"],
+            rejected=self.counts["rejected"],
+            problems_total=self.totals["block"],
+            warnings_total=self.totals["warn"],
+            new_items=tuple(self.new_items),
+            changed_items=tuple(self.changed_items),
+            problems=tuple(self.problems),
+            warnings=tuple(self.warnings),
+        )
+
+
+def _failed(preview: Preview, why: str) -> Preview:
+    return replace(
+        preview,
+        would="unknown",
+        reason=why,
+        next_step="This is the hub's fault, not yours. Show this page to its operator. Nothing was changed.",
+    )
+
+
+def _envelope(due: PreviewDue) -> Envelope:
+    """What judging needs to know of an arrival; it is kept nowhere, signed by nobody, and no submission's."""
+    arrival = due.arrival
+    return Envelope(
+        request_id="",
+        campus=arrival.scope.campus,
+        feed=arrival.scope.feed,
+        channel="preview",
+        source_system="preview",
+        source_name=arrival.source_name,
+        content_digest=str(arrival.content_digest),
+        size_bytes=arrival.size_bytes,
+        received_at=arrival.arrived_at,
+        complete_count=due.complete_count,
+    )
+
+
+def _changed_cells(before: dict[str, object], after: dict[str, object]) -> Iterator[ChangedCell]:
+    """Column by column; columns outside the contract under their own headings."""
+    old, new = _flat(before), _flat(after)
+    for column in dict.fromkeys((*new, *old)):
+        if old.get(column) != new.get(column):
+            yield ChangedCell(column, old.get(column), new.get(column))
+
+
+def _flat(values: Mapping[str, object]) -> dict[str, str]:
+    other = values.get("other")
+    flat = {name: value for name, value in values.items() if name != "other"}
+    if isinstance(other, dict):
+        flat |= {name: value for name, value in other.items() if name not in flat}
+    return {name: str(value) for name, value in flat.items() if value is not None}
+
+
+def _name(values: Mapping[str, object]) -> str | None:
+    return next((str(values[name]) for name in NAME_COLUMNS if values.get(name) is not None), None)
+
+
+def _questions(error: Permanent) -> tuple[Question, ...]:
+    """What must be answered first, of an error that asks (its cause is `question`)."""
+    return tuple(Question(one.text, tuple(choice.label for choice in one.choices)) for one in questions_of(error))

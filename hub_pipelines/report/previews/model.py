@@ -1,0 +1,111 @@
+"""What the receipt of a preview says, as plain data.
+
+Belongs here: the facts. Not here: how they are found (previewing.py), how they are worded and laid out (page.py).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from hub_pipelines.report.model import ColumnLine, Line
+
+Would = Literal["post", "ask", "hold", "refuse", "unknown"]
+"""What would become of the file: its rows would be taken, questions asked first, a person would look at its columns, it
+would not be taken; or the hub failed to find out."""
+
+
+@dataclass(frozen=True)
+class NewItem:
+    row: int
+    key: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class ChangedCell:
+    column: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class ChangedItem:
+    """An item that the ledger holds with other values than the file."""
+
+    row: int
+    key: str
+    cells: tuple[ChangedCell, ...]
+
+
+@dataclass(frozen=True)
+class Missed:
+    """An item that a complete count would miss; `row` is the rejected row that lists it, None when none does."""
+
+    key: str
+    location: str
+    row: int | None
+
+
+@dataclass(frozen=True)
+class Question:
+    text: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file would do to a ledger as it is now. Of each list the first; the counts count all."""
+
+    record_type: str
+    ledger: str
+    ledger_version: int
+    received: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    problems_total: int = 0
+    warnings_total: int = 0
+    new_items: tuple[NewItem, ...] = ()
+    changed_items: tuple[ChangedItem, ...] = ()
+    problems: tuple[Line, ...] = ()
+    warnings: tuple[Line, ...] = ()
+    counted: tuple[str, ...] | None = None
+    """The locations that a complete count would cover."""
+    not_found: int = 0
+    listed_in_rejected_rows: int = 0
+    missed: tuple[Missed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Everything that the receipt of a preview says. `found` is None when the file as a whole would not be taken."""
+
+    arrival_id: str
+    source_name: str
+    campus: str
+    feed: str
+    complete_count: bool
+    arrived_at: datetime
+    previewed_at: datetime
+    time_zone: str
+    content_digest: str
+    archived_copy: str
+    would: Would
+    reason: str | None = None
+    next_step: str | None = None
+    found: Found | None = None
+    questions: tuple[Question, ...] = ()
+    columns: tuple[ColumnLine, ...] = ()
+    columns_as_before: int = 0
+    known_as: str | None = None
+    """The submission that has brought these bytes already: sent again they would be its duplicate."""
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of receipts tells of it."""
+        found = self.found
+        rows = {
+            name: getattr(found, name) if found else 0
+            for name in ("received", "new", "changed", "unchanged", "rejected")
+        }
+        return {"would": self.would, "reason": self.reason, **rows}

@@ -1,0 +1,256 @@
+"""Leases: taking one, writing under it, ending it. Each function runs in the caller's transaction.
+
+A worker's change of state names the fencing token that it holds: a paused worker's write changes no row and raises
+`LeaseLost`. Not here: what is due (queue/store.py), what people decide (decisions/store.py).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+
+from hub_pipelines.common.store import Transaction, database_now
+from hub_pipelines.submission.model import Busy, Cause, Failure, Lease, LeaseLost, Repeat, State, Submission, may_move
+from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.submission.store import attempt, from_row, get, move, submission
+
+
+def take_lease(
+    tx: Transaction, request_id: str, owner: str, *, lease_s: float, policy: RetryPolicy
+) -> Lease | Busy | Repeat:
+    """Take the right to work on a submission, or take it over when its last holder's time is up.
+
+    The same owner asking again gets its own lease, extended. One taken over after the last attempt
+    is not leased again: the caller sees `Busy` and the submission goes to review (`exhausted`).
+    """
+    now = database_now(tx)
+    lock = select(submission).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)
+    row = tx.execute(lock).first()
+    if row is None:
+        return Busy(request_id, get(tx, request_id).state)
+    current = from_row(row)
+    if current.state is State.LEASED and current.lease_owner == owner and _alive(current, now):
+        return _extend(tx, current, now, lease_s)
+    if not may_move(current.state, State.LEASED):
+        return Repeat(request_id, current.state)
+    waiting = current.state is State.RETRYING and current.retry_at is not None and current.retry_at > now
+    if waiting or (current.state is State.LEASED and _alive(current, now)) or _no_more(policy, current):
+        return Busy(request_id, current.state)
+    if current.state is State.LEASED:
+        _end_attempt(tx, request_id, current.token, now, "lease expired", None)
+    until = now + timedelta(seconds=lease_s)
+    token = current.token + 1
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == request_id, submission.c.token == current.token)
+        .values(
+            state=State.LEASED,
+            token=token,
+            attempts=current.attempts + 1,
+            launches_in_vain=0,
+            lease_owner=owner,
+            lease_until=until,
+            retry_at=None,
+            run_id=owner,
+        )
+    )
+    tx.execute(
+        attempt.insert(),
+        {
+            "request_id": request_id,
+            "token": token,
+            "revision": current.revision,
+            "owner": owner,
+            "started_at": now,
+        },
+    )
+    return Lease(request_id, current.revision, token, owner, until)
+
+
+def _no_more(policy: RetryPolicy, current: Submission) -> bool:
+    return policy.is_last(current.attempts, in_all=current.token)
+
+
+def _alive(current: Submission, now: datetime) -> bool:
+    return current.lease_until is not None and current.lease_until >= now
+
+
+def _extend(tx: Transaction, current: Submission, now: datetime, lease_s: float) -> Lease:
+    until = now + timedelta(seconds=lease_s)
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == current.request_id, submission.c.token == current.token)
+        .values(lease_until=until)
+    )
+    return Lease(current.request_id, current.revision, current.token, current.lease_owner or "", until)
+
+
+def extend_lease(tx: Transaction, lease: Lease, *, lease_s: float) -> Lease:
+    """Raises LeaseLost when the lease has been outdated."""
+    until = database_now(tx) + timedelta(seconds=lease_s)
+    _fenced(tx, lease, {"lease_until": until})
+    return Lease(lease.request_id, lease.revision, lease.token, lease.owner, until)
+
+
+def _fenced(tx: Transaction, lease: Lease, values: dict[str, Any]) -> None:
+    """The fence: change the submission only while this lease's token is the newest; it stays locked until commit."""
+    changed = tx.execute(
+        update(submission)
+        .where(
+            submission.c.request_id == lease.request_id,
+            submission.c.state == State.LEASED,
+            submission.c.token == lease.token,
+        )
+        .values(**values)
+    ).rowcount
+    if changed != 1:
+        raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
+
+
+def hold(tx: Transaction, lease: Lease) -> None:
+    """First statement of a posting: check the fencing token and keep the row locked. Raises LeaseLost."""
+    _fenced(tx, lease, {"token": lease.token})
+
+
+def record_staged(
+    tx: Transaction,
+    lease: Lease,
+    *,
+    staged: str,
+    rows_received: int,
+    registry_version: int | None,
+    decision: str | None = None,
+) -> None:
+    _fenced(
+        tx,
+        lease,
+        {
+            "staged": staged,
+            "decision": decision,
+            "rows_received": rows_received,
+            "rows_posted": 0,
+            "rows_unchanged": 0,
+            "rows_rejected": 0,
+            "registry_version": registry_version,
+        },
+    )
+
+
+def settle_posted(tx: Transaction, lease: Lease, *, posted: int, unchanged: int, rejected: int) -> datetime:
+    now = database_now(tx)
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.POSTED,
+            "cause": None,
+            "reason": None,
+            "fix": None,
+            "rows_posted": posted,
+            "rows_unchanged": unchanged,
+            "rows_rejected": rejected,
+            "posted_at": now,
+            "settled_at": now,
+            "lease_owner": None,
+            "lease_until": None,
+            "receipt_due": True,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "posted", None)
+    return now
+
+
+def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timedelta) -> datetime:
+    now = database_now(tx)
+    retry_at = now + wait
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.RETRYING,
+            "retry_at": retry_at,
+            "reason": failure.reason,
+            "fix": failure.fix,
+            "lease_owner": None,
+            "lease_until": None,
+            "launched_at": None,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "failed, to be tried again", failure)
+    return retry_at
+
+
+def release(tx: Transaction, lease: Lease, failure: Failure) -> None:
+    """End a lease from outside: its token is outdated, and the next run may take the submission now.
+
+    Raises LeaseLost when it is not the newest lease any more.
+    """
+    now = database_now(tx)
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.RETRYING,
+            "token": lease.token + 1,
+            "retry_at": now,
+            "reason": failure.reason,
+            "fix": failure.fix,
+            "lease_owner": None,
+            "lease_until": None,
+            "launched_at": None,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, "released", failure)
+
+
+def settle_in_review(tx: Transaction, lease: Lease, cause: Cause, failure: Failure) -> None:
+    now = database_now(tx)
+    _fenced(tx, lease, _in_review(cause, failure, now))
+    _end_attempt(tx, lease.request_id, lease.token, now, f"in review: {cause}", failure)
+
+
+def shelve(tx: Transaction, request_id: str, cause: Cause, failure: Failure) -> None:
+    """Put an arrival that no run can work on straight into review. Raises IllegalMove."""
+    move(tx, request_id, (State.RECEIVED, State.RETRYING), _in_review(cause, failure, database_now(tx)))
+
+
+def expired(tx: Transaction, *, overdue: timedelta, policy: RetryPolicy | None, limit: int) -> list[Submission]:
+    """Leases that ran out at least `overdue` ago, locked until the transaction ends.
+
+    With a policy only those on their last attempt: nobody may take them over.
+    """
+    s = submission.c
+    query = select(submission).where(s.state == State.LEASED, s.lease_until < database_now(tx) - overdue)
+    if policy is not None:
+        query = query.where(or_(s.attempts >= policy.max_attempts, s.token >= policy.max_in_all))
+    query = query.order_by(s.lease_until).limit(limit).with_for_update(skip_locked=True)
+    return [from_row(row) for row in tx.execute(query)]
+
+
+def _in_review(cause: Cause, failure: Failure, now: datetime) -> dict[str, Any]:
+    return {
+        "state": State.IN_REVIEW,
+        "cause": cause,
+        "reason": failure.reason,
+        "fix": failure.fix,
+        "settled_at": now,
+        "lease_owner": None,
+        "lease_until": None,
+        "receipt_due": True,
+    }
+
+
+def _end_attempt(
+    tx: Transaction, request_id: str, token: int, now: datetime, outcome: str, failure: Failure | None
+) -> None:
+    tx.execute(
+        update(attempt)
+        .where(attempt.c.request_id == request_id, attempt.c.token == token, attempt.c.ended_at.is_(None))
+        .values(
+            ended_at=now,
+            outcome=outcome,
+            error_type=failure.error_type if failure else None,
+            error=failure.reason if failure else None,
+            trace=failure.trace if failure else None,
+        )
+    )

@@ -1,0 +1,85 @@
+"""Which submissions a run should take up, and counting its launches. Each function runs in the caller's transaction."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from hub_pipelines.common.store import Transaction, database_now
+from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
+from hub_pipelines.submission.store import from_row, get, submission
+
+
+def _runnable(now: datetime) -> ColumnElement[bool]:
+    s = submission.c
+    return or_(
+        s.state == State.RECEIVED,
+        and_(s.state == State.RETRYING, s.retry_at <= now),
+        and_(s.state == State.LEASED, s.lease_until < now),
+    )
+
+
+def due(
+    tx: Transaction,
+    campus: str,
+    *,
+    limit: int,
+    relaunch_after: timedelta,
+    paused: Collection[str] = (),
+    ask_registry: Collection[str] = (),
+) -> list[Submission]:
+    """Submissions of a campus that a run should take up, best first.
+
+    A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
+    launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
+    of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
+    before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
+    `ask_registry`.
+    """
+    now = database_now(tx)
+    s = submission.c
+    waiting = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))
+    first = tx.execute(waiting.where(s.feed.not_in(paused))).scalar()
+    held_up = ask_registry if first != tx.execute(waiting).scalar() else ()
+    not_launched = or_(
+        s.launched_at.is_(None),
+        _launched_in_vain(now, relaunch_after),
+        and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
+        and_(s.state == State.LEASED, s.launched_at < s.lease_until),
+    )
+    query = (
+        select(submission)
+        .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
+        .where(s.feed.not_in([*paused, *held_up]))
+        .order_by(s.received_at, s.request_id)
+        .limit(limit)
+    )
+    return [from_row(row) for row in tx.execute(query)]
+
+
+def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+    """What `retry.launch_wait` says, as SQL: no two databases agree on powers."""
+    s = submission.c
+    waits = [launch_wait(relaunch_after, number) for number in range(LAUNCHES_IN_VAIN + 1)]
+    return or_(
+        *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),
+        and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < now - waits[-1]),
+    )
+
+
+def mark_launched(tx: Transaction, request_id: str) -> Submission:
+    """Count a launch; the returned submission's `run_key` is the one to launch with."""
+    now = database_now(tx)
+    tx.execute(
+        update(submission)
+        .where(submission.c.request_id == request_id)
+        .values(
+            launch=submission.c.launch + 1,
+            launches_in_vain=submission.c.launches_in_vain + 1,
+            launched_at=now,
+            partition_live=True,
+            partition_since=now,
+        )
+    )
+    return get(tx, request_id)

@@ -1,0 +1,1 @@
+"""The history of a submission, a file or a tag, for `hub why`."""

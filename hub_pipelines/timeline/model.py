@@ -1,0 +1,133 @@
+"""What `hub why` answers with. Pure: no queries, no sentences about them, no layout (cli/why.py)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hub_pipelines.submission.model import State
+
+MOST_CANDIDATES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened, in a sentence; `by` is who or what did it."""
+
+    at: datetime
+    what: str
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One submission. `facts` are what holds of it now, `left_out` counts older moments that are not listed."""
+
+    request_id: str
+    state: State
+    time_zone: str
+    facts: dict[str, str]
+    moments: tuple[Moment, ...]
+    left_out: int
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """One time that a file came, and what became of it."""
+
+    at: datetime
+    source_name: str
+    campus: str
+    feed: str
+    request_id: str | None
+    outcome: str
+    what: str
+    receipt: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileMatch:
+    """All that is known under a file's name or contents, the newest last."""
+
+    heading: str
+    came: tuple[Came, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One journal entry. `changed` holds, by column, the old and the new value; all columns of a first entry.
+
+    `row` is the one that Excel shows, on `sheet` when the file has several.
+    """
+
+    at: datetime
+    ledger_version: int
+    row: int
+    sheet: str | None
+    source_name: str
+    request_id: str
+    revision: int
+    operation: str
+    first: bool
+    changed: dict[str, tuple[object, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class MissedBy:
+    """A complete count that missed an item. `row` is the rejected row that lists it; `found_in` the later file."""
+
+    counted_at: datetime
+    source_name: str
+    request_id: str
+    location: str
+    row: int | None
+    found_at: datetime | None
+    found_in: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of one ledger: its values now and each change that led there, the oldest first."""
+
+    ledger: str
+    key: str
+    current: dict[str, object]
+    changes: tuple[Change, ...]
+    left_out: int
+    missed: tuple[MissedBy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A problem of a row in which the text that was asked for stands; `row` and `sheet` as in Change."""
+
+    at: datetime
+    source_name: str
+    campus: str
+    feed: str
+    request_id: str
+    revision: int
+    row: int
+    sheet: str | None
+    column: str | None
+    severity: str
+    reason: str
+    suggestion: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """All that an argument means. `notes` say what was looked for in vain, `near` what may have been meant."""
+
+    asked: str
+    notes: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    files: tuple[FileMatch, ...] = ()
+    stories: tuple[Story, ...] = ()
+    items: tuple[Item, ...] = ()
+    rejected: tuple[RejectedRow, ...] = ()
+    near: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> bool:
+        return bool(self.candidates or self.files or self.stories or self.items or self.rejected)

@@ -1,0 +1,82 @@
+"""Where something came from and what becomes of it: one timeline over intake, launches, attempts, posting and review.
+
+Belongs here: finding what a request_id, a file or a tag means. Not here: the parts of the answer (story.py, files.py,
+items.py), queries (the stores), layout (cli/why.py). Nothing is changed by asking; every list is bounded by `limit`.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.drop_folder import display_name
+from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.timeline.files import file_matches
+from hub_pipelines.timeline.items import items_named, rejected_with
+from hub_pipelines.timeline.model import MOST_CANDIDATES, Answer, FileMatch, Story
+from hub_pipelines.timeline.story import story_of
+
+_PREFIX_AT_LEAST = 8
+_STORIES = 3
+_NEAR = 10
+_LONGEST_TAG = 64
+
+
+def explain(hub: Hub, asked: str, *, limit: int = 200) -> Answer:
+    """What is known about a request_id (or the beginning of one), a file or a tag; no list is longer than `limit`."""
+    text = display_name(asked.strip())  # as the databases and the pages hold it
+    with hub.db.read() as tx:
+        ids = _request_ids(tx, text)
+        if len(ids) > 1:
+            return Answer(text, candidates=tuple(ids))
+        if ids:
+            return Answer(text, stories=(story_of(hub, tx, submissions.get(tx, ids[0]), limit),))
+        notes: list[str] = []
+        files = file_matches(hub, tx, asked, limit, notes)
+        answer = Answer(
+            text,
+            notes=tuple(notes),
+            files=tuple(files),
+            stories=tuple(_stories(hub, tx, files, limit)),
+            items=tuple(items_named(tx, text, limit)),
+            rejected=tuple(rejected_with(tx, text, limit)),
+        )
+    return answer if answer.found else _nothing(hub, text, notes)
+
+
+def _request_ids(tx: Transaction, text: str) -> list[str]:
+    if submissions.find(tx, text) is not None:
+        return [text]
+    campus_feed_rest = text.lower().split("-", 2)
+    if len(campus_feed_rest) < 3 or len(campus_feed_rest[2]) < _PREFIX_AT_LEAST:
+        return []
+    return submissions.beginning_with(tx, text.lower(), limit=MOST_CANDIDATES)
+
+
+def _stories(hub: Hub, tx: Transaction, files: Iterable[FileMatch], limit: int) -> list[Story]:
+    """Of few submissions each one's story, of many the newest one's: the lines above name the others."""
+    newest_first = [line.request_id for match in files for line in reversed(match.came) if line.request_id]
+    ids = list(dict.fromkeys(newest_first))
+    told = ids if len(ids) <= _STORIES else ids[:1]
+    return [story_of(hub, tx, submissions.get(tx, request_id), limit) for request_id in reversed(told)]
+
+
+def _nothing(hub: Hub, text: str, notes: list[str]) -> Answer:
+    note = (
+        f"Nothing is known of {text!r}. Looked for a request_id, the beginning of one "
+        f"(<campus>-<feed>- and {_PREFIX_AT_LEAST} characters), a file by contents and by name, a tag or other key in "
+        "any ledger, and rows that were not taken."
+    )
+    return Answer(text, notes=(*notes, note), near=tuple(_near(hub, text)))
+
+
+def _near(hub: Hub, text: str) -> list[str]:
+    stem = source_key(Path(text).stem)
+    with hub.db.read() as tx:
+        found = submissions.sources_like(tx, stem, limit=_NEAR) if stem else []
+    tag = unicodedata.normalize("NFKC", text).upper()
+    known = LedgerRegistry(hub.db).nearest(tag) if 0 < len(tag) <= _LONGEST_TAG else None
+    return [*found, known] if known else found

@@ -1,0 +1,286 @@
+"""A table read by its conventions: the same rows, each cell as the contract takes it.
+
+Belongs here: which cells are read how, and columns that the file's own cells fill. Not here: what the conventions are
+(deciding.py), reading one text (dates, numbers, amounts, identifiers).
+"""
+
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from hub_pipelines.validate.columns import ColumnMap
+from hub_pipelines.validate.conventions.amounts import NOTHING, Amounts
+from hub_pipelines.validate.conventions.dates import (
+    WrittenDay,
+    last_day_of_month,
+    offset_of,
+    read_day,
+    serial_moment,
+    serial_of,
+    written_day,
+)
+from hub_pipelines.validate.conventions.deciding import column_of_kind, unit_is_needed
+from hub_pipelines.validate.conventions.identifiers import restore_cas, restore_identifier, take_out_address
+from hub_pipelines.validate.conventions.model import (
+    LONGEST,
+    MARK_NAMES,
+    ORDER_NAMES,
+    Conventions,
+    DateConvention,
+    Mark,
+)
+from hub_pipelines.validate.conventions.numbers import read_amount, read_number
+from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
+from hub_pipelines.validate.feeds.types import is_blank, text_of
+from hub_pipelines.validate.model import Cell, RecordType, Restored, Row, Table, Unclear
+
+_ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d", re.A)
+_CACHED = 20_000
+"""Different cells of a column that are remembered: most columns repeat theirs."""
+
+_Convert = Callable[[Cell], Cell]
+_Pair = Callable[[Cell, Cell], tuple[Cell, Cell]]
+
+
+def apply(table: Table, columns: ColumnMap, conventions: Conventions) -> Table:
+    """The table with its cells read by these conventions; columns that they add stand behind its own.
+
+    Nothing is read before the rows are iterated, and each iteration begins anew. A cell that can't be read so is left
+    as it is, for the contract to refuse, or is Unclear.
+    """
+    header = [*table.header, *conventions.added]
+    return replace(table, header=header, rows=_Rows(table, columns, conventions))
+
+
+class _Rows:
+    def __init__(self, table: Table, columns: ColumnMap, conventions: Conventions) -> None:
+        self._table = table
+        self._width = len(table.header)
+        self._added = len(conventions.added)
+        positions = {
+            **columns.positions,
+            **{column: self._width + at for at, column in enumerate(conventions.added)},
+        }
+        self._cells = list(_single_cells(columns.record, positions, conventions))
+        self._pairs = list(_pairs(columns.record, positions, conventions))
+
+    def __iter__(self) -> Iterator[Row]:
+        for row_no, cells in self._table.rows:
+            yield row_no, self._read(cells)
+
+    def _read(self, sent: list[Cell]) -> list[Cell]:
+        # a row that is too long stays too long: its surplus moves behind the added columns
+        missing = max(0, self._width - len(sent))
+        cells = [*sent[: self._width], *[None] * (missing + self._added), *sent[self._width :]]
+        for at, convert in self._cells:
+            cells[at] = convert(cells[at])
+        for at, beside, convert_pair in self._pairs:
+            cells[at], other = convert_pair(cells[at], cells[beside] if beside is not None else None)
+            if beside is not None:
+                cells[beside] = other
+        return cells
+
+
+def _single_cells(
+    record: RecordType, positions: dict[str, int], conventions: Conventions
+) -> Iterator[tuple[int, _Convert]]:
+    for column, kind in record.written.items():
+        convert = _convert(record, column, kind, conventions) if column in positions else None
+        if convert is not None:
+            yield positions[column], _remembering(convert)
+
+
+def _remembering(convert: _Convert) -> _Convert:
+    # typed: 1, 1.0 and TRUE are three cells
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+    return lambda cell: cell if type(cell) is str and len(cell) > LONGEST else remembered(cell)
+
+
+def _remembering_pairs(convert: _Pair) -> _Pair:
+    remembered = lru_cache(_CACHED, typed=True)(convert)
+
+    def read(cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
+        if any(type(one) is str and len(one) > LONGEST for one in (cell, beside)):
+            return cell, beside
+        return remembered(cell, beside)
+
+    return read
+
+
+def _convert(record: RecordType, column: str, kind: str, conventions: Conventions) -> _Convert | None:
+    if kind in ("date", "expiry", "moment"):
+        optional = not record.row_model.model_fields[column].is_required()
+        return _Days(conventions.dates.get(column, DateConvention()), conventions.time_zone, kind, optional).read
+    if kind == "identifier":
+        code = conventions.identifiers.get(column)
+        return lambda cell: restore_identifier(cell, code)
+    if kind == "cas":
+        cas = conventions.cas.get(column)
+        return lambda cell: restore_cas(cell, cas)
+    return take_out_address if kind == "email" else None
+
+
+def _pairs(
+    record: RecordType, positions: dict[str, int], conventions: Conventions
+) -> Iterator[tuple[int, int | None, _Pair]]:
+    unit_column, currency_column = column_of_kind(record, "unit"), column_of_kind(record, "currency")
+    owner = column_of_kind(record, "quantity")
+    for column, kind in record.written.items():
+        if column not in positions:
+            continue
+        optional = not record.row_model.model_fields[column].is_required()
+        number = conventions.numbers.get(column)
+        mark: Mark = number.mark if number else "."
+        if kind == "quantity" and unit_column:
+            allowed = record.shapes[unit_column].choices or ()
+            fills = unit_column if unit_column in conventions.added else None
+            needed = unit_is_needed(record, unit_column)
+            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
+            read = amounts.read if column == owner else amounts.read_beside
+            yield positions[column], positions.get(unit_column), _remembering_pairs(read)
+        elif kind == "amount":
+            money = _Money(mark, currency_column is not None, optional)
+            yield (
+                positions[column],
+                positions.get(currency_column or ""),
+                _remembering_pairs(money.read),
+            )
+
+
+# -- days ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    convention: DateConvention
+    time_zone: str | None
+    kind: str
+    optional: bool
+
+    def read(self, cell: Cell) -> Cell:
+        if cell is None or isinstance(cell, bool | Restored | Unclear):
+            return cell
+        if isinstance(cell, datetime.date):
+            return self._exchanged(cell) if self.convention.exchanged and cell.day <= 12 else cell
+        written = read_day(cell) if isinstance(cell, str) else written_day(cell)
+        if written is not None:
+            return self._written(cell, written)
+        if self.convention.serials and (serial := serial_of(cell)) is not None:
+            return self._serial(cell, serial, self.convention.serials)
+        if self.kind == "expiry" and isinstance(cell, str) and (day := last_day_of_month(cell)) is not None:
+            reason = "Only the month is told; what expires in a month may be used until its last day."
+            return Restored(day.isoformat(), cell, "last_day_of_month", reason)
+        if self.optional and isinstance(cell, str) and NOTHING.fullmatch(cell.strip()):
+            return None
+        return cell
+
+    def _written(self, cell: Cell, written: WrittenDay) -> Cell:
+        day = written.readings[0] if written.fixed else written.day(self.convention.order)
+        if day is None:
+            return self._misfit(cell, written)
+        if self.kind == "moment":
+            # what the contract reads by itself is left as it was sent, for its problems to show
+            if isinstance(cell, str) and _ISO_MOMENT.match(cell):
+                return cell
+            return " ".join(filter(None, (day.isoformat(), written.clock, written.zone)))
+        if written.is_midnight or not written.zone:
+            return day.isoformat()
+        return self._day_at_campus(cell, day, written)
+
+    def _misfit(self, cell: Cell, written: WrittenDay) -> Cell:
+        if self.convention.order is None or not any(written.readings):
+            return cell
+        return Unclear(
+            text_of(cell),
+            "date_order_differs",
+            f"The other dates of this column are written {ORDER_NAMES[self.convention.order]}, "
+            "and this one can't be read so.",
+            " or ".join(dict.fromkeys(day.isoformat() for day in written.readings if day)),
+        )
+
+    def _day_at_campus(self, cell: Cell, day: datetime.date, written: WrittenDay) -> Cell:
+        """A moment's day is another one elsewhere; without the campus's zone the contract refuses it."""
+        offset = offset_of(written.zone)
+        clock = _clock(written.clock)
+        if self.time_zone is None or offset is None or clock is None:
+            return cell
+        moment = datetime.datetime.combine(day, clock, offset)
+        here = moment.astimezone(ZoneInfo(self.time_zone)).date()
+        if here == day:
+            return day.isoformat()
+        reason = f"At that moment it was {here.isoformat()} in the campus's time zone ({self.time_zone})."
+        return Restored(here.isoformat(), text_of(cell), "day_at_campus", reason)
+
+    def _serial(self, cell: Cell, serial: float, begins: int) -> Cell:
+        moment = serial_moment(serial, begins)
+        value = moment.isoformat(sep=" ") if self.kind == "moment" else moment.date().isoformat()
+        reason = f"It is Excel's number of this day, counted from {begins}."
+        return Restored(value, text_of(cell), "excel_day_number", reason)
+
+    def _exchanged(self, cell: datetime.date) -> Cell:
+        value = cell.replace(month=cell.day, day=cell.month)
+        reason = "Excel took day and month of this column's cells for each other, as was answered."
+        day = str(value) if self.kind == "moment" else value.isoformat()[:10]
+        return Restored(day, cell.isoformat(), "day_and_month_exchanged", reason)
+
+
+def _clock(text: str) -> datetime.time | None:
+    half = text[-4:].replace(".", "").strip().casefold()
+    hour, minute = text.partition(":")[0], text.partition(":")[2][:2]
+    try:
+        if half.endswith(("am", "pm")):
+            return datetime.time(int(hour) % 12 + (12 if half.endswith("pm") else 0), int(minute))
+        return datetime.time(int(hour), int(minute))
+    except ValueError:
+        return None
+
+
+# -- money -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Money:
+    """Reads an amount and the currency beside it. `any_currency`: the contract has a column for the currency; where it
+    has none, the amounts are in US dollars and no other is taken."""
+
+    mark: Mark
+    any_currency: bool
+    optional: bool
+
+    def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
+        if not isinstance(cell, str) or (self.mark == "." and PLAIN_NUMBER.fullmatch(cell)):
+            return cell, beside
+        if NOTHING.fullmatch(cell.strip()):
+            return (None if self.optional else cell), beside
+        written = read_amount(cell)
+        number = read_number(written.number) if written else None
+        if written is None or number is None:
+            return cell, beside
+        plain = number.under(self.mark)
+        if plain is None:
+            return _other_mark(cell, self.mark), beside
+        amount = f"-{plain}" if written.negative else plain
+        if written.currency is None:
+            return amount, beside
+        return self._with_currency(cell, amount, written.currency, beside)
+
+    def _with_currency(self, cell: str, amount: str, currency: str, beside: Cell) -> tuple[Cell, Cell]:
+        if self.any_currency:
+            if is_blank(beside):
+                return amount, currency
+            if text_of(beside).upper() in (currency, "$" if currency == "USD" else currency):
+                return amount, beside
+            reason = f'The cell is in {currency}, and its currency is told as "{text_of(beside)}".'
+            return Unclear(cell, "currencies_contradict", reason, "Correct the one that is wrong"), beside
+        if currency == "USD":
+            return amount, beside
+        reason = f"The amount is in {currency}, and this column is in US dollars. The hub converts no currencies."
+        return Unclear(cell, "other_currency", reason, "Write the amount in US dollars"), beside
+
+
+def _other_mark(cell: str, mark: Mark) -> Unclear:
+    reason = f"The other numbers of this column have a decimal {MARK_NAMES[mark]}, and this one can't be read so."
+    return Unclear(cell, "decimal_mark_differs", reason, "Write it like the others")

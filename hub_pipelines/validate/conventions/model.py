@@ -1,0 +1,147 @@
+"""What is decided about how a file's columns are written. Pure.
+
+Belongs here: the decisions and their JSON. Not here: how they come about, how a cell is read by them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from hub_pipelines.common.errors import HubError
+
+RULES_VERSION = 1
+"""Raised when equal conventions would read some cell otherwise than before."""
+
+LONGEST = 300
+"""Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
+
+Order = Literal["DMY", "MDY", "YMD"]
+Begins = Literal[1900, 1904]
+Mark = Literal[".", ","]
+
+ORDER_NAMES: dict[Order, str] = {"DMY": "day/month/year", "MDY": "month/day/year", "YMD": "year/month/day"}
+MARK_NAMES: dict[Mark, str] = {".": "point", ",": "comma"}
+
+
+class OtherRules(HubError):
+    """These conventions were decided by another release, whose reading this one can't promise to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateConvention:
+    """`serials`: the year that Excel's day numbers begin with. `exchanged`: Excel took day and month of the date cells
+    for each other. `confidence` from 0 to 1, `evidence` in plain words."""
+
+    order: Order | None = None
+    serials: Begins | None = None
+    exchanged: bool = False
+    confidence: float = 1.0
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NumberConvention:
+    mark: Mark
+    confidence: float = 1.0
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierConvention:
+    """`width`: all digits-only identifiers have so many digits, zeros in front included. `skeleton`: all are digits,
+    one letter E and digits, in these numbers. `decimals`: codes such as 11566.36 stand there as text too.
+
+    `zeros`: some have zeros in front, but not all the same width, so that a number cell may have lost some.
+    """
+
+    width: int | None = None
+    skeleton: tuple[int, int] | None = None
+    decimals: int | None = None
+    zeros: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CasConvention:
+    """`bare`: CAS numbers without hyphens may be trusted, because the check digits of (nearly) all of them fit."""
+
+    bare: bool
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conventions:
+    """How a file's columns are written. A column without an entry is taken as it stands.
+
+    `units`: the unit of a quantity column's bare numbers, where no column tells it. `added`: contract columns that
+    the file has not, and that its cells fill (`unit` from `500 g`). `time_zone` (IANA): where a moment's day is taken.
+    """
+
+    dates: Mapping[str, DateConvention] = field(default_factory=dict)
+    numbers: Mapping[str, NumberConvention] = field(default_factory=dict)
+    identifiers: Mapping[str, IdentifierConvention] = field(default_factory=dict)
+    cas: Mapping[str, CasConvention] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    time_zone: str | None = None
+
+    def told(self) -> list[str]:
+        """What was decided and why, one sentence a column, for people."""
+        lines = []
+        for column, date in self.dates.items():
+            how = [ORDER_NAMES[date.order]] if date.order else []
+            how += [f"Excel's day numbers from {date.serials}"] if date.serials else []
+            how += ["day and month of date cells exchanged back"] if date.exchanged else []
+            if how:
+                lines.append(f"{column}: dates are read as {', '.join(how)} ({'; '.join(date.evidence)})")
+        for column, number in self.numbers.items():
+            lines.append(f"{column}: the decimal mark is a {MARK_NAMES[number.mark]} ({'; '.join(number.evidence)})")
+        for column, code in self.identifiers.items():
+            lines += [f"{column}: {one}" for one in code.evidence]
+        lines += [f"{column}: {one}" for column, cas in self.cas.items() for one in cas.evidence]
+        lines += [f"{column}: numbers without a unit are in {unit}" for column, unit in self.units.items()]
+        return lines
+
+    def document(self) -> dict[str, Any]:
+        """JSON without floats (common.canonical)."""
+        return {
+            "rules": RULES_VERSION,
+            "dates": {name: _document(one) for name, one in self.dates.items()},
+            "numbers": {name: _document(one) for name, one in self.numbers.items()},
+            "identifiers": {name: _document(one) for name, one in self.identifiers.items()},
+            "cas": {name: _document(one) for name, one in self.cas.items()},
+            "units": dict(self.units),
+            "added": list(self.added),
+            "time_zone": self.time_zone,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "Conventions":
+        """Raises OtherRules when a release wrote it that reads cells otherwise."""
+        if document["rules"] != RULES_VERSION:
+            raise OtherRules(
+                f"This posting was read by version {document['rules']} of the rules for how values are written; "
+                f"this release has version {RULES_VERSION}."
+            )
+        return Conventions(
+            dates={name: DateConvention(**_known(one)) for name, one in document["dates"].items()},
+            numbers={name: NumberConvention(**_known(one)) for name, one in document["numbers"].items()},
+            identifiers={name: IdentifierConvention(**_known(one)) for name, one in document["identifiers"].items()},
+            cas={name: CasConvention(**_known(one)) for name, one in document["cas"].items()},
+            units=dict(document["units"]),
+            added=tuple(document["added"]),
+            time_zone=document["time_zone"],
+        )
+
+
+def _document(one: Any) -> dict[str, Any]:
+    found = asdict(one)
+    if "confidence" in found:
+        found["confidence"] = f"{found['confidence']:.2f}"
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+
+def _known(found: Mapping[str, Any]) -> dict[str, Any]:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    confidence = {"confidence": float(found["confidence"])} if "confidence" in found else {}
+    return {**values, **confidence}

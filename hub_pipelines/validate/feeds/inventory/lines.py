@@ -1,0 +1,55 @@
+"""Which line of a stock list is which item, though nothing on it carries a number of its own.
+
+Belongs here: the key of a stock list's item. Not here: its columns (contract.py), counting equal lines (service.py).
+
+A key is `<what>|<marks><place>`. What: the item's own code; without one `cas ` and its CAS number; without that `name `
+and its name in small letters. Marks: ` no 2|` on the second row of a file that is the same line, then ` lot L-1|`.
+Nothing else can look like that, so each key says what it is made of: a code has no small letters and no bar, and a
+place never begins with a blank. A code and a place without marks are a key of the contract's first version.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from hub_pipelines.common.canonical import sha256_hex
+
+_NUMBER = re.compile(r"[^|]*\| no (\d+)\|")
+# the journal's index over ledger and key takes 2,704 bytes on PostgreSQL
+_LONGEST_NAME = 100
+_DIGEST_CHARACTERS = 12
+
+
+class StockLines:
+    """Lines that are alike in place, code, CAS number and lot are separate items, told apart by their number."""
+
+    columns = ("item_code", "cas_number", "item_name", "location", "lot_number")
+
+    def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
+        marks = [f" no {number}|"] if number > 1 else []
+        if lot := values.get("lot_number"):
+            marks.append(f" lot {_without_bars(str(lot))}|")
+        return f"{_what(values)}|{''.join(marks)}{values.get('location') or ''}"
+
+    def number_in(self, key: str) -> int:
+        found = _NUMBER.match(key)
+        return int(found[1]) if found else 1
+
+
+def _what(values: Mapping[str, object]) -> str:
+    if code := values.get("item_code"):
+        return str(code)
+    if cas := values.get("cas_number"):
+        return f"cas {cas}"
+    return f"name {_short(_without_bars(str(values['item_name'])))}"
+
+
+def _short(name: str) -> str:
+    form = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    if len(form) <= _LONGEST_NAME:
+        return form
+    return f"{form[:_LONGEST_NAME]}… {sha256_hex(form.encode('utf-8'))[:_DIGEST_CHARACTERS]}"
+
+
+def _without_bars(text: str) -> str:
+    return text.replace("|", "/")

@@ -1,0 +1,140 @@
+"""Stock lists of which no line has a number of its own: each line an item, each item once, on both databases."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.publishing import publish, touched
+from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
+from hub_pipelines_tests.support import (
+    assert_invariants,
+    asset,
+    inventory_csv,
+    ledger_values,
+    make_registry,
+    on_day,
+    process,
+    send,
+    submission,
+)
+
+STOCK = FEEDS["inventory"].record_type("inventory.stock")
+ASSET = FEEDS["inventory"].record_type("inventory.asset")
+LEDGER = "inventory.stock@north"
+# in the shape of a federal register of property: no place, no number of a thing's own, most rows several times
+PROPERTY = ("county", "nsn", "item_name", "quantity", "ui", "acquisition_cost")
+SIGHT = ("ALLEN", "1240-01-411-1265", "SIGHT,REFLEX", "1", "Each", "328")
+RIFLE = ("ALLEN", "1005-00-073-9421", "RIFLE,5.56 MILLIMETER", "1", "Each", "499")
+OTHER_RIFLE = ("BARTON", "1005-00-073-9421", "RIFLE,5.56 MILLIMETER", "1", "Each", "499")
+NAMELESS = ("BARTON", "", "Filing cabinet", "", "", "")
+
+
+def post(hub: Hub, header: Sequence[str], *rows: Sequence[str], name: str = "stock.csv") -> Posting:
+    """Commas within cells stay within them."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    arrival = send(hub, name, text.getvalue().encode())
+    assert arrival.request_id is not None
+    posting = process(hub, arrival.request_id)
+    assert isinstance(posting, Posting), submission(hub, arrival.request_id)
+    return posting
+
+
+def counts(posting: Posting) -> tuple[int, int, int]:
+    return posting.posted, posting.unchanged, posting.rejected
+
+
+def first_contract(hub: Hub) -> Hub:
+    """The same hub as the release before had it."""
+    feed = FEEDS["inventory"]
+    former = tuple(one.former[0] if one.former else one for one in feed.record_types)
+    judge = replace(hub.judge, feeds={**hub.judge.feeds, "inventory": replace(feed, record_types=former, foreign=())})
+    return replace(hub, judge=judge, processing=replace(hub.processing, judge=judge))
+
+
+# ---- lines that are alike
+
+
+def test_rows_that_repeat_each_other_all_post_and_the_same_file_again_changes_nothing(hub: Hub) -> None:
+    rows = [RIFLE, SIGHT, RIFLE, NAMELESS, RIFLE, NAMELESS]
+    assert counts(post(hub, PROPERTY, *rows)) == (6, 0, 0)
+    assert sorted(ledger_values(hub, LEDGER)) == [
+        "1005-00-073-9421|",
+        "1005-00-073-9421| no 2|",
+        "1005-00-073-9421| no 3|",
+        "1240-01-411-1265|",
+        "name filing cabinet|",
+        "name filing cabinet| no 2|",
+    ]
+    assert counts(post(hub, PROPERTY, *reversed(rows))) == (0, 6, 0)
+    assert counts(post(hub, PROPERTY, *rows, RIFLE)) == (1, 6, 0)
+    assert_invariants(hub)
+
+
+def test_of_lines_that_are_alike_but_not_equal_each_is_in_the_ledger(hub: Hub) -> None:
+    assert counts(post(hub, PROPERTY, RIFLE, OTHER_RIFLE, RIFLE)) == (3, 0, 0)
+    counties = Counter(one["other"]["county"] for one in ledger_values(hub, LEDGER).values())
+    assert counties == {"ALLEN": 2, "BARTON": 1}
+    # in another order they change their numbers, and still each of them is there
+    assert counts(post(hub, PROPERTY, OTHER_RIFLE, RIFLE, RIFLE)) == (2, 1, 0)
+    assert Counter(one["other"]["county"] for one in ledger_values(hub, LEDGER).values()) == counties
+
+
+def test_a_line_of_a_blank_quantity_posts_and_of_a_wrong_one_does_not(hub: Hub) -> None:
+    found = post(hub, ("Chemical name", "CAS", "Quantity"), ("Acetone", "67-64-1", ""), ("Ethanol", "64-17-5", "some"))
+    assert counts(found) == (1, 0, 1)
+    assert ledger_values(hub, LEDGER)["cas 67-64-1|"]["quantity_on_hand"] is None
+
+
+# ---- the contract's first version
+
+
+V1 = ("Item Code", "Name", "Room", "Quantity", "Unit")
+
+
+def test_a_list_that_posted_under_the_first_contract_is_unchanged_under_this_one(hub: Hub) -> None:
+    rows = [("A-1", "Buffer", "B1", "3", "bottle"), ("A-2", "Agar", "B1", "5", "bottle")]
+    assert counts(post(first_contract(hub), V1, *rows)) == (2, 0, 0)
+    again = post(hub, V1, *rows, ("A-3", "Salt", "", "", ""))
+    assert counts(again) == (1, 2, 0)
+    assert sorted(ledger_values(hub, LEDGER)) == ["A-1|B1", "A-2|B1", "A-3|"]
+    assert_invariants(hub)
+
+
+def test_a_row_with_a_lot_that_posted_under_the_first_contract_becomes_an_item_of_its_lot(hub: Hub) -> None:
+    row = ("A-1", "Buffer", "B1", "3", "bottle", "L1")
+    post(first_contract(hub), (*V1, "Lot"), row)
+    assert counts(post(hub, (*V1, "Lot"), row, ("A-2", "Agar", "B1", "5", "bottle", ""))) == (2, 0, 0)
+    assert sorted(ledger_values(hub, LEDGER)) == ["A-1| lot L1|B1", "A-1|B1", "A-2|B1"]
+
+
+def test_days_of_both_contracts_are_published_and_come_out_of_the_archive_the_same(hub: Hub) -> None:
+    make_registry(on_day(hub, MONDAY), ["NC-0001", "NC-0002"])
+    before = first_contract(on_day(hub, MONDAY))
+    post(before, (*V1, "Lot"), ("A-1", "Buffer", "B1", "3", "bottle", "L1"), ("A-2", "Agar", "B1", "5", "bottle", ""))
+    process(before, str(send(before, "lab.csv", inventory_csv([asset("NC-0001")])).request_id))
+    now = on_day(hub, MONDAY)
+    post(now, (*V1, "Lot"), ("A-1", "Buffer", "B1", "4", "bottle", "L1"), ("A-2", "Agar", "B1", "5", "bottle", ""))
+    process(now, str(send(now, "lab.csv", inventory_csv([asset("NC-0002")])).request_id))
+    post(on_day(hub, TUESDAY), PROPERTY, RIFLE, RIFLE, NAMELESS, name="property.csv")
+    for record, day, postings, entries in ((STOCK, MONDAY, 2, 3), (ASSET, MONDAY, 2, 2), (STOCK, TUESDAY, 1, 3)):
+        found = reproduce(hub, record, "north", day)
+        assert (found.postings, found.entries, found.differences) == (postings, entries, ()), (record.name, day)
+    outcomes = [one for place in touched(hub) for one in publish(hub, *place, actor="run/test", from_archive=True)]
+    assert {(one.record_type, one.state, one.blocked) for one in outcomes} == {
+        (name, "published", None) for name in ("inventory.stock", "inventory.asset", "procurement.asset")
+    }
+    assert all(one.reproduction is not None and one.reproduction.is_equal for one in outcomes)
+    (key,) = {
+        e.sentence.partition(":")[0]
+        for o in outcomes
+        for e in o.expected
+        if o.record_type == "inventory.stock" and e.column == "key" and "made" in e.sentence
+    }
+    assert key == "The key is made of what tells one line from another"

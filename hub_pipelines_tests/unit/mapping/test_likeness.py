@@ -1,0 +1,71 @@
+"""What a heading is recognised by, and the known spellings themselves."""
+
+import random
+from collections import Counter
+
+import pytest
+
+from hub_pipelines.mapping.likeness import likeness, taken_apart
+from hub_pipelines.mapping.spellings import NOT_OURS, SPELLINGS, known_headings, known_of, texts
+from hub_pipelines.validate.columns import normalise_header
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import RecordType
+
+RECORDS = [record for feed in FEEDS.values() for record in feed.record_types]
+STOCK = FEEDS["inventory"].record_type("inventory.stock")
+
+
+def best(heading: str, record: RecordType = STOCK) -> tuple[str, float] | None:
+    (likes,) = likeness(taken_apart([heading]), record)
+    found = max(likes.values(), key=lambda like: like.score, default=None)
+    return (found.column, found.score) if found else None
+
+
+def test_spellings_are_of_columns_that_some_contract_has() -> None:
+    assert set(SPELLINGS) <= {column for record in RECORDS for column in record.columns}
+
+
+def test_each_language_gives_each_heading_once() -> None:
+    for name, block in {**SPELLINGS, "": NOT_OURS}.items():
+        for line in block.replace(",\n", ",").strip().splitlines():
+            counts = Counter(texts(line))
+            assert max(counts.values()) == 1, (name, counts.most_common(1))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
+def test_every_known_heading_is_taken_for_its_column(record: RecordType) -> None:
+    known = known_of(record)
+    for form, column in (*known.other.items(), *known.own.items()):
+        found = best(form, record)
+        assert found is not None, form
+        assert found[0] == column, form
+        assert found[1] >= 0.8, form
+
+
+def test_the_finder_of_headings_can_ask_for_all_of_them() -> None:
+    known = known_headings(FEEDS["inventory"])
+    assert {"asset tag", "lagerort", "место хранения", "cas号", "catalog number"} <= known
+    assert all(form == normalise_header(form) for form in known)
+
+
+def test_a_slip_of_the_pen_in_a_long_word_is_forgiven_and_in_a_short_one_not() -> None:
+    assert best("Quantiy") == ("quantity_on_hand", 0.88)
+    assert best("Chemcial Nmae") in (("item_name", 0.88), ("item_name", 0.6))
+    assert best("Lab nr") is None
+    pi_or_po = best("po_email", FEEDS["grants"].record_type("grants.award"))
+    assert pi_or_po is None or pi_or_po[1] < 0.8
+
+
+@pytest.mark.parametrize("heading", ["chemName", "chem_name", "CHEM NAME", "chemname"])
+def test_a_prefix_that_all_headings_share_is_set_aside(heading: str) -> None:
+    prefix = heading[:-4]
+    header = [heading, f"{prefix}Amount", f"{prefix}Unit", f"{prefix}Location"]
+    found = [next(iter(likes), None) for likes in likeness(taken_apart(header), STOCK)]
+    assert found == ["item_name", "quantity_on_hand", "unit", "location"]
+
+
+def test_made_up_words_are_not_recognised() -> None:
+    rng = random.Random(5)
+    words = ["".join(rng.choices("bcdfghjklmnpqrstvwxz", k=rng.randint(4, 9))) for _ in range(300)]
+    sure = [likes for likes in likeness(taken_apart(words), STOCK) if any(one.score >= 0.8 for one in likes.values())]
+    assert not sure

@@ -1,0 +1,119 @@
+from typing import Any
+
+import pytest
+
+from hub_pipelines.validate.model import Unclear
+
+from .columns import questions, read
+
+STOCK, COLUMN = "inventory.stock", "quantity_on_hand"
+ASSET, COST = "inventory.asset", "unit_cost"
+
+
+def numbers(*cells: Any, **told: Any) -> list[Any]:
+    return read(STOCK, {COLUMN: cells, "unit": ["g"] * len(cells)}, **told)[1][COLUMN]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["1,5", "1.234"], ["1.5", "1234"]),
+        (["1.5", "1,234"], ["1.5", "1234"]),
+        (["2.000,5", "3"], ["2000.5", "3"]),
+        (["1 234,5", "2\u00a0000", "3\u202f000,25"], ["1234.5", "2000", "3000.25"]),
+        (["1'234.5", "2’000"], ["1234.5", "2000"]),
+        (["1,234,567", "12"], ["1234567", "12"]),
+        (["1.234.567", "0,5"], ["1234567", "0.5"]),
+        (["12", "007", 3, 2.5], ["12", "007", 3, 2.5]),
+        (["12.500", "0.1"], ["12.500", "0.1"]),
+        ([",5", "1,"], ["0.5", "1"]),
+    ],
+)
+def test_numbers_are_read_with_the_mark_that_their_column_shows(cells: list[Any], expected: list[Any]) -> None:
+    assert numbers(*cells) == expected
+
+
+def test_a_comma_that_may_be_either_is_asked_about_with_both_readings() -> None:
+    cells = {COLUMN: ["1,234", "5"], "unit": ["g", "g"]}
+    (asked,) = questions(STOCK, cells)
+
+    assert asked.key == "decimal_mark:quantity_on_hand"
+    assert asked.text == ('Column "quantity_on_hand": is 1,234 the number 1234 or 1.234? No value of the column tells.')
+    assert read(STOCK, cells, answers={asked.key: "comma"})[1][COLUMN][0] == "1.234"
+    assert read(STOCK, cells, answers={asked.key: "point"})[1][COLUMN][0] == "1234"
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"), [(["12,00", "3,50"], "1.234"), (["12.00", "3.50"], "1234"), (["1.234,56", "2"], "1.234")]
+)
+def test_the_other_numbers_of_the_file_are_evidence(cost: list[str], expected: str) -> None:
+    found, cells = read(ASSET, {"quantity": ["1,234", "5"], "unit": ["g", "g"], COST: cost})
+
+    assert cells["quantity"][0] == expected
+    assert found.numbers["quantity"].confidence == 0.9
+
+
+def test_a_point_that_may_be_either_is_a_decimal_point_unless_the_file_comes_from_a_land_of_commas() -> None:
+    assert numbers("1.234", "12.500") == ["1.234", "12.500"]
+    (asked,) = questions(STOCK, {COLUMN: ["1.234"], "unit": ["g"]}, facts={"delimiter": "semicolon"})
+    assert "is 1.234 the number 1.234 or 1234?" in asked.text
+    assert read(ASSET, {"quantity": ["1.234"], COST: ["12,00"]})[1]["quantity"] == ["1234"]
+
+
+def test_numbers_that_contradict_are_refused_when_few_and_asked_about_otherwise() -> None:
+    few = numbers(*["1,5"] * 9, "2.5")
+    assert few[0] == "1.5"
+    assert isinstance(few[9], Unclear)
+    assert "decimal comma" in few[9].reason
+    (asked,) = questions(STOCK, {COLUMN: ["1,5", "2.5"], "unit": ["g", "g"]})
+    assert "1,5 in row 2 and 2.5 in row 3" in asked.text or "2.5 in row 3 and 1,5 in row 2" in asked.text
+
+
+# -- money
+
+
+def costs(*cells: Any, **told: Any) -> list[Any]:
+    return read(ASSET, {COST: cells}, **told)[1][COST]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["$1,234.50", "USD 5", "5 usd", "US$ 7.25", "(3.00)", "4.00-", "-$2.10"],
+         ["1234.5", "5", "5", "7.25", "-3", "-4", "-2.1"]),
+        (["12,00", "$1.234,50", "12,-"], ["12", "1234.5", "12"]),
+        (["$1,234", "$12"], ["1234", "12"]),
+        (["3.50", "19.99", 4.25], ["3.50", "19.99", 4.25]),
+        (["12.00", "twelve", "1.2.3"], ["12.00", "twelve", "1.2.3"]),
+    ],
+)  # fmt: skip
+def test_an_amount_in_dollars_is_read_however_it_is_written(cells: list[Any], expected: list[Any]) -> None:
+    assert costs(*cells) == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"),
+    [("EUR 12,00", "EUR"), ("1.234,56 €", "EUR"), ("£5", "GBP"), ("CHF 7,50", "CHF"), ("C$ 5,00", "C$")],
+)
+def test_another_currency_is_refused_and_never_converted(cell: str, code: str) -> None:
+    _, refused = costs("3,50", cell)
+
+    assert isinstance(refused, Unclear)
+    assert refused.rule == "other_currency"
+    assert refused.reason.startswith(f"The amount is in {code}, and this column is in US dollars.")
+
+
+def test_a_contract_with_a_currency_takes_the_one_beside_the_amount() -> None:
+    found, cells = read("grants.expenditure", {"amount": ["12.00 EUR", "$5.00", "7.00"]})
+
+    assert found.added == ("currency",)
+    assert cells == {"amount": ["12", "5", "7.00"], "currency": ["EUR", "USD", None]}
+
+
+def test_an_amount_whose_currency_is_told_otherwise_is_refused() -> None:
+    _, cells = read("grants.expenditure", {"amount": ["12.00 EUR", "$5.00", "7 eur"], "currency": ["USD", "$", None]})
+
+    assert isinstance(cells["amount"][0], Unclear)
+    assert cells["amount"][0].rule == "currencies_contradict"
+    assert cells["amount"][1:] == ["5", "7"]
+    assert cells["currency"] == ["USD", "$", "EUR"]
