@@ -1,6 +1,6 @@
 """How a corrected file differs from the one before it, row by row and cell by cell.
 
-Belongs here: comparing two tables as a person reads them. Not here: reading files (readers) and judging rows (service).
+Belongs here: comparing two tables as a person reads them. Not here: reading files (reading) and judging rows (service).
 The same value written as text or as a number, in a workbook or in a text file, is no difference.
 """
 

@@ -7,7 +7,7 @@ Not here: finding the tables of one sheet (layout).
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, Grid, is_blank, text_of
+from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
 from hub_pipelines.validate.parsing.layout import Found, Remark, find_tables
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
@@ -48,11 +48,11 @@ class Joined:
         """Blank cells as None. Cells beyond the header stay where they are: they show that a row is cut wrongly."""
         for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
             base = part * _PART_ROWS
-            plain = places is None and not self.has_sections
-            for row_no, cells, section in table.rows_of(grid):
-                if plain:
+            if places is None and not self.has_sections:
+                for row_no, cells, _ in table.rows_of(grid):
                     yield base + row_no, [None if cell == "" else cell for cell in cells] if "" in cells else cells
-                else:
+            else:
+                for row_no, cells, section in table.rows_of(grid):
                     yield base + row_no, self._placed(cells, places, section)
 
     def _placed(self, cells: Cells, places: list[int] | None, section: str) -> Cells:
@@ -70,12 +70,12 @@ class Joined:
         return row + surplus if any(cell is not None for cell in surplus) else row
 
 
-def join(grids: Sequence[Grid], ask: Ask, alive: Alive) -> Joined:
+def join(grids: Sequence[Grid], ask: Ask) -> Joined:
     """Raises Refusal when no sheet holds anything."""
     candidates: list[tuple[Grid, Found]] = []
     left_out: list[LeftOut] = []
     for grid in grids:
-        tables, remarks = find_tables(grid, ask, alive)
+        tables, remarks = find_tables(grid, ask)
         candidates += [(grid, table) for table in tables]
         left_out += [_remark(grid, one) for one in remarks]
     if not candidates:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, Grid, NumberedRow, is_blank, text_of
+from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, is_blank, text_of
 from hub_pipelines.validate.parsing.headings import (
     Heading,
     ask_at_once,
@@ -108,10 +108,10 @@ class Found:
             yield row_no, own, section
 
 
-def find_tables(grid: Grid, ask: Ask, alive: Alive) -> tuple[list[Found], list[Remark]]:
+def find_tables(grid: Grid, ask: Ask) -> tuple[list[Found], list[Remark]]:
     """The tables in order, and the rows that belong to none."""
     scan = _Scan(grid, ask)
-    return scan.run(alive)
+    return scan.run()
 
 
 class _Scan:
@@ -127,30 +127,32 @@ class _Scan:
         """Rows of blocks that may be titles of what comes."""
         self._outside: list[Remark] = []
 
-    def run(self, alive: Alive) -> tuple[list[Found], list[Remark]]:
+    def run(self) -> tuple[list[Found], list[Remark]]:
         last, judged = 0, False
+        single: Found | None = None
         for row_no, cells in self._grid.rows():
             count = len(cells) - cells.count("")
+            if count > 3 and single is not None and row_no == last + 1:
+                # by far the most rows
+                last = row_no
+                self._add(single, row_no, cells, count)
+                continue
             if count <= 3:
                 count = len(filled(cells))
                 if not count:
                     continue
             if row_no != last + 1 and last and not self._is_bridged(last, row_no):
                 self._judge_waiting()
-                judged = False
+                judged, single = False, None
             last = row_no
             if judged:
-                if len(self._current) == 1:
-                    self._add(self._current[0], row_no, cells, count)
-                else:
-                    self._add_to_all(row_no, cells)
+                self._add_to_all(row_no, cells)
                 continue
             self._waiting.append((row_no, cells))
             if len(self._waiting) >= _LOOKED_AT:
                 self._judge_waiting()
                 judged = bool(self._current)
-            if row_no % 1_000 == 0:
-                alive()
+                single = self._current[0] if len(self._current) == 1 else None
         self._judge_waiting()
         self._judge_pending()
         for table in self._tables:

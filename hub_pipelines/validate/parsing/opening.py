@@ -54,7 +54,7 @@ def _open_text(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened:
     encoding = encoding_of(source.open(), alive)
     dialect = dialect_of(sample_of(source, encoding), f".{kind.format}", ask)
     grid = TextGrid(source, encoding, dialect, alive)
-    joined = join([grid], ask, alive)
+    joined = join([grid], ask)
     if grid.has_joined_lines:
         for _, table in joined.tables:
             grid.refuse_swallowed_rows(len(table.header), table.data_row)
@@ -80,7 +80,7 @@ def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened
     hidden = [name for name in book.hidden if name not in own and not book.sheet(name).is_empty]
     if not grids:
         raise nothing_visible(hidden) if hidden else empty()
-    joined = join(grids, ask, alive)
+    joined = join(grids, ask)
     joined.left_out += [LeftOut(name, 1, book.sheet(name).height, "is a hidden sheet", "") for name in hidden]
     opened = Opened(joined, _format(kind))
     if hidden:

@@ -24,6 +24,7 @@ _READ: dict[int, Callable[[str], object]] = {
     _BIG: int,
 }
 _KEPT = 4096
+_FORMS: dict[object, msgpack.ExtType] = {}
 
 
 class BrokenFrame(Exception):
@@ -31,6 +32,18 @@ class BrokenFrame(Exception):
 
 
 def _encode(value: object) -> msgpack.ExtType:
+    if value.__class__ is not datetime.datetime:
+        return _encoded(value)
+    # a column holds few different days
+    form = _FORMS.get(value)
+    if form is None:
+        form = _encoded(value)
+        if len(_FORMS) < _KEPT:
+            _FORMS[value] = form
+    return form
+
+
+def _encoded(value: object) -> msgpack.ExtType:
     if isinstance(value, datetime.datetime):
         return msgpack.ExtType(_DATETIME, value.isoformat().encode())
     if isinstance(value, datetime.date):

@@ -167,14 +167,19 @@ class SheetGrid:
 
     def _read(self) -> Iterator[NumberedRow]:
         if self._sheet.start is None:
-            return
+            return iter(())
         self.facts.uncalculated = 0
         changes = self._notes.errors or self._notes.uncalculated or any(s.last_row > s.first_row for s in self.spans)
         rows = self._numbered()
-        yield from self._changed(rows) if changes else rows
+        return self._changed(rows) if changes else rows
 
     def _numbered(self) -> Iterator[NumberedRow]:
         wide = self.width > _WIDE
+        if not wide and self.height * self.width <= _MOST_KEPT_CELLS:
+            with calamine_failures():
+                # read in one go: this many cells take less than a second
+                yield from enumerate(list(self._sheet.iter_rows()), start=1)
+            return
         with calamine_failures():
             for row_no, cells in enumerate(self._sheet.iter_rows(), start=1):
                 if row_no % 1_000 == 0 or wide:
