@@ -29,7 +29,8 @@ from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.reading import open_table
-from hub_pipelines.validate.returned import without_row_numbers
+from hub_pipelines.validate.reading.former import as_one_table
+from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
 from hub_pipelines.validate.service import describe, validate
 
 _ROWS_BETWEEN_SIGNS = 1_000
@@ -132,10 +133,12 @@ class Judge:
 
     @contextmanager
     def open(self, envelope: Envelope) -> Iterator[Table]:
-        """The table in the archived bytes, as it was sent."""
+        """The table in the archived bytes, as it was sent. Raises Unreadable, Blocked."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
         with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
+            if envelope.complete_count and holds_only_rows_to_fix(table):
+                raise no_count(envelope.feed)
             yield without_row_numbers(table)
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
@@ -194,7 +197,7 @@ class Judge:
         def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
             source = source_of(envelope)
             if decision is None:
-                return self._as_before(migration, feed, table, Remembered(source))
+                return self._as_before(migration, feed, as_one_table(table), Remembered(source))
             columns = self.mappings.as_recorded(decision, migration, source, feed, table)
             return Read(columns, as_written(columns, Conventions.from_document(decision.conventions)), decision)
 

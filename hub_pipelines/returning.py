@@ -23,6 +23,7 @@ from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Integrity, Lease, Submission
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table
+from hub_pipelines.validate.returned import no_count
 
 _CELLS_KEPT = 200
 _LARGEST_COMPARED = 16 * 1024 * 1024
@@ -45,7 +46,10 @@ class Returns:
     answers: Answers
 
     def note(self, lease: Lease, current: Submission, table: Table) -> None:
-        """Record what the mark in a file says, and link it to the submission that it corrects."""
+        """Record what the mark in a file says, and link it to the submission that it corrects.
+
+        Raises Unreadable, and links nothing, when it holds only the rows to be fixed and came as a complete count.
+        """
         if table.returned is None:
             return
         with self.db.write() as tx:
@@ -57,6 +61,8 @@ class Returns:
                 store.add_return(tx, came)
                 _audit(tx, current, "submission:mark_not_taken", {"why": str(came.state)})
                 return
+            if came.part and current.envelope.complete_count:
+                raise no_count(current.envelope.feed)
             leases.set_revises(tx, lease, original.request_id)
             troubles = self._answered(tx, current, original, came, table)
             store.add_return(tx, replace(came, note=" ".join(troubles) or None))
@@ -82,15 +88,17 @@ class Returns:
     ) -> list[str]:
         """What waits for a person because of the original is answered by this file, and by what its sender wrote."""
         known, own = source_of(original.envelope), source_of(current.envelope)
-        asked_now = original.revision == came.original_revision
+        # what was written into it is taken once: people may have answered otherwise when it is applied again
+        before = store.came_before(tx, current.request_id, current.revision)
+        asked_now = original.revision == came.original_revision and not before
         answers = table.answers if asked_now else ()
         troubles = self.answers.from_sheet(tx, original, answers, actor=_ACTOR, replaced_by=current.request_id)
         if own == known:
             return troubles
         # it came under another name: what is remembered of its columns goes with it
-        remembered, before = mappings.remembered(tx, known), mappings.remembered(tx, own)
-        if before.is_empty and not remembered.is_empty:
-            moved = replace(remembered, source=own, version=before.version)
+        remembered, at_own = mappings.remembered(tx, known), mappings.remembered(tx, own)
+        if at_own.is_empty and not remembered.is_empty and not before:
+            moved = replace(remembered, source=own, version=at_own.version)
             mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
         return troubles
 

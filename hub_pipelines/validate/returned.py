@@ -7,7 +7,7 @@ workbook that comes back (parsing.joining), whether its mark is genuine (report.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from hub_pipelines.validate.model import Row, Table
+from hub_pipelines.validate.model import Row, Table, Unreadable
 from hub_pipelines.validate.parsing.joining import OWN_SHEET as TOKEN_SHEET
 from hub_pipelines.validate.parsing.joining import QUESTIONS, READ_ME
 
@@ -18,6 +18,8 @@ __all__ = [
     "READ_ME",
     "ROW_HEADING",
     "TOKEN_SHEET",
+    "holds_only_rows_to_fix",
+    "no_count",
     "without_row_numbers",
 ]
 
@@ -27,9 +29,21 @@ ROW_HEADING = "Row in your file"
 QUESTION_HEADINGS = ("Id", "Question", "What we think, and why", "Your answer")
 
 
+def holds_only_rows_to_fix(table: Table) -> bool:
+    return table.returned is not None and bool(table.header) and table.header[0] == ROW_HEADING
+
+
+def no_count(feed: str) -> Unreadable:
+    """What is to be told of the rows to be fixed that came as a complete count: all other items would be missing."""
+    return Unreadable(
+        "It was sent as a complete count of a location, and it holds only the rows that were to be fixed.",
+        f"Drop it into the folder {feed} itself: its rows are taken from there. To count again, send the whole list.",
+    )
+
+
 def without_row_numbers(table: Table) -> Table:
     """A returned workbook's table without the column of row numbers that the hub has put in front; else the same."""
-    if table.returned is None or not table.header or table.header[0] != ROW_HEADING:
+    if not holds_only_rows_to_fix(table):
         return table
     parts = tuple(replace(part, first_column=part.first_column + 1) for part in table.parts)
     return replace(table, header=table.header[1:], rows=_Shifted(table.rows), parts=parts)

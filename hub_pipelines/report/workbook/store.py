@@ -148,6 +148,13 @@ def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | Non
     )
 
 
+def came_before(tx: Transaction, request_id: str, revision: int) -> bool:
+    """Whether an earlier revision of a submission has been linked already."""
+    w = workbook_return.c
+    query = select(w.revision).where(w.request_id == request_id, w.revision < revision, w.original.is_not(None))
+    return tx.execute(query.limit(1)).first() is not None
+
+
 def set_difference(tx: Transaction, request_id: str, revision: int, difference: dict[str, Any]) -> None:
     tx.execute(
         update(workbook_return).where(*_key(workbook_return, request_id, revision)).values(difference=difference)

@@ -40,8 +40,7 @@ _NO_CAS = frozenset({"n/a", "na", "none", "mixture", "-", "--", "not applicable"
 def parse_cas_number(cell: object) -> str | None:
     """W01: a CAS registry number with its check digit. A mixture or a kit has none."""
     refuse_date_cell(cell)
-    text = text_of(cell).translate(_DASHES).strip()
-    text = _CAS_PREFIX.sub("", text, count=1) if text[:3].casefold() == "cas" else text
+    text = without_cas_prefix(text_of(cell))
     if not text or text.casefold() in _NO_CAS:
         return None
     if len(_CAS_INSIDE.findall(text)) > 1:
@@ -49,6 +48,12 @@ def parse_cas_number(cell: object) -> str | None:
             "bad_cas", "The cell holds several CAS numbers.", "Keep the main one here, or give each its own row"
         )
     return _one_cas(text)
+
+
+def without_cas_prefix(text: str) -> str:
+    """A cell's text with plain hyphens, and without CAS No. in front."""
+    text = text.translate(_DASHES).strip()
+    return _CAS_PREFIX.sub("", text, count=1) if text[:3].casefold() == "cas" else text
 
 
 def _one_cas(text: str) -> str:
@@ -124,7 +129,7 @@ def parse_hazard_codes(cell: object) -> str | None:
     text = _SPLIT_PREFIX.sub(r"\1", re.sub(r"\s*\+\s*", "+", text))
     tokens = [token for token in _HAZARD_GAP.split(text) if token]
     found = [code for token in tokens for code in _run_together(token)]
-    codes = ["+".join(_hazard_code(part) for part in code.split("+")) for code in found]
+    codes = ["+".join(parse_hazard_code(part) for part in code.split("+")) for code in found]
     return ";".join(dict.fromkeys(codes)) or None
 
 
@@ -134,7 +139,8 @@ def _run_together(token: str) -> list[str]:
     return pieces if len(pieces) > 1 and "".join(pieces) == token else [token]
 
 
-def _hazard_code(text: str) -> str:
+def parse_hazard_code(text: str) -> str:
+    """One GHS hazard statement."""
     # upper case only in front: the letters behind (H360Fd) carry meaning in their case
     code = text.upper() if text[:3].upper() == "EUH" else text[:1].upper() + text[1:]
     if not _HAZARD_CODE.fullmatch(code):

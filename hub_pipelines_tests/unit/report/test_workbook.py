@@ -18,6 +18,7 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.drift.model import Source
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.store import current_rows
 from hub_pipelines.report.workbook import token
@@ -589,3 +590,46 @@ def test_an_old_workbook_comes_back_as_a_new_one_with_all_its_sheets(small_hub: 
     assert "older or other kind .xls" in texts(back["Read me first"])
     second = drop(small_hub, path.name, type_over(path, "Assets", {"D3": 3}))
     assert small_hub.submission(second).counts.posted == 1
+
+
+# ---- what a workbook that comes back must not do
+
+
+@pytest.mark.parametrize("numbers_taken_off", [False, True])
+def test_the_rows_to_fix_are_no_complete_count_and_link_nothing(small_hub: SmallHub, numbers_taken_off: bool) -> None:
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    small = limited(small_hub, most_cells=10)
+    first = drop(small, "lab.xlsx", bytes_of(messy(row("NC-1"), row("NC-2", quantity="lots"), row("NC-3"))))
+    path = returned(small, first)
+    book = openpyxl.load_workbook(path)
+    book["Rows to fix"]["E2"] = 4
+    if numbers_taken_off:
+        book["Rows to fix"].delete_cols(1)
+        book["Rows to fix"]["D2"] = 4
+    counts = small.folder("north", "inventory") / "complete-count"
+    counts.mkdir(exist_ok=True)
+    (counts / path.name).write_bytes(bytes_of(book))
+    (arrival,) = small.take().arrivals
+    small.work()
+    current = small.submission(arrival.request_id)
+    assert (current.state, str(current.cause)) == (State.IN_REVIEW, "unreadable")
+    assert "submission:revises" not in events(small, current.request_id)
+    assert "holds only the rows that were to be fixed" in receipt(small.hub, current)[0]
+    assert small.submission(first).state is State.POSTED
+
+
+def test_a_workbook_that_is_applied_again_does_not_answer_again(small_hub: SmallHub) -> None:
+    """Somebody has answered otherwise since."""
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    path = returned(small_hub, first)
+    choice = next(one for one in offered(path) if "day" in one.lower())
+    second = drop(small_hub, path.name, answered(path, choice))
+    source = Source("north", "inventory", "lab.csv")
+    small_hub.hub.answers.forget(source, actor="tester")
+
+    small_hub.hub.review.apply_again(second, actor="tester")
+    small_hub.work()
+
+    assert small_hub.hub.answers.of_source(source).remembered.is_empty
+    assert small_hub.submission(second).state is State.IN_REVIEW

@@ -4,6 +4,7 @@ Belongs here: the feed's entry. Not here: its columns (contract.py), what the re
 """
 
 from hub_pipelines.validate.columns import aliases_for
+from hub_pipelines.validate.feeds.hazmat import former
 from hub_pipelines.validate.feeds.hazmat.contract import (
     CONTAINER_SPELLINGS,
     EVENT_SPELLINGS,
@@ -12,6 +13,21 @@ from hub_pipelines.validate.feeds.hazmat.contract import (
     disposed_of,
 )
 from hub_pipelines.validate.model import Feed, RecordType, Reference
+
+_FIRST_CONTAINER = RecordType(
+    name="hazmat.container",
+    title="container list",
+    row_model=former.ContainerRow1,
+    key_columns=("container_id",),
+    aliases=aliases_for(former.ContainerRow1.model_fields, CONTAINER_SPELLINGS),
+)
+_FIRST_EVENT = RecordType(
+    name="hazmat.event",
+    title="custody log",
+    row_model=former.EventRow1,
+    key_columns=("container_id", "event_seq"),
+    aliases=aliases_for(former.EventRow1.model_fields, EVENT_SPELLINGS),
+)
 
 FEED = Feed(
     name="hazmat",
@@ -25,6 +41,8 @@ FEED = Feed(
             aliases=aliases_for(ContainerRow.model_fields, CONTAINER_SPELLINGS),
             location_column="location",
             is_gone=disposed_of,
+            contract_version=2,
+            former=(_FIRST_CONTAINER,),
         ),
         RecordType(
             name="hazmat.event",
@@ -33,6 +51,8 @@ FEED = Feed(
             key_columns=("container_id", "event_seq"),
             aliases=aliases_for(EventRow.model_fields, EVENT_SPELLINGS),
             references=(Reference("container_id", "hazmat.container"),),
+            contract_version=2,
+            former=(_FIRST_EVENT,),
         ),
     ),
     priority=20,

@@ -5,7 +5,8 @@ Belongs here: what is no longer in force, unchanged. Not here: what is (contract
 
 from pydantic import Field
 
-from hub_pipelines.validate.feeds import chemicals, money, quantities, times, types
+from hub_pipelines.validate.feeds import former as values
+from hub_pipelines.validate.feeds import money, quantities, times, types
 
 
 class AssetRow1(types.Contract):
@@ -15,14 +16,14 @@ class AssetRow1(types.Contract):
     item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
     category: types.Category = Field(description=f"One of: {', '.join(types.CATEGORIES)}")
     quantity: quantities.Quantity = Field(description="How much, as a plain number without the unit")
-    unit: quantities.Unit = Field(description=f"One of: {', '.join(quantities.UNITS)}")
+    unit: values.Unit1 = Field(description=f"One of: {', '.join(quantities.UNITS)}")
     location: types.Location = Field(description="Where it is kept: building, room, shelf")
     responsible_email: types.Email = Field(description="E-mail address of the person responsible")
     acquired_on: times.DateText = Field(description="The day it was acquired, as YYYY-MM-DD")
     unit_cost: money.UnitCost = Field(description="Cost of one unit in US dollars, such as 1234.50")
     po_number: types.PoNumber = Field(description="Number of the purchase order")
-    cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
-    hazard_codes: chemicals.HazardCodes = Field(default=None, description="GHS hazard codes, such as H225; H319")
+    cas_number: values.CasNumber1 = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
+    hazard_codes: values.HazardCodes1 = Field(default=None, description="GHS hazard codes, such as H225; H319")
 
 
 ASSET_SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -48,9 +49,9 @@ class StockRow1(types.Contract):
     item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
     location: types.Place = Field(description="Where it is kept: building, room, shelf")
     quantity_on_hand: quantities.Quantity = Field(description="How much is there, as a plain number without the unit")
-    unit: quantities.StockUnit = Field(description=f"One of: {', '.join(quantities.STOCK_UNITS)}")
+    unit: values.StockUnit1 = Field(description=f"One of: {', '.join(quantities.STOCK_UNITS)}")
     supplier: types.OptionalText = Field(default=None, description="Who sells it")
-    cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
+    cas_number: values.CasNumber1 = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
     lot_number: types.OptionalCode = Field(default=None, description="The maker's lot or batch")
     expires_on: times.OptionalDate = Field(default=None, description="The last day of use, as YYYY-MM-DD")
     reorder_level: quantities.OptionalQuantity = Field(
