@@ -225,6 +225,8 @@ def _kinds_of_text(text: str) -> Iterator[str]:
         return
     if is_unit(text):
         yield "unit"
+        if low.strip(".") in _MEASURES:
+            yield "measure"
     if text.upper() in CURRENCIES:
         yield "currency"
     yield from _kinds_of_codes(text)

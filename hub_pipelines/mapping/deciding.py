@@ -5,10 +5,11 @@ Not here: how alike two headings are (likeness), what values look like (content)
 have answered (store). Pure.
 """
 
+import re
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub_pipelines.mapping.asking import about_column, about_record_type
 from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of, words_in
@@ -59,6 +60,13 @@ _NAMES = frozenset(("item_name", "contents"))
 _WITHIN_A_ROOM = words_in("cabinet cupboard shelf drawer bin bench rack box freezer fridge refrigerator tank")
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
+_SCALED = re.compile(
+    r"%|\bpercent|\bpct\b|[(\[{][^)\]}]*/[^)\]}]*[)\]}]|\b1?[ ,.']?0{3}s?\b|\bthousands?\b|\bmillions?\b|\bk\b"
+    r"|[km] ?[$€£]|[$€£] ?(?:k|mm?)\b|[x×*] ?10",
+    re.I,
+)
+"""In a heading: its numbers are shares, ratios, or must be multiplied first."""
+_DOUBTFUL = 0.7
 _EMPTY = Profile()
 
 
@@ -235,6 +243,7 @@ def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal
     for column, at in said.items():
         proposal.chosen[column] = _Candidate(column, at, 1.0, "confirmed", ("a person has said so",))
     _choose(proposal, file)
+    _doubt_unit(proposal, file)
     proposal.given = _given(file, proposal)
     return proposal
 
@@ -251,14 +260,26 @@ def _candidates(
         if column in likes or not values.alone or ((certain or foreign) and values.alone < _ALWAYS):
             continue
         score = values.alone * (_UNDER_A_HEADING if file.header[at].strip() and values.alone < _ALWAYS else 1.0)
+        if column in _HAS_UNIT and file.nameless and _has_other_numbers(file, at):
+            score *= _UNDER_A_HEADING  # one is how much, the other how large or how dear
         found.append(_Candidate(column, at, score, "content", (values.evidence,), fit=values.score))
     return found
+
+
+def _has_other_numbers(file: _File, at: int) -> bool:
+    return any(
+        other != at and other not in file.settled and one.share("number", "money") >= _TELLING_FIT and not one.running
+        for other, one in enumerate(file.profiles)
+    )
 
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
     lesser = _is_lesser(like.column, file.headings[at])
     score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
+    if like.column in _HAS_UNIT | _HAS_CURRENCY and _SCALED.search(file.header[at]):
+        score = min(score, _DOUBTFUL)
+        evidence.append("but its heading tells of a share, a ratio or a multiple")
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return _Candidate(
@@ -332,6 +353,18 @@ def _choose(proposal: _Proposal, file: _File) -> None:
             continue
         proposal.chosen[one.column] = one
         used.add(one.position)
+
+
+def _doubt_unit(proposal: _Proposal, file: _File) -> None:
+    """Three bottles of 500 mL may stand there as 500, mL and 3: then the unit is the size's and no quantity's."""
+    unit, size = proposal.chosen.get("unit"), proposal.chosen.get("container_size")
+    if unit is None or size is None or unit.how == "confirmed" or "quantity_on_hand" not in proposal.chosen:
+        return
+    sizes, units = file.profiles[size.position], file.profiles[unit.position]
+    if sizes.share("number") >= _TELLING_FIT and units.share("measure") >= _AS_LIKELY:
+        del proposal.chosen["unit"]
+        doubt = f"it may be the unit of '{file.header[size.position].strip()}', which has none of its own"
+        proposal.ties["unit"] = [replace(unit, score=_DOUBTFUL, evidence=(*unit.evidence, doubt))]
 
 
 def _has_better_use(one: _Candidate, close: Sequence[_Candidate]) -> bool:

@@ -131,7 +131,7 @@ class Amounts:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
         if cell is None or (type(cell) is str and not cell.strip()):
             return cell, beside
-        if type(beside) is str and _is_taken(beside, self.allowed) and self._is_plain(cell):
+        if self.unit is None and type(beside) is str and _is_taken(beside, self.allowed) and self._is_plain(cell):
             return cell, beside
         raw = text_of(beside) if isinstance(beside, str) and beside.strip() else None
         told = _part(raw) if raw is not None else self.unit if is_blank(beside) else None
@@ -143,6 +143,8 @@ class Amounts:
         own = None if read.unit is None else _part(read.unit)
         if own is not None and told is not None and not _same(own, told):
             return _contradiction(cell, own, told), beside
+        if own is None and raw is not None and self.unit is not None and _differ(self.unit, _part(raw)):
+            return _contradicts_heading(cell, self.unit, raw), beside
         unit = own if told is None else told
         if unit is not None:
             return self._in_unit(read.cell, cell, unit, beside)
@@ -282,6 +284,17 @@ def _part(unit: str) -> str:
 def _same(one: str, other: str) -> bool:
     first, second = unit_of(one) or form_of(one), unit_of(other) or form_of(other)
     return first == second
+
+
+def _differ(one: str, other: str) -> bool:
+    """A piece and a bottle do not: what is counted may be told in two ways."""
+    dimensions = [None if known is None else dimension_of(known) for known in (unit_of(one), unit_of(other))]
+    return not _same(one, other) and dimensions != ["count", "count"]
+
+
+def _contradicts_heading(cell: Cell, heading: str, told: str) -> Unclear:
+    reason = f'The column\'s heading says "{heading}", and the unit of this row is told as "{told}".'
+    return Unclear(_plain(cell), "units_contradict", reason, "Correct the one that is wrong")
 
 
 def _contradiction(cell: Cell, own: str, told: str | None) -> Unclear:

@@ -142,7 +142,7 @@ def _pairs(
             read = amounts.read if column == owner else amounts.read_beside
             yield positions[column], positions.get(unit_column), _remembering_pairs(read)
         elif kind == "amount":
-            money = _Money(mark, currency_column is not None, optional)
+            money = _Money(mark, currency_column is not None, optional, conventions.units.get(column))
             yield (
                 positions[column],
                 positions.get(currency_column or ""),
@@ -244,15 +244,18 @@ def _clock(text: str) -> datetime.time | None:
 @dataclass(frozen=True, slots=True)
 class _Money:
     """Reads an amount and the currency beside it. `any_currency`: the contract has a column for the currency; where it
-    has none, the amounts are in US dollars and no other is taken."""
+    has none, the amounts are in US dollars and no other is taken. `told`: the currency in the column's heading."""
 
     mark: Mark
     any_currency: bool
     optional: bool
+    told: str | None = None
 
     def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
-        if not isinstance(cell, str) or (self.mark == "." and PLAIN_NUMBER.fullmatch(cell)):
+        if is_blank(cell):
             return cell, beside
+        if not isinstance(cell, str) or (self.mark == "." and PLAIN_NUMBER.fullmatch(cell)):
+            return self._as_told(cell, cell, beside)
         if NOTHING.fullmatch(cell.strip()):
             return (None if self.optional else cell), beside
         written = read_amount(cell)
@@ -264,10 +267,17 @@ class _Money:
             return _other_mark(cell, self.mark), beside
         amount = f"-{plain}" if written.negative else plain
         if written.currency is None:
-            return amount, beside
+            return self._as_told(cell, amount, beside)
         return self._with_currency(cell, amount, written.currency, beside)
 
-    def _with_currency(self, cell: str, amount: str, currency: str, beside: Cell) -> tuple[Cell, Cell]:
+    def _as_told(self, cell: Cell, amount: Cell, beside: Cell) -> tuple[Cell, Cell]:
+        """Of an amount without a currency the row's own is asked first, then the heading."""
+        plain = isinstance(cell, str | int | float) and not isinstance(cell, bool)
+        if self.told is None or not plain or (self.any_currency and not is_blank(beside)):
+            return amount, beside
+        return self._with_currency(text_of(cell), amount, self.told, beside)
+
+    def _with_currency(self, cell: str, amount: Cell, currency: str, beside: Cell) -> tuple[Cell, Cell]:
         if self.any_currency:
             if is_blank(beside):
                 return amount, currency

@@ -31,7 +31,7 @@ from hub_pipelines.validate.conventions.model import (
     NumberConvention,
     Order,
 )
-from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, read_amount, read_number
+from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, currency_of, read_amount, read_number
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType, Row, Table, Undecided, row_place
@@ -450,13 +450,17 @@ class _Deciding:
     # -- units
 
     def _units(self) -> tuple[dict[str, str], tuple[str, ...]]:
-        """The unit of each quantity column's bare numbers, and the columns that the file's own cells fill."""
+        """The unit of each quantity column's bare numbers and the currency of each amount column's, as far as headings
+        tell them, and the columns that the file's own cells fill."""
         record = self._columns.record
         units = {
             column: unit_of(unit) or unit.strip()
             for column, unit in self._told_units.items()
             if column in self._tallies.quantities
         }
+        for column, told in self._told_units.items():
+            currency = currency_of(told) if column in self._tallies.amounts else None
+            units |= {column: currency} if currency else {}
         added: list[str] = []
         unit_column = column_of_kind(record, "unit")
         owner = column_of_kind(record, "quantity")
@@ -467,7 +471,9 @@ class _Deciding:
                 added.append(unit_column)
         currency = column_of_kind(record, "currency")
         if currency and currency not in self._columns.positions:
-            added += [currency] if any(one.currencies for one in self._tallies.amounts.values()) else []
+            told_otherwise = any(units.get(column, "USD") != "USD" for column in self._tallies.amounts)
+            in_cells = any(one.currencies for one in self._tallies.amounts.values())
+            added += [currency] if in_cells or told_otherwise else []
         return units, tuple(added)
 
     def _unit_of_bare(self, record: RecordType, unit_column: str, owner: str) -> str | None:

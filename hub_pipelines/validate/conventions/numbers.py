@@ -136,13 +136,14 @@ def read_amount(text: str) -> WrittenAmount | None:
         return None
     signs = [sign for sign in (match["before"], match["after"]) if sign]
     minus = [match["open"], match["minus"] == "-" or None, match["behind"], match["number"][0] == "-" or None]
-    codes = {_currency(sign) for sign in signs}
+    codes = {currency_of(sign) for sign in signs}
     if len(codes) > 1 or None in codes or sum(one is not None for one in minus) > 1:
         return None
     return WrittenAmount(match["number"].lstrip("+-"), any(minus), codes.pop() if codes else None)
 
 
-def _currency(sign: str) -> str | None:
+def currency_of(sign: str) -> str | None:
+    """The code in ISO 4217 of a currency's sign or code; a dollar sign that names its country as it is."""
     if sign in _SIGNS:
         return _SIGNS[sign]
     if sign.endswith("$"):

@@ -367,3 +367,47 @@ def test_odd_headers_end_in_a_decision_a_question_or_a_refusal(header: list[str]
             decide(header, sample, feed, NOBODY)
         except (Asked, Unreadable):
             continue
+
+
+# ---- numbers that are no quantity as they stand
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["% remaining", "Quantity (x1000)", "Weight (g/mol)", "Amount (mg/mL)", "Quantity (thousands)", "Amount in k"],
+)
+def test_a_heading_that_tells_of_a_share_a_ratio_or_a_multiple_is_asked_about(heading: str) -> None:
+    (question,) = asked(f"Name|Location|{heading}", "Acetone|Lab 1|10", "Toluene|Lab 1|20", "Phenol|Lab 2|30")
+    assert (question.column, question.heading) == ("quantity_on_hand", heading)
+
+
+@pytest.mark.parametrize("heading", ["Cost ($K)", "Cost (k€)", "Unit cost (thousands)"])
+def test_a_cost_in_thousands_is_no_unit_cost(heading: str) -> None:
+    mapping = mapped(f"Asset Tag|Name|Location|{heading}", "T-1|Balance|Lab 1|1.5", "T-2|Mixer|Lab 1|2.5")
+    assert "unit_cost" not in mapping.positions
+
+
+SIZES = ("Acetone|Lab 1|500|mL|3", "Toluene|Lab 1|1000|mL|2", "Phenol|Lab 2|250|g|1")
+
+
+def test_a_unit_beside_a_size_without_one_is_asked_about() -> None:
+    """Three bottles of 500 mL are not 3 mL."""
+    (question,) = asked("Name|Location|Size|Unit|Quantity", *SIZES)
+    assert (question.column, question.heading) == ("unit", "Unit")
+    for answer, expected in (({"unit": "unit"}, True), ({}, False)):
+        absent = frozenset() if expected else frozenset(("unit",))
+        mapping = mapped("Name|Location|Size|Unit|Quantity", *SIZES, confirmed=Confirmed(answer, absent))
+        assert ("unit" in mapping.positions) == expected
+        assert {"quantity_on_hand", "container_size"} <= mapping.positions.keys()
+
+
+def test_a_unit_of_counted_things_beside_a_size_is_the_quantitys() -> None:
+    mapping = mapped("Name|Location|Size|Unit|Quantity", *(line.replace("mL", "bottle") for line in SIZES[:2]))
+    assert "unit" in mapping.positions
+
+
+def test_without_headings_one_of_two_number_columns_is_not_just_taken() -> None:
+    lines = ("Acetone|67-64-1|Cabinet 1|500 mL", "Toluene|108-88-3|Shelf 2|1 L", "Phenol|108-95-2|Shelf 2|250 mL")
+    assert "quantity_on_hand" in mapped("|||", *lines).positions
+    (question,) = asked("||||", *(f"{line}|{number}" for line, number in zip(lines, (4, 2, 1), strict=True)))
+    assert question.column == "quantity_on_hand"

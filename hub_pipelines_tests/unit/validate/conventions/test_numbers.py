@@ -117,3 +117,23 @@ def test_an_amount_whose_currency_is_told_otherwise_is_refused() -> None:
     assert cells["amount"][0].rule == "currencies_contradict"
     assert cells["amount"][1:] == ["5", "7"]
     assert cells["currency"] == ["USD", "$", "EUR"]
+
+
+def test_a_heading_in_another_currency_refuses_what_is_in_dollars() -> None:
+    _, found = read(ASSET, {COST: ["12.50", 30, "$5"]}, units={COST: "EUR"})
+    first, second, third = found[COST]
+    assert [type(one) for one in (first, second)] == [Unclear, Unclear]
+    assert (first.rule, third) == ("other_currency", "5")
+
+
+def test_a_heading_in_dollars_changes_nothing() -> None:
+    assert read(ASSET, {COST: ["12.50", 30]}, units={COST: "$"})[1][COST] == ["12.50", 30]
+
+
+def test_the_currency_of_a_heading_is_the_rows_unless_they_tell_their_own() -> None:
+    record_type = "grants.expenditure"
+    conventions, found = read(record_type, {"amount": ["12.50", 30, "$5"]}, units={"amount": "EUR"})
+    assert conventions.added == ("currency",)
+    assert found["currency"] == ["EUR", "EUR", "USD"]
+    _, own = read(record_type, {"amount": ["12.50", "3"], "currency": ["CHF", ""]}, units={"amount": "EUR"})
+    assert own["currency"] == ["CHF", "EUR"]

@@ -222,3 +222,20 @@ def test_pint_is_not_loaded_for_units_that_the_lists_have() -> None:
         "assert 'pint' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_row_whose_unit_is_another_than_the_headings_is_refused() -> None:
+    """Quantity (mL), and L beside it: nobody knows which of them is right."""
+    cells = {"quantity_on_hand": ["500", 250, "3 g", "5"], "unit": ["L", "mL", "", ""]}
+    _, found = read("inventory.stock", cells, units={"quantity_on_hand": "mL"})
+    first, second, third, fourth = found["quantity_on_hand"]
+    assert isinstance(first, Unclear)
+    assert isinstance(third, Unclear)
+    assert {first.rule, third.rule} == {"units_contradict"}
+    assert (second, fourth, found["unit"][1], found["unit"][3]) == (250, "5", "mL", "mL")
+
+
+def test_pieces_in_the_heading_do_not_contradict_bottles_in_the_row() -> None:
+    cells = {"quantity_on_hand": ["5"], "unit": ["bottle"]}
+    _, found = read("inventory.stock", cells, units={"quantity_on_hand": "pcs"})
+    assert (found["quantity_on_hand"], found["unit"]) == (["5"], ["bottle"])
