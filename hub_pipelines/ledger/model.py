@@ -120,5 +120,15 @@ class LaterChange:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class SetOver:
+    """A row that took the place of what another submission had set."""
+
+    row_no: int
+    key: str
+    request_id: str
+    at: datetime
+
+
 def ledger_name(record_type: str, campus: str, *, shared: bool) -> str:
     return f"{record_type}@{'all' if shared else campus}"

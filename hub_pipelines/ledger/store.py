@@ -45,7 +45,16 @@ from hub_pipelines.common.store import (
 )
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Item, Tally
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, LaterChange, LedgerRow, Origin, Posting, RegistryMoved
+from hub_pipelines.ledger.model import (
+    REGISTRY_LEDGER,
+    Batch,
+    LaterChange,
+    LedgerRow,
+    Origin,
+    Posting,
+    RegistryMoved,
+    SetOver,
+)
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
@@ -605,3 +614,26 @@ def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_vers
         )
         found += [LaterChange(*row) for row in tx.execute(query)]
     return found
+
+
+def set_over(
+    tx: Transaction, request_id: str, revision: int, *, others_than: str, since: datetime, limit: int
+) -> list[SetOver]:
+    """Entries of a posting in whose place stood one that another submission than these two has made after `since`."""
+    before = journal.alias("before")
+    query = (
+        select(journal.c.row_no, journal.c.key, before.c.request_id, before.c.posted_at)
+        .join(
+            before,
+            and_(
+                before.c.ledger == journal.c.ledger,
+                before.c.version == journal.c.previous_version,
+                before.c.row_no == journal.c.previous_row_no,
+            ),
+        )
+        .where(journal.c.request_id == request_id, journal.c.revision == revision)
+        .where(before.c.request_id.not_in([request_id, others_than]), before.c.posted_at > since)
+        .order_by(journal.c.row_no)
+        .limit(limit)
+    )
+    return [SetOver(*row) for row in tx.execute(query)]

@@ -28,7 +28,7 @@ from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, SetOver
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import HOW
 from hub_pipelines.mapping.model import Assigned
@@ -224,6 +224,7 @@ class Receipts:
             problems_total=problems_total,
             warnings=(
                 *_mark_notes(came),
+                *self._set_over(tx, current, came, parts),
                 *notes,
                 *self._not_read(current),
                 *(_line(problem, parts) for problem in warns),
@@ -310,6 +311,30 @@ class Receipts:
             return ledgers.keys_of(tx, first.request_id, first.revision)
         _, rows = read_staged(path, digest=first.staged)
         return [row.key for row in rows if row.key is not None and row.verdict == "accepted"]
+
+    def _set_over(
+        self, tx: Transaction, current: Submission, came: Returned | None, parts: Sequence[Part]
+    ) -> tuple[Line, ...]:
+        """A returned workbook holds all rows as they were sent first: some may have been newer in the ledger."""
+        original = submissions.find(tx, came.original) if came and came.original else None
+        if original is None or current.state is not State.POSTED:
+            return ()
+        found = ledgers.set_over(
+            tx,
+            current.request_id,
+            current.revision,
+            others_than=original.request_id,
+            since=original.envelope.received_at,
+            limit=_CHANGES_SHOWN,
+        )
+        return tuple(self._line_of_set_over(tx, one, parts) for one in found)
+
+    def _line_of_set_over(self, tx: Transaction, one: SetOver, parts: Sequence[Part]) -> Line:
+        by = submissions.get(tx, one.request_id).envelope.source_name
+        reason = f"{by} had set {one.key} since the first file was sent, and this row has replaced what it said."
+        fix = f"If {by} is right, send it again or correct this row"
+        sheet = sheet_of(one.row_no, parts)
+        return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
 
     def _changed_row(self, tx: Transaction, change: LaterChange) -> ChangedRow:
         by = submissions.get(tx, change.request_id)

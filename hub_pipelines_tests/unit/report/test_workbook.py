@@ -633,3 +633,25 @@ def test_a_workbook_that_is_applied_again_does_not_answer_again(small_hub: Small
 
     assert small_hub.hub.answers.of_source(source).remembered.is_empty
     assert small_hub.submission(second).state is State.IN_REVIEW
+
+
+def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook_sets_it_back(
+    small_hub: SmallHub,
+) -> None:
+    small_hub.register("NC-1", "NC-2")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", "NC-9"))
+    path = returned(small_hub, first)
+    drop(small_hub, "moved.csv", inventory("NC-1", quantity="7"))
+
+    second = drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-2", "D3": 3}))
+
+    current = small_hub.submission(second)
+    text, told = receipt(small_hub.hub, current)
+    warnings = told["warnings"]
+    assert isinstance(warnings, list)
+    assert [(one["row"], one["reason"]) for one in warnings if "replaced" in one["reason"]] == [
+        (2, "moved.csv had set NC-1 since the first file was sent, and this row has replaced what it said.")
+    ]
+    assert "If moved.csv is right" in text
+    other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))
+    assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
