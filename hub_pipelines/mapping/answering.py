@@ -138,7 +138,7 @@ class Answers:
 
     def _others_waiting(self, tx: Any, current: Submission) -> list[ReviewItem]:
         """Items of the same source that wait for answers too: they are asked anew, by what is remembered now."""
-        return _items_of_source(tx, source_of(current.envelope), without=current.request_id)
+        return _not_overtaken(tx, _items_of_source(tx, source_of(current.envelope), without=current.request_id))
 
     def from_sheet(
         self, tx: Any, revised: Submission, answers: Iterable[tuple[str, str]], *, actor: str, replaced_by: str
@@ -298,7 +298,14 @@ def _items_of_source(tx: Any, source: Source, *, without: str) -> list[ReviewIte
 def _held_of_source(tx: Any, source: Source) -> list[ReviewItem]:
     """Items of a source's files that are held for their columns, asked about or not."""
     sent = submissions.of_source(tx, source.key, limit=_MOST_HELD)
-    return [item for one in sent if source_of(one.envelope) == source for item in _waiting_items(tx, one)]
+    found = [item for one in sent if source_of(one.envelope) == source for item in _waiting_items(tx, one)]
+    return _not_overtaken(tx, found)
+
+
+def _not_overtaken(tx: Any, items: Sequence[ReviewItem]) -> list[ReviewItem]:
+    """Where a newer file of the source was posted since, an old one would set its rows back: a person replays it."""
+    newer = submissions.overtaken(tx, [one.request_id for one in items])
+    return [one for one in items if one.request_id not in newer]
 
 
 def _why_nothing_is_asked(current: Submission, asked: Sequence[Kept]) -> str:

@@ -25,6 +25,7 @@ from hub_pipelines_tests.stores.test_drift import detail_of, in_force, item_of, 
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
 from hub_pipelines_tests.support import (
     assert_invariants,
+    due_now,
     events,
     journal_size,
     ledger_values,
@@ -204,6 +205,27 @@ def test_other_files_of_the_source_that_wait_go_on_too(hub: Hub) -> None:
     process_all(hub)
     assert [submission(hub, one).state for one in (first, second)] == [State.POSTED] * 2
     assert submission(hub, elsewhere).state is State.IN_REVIEW
+
+
+def test_files_of_a_source_that_one_answer_releases_are_worked_on_one_after_the_other(hub: Hub) -> None:
+    """Side by side the oldest might post last, and stay."""
+    versions = [asked(hub, ONE_OPEN, f"A-1,Buffer,B1,{number},bottle,red") for number in (1, 2, 3)]
+    answer(hub, versions[2], "quantity_on_hand", "bestand 7")
+    for request_id in versions:
+        assert [one.request_id for one in due_now(hub)] == [request_id]
+        assert isinstance(process(hub, request_id), Posting)
+    assert due_now(hub) == []
+    assert line(hub, "A-1")["quantity_on_hand"] == "3"
+
+
+def test_an_old_file_stays_in_review_when_a_newer_one_of_its_source_has_posted(hub: Hub) -> None:
+    old = asked(hub, ONE_OPEN, "A-1,Buffer,B1,1,bottle,red")
+    good = sent(hub, "Item Code,Name,Room,Quantity,Unit,Farbe", "A-1,Buffer,B1,9,bottle,red", name="stock.csv")
+    assert isinstance(process(hub, good), Posting)
+    hub.answers.set(SOURCE, "Bestand 7", "quantity_on_hand", actor="person/kim")
+    process_all(hub)
+    assert submission(hub, old).state is State.IN_REVIEW
+    assert line(hub, "A-1")["quantity_on_hand"] == "9"
 
 
 def test_the_answer_that_there_is_no_such_column_leads_to_what_is_missing(hub: Hub) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
@@ -35,7 +35,7 @@ def due(
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
     before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
-    `ask_registry`.
+    `ask_registry`. A file waits until the earlier ones of its source are settled: whichever posts last stays.
     """
     now = database_now(tx)
     s = submission.c
@@ -51,11 +51,19 @@ def due(
     query = (
         select(submission)
         .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
-        .where(s.feed.not_in([*paused, *held_up]))
+        .where(s.feed.not_in([*paused, *held_up]), ~_behind_an_earlier_one())
         .order_by(s.received_at, s.request_id)
         .limit(limit)
     )
     return [from_row(row) for row in tx.execute(query)]
+
+
+def _behind_an_earlier_one() -> ColumnElement[bool]:
+    """Runs of one tick run side by side: two versions of a list would post in any order."""
+    s, earlier = submission.c, submission.alias("earlier")
+    same = and_(earlier.c.campus == s.campus, earlier.c.feed == s.feed, earlier.c.source_key == s.source_key)
+    before = and_(earlier.c.source_version < s.source_version, earlier.c.state.in_(UNSETTLED))
+    return exists(select(earlier.c.request_id).where(same, before).correlate(submission))
 
 
 def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
