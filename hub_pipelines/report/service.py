@@ -170,7 +170,7 @@ class Receipts:
         lines = [_left_out(one) for one in summary.get("left_out", ())]
         more = len(lines) - _LEFT_OUT_SHOWN
         rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
-        return (*lines[:_LEFT_OUT_SHOWN], *rest)
+        return (*_section_rows(summary.get("reader", {})), *lines[:_LEFT_OUT_SHOWN], *rest)
 
     def path_of_arrival(self, arrival: Arrival) -> Path:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (
@@ -486,6 +486,13 @@ def _own_correction(came: Returned | None, left: int | None) -> Correction | Non
         problems_before=came.problems_before,
         problems_left=left,
     )
+
+
+def _section_rows(facts: Mapping[str, str]) -> tuple[Line, ...]:
+    if "sections" not in facts:
+        return ()
+    reason = "Rows with a single cell were read as headings of the rows below them and not as items."
+    return (Line(0, "Section", facts["sections"], reason, "If one is an item, fill another cell of its row too"),)
 
 
 def _mark_notes(came: Returned | None) -> tuple[Line, ...]:

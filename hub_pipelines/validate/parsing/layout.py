@@ -62,6 +62,7 @@ class Found:
     """Data begins here or below."""
     titles: list[str] = field(default_factory=list)
     last_row: int = 0
+    first_full_row: int = 0
     last_full_row: int = 0
     rows: int = 0
     fills: Counter[int] = field(default_factory=Counter)
@@ -291,6 +292,8 @@ class _Scan:
             if len(table.lone) < _MOST_REMARKS:
                 table.lone.append((row_no, place, text_of(cells[place])))
             return
+        if not table.last_full_row:
+            table.first_full_row = row_no
         table.last_full_row = row_no
         first = cells[0]
         if first == "":
@@ -359,7 +362,7 @@ def _finish(table: Found, *, loose: bool) -> None:
     if several and usual >= 2 and table.last_full_row:
         _mark_notes(table, behind)
         if len(inside) <= 0.4 * table.rows and table.rows >= 4:
-            _mark_sections(table, inside)
+            _mark_sections(table, _from_the_first_on(table, inside))
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
     if not table.header_row or not loose or table.surplus > table.rows / 2:
@@ -377,6 +380,13 @@ def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
         else:
             # the next one follows an item directly
             last = row_no
+
+
+def _from_the_first_on(table: Found, lone: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Who has sections begins with one. Where items stand above the first, a name alone is an item of a list with gaps:
+    rather a heading too many among the items than an item among the headings."""
+    begins = bool(lone) and lone[0][0] < table.first_full_row
+    return lone if begins else [each for each in lone if _TOTAL.fullmatch(each[2])]
 
 
 def _mark_sections(table: Found, lone: list[tuple[int, int, str]]) -> None:

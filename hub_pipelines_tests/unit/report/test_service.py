@@ -273,3 +273,13 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
         (0, "Not read: What stands in rows 6 to 8 is another table, with other columns (2 rows)."),
     ]
     assert found["counts"]["posted"] == 2  # type: ignore[index]
+
+
+def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub) -> None:
+    text = "Name,Location,Quantity\nSolvents\nAcetone,Cab 1,5\nEthanol,Cab 1,6\nAcids\nHCl,Cab 2,1\nUrea,Cab 2,1\n"
+    request_id = send(small_hub, "list.csv", text.encode())
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    (warning,) = found["warnings"]  # type: ignore[misc]
+    assert (warning["row"], warning["value"]) == (0, "2: Solvents, Acids")
+    assert "read as headings of the rows below them and not as items" in page

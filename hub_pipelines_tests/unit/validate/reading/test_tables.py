@@ -69,6 +69,25 @@ def test_rows_of_a_single_cell_are_items_where_many_are_so(tmp_path: Path) -> No
     assert [cells[0] for cells in found.cells] == ["Beaker", "Flask", "Balance", "Tongs", "Stirrer"]
 
 
+def test_a_name_alone_between_items_is_an_item_of_a_list_with_gaps(tmp_path: Path) -> None:
+    items = "Acetone,Cab 1,5 Ethanol,Cab 1,6 Hexane Toluene Xylene,Cab 2,1 Total Urea,Cab 2,1 Glycine,Cab 2,1".replace(
+        "b ", "b_"
+    )
+    text = "\n".join(["Name,Location,Quantity", *items.split()])
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Name", "Location", "Quantity"]
+    assert [cells[0] for cells in found.cells] == [
+        "Acetone",
+        "Ethanol",
+        "Hexane",
+        "Toluene",
+        "Xylene",
+        "Urea",
+        "Glycine",
+    ]
+    assert [told[3] for told in found.left_out] == ["is a total"]
+
+
 def test_totals_and_notes_are_no_items_and_are_told(tmp_path: Path) -> None:
     text = "Item,Amount,Cost\na,1,2\nb,3,4\nSubtotal,4,6\nc,1,1\nTotal,5,7\n\nPrepared by Kim\n"
     found = seen(stored(tmp_path, text), "a.csv")
