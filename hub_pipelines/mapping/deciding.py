@@ -67,6 +67,10 @@ _SCALED = re.compile(
 )
 """In a heading: its numbers are shares, ratios, or must be multiplied first."""
 _DOUBTFUL = 0.7
+_OF_CONTAINERS = re.compile(
+    r"\b(?:bottle|container|vial|can|drum|cylinder|tube|box|pack|bag|jar|ampoule|carboy)(?:s|es)?\b", re.I
+)
+"""In the heading of a quantity: it counts what the thing is in."""
 _EMPTY = Profile()
 
 
@@ -277,6 +281,9 @@ def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordTyp
     evidence = [like.told(file.header[at])]
     lesser = _is_lesser(like.column, file.headings[at])
     score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
+    if like.column == record.tag_column and like.how in ("name", "synonym") and not like.vague:
+        # a list of tags is never one without, however Excel has damaged them: the contract refuses its rows
+        score = max(score, 0.9 * like.score)
     if like.column in _HAS_UNIT | _HAS_CURRENCY and _SCALED.search(file.header[at]):
         score = min(score, _DOUBTFUL)
         evidence.append("but its heading tells of a share, a ratio or a multiple")
@@ -357,13 +364,23 @@ def _choose(proposal: _Proposal, file: _File) -> None:
 
 def _doubt_unit(proposal: _Proposal, file: _File) -> None:
     """Three bottles of 500 mL may stand there as 500, mL and 3: then the unit is the size's and no quantity's."""
-    unit, size = proposal.chosen.get("unit"), proposal.chosen.get("container_size")
-    if unit is None or size is None or unit.how == "confirmed" or "quantity_on_hand" not in proposal.chosen:
+    unit, quantity = proposal.chosen.get("unit"), proposal.chosen.get("quantity_on_hand")
+    if unit is None or quantity is None or unit.how == "confirmed":
         return
-    sizes, units = file.profiles[size.position], file.profiles[unit.position]
-    if sizes.share("number") >= _TELLING_FIT and units.share("measure") >= _AS_LIKELY:
-        del proposal.chosen["unit"]
+    if file.profiles[unit.position].share("measure") < _AS_LIKELY:
+        return
+    doubt = None
+    size, heading = proposal.chosen.get("container_size"), file.headings[quantity.position]
+    if size is not None and file.profiles[size.position].share("number") >= _TELLING_FIT:
         doubt = f"it may be the unit of '{file.header[size.position].strip()}', which has none of its own"
+    elif (
+        heading.unit is None
+        and _OF_CONTAINERS.search(heading.text)
+        and not carries_unit(file.profiles[quantity.position])
+    ):
+        doubt = f"it does not go with '{heading.text.strip()}'"
+    if doubt is not None:
+        del proposal.chosen["unit"]
         proposal.ties["unit"] = [replace(unit, score=_DOUBTFUL, evidence=(*unit.evidence, doubt))]
 
 

@@ -64,6 +64,8 @@ _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
 )
 """Words that say something only together with others."""
+_OPPOSITES = frozenset(("min", "minimum", "max", "maximum", "in", "out", "start", "end", "from", "to"))
+"""No slip of the pen makes one of the other."""
 _NUMBERING = re.compile(r"^\s*(?:\(?[0-9]{1,2}[.):]|\(?[a-zA-Z][.)])\s+")
 _IN_BRACKETS = re.compile(r"[(\[{（【]([^)\]}）】]*)[)\]}）】]")
 _MARKS = re.compile(r"[*†‡©®™?!:;,\"“”«»<>|\\^~`•·.…†§¶=+]")
@@ -325,6 +327,8 @@ def _alike(heading: Heading, index: _Index) -> dict[str, Like]:
 def _differ_in_long_words(spelling: str, form: str) -> bool:
     """A letter more or less makes another word of a short one: pi and po, lot and lab."""
     known, written = spelling.split(), form.split()
+    if _OPPOSITES & set(known) != _OPPOSITES & set(written):
+        return False
     if len(known) != len(written):
         return known[0] == written[0] or len(form) >= 12
     pairs = ((one, other) for one, other in zip(known, written, strict=True) if one != other)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.mapping.deciding import decide, keys_of
+from hub_pipelines.mapping.likeness import likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, Mapping, Question
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.validate.columns import map_columns
@@ -411,3 +412,22 @@ def test_without_headings_one_of_two_number_columns_is_not_just_taken() -> None:
     assert "quantity_on_hand" in mapped("|||", *lines).positions
     (question,) = asked("||||", *(f"{line}|{number}" for line, number in zip(lines, (4, 2, 1), strict=True)))
     assert question.column == "quantity_on_hand"
+
+
+@pytest.mark.parametrize("heading", ["# of containers", "Number of bottles"])
+def test_a_unit_of_amounts_beside_a_count_of_bottles_is_asked_about(heading: str) -> None:
+    (question,) = asked(f"Name|Location|{heading}|Unit", "Acetone|Lab 1|3|mL", "Toluene|Lab 1|2|mL", "Urea|Lab 2|1|g")
+    assert (question.column, question.heading) == ("unit", "Unit")
+
+
+def test_tags_that_a_spreadsheet_has_damaged_do_not_make_a_list_without_tags() -> None:
+    lines = [f"{number}-Jan|Balance|Lab {number}|2024-01-0{number}" for number in range(1, 8)]
+    mapping = mapped("Asset Tag|Name|Location|Acquired", *lines)
+    assert mapping.record_type == "inventory.asset"
+    assert "asset_tag" in mapping.positions
+
+
+@pytest.mark.parametrize("heading", ["Max Quantity", "Maximum stock"])
+def test_the_most_is_not_the_least(heading: str) -> None:
+    (likes,) = likeness(taken_apart([heading]), INVENTORY.record_type("inventory.stock"))
+    assert "reorder_level" not in likes
