@@ -20,10 +20,12 @@ from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Integrity, Lease, Submission
+from hub_pipelines.submission.model import Integrity, Lease, State, Submission
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
-from hub_pipelines.validate.model import Feed, Table
-from hub_pipelines.validate.returned import no_count
+from hub_pipelines.validate.model import Feed, Table, Unreadable
+from hub_pipelines.validate.reading import open_table
+from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
 _LARGEST_COMPARED = 16 * 1024 * 1024
@@ -31,6 +33,10 @@ _ACTOR = "sender/returned workbook"
 _FOREIGN = (
     "This workbook was given back for another file ({}), so it was taken as a new file. "
     "If it was dropped into the wrong folder, tell the hub's operator."
+)
+_OTHER = (
+    "This workbook was given back for {0}, and the list in it now is another one, so it was taken as a new file. "
+    "{0} still waits."
 )
 _FORGED = "This workbook carries a hidden mark that is not this hub's or was changed, so it was taken as a new file."
 _UNKNOWN = "This workbook was given back for a file that this hub does not have any more; it was taken as a new file."
@@ -52,11 +58,15 @@ class Returns:
         """
         if table.returned is None:
             return
+        is_other = self._is_another_list(table)
         with self.db.write() as tx:
             leases.hold(tx, lease)
             if store.return_of(tx, current.request_id, current.revision) is not None:
                 return
             came, original = self._read(tx, current, table.returned)
+            if original is not None and original.state is State.IN_REVIEW and is_other:
+                note = _OTHER.format(original.envelope.source_name)
+                came, original = _came(current, ReturnState.FOREIGN, note=note), None
             if original is None:
                 store.add_return(tx, came)
                 _audit(tx, current, "submission:mark_not_taken", {"why": str(came.state)})
@@ -82,6 +92,31 @@ class Returns:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
         problems = ledgers.problem_count(tx, original.request_id, read.revision)
         return _came(current, ReturnState.VALID, read, problems=problems), original
+
+    def _is_another_list(self, table: Table) -> bool:
+        """Whether a workbook was used for a list of other columns than the one that waits for it: that one would be
+        set aside, and its rows are not in here."""
+        try:
+            read = token.read(self.keys, str(table.returned))
+        except Integrity:
+            return False
+        with self.db.read() as tx:
+            original = submissions.find(tx, read.request_id)
+        if (
+            original is None
+            or original.state is not State.IN_REVIEW
+            or original.envelope.feed not in self.answers.feeds
+        ):
+            return False
+        path = self.archive.object_path(original.envelope.content_digest)
+        known = self.answers.feeds[original.envelope.feed].aliases.get
+        try:
+            with open_table(path, original.envelope.source_name, known=known) as before:
+                then = set(map(normalise_header, without_row_numbers(before).header)) - {""}
+        except Unreadable:
+            return False
+        now = set(map(normalise_header, table.header))
+        return len(then & now) < len(then) / 2
 
     def _answered(
         self, tx: Transaction, current: Submission, original: Submission, came: Returned, table: Table

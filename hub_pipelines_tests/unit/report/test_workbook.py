@@ -655,3 +655,21 @@ def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook
     assert "If moved.csv is right" in text
     other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))
     assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
+
+
+def test_a_list_of_other_columns_in_a_returned_workbook_sets_nothing_aside(small_hub: SmallHub) -> None:
+    """People use what they have at hand as a template."""
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    path = returned(small_hub, first)
+    book = openpyxl.load_workbook(path)
+    sheet = book["Your table"]
+    sheet.delete_rows(1, sheet.max_row)
+    for cells in (["Name", "Room", "Quantity"], ["Acetone", "Lab 1", 3], ["Ethanol", "Lab 1", 4]):
+        sheet.append(cells)
+    second = drop(small_hub, path.name, bytes_of(book))
+    current = small_hub.submission(second)
+    assert "the list in it now is another one" in receipt(small_hub.hub, current)[0]
+    assert "submission:revises" not in events(small_hub, second)
+    assert small_hub.submission(first).state is State.IN_REVIEW
+    assert [one.request_id for one in small_hub.hub.review.listing() if one.request_id == first] == [first]
