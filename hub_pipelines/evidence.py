@@ -161,12 +161,12 @@ def headers_of(hub: Hub, request_id: str) -> Headers:
         current = submissions.get(tx, request_id)
     decision = decision_of(hub, request_id)
     feed = hub.feeds[current.envelope.feed]
-    mapped = decision.mapping if decision else None
+    shapes = hub.judge.mappings.shapes
     with hub.judge.open(current.envelope) as table:
-        if mapped is None:
-            return Headers(hub.judge.mappings.shapes.judged_without(current, feed, table.header))
-        narrow = feed.only(mapped.record_type)
-        return Headers(hub.judge.mappings.shapes.judged_without(current, narrow, table.header, mapped.header))
+        if decision is None or decision.mapping is None:
+            return Headers(shapes.judged_without(current, feed, table.header))
+        narrow = feed.only(decision.mapping.record_type)
+        return Headers(shapes.judged_without(current, narrow, table.header, decision.judged))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

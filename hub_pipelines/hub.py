@@ -35,7 +35,9 @@ from hub_pipelines.processing import Processing
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
+from hub_pipelines.report.workbook.service import Workbooks
 from hub_pipelines.retention.service import Holds
+from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
@@ -145,18 +147,21 @@ def open_hub(settings: Settings | None = None) -> Hub:
         now=utc_now,
     )
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
+    review = Review(db)
+    answers = Answers(db, review, feeds)
     processing = Processing(
         db=db,
         archive=archive,
         keys=keys,
         staged=settings.staged,
         judge=judge,
+        returns=Returns(db, keys, archive, answers),
         desk=desk,
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
     )
-    review = Review(db)
-    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
+    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)
     return Hub(
         settings=settings,
         db=db,
@@ -181,7 +186,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         columns=ColumnDecisions(db, review, feeds),
-        answers=Answers(db, review, feeds),
+        answers=answers,
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
         holds=Holds(db, feeds),

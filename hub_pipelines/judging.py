@@ -29,6 +29,7 @@ from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.reading import open_table
+from hub_pipelines.validate.returned import without_row_numbers
 from hub_pipelines.validate.service import describe, validate
 
 _ROWS_BETWEEN_SIGNS = 1_000
@@ -89,11 +90,13 @@ class Judge:
         way: Way | None = None,
         alive: Callable[[], None] | None = None,
         contract: RecordType | None = None,
+        opened: Callable[[Table], None] | None = None,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
         `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
-        record type, and judged by that version of it.
+        record type, and judged by that version of it. `opened` is shown the table before its columns are looked at,
+        for what must be known of a file that is held too.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
@@ -102,6 +105,8 @@ class Judge:
             feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         with self.open(envelope) as sent:
+            if opened is not None:
+                opened(sent)
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
             read = (way or self.by_what_is_known)(envelope, feed, table)
             verdicts = validate(
@@ -125,21 +130,30 @@ class Judge:
                 )
             yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
 
-    def open(self, envelope: Envelope) -> AbstractContextManager[Table]:
+    @contextmanager
+    def open(self, envelope: Envelope) -> Iterator[Table]:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-        return open_table(path, envelope.source_name, known=feed.aliases.get)
+        with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
+            yield without_row_numbers(table)
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
+        return self._tried(lambda: open_table(path, path.name, known=feed.aliases.get), source, feed)
+
+    def try_again(self, envelope: Envelope) -> Tried:
+        """An archived file read as a run would read it now; without effect. Raises Blocked."""
+        return self._tried(lambda: self.open(envelope), source_of(envelope), self.feed_of(envelope))
+
+    def _tried(self, opened: Callable[[], AbstractContextManager[Table]], source: Source, feed: Feed) -> Tried:
         header: tuple[str, ...] = ()
         try:
-            with open_table(path, path.name, known=feed.aliases.get) as sent:
+            with opened() as sent:
                 header = tuple(sent.header)
-                zone = self.campuses[campus].time_zone
+                zone = self.campuses[source.campus].time_zone
                 return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
@@ -218,7 +232,7 @@ def decided(columns: Columns, time_zone: str) -> Read:
         units=units_of(columns.mapping),
         time_zone=time_zone,
     )
-    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.table.parts)
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.judged, columns.table.parts)
     return Read(columns, as_written(columns, conventions), decision)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
+from hub_pipelines.returning import Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -94,6 +96,7 @@ class Processing:
     keys: KeyRing
     staged: Path
     judge: Judge
+    returns: Returns
     desk: Desk
     policy: RetryPolicy
     lease_s: float
@@ -267,7 +270,8 @@ class Processing:
         alive = self._alive(lease)
         registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
         self.archive.verify(current.envelope.content_digest, alive)
-        with self.judge.judged(current.envelope, registry, alive=alive) as judged:
+        noted = partial(self.returns.note, lease, current)
+        with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
             handle = stage(judged.verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
@@ -280,6 +284,8 @@ class Processing:
                 registry_version=registry.version if judged.record.tag_column else None,
                 decision=judged.decision.digest if judged.decision else None,
             )
+        alive()
+        self.returns.compare(lease, current, self.judge.feed_of(current.envelope))
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle

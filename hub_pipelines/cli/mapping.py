@@ -55,7 +55,7 @@ def mapping_show(
     with hub.db.read() as tx:
         known = submissions.find(tx, what) is not None
     if known:
-        shown = hub.answers.of_submission(what)
+        shown = _with_what_is_sure(hub, hub.answers.of_submission(what))
         if as_json:
             print_document({"submission": _submission_document(shown), "sources": []})
         else:
@@ -153,6 +153,15 @@ def mapping_try(
         print("\n".join([*_columns(tried.decision), *_asked(tried)]))
     if tried.stopped_by is not None:
         raise Failed(f"It would not be taken as it is: {tried.stopped_by}", document)
+
+
+def _with_what_is_sure(hub: "Hub", one: "OfSubmission") -> "OfSubmission":
+    """Of a held file the columns as far as they are sure: no decision is recorded before its questions are answered."""
+    from dataclasses import replace
+
+    if one.decision is not None or one.submission.state != "in_review":
+        return one
+    return replace(one, decision=hub.judge.try_again(one.submission.envelope).decision)
 
 
 # ---- what is meant

@@ -6,6 +6,7 @@ an upload) forgets its copy only when this has returned.
 """
 
 import logging
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -262,8 +263,21 @@ def _tell(new: Arrival) -> None:
 
 
 def source_key(source_name: str) -> str:
-    """Links versions of one source: a change of case or of Unicode form is the same name."""
-    return unicodedata.normalize("NFC", source_name).casefold()
+    """Links versions of one source: a change of case or of Unicode form is the same name.
+
+    So is the name under which the hub gave a file's workbook back.
+    """
+    return unicodedata.normalize("NFC", plain_name(source_name)).casefold()
+
+
+def plain_name(source_name: str) -> str:
+    """The name of the file that a returned workbook was made of (report.service), or the name itself."""
+    found = _RETURNED.fullmatch(source_name)
+    return found["name"] if found else source_name
+
+
+# what programs add to the name of a copy may follow: "(1)", "- Copy"
+_RETURNED = re.compile(r"(?P<name>.+\.\w{1,5})--[a-z2-7]{8}(?:-r\d+)?(?: ?\(\d+\)| - [^.]{1,20})?\.xls[xm]", re.I)
 
 
 def _arrival(

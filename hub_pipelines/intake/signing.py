@@ -1,4 +1,4 @@
-"""Ed25519 keys of the hub and the signatures of envelopes.
+"""Ed25519 keys of the hub and the signatures of envelopes and of texts that the hub gives away and gets back.
 
 The private key stays in `keys/` with mode 0600 and never leaves the machine; `keys/public/<key_id>.pem`
 is what an inspector needs. A rotated key's public half stays, so that old envelopes still verify.
@@ -63,6 +63,22 @@ class KeyRing:
                 "Ask the hub's operator to find out who changed it.",
             ) from error
 
+    def sign_text(self, purpose: str, text: str) -> tuple[str, str]:
+        """Key id and signature of a text. What is signed for one purpose is valid for no other."""
+        private = self._signing_key()
+        signature = base64.urlsafe_b64encode(private.sign(_purposeful(purpose, text))).decode("ascii")
+        return _key_id(private.public_key()), signature
+
+    def verify_text(self, purpose: str, text: str, key_id: str, signature: str) -> None:
+        """Raises Integrity when no key of this hub, today's or an earlier one, has signed the text for this purpose."""
+        from cryptography.exceptions import InvalidSignature
+
+        try:
+            public = self._public_key(key_id)
+            public.verify(base64.urlsafe_b64decode(signature.encode("ascii")), _purposeful(purpose, text))
+        except (InvalidSignature, ValueError) as error:
+            raise Integrity("This text does not carry a valid signature of this hub.", "Ask who made it.") from error
+
     def current_key_id(self) -> str:
         """Of the key that signs. Raises SettingsError when it can't be read."""
         return _key_id(self._load_private().public_key())
@@ -112,6 +128,11 @@ class KeyRing:
 
 def _key_id(public: "Ed25519PublicKey") -> str:
     return sha256_hex(public.public_bytes_raw())[:16]
+
+
+def _purposeful(purpose: str, text: str) -> bytes:
+    # an envelope's message begins with a brace, so neither is ever taken for the other
+    return f"hub {purpose}\n{text}".encode()
 
 
 def _message(envelope: Envelope) -> bytes:

@@ -31,13 +31,15 @@ HOW: Map[str, str] = {
 class Decision:
     """How one file was read. `header` is as it was sent.
 
-    `mapping` is None where people's migration names the columns. `conventions` is the document of
-    validate/conventions. `parts` tell the sheets and places of the file's tables.
+    `mapping` is None where people's migration names the columns. `judged` is then None too; else it is the header that
+    was compared with those of the source's earlier files. `conventions` is the document of validate/conventions.
+    `parts` tell the sheets and places of the file's tables.
     """
 
     header: tuple[str, ...]
     mapping: Mapping | None
     conventions: Map[str, Any]
+    judged: tuple[str, ...] | None = None
     parts: tuple[Part, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class Decision:
             "header": list(self.header),
             "mapping": self.mapping.document() if self.mapping else None,
             "conventions": dict(self.conventions),
+            "judged": None if self.judged is None else list(self.judged),
             "parts": [
                 {"sheet": one.sheet, "header_row": one.header_row, "first_column": one.first_column}
                 for one in self.parts
@@ -60,6 +63,7 @@ class Decision:
             header=tuple(document["header"]),
             mapping=None if mapping is None else Mapping.from_document(mapping),
             conventions=document["conventions"],
+            judged=None if document["judged"] is None else tuple(document["judged"]),
             parts=tuple(Part(one["sheet"], one["header_row"], one["first_column"]) for one in document["parts"]),
         )
 

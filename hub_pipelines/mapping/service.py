@@ -47,6 +47,8 @@ class Columns:
     remembered: Remembered
     origins: Map[str, str]
     facts: Map[str, object]
+    judged: tuple[str, ...] | None = None
+    """The header that was compared with those of the source's earlier files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class Mappings:
         reading = Reading.plain(mapped)
         if migration is not None:
             reading = Reading.planned(mapped, self.shapes.plan_of(migration, mapped.header, feed, table.header))
-        narrow = _narrowed(feed, mapping) if mapping and migration is None else feed
+        narrow = feed.only(mapping.record_type) if mapping and migration is None else feed
         return _columns(reading, narrow, table, mapping, Remembered(source))
 
     # ---- what is kept
@@ -238,12 +240,14 @@ def _columns(
 ) -> Columns:
     sent = tuple(table.header)
     by_mapping = _origins(sent, mapping, feed.record_type(mapping.record_type)) if mapping else {}
+    judged = [*mapping.header, *added] if mapping else None
     facts = {
         **reading.facts,
-        "mapped": [*mapping.header, *added] if mapping else None,
+        "mapped": judged,
         "confirmed": known.version,
     }
-    return Columns(reading.table, feed, sent, mapping, known, {**by_mapping, **reading.origins}, facts)
+    origins = {**by_mapping, **reading.origins}
+    return Columns(reading.table, feed, sent, mapping, known, origins, facts, tuple(judged) if judged else None)
 
 
 def _origins(sent: Sequence[str], mapping: Mapping, record: RecordType) -> dict[str, str]:

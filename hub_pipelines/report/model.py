@@ -106,15 +106,29 @@ class CorrectedCell:
 
 @dataclass(frozen=True)
 class Correction:
-    """This file was sent by a reviewer in place of another. `cells` are the first of `cells_total`."""
+    """This file was sent in place of another: by a reviewer, or by its sender as returned workbook (`by` is None).
 
-    item_id: str
+    `cells` are the first of `cells_total`. The problems are those of the other file and of this one, where known.
+    """
+
+    item_id: str | None
     original_request_id: str
-    by: str
+    by: str | None
     at: datetime
     summary: str
     cells: tuple[CorrectedCell, ...]
     cells_total: int
+    problems_before: int | None = None
+    problems_left: int | None = None
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """The sender's file with the problems marked. `file_name` lies beside the receipt once it is made."""
+
+    state: Literal["due", "made", "failed"]
+    file_name: str | None
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -177,10 +191,13 @@ class Receipt:
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
     correction: Correction | None = None
+    workbook: Workbook | None = None
     questions: tuple[QuestionLine, ...] = ()
     answer_command: str | None = None
     understood: tuple[UnderstoodLine, ...] = ()
     unread: tuple[str, ...] = ()
+    values_read: tuple[str, ...] = ()
+    """How values are written in the file, a sentence a column."""
     complete_count: bool = False
     count: Count | None = None
     """Of a complete count that has posted."""

@@ -14,9 +14,21 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from hub_pipelines.report.model import Count, Counts, FeedIndex, Index, IndexLine, Line, Outcome, PreviewLine, Receipt
+from hub_pipelines.report.model import (
+    Correction,
+    Count,
+    Counts,
+    FeedIndex,
+    Index,
+    IndexLine,
+    Line,
+    Outcome,
+    PreviewLine,
+    Receipt,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -65,10 +77,12 @@ def to_html(receipt: Receipt) -> str:
         glyph=GLYPHS[tone],
         headline=headline(receipt),
         lead=_lead(receipt),
-        counts=_counts_strip(receipt),
+        counts=counts_strip(receipt),
         problems=by_row(receipt.problems),
         warnings=by_row(receipt.warnings),
         steps=_steps(receipt),
+        workbook=_workbook_told(receipt),
+        problems_left=_correction_told(receipt.correction),
         proof=_proof(receipt),
         shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
@@ -236,7 +250,7 @@ def _lead(receipt: Receipt) -> str | None:
     return None
 
 
-def _counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
+def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     counts = receipt.counts
     if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
         return []  # the rows were never counted, and "0 rows" would read as "your file is empty"
@@ -259,18 +273,14 @@ def _steps(receipt: Receipt) -> list[str]:
     steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)
-    if receipt.needs_registry:
-        steps.append(
-            f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
-            "Ask the person who keeps that list to drop it into the campus's procurement folder."
-        )
+    steps += registry_steps(receipt)
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
-        steps += [
-            "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
-            "Save it.",
-            "Drop the whole file into the same folder again, under its old name or a new one. Rows that were taken "
-            "already are not taken twice.",
-        ]
+        steps += _MARKED_STEPS if made else _OWN_STEPS
+        if made and receipt.complete_count and receipt.workbook is not None and receipt.workbook.note:
+            steps.append(
+                "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."
+            )
     if receipt.still_missing:
         steps.append(
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
@@ -283,13 +293,77 @@ def _steps(receipt: Receipt) -> list[str]:
 
 def _answering(receipt: Receipt) -> list[str]:
     number = sum(one.answer is None for one in receipt.questions)
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
+    sheet = (
+        "open the workbook (the link is at the top of this page), choose an answer on its sheet “Questions”, save it, "
+        "and drop it into the folder where you dropped your file. Or "
+        if made
+        else ""
+    )
     them = "the question" if number == 1 else "each question"
     return [
-        f"Answer {them} above: open the workbook that lies beside this receipt, choose an answer on its sheet "
-        "“Questions”, save it, and drop it into the folder where you dropped your file. Or tell the hub's operator "
-        f"your answer and show this page; the operator's command is {receipt.answer_command}.",
+        f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page; the operator's command "
+        f"is {receipt.answer_command}.",
         "Your answers are remembered: the next files of this name are not asked about again.",
     ]
+
+
+def registry_steps(receipt: Receipt) -> list[str]:
+    """What must be done by somebody else first, for the workbook too."""
+    if not receipt.needs_registry:
+        return []
+    return [
+        f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
+        "Ask the person who keeps that list to drop it into the campus's procurement folder."
+    ]
+
+
+_NOT_TWICE = "Rows that were taken already are not taken twice."
+_OWN_STEPS = (
+    "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
+    "Save it.",
+    f"Drop the whole file into the same folder again, under its old name or a new one. {_NOT_TWICE}",
+)
+_MARKED_STEPS = (
+    "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "
+    "that says what is wrong and what to do.",
+    "Type the right values over the wrong ones and save the workbook.",
+    f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
+    "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
+)
+
+
+def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
+    """The workbook's link, or why there is none (yet)."""
+    workbook = receipt.workbook
+    if workbook is None:
+        return None
+    if workbook.state == "made" and workbook.file_name:
+        usual = "Open it in Excel, fix the red cells, save it and drop it into the same folder."
+        note = workbook.note or (usual if receipt.counts.rejected else "")
+        return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
+    if workbook.state == "failed":
+        return {
+            "href": "",
+            "name": "",
+            "text": f"There is no copy of your file with the problems marked: {workbook.note}. This page tells them.",
+        }
+    return {
+        "href": "",
+        "name": "",
+        "text": "A copy of your file with the problems marked is being made. Reload this page in a minute.",
+    }
+
+
+def _correction_told(correction: Correction | None) -> str | None:
+    """How many of the earlier file's problems are left."""
+    if correction is None or correction.problems_before is None or correction.problems_left is None:
+        return None
+    before, left = correction.problems_before, correction.problems_left
+    was = "1 problem" if before == 1 else f"{before:,} problems"
+    if left == 0:
+        return f"The earlier file had {was}; none is left."
+    return f"The earlier file had {was}; this one has {left:,}."
 
 
 def _usual_step(receipt: Receipt) -> str:

@@ -7,6 +7,7 @@ repeatable: after a crash the same receipt is written again over itself.
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +24,7 @@ from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
@@ -47,7 +49,13 @@ from hub_pipelines.report.model import (
     QuestionLine,
     Receipt,
     UnderstoodLine,
+    Workbook,
 )
+from hub_pipelines.report.workbook.model import Made, Returned
+from hub_pipelines.report.workbook.service import Told, Workbooks
+from hub_pipelines.report.workbook.store import find as find_workbook
+from hub_pipelines.report.workbook.store import make_due as make_workbook_due
+from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
@@ -60,6 +68,9 @@ _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
 _COLUMNS_SHOWN = 100
+_WORKBOOKS_S = 5.0
+_WORKBOOKS_AT_ONCE = 20
+_WORKBOOK_OF_A_TICK_S = 8.0
 _LEFT_OUT_SHOWN = 50
 _MISSED_SHOWN = 1_000
 NAME_COLUMNS = ("item_name", "contents", "title")
@@ -77,20 +88,30 @@ class Receipts:
     staged: Path
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
+    workbooks: Workbooks
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
         """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
 
-        One that can't be written is logged, stays due and holds up no other.
+        One that can't be written is logged, stays due and holds up no other. Workbooks come after all pages, and only
+        as many as are begun within a few seconds: a sensor's tick must end.
         """
         with self.db.read() as tx:
             due = submissions.receipts_due(tx, campus, limit=limit)
             came = arrivals.receipts_due(tx, campus, limit=limit)
-        steps = [partial(self.write, request_id) for request_id in due]
+        steps = [partial(self._write_page, request_id) for request_id in due]
         steps += [partial(self._write_arrival, arrival) for arrival in came]
         pages = [page for page in map(_written, steps) if page is not None]
         self.index.refresh(campus)
+        self._make_due_workbooks(campus)
         return pages
+
+    def _make_due_workbooks(self, campus: str | None) -> None:
+        until = time.monotonic() + _WORKBOOKS_S
+        for made in self.workbooks.due(campus, limit=_WORKBOOKS_AT_ONCE):
+            if time.monotonic() > until:
+                return
+            _written(partial(self._add_workbook, made, patience_s=_WORKBOOK_OF_A_TICK_S))
 
     @property
     def index(self) -> ReceiptIndex:
@@ -98,20 +119,46 @@ class Receipts:
         return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival, self.path_of_preview)
 
     def write(self, request_id: str) -> Path:
-        """The receipt of a submission as it stands now; returns its page."""
+        """The receipt of a submission as it stands now, and then its workbook where it gets one; returns the page."""
+        page = self._write_page(request_id)
+        with self.db.read() as tx:
+            current = submissions.get(tx, request_id)
+            made = find_workbook(tx, request_id, current.revision)
+        if made is not None:
+            _written(partial(self._add_workbook, made))
+        return page
+
+    def _write_page(self, request_id: str) -> Path:
         with self.db.read() as tx:
             current = submissions.get(tx, request_id)
             receipt = self._of_submission(tx, current)
         path = self.path_of(current)
         _write_both(path, receipt)
         with self.db.write() as tx:
+            if receipt.workbook is not None:
+                make_workbook_due(tx, request_id, current.revision, current.envelope.campus)
             submissions.mark_receipted(tx, current)
         self.index.mark(current.envelope.campus)
         return path
 
+    def _add_workbook(self, made: Made, *, patience_s: float | None = None) -> Path:
+        """Make a workbook that is due, and tell of it on the page. On an error it stays due, until the last attempt."""
+        with self.db.read() as tx:
+            current = submissions.get(tx, made.request_id)
+            receipt = self._of_submission(tx, current)
+        path = self.path_of(current)
+        if not self.workbooks.begin(made):
+            return path
+        try:
+            self.workbooks.make(current, made, _told(receipt), path, patience_s=patience_s)
+        except Exception:  # noqa: BLE001  # whatever is wrong with a workbook, the receipt stands
+            _log.exception("A workbook could not be made; it stays due.")
+            return path
+        return self._write_page(made.request_id)
+
     def path_of(self, current: Submission) -> Path:
         return self._folder(current.envelope.campus, current.envelope.feed) / (
-            f"{file_stem(current.envelope.source_name)}--{current.request_id[-8:]}.html"
+            f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html"
         )
 
     def _not_read(self, current: Submission) -> tuple[Line, ...]:
@@ -155,6 +202,8 @@ class Receipts:
         change = shapes.change_of(tx, current.request_id, current.revision)
         pairs = _compared(tx, change) if change and change.kind is Kind.DRIFTED else []
         notes = _notes(change) if change and current.state is State.POSTED else ()
+        came = return_of(tx, current.request_id, current.revision)
+        problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
         questions = mappings.questions_about(tx, current.request_id, current.revision)
@@ -172,8 +221,13 @@ class Receipts:
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
             problems=tuple(_line(problem, parts) for problem in blocks),
-            problems_total=ledgers.problem_count(tx, current.request_id, current.revision),
-            warnings=(*notes, *self._not_read(current), *(_line(problem, parts) for problem in warns)),
+            problems_total=problems_total,
+            warnings=(
+                *_mark_notes(came),
+                *notes,
+                *self._not_read(current),
+                *(_line(problem, parts) for problem in warns),
+            ),
             revises=current.revises,
             source_version=current.source_version,
             first_seen_at=None,
@@ -187,14 +241,25 @@ class Receipts:
             needs_registry=bool(blocks) and current.registry_version == 0,
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
-            correction=_correction(tx, current.request_id),
+            correction=_correction(tx, current.request_id)
+            or _own_correction(came, problems_total if current.state is State.POSTED else None),
+            workbook=self._workbook(tx, current),
             questions=tuple(map(_question_line, questions)),
             answer_command=_answer_command(questions),
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
+            values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
             count=_count(tx, current),
         )
+
+    def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
+        if current.state not in (State.POSTED, State.IN_REVIEW):
+            return None
+        made = find_workbook(tx, current.request_id, current.revision)
+        if made is not None:
+            return Workbook(made.state.value, made.file_name, made.note)
+        return Workbook("due", None, None) if self.workbooks.wanted(tx, current) else None
 
     def _of_arrival(self, tx: Transaction, arrival: Arrival) -> Receipt:
         first = submissions.find(tx, arrival.request_id) if arrival.request_id else None
@@ -374,6 +439,45 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
         cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
         cells_total=difference.cells_changed,
     )
+
+
+def _own_correction(came: Returned | None, left: int | None) -> Correction | None:
+    """What a sender has changed in the workbook that was given back."""
+    if came is None or came.original is None or came.came_at is None:
+        return None
+    difference = Difference.from_document(came.difference) if came.difference else None
+    cells = difference.cells if difference else ()
+    summary = difference.sentence() if difference else ""
+    if came.part:
+        summary += " The rows that it does not hold stay as they are."
+    return Correction(
+        item_id=None,
+        original_request_id=came.original,
+        by=None,
+        at=came.came_at,
+        summary=summary.strip(),
+        cells=tuple(CorrectedCell(excel_row(one.row_after), one.column, one.old, one.new) for one in cells),
+        cells_total=difference.cells_changed if difference else 0,
+        problems_before=came.problems_before,
+        problems_left=left,
+    )
+
+
+def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
+    """A mark that could not be taken."""
+    return (Line(0, None, None, came.note, None),) if came and came.note else ()
+
+
+def _told(receipt: Receipt) -> Told:
+    """What the page tells, for the workbook's first sheet."""
+    from hub_pipelines.report.render import counts_strip, headline, registry_steps, shown_time
+
+    facts = [
+        ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
+        ("Received", shown_time(receipt.received_at, receipt.time_zone)),
+        ("Submission number", receipt.request_id or ""),
+    ]
+    return Told(headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
 def _count(tx: Transaction, current: Submission) -> Count | None:

@@ -446,6 +446,11 @@ def make_receipts_due(
     tx.execute(statement.values(receipt_due=True))
 
 
+def make_receipt_due(tx: Transaction, request_id: str) -> None:
+    """Have a settled submission told once more: something beside its state has changed."""
+    tx.execute(update(submission).where(submission.c.request_id == request_id).values(receipt_due=True))
+
+
 def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
     """What posted submissions are told has changed since."""
     where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)

@@ -6,13 +6,14 @@ The same value written as text or as a number, in a workbook or in a text file, 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
 from hub_pipelines.validate.model import Cell, Feed, Table, Unreadable
 from hub_pipelines.validate.reading import open_table
+from hub_pipelines.validate.returned import without_row_numbers
 
 _LONGEST_VALUE = 200
 
@@ -80,9 +81,12 @@ def _columns_told(names: Sequence[str], what: str) -> str:
 
 
 def compare_files(
-    before: Path, before_name: str, after: Path, after_name: str, feed: Feed, *, cells: int
+    before: Path, before_name: str, after: Path, after_name: str, feed: Feed, *, cells: int, part: bool = False
 ) -> Difference:
-    """Compare two files of a feed, each under the name that its sender gave it; at most `cells` changes are listed."""
+    """Compare two files of a feed, each under the name that its sender gave it; at most `cells` changes are listed.
+
+    With `part` the second holds only some rows of the first on purpose: rows that it lacks are not told as removed.
+    """
     new = _read(after, after_name, feed)
     old = _read(before, before_name, feed)
     if isinstance(old, str) or isinstance(new, str):
@@ -90,7 +94,8 @@ def compare_files(
         reason = old if isinstance(old, str) else new
         rows = [None if isinstance(one, str) else len(one.rows) for one in (old, new)]
         return Difference(rows[0], rows[1], note=f"{which} can't be read as a table: {reason}")
-    return _compare(old, new, cells)
+    found = _compare(old, new, cells)
+    return replace(found, removed=0) if part else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,8 @@ class _Content:
 def _read(path: Path, name: str, feed: Feed) -> _Content | str:
     """The content, or why there is none."""
     try:
-        with open_table(path, name, known=feed.aliases.get) as table:
+        with open_table(path, name, known=feed.aliases.get) as opened:
+            table = without_row_numbers(opened)
             columns = _columns(table, feed)
             width = len(columns)
             rows = [(row_no, _cells(cells, width)) for row_no, cells in table.rows]

@@ -8,6 +8,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.exc import DBAPIError
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.drift.model import Source
 from hub_pipelines.evidence import headers_of, verify_all
 from hub_pipelines.hub import Hub
@@ -305,12 +306,12 @@ def test_a_posting_from_before_decisions_were_kept_is_done_again_as_it_was(
 ) -> None:
     """As an older release has left it: neither audit entry nor posting names a decision."""
     monday = on_day(hub, MONDAY)
-    real = ledgers._document
+    real = Posting.document
 
     def without_decision(outcome: Posting) -> dict[str, object]:
         return {name: value for name, value in real(outcome).items() if name != "decision"}
 
-    monkeypatch.setattr(ledgers, "_document", without_decision)
+    monkeypatch.setattr(Posting, "document", without_decision)
     assert isinstance(process(monday, sent(hub, "Item Code,Name,Room,Quantity,Unit", "A-1,Buffer,B1,3,L")), Posting)
     found = reproduce(hub, STOCK, "north", MONDAY)
     assert (found.postings, found.entries, found.differences) == (1, 1, ())
@@ -385,6 +386,46 @@ def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
     assert headers_of(hub, second).as_before
     told = {one["heading"]: one["column"] for one in receipt(hub, second)["understood"]}
     assert told["Qty on hand (ea)"] == "quantity_on_hand"
+
+
+# ---- how values are written
+
+DATED = "Item Code,Name,Room,Quantity,Unit,Received"
+
+
+def test_a_date_that_can_be_read_two_ways_is_asked_about_once_for_its_source(hub: Hub) -> None:
+    monday, tuesday = on_day(hub, MONDAY), on_day(hub, TUESDAY)
+    request_id = asked(monday, DATED, "A-1,Buffer,B1,3,bottle,03/04/2025")
+    (one,) = hub.answers.of_submission(request_id).questions
+    assert (one.kind, one.key, one.heading) == ("date_order", "date_order:received_on", "Received")
+    assert [choice.value for choice in one.choices] == ["DMY", "MDY"]
+    answer(monday, request_id, "received_on", "DMY")
+    assert isinstance(process(monday, request_id), Posting)
+    assert line(hub, "A-1")["received_on"] == "2025-04-03"
+    assert any("day/month/year" in told for told in receipt(hub, request_id)["values_read"])
+    assert dict(hub.answers.of_source(SOURCE).remembered.values) == {"date_order:received_on": "DMY"}
+    assert isinstance(process(tuesday, sent(hub, DATED, "A-2,Agar,B1,3,bottle,05/06/2025")), Posting)
+    assert line(hub, "A-2")["received_on"] == "2025-06-05"
+    # the backfill reads by what was decided then, whatever is remembered now
+    hub.answers.forget(SOURCE, "date_order:received_on", actor="person/lee")
+    for day in (MONDAY, TUESDAY):
+        found = reproduce(hub, STOCK, "north", day)
+        assert (found.postings, found.differences) == (1, ())
+    assert_invariants(hub)
+
+
+def test_a_required_column_that_the_cells_of_another_fill_is_not_missing(hub: Hub) -> None:
+    monday = on_day(hub, MONDAY)
+    header = "Container ID,Contents,Quantity,Location"
+    request_id = sent(hub, header, "C-1,Acetone,500 mL,B1", "C-2,Ethanol,2 L,B1", scope=Scope("north", "hazmat"))
+    assert isinstance(process(monday, request_id), Posting)
+    values = ledger_values(hub, "hazmat.container@north")
+    assert [(row["quantity"], row["unit"]) for row in values.values()] == [("500", "mL"), ("2", "L")]
+    assert headers_of(hub, request_id).as_before
+    found = reproduce(hub, FEEDS["hazmat"].record_type("hazmat.container"), "north", MONDAY)
+    assert (found.postings, found.differences) == (1, ())
+    again = sent(hub, header, "C-3,Acetone,100 mL,B1", scope=Scope("north", "hazmat"))
+    assert isinstance(process(monday, again), Posting)
 
 
 # ---- answers in a returned sheet

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("drift", "retention"),
     ("mapping",),
     ("report",),
-    ("judging",),
+    ("judging", "returning"),
     ("processing", "previewing"),
     ("hub",),
     (

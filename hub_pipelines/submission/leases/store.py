@@ -112,6 +112,11 @@ def hold(tx: Transaction, lease: Lease) -> None:
     _fenced(tx, lease, {"token": lease.token})
 
 
+def set_revises(tx: Transaction, lease: Lease, original: str) -> None:
+    """The submission corrects that one, as the workbook says in which it came back. Raises LeaseLost."""
+    _fenced(tx, lease, {"revises": original})
+
+
 def record_staged(
     tx: Transaction,
     lease: Lease,

@@ -96,7 +96,6 @@ def test_what_had_to_be_reckoned_is_told_and_what_was_sent_is_kept(
         ("tons", "bad_quantity", "a unit and no number"),
         ("5 tons", "unknown_unit", "1000 kg, 2000 lb or 2240 lb"),
         ("(6%", "bad_quantity", "concentration"),
-        ("-", "missing_value", "must be filled"),
         ("~5 g", "bad_quantity", "roughly"),
         ("12", "missing_unit", "this one has none"),
         (12, "missing_unit", "this one has none"),

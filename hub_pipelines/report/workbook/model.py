@@ -1,0 +1,138 @@
+"""What a returned workbook is made from and what is known of it. Pure.
+
+Belongs here: the plan that is handed to the program which writes the workbook, and its answer. Not here: how the facts
+are found (service), how cells are coloured (marking), which cell of a sheet a row and column are (places).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class WorkbookState(StrEnum):
+    DUE = "due"
+    MADE = "made"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What is on record of a submission's workbook; `file_name` lies beside the receipt."""
+
+    request_id: str
+    revision: int
+    state: WorkbookState
+    attempts: int
+    file_name: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One problem or warning. `row` is the table's row number (validate.model.Part), `position` the column's place in
+    the table's header; without it the whole row is meant."""
+
+    row: int
+    position: int | None
+    column: str | None
+    value: str | None
+    reason: str
+    suggestion: str | None
+    severity: Literal["block", "warn"]
+    row_told: int = 0
+    """The row's number in the file as it was sent, where it stands in another row of the workbook."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionLine:
+    """An open question. `position` is the column that it is about, if it is about one."""
+
+    id: str
+    text: str
+    evidence: tuple[str, ...]
+    choices: tuple[str, ...]
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the writing program is told. `lists` are the closed sets of values by the column's position."""
+
+    source: str
+    source_name: str
+    feed: str
+    folder: str
+    folder_of_part: str
+    """For a workbook that holds only the rows to be fixed: as a complete count it would tell all others as missing."""
+    token: str
+    token_of_part: str
+    """The token for a workbook that holds only the rows to be fixed."""
+    headline: str
+    told: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, str], ...]
+    first_steps: tuple[str, ...]
+    """What must be done before anything in the workbook."""
+    marks: tuple[Mark, ...]
+    marks_total: int
+    questions: tuple[QuestionLine, ...]
+    lists: Mapping[int, tuple[str, ...]]
+    whole_file: bool
+    """False: only the rows to be fixed."""
+    most_cells: int
+    """A workbook of more cells is not given back whole either."""
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "lists": {str(at): list(values) for at, values in self.lists.items()}}
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "Plan":
+        return Plan(
+            **{
+                **document,
+                "told": tuple((label, value) for label, value in document["told"]),
+                "counts": tuple((label, value) for label, value in document["counts"]),
+                "first_steps": tuple(document["first_steps"]),
+                "marks": tuple(Mark(**one) for one in document["marks"]),
+                "questions": tuple(
+                    QuestionLine(**{**one, "evidence": tuple(one["evidence"]), "choices": tuple(one["choices"])})
+                    for one in document["questions"]
+                ),
+                "lists": {int(at): tuple(values) for at, values in document["lists"].items()},
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The writing program's answer: the kind of file it made, and whether it holds the whole of the sender's."""
+
+    suffix: Literal[".xlsx", ".xlsm"]
+    whole_file: bool
+    notes: tuple[str, ...]
+
+
+class ReturnState(StrEnum):
+    """What the mark in a file that came says."""
+
+    VALID = "valid"
+    FORGED = "forged"
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A file that came with a hub's mark in it. `difference` is a validate.difference.Difference as document."""
+
+    request_id: str
+    revision: int
+    state: ReturnState
+    original: str | None
+    original_revision: int | None
+    part: bool
+    """It held only the rows that were to be fixed."""
+    note: str | None
+    problems_before: int | None
+    difference: dict[str, Any] | None
+    came_at: datetime | None = None

@@ -1,0 +1,270 @@
+"""Which submissions get a workbook back, and from what it is made.
+
+Belongs here: gathering the facts for the writing program, and what is on record of its work. Not here: the receipt
+(report.service calls this after the page is written), the workbook itself (writer).
+
+A workbook never holds a receipt up: it is due once the page is written, each attempt is counted before it begins, and
+after the last one the page says that there is none. It is made once for a revision, since people may be working in it.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from hub_pipelines.archive.objects import Archive
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.files import draft_of
+from hub_pipelines.common.scope import Campus
+from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.drift.model import BadMigration
+from hub_pipelines.drift.service import Shapes
+from hub_pipelines.intake.model import FOLDER_OF, Purpose
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.logs import pairs, working_on
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.report.workbook import store, token
+from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
+from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Envelope, State, Submission
+from hub_pipelines.validate.columns import located_columns, normalise_header
+from hub_pipelines.validate.feeds.types import parse_campus
+from hub_pipelines.validate.model import Feed, RecordType, Unreadable
+from hub_pipelines.validate.staging import read_staged
+
+_log = logging.getLogger(__name__)
+_BLOCKS_MARKED = 5_000
+_WARNINGS_MARKED = 1_000
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the receipt's page tells, for the first sheet."""
+
+    headline: str
+    pairs: tuple[tuple[str, str], ...]
+    counts: tuple[tuple[str, str], ...]
+    first_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workbooks:
+    """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead.
+
+    A workbook of more than `most_cells` is not given back whole: openpyxl takes about half a kilobyte for each.
+    """
+
+    db: Database
+    archive: Archive
+    keys: KeyRing
+    staged: Path
+    feeds: dict[str, Feed]
+    campuses: dict[str, Campus]
+    patience_s: float = PATIENCE_S
+    again_after_s: float = 3 * PATIENCE_S
+    most_cells: int = 400_000
+
+    def wanted(self, tx: Transaction, current: Submission) -> bool:
+        """There are rows to fix, rows to look at, or questions to answer."""
+        if current.envelope.feed not in self.feeds or current.envelope.campus not in self.campuses:
+            return False
+        if current.state is State.IN_REVIEW:
+            return bool(_questions(tx, current))
+        return current.state is State.POSTED and any(self._marks(tx, current, _NO_COLUMNS, limit=1))
+
+    def due(self, campus: str | None, *, limit: int) -> list[Made]:
+        with self.db.read() as tx:
+            return store.due(tx, campus, again_after=timedelta(seconds=self.again_after_s), limit=limit)
+
+    def begin(self, made: Made) -> bool:
+        """Count an attempt; False when it is not due (any more) or another process is at it."""
+        if made.state is not WorkbookState.DUE:
+            return False
+        if made.attempts >= _ATTEMPTS:
+            self._settle(made, WorkbookState.FAILED, note="marking it has failed several times")
+            return False
+        with self.db.write() as tx:
+            return store.count_attempt(tx, made, again_after=timedelta(seconds=self.again_after_s))
+
+    def make(self, current: Submission, made: Made, told: Told, page: Path, *, patience_s: float | None = None) -> None:
+        """Write the workbook beside the receipt's page, or record why there is none. Raises OSError: it stays due."""
+        if current.revision != made.revision or current.state not in (State.POSTED, State.IN_REVIEW):
+            self._settle(made, WorkbookState.FAILED, note="the file was taken up again")
+            return
+        with working_on(current.request_id):
+            try:
+                name, written = self._written(current, told, page, patience_s or self.patience_s)
+            except (NotWritten, HubError) as error:
+                _log.warning("no workbook %s", pairs(reason=str(error), detail=getattr(error, "detail", "")[-500:]))
+                self._settle(made, WorkbookState.FAILED, note=str(error))
+                return
+            _log.info("workbook made %s", pairs(file=name, whole=written.whole_file))
+        self._settle(made, WorkbookState.MADE, file_name=name, note=None if written.whole_file else written.notes[0])
+
+    def _written(self, current: Submission, told: Told, page: Path, patience_s: float) -> tuple[str, Written]:
+        plan = self._plan(current, told)
+        stem = page.stem if current.revision == 1 else f"{page.stem}-r{current.revision}"
+        with draft_of(page) as draft:
+            try:
+                written = write_workbook(plan, draft, patience_s=patience_s)
+            except NotWritten as whole:
+                if not plan.marks:
+                    raise
+                _log.info("not given back whole %s", pairs(reason=str(whole), detail=whole.detail[-500:]))
+                written = write_workbook(replace(plan, whole_file=False), draft, patience_s=patience_s)
+            name = stem + written.suffix
+            draft.replace(page.with_name(name))
+        return name, written
+
+    def _settle(self, made: Made, state: WorkbookState, *, file_name: str | None = None, note: str | None) -> None:
+        """The page must tell of it, so it is due until it does."""
+        with self.db.write() as tx:
+            store.settle(tx, made, state, file_name=file_name, note=note)
+            submissions.make_receipt_due(tx, made.request_id)
+
+    # ---- from what it is made
+
+    def _plan(self, current: Submission, told: Told) -> Plan:
+        envelope = current.envelope
+        columns = self._columns(current)
+        with self.db.read() as tx:
+            marks = self._marks(tx, current, columns, limit=None)
+            total = ledgers.problem_count(tx, current.request_id, current.revision)
+            warned = sum(mark.severity == "warn" for mark in marks)
+            questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
+            came = store.return_of(tx, current.request_id, current.revision)
+        mark = token.Token(
+            current.request_id, current.revision, envelope.campus, envelope.feed, part=came is not None and came.part
+        )
+        return Plan(
+            source=str(self.archive.object_path(envelope.content_digest)),
+            source_name=envelope.source_name,
+            feed=envelope.feed,
+            folder=_folder(envelope),
+            token=token.issue(self.keys, mark),
+            folder_of_part=f"drop/{envelope.campus}/{envelope.feed}",
+            token_of_part=token.issue(self.keys, replace(mark, part=True)),
+            headline=told.headline,
+            told=told.pairs,
+            counts=told.counts,
+            first_steps=told.first_steps,
+            marks=tuple(marks),
+            marks_total=total + warned,
+            questions=questions,
+            lists=columns.lists,
+            whole_file=True,
+            most_cells=self.most_cells,
+        )
+
+    def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
+        """Of each row the problems and warnings; warnings about the whole file are on the receipt alone."""
+        found = []
+        for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
+            problems = ledgers.problems_of(
+                tx, current.request_id, current.revision, severity=severity, limit=limit or most
+            )
+            found += [_mark(one, columns) for one in problems if one["row_no"] > 0]
+        return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
+
+    def _columns(self, current: Submission) -> "_Columns":
+        """Where the columns are, as the rows were judged; nothing is known of a file that was held."""
+        path = self.staged / f"{current.staged}.parquet"
+        with self.db.read() as tx:
+            decision = mappings.find_decision(tx, current.decision)
+        if decision is None or current.staged is None or not path.exists():
+            return _NO_COLUMNS
+        summary, _ = read_staged(path)
+        feed = self.feeds[current.envelope.feed]
+        record = feed.record_type(str(summary["record_type"]))
+        positions = _positions(decision, record, self._origins(summary, decision, feed))
+        return _Columns(decision.header, positions, _lists(record, positions, tuple(self.campuses)))
+
+    def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
+        """The headings as sent of the columns that a migration has made."""
+        if not summary.get("migration"):
+            return {}
+        try:
+            return Shapes(self.db).plan_of(str(summary["migration"]), list(decision.header), feed).origins
+        except BadMigration:
+            return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """The file's headings, positions in them by a column's or heading's name; by position the values allowed."""
+
+    header: tuple[str, ...]
+    positions: Mapping[str, int]
+    lists: Mapping[int, tuple[str, ...]]
+
+
+_NO_COLUMNS = _Columns((), {}, {})
+
+
+def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
+    column = problem["column_name"]
+    position = columns.positions.get(column) if column else None
+    return Mark(
+        row=problem["row_no"],
+        position=position,
+        column=column if position is None else _named(columns.header[position].strip(), column),
+        value=problem["value"],
+        reason=problem["reason"],
+        suggestion=problem["suggestion"],
+        severity=problem["severity"],
+    )
+
+
+def _folder(envelope: Envelope) -> str:
+    """Where the whole workbook is to be dropped: a complete count is one again."""
+    folder = f"drop/{envelope.campus}/{envelope.feed}"
+    return f"{folder}/{FOLDER_OF[Purpose.COUNT]}" if envelope.complete_count else folder
+
+
+def _named(heading: str, column: str) -> str:
+    """As the sender calls it, and as we do where that is another word."""
+    return column if not heading or normalise_header(heading) == normalise_header(column) else f"{heading} ({column})"
+
+
+def _positions(decision: Decision, record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:
+    """By the contract's columns and by the headings as sent."""
+    header = decision.header
+    found = {heading.strip(): position for position, heading in reversed(list(enumerate(header))) if heading.strip()}
+    with suppress(Unreadable):
+        columns = located_columns(header, record)
+        found.update({name: position for position, name in columns.unknown})
+        found.update(columns.positions)
+    found.update({column: found[heading.strip()] for column, heading in origins.items() if heading.strip() in found})
+    return {**found, **(decision.mapping.positions if decision.mapping else {})}
+
+
+def _questions(tx: Transaction, current: Submission) -> tuple[QuestionLine, ...]:
+    """The open ones about this revision."""
+    asked = mappings.questions_about(tx, current.request_id, current.revision)
+    return tuple(
+        QuestionLine(one.question_id, one.text, one.evidence, tuple(c.label for c in one.choices), one.position)
+        for one in asked
+        if one.answer is None
+    )
+
+
+def _lists(record: RecordType, positions: Mapping[str, int], campuses: tuple[str, ...]) -> dict[int, tuple[str, ...]]:
+    found = {}
+    for column, shape in record.shapes.items():
+        choices = campuses if _is_campus(record, column) else shape.choices
+        if choices and column in positions:
+            found[positions[column]] = choices
+    return found
+
+
+def _is_campus(record: RecordType, column: str) -> bool:
+    """Its values are the names of campuses, which no shape can tell."""
+    metadata = record.row_model.model_fields[column].metadata
+    return any(getattr(one, "func", None) is parse_campus for one in metadata)

@@ -1,0 +1,116 @@
+"""The program that writes one returned workbook: `python -m hub_pipelines.report.workbook.writer PLAN WORKBOOK ANSWER`.
+
+Belongs here: the order of its work. It is a program of its own because it opens what a stranger has sent: it sets
+itself limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan,
+writes the workbook and then its answer; without an answer nothing of it counts.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from hub_pipelines.report.workbook import base, limits, marking, pages
+from hub_pipelines.report.workbook.model import Mark, Plan, Written
+from hub_pipelines.report.workbook.places import Extent, Places, extents
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import Part, Table, excel_row
+from hub_pipelines.validate.reading import Known, open_table
+from hub_pipelines.validate.returned import without_row_numbers
+
+
+def main(plan_path: str, workbook_path: str, answer_path: str) -> None:
+    limits.apply()
+    plan = Plan.from_document(json.loads(Path(plan_path).read_text(encoding="utf-8")))
+    written = write(plan, Path(workbook_path))
+    Path(answer_path).write_text(json.dumps(asdict(written)), encoding="utf-8")
+
+
+def write(plan: Plan, path: Path) -> Written:
+    """Raises Unreadable and what openpyxl raises."""
+    source = Path(plan.source)
+    spans, cells = _measured(source, plan)
+    whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
+    with _table(source, plan) as table:
+        made = (
+            base.whole(source, table, plan.source_name, _known(plan))
+            if whole
+            else base.part_of(table, plan.marks, plan.source_name)
+        )
+        if whole:
+            marking.take_off(made.workbook)
+        else:
+            plan, table, spans = _within_part(plan, table, made.rows or {})
+        _mark(plan, table, made, spans, plan.token if whole else plan.token_of_part)
+    made.workbook.save(path)
+    return Written(made.suffix, whole, tuple(made.notes))
+
+
+def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token: str) -> None:
+    places = Places(table, made.workbook)
+    marking.add_token_sheet(made.workbook, token)
+    marking.add_lists(places, spans, plan.lists)
+    marking.mark_headings(places, plan.questions)
+    marked = marking.mark_cells(places, plan.marks)
+    if plan.questions:
+        pages.add_questions(made.workbook, plan.questions)
+    pages.add_read_me(made.workbook, plan, marked, made.notes)
+
+
+def _known(plan: Plan) -> Known:
+    return FEEDS[plan.feed].aliases.get
+
+
+@contextmanager
+def _table(source: Path, plan: Plan) -> Iterator[Table]:
+    with open_table(source, plan.source_name, known=_known(plan)) as table:
+        yield without_row_numbers(table)
+
+
+def _measured(source: Path, plan: Plan) -> tuple[list[Extent], int]:
+    """The rows of each part, and about how many cells there are in all."""
+    count = _Count()
+    with _table(source, plan) as table:
+        spans = extents(count.each(row_no for row_no, _ in table.rows))
+        return spans, count.rows * max(1, len(table.header))
+
+
+@dataclass(slots=True)
+class _Count:
+    rows: int = 0
+
+    def each(self, row_numbers: Iterator[int]) -> Iterator[int]:
+        for row_no in row_numbers:
+            self.rows += 1
+            yield row_no
+
+
+def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, Table, list[Extent]]:
+    """The plan for a workbook with some of the rows, whose first column is their number."""
+
+    def moved(mark: Mark) -> Mark:
+        return replace(
+            mark,
+            row=rows[mark.row],
+            row_told=excel_row(mark.row),
+            position=None if mark.position is None else mark.position + 1,
+        )
+
+    inside = replace(
+        plan,
+        folder=plan.folder_of_part,
+        marks=tuple(moved(mark) for mark in plan.marks if mark.row in rows),
+        lists={position + 1: values for position, values in plan.lists.items()},
+        questions=tuple(
+            replace(one, position=None if one.position is None else one.position + 1) for one in plan.questions
+        ),
+    )
+    header = ["", *table.header]
+    inner = replace(table, header=header, header_row=1, parts=(Part(None, 1, 0),))
+    return inside, inner, [Extent(0, 2, len(rows) + 1)] if rows else []
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

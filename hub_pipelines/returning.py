@@ -1,0 +1,141 @@
+"""A workbook that comes back: whose it was, what it corrects, how it differs.
+
+Belongs here: what follows from the mark in a file, under the lease of the run that has read it. Not here: finding the
+mark in a workbook (validate.returned), its text and signature (report.workbook.token), reading and judging the rows:
+a returned workbook is a submission like any other.
+"""
+
+from dataclasses import dataclass, replace
+
+from hub_pipelines.archive.objects import Archive
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.drift.service import source_of
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.report.workbook import store, token
+from hub_pipelines.report.workbook.model import Returned, ReturnState
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
+from hub_pipelines.submission.model import Integrity, Lease, Submission
+from hub_pipelines.validate.difference import Difference, compare_files
+from hub_pipelines.validate.model import Feed, Table
+
+_CELLS_KEPT = 200
+_LARGEST_COMPARED = 16 * 1024 * 1024
+_ACTOR = "sender/returned workbook"
+_FOREIGN = (
+    "This workbook was given back for another file ({}), so it was taken as a new file. "
+    "If it was dropped into the wrong folder, tell the hub's operator."
+)
+_FORGED = "This workbook carries a hidden mark that is not this hub's or was changed, so it was taken as a new file."
+_UNKNOWN = "This workbook was given back for a file that this hub does not have any more; it was taken as a new file."
+
+
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """Each step is repeatable and writes only under a living lease; raises LeaseLost."""
+
+    db: Database
+    keys: KeyRing
+    archive: Archive
+    answers: Answers
+
+    def note(self, lease: Lease, current: Submission, table: Table) -> None:
+        """Record what the mark in a file says, and link it to the submission that it corrects."""
+        if table.returned is None:
+            return
+        with self.db.write() as tx:
+            leases.hold(tx, lease)
+            if store.return_of(tx, current.request_id, current.revision) is not None:
+                return
+            came, original = self._read(tx, current, table.returned)
+            if original is None:
+                store.add_return(tx, came)
+                _audit(tx, current, "submission:mark_not_taken", {"why": str(came.state)})
+                return
+            leases.set_revises(tx, lease, original.request_id)
+            troubles = self._answered(tx, current, original, came, table)
+            store.add_return(tx, replace(came, note=" ".join(troubles) or None))
+            told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
+            _audit(tx, current, "submission:revises", told)
+
+    def _read(self, tx: Transaction, current: Submission, mark: str) -> tuple[Returned, Submission | None]:
+        try:
+            read = token.read(self.keys, mark)
+        except Integrity:
+            return _came(current, ReturnState.FORGED, note=_FORGED), None
+        scope = (current.envelope.campus, current.envelope.feed)
+        if (read.campus, read.feed) != scope or read.request_id == current.request_id:
+            return _came(current, ReturnState.FOREIGN, note=_FOREIGN.format(f"{read.feed} of {read.campus}")), None
+        original = submissions.find(tx, read.request_id)
+        if original is None:
+            return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
+        problems = ledgers.problem_count(tx, original.request_id, read.revision)
+        return _came(current, ReturnState.VALID, read, problems=problems), original
+
+    def _answered(
+        self, tx: Transaction, current: Submission, original: Submission, came: Returned, table: Table
+    ) -> list[str]:
+        """What waits for a person because of the original is answered by this file, and by what its sender wrote."""
+        known, own = source_of(original.envelope), source_of(current.envelope)
+        asked_now = original.revision == came.original_revision
+        answers = table.answers if asked_now else ()
+        troubles = self.answers.from_sheet(tx, original, answers, actor=_ACTOR, replaced_by=current.request_id)
+        if own == known:
+            return troubles
+        # it came under another name: what is remembered of its columns goes with it
+        remembered, before = mappings.remembered(tx, known), mappings.remembered(tx, own)
+        if before.is_empty and not remembered.is_empty:
+            moved = replace(remembered, source=own, version=before.version)
+            mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
+        return troubles
+
+    def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
+        """Once: how a workbook that came back differs from the file that it corrects."""
+        with self.db.read() as tx:
+            came = store.return_of(tx, current.request_id, current.revision)
+            original = submissions.find(tx, came.original) if came and came.original else None
+        if came is None or original is None or came.difference is not None:
+            return
+        difference = self._difference(current, original, feed, part=came.part)
+        with self.db.write() as tx:
+            leases.hold(tx, lease)
+            store.set_difference(tx, current.request_id, current.revision, difference.document())
+
+    def _difference(self, current: Submission, original: Submission, feed: Feed, *, part: bool) -> Difference:
+        if max(current.envelope.size_bytes, original.envelope.size_bytes) > _LARGEST_COMPARED:
+            return Difference(None, None, note="The files are too large to be compared cell by cell.")
+        before, after = (self.archive.object_path(one.envelope.content_digest) for one in (original, current))
+        names = original.envelope.source_name, current.envelope.source_name
+        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part)
+
+
+def _came(
+    current: Submission,
+    state: ReturnState,
+    read: token.Token | None = None,
+    *,
+    note: str | None = None,
+    problems: int | None = None,
+) -> Returned:
+    return Returned(
+        request_id=current.request_id,
+        revision=current.revision,
+        state=state,
+        original=read.request_id if read else None,
+        original_revision=read.revision if read else None,
+        part=read.part if read else False,
+        note=note,
+        problems_before=problems,
+        difference=None,
+    )
+
+
+def _audit(tx: Transaction, current: Submission, event: str, detail: dict[str, object]) -> None:
+    envelope = current.envelope
+    told = {"revision": current.revision, **detail}
+    audit.append(tx, Event(envelope.campus, _ACTOR, event, envelope.source_name, current.request_id, told))

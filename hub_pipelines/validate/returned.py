@@ -1,0 +1,45 @@
+"""What the hub itself puts into a workbook that it returns: its sheets, their headings, numbers of rows.
+
+Belongs here: the names by which its writer and its readers agree, and taking off the numbers. Not here: the sheets of a
+workbook that comes back (parsing.joining), whether its mark is genuine (report.workbook.token), what answers lead to.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from hub_pipelines.validate.model import Row, Table
+from hub_pipelines.validate.parsing.joining import OWN_SHEET as TOKEN_SHEET
+from hub_pipelines.validate.parsing.joining import QUESTIONS, READ_ME
+
+__all__ = [
+    "OWN_SHEETS",
+    "QUESTIONS",
+    "QUESTION_HEADINGS",
+    "READ_ME",
+    "ROW_HEADING",
+    "TOKEN_SHEET",
+    "without_row_numbers",
+]
+
+OWN_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
+ROW_HEADING = "Row in your file"
+"""Heads the first column of a workbook that holds only the rows to be fixed."""
+QUESTION_HEADINGS = ("Id", "Question", "What we think, and why", "Your answer")
+
+
+def without_row_numbers(table: Table) -> Table:
+    """A returned workbook's table without the column of row numbers that the hub has put in front; else the same."""
+    if table.returned is None or not table.header or table.header[0] != ROW_HEADING:
+        return table
+    parts = tuple(replace(part, first_column=part.first_column + 1) for part in table.parts)
+    return replace(table, header=table.header[1:], rows=_Shifted(table.rows), parts=parts)
+
+
+class _Shifted:
+    """Rows without their first cell; each iteration begins anew where that of the rows does."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return ((row_no, cells[1:]) for row_no, cells in self._rows if any(cell is not None for cell in cells[1:]))

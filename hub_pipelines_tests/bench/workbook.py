@@ -1,0 +1,79 @@
+"""Time and memory of the program that writes returned workbooks: `python -m hub_pipelines_tests.bench.workbook`.
+
+Side by side in one run: the largest workbook that is given back whole, and one of which only the rows to fix are.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import openpyxl
+
+from hub_pipelines.report.workbook.model import Mark, Plan
+
+COLUMNS = "asset_tag,item_name,category,quantity,unit,location,responsible_email,acquired_on,unit_cost,po_number"
+_PROGRAM = "hub_pipelines.report.workbook.writer"
+
+
+def workbook(path: Path, rows: int) -> None:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Assets")
+    sheet.append(COLUMNS.split(","))
+    for number in range(rows):
+        email = "a@north.example.edu"
+        sheet.append([f"NC-{number}", "Ethanol", "chemical", 2, "L", "Lab 1", email, "2025-01-02", 9.5, "PO-1"])
+    book.save(path)
+
+
+def plan_of(path: Path, marks: int) -> Plan:
+    found = tuple(Mark(2 + number, 3, "quantity", "lots", "No number.", None, "block") for number in range(marks))
+    return Plan(
+        source=str(path),
+        source_name="assets.xlsx",
+        feed="inventory",
+        folder="drop/north/inventory",
+        folder_of_part="drop/north/inventory",
+        token="token",
+        token_of_part="token",
+        headline="Some rows need your attention",
+        told=(),
+        counts=(),
+        first_steps=(),
+        marks=found,
+        marks_total=marks,
+        questions=(),
+        lists={2: ("chemical", "equipment")},
+        whole_file=True,
+        most_cells=400_000,
+    )
+
+
+def measured(plan: Plan) -> tuple[float, float, bool]:
+    """Seconds, MiB at the peak of any child so far, and whether the whole came back."""
+    with tempfile.TemporaryDirectory() as folder:
+        order, made, answer = (Path(folder, name) for name in ("plan.json", "made.xlsx", "answer.json"))
+        order.write_text(json.dumps(plan.document()), encoding="utf-8")
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-m", _PROGRAM, str(order), str(made), str(answer)], check=True)
+        took = time.monotonic() - began
+        whole = bool(json.loads(answer.read_text(encoding="utf-8"))["whole_file"])
+    return took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, whole
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "assets.xlsx")
+        for rows, marks in ((100, 10), (100_000, 5_000), (39_900, 5_000)):
+            workbook(path, rows)
+            took, peak, whole = measured(replace(plan_of(path, marks), source=str(path)))
+            what = "whole" if whole else "rows to fix"
+            print(f"{rows:>7,} rows, {marks:>5,} problems, {what:<11}: {took:5.1f} s, at most {peak:,.0f} MiB so far")
+
+
+if __name__ == "__main__":
+    main()

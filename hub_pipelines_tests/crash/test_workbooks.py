@@ -1,0 +1,145 @@
+"""Returned workbooks made and taken back by processes that die: the receipt stands, the link is made once."""
+
+import io
+import json
+import shutil
+import signal
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from hub_pipelines.hub import Hub
+from hub_pipelines.report.workbook.store import return_of
+from hub_pipelines.review.model import ItemState
+from hub_pipelines.submission.model import State
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.support import (
+    assert_invariants,
+    asset,
+    events,
+    inventory_csv,
+    make_registry,
+    open_test_hub,
+    process,
+    process_all,
+    send,
+    submission,
+)
+
+pytestmark = pytest.mark.crash
+
+AMBIGUOUS = "03/04/2025"
+
+
+def opened(home: Path) -> Hub:
+    """A hub that takes an unfinished attempt at a workbook for dead at once."""
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}", lease_s=30)
+    workbooks = replace(hub.receipts.workbooks, again_after_s=-1.0)
+    return replace(hub, receipts=replace(hub.receipts, workbooks=workbooks))
+
+
+def in_child(home: Path, work: str, request_id: str, count: Path, kill_at: int = 0) -> None:
+    hub = opened(home)
+    boundaries = Boundaries(kill_at)
+    boundaries.watch_files()
+    boundaries.watch_commits(hub)
+    if work == "receipt":
+        hub.receipts.write(request_id)
+    else:
+        process(hub, request_id)
+    count.write_text(str(boundaries.count))
+
+
+def page_of(hub: Hub, request_id: str) -> Path:
+    return hub.receipts.path_of(submission(hub, request_id))
+
+
+def workbook_of(hub: Hub, request_id: str) -> Path:
+    page = page_of(hub, request_id)
+    told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["workbook"]
+    assert told["state"] == "made", told
+    return page.with_name(told["file_name"])
+
+
+@pytest.mark.slow
+def test_a_writer_of_receipts_killed_at_any_boundary_leaves_a_whole_receipt_and_the_workbook_comes_later(
+    tmp_path: Path,
+) -> None:
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    make_registry(hub, ["NC-0001"])
+    hub.receipts.write_due()
+    sent = send(hub, "lab.csv", inventory_csv([asset("NC-0001"), asset("NC-0002")]))
+    request_id = str(sent.request_id)
+    process(hub, request_id)
+    hub.db.dispose()
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "receipt", request_id, count))) == 0
+    boundaries = int(count.read_text())
+    assert boundaries > 10
+    between = 0
+    for kill_at in range(1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "receipt", request_id, count, kill_at))) == -signal.SIGKILL
+        hub = opened(home)
+        page = page_of(hub, request_id)
+        if page.exists():
+            assert "not in the list of tags" in page.read_text(encoding="utf-8")
+            between += not list(page.parent.glob(f"{page.stem}.xlsx"))
+        hub.receipts.write_due()
+        assert openpyxl.load_workbook(workbook_of(hub, request_id)).sheetnames[0] == "Read me first"
+        assert len(list(page.parent.glob("lab*.xlsx"))) == 1
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+    assert between > 3
+
+
+@pytest.mark.slow
+def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Path) -> None:
+    """The original waits with a question that the workbook answers: an item is closed and an answer remembered."""
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    make_registry(hub, ["NC-0001"])
+    first = str(send(hub, "lab.csv", inventory_csv([asset("NC-0001", acquired_on=AMBIGUOUS)])).request_id)
+    assert process(hub, first) is State.IN_REVIEW
+    (item,) = hub.review.listing()
+    hub.receipts.write(first)
+    book = openpyxl.load_workbook(workbook_of(hub, first))
+    book["Questions"]["D2"] = book["Questions"]["F2"].value
+    buffer = io.BytesIO()
+    book.save(buffer)
+    second = str(send(hub, workbook_of(hub, first).name, buffer.getvalue()).request_id)
+    hub.db.dispose()
+
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
+    boundaries = int(count.read_text())
+    assert boundaries > 8
+    for kill_at in range(1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
+        hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}", lease_s=30)
+        with hub.db.read() as tx:
+            linked = return_of(tx, second, 1) is not None
+        old = submission(hub, first).state
+        assert (old is State.DISMISSED, submission(hub, second).revises == first) == (linked, True)
+        assert (hub.review.show(item.item_id)[0].state is ItemState.RESUBMITTED) == linked
+        process(hub, second)  # the same owner keeps its lease
+        process_all(hub)
+        assert submission(hub, second).state is State.POSTED
+        assert submission(hub, second).counts.posted == 1
+        assert Counter(events(hub, second))["submission:revises"] == 1
+        assert Counter(events(hub, first))["review:resubmitted"] == 1
+        assert hub.review.listing() == []
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
