@@ -248,7 +248,7 @@ class Receipts:
             answer_command=_answer_command(questions),
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
-            values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
+            values_read=(*decision.notes, *decision.told)[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
             count=_count(tx, current),
         )
