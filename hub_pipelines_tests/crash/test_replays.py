@@ -202,7 +202,7 @@ def lacking_file(home: Path, database_url: str) -> str:
     """A hub with one item for a file without its columns, and a corrected copy beside it; the item's id."""
     hub = open_test_hub(home, database_url, lease_s=30)
     make_registry(hub, ["NC-0001"])
-    arrival = send(hub, "lab.csv", b"asset_tag,item_name\nNC-0001,x\n")
+    arrival = send(hub, "lab.csv", b"asset_tag,quantity\nNC-0001,1\n")
     assert process(hub, str(arrival.request_id)) is State.IN_REVIEW
     (home / "mended.csv").write_bytes(CORRECTED)
     (item,) = hub.review.listing()

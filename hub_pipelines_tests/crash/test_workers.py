@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from hub_pipelines import judging
 from hub_pipelines.common import store as common_store
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.hub import Hub
@@ -75,15 +76,15 @@ def test_a_row_that_crashes_every_worker_leads_to_review_and_its_neighbours_are_
     hub.db.dispose()
 
     def work() -> None:
-        real = Processing.judge
+        real = judging.validate
 
-        def judge(self: Processing, *args: object) -> Iterator[Verdict]:
-            for verdict in real(self, *args):  # type: ignore[arg-type]
+        def validate(*args: object, **context: object) -> Iterator[Verdict]:
+            for verdict in real(*args, **context):  # type: ignore[arg-type]
                 if "poison" in str(verdict):
                     crash()
                 yield verdict
 
-        Processing.judge = judge  # type: ignore[assignment,method-assign]
+        judging.validate = validate  # type: ignore[assignment]
         process_all(open_test_hub(home, url), owner=f"worker-{os.getpid()}")
 
     ends = []

@@ -16,6 +16,8 @@ from hub_pipelines.validate.parsing.grid import Ask, Cells, NumberedRow, Span, i
 CANDIDATES = 30
 KNOWN = 1_000
 _LONGEST_HEADING = 200
+_DISTINCT = 0.6
+"""Of a row's headings so many differ, as a share."""
 _MOST_HEADER_LINES = 5
 _VALUE = re.compile(
     r"""
@@ -94,18 +96,30 @@ def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -
         # a title may have a cell or two more; a row of one column has no less than usual
         if usual >= 2 and len(here) <= usual / 2:
             continue
-        verdict = _judge(rows, at, here, _last_line(rows, at, spans) + 1)
+        # where tables stand side by side, each has the same headings
+        distinct = 0.0 if _comes_again(cells, here) else _DISTINCT
+        verdict = _judge(rows, at, here, _last_line(rows, at, spans) + 1, distinct)
         if verdict is None:
             return Heading(None, None, at, [""] * _width(rows[at:]), 0, 0)
         return _with_lines(rows, at, spans, ask, verdict)
     return None
 
 
+def _comes_again(cells: Cells, here: list[int]) -> bool:
+    """Whether blank cells part the row into pieces that say the same, of two cells or more."""
+    pieces: list[list[str]] = []
+    for column in here:
+        if not pieces or column - 1 not in here:
+            pieces.append([])
+        pieces[-1].append(text_of(cells[column]).casefold())
+    return len(pieces) > 1 and len(pieces[0]) > 1 and all(piece == pieces[0] for piece in pieces)
+
+
 def _width(rows: Sequence[NumberedRow]) -> int:
     return max((each[-1] + 1 for each in (filled(cells) for _, cells in rows) if each), default=0)
 
 
-def _judge(rows: Sequence[NumberedRow], at: int, here: list[int], data: int, distinct: float = 0.6) -> int | None:
+def _judge(rows: Sequence[NumberedRow], at: int, here: list[int], data: int, distinct: float) -> int | None:
     """Whether the row holds headings: None for no, else the number of columns that speak for it."""
     cells = rows[at][1]
     texts = [text_of(cells[column]).casefold() for column in here]
@@ -204,7 +218,8 @@ def _joined(lines: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> li
     if len(lines) == 1:
         cells = lines[0][1]
         return ["" if is_blank(cell) else text_of(cell) for cell in cells[:width]]
-    columns = [_spread(line, place < len(lines) - 1, spans, width) for place, line in enumerate(lines)]
+    lowest = set(filled(lines[-1][1]))
+    columns = [_spread(line, lowest if line is not lines[-1] else set(), spans, width) for line in lines]
     texts: list[str] = []
     for parts in zip(*columns, strict=True):
         said: list[str] = []
@@ -225,8 +240,8 @@ def _spoken(said: list[str], ask: Ask) -> str:
     return next((each for each, column in zip(options, ask(options), strict=True) if column), together)
 
 
-def _spread(line: NumberedRow, is_upper: bool, spans: Sequence[Span], width: int) -> list[str]:
-    """A line's texts, with those of groups over each of their columns."""
+def _spread(line: NumberedRow, below: set[int], spans: Sequence[Span], width: int) -> list[str]:
+    """A line's texts, with those of groups over each of their columns; `below` are those with a heading below."""
     row_no, cells = line
     texts = ["" if is_blank(cell) else text_of(cell) for cell in cells[:width]]
     texts += [""] * (width - len(texts))
@@ -234,7 +249,10 @@ def _spread(line: NumberedRow, is_upper: bool, spans: Sequence[Span], width: int
     for span in merged:
         for column in range(span.first_column + 1, min(span.last_column + 1, width)):
             texts[column] = texts[column] or texts[span.first_column]
-    if is_upper and not spans:
-        for column in range(1, width):
-            texts[column] = texts[column] or texts[column - 1]
+    if below and not spans:
+        group = ""
+        for column in range(width):
+            group = texts[column] or group
+            if column in below:
+                texts[column] = group
     return texts

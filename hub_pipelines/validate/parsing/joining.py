@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
-from hub_pipelines.validate.parsing.layout import Found, Remark, find_tables
+from hub_pipelines.validate.parsing.layout import SECTION_ROW, Found, Remark, find_tables
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
@@ -96,7 +96,9 @@ def join(grids: Sequence[Grid], ask: Ask) -> Joined:
         else:
             left_out += [_remark(grid, one) for one in table.remarks]
     header, places = _header(main[1], [table for _, table in alike])
-    has_sections = any(table.sections for _, table in alike)
+    # the rows' titles are kept with the rows; what is kept nowhere comes first
+    left_out.sort(key=lambda one: one.why == SECTION_ROW)
+    has_sections = any(table.sections or table.group for _, table in alike)
     if has_sections:
         header = [*header, _free_name(header)]
     return Joined(header, alike, places, has_sections, _cut(left_out), _facts(alike))
@@ -179,7 +181,7 @@ def _facts(tables: Sequence[tuple[Grid, Found]]) -> dict[str, str]:
     facts: dict[str, str] = {}
     if titles := [title for _, table in tables for title in table.titles if title]:
         facts["above_the_header"] = "; ".join(dict.fromkeys(titles))[:500]
-    if sections := [text for _, table in tables for text in table.sections.values()]:
+    if sections := [text for _, table in tables for text in [table.group, *table.sections.values()] if text]:
         facts["sections"] = f"{len(sections):,}: {', '.join(sections)}"[:500]
     if repeated := sum(len(table.repeated) for _, table in tables):
         facts["repeated_headings"] = f"{repeated}"

@@ -9,7 +9,7 @@ closely, the rest is only counted, so that a long table costs little.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, is_blank, text_of
 from hub_pipelines.validate.parsing.headings import (
@@ -33,6 +33,11 @@ _TOTAL = re.compile(
     re.I,
 )
 _NOTE = re.compile(r"(notes?|source|prepared|printed|remarks?|legend|key|updated|checked|signed|page)\b|[*†‡(#]", re.I)
+_SECTION = re.compile(
+    r".*[:：]|(room|shelf|cabinet|cupboard|drawer|bay|building|section|category)\s*(no\.?\s*|#\s*)?(\d+\w?|[A-Z])", re.I
+)
+"""Words of a row that is a section's title wherever it stands. Capitals alone tell nothing: EDTA, PIPES."""
+SECTION_ROW = "is a section's title, which stands as Section with the rows below it"
 _LONGEST_ITEM = 80
 _SHOWN = 120
 
@@ -54,6 +59,7 @@ class Found:
     """
 
     heading: Heading
+    """As it stands over all columns, of which the table may be a part."""
     header_row: int
     header: list[str]
     start: int
@@ -62,7 +68,6 @@ class Found:
     """Data begins here or below."""
     titles: list[str] = field(default_factory=list)
     last_row: int = 0
-    first_full_row: int = 0
     last_full_row: int = 0
     rows: int = 0
     fills: Counter[int] = field(default_factory=Counter)
@@ -73,6 +78,16 @@ class Found:
     surplus: int = 0
     """Rows that reach beyond the headings."""
     lone: list[tuple[int, int, str]] = field(default_factory=list)
+    gaps: int = 0
+    """How often a row follows blank ones."""
+    below_gap: set[int] = field(default_factory=set)
+    """Those of the lone rows that follow blank ones."""
+    above_gap: set[int] = field(default_factory=set)
+    """Those of the lone rows that blank ones follow."""
+    firsts: list[object] = field(default_factory=list)
+    """What the first full rows begin with."""
+    group: str = ""
+    """The title above this table where tables stand side by side."""
     totals: list[Remark] = field(default_factory=list)
     repeated: list[int] = field(default_factory=list)
     sections: dict[int, str] = field(default_factory=dict)
@@ -89,9 +104,16 @@ class Found:
     def part_of(self, cells: Cells) -> Cells:
         return cells if self.start == 0 and self.stop is None else cells[self.start : self.stop]
 
+    def _below(self, row_no: int, section: str) -> str:
+        """The section of what follows a row that is no item."""
+        if row_no not in self.sections:
+            return section
+        own = self.sections[row_no]
+        return f"{self.group} / {own}" if self.group else own
+
     def rows_of(self, grid: Grid) -> Iterator[tuple[int, Cells, str]]:
         """Each item's row number, cells and section."""
-        skipped, section = self.skipped, ""
+        skipped, section = self.skipped, self.group
         whole = self.start == 0 and self.stop is None
         for row_no, cells in grid.rows():
             if row_no < self.data_row:
@@ -99,7 +121,7 @@ class Found:
             if row_no > self.last_row:
                 return
             if skipped and row_no in skipped:
-                section = self.sections.get(row_no, section)
+                section = self._below(row_no, section)
                 continue
             own = cells if whole else cells[self.start : self.stop]
             # most rows begin with a word or a number, and one look tells
@@ -234,14 +256,16 @@ class _Scan:
             self._add_to_all(row_no, cells)
 
     def _groups(self, rows: list[NumberedRow], heading: Heading) -> list[Found]:
-        titles = [_shown(cells) for _, cells in [*self._pending, *rows[: heading.data]]]
+        above = [cells for _, cells in [*self._pending, *rows[: heading.data]]]
         header_lines = 0 if heading.first is None or heading.last is None else heading.last + 1 - heading.first
-        titles = titles[: len(titles) - header_lines]
+        titles = [_shown(cells) for cells in above[: len(above) - header_lines]]
         self._pending = []
         whole = self._found(rows, heading, 0, None, titles)
         lanes = _lanes(rows[heading.data :], heading)
         if len(lanes) < 2:
             return [whole]
+        if titled := self._titled(rows, heading, lanes, above):
+            return titled
         if _repeat(heading.texts, lanes, self._ask):
             return [self._found(rows, heading, start, stop, titles) for start, stop in lanes]
         apart = [self._lane(rows, start, stop) for start, stop in lanes]
@@ -250,6 +274,23 @@ class _Scan:
             apart[0].titles = titles  # type: ignore[union-attr]  # none of them is None
             return [found for found in apart if found is not None]
         return [whole]
+
+    def _titled(
+        self, rows: list[NumberedRow], heading: Heading, lanes: list[tuple[int, int | None]], above: list[Cells]
+    ) -> list[Found]:
+        """Tables side by side of the same headings, each below a title of its own. Nothing where they are not so."""
+        if heading.last is None or heading.first is None or heading.last - heading.first > 1 or len(above) < 2:
+            return []
+        groups = [_only_text(above[-2][start:stop]) for start, stop in lanes]
+        texts = ["" if is_blank(cell) else text_of(cell) for cell in above[-1]]
+        if any(group is None for group in groups) or not _repeat(texts, lanes, self._ask):
+            return []
+        own = replace(heading, first=heading.last, texts=texts, hits=known_columns(texts, self._ask))
+        titles = [_shown(cells) for cells in above[:-2]]
+        tables = [self._found(rows, own, start, stop, titles) for start, stop in lanes]
+        for table, group in zip(tables, groups, strict=True):
+            table.group = group or ""
+        return tables
 
     def _lane(self, rows: list[NumberedRow], start: int, stop: int | None) -> Found | None:
         own = [(row_no, cells[start:stop]) for row_no, cells in rows]
@@ -283,6 +324,11 @@ class _Scan:
     def _add(self, table: Found, row_no: int, cells: Cells, count: int) -> None:
         """`cells` are the table's own columns. Called for every row: the usual one must cost little."""
         table.rows += 1
+        is_below_gap = row_no > table.last_row + 1
+        if is_below_gap:
+            table.gaps += 1
+            if table.lone and table.lone[-1][0] == table.last_row:
+                table.above_gap.add(table.last_row)
         table.last_row = row_no
         table.fills[count] += 1
         if len(cells) > len(table.header):
@@ -291,9 +337,9 @@ class _Scan:
             place = filled(cells)[0]
             if len(table.lone) < _MOST_REMARKS:
                 table.lone.append((row_no, place, text_of(cells[place])))
+                if is_below_gap:
+                    table.below_gap.add(row_no)
             return
-        if not table.last_full_row:
-            table.first_full_row = row_no
         table.last_full_row = row_no
         first = cells[0]
         if first == "":
@@ -301,6 +347,8 @@ class _Scan:
             table.leftmost = min(table.leftmost, place)
         else:
             table.leftmost = 0
+        if len(table.firsts) < _LOOKED_AT:
+            table.firsts.append(first)
         if first.__class__ is str:
             if table.header and first == table.header[0] and self._repeats_header(table, cells):
                 table.repeated.append(row_no)
@@ -324,6 +372,12 @@ _TOTAL_LETTERS = frozenset("tTgGsSrRzZиИвВ合总小 ")
 
 def _shown(cells: Cells) -> str:
     return " | ".join(text_of(cell) for cell in cells if not is_blank(cell))[:_SHOWN]
+
+
+def _only_text(cells: Cells) -> str | None:
+    """The text of cells of which one alone is filled; None where it is not so."""
+    places = filled(cells)
+    return text_of(cells[places[0]]) if len(places) == 1 and kind_of_cell(cells[places[0]]) != "v" else None
 
 
 def _lanes(rows: Sequence[NumberedRow], heading: Heading) -> list[tuple[int, int | None]]:
@@ -362,7 +416,7 @@ def _finish(table: Found, *, loose: bool) -> None:
     if several and usual >= 2 and table.last_full_row:
         _mark_notes(table, behind)
         if len(inside) <= 0.4 * table.rows and table.rows >= 4:
-            _mark_sections(table, _from_the_first_on(table, inside))
+            _mark_sections(table, inside)
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
     if not table.header_row or not loose or table.surplus > table.rows / 2:
@@ -382,19 +436,72 @@ def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
             last = row_no
 
 
-def _from_the_first_on(table: Found, lone: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Who has sections begins with one. Where items stand above the first, a name alone is an item of a list with gaps:
-    rather a heading too many among the items than an item among the headings."""
-    begins = bool(lone) and lone[0][0] < table.first_full_row
-    return lone if begins else [each for each in lone if _TOTAL.fullmatch(each[2])]
-
-
-def _mark_sections(table: Found, lone: list[tuple[int, int, str]]) -> None:
-    above: tuple[int, str] | None = None
-    for row_no, place, text in lone:
+def _mark_sections(table: Found, inside: list[tuple[int, int, str]]) -> None:
+    """Single cells within the table: totals, and titles of sections where something speaks for it. Else items."""
+    lone: list[tuple[int, str]] = []
+    for row_no, place, text in inside:
         if _TOTAL.fullmatch(text):
             table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
         elif place == table.leftmost and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
-            joined = above is not None and above[0] == row_no - 1 and above[1] != text
-            table.sections[row_no] = f"{above[1]} / {text}" if joined and above else text
-            above = (row_no, table.sections[row_no])
+            lone.append((row_no, text))
+    above: tuple[int, str] | None = None
+    titles = _titles_of_sections(table, lone)
+    for row_no, text in lone:
+        if row_no not in titles:
+            continue
+        joined = above is not None and above[0] == row_no - 1 and above[1] != text
+        table.sections[row_no] = f"{above[1]} / {text}" if joined and above else text
+        above = (row_no, table.sections[row_no])
+        table.remarks.append(Remark(row_no, SECTION_ROW, text))
+
+
+def _titles_of_sections(table: Found, lone: list[tuple[int, str]]) -> set[int]:
+    """Which of the single cells are titles of sections. An item of which only the name is known looks the same."""
+    rows = {row_no for row_no, _ in lone}
+    if sum(kind_of_cell(cell) == "t" for cell in table.firsts) <= 0.3 * len(table.firsts):
+        # words in a column of numbers
+        return rows
+    runs = _runs(lone)
+    titles = _dividing(table, runs)
+    # where blank rows stand everywhere they set nothing apart
+    gaps_tell = 2 * len(table.below_gap & rows) >= table.gaps
+    for run in runs:
+        first, last = run[0][0], run[-1][0]
+        is_apart = gaps_tell and first in table.below_gap and (first == last or last in table.above_gap)
+        if is_apart or any(_is_line(text) for _, text in run):
+            titles |= {row_no for row_no, _ in run}
+        else:
+            titles |= {row_no for row_no, text in run if _SECTION.fullmatch(text)}
+    if titles and table.data_row in rows:
+        titles.add(table.data_row)
+    return titles
+
+
+def _runs(lone: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    """Rows that follow each other directly, together."""
+    runs: list[list[tuple[int, str]]] = []
+    for row_no, text in lone:
+        if runs and runs[-1][-1][0] == row_no - 1:
+            runs[-1].append((row_no, text))
+        else:
+            runs.append([(row_no, text)])
+    return runs
+
+
+def _dividing(table: Found, runs: list[list[tuple[int, str]]]) -> set[int]:
+    """The rows that part a table, from its first row on, into two blocks or more, hardly any of a single row."""
+    if len(runs) < 2 or runs[0][0][0] != table.data_row:
+        return set()
+    ends = [run[0][0] for run in runs[1:]] + [table.last_full_row + 1]
+    sizes = [end - run[-1][0] - 1 for run, end in zip(runs, ends, strict=True)]
+    count, small = 0, 0
+    for number, size in enumerate(sizes, start=1):
+        small += size < 2
+        if number >= 2 and size >= 2 and small <= 0.25 * number:
+            count = number
+    return {row_no for run in runs[:count] for row_no, _ in run}
+
+
+def _is_line(text: str) -> bool:
+    """Whether a text is drawn, not written: a row of stars or dashes."""
+    return len(text) >= 3 and not any(map(str.isalnum, text))

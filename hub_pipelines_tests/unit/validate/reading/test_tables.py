@@ -55,7 +55,85 @@ def test_section_rows_become_a_column(tmp_path: Path) -> None:
         (3, "M3", "Screws"), (4, "M4", "Screws"), (6, "608", "Bearings"), (7, "625", "Bearings"),
     ]  # fmt: skip
     assert found.facts["sections"] == "2: Screws, Bearings"
+    assert [(first, last) for _, first, last, _ in found.left_out] == [(2, 2), (5, 5)]
+    assert {why for *_, why in found.left_out} == {
+        "is a section's title, which stands as Section with the rows below it"
+    }
+
+
+def test_an_item_of_which_only_the_name_is_known_is_an_item(tmp_path: Path) -> None:
+    text = "Name,Company,Cat#\nTris,Fisher,217\nTris in a tube\nTween,Sigma,BP3\nUrea,Sigma,U5\nEDTA\nZinc,VWR,4\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert found.header == ["Name", "Company", "Cat#"]
+    assert [cells[0] for cells in found.cells] == ["Tris", "Tris in a tube", "Tween", "Urea", "EDTA", "Zinc"]
     assert found.left_out == []
+
+
+def test_rows_that_part_a_table_of_names_from_its_first_row_on_are_sections(tmp_path: Path) -> None:
+    text = "Name,Company,Lot\nAcids\nAcetic,VWR,4\nFormic,VWR,5\nBases\nAmmonia,VWR,6\nLye,VWR,7\nSalts\nAlum,VWR,8\n"
+    found = seen(stored(tmp_path, text + "Borax,VWR,9\n"), "a.csv")
+    assert [(cells[0], cells[3]) for cells in found.cells] == [
+        ("Acetic", "Acids"), ("Formic", "Acids"), ("Ammonia", "Bases"), ("Lye", "Bases"), ("Alum", "Salts"),
+        ("Borax", "Salts"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("title", ["\nBases", "Bases:", "Shelf 3", "Cabinet B", "\nBases\n", "*****\nBases\n*****"])
+def test_a_single_section_is_known_by_what_sets_it_apart(tmp_path: Path, title: str) -> None:
+    text = f"Name,Company,Lot\nAcetic,VWR,4\nFormic,VWR,5\n{title}\nAmmonia,VWR,6\nLye,VWR,7\nLime,VWR,8\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["Acetic", "Formic", "Ammonia", "Lye", "Lime"]
+    assert [bool(cells[3]) for cells in found.cells] == [False, False, True, True, True]
+    assert found.left_out
+
+
+def test_blank_rows_between_all_items_set_nothing_apart(tmp_path: Path) -> None:
+    items = ["Acetic,VWR,4", "Formic,VWR,5", "Vinegar", "Ammonia,VWR,6", "Lye,VWR,7"]
+    found = seen(stored(tmp_path, "\n\n".join(["Name,Company,Lot", *items])), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["Acetic", "Formic", "Vinegar", "Ammonia", "Lye"]
+    assert found.left_out == []
+
+
+@pytest.mark.parametrize("merged", [True, False])
+@pytest.mark.parametrize("known", [True, False])
+def test_tables_side_by_side_below_titles_of_their_own_keep_them_as_sections(
+    tmp_path: Path, merged: bool, known: bool
+) -> None:
+    def merge(made: object) -> None:
+        if merged:
+            made["S"].merge_cells("A1:C1")  # type: ignore[index]
+            made["S"].merge_cells("E1:G1")  # type: ignore[index]
+
+    names = ["Name ", "Company", "Cat#"] if known else ["Stoff", "Hersteller", "Blatt"]
+    rows: list[list[object]] = [["Right Cabinet", None, None, None, "Left Cabinet"], [*names, None, *names]]
+    rows += [[f"r{n} acid", "Sigma", f"A-{n}", None, f"l{n} salt", "VWR", 100 + n] for n in range(6)]
+    rows += [["Tris Base", "Sigma", 7], ["Tris Base (in a tube)"], ["Zinc", "VWR", "Z-1"]]
+    found = seen(book(tmp_path, {"S": rows}, merge), "a.xlsx")
+    assert found.header == [*(name.strip() for name in names), "Section"]
+    right = [*(f"r{n} acid" for n in range(6)), "Tris Base", "Tris Base (in a tube)", "Zinc"]
+    assert [(cells[0], cells[3]) for cells in found.cells] == [
+        *((name, "Right Cabinet") for name in right), *((f"l{n} salt", "Left Cabinet") for n in range(6)),
+    ]  # fmt: skip
+    assert [(part.header_row, part.first_column) for part in found.table.parts] == [(2, 0), (2, 4)]
+    assert found.facts["sections"] == "2: Right Cabinet, Left Cabinet"
+    assert found.left_out == []
+
+
+def test_sections_within_a_titled_table_name_both(tmp_path: Path) -> None:
+    head = "Right,,,,Left,,\nName,Company,Lot,,Name,Company,Lot\n"
+    text = f"{head}a x,VWR,1,,c x,VWR,3\nb x,VWR,2,,f x,VWR,5\n,,,,Salts:,,\nd x,VWR,2,,e x,VWR,4\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [(cells[0], cells[3]) for cells in found.cells] == [
+        ("a x", "Right"), ("b x", "Right"), ("d x", "Right"), ("c x", "Left"), ("f x", "Left"),
+        ("e x", "Left / Salts:"),
+    ]  # fmt: skip
+
+
+def test_two_lines_of_headings_side_by_side_stay_together(tmp_path: Path) -> None:
+    lines = ["Item,Amount,,,Item,Amount,", ",value,unit,,,value,unit", "a,1,mL,,c,3,mL", "b,2,mL,,d,4,g"]
+    found = seen(stored(tmp_path, "\n".join(lines)), "a.csv")
+    assert found.header == ["Item", "Amount value", "Amount unit"]
+    assert [cells[0] for cells in found.cells] == ["a", "b", "c", "d"]
 
 
 def test_a_column_named_section_is_not_covered_by_ours(tmp_path: Path) -> None:
