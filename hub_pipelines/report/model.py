@@ -159,6 +159,20 @@ class Count:
 
 
 @dataclass(frozen=True)
+class GoesOn:
+    """The receipt of another file on which this one's matter goes on. `page` is a relative link to it.
+
+    `still_open` says what is not settled there, a clause each; `by_sender`: not sent by somebody at the hub.
+    """
+
+    source_name: str
+    request_id: str
+    page: str
+    still_open: tuple[str, ...] = ()
+    by_sender: bool = True
+
+
+@dataclass(frozen=True)
 class Receipt:
     """Everything one receipt says. All times carry a time zone; `time_zone` is the one they are shown in."""
 
@@ -201,6 +215,10 @@ class Receipt:
     complete_count: bool = False
     count: Count | None = None
     """Of a complete count that has posted."""
+    first_copy: GoesOn | None = None
+    """Of a duplicate: what it is a copy of."""
+    newer: GoesOn | None = None
+    """What was sent in place of this file."""
 
     @property
     def still_missing(self) -> int:

@@ -22,6 +22,7 @@ from hub_pipelines.report.model import (
     Count,
     Counts,
     FeedIndex,
+    GoesOn,
     Index,
     IndexLine,
     Line,
@@ -70,12 +71,12 @@ class Told(Protocol):
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
-    tone = _tone(receipt)
+    tone = _receipt_tone(receipt)
     return template("receipt.html").render(
         r=receipt,
         tone=tone,
         glyph=GLYPHS[tone],
-        headline=headline(receipt),
+        headline=_receipt_headline(receipt),
         lead=_lead(receipt),
         counts=counts_strip(receipt),
         problems=by_row(receipt.problems),
@@ -83,6 +84,7 @@ def to_html(receipt: Receipt) -> str:
         steps=_steps(receipt),
         workbook=_workbook_told(receipt),
         problems_left=_correction_told(receipt.correction),
+        newer=_newer_came(receipt.newer) if receipt.newer else None,
         proof=_proof(receipt),
         shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
@@ -90,7 +92,7 @@ def to_html(receipt: Receipt) -> str:
 
 def to_json(receipt: Receipt) -> str:
     """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
-    content = {"headline": headline(receipt), **asdict(receipt)}
+    content = {"headline": _receipt_headline(receipt), **asdict(receipt)}
     return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
@@ -163,6 +165,18 @@ def _index_row(line: IndexLine) -> dict[str, object]:
     }
 
 
+def _receipt_headline(receipt: Receipt) -> str:
+    if receipt.newer is not None and receipt.outcome == "dismissed":
+        return f"{_newer_came(receipt.newer)}; go on there"
+    if receipt.first_copy is not None and receipt.first_copy.still_open:
+        return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
+    return headline(receipt)
+
+
+def _newer_came(newer: GoesOn) -> str:
+    return "You sent a newer copy" if newer.by_sender else "The hub sent a corrected copy"
+
+
 def headline(receipt: Told) -> str:
     """The one sentence that says what happened."""
     reason = _without_full_stop(receipt.headline_reason)
@@ -224,6 +238,11 @@ def _other_rows(counts: Counts) -> list[str]:
     return parts
 
 
+def _receipt_tone(receipt: Receipt) -> Tone:
+    still_open = receipt.first_copy is not None and receipt.first_copy.still_open
+    return "attention" if still_open else _tone(receipt)
+
+
 def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
@@ -270,6 +289,14 @@ def _found_since(count: Count) -> int:
 
 
 def _steps(receipt: Receipt) -> list[str]:
+    if receipt.newer is not None:
+        return [f"Nothing here. {_newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
+    if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
+        told = " and ".join(receipt.first_copy.still_open)
+        return [
+            f"{told[:1].upper()}{told[1:]}. Go on with the receipt of the first copy (the link is above): it says what "
+            "to do. Dropping the same file again changes nothing."
+        ]
     steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)

@@ -6,6 +6,7 @@ repeatable: after a crash the same receipt is written again over itself.
 
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import HubError
@@ -44,6 +46,7 @@ from hub_pipelines.report.model import (
     Correction,
     Count,
     Counts,
+    GoesOn,
     Line,
     MissedItem,
     QuestionLine,
@@ -242,7 +245,7 @@ class Receipts:
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id)
-            or _own_correction(came, problems_total if current.state is State.POSTED else None),
+            or _own_correction(tx, current, came, problems_total if current.state is State.POSTED else None),
             workbook=self._workbook(tx, current),
             questions=tuple(map(_question_line, questions)),
             answer_command=_answer_command(questions),
@@ -251,7 +254,32 @@ class Receipts:
             values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
             count=_count(tx, current),
+            newer=self._newer(tx, current),
         )
+
+    def _newer(self, tx: Transaction, current: Submission) -> GoesOn | None:
+        """What was sent in place of a file that is settled, the last of several."""
+        last = None
+        if current.state in (State.DISMISSED, State.POSTED):
+            found = current
+            while (following := submissions.newest_revising(tx, found)) is not None:
+                last = found = following
+        if last is None:
+            return None
+        item = reviews.corrected_by(tx, last.request_id)
+        by_sender = item is None or not (item.resolved_by or "").startswith("person/")
+        return self._goes_on(last, self.path_of(current), by_sender=by_sender)
+
+    def _goes_on(
+        self, other: Submission, page: Path, *, still_open: tuple[str, ...] = (), by_sender: bool = True
+    ) -> GoesOn:
+        link = quote(Path(os.path.relpath(self.path_of(other), page.parent)).as_posix())
+        return GoesOn(other.envelope.source_name, other.request_id, link, still_open, by_sender)
+
+    def _first_copy(self, tx: Transaction, first: Submission, page: Path) -> GoesOn:
+        """What a copy is a copy of; when something was sent in place of it, nothing is open there."""
+        replaced = submissions.newest_revising(tx, first) is not None
+        return self._goes_on(first, page, still_open=() if replaced else _still_open(tx, first))
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
         if current.state not in (State.POSTED, State.IN_REVIEW):
@@ -293,6 +321,7 @@ class Receipts:
             registry_date=None,
             archived_copy=str(self.archive.object_path(arrival.content_digest)) if arrival.content_digest else None,
             needs_registry=False,
+            first_copy=self._first_copy(tx, duplicate, self.path_of_arrival(arrival)) if duplicate else None,
         )
 
     def changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
@@ -333,6 +362,20 @@ def _written(step: Callable[[], Path]) -> Path | None:
     except (OSError, HubError):
         _log.exception("A receipt could not be written; it stays due.")
         return None
+
+
+def _still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
+    """What somebody has yet to do about a submission."""
+    if first.state is State.IN_REVIEW:
+        asked = mappings.questions_about(tx, first.request_id, first.revision)
+        number = sum(one.answer is None for one in asked)
+        if number:
+            return ("1 question is still open" if number == 1 else f"{number:,} questions are still open",)
+        return ("a person at the hub has yet to look at it",)
+    rejected = first.counts.rejected if first.state is State.POSTED else 0
+    if rejected:
+        return ("1 row is still not taken" if rejected == 1 else f"{rejected:,} rows are still not taken",)
+    return ()
 
 
 def _pause(tx: Transaction, current: Submission) -> str | None:
@@ -441,13 +484,19 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
     )
 
 
-def _own_correction(came: Returned | None, left: int | None) -> Correction | None:
+_STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
+
+
+def _own_correction(tx: Transaction, current: Submission, came: Returned | None, left: int | None) -> Correction | None:
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
         return None
+    judged = ledgers.find_posting(tx, came.original, came.original_revision or 0) is not None
     difference = Difference.from_document(came.difference) if came.difference else None
     cells = difference.cells if difference else ()
     summary = difference.sentence() if difference else ""
+    if difference and difference.is_none and judged and current.counts.posted:
+        summary = _STORED_OTHERWISE
     if came.part:
         summary += " The rows that it does not hold stay as they are."
     return Correction(
@@ -458,7 +507,7 @@ def _own_correction(came: Returned | None, left: int | None) -> Correction | Non
         summary=summary.strip(),
         cells=tuple(CorrectedCell(excel_row(one.row_after), one.column, one.old, one.new) for one in cells),
         cells_total=difference.cells_changed if difference else 0,
-        problems_before=came.problems_before,
+        problems_before=came.problems_before if judged else None,
         problems_left=left,
     )
 

@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -365,6 +366,9 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert (current.revises, current.source_version) == (first, 2)
     assert "submission:revises" in events(small_hub, second)
     assert posted_tags(small_hub) == ["NC-1", "NC-2"]
+    pages = small_hub.hub.receipts.write_due()
+    assert small_hub.hub.receipts.path_of(small_hub.submission(first)) in pages
+    assert "You sent a newer copy: go on with its receipt" in receipt(small_hub.hub, small_hub.submission(first))[0]
     text, told = receipt(small_hub.hub, current)
     assert "What you changed" in text
     assert "The earlier file had 3 problems; this one has 1." in text
@@ -387,6 +391,7 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     current = small_hub.submission(third)
     assert (current.revises, current.counts.posted, current.counts.unchanged) == (second, 1, 2)
     assert "The earlier file had 1 problem; none is left." in receipt(small_hub.hub, current)[0]
+    assert small_hub.hub.receipts.index.gather("north").attention == (), "all went on under other names"
 
 
 def test_a_text_files_workbook_posts_when_it_is_fixed(small_hub: SmallHub) -> None:
@@ -508,9 +513,14 @@ def test_a_question_is_answered_in_the_workbook_and_the_file_posts(small_hub: Sm
 
     current = small_hub.submission(second)
     assert (current.state, current.counts.posted, current.revises) == (State.POSTED, 1, first)
+    assert "The earlier file had" not in receipt(small_hub.hub, current)[0], "its rows were never judged"
     assert small_hub.submission(first).state is State.DISMISSED
     assert small_hub.hub.review.listing() == []
     assert small_hub.hub.review.show(item.item_id)[0].replaced_by == second
+    page, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert told["headline"] == "You sent a newer copy; go on there"
+    assert "operator" not in page
+    assert told["newer"]["page"] == quote(small_hub.hub.receipts.path_of(current).name)  # type: ignore[index]
     # the same list is not asked about again
     third = drop(small_hub, "lab.csv", AMBIGUOUS.replace(b"9.50", b"9.60"))
     assert small_hub.submission(third).state is State.POSTED
