@@ -216,7 +216,12 @@ def _rows_sentence(counts: Counts, reason: str | None) -> str:
         return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
     if counts.posted == 0:
         return _because("Nothing was taken", reason or _nothing_taken_because(counts))
-    return ", ".join([f"{counts.posted:,} of {_rows(counts.received)} were taken", *_other_rows(counts)])
+    return ", ".join(
+        [
+            f"{counts.posted:,} of {_rows(counts.received)} {'was' if counts.posted == 1 else 'were'} taken",
+            *_other_rows(counts),
+        ]
+    )
 
 
 def _nothing_taken_because(counts: Counts) -> str:

@@ -144,7 +144,7 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     request_id = drop(small_hub, "lab.xlsx", bytes_of(messy(row("NC-1"), row("NC-2", quantity="lots"))))
     first = openpyxl.load_workbook(returned(small_hub, request_id))["Read me first"]
     told = texts(first)
-    assert first["A1"].value == "1 of 2 rows were taken, 1 needs your attention"
+    assert first["A1"].value == "1 of 2 rows was taken, 1 needs your attention"
     assert request_id in told
     assert "drop/north/inventory" in told
     (link,) = [cell for cells in first.iter_rows() for cell in cells if cell.hyperlink]
@@ -596,6 +596,6 @@ def test_an_old_workbook_comes_back_as_a_new_one_with_all_its_sheets(small_hub: 
     assert coloured(back["Assets"]) == ["D3"]
     assert (back["Notes"]["A1"].value, back["Notes"]["A1"].data_type) == ("=x", "s")
     assert back["Notes"]["B1"].value == "007"
-    assert "older or other kind .xls" in texts(back["Read me first"])
+    assert "Your file is a .xls file" in texts(back["Read me first"])
     second = drop(small_hub, path.name, type_over(path, "Assets", {"D3": 3}))
     assert small_hub.submission(second).counts.posted == 1
