@@ -207,9 +207,12 @@ class Receipts:
         notes = _notes(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
         problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
+        unknown_tags = ledgers.rejected_by_rule(tx, current.request_id, current.revision, _TAG_RULE)
+        no_registry = bool(unknown_tags) and current.registry_version == 0
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
         questions = mappings.questions_about(tx, current.request_id, current.revision)
+        asked_again = any(one.answer is None for one in questions)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -226,7 +229,7 @@ class Receipts:
             problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=problems_total,
             warnings=(
-                *_mark_notes(came),
+                *(() if asked_again else _mark_notes(came)),
                 *notes,
                 *self._not_read(current),
                 *(_line(problem, parts) for problem in warns),
@@ -241,7 +244,8 @@ class Receipts:
             registry_version=current.registry_version,
             registry_date=registry_date if current.registry_version == registry_version else None,
             archived_copy=str(self.archive.object_path(envelope.content_digest)),
-            needs_registry=bool(blocks) and current.registry_version == 0,
+            needs_registry=no_registry,
+            only_registry=no_registry and unknown_tags == problems_total and not current.counts.posted,
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id)
@@ -249,13 +253,26 @@ class Receipts:
             workbook=self._workbook(tx, current),
             questions=tuple(map(_question_line, questions)),
             answer_command=_answer_command(questions),
+            answer_trouble=came.note if came and asked_again else None,
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
             values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
-            count=_count(tx, current),
+            count=_count(tx, current, self._by_place(current)),
             newer=self._newer(tx, current),
         )
+
+    def _by_place(self, current: Submission) -> Callable[[str], bool]:
+        """Whether the items of a ledger are told apart by their place too."""
+        feed = self.feeds.get(current.envelope.feed)
+
+        def of(ledger: str) -> bool:
+            if feed is None:
+                return False
+            record = feed.record_type(ledger.split("@")[0])
+            return record.location_column in record.key_columns
+
+        return of
 
     def _newer(self, tx: Transaction, current: Submission) -> GoesOn | None:
         """What was sent in place of a file that is settled, the last of several."""
@@ -519,17 +536,17 @@ def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
 
 def _told(receipt: Receipt) -> Told:
     """What the page tells, for the workbook's first sheet."""
-    from hub_pipelines.report.render import counts_strip, headline, registry_steps, shown_time
+    from hub_pipelines.report.render import counts_strip, receipt_headline, registry_steps, shown_time
 
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
         ("Submission number", receipt.request_id or ""),
     ]
-    return Told(headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
+    return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
-def _count(tx: Transaction, current: Submission) -> Count | None:
+def _count(tx: Transaction, current: Submission, by_place: Callable[[str], bool]) -> Count | None:
     """What a complete count has covered and missed, as it stands now."""
     posting = ledgers.find_posting(tx, current.request_id, current.revision)
     if posting is None or posting.counted is None:
@@ -542,6 +559,7 @@ def _count(tx: Transaction, current: Submission) -> Count | None:
         listed_in_rejected_rows=posting.listed_in_rejected_rows,
         still_missing=counts.still_missing(tx, current.request_id, current.revision),
         missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
+        by_place=by_place(posting.ledger),
     )
 
 

@@ -95,6 +95,17 @@ def test_a_file_whose_rows_are_all_bad_is_posted_with_every_row_rejected(small_h
     assert (counts.received, counts.posted, counts.rejected) == (2, 0, 2)
 
 
+def test_a_list_that_came_before_procurements_is_told_so_at_the_top(small_hub: SmallHub) -> None:
+    send(small_hub, "lab.csv", inventory("NC-1", "NC-2"))
+    small_hub.work()
+    *_, page = small_hub.hub.receipts.write_due()
+    assert "the procurement list must come first" in str(told(page)[1]["headline"])
+    send(small_hub, "bad.csv", inventory("NC-1", quantity="lots"))
+    small_hub.work()
+    *_, page = small_hub.hub.receipts.write_due()
+    assert "must come first" not in str(told(page)[1]["headline"]), "a quantity is to be corrected"
+
+
 def test_a_good_file_gets_a_receipt_that_says_so(small_hub: SmallHub) -> None:
     small_hub.register("NC-1", "NC-2")
     small_hub.hub.receipts.write_due()

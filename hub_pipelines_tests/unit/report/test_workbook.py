@@ -519,7 +519,7 @@ def test_a_question_is_answered_in_the_workbook_and_the_file_posts(small_hub: Sm
     assert small_hub.hub.review.show(item.item_id)[0].replaced_by == second
     page, told = receipt(small_hub.hub, small_hub.submission(first))
     assert told["headline"] == "You sent a newer copy; go on there"
-    assert "operator" not in page
+    assert "show this page" not in page
     assert told["newer"]["page"] == quote(small_hub.hub.receipts.path_of(current).name)  # type: ignore[index]
     # the same list is not asked about again
     third = drop(small_hub, "lab.csv", AMBIGUOUS.replace(b"9.50", b"9.60"))
@@ -533,7 +533,9 @@ def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(small_hub
     second = drop(small_hub, path.name, answered(path, "whatever"))
     current = small_hub.submission(second)
     assert (current.state, str(current.cause), current.revises) == (State.IN_REVIEW, "question", first)
-    assert "'whatever' is not one of the answers" in receipt(small_hub.hub, current)[0]
+    page, _ = receipt(small_hub.hub, current)
+    assert "What we need to know Please answer again: 'whatever' is not one of the answers" in page
+    assert "Worth a look" not in page
     again = openpyxl.load_workbook(returned(small_hub, second))
     assert again.sheetnames == ["Read me first", "Questions", "Your table", "_hub"]
     assert again["Questions"]["D2"].value is None
