@@ -22,6 +22,7 @@ from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Question
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
@@ -135,14 +136,14 @@ class Judge:
         """The table in the archived bytes, as it was sent."""
         feed = self.feed_of(envelope)
         path = self.archive.object_path(envelope.content_digest)
-        with open_table(path, envelope.source_name, known=feed.aliases.get) as table:
+        with open_table(path, envelope.source_name, known=known_headings(feed).get) as table:
             yield without_row_numbers(table)
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
-        return self._tried(lambda: open_table(path, path.name, known=feed.aliases.get), source, feed)
+        return self._tried(lambda: open_table(path, path.name, known=known_headings(feed).get), source, feed)
 
     def try_again(self, envelope: Envelope) -> Tried:
         """An archived file read as a run would read it now; without effect. Raises Blocked."""

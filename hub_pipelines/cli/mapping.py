@@ -199,7 +199,7 @@ def _sources(hub: "Hub", what: str) -> list["Source"]:
 
 def _decision_document(decision: "Decision | None") -> dict[str, Any]:
     if decision is None:
-        return {"decision": None, "record_type": None, "columns": [], "unread": [], "values": []}
+        return {"decision": None, "record_type": None, "columns": [], "unread": [], "notes": [], "values": []}
     from hub_pipelines.validate.columns import column_letters
 
     mapping = decision.mapping
@@ -210,6 +210,7 @@ def _decision_document(decision: "Decision | None") -> dict[str, Any]:
             {**one.document(), "place": column_letters(one.position)} for one in (mapping.assigned if mapping else ())
         ],
         "unread": list(decision.unread),
+        "notes": list(decision.notes),
         "values": list(decision.told),
     }
 
@@ -342,7 +343,7 @@ def _columns(decision: "Decision | None") -> list[str]:
     ]
     if decision.unread:
         lines.append(f"kept as they are: {', '.join(decision.unread)}")
-    return [*(line.rstrip() for line in lines), *decision.told]
+    return [*(line.rstrip() for line in lines), *decision.notes, *decision.told]
 
 
 def _question(one: "Kept") -> list[str]:

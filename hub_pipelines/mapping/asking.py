@@ -11,7 +11,7 @@ from hub_pipelines.mapping.model import NONE_OF_THEM, Question
 from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.model import Choice, RecordType
 
-_MOST_CHOICES = 8
+_MOST_CHOICES = 4
 _THINK = 0.6
 
 _PHRASES = {

@@ -5,12 +5,12 @@ Not here: how alike two headings are (likeness), what values look like (content)
 have answered (store). Pure.
 """
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from hub_pipelines.mapping.asking import about_column, about_record_type
+from hub_pipelines.mapping.asking import about_column, about_record_type, phrase_of
 from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of, words_in
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, How, Mapping, Question
@@ -29,8 +29,14 @@ SURE = 0.8
 """From here on a column is used without asking, if no other comes within MARGIN."""
 MARGIN = 0.06
 _PERHAPS = 0.5
-_WORTH_ASKING = 0.6
+# an optional column is used without asking from here on if it is the only one that may be it and its values agree
+_ALONE = 0.74
+# from here on a column that may be an optional one is worth a question, if that one decides what a line is
+_LIKELY = 0.7
+# from here on it is worth one if it may tell how much there is; of others it is told that they are not read
+_WORTH_TELLING = 0.6
 _MOST_QUESTIONS = 5
+_MOST_TOLD = 4
 _TELLING_FIT = 0.6
 _AS_LIKELY = 0.5
 # a header may have thousands of columns; what a person would look at is among the first
@@ -44,7 +50,9 @@ _IMPORTANT = words_in(
     lot_number asset_tag container_id waste_codes un_number award_id transaction_id amount po_number
     """
 )
-"""Columns that are worth a question although the contract does not require them."""
+"""Columns that are looked for, or at least told of, although the contract does not require them."""
+_DECISIVE = words_in("location quantity quantity_on_hand waste_codes un_number amount")
+"""Of these, the ones that a file is held for: where and how much there is, what a law asks for, sums of money."""
 _HOW: Map[str, How] = {
     "name": "name",
     "synonym": "synonym",
@@ -56,7 +64,15 @@ _HOW: Map[str, How] = {
     "inside": "likeness",
 }
 _NAMES = frozenset(("item_name", "contents"))
-_WITHIN_A_ROOM = words_in("cabinet cupboard shelf drawer bin bench rack box freezer fridge refrigerator tank")
+_FINER = (
+    words_in(
+        "cabinet cupboard closet freezer fridge refrigerator tank armoire schrank kast kühlschrank gefrierschrank"
+    ),
+    words_in("bench shelf rack regal étagère estante scaffale"),
+    words_in("drawer bin box position"),
+)
+"""Places within a room, the coarser first."""
+_CATALOGUE = words_in("catalog sku katalog katalognummer 货号 目录号 カタログ番号 카탈로그 카탈로그번호")
 _HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 _EMPTY = Profile()
@@ -166,10 +182,19 @@ class _Candidate:
     how: How
     evidence: tuple[str, ...]
     vague: bool = False
-    lesser: bool = False
-    """The heading tells a part of it only: a kind of thing for its name, a shelf for its place. It gives way."""
+    lesser: int = 0
+    """How small a part of it the heading tells: a kind of thing for its name; a cabinet, a shelf or a drawer for its
+    place. It gives way to what tells more."""
     names: bool = False
-    """The heading tells of a name: of name and description the name is preferred."""
+    """The heading says outright what is asked: of name and description the name, of several numbers the catalogue's."""
+    own: bool = False
+    """The heading is the contract's own spelling."""
+    exact: bool = False
+    """The heading is a known spelling as it stands, with nothing set aside."""
+    near: bool = False
+    """The heading is only written like a known spelling; it may well be another word."""
+    empty: bool = False
+    """No row has a value here, though rows have values elsewhere."""
     order: int = 0
     fit: float = 0.0
 
@@ -204,7 +229,9 @@ class _Proposal:
         """How much speaks for this record type. What identifies its rows weighs most."""
         keys = set(self.record.key_columns)
         there = sum(
-            one.score * (2.5 if self._identifies(column, keys) and not one.vague else 1.0)
+            -self._lack(column, keys)
+            if one.empty and column == self.record.tag_column and one.vague
+            else one.score * (2.5 if self._identifies(column, keys) and not one.vague else 1.0)
             for column, one in self.chosen.items()
         )
         tied = [column for column in self.ties if column not in self.chosen]
@@ -235,6 +262,7 @@ def _propose(file: _File, record: RecordType, confirmed: Confirmed) -> _Proposal
     for column, at in said.items():
         proposal.chosen[column] = _Candidate(column, at, 1.0, "confirmed", ("a person has said so",))
     _choose(proposal, file)
+    _add_the_only_ones(proposal)
     proposal.given = _given(file, proposal)
     return proposal
 
@@ -257,7 +285,7 @@ def _candidates(
 
 def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordType, order: Map[str, int]) -> _Candidate:
     evidence = [like.told(file.header[at])]
-    lesser = _is_lesser(like.column, file.headings[at])
+    lesser = _lesser(like.column, file.headings[at])
     score = _weighed(like, values, file.profiles[at], required=like.column in record.required)
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
@@ -269,16 +297,31 @@ def _by_heading(like: Like, values: Fit, at: int, file: _File, record: RecordTyp
         evidence=tuple(evidence),
         vague=like.how != "name" and like.vague,
         lesser=lesser,
-        names=like.column in _NAMES and _ends_in("name", file.headings[at]),
+        names=_names(like.column, file.headings[at]),
+        own=like.own,
+        exact=like.how in ("name", "synonym"),
+        near=like.how == "near",
+        empty=not file.profiles[at].count and any(profile.count for profile in file.profiles),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
 
 
-def _is_lesser(column: str, heading: Heading) -> bool:
+def _lesser(column: str, heading: Heading) -> int:
     if column in _NAMES:
-        return _ends_in("type", heading)
-    return column == "location" and any(not _WITHIN_A_ROOM.isdisjoint(form.split()) for form in heading.same)
+        return int(_ends_in("type", heading))
+    words = {word for form in heading.same for word in form.split()}
+    return (
+        max((size for size, finer in enumerate(_FINER, start=1) if finer & words), default=0)
+        if column == "location"
+        else 0
+    )
+
+
+def _names(column: str, heading: Heading) -> bool:
+    if column == "item_code":
+        return any(not _CATALOGUE.isdisjoint(form.split()) for form in heading.same)
+    return column in _NAMES and _ends_in("name", heading)
 
 
 def _ends_in(word: str, heading: Heading) -> bool:
@@ -334,6 +377,28 @@ def _choose(proposal: _Proposal, file: _File) -> None:
         used.add(one.position)
 
 
+def _add_the_only_ones(proposal: _Proposal) -> None:
+    """Take for an optional column the only one that may be it, if heading and values both speak for it."""
+    used = {one.position for one in proposal.chosen.values()}
+    for column in proposal.record.columns:
+        if column not in _IMPORTANT or column in proposal.record.required:
+            continue
+        if column in proposal.chosen or column in proposal.ties:
+            continue
+        free = [one for one in proposal.candidates if one.position not in used and one.score >= _PERHAPS]
+        may_be = [one for one in free if one.column == column]
+        if len(may_be) != 1 or not _would_do_alone(may_be[0]):
+            continue
+        if any(one.position == may_be[0].position and one.column != column for one in free):
+            continue
+        proposal.chosen[column] = may_be[0]
+        used.add(may_be[0].position)
+
+
+def _would_do_alone(one: _Candidate) -> bool:
+    return one.score >= _ALONE and one.how != "content" and not one.near and one.fit > 0
+
+
 def _has_better_use(one: _Candidate, close: Sequence[_Candidate]) -> bool:
     return any(other.position == one.position and other.score > one.score + MARGIN for other in close)
 
@@ -346,7 +411,7 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
     if (one.how == "likeness") != (other.how == "likeness"):
         return other.how == "likeness"
     if one.lesser != other.lesser:
-        return other.lesser
+        return one.lesser < other.lesser
     if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
     if one.vague != other.vague:
@@ -355,6 +420,14 @@ def _is_clearer(one: _Candidate, other: _Candidate, file: _File) -> bool:
         return one.names
     if one.vague and one.order != other.order:
         return one.order < other.order
+    if one.exact != other.exact:
+        return one.exact
+    # of amounts each may be what is left
+    if one.column not in _HAS_UNIT:
+        if (one.how == "name") != (other.how == "name"):
+            return one.how == "name"
+        if one.own != other.own:
+            return one.own
     return one.how != "content" and other.how == "content"
 
 
@@ -378,7 +451,7 @@ def _questions(file: _File, proposal: _Proposal) -> list[Question]:
     optional = [
         column
         for column in proposal.record.columns
-        if column in _IMPORTANT and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
+        if column in _DECISIVE and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
     ]
     asked += [_question(file, proposal, column, open_positions, required=False) for column in optional]
     return _each_column_once([one for one in asked if one is not None])[:_MOST_QUESTIONS]
@@ -408,7 +481,7 @@ def _question(
     tied = sorted(
         (one for one in proposal.ties.get(column, ()) if one.position in positions), key=lambda one: one.position
     )
-    least = _PERHAPS if required else _WORTH_ASKING
+    least = _PERHAPS if required else _WORTH_TELLING if column in _HAS_UNIT else _LIKELY
     likely = tied or [
         one
         for one in proposal.candidates
@@ -417,7 +490,7 @@ def _question(
     if not likely and not required:
         return None
     first = [one.position for one in likely]
-    others = [at for at in positions if at not in first and _could_be(file, at, column, proposal.record)]
+    others = _others(file, proposal, column, positions, first) if required else []
     unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
     if not first and (not unknown or not _worth_a_try(proposal)):
         return None
@@ -435,9 +508,13 @@ def _question(
     )
 
 
-def _could_be(file: _File, at: int, column: str, record: RecordType) -> bool:
-    score = fit(column, file.profiles[at]).score
-    return score > 0 or (score == 0 and not is_not_ours(file.headings[at], record))
+def _others(file: _File, proposal: _Proposal, column: str, positions: Sequence[int], first: Sequence[int]) -> list[int]:
+    """Columns that may be the one in question for all that their headings tell, the likeliest first."""
+    surely = {one.position for one in proposal.candidates if one.column != column and one.score >= SURE}
+    fits = {at: fit(column, file.profiles[at]) for at in positions if at not in first and at not in surely}
+    known = {at: is_not_ours(file.headings[at], proposal.record) for at in fits}
+    could_be = [at for at, values in fits.items() if values.score > 0 or (values.score == 0 and not known[at])]
+    return sorted(could_be, key=lambda at: (known[at], -fits[at].alone, -fits[at].score))
 
 
 def _worth_a_try(proposal: _Proposal) -> bool:
@@ -468,14 +545,40 @@ def _mapping(file: _File, proposal: _Proposal, feed: Feed) -> Mapping:
 
 
 def _notes(file: _File, proposal: _Proposal) -> tuple[str, ...]:
-    """What was not taken for what its heading says."""
+    """What was not taken for what its heading says, and what may be a column that was not found."""
     used = {one.position for one in proposal.chosen.values()}
-    return tuple(
+    refuted = [
         f'"{file.header[one.position].strip()}" was not taken as {one.column}: {"; ".join(one.evidence)}. '
         "Its values are kept with each row."
         for one in proposal.candidates
         if one.how in ("name", "synonym") and one.position not in used and one.fit <= -0.5 and one.score < SURE
-    )
+    ]
+    return (*refuted, *_unread(file, proposal, used))
+
+
+def _unread(file: _File, proposal: _Proposal, used: set[int]) -> Iterator[str]:
+    """The optional columns that are not read because none of the file's is surely it."""
+    for column in proposal.record.columns:
+        if column not in _IMPORTANT or column in (*proposal.chosen, *proposal.given, *proposal.absent):
+            continue
+        if column in proposal.record.required:
+            continue
+        may_be = [
+            one
+            for one in proposal.ties.get(column) or proposal.candidates
+            if one.column == column and one.position not in used and one.score >= _WORTH_TELLING and one.fit >= 0
+        ]
+        if may_be:
+            shown = list(dict.fromkeys(_called(file.header[one.position], one.position) for one in may_be))
+            yield (
+                f"It is not certain which column tells {phrase_of(column, proposal.record)}: it may be "
+                f"{' or '.join(shown[:_MOST_TOLD])}. It was not read as such; its values are kept with each row. "
+                f'To have it read, name its heading "{column}".'
+            )
+
+
+def _called(heading: str, position: int) -> str:
+    return f'"{heading.strip()}"' if heading.strip() else f"column {column_letters(position)}"
 
 
 def _reheaded(header: Sequence[str], positions: Map[str, int], proposal: _Proposal, feed: Feed) -> list[str]:

@@ -90,6 +90,11 @@ class Decision:
         return tuple(text.strip() for at, text in enumerate(self.header) if at not in read and text.strip())
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not taken for what its heading says and what may be a column that was not found, with what to do."""
+        return self.mapping.notes if self.mapping else ()
+
+    @property
     def told(self) -> tuple[str, ...]:
         """How values are written, a sentence a column."""
         try:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_pipelines.mapping.content import is_currency, is_measure, is_unit, words_in
 from hub_pipelines.mapping.spellings import NAMES_ONLY, Known, known_of
@@ -64,6 +64,14 @@ _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
 )
 """Words that say something only together with others."""
+_OTHERWISE = words_in(
+    """
+    and or requested request planned promised estimated previous former next old last first initial original
+    ordered used consumed sold shipped shipping ship delivery deliver purchase purchased maximum minimum max min target
+    desired alert annual yearly monthly daily return returned disposal destination billing not non
+    """
+)
+"""Words before what a heading ends in that make it something else: a requested delivery date, a maximum quantity."""
 _NUMBERING = re.compile(r"^\s*(?:\(?[0-9]{1,2}[.):]|\(?[a-zA-Z][.)])\s+")
 _IN_BRACKETS = re.compile(r"[(\[{（【]([^)\]}）】]*)[)\]}）】]")
 _MARKS = re.compile(r"[*†‡©®™?!:;,\"“”«»<>|\\^~`•·.…†§¶=+]")
@@ -93,6 +101,8 @@ class Like:
     score: float
     how: str
     spelling: str
+    own: bool = False
+    """Whether it is a spelling of the contract itself, which is beyond doubt."""
 
     @property
     def vague(self) -> bool:
@@ -137,7 +147,7 @@ def _taken_apart(text: str, shared: str | None) -> Heading:
         unit = ending[2]
         forms.append(_form(ending[1]))
     if shared:
-        forms += [form.removeprefix(shared).strip() for form in (_form(bare),) if form.startswith(shared)]
+        forms += [rest for form in (_form(cut), _form(bare)) for rest in _without(shared, form)]
     turned = [f"{of[2]} {of[1]}" for of in map(_OF.match, forms) if of and not canonical(of[1]).startswith("#")]
     told = tuple(dict.fromkeys(form for form in (*forms, *turned) if form))
     return Heading(text, told, tuple(map(canonical, told)), unit)
@@ -157,6 +167,13 @@ def _shared_prefix(header: Sequence[str]) -> str | None:
     letters = Counter(form[:length] for form in forms if form.isalpha() for length in range(3, min(7, len(form) - 2)))
     longest = sorted(letters.items(), key=lambda one: (-one[1], -len(one[0])))[:1]
     return next((start for start, count in (*words, *longest) if count >= 3 and count >= 0.6 * len(forms)), None)
+
+
+def _without(prefix: str, form: str) -> Iterable[str]:
+    """What is left of a form without its prefix: name of chem name and of chemname, nothing of chemical name."""
+    rest = form.removeprefix(prefix)
+    if rest != form and (rest.startswith(" ") or " " not in form) and len(rest.strip()) > 1:
+        yield rest.strip()
 
 
 @functools.lru_cache(maxsize=4_000)
@@ -265,7 +282,7 @@ def _known(heading: Heading, index: _Index) -> dict[str, Like]:
         if like is not None:
             score = like.score if number == 0 else min(like.score, _CLEANED)
             how = like.how if number == 0 or like.how == "vague" else "cleaned"
-            return {like.column: Like(like.column, score, how, like.spelling)}
+            return {like.column: replace(like, score=score, how=how, own=like.own and number == 0)}
         if number == 0 and (form in index.known.not_ours):
             return {}
     return _of_parts(heading, index)
@@ -275,7 +292,7 @@ def _of_parts(heading: Heading, index: _Index) -> dict[str, Like]:
     """The one column that the parts of Supplier/Manufacturer or Location / Block name."""
     parts = [_form(part) for part in heading.text[:_LONGEST].split("/")] if heading.same else []
     if len(parts) < 2 or any(len(part) < 3 or part in _GENERIC for part in parts):
-        return {}
+        return _of_places(heading, index)
     likes = [like for like in (_exact(part, canonical(part), index) for part in parts) if like is not None]
     if not likes or len({like.column for like in likes}) > 1:
         return {}
@@ -283,13 +300,22 @@ def _of_parts(heading: Heading, index: _Index) -> dict[str, Like]:
     return {likes[0].column: Like(likes[0].column, min(score, likes[0].score), "cleaned", likes[0].spelling)}
 
 
+def _of_places(heading: Heading, index: _Index) -> dict[str, Like]:
+    """The location, where each word is one for a place: location room, storage cabinet, room and shelf."""
+    for form in heading.same:
+        words = [word for word in form.split() if word not in _FILLERS and word not in ("and", "or", "#")]
+        if len(words) > 1 and all(index.canonical.get(word) == "location" for word in words):
+            return {"location": Like("location", _CLEANED, "cleaned", words[0])}
+    return {}
+
+
 def _exact(form: str, same: str, index: _Index) -> Like | None:
     column = index.known.own.get(form)
     if column is not None:
         if form == normalise_header(column):
-            return Like(column, _NAME, "name", form)
+            return Like(column, _NAME, "name", form, own=True)
         vague = is_vague(form)
-        return Like(column, _VAGUE if vague else _OWN, "vague" if vague else "synonym", form)
+        return Like(column, _VAGUE if vague else _OWN, "vague" if vague else "synonym", form, own=True)
     column = index.known.other.get(form)
     if column is not None:
         vague = is_vague(form) or form in NAMES_ONLY
@@ -359,14 +385,22 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
     for length in range(min(len(words) - 1, 4), 0, -1):
         tail = " ".join(words[-length:])
         if tail in index.canonical and tail not in _GENERIC:
-            unsure = is_vague(tail) or "or" in words or "and" in words
+            unsure = is_vague(tail) or not _OTHERWISE.isdisjoint(words) or _is_of_another(words[:-length], tail, index)
             yield Like(index.canonical[tail], _INSIDE if unsure else _HEAD, "head", tail)
             break
     for length in range(min(len(words) - 1, 4), 0, -1):
         start = " ".join(words[:length])
+        if not _OTHERWISE.isdisjoint(words[length:]) or "expected" in words[length:]:
+            continue
         if start in index.canonical and start not in _GENERIC and not is_vague(start):
             yield Like(index.canonical[start], _INSIDE, "inside", start)
             break
+
+
+def _is_of_another(words: Sequence[str], tail: str, index: _Index) -> bool:
+    """Whether a heading tells the location of a supplier or of safety sheets, and not that of the item."""
+    other = index.canonical.get(" ".join(words))
+    return other is not None and other not in ("item_name", "contents", index.canonical[tail])
 
 
 def _keep(found: dict[str, Like], like: Like) -> None:

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hub_pipelines.mapping.content import kinds_of, words_in
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Feed, RecordType
 
@@ -15,7 +16,8 @@ SPELLINGS: Mapping[str, str] = {
     # -- what it is
     "item_name": """
         he: שם הריאגנט, שם החומר, שם המוצר, שם, ריאגנט, חומר, פריט
-        ar: الاسم, اسم المادة, اسم المنتج, المادة الكيميائية
+        ar: الاسم, اسم المادة, اسم المنتج, المادة الكيميائية, اسم الصنف, الصنف, المادة, اسم الكاشف, الكاشف,
+            اسم الجهاز, اسم المادة الكيميائية, الوصف
         en: item name, name of item, name of chemical, name of reagent, name of substance, chemical name, chemical,
             chemicals, reagent, reagent name, product name, product identifier, name of product, substance,
             substance name, compound, compound name, material name, material description, item desc,
@@ -23,7 +25,8 @@ SPELLINGS: Mapping[str, str] = {
             equipment description, product description, article, article name, article description, sample name,
             sample, antibody, antibody name, antigen, primer, primer name, oligo, oligo name, plasmid, plasmid name,
             cell line, cell line name, strain, strain name, kit name, short description, trade name, common name,
-            instrument, instrument name, instrument description, device, device name, consumable, supply, supplies
+            instrument, instrument name, instrument description, device, device name, consumable, supply, supplies,
+            part name, part description, name of part
         de: name, bezeichnung, stoffname, stoff, stoffbezeichnung, chemikalie, chemikalienname, chemikalien, reagenz,
             produkt, produktname, produktbezeichnung, artikel, artikelbezeichnung, artikelname, gerät,
             gerätebezeichnung, gerätename, substanz, substanzname, gefahrstoff, material, materialbezeichnung,
@@ -38,24 +41,37 @@ SPELLINGS: Mapping[str, str] = {
             equipamento, item, nome da substância
         nl: naam, stofnaam, productnaam, product, chemische stof, omschrijving, benaming, artikel, apparaat, stof,
             naam chemicalie, chemicalie, chemicaliën
-        sv: namn, kemikalie, kemikalienamn, ämne, produktnamn, benämning, produkt, ämnesnamn
+        sv: namn, kemikalie, kemikalienamn, ämne, produktnamn, benämning, produkt, ämnesnamn, artikelnamn, artikel,
+            reagens, kemikaliens namn, beskrivning, utrustning, varunamn, artikelbenämning
         da: navn, kemikalie, stof, produktnavn, betegnelse
-        pl: nazwa, nazwa odczynnika, odczynnik, nazwa substancji, nazwa produktu, substancja, nazwa chemiczna
+        pl: nazwa, nazwa odczynnika, odczynnik, nazwa substancji, nazwa produktu, substancja, nazwa chemiczna,
+            nazwa artykułu, nazwa chemikaliów, nazwa towaru, chemikalia, towar, produkt, sprzęt, nazwa sprzętu, opis
         ru: наименование, название, наименование реактива, название реактива, реактив, реагент, вещество,
             наименование вещества, название вещества, наименование товара, товар, продукт, материал, прибор,
             наименование оборудования, оборудование, название препарата, препарат, образец
         zh: 名称, 品名, 试剂名称, 药品名称, 化学品名称, 试剂, 药品, 化学品, 产品名称, 物品名称, 设备名称, 仪器名称,
-            资产名称, 名稱, 試劑名稱, 藥品名稱, 化學品名稱, 品項, 中文名称, 样品名称, 耗材名称, 物料名称, 商品名称
-        ja: 試薬名, 品名, 名称, 製品名, 商品名, 薬品名, 化学物質名, 試薬, 物質名, 機器名, 装置名, 備品名
-        ko: 시약명, 품명, 이름, 명칭, 물질명, 제품명, 화학물질명, 시약, 장비명, 품목명, 자산명
+            资产名称, 名稱, 試劑名稱, 藥品名稱, 化學品名稱, 品項, 中文名称, 样品名称, 耗材名称, 物料名称, 商品名称,
+            试剂名, 品名规格, 物品, 材料名称, 设备, 物質名稱, 產品名稱, 藥品, 試劑
+        ja: 試薬名, 品名, 名称, 製品名, 商品名, 薬品名, 化学物質名, 試薬, 物質名, 機器名, 装置名, 備品名, 名前,
+            試薬名称, 薬品, 製品, 品目, 品目名, 物品名, 品名規格, 機器, 装置
+        ko: 시약명, 품명, 이름, 명칭, 물질명, 제품명, 화학물질명, 시약, 장비명, 품목명, 자산명, 시약이름, 시약명칭,
+            제품이름, 제품, 품목, 물품명, 물품, 약품명, 장비, 기기명, 자재명, 화학물질
         th: ชื่อสารเคมี, ชื่อ, สารเคมี, รายการ, ชื่อสาร, ชื่อผลิตภัณฑ์, ชื่อครุภัณฑ์
-        tr: kimyasal adı, ürün adı, malzeme adı, ad, adı
-        cs: název, název chemikálie, chemikálie, název látky
+        tr: kimyasal adı, ürün adı, malzeme adı, ad, adı, adi, isim, kimyasal, kimyasal madde, kimyasal madde adı,
+            reaktif, reaktif adı, malzeme, ürün, cihaz adı, madde adı
+        cs: název, název chemikálie, chemikálie, název látky, název položky, položka, název produktu, název zboží,
+            látka, zboží, činidlo, reagencie, popis, přístroj
+        vi: tên, tên hóa chất, tên hoá chất, hóa chất, hoá chất, tên vật tư, tên sản phẩm, sản phẩm, tên hàng,
+            tên thiết bị, vật tư, tên mẫu
+        id: nama, nama bahan, nama bahan kimia, bahan kimia, bahan, nama barang, barang, nama alat, nama produk,
+            nama reagen, reagen, nama zat
+        hi: नाम, रसायन, रसायन का नाम, सामग्री का नाम, सामग्री, वस्तु का नाम, वस्तु, उत्पाद का नाम, अभिकर्मक,
+            उपकरण का नाम, विवरण
     """,
     # -- the number that it is ordered or kept under
     "item_code": """
         he: מספר קטלוגי, מק ט, מקט, מספר פריט
-        ar: رقم الكتالوج, رقم المنتج
+        ar: رقم الكتالوج, رقم المنتج, رقم الصنف, رمز المنتج, الرقم المرجعي, رقم القطعة, كود الصنف
         en: catalogue number, catalog number, catalog nr, catalogue nr, cat number, cat nr, article number,
             article no, art no, art number, item code, item id, item ref, product id, product code, product ref,
             order number of supplier, supplier part number, supplier item, supplier item number, supplier code,
@@ -73,19 +89,29 @@ SPELLINGS: Mapping[str, str] = {
             cod articolo
         pt: código, código do produto, código do item, número de catálogo, catálogo, referência, nº de catálogo
         nl: artikelnummer, bestelnummer, catalogusnummer, artikelnr, bestelnr, productnummer, productcode
-        sv: artikelnummer, artikelnr, beställningsnummer, katalognummer
+        sv: artikelnummer, artikelnr, beställningsnummer, katalognummer, artikelkod, produktnummer, art nr, best nr,
+            katalognr
         da: varenummer, katalognummer, bestillingsnummer
-        pl: numer katalogowy, nr katalogowy, nr kat, kod produktu, indeks
+        pl: numer katalogowy, nr katalogowy, nr kat, kod produktu, indeks, numer produktu, kod, nr produktu,
+            numer artykułu, nr artykułu, kod towaru
         ru: каталожный номер, кат номер, кат №, номер по каталогу, артикул, код, код товара, каталог, номер каталога
-        zh: 货号, 貨號, 目录号, 目錄號, 产品编号, 產品編號, 商品编号, 编号, 編號, 产品货号, 物料编码, 物料号, 型号货号
-        ja: 製品番号, 品番, カタログ番号, 商品コード, 商品番号, 型番, 製品コード, 物品番号
-        ko: 제품번호, 카탈로그 번호, 카탈로그번호, 품번, 제품코드, 시약번호, 품목코드
+        zh: 货号, 貨號, 目录号, 目錄號, 产品编号, 產品編號, 商品编号, 编号, 編號, 产品货号, 物料编码, 物料号,
+            型号货号, 商品货号, 产品号, 产品代码, 訂購編號, 型錄編號, 訂貨號, 订货号, 货品编号
+        ja: 製品番号, 品番, カタログ番号, 商品コード, 商品番号, 型番, 製品コード, 物品番号, カタログno, 製品no,
+            商品no, 品目コード, 物品コード, 注文番号
+        ko: 제품번호, 카탈로그 번호, 카탈로그번호, 품번, 제품코드, 시약번호, 품목코드, 카탈로그 no, 카탈로그no,
+            제품 번호, 품목번호, 시약코드, 상품코드, 상품번호
         th: รหัสสินค้า, หมายเลขแคตตาล็อก, รหัสสารเคมี, รหัส
+        tr: katalog no, katalog numarası, ürün kodu, ürün no, malzeme kodu, stok kodu, stok no, referans no
+        cs: katalogové číslo, kat číslo, kat č, číslo výrobku, kód zboží, kód výrobku, objednací číslo, kód, artikl
+        vi: mã hóa chất, mã sản phẩm, mã hàng, mã số, mã vật tư, số catalog, số catalogue, mã catalog
+        id: nomor katalog, no katalog, kode barang, kode bahan, kode produk, nomor produk, kode, kode katalog
+        hi: कैटलॉग संख्या, कैटलॉग नंबर, उत्पाद कोड, वस्तु कोड, कोड
     """,
     # -- where
     "location": """
         he: מיקום, מיקום פיזי, חדר, ארון, מדף
-        ar: الموقع, مكان التخزين
+        ar: الموقع, مكان التخزين, موقع التخزين, المكان, الغرفة, الخزانة, الرف, المخزن, المختبر, موقع الحفظ
         en: location, storage location, storage place, stored in, stored at, storage area, stored, where kept,
             kept in, kept at, where stored, room, room number, room no, lab room, bldg room, building room,
             building and room, building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room,
@@ -103,23 +129,34 @@ SPELLINGS: Mapping[str, str] = {
         pt: localização, local, local de armazenamento, armazenamento, sala, armário, prateleira, estante, lugar,
             localizacao, freezer
         nl: locatie, plaats, opslaglocatie, opslagplaats, kast, ruimte, kamer, bewaarplaats, lokaal, vriezer
-        sv: plats, förvaringsplats, placering, rum, skåp, hylla, förvaring, lagerplats
+        sv: plats, förvaringsplats, placering, rum, skåp, hylla, förvaring, lagerplats, förvaringsställe, lokal, läge,
+            kylskåp, frys, laboratorium, förråd
         da: placering, lokale, skab, opbevaringssted, rum, hylde
-        pl: lokalizacja, miejsce, miejsce przechowywania, szafa, regał, pokój, pomieszczenie, magazyn
+        pl: lokalizacja, miejsce, miejsce przechowywania, szafa, regał, pokój, pomieszczenie, magazyn,
+            lokalizacja przechowywania, położenie, umiejscowienie, półka, lodówka, zamrażarka, laboratorium, lokacja
         ru: место хранения, место, местоположение, расположение, хранение, шкаф, полка, комната, помещение, кабинет,
             лаборатория, холодильник, морозильник, место нахождения, местонахождение, склад, где лежит
         zh: 存放位置, 存放地点, 位置, 存放地點, 存储位置, 储存位置, 儲存位置, 地点, 地點, 存储地点, 放置位置, 房间,
-            库位, 货架, 柜号, 存放处, 保存位置, 储存地点, 使用地点, 儲存地點, 房间号
-        ja: 保管場所, 場所, 設置場所, 保管庫, 保存場所, 棚, 部屋, 置き場所, 保管先
-        ko: 보관장소, 위치, 보관위치, 장소, 보관 장소, 보관 위치, 설치장소, 저장위치, 실험실
+            库位, 货架, 柜号, 存放处, 保存位置, 储存地点, 使用地点, 儲存地點, 房间号, 存放地, 保存地点, 保管地点,
+            放置地点, 所在位置, 摆放位置, 實驗室, 实验室, 存放房间, 位置编号, 存放柜
+        ja: 保管場所, 場所, 設置場所, 保管庫, 保存場所, 棚, 部屋, 置き場所, 保管先, 保管位置, 保管場所名,
+            ロケーション, 設置場所名, 所在, 所在地, 保管棚, 保管部屋, 置場, 収納場所
+        ko: 보관장소, 위치, 보관위치, 장소, 보관 장소, 보관 위치, 설치장소, 저장위치, 실험실, 저장장소, 저장 위치,
+            저장 장소, 비치장소, 보관처, 설치위치, 소재지, 캐비닛, 보관함, 호실
         th: สถานที่เก็บ, ที่เก็บ, สถานที่จัดเก็บ, ตำแหน่ง, ห้อง, ตู้, สถานที่, ที่ตั้ง
-        tr: konum, yer, depo yeri, oda, dolap, raf
-        cs: umístění, místo, místo uložení, místnost, skříň, sklad
+        tr: konum, yer, depo yeri, oda, dolap, raf, konumu, yeri, depolama yeri, saklama yeri, bulunduğu yer,
+            laboratuvar, depo, muhafaza yeri
+        cs: umístění, místo, místo uložení, místnost, skříň, sklad, lokace, poloha, umístění skladu, místo skladování,
+            regál, police, lednice, mrazák, laboratoř
+        vi: vị trí, nơi lưu trữ, nơi để, nơi bảo quản, vị trí lưu trữ, vị trí bảo quản, phòng, kho, vị trí để,
+            phòng thí nghiệm
+        id: lokasi, lokasi penyimpanan, tempat penyimpanan, tempat, ruang, ruangan, lemari, rak, gudang, letak
+        hi: स्थान, भंडारण स्थान, कमरा, कक्ष, अलमारी, शेल्फ, प्रयोगशाला
     """,
     # -- how much
     "quantity": """
         he: כמות, כמות במלאי, מלאי
-        ar: الكمية
+        ar: الكمية, الكمية المتوفرة, الكمية المتاحة, العدد, المخزون, الرصيد, كمية
         en: quantity, qty, quantity available, qty available, available quantity, amount, amount available,
             amount in stock, amount on hand, amount left, amount in bottle, remaining, remaining quantity,
             remaining amount, quantity left, qty left, quantity remaining, stock qty, stock quantity, stock level,
@@ -134,20 +171,27 @@ SPELLINGS: Mapping[str, str] = {
         it: quantità, qta, giacenza, q tà, quantita, quantità disponibile, scorta, numero pezzi
         pt: quantidade, qtd, qtde, quant, estoque, quantidade em estoque, saldo, quantidade disponível
         nl: hoeveelheid, aantal, voorraad, hoeveelheid op voorraad, stuks
-        sv: mängd, antal, kvantitet, saldo, lagersaldo
+        sv: mängd, antal, kvantitet, saldo, lagersaldo, i lager, antal i lager, kvar, lagerantal,
+            kvarvarande mängd
         da: mængde, antal, beholdning
-        pl: ilość, stan, liczba, stan magazynowy, ilosc
+        pl: ilość, stan, liczba, stan magazynowy, ilosc, sztuk, liczba sztuk, ilość sztuk, pozostało, stan aktualny,
+            ilość w magazynie
         ru: количество, кол во, кол-во, колво, объем, объём, масса, остаток, наличие, количество на складе, вес, к-во
-        zh: 数量, 數量, 库存, 库存量, 库存数量, 庫存, 庫存量, 存量, 总量, 剩余量, 余量, 现存量, 结存数量, 用量
-        ja: 数量, 在庫, 在庫数, 個数, 残量, 在庫量, 量, 本数
-        ko: 수량, 재고, 재고량, 재고수량, 잔량, 양, 보유량, 현재고
+        zh: 数量, 數量, 库存, 库存量, 库存数量, 庫存, 庫存量, 存量, 总量, 剩余量, 余量, 现存量, 结存数量, 用量,
+            剩余数量, 现有库存, 当前库存, 现有数量, 個數, 个数, 剩餘量, 瓶数, 瓶數
+        ja: 数量, 在庫, 在庫数, 個数, 残量, 在庫量, 量, 本数, 現在庫, 在庫数量, 残数, 残り, 現在数量, 数
+        ko: 수량, 재고, 재고량, 재고수량, 잔량, 양, 보유량, 현재고, 개수, 현재 재고, 현재재고, 현재수량, 재고 수량,
+            잔여량, 보유수량, 남은 양, 총수량
         th: ปริมาณ, จำนวน, คงเหลือ, จำนวนคงเหลือ, ปริมาณคงเหลือ
-        tr: miktar, adet, stok
-        cs: množství, počet, zásoba
+        tr: miktar, adet, stok, miktarı, mevcut miktar, stok miktarı, kalan, kalan miktar, sayı, sayısı, mevcut
+        cs: množství, počet, zásoba, počet kusů, zůstatek, množství na skladě, stav skladu, stav zásob
+        vi: số lượng, lượng, tồn kho, số lượng tồn, số lượng còn lại, còn lại, khối lượng, thể tích
+        id: jumlah, kuantitas, stok, sisa, jumlah stok, stok akhir, banyaknya, sisa stok, volume
+        hi: मात्रा, स्टॉक, उपलब्ध मात्रा, शेष मात्रा
     """,
     "unit": """
         he: יחידה, יחידות, יחידת מידה
-        ar: الوحدة
+        ar: الوحدة, وحدة, وحدة القياس
         en: unit, units, uom, unit of measure, unit of measurement, measure, unit of issue, amount unit,
             quantity unit, qty unit, volume unit, mass unit, measurement unit, measuring unit
         de: einheit, mengeneinheit, maßeinheit, me, einh, masseinheit
@@ -156,21 +200,24 @@ SPELLINGS: Mapping[str, str] = {
         it: unità, unità di misura, u m, udm
         pt: unidade, unidade de medida, unid, und, unidades
         nl: eenheid, eenheden
-        sv: enhet
+        sv: enhet, enheter, måttenhet
         da: enhed
-        pl: jednostka, jednostka miary, jm, jedn
+        pl: jednostka, jednostka miary, jm, jedn, j m, jednostki
         ru: единица измерения, ед изм, ед, единицы, единица, единицы измерения, ед измерения
         zh: 单位, 單位, 计量单位, 計量單位
-        ja: 単位
-        ko: 단위
+        ja: 単位, 単位名
+        ko: 단위, 측정단위, 수량단위, 계량단위
         th: หน่วย, หน่วยนับ
-        tr: birim
-        cs: jednotka
+        tr: birim, birimi, ölçü birimi, ölçü
+        cs: jednotka, mj, měrná jednotka, m j, jednotky
+        vi: đơn vị, đơn vị tính, đvt
+        id: satuan, unit
+        hi: इकाई, यूनिट, माप की इकाई
     """,
     # -- who sells or made it
     "supplier": """
         he: ספק, יצרן, חברה
-        ar: المورد, الشركة المصنعة
+        ar: المورد, الشركة المصنعة, الشركة, المصنع, اسم الشركة, اسم المورد, الشركة الموردة
         en: supplier, suppliers, vendor, company, manufacturer, maker, producer, brand, supplier name, vendor name,
             manufacturer name, supplier manufacturer, manufacturer supplier, vendor manufacturer, manufacturer vendor,
             bought from, purchased from, ordered from, distributor, preferred supplier, preferred vendor,
@@ -183,17 +230,24 @@ SPELLINGS: Mapping[str, str] = {
         it: fornitore, produttore, marca, ditta, casa produttrice, azienda, fabbricante
         pt: fornecedor, fabricante, marca, empresa
         nl: leverancier, fabrikant, merk, producent, firma
-        sv: leverantör, tillverkare, fabrikat
+        sv: leverantör, tillverkare, fabrikat, leverantörsnamn, märke, företag, producent
         da: leverandør, producent, fabrikant
-        pl: dostawca, producent, firma
+        pl: dostawca, producent, firma, wytwórca, marka, nazwa dostawcy, sprzedawca, nazwa producenta, dystrybutor
         ru: производитель, поставщик, фирма, изготовитель, компания, фирма производитель, бренд
         zh: 供应商, 供應商, 生产厂家, 厂家, 厂商, 廠商, 品牌, 廠牌, 生产商, 製造商, 制造商, 生产企业, 供货商,
-            生产厂商, 公司, 销售商
-        ja: メーカー, メーカ, 購入先, 製造元, 供給元, 製造会社, 会社名, 業者, 発注先, メーカー名, 販売元
-        ko: 제조사, 공급사, 공급업체, 회사, 브랜드, 업체명, 제조회사, 구입처, 제조원
+            生产厂商, 公司, 销售商, 生产厂, 供应商名称, 製造廠商, 供應廠商, 经销商, 厂牌, 制造厂商, 制造商名称,
+            品牌厂家
+        ja: メーカー, メーカ, 購入先, 製造元, 供給元, 製造会社, 会社名, 業者, 発注先, メーカー名, 販売元, 製造業者,
+            供給業者, 納入業者, ブランド, 製造販売元, 購入業者, 取扱業者
+        ko: 제조사, 공급사, 공급업체, 회사, 브랜드, 업체명, 제조회사, 구입처, 제조원, 제조사명, 공급자, 공급사명,
+            공급처, 회사명, 판매사, 판매처, 판매업체, 제조업체, 제조업체명, 제조자, 브랜드명, 거래처, 메이커
         th: ผู้ผลิต, บริษัท, ผู้จำหน่าย, ยี่ห้อ, บริษัทผู้ผลิต
-        tr: tedarikçi, üretici, marka, firma
-        cs: dodavatel, výrobce, značka
+        tr: tedarikçi, üretici, marka, firma, tedarikçi firma, üretici firma, firma adı, satıcı, şirket, imalatçı,
+            tedarikçi adı
+        cs: dodavatel, výrobce, značka, firma, prodejce, výrobce dodavatel, distributor
+        vi: nhà cung cấp, hãng sản xuất, nhà sản xuất, hãng, công ty, nơi sản xuất, hãng sx
+        id: pemasok, produsen, merek, merk, perusahaan, distributor, pabrikan, vendor
+        hi: आपूर्तिकर्ता, निर्माता, कंपनी, विक्रेता, ब्रांड
     """,
     "cas_number": """
         he: מספר cas, cas מספר
@@ -244,8 +298,12 @@ SPELLINGS: Mapping[str, str] = {
         ru: фасовка, упаковка, объем упаковки
         zh: 包装规格, 包装
         ja: 容量, 包装単位
-        ko: 포장단위
+        ko: 포장단위, 용량, 포장, 포장용량, 규격용량
         th: ขนาดบรรจุ, ขนาด
+        tr: ambalaj, ambalaj miktarı
+        cs: balení, velikost balení
+        vi: quy cách đóng gói
+        id: kemasan, ukuran kemasan
     """,
     "concentration": """
         en: concentration, conc, strength, molarity, assay
@@ -288,6 +346,12 @@ SPELLINGS: Mapping[str, str] = {
         ja: 管理者, 担当者, 所有者
         ko: 담당자, 관리자
         th: ผู้รับผิดชอบ
+        tr: sorumlu, sorumlu kişi
+        pl: osoba odpowiedzialna, właściciel, odpowiedzialny
+        cs: odpovědná osoba, vlastník
+        sv: ägare, ansvarig
+        vi: người phụ trách, người quản lý
+        id: penanggung jawab, pemilik
     """,
     "link": """
         en: link, url, web, website, web page, product link, catalog link, product url, weblink, hyperlink, sds link,
@@ -316,7 +380,7 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "lot_number": """
         he: מספר אצווה, אצווה
-        ar: رقم التشغيلة
+        ar: رقم التشغيلة, رقم الدفعة, الدفعة, رقم اللوط, رقم التشغيل
         en: lot, lot number, lot no, lot nr, lot id, batch, batch number, batch no, batch nr, lot batch number,
             batch lot, batch id, batch code, lot code, lot batch no
         de: charge, chargennummer, chargen nr, ch b, los, losnummer, los nr, charge nr, ch nr
@@ -325,17 +389,22 @@ SPELLINGS: Mapping[str, str] = {
         it: lotto, numero lotto, n lotto, numero di lotto
         pt: lote, número do lote, nº do lote, nº lote, numero de lote
         nl: lot, lotnummer, batchnummer, charge, partijnummer
-        sv: batchnummer, lotnummer, batch
-        pl: seria, numer serii, nr serii, partia, numer partii
+        sv: batchnummer, lotnummer, batch, lot, batchnr, lotnr, partinummer, tillverkningsnummer
+        pl: seria, numer serii, nr serii, partia, numer partii, lot, numer lot, nr lot, partia nr, nr partii
         ru: партия, номер партии, серия, лот, номер серии, № партии, № серии
-        zh: 批号, 批號, 批次, 生产批号, 批次号, 产品批号
-        ja: ロット番号, ロット, ロットno, lot番号, ロットナンバー
-        ko: 로트번호, 로트, 배치번호, lot 번호, lot번호, 제조번호
+        zh: 批号, 批號, 批次, 生产批号, 批次号, 产品批号, 批次编号, 批號編號, 生产批次
+        ja: ロット番号, ロット, ロットno, lot番号, ロットナンバー, ロット no, バッチ番号, 製造番号
+        ko: 로트번호, 로트, 배치번호, lot 번호, lot번호, 제조번호, 로트 번호, lot no, 배치 번호, 제조 번호
         th: lot no, หมายเลขล็อต, ล็อต, เลขที่ผลิต
+        tr: lot, lot no, lot numarası, parti no, parti numarası, seri lot no, parti
+        cs: šarže, číslo šarže, č šarže, lot, číslo lotu
+        vi: số lô, lô sản xuất, số lô sản xuất, số lot
+        id: nomor lot, no lot, nomor batch, no batch, nomor bets
+        hi: लॉट संख्या, बैच संख्या, बैच नंबर, लॉट नंबर
     """,
     "expires_on": """
         he: תוקף, תאריך תפוגה, פג תוקף
-        ar: تاريخ الانتهاء, تاريخ انتهاء الصلاحية
+        ar: تاريخ الانتهاء, تاريخ انتهاء الصلاحية, تاريخ الصلاحية, انتهاء الصلاحية, الصلاحية
         en: expires, expires on, expiry, expiry date, expiration, expiration date, exp date, exp, expired date,
             date of expiry, expiration dt, date of expiration, use before, use by, use by date, best before,
             best before date, best by, shelf life until, valid until, valid to, retest date, shelf life date,
@@ -348,16 +417,26 @@ SPELLINGS: Mapping[str, str] = {
         it: scadenza, data di scadenza, data scadenza
         pt: validade, data de validade, vencimento, data de vencimento, prazo de validade, válido até
         nl: houdbaar tot, vervaldatum, houdbaarheidsdatum, tht, houdbaarheid, uiterste houdbaarheid
-        sv: utgångsdatum, bäst före, utgår, bäst före datum
+        sv: utgångsdatum, bäst före, utgår, bäst före datum, hållbarhet, hållbar till, hållbarhetsdatum,
+            sista förbrukningsdag, utgångsdag
         da: udløbsdato, holdbar til
-        pl: data ważności, termin ważności, ważne do, data przydatności
+        pl: data ważności, termin ważności, ważne do, data przydatności, data przydatności do użycia,
+            termin przydatności, data wygaśnięcia, przydatność
         ru: срок годности, годен до, срок хранения до, действителен до, использовать до, дата окончания срока годности
-        zh: 有效期, 失效日期, 有效期至, 有效日期, 过期日期, 到期日, 到期日期, 保质期, 有效期限, 截止日期
-        ja: 使用期限, 有効期限, 期限, 消費期限, 有効期間
-        ko: 유효기간, 유통기한, 사용기한, 유효일자, 만료일, 유효기한
+        zh: 有效期, 失效日期, 有效期至, 有效日期, 过期日期, 到期日, 到期日期, 保质期, 有效期限, 截止日期, 有效期限至,
+            保存期限, 有效日期至, 失效期, 使用期限, 到期时间, 過期日
+        ja: 使用期限, 有効期限, 期限, 消費期限, 有効期間, 有効期限日, 期限日, 使用期限日, 品質保証期限, 使用有効期限,
+            期限切れ日
+        ko: 유효기간, 유통기한, 사용기한, 유효일자, 만료일, 유효기한, 유통 기한, 유효 기간, 만료일자, 사용 기한,
+            유효기간만료일, 유통기한일
         th: วันหมดอายุ, หมดอายุ, วันที่หมดอายุ
-        tr: son kullanma tarihi, skt
-        cs: datum expirace, expirace, použitelné do
+        tr: son kullanma tarihi, skt, son kullanma, son kullanım tarihi, miat, geçerlilik tarihi
+        cs: datum expirace, expirace, použitelné do, spotřebujte do, datum spotřeby, exspirace,
+            datum exspirace
+        vi: hạn sử dụng, ngày hết hạn, hsd, hạn dùng
+        id: tanggal kedaluwarsa, tanggal kadaluarsa, kedaluwarsa, kadaluarsa, tgl kadaluarsa, tanggal kadaluwarsa,
+            masa berlaku, tgl kedaluwarsa
+        hi: समाप्ति तिथि, समाप्ति की तारीख, वैधता, उपयोग की अंतिम तिथि
     """,
     "reorder_level": """
         en: reorder level, reorder point, reorder at, minimum level, min level, minimum stock level, min stock level,
@@ -405,8 +484,16 @@ SPELLINGS: Mapping[str, str] = {
         ru: дата получения, дата поступления, получено, поступление
         zh: 到货日期, 入库日期, 收货日期, 入庫日期, 到貨日期
         ja: 入荷日, 納品日, 受入日
-        ko: 입고일, 수령일, 입고일자
+        ko: 입고일, 수령일, 입고일자, 입고 일자, 수령일자, 납품일
         th: วันที่รับ, วันที่ได้รับ
+        tr: teslim tarihi, geliş tarihi, teslim alma tarihi
+        pl: data otrzymania, data przyjęcia, data dostawy
+        cs: datum přijetí, datum dodání, přijato
+        sv: mottagen, mottagningsdatum, ankomstdatum, leveransdatum
+        vi: ngày nhận, ngày nhập
+        id: tanggal terima, tanggal diterima, tanggal masuk
+        hi: प्राप्ति तिथि
+        ar: تاريخ الاستلام
     """,
     "opened_on": """
         en: opened, opened on, date opened, opening date, open date, opened date, date of opening, first opened
@@ -419,7 +506,15 @@ SPELLINGS: Mapping[str, str] = {
         ru: дата вскрытия, вскрыто, дата открытия
         zh: 开封日期, 开启日期, 開封日期
         ja: 開封日
-        ko: 개봉일
+        ko: 개봉일, 개봉 일자, 개봉일자, 개봉 날짜
+        tr: açılış tarihi, açılma tarihi
+        pl: data otwarcia, otwarto
+        cs: datum otevření, otevřeno
+        sv: öppnad, öppningsdatum, öppnad datum
+        vi: ngày mở, ngày mở nắp
+        id: tanggal dibuka, tanggal buka
+        hi: खोलने की तिथि
+        ar: تاريخ الفتح
     """,
     "responsible_email": """
         en: responsible email, responsible person email, email of responsible, contact email, email address, e mail,
@@ -1020,7 +1115,8 @@ NOT_OURS = """
         contract number, line, row, s no, sl no, serial, sr no, no, nr, unit size, pack size, package size, size,
         format, sub location, sublocation, use, bench, total value, frozen on, frozen by, date stored, date made,
         made by, prepared by, prepared on, freeze thaw cycles, biosafety level, federal supply category,
-        federal supply class, total price, date ordered, order date, date created
+        federal supply class, total price, date ordered, order date, date created, maximum, maximum quantity,
+        max quantity, max qty, maximum stock, max stock, maximum level, max level
     de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde,
         gebindegröße, lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
     fr: formule, pureté, concentration, format, conditionnement, modèle, téléphone, température de stockage
@@ -1031,7 +1127,15 @@ NOT_OURS = """
     ru: формула, чистота, концентрация, квалификация, упаковка, №, № п п, п п, модель, фасовка
     zh: 序号, 規格, 规格, 纯度, 分子式, 分子量, 浓度, 型号, 电话, 等级
     ja: 規格, 純度, 分子式, 分子量, 濃度, 型式, 容量
-    ko: 규격, 순도, 분자식, 분자량, 농도, 번호, 연번, 용량, 모델명
+    ko: 규격, 순도, 분자식, 분자량, 농도, 번호, 연번, 모델명, 등록일, 등록일자, 시약종류, 용량번호, 비고
+    tr: sıra no, saflık, formül, açıklama, not
+    pl: lp, czystość, wzór, uwagi, stężenie
+    cs: pořadí, čistota, vzorec, poznámka, koncentrace
+    sv: renhet, formel, anmärkning, koncentration
+    vi: stt, số thứ tự, công thức, độ tinh khiết, nồng độ, ghi chú
+    id: nomor urut, rumus, kemurnian, konsentrasi, keterangan, catatan
+    hi: क्रम संख्या, क्रमांक, सूत्र, टिप्पणी
+    ar: الرقم, التسلسل, ملاحظات, الصيغة
     th: ลำดับ, ลำดับที่, ที่, เกรด, สูตร
 """
 """Headings that labs have and no contract asks for: known, so that they aren't taken for something they are like."""
@@ -1055,23 +1159,30 @@ NAMES_ONLY = frozenset(
             it: nome, descrizione
             pt: nome, descrição
             nl: naam, omschrijving
-            sv: namn
+            sv: namn, beskrivning
             da: navn
-            pl: nazwa
-            cs: název
-            tr: ad, adı
+            pl: nazwa, opis
+            cs: název, popis
+            tr: ad, adı, isim, adi
             ru: название, наименование
             zh: 名称, 名稱
-            ja: 名称
+            ja: 名称, 名前
             ko: 이름, 명칭
             th: ชื่อ
             he: שם
-            ar: الاسم
+            ar: الاسم, الوصف
+            vi: tên
+            id: nama, barang
+            hi: नाम, विवरण, वस्तु
             """
         ),
     )
 )
 """What says no more than Name: people and courses have one too."""
+
+
+_IN_CELLS = words_in("place category unit state event flag result class packing currency supplier")
+"""Kinds of values that are words which some labs have for headings too."""
 
 
 @dataclass(frozen=True)
@@ -1126,8 +1237,10 @@ def known_of(record: RecordType) -> Known:
     )
 
 
-def known_headings(feed: Feed) -> frozenset[str]:
-    """Every heading, in normal form, that is known for some column of the feed; for finding the row of headings."""
-    return frozenset(
-        form for record in feed.record_types for known in (known_of(record),) for form in (*known.own, *known.other)
-    )
+def known_headings(feed: Feed) -> dict[str, str]:
+    """Every heading, in normal form, that is known for some column of the feed, and that column; for finding the row of
+    headings. What may as well stand in a cell below one (freezer, equipment, g) tells of no such row, unless a contract
+    has it."""
+    of_languages = (pair for record in reversed(feed.record_types) for pair in known_of(record).other.items())
+    telling = {form: column for form, column in of_languages if " " in form or not kinds_of(form) & _IN_CELLS}
+    return {**telling, **feed.aliases}

@@ -256,7 +256,7 @@ class Receipts:
             answer_trouble=came.note if came and asked_again else None,
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
-            values_read=decision.told[:_COLUMNS_SHOWN] if decision else (),
+            values_read=(*decision.notes, *decision.told)[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
             count=_count(tx, current, self._by_place(current)),
             newer=self._newer(tx, current),

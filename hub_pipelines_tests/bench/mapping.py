@@ -17,11 +17,11 @@ from hub_pipelines_tests.headings import Judged, cases, figures, judged, table
 def main() -> None:
     why = "--why" in sys.argv
     both: list[Judged] = []
-    for which in ("tuned", "held_out", "found", "real"):
+    for which in ("tuned", "held_out", "found", "real", "trial", "later"):
         found = [judged(case) for case in cases(which)]
         both += found
         print(f"-- {which}: {len(found)} headers")
-        print("\n".join(table(found, why=why and which in ("tuned", "found"))))
+        print("\n".join(table(found, why=why and which in ("tuned", "found", "trial"))))
         tell(which, found)
     tell("all", both)
     seconds("5,000 rows of 30 columns", wide_sample(5_000, 30))

@@ -32,6 +32,7 @@ def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> No
         "review_queue",
         "audit_log",
         "audit_checkpoints",
+        "previews",
         "reconciliation",
         "storage_retention",
         "weekly_review",
@@ -64,6 +65,8 @@ def test_the_checks_are_true_statements(repository) -> None:
         *((f"{feed}_validated", "columns_are_mapped_with_confidence") for feed in KNOWN_FEEDS),
         *((f"{feed}_ledger", name) for feed in KNOWN_FEEDS for name in of_ledgers),
         ("inventory_posted", "asset_tags_are_registered"),
+        ("inventory_posted", "counted_items_were_found"),
+        ("hazmat_posted", "counted_items_were_found"),
         ("audit_log", "every_row_is_accounted_for"),
         ("audit_log", "audit_chain_is_unbroken"),
         ("audit_checkpoints", "audit_chain_agrees_with_its_checkpoints"),
@@ -78,7 +81,7 @@ def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) ->
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
     assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor", "reconciliation_sensor"}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    others = {"audit_job", "audit_checkpoints_job", "ledgers_job", "retention_job", "weekly_review_job"}
+    others = {"audit_job", "audit_checkpoints_job", "ledgers_job", "preview_job", "retention_job", "weekly_review_job"}
     assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), *others}
     assert {one.name for one in repository.schedule_defs} == {
         "audit_checkpoints_schedule",

@@ -1,6 +1,7 @@
 """`hub doctor` on a hub in which one thing was really broken: it says what and names the command that mends it."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -125,9 +126,7 @@ def test_a_drop_folder_that_is_gone_and_one_that_belongs_to_nobody_are_told(sqli
     drop = sqlite_hub.settings.drop
     (drop / "nroth").mkdir()
     (drop / "north" / "payroll").mkdir()
-    for folder in sorted((drop / "south").iterdir()):
-        folder.rmdir()
-    (drop / "south").rmdir()
+    shutil.rmtree(drop / "south")
     findings = found(sqlite_hub.settings).findings
     assert [(one.check, one.severity) for one in findings] == [
         ("drop folders", "error"),

@@ -129,6 +129,31 @@ def test_the_answer_lets_the_file_post_by_itself_and_is_told_in_the_receipt(hub:
     assert_invariants(hub)
 
 
+def test_a_row_of_headings_in_another_language_is_found_below_lines_about_the_lab(hub: Hub) -> None:
+    about = ("Labor,AG Meyer,Stand,Januar", "Ansprechpartner,Frau Kurz,Tel,4711")
+    lines = (
+        "Chemikalie,Lagerort,Menge,Einheit",
+        "Aceton,Schrank 2,3,L",
+        "Harnstoff,Schrank 2,1,kg",
+        "Agar,Regal 4,2,kg",
+    )
+    assert isinstance(process(hub, sent(hub, *about, *lines)), Posting)
+    found = {str(row["item_name"]): row["location"] for row in ledger_values(hub, LEDGER).values()}
+    assert found == {"Aceton": "Schrank 2", "Harnstoff": "Schrank 2", "Agar": "Regal 4"}
+
+
+def test_a_number_that_is_not_sure_holds_no_file_and_its_columns_stay_with_the_row(hub: Hub) -> None:
+    header = "Chemical Name,Room,Left Cabinet Cat#,Right Cabinet Cat#"
+    request_id = sent(hub, header, "Acetone,B1,A-17,B-18", "Urea,B1,A-18,B-19", "Agar,B1,A-19,B-20")
+    assert isinstance(process(hub, request_id), Posting)
+    (acetone,) = [row for row in ledger_values(hub, LEDGER).values() if row["item_name"] == "Acetone"]
+    assert acetone["other"] == {"Left Cabinet Cat#": "A-17", "Right Cabinet Cat#": "B-18"}
+    decision = hub.answers.of_submission(request_id).decision
+    assert decision is not None
+    (note,) = decision.notes
+    assert note.startswith("It is not certain which column tells under which number the item is ordered or kept")
+
+
 def item_state(hub: Hub, request_id: str) -> ItemState:
     return next(one.state for one in hub.review.listing(everything=True) if one.request_id == request_id)
 

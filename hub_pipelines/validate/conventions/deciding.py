@@ -39,6 +39,8 @@ from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType,
 _CHUNK_ROWS = 5_000
 _CLEAR_MAJORITY = 9
 """So many times as many values must tell one thing as tell the other."""
+_FEW = 5
+"""With so many times as many dates that need no order, a question about the rest would hold up them all."""
 _YEAR_DAYS = 366
 _BEGINS: dict[str, Begins] = {"1900": 1900, "1904": 1904}
 _NEUTRAL = 0.5
@@ -250,6 +252,9 @@ class _Deciding:
             if told is None:
                 return DateConvention(order, confidence=_NEUTRAL, evidence=("in any order they are the same days",))
             return DateConvention(order, evidence=(f"{self._shown(told)} can be nothing else",))
+        if open_orders and tally.texts * _FEW <= tally.fixed + tally.cells:
+            reason = f"{tally.texts} that could be read in several ways are refused; the others need no order"
+            return DateConvention(evidence=(reason,))
         return None if open_orders else self._majority(tally)
 
     @staticmethod

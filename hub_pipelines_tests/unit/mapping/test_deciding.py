@@ -118,6 +118,99 @@ def test_a_place_within_a_room_gives_way_to_the_room() -> None:
     assert of(mapped("Item|Drawer/Cabinet", "Beaker|Drawer 2"), "location").heading == "Drawer/Cabinet"
 
 
+@pytest.mark.parametrize(
+    ("header", "line", "column", "heading"),
+    [
+        ("Name|Location|Location (if in use)", "Ruler|Shelf 1|Room 3", "location", "Location"),
+        (
+            "Item|Supplier Item Identifier|Manufacturer Part Number", "Agar|B7880-5MG|B7880", "item_code",
+            "Supplier Item Identifier",
+        ),
+        ("제품명|제품번호|CAT No.", "chloroform|2592540|AH049-4A", "item_code", "CAT No."),
+        ("Item Name|Product Number|Catalog #", "Agar|17|B7880-5MG", "item_code", "Catalog #"),
+        ("제품명|제품명(한글)", "chloroform|클로로포름", "item_name", "제품명"),
+    ],
+)  # fmt: skip
+def test_of_several_headings_for_one_column_the_plainest_is_taken_without_a_question(
+    header: str, line: str, column: str, heading: str
+) -> None:
+    assert of(mapped(header, line, line, line), column).heading == heading
+
+
+def test_of_two_amounts_none_is_taken_because_its_heading_is_the_contracts() -> None:
+    (question,) = asked("Chemical Name|Quantity|Quantity left", "Acetone|4|3", "Urea|2|1", "Agar|3|3")
+    assert question.column == "quantity_on_hand"
+
+
+@pytest.mark.parametrize(
+    ("header", "heading"),
+    [
+        ("chemName|chemLocationRoom|chemLocationCabinet|chemLocationShelf", "chemLocationRoom"),
+        ("Item|Drawer|Shelf|Cabinet|Room", "Room"),
+        ("Item|Drawer|Shelf|Freezer", "Freezer"),
+        ("Item|Drawer|Shelf", "Shelf"),
+        ("Item|Shelf|Storage Location", "Storage Location"),
+    ],
+)
+def test_of_several_places_the_widest_is_the_location_and_the_others_stay_with_the_row(
+    header: str, heading: str
+) -> None:
+    names = header.split("|")
+    line = "|".join(["Acetone", *(f"{number}" for number in range(len(names) - 1))])
+    mapping = mapped(header, line, line, line)
+    assert of(mapping, "location").heading == heading
+    assert list(mapping.positions) == ["item_name", "location"]
+    assert map_columns(mapping.header, INVENTORY).positions == mapping.positions
+
+
+@pytest.mark.parametrize(
+    ("heading", "value"),
+    [
+        ("Supplier Location", "Boston"), ("SDS Location", "Binder 4"), ("Previous Location", "B-12"),
+        ("Max Quantity", "40"), ("Requested Delivery Date", "2024-05-06"), ("Amount Used", "4"),
+    ],
+)  # fmt: skip
+def test_a_word_before_or_behind_may_make_it_something_else(heading: str, value: str) -> None:
+    mapping = mapped(f"Chemical Name|{heading}", *[f"Acetone|{value}"] * 3)
+    assert list(mapping.positions) == ["item_name"]
+
+
+LANGUAGES = {
+    "ja": ("試薬名", "保管場所", "在庫量", "単位", "製造業者", "カタログ番号", "ロット番号", "使用期限"),
+    "ko": ("시약이름", "저장장소", "수량", "단위", "제조사명", "카탈로그 번호", "로트번호", "유통기한"),
+    "zh": ("试剂名称", "存放地点", "数量", "单位", "供应商名称", "货号", "批号", "有效期至"),
+    "tw": ("藥品名稱", "存放地點", "數量", "單位", "廠牌", "型錄編號", "批號", "保存期限"),
+    "ar": ("اسم الصنف", "موقع التخزين", "الكمية", "وحدة القياس", "الشركة المصنعة", "رقم الكتالوج", "رقم الدفعة",
+           "تاريخ الصلاحية"),
+    "tr": ("Kimyasal Adı", "Bulunduğu Yer", "Miktarı", "Birimi", "Tedarikçi", "Katalog No", "Lot Numarası",
+           "Son Kullanma Tarihi"),
+    "pl": ("Nazwa odczynnika", "Miejsce przechowywania", "Ilość", "J.m.", "Producent", "Numer katalogowy", "Nr serii",
+           "Data ważności"),
+    "cs": ("Název látky", "Umístění", "Množství", "Měrná jednotka", "Výrobce", "Katalogové číslo", "Šarže", "Expirace"),
+    "sv": ("Kemikaliens namn", "Förvaringsplats", "Mängd", "Enhet", "Leverantör", "Artikelnummer", "Batchnummer",
+           "Utgångsdatum"),
+    "vi": ("Tên hóa chất", "Vị trí", "Số lượng", "Đơn vị", "Nhà cung cấp", "Mã sản phẩm", "Số lô", "Hạn sử dụng"),
+    "id": ("Nama Bahan", "Lokasi Penyimpanan", "Jumlah", "Satuan", "Pemasok", "Nomor Katalog", "Nomor Batch",
+           "Tanggal Kedaluwarsa"),
+    "hi": ("रसायन का नाम", "भंडारण स्थान", "मात्रा", "इकाई", "आपूर्तिकर्ता", "कैटलॉग संख्या", "बैच संख्या", "समाप्ति तिथि"),
+    "th": ("ชื่อสารเคมี", "สถานที่เก็บ", "ปริมาณ", "หน่วย", "บริษัท", "รหัสสินค้า", "หมายเลขล็อต", "วันหมดอายุ"),
+    "he": ("שם החומר", "מיקום", "כמות", "יחידה", "ספק", "מספר קטלוגי", "מספר אצווה", "תאריך תפוגה"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_list_in_a_language_of_its_own_is_read_without_a_question(language: str) -> None:
+    mapping = mapped(
+        "|".join(LANGUAGES[language]),
+        "Acetone|B-2|4|L|Merck|A-17|L2001|2027-01-31",
+        "Urea|B-2|1|kg|VWR|U-9|L77|2027-06-30",
+    )
+    assert list(mapping.positions) == [
+        "item_name", "location", "quantity_on_hand", "unit", "supplier", "item_code", "lot_number", "expires_on"
+    ]  # fmt: skip
+    assert map_columns(mapping.header, INVENTORY).positions == mapping.positions
+
+
 # ---- values
 
 
@@ -179,6 +272,41 @@ def test_a_required_column_that_no_heading_names_is_asked_for_with_examples() ->
         'column B, "Gizmo" (for example: Centrifuge, Incubator, Balance).'
     )
     assert question.heading == "Gizmo"
+
+
+def test_a_number_that_may_be_two_columns_is_left_unread_and_told_and_holds_no_file() -> None:
+    mapping = mapped("Chemical Name|Room|Left Cabinet Cat#|Right Cabinet Cat#", *["Acetone|214|A-17|B-18"] * 3)
+    assert list(mapping.positions) == ["item_name", "location"]
+    (note,) = mapping.notes
+    assert note == (
+        "It is not certain which column tells under which number the item is ordered or kept (catalogue number, SKU): "
+        'it may be "Left Cabinet Cat#" or "Right Cabinet Cat#". It was not read as such; its values are kept with each '
+        'row. To have it read, name its heading "item_code".'
+    )
+
+
+def test_the_only_column_that_may_be_an_optional_one_is_used_if_its_values_agree() -> None:
+    found = of(mapped("Chemical Name|Bench stock quantity", "Acetone|4", "Urea|1", "Agar|3"), "quantity_on_hand")
+    assert (found.how, found.confidence) == ("likeness", 0.79)
+    (question,) = asked("Chemical Name|Quantity on Monday", "Acetone|4", "Urea|1", "Agar|3")
+    assert question.column == "quantity_on_hand"
+
+
+def test_a_question_offers_a_handful_of_plausible_columns_and_none_of_them() -> None:
+    header = "Asset Tag|Gizmo|Room|" + "|".join(f"Heading {number}" for number in range(8))
+    lines = [
+        f"T-{n}|Centrifuge {n}|101|{'|'.join(['red mark', 'blue mark'][n % 2] for _ in range(8))}" for n in range(4)
+    ]
+    (question,) = asked(header, *lines)
+    values = [choice.value for choice in question.choices]
+    assert (values[0], values[-1]) == ("gizmo", NONE_OF_THEM)
+    assert 3 <= len(values) <= 5
+    assert "room" not in values
+
+
+def test_tags_that_no_row_has_do_not_make_a_list_one_of_assets() -> None:
+    lines = ("Agarose|2|Each|Sigma-Aldrich|A9539|", "Urea|1|Each|Sigma-Aldrich|U5378|")
+    assert mapped("Item|Quantity|Unit|Supplier|Catalog #|Item Tags", *lines).record_type == "inventory.stock"
 
 
 def test_nothing_is_asked_about_a_column_that_nobody_needs() -> None:

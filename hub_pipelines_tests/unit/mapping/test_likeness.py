@@ -44,8 +44,20 @@ def test_every_known_heading_is_taken_for_its_column(record: RecordType) -> None
 
 def test_the_finder_of_headings_can_ask_for_all_of_them() -> None:
     known = known_headings(FEEDS["inventory"])
-    assert {"asset tag", "lagerort", "место хранения", "cas号", "catalog number"} <= known
+    assert {"asset tag", "lagerort", "место хранения", "cas号", "catalog number"} <= known.keys()
+    assert (known["lagerort"], known["cas号"]) == ("location", "cas_number")
     assert all(form == normalise_header(form) for form in known)
+
+
+def test_words_that_stand_in_cells_too_do_not_tell_of_a_row_of_headings() -> None:
+    known = known_headings(FEEDS["inventory"])
+    assert not known.keys() & {"freezer", "kühlschrank", "cupboard", "stück", "шкаф"}
+    assert known["room"] == "location"
+
+
+def test_a_prefix_is_cut_off_only_where_it_is_one() -> None:
+    chemical, *_ = taken_apart(["Chemical Name", "chemAmount", "chemUnit", "chemLocation"])
+    assert "ical name" not in chemical.forms
 
 
 def test_a_slip_of_the_pen_in_a_long_word_is_forgiven_and_in_a_short_one_not() -> None:

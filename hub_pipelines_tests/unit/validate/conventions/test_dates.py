@@ -120,6 +120,14 @@ def test_a_few_dates_against_a_clear_majority_are_refused_row_by_row() -> None:
     assert found.dates[COLUMN].confidence == 0.9
 
 
+def test_one_unclear_date_among_many_clear_ones_is_left_for_the_contract_to_refuse_and_holds_up_no_other() -> None:
+    found, cells = read(ASSET, {COLUMN: [*["2024-01-05"] * 5, "1/9/2024"]})
+
+    assert cells[COLUMN] == [*["2024-01-05"] * 5, "1/9/2024"]
+    assert found.dates[COLUMN].order is None
+    assert questions(ASSET, {COLUMN: [*["2024-01-05"] * 4, "1/9/2024"]})
+
+
 def test_dates_that_contradict_without_a_clear_majority_are_asked_about() -> None:
     (asked,) = questions(ASSET, {COLUMN: ["13/1/2024", "1/14/2024"]})
 
