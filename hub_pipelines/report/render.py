@@ -378,11 +378,11 @@ _MARKED_STEPS = (
 def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
     """The workbook's link, or why there is none (yet)."""
     workbook = receipt.workbook
-    if workbook is None or receipt.only_registry:  # nothing in it could be corrected
+    if workbook is None:
         return None
     if workbook.state == "made" and workbook.file_name:
         usual = "Open it in Excel, fix the red cells, save it and drop it into the same folder."
-        note = workbook.note or (usual if receipt.counts.rejected else "")
+        note = workbook.note or (usual if receipt.counts.rejected and not receipt.only_registry else "")
         return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
     if workbook.state == "failed":
         return {
