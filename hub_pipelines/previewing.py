@@ -56,6 +56,7 @@ MOST_ATTEMPTS = 3
 PROBLEMS_SHOWN = 2_000
 ITEMS_SHOWN = 500
 COLUMNS_SHOWN = 100
+_ASKED_LATER = "When you drop the file for real, its receipt comes with a sheet to answer in."
 _CHUNK_ROWS = 5_000
 _log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ class Previews:
             self._blank(due),
             would=kinds.get(error.cause, "unknown"),
             reason=error.reason,
-            next_step=error.fix or None,
+            next_step=_ASKED_LATER if error.cause == "question" else error.fix or None,
             questions=_questions(error),
         )
         if not isinstance(error, Held) or error.kind is not Kind.DRIFTED:

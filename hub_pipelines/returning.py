@@ -78,6 +78,7 @@ class Returns:
             store.add_return(tx, replace(came, note=" ".join(troubles) or None))
             told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
             _audit(tx, current, "submission:revises", told)
+            submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
 
     def _read(self, tx: Transaction, current: Submission, mark: str) -> tuple[Returned, Submission | None]:
         try:

@@ -4,6 +4,7 @@ Each decision is one transaction: the answers, the new version of what is rememb
 them, and the audit entries. A crash leaves all of it or nothing; an answer that was given before is told, not repeated.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from hub_pipelines.validate.model import Feed
 
 _HELD_AS = (Cause.QUESTION, Cause.DRIFT)
 _MOST_HELD = 1_000
+_LABEL_ENDS = re.compile("[,:(]")
 NOTHING = "none"
 """Instead of a contract's column: none of ours, its values are kept with each row."""
 
@@ -156,7 +158,7 @@ class Answers:
             if not text.strip():
                 continue
             try:
-                chosen.append((by_id[question_id], by_id[question_id].chosen(text)))
+                chosen.append((by_id[question_id], _meant(by_id[question_id], text)))
             except KeyError:
                 troubles.append(f"There is no question {question_id} about this file.")
             except NoSuchAnswer as error:
@@ -249,9 +251,27 @@ def _matched(asked: Sequence[Kept], answers: Sequence[tuple[str, str]]) -> list[
 
 def _chosen(one: Kept, text: str) -> str:
     try:
-        return one.chosen(text)
+        return _meant(one, text)
     except NoSuchAnswer as error:
         raise NotAnswered(str(error)) from None
+
+
+def _meant(one: Kept, text: str) -> str:
+    """The choice: as Kept.chosen has it, or by how its label begins (`column B, "Room" (…)`): column B, or B.
+
+    Raises NoSuchAnswer, also when that could be two of them.
+    """
+    wanted = " ".join(text.split()).strip("\"'“”").casefold()
+    begins = {choice.value: _LABEL_ENDS.split(choice.label)[0].strip().casefold() for choice in one.choices}
+    fitting = {value for value, told in begins.items() if wanted in (told, told.removeprefix("column "))}
+    try:
+        fitting.add(one.chosen(text))
+    except NoSuchAnswer:
+        if not fitting:
+            raise
+    if len(fitting) > 1:
+        raise NoSuchAnswer(f"{text!r} may mean several of the answers to {one.question_id}. Give its number.")
+    return fitting.pop()
 
 
 def _record(

@@ -7,7 +7,7 @@ A receipt that is written marks its campus as changed; the next tick writes the 
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from hub_pipelines.submission.model import State, Submission
 
 _log = logging.getLogger(__name__)
 _COUNTED_AT_MOST = 100_000
+_REPLACED = "a newer copy was sent in its place"
 _NO_ROWS = Counts(0, 0, 0, 0, 0)
 
 
@@ -135,8 +136,9 @@ class ReceiptIndex:
         again = arrivals.unprocessed(tx, campus, feed, limit=most)
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
+        revised = {one.revises for one in all_sent}  # what replaces a file is newer, so it is listed when the file is
         zone = self._time_zone(campus)
-        lines = [self._line(one, folder, zone, missing=_still_missing(tx, one)) for one in all_sent]
+        lines = [self._line(one, folder, zone, missing=_still_missing(tx, one), revised=revised) for one in all_sent]
         lines += [
             self._line_of_arrival(one, folder, zone, undecided=(one.request_id, one.content_digest) in undecided)
             for one in again
@@ -148,20 +150,25 @@ class ReceiptIndex:
             campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
         )
 
-    def _line(self, current: Submission, folder: Path, zone: str, *, missing: int) -> IndexLine:
+    def _line(
+        self, current: Submission, folder: Path, zone: str, *, missing: int, revised: Collection[str | None]
+    ) -> IndexLine:
         counts = outcomes.counts(current)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
+        replaced = current.request_id in revised
+        set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
             source_name=current.envelope.source_name,
             campus=current.envelope.campus,
             feed=current.envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=outcomes.headline_reason(current),
+            headline_reason=_REPLACED if set_aside else outcomes.headline_reason(current),
             counts=counts,
             at=current.envelope.received_at,
             time_zone=zone,
             page=_link(self.page_of(current), folder),
-            needs_attention=current.state is State.IN_REVIEW or bool(counts.rejected) or nothing or bool(missing),
+            needs_attention=current.state is State.IN_REVIEW
+            or (not replaced and (bool(counts.rejected) or nothing or bool(missing))),
             still_missing=missing,
         )
 

@@ -156,6 +156,22 @@ class Count:
     listed_in_rejected_rows: int
     still_missing: int
     missed: tuple[MissedItem, ...]
+    by_place: bool = False
+    """The place is part of what an item is: the same thing elsewhere is another item."""
+
+
+@dataclass(frozen=True)
+class GoesOn:
+    """The receipt of another file on which this one's matter goes on. `page` is a relative link to it.
+
+    `still_open` says what is not settled there, a clause each; `by_sender`: not sent by somebody at the hub.
+    """
+
+    source_name: str
+    request_id: str
+    page: str
+    still_open: tuple[str, ...] = ()
+    by_sender: bool = True
 
 
 @dataclass(frozen=True)
@@ -194,6 +210,8 @@ class Receipt:
     workbook: Workbook | None = None
     questions: tuple[QuestionLine, ...] = ()
     answer_command: str | None = None
+    answer_trouble: str | None = None
+    """Why an answer that came with the file could not be taken."""
     understood: tuple[UnderstoodLine, ...] = ()
     unread: tuple[str, ...] = ()
     values_read: tuple[str, ...] = ()
@@ -201,6 +219,12 @@ class Receipt:
     complete_count: bool = False
     count: Count | None = None
     """Of a complete count that has posted."""
+    first_copy: GoesOn | None = None
+    """Of a duplicate: what it is a copy of."""
+    only_registry: bool = False
+    """Nothing is wrong with the rows that were not taken but that there is no procurement list yet."""
+    newer: GoesOn | None = None
+    """What was sent in place of this file."""
 
     @property
     def still_missing(self) -> int:

@@ -22,6 +22,7 @@ from hub_pipelines.report.model import (
     Count,
     Counts,
     FeedIndex,
+    GoesOn,
     Index,
     IndexLine,
     Line,
@@ -37,6 +38,7 @@ Tone = Literal["good", "attention", "bad", "neutral"]
 
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 _ATTENTION_SHOWN = 100
+_REQUEUE = "hub requeue --rule tag_not_in_registry"
 _ENDED: dict[str, str] = {
     "received": "Received",
     "posted": "Taken",
@@ -70,12 +72,12 @@ class Told(Protocol):
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
-    tone = _tone(receipt)
+    tone = _receipt_tone(receipt)
     return template("receipt.html").render(
         r=receipt,
         tone=tone,
         glyph=GLYPHS[tone],
-        headline=headline(receipt),
+        headline=receipt_headline(receipt),
         lead=_lead(receipt),
         counts=counts_strip(receipt),
         problems=by_row(receipt.problems),
@@ -83,14 +85,16 @@ def to_html(receipt: Receipt) -> str:
         steps=_steps(receipt),
         workbook=_workbook_told(receipt),
         problems_left=_correction_told(receipt.correction),
+        newer=_newer_came(receipt.newer) if receipt.newer else None,
         proof=_proof(receipt),
+        operator=_for_the_operator(receipt),
         shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
 
 
 def to_json(receipt: Receipt) -> str:
     """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
-    content = {"headline": headline(receipt), **asdict(receipt)}
+    content = {"headline": receipt_headline(receipt), **asdict(receipt)}
     return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
@@ -163,6 +167,21 @@ def _index_row(line: IndexLine) -> dict[str, object]:
     }
 
 
+def receipt_headline(receipt: Receipt) -> str:
+    """The same of one receipt, which knows more than a list does."""
+    if receipt.newer is not None and receipt.outcome == "dismissed":
+        return f"{_newer_came(receipt.newer)}; go on there"
+    if receipt.first_copy is not None and receipt.first_copy.still_open:
+        return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
+    if receipt.only_registry:
+        return "Nothing was taken yet: the procurement list must come first. You need not correct anything in the rows"
+    return headline(receipt)
+
+
+def _newer_came(newer: GoesOn) -> str:
+    return "You sent a newer copy" if newer.by_sender else "The hub sent a corrected copy"
+
+
 def headline(receipt: Told) -> str:
     """The one sentence that says what happened."""
     reason = _without_full_stop(receipt.headline_reason)
@@ -202,7 +221,12 @@ def _rows_sentence(counts: Counts, reason: str | None) -> str:
         return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
     if counts.posted == 0:
         return _because("Nothing was taken", reason or _nothing_taken_because(counts))
-    return ", ".join([f"{counts.posted:,} of {_rows(counts.received)} were taken", *_other_rows(counts)])
+    return ", ".join(
+        [
+            f"{counts.posted:,} of {_rows(counts.received)} {'was' if counts.posted == 1 else 'were'} taken",
+            *_other_rows(counts),
+        ]
+    )
 
 
 def _nothing_taken_because(counts: Counts) -> str:
@@ -222,6 +246,11 @@ def _other_rows(counts: Counts) -> list[str]:
     if counts.held:
         parts.append(f"{_some(counts.held, 'is', 'are')} held for a person")
     return parts
+
+
+def _receipt_tone(receipt: Receipt) -> Tone:
+    still_open = receipt.first_copy is not None and receipt.first_copy.still_open
+    return "attention" if still_open else _tone(receipt)
 
 
 def _tone(receipt: Told) -> Tone:
@@ -270,6 +299,16 @@ def _found_since(count: Count) -> int:
 
 
 def _steps(receipt: Receipt) -> list[str]:
+    if receipt.newer is not None:
+        return [f"Nothing here. {_newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
+    if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
+        told = " and ".join(receipt.first_copy.still_open)
+        return [
+            f"{told[:1].upper()}{told[1:]}. Go on with the receipt of the first copy (the link is above): it says what "
+            "to do. Dropping the same file again changes nothing."
+        ]
+    if receipt.only_registry:
+        return registry_steps(receipt)
     steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)
@@ -282,9 +321,11 @@ def _steps(receipt: Receipt) -> list[str]:
                 "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."
             )
     if receipt.still_missing:
+        by_place = receipt.count is not None and receipt.count.by_place
+        where = " at this location" if by_place else ", here or at another location"
         steps.append(
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
-            "names one of them, here or at another location, it counts as found, and this receipt says so."
+            f"names one of them{where}, it counts as found, and this receipt says so."
         )
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
@@ -302,8 +343,7 @@ def _answering(receipt: Receipt) -> list[str]:
     )
     them = "the question" if number == 1 else "each question"
     return [
-        f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page; the operator's command "
-        f"is {receipt.answer_command}.",
+        f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page.",
         "Your answers are remembered: the next files of this name are not asked about again.",
     ]
 
@@ -314,7 +354,9 @@ def registry_steps(receipt: Receipt) -> list[str]:
         return []
     return [
         f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
-        "Ask the person who keeps that list to drop it into the campus's procurement folder."
+        "Ask the person who keeps that list to drop it into the campus's procurement folder.",
+        "When it is there, ask the hub's operator to take this file again. Dropping the same file again would only be "
+        "a copy of this one.",
     ]
 
 
@@ -340,7 +382,7 @@ def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
         return None
     if workbook.state == "made" and workbook.file_name:
         usual = "Open it in Excel, fix the red cells, save it and drop it into the same folder."
-        note = workbook.note or (usual if receipt.counts.rejected else "")
+        note = workbook.note or (usual if receipt.counts.rejected and not receipt.only_registry else "")
         return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
     if workbook.state == "failed":
         return {
@@ -395,13 +437,23 @@ def _proof(receipt: Receipt) -> list[tuple[str, str, bool]]:
         ("Submission number", receipt.request_id, True),
         ("Received", _maybe_time(receipt.received_at, receipt.time_zone), False),
         ("Settled", _maybe_time(receipt.settled_at, receipt.time_zone), False),
-        ("Fingerprint (SHA-256)", receipt.content_digest, True),
-        ("Archived copy", receipt.archived_copy, True),
         ("Version of this file", f"{receipt.source_version:,}" if receipt.source_version else None, False),
         ("Replaces submission", receipt.revises, True),
         ("Procurement list used", _registry(receipt), False),
     ]
     return [(label, value, exact) for label, value, exact in rows if value]
+
+
+def _for_the_operator(receipt: Receipt) -> list[tuple[str, str]]:
+    """What a sender need not read, each beside what it is."""
+    rows = [
+        ("Take the answers", receipt.answer_command),
+        ("Take it again when the list is there", _REQUEUE if receipt.only_registry else None),
+        ("Correct how a column was read", "hub mapping set" if receipt.understood else None),
+        ("Fingerprint (SHA-256)", receipt.content_digest),
+        ("Archived copy", receipt.archived_copy),
+    ]
+    return [(label, value) for label, value in rows if value]
 
 
 def _registry(receipt: Receipt) -> str | None:

@@ -6,6 +6,7 @@ repeatable: after a crash the same receipt is written again over itself.
 
 import json
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import HubError
@@ -44,6 +46,7 @@ from hub_pipelines.report.model import (
     Correction,
     Count,
     Counts,
+    GoesOn,
     Line,
     MissedItem,
     QuestionLine,
@@ -204,9 +207,12 @@ class Receipts:
         notes = _notes(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
         problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
+        unknown_tags = ledgers.rejected_by_rule(tx, current.request_id, current.revision, _TAG_RULE)
+        no_registry = bool(unknown_tags) and current.registry_version == 0
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
         questions = mappings.questions_about(tx, current.request_id, current.revision)
+        asked_again = any(one.answer is None for one in questions)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
@@ -223,7 +229,7 @@ class Receipts:
             problems=tuple(_line(problem, parts) for problem in blocks),
             problems_total=problems_total,
             warnings=(
-                *_mark_notes(came),
+                *(() if asked_again else _mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
                 *notes,
                 *self._not_read(current),
@@ -239,20 +245,59 @@ class Receipts:
             registry_version=current.registry_version,
             registry_date=registry_date if current.registry_version == registry_version else None,
             archived_copy=str(self.archive.object_path(envelope.content_digest)),
-            needs_registry=bool(blocks) and current.registry_version == 0,
+            needs_registry=no_registry,
+            only_registry=no_registry and unknown_tags == problems_total and not current.counts.posted,
             columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id)
-            or _own_correction(came, problems_total if current.state is State.POSTED else None),
+            or _own_correction(tx, current, came, problems_total if current.state is State.POSTED else None),
             workbook=self._workbook(tx, current),
             questions=tuple(map(_question_line, questions)),
             answer_command=_answer_command(questions),
+            answer_trouble=came.note if came and asked_again else None,
             understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
             values_read=(*decision.notes, *decision.told)[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
-            count=_count(tx, current),
+            count=_count(tx, current, self._by_place(current)),
+            newer=self._newer(tx, current),
         )
+
+    def _by_place(self, current: Submission) -> Callable[[str], bool]:
+        """Whether the items of a ledger are told apart by their place too."""
+        feed = self.feeds.get(current.envelope.feed)
+
+        def of(ledger: str) -> bool:
+            if feed is None:
+                return False
+            record = feed.record_type(ledger.split("@")[0])
+            return record.location_column in record.key_columns
+
+        return of
+
+    def _newer(self, tx: Transaction, current: Submission) -> GoesOn | None:
+        """What was sent in place of a file that is settled, the last of several."""
+        last = None
+        if current.state in (State.DISMISSED, State.POSTED):
+            found = current
+            while (following := submissions.newest_revising(tx, found)) is not None:
+                last = found = following
+        if last is None:
+            return None
+        item = reviews.corrected_by(tx, last.request_id)
+        by_sender = item is None or not (item.resolved_by or "").startswith("person/")
+        return self._goes_on(last, self.path_of(current), by_sender=by_sender)
+
+    def _goes_on(
+        self, other: Submission, page: Path, *, still_open: tuple[str, ...] = (), by_sender: bool = True
+    ) -> GoesOn:
+        link = quote(Path(os.path.relpath(self.path_of(other), page.parent)).as_posix())
+        return GoesOn(other.envelope.source_name, other.request_id, link, still_open, by_sender)
+
+    def _first_copy(self, tx: Transaction, first: Submission, page: Path) -> GoesOn:
+        """What a copy is a copy of; when something was sent in place of it, nothing is open there."""
+        replaced = submissions.newest_revising(tx, first) is not None
+        return self._goes_on(first, page, still_open=() if replaced else _still_open(tx, first))
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
         if current.state not in (State.POSTED, State.IN_REVIEW):
@@ -294,6 +339,7 @@ class Receipts:
             registry_date=None,
             archived_copy=str(self.archive.object_path(arrival.content_digest)) if arrival.content_digest else None,
             needs_registry=False,
+            first_copy=self._first_copy(tx, duplicate, self.path_of_arrival(arrival)) if duplicate else None,
         )
 
     def changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
@@ -358,6 +404,20 @@ def _written(step: Callable[[], Path]) -> Path | None:
     except (OSError, HubError):
         _log.exception("A receipt could not be written; it stays due.")
         return None
+
+
+def _still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
+    """What somebody has yet to do about a submission."""
+    if first.state is State.IN_REVIEW:
+        asked = mappings.questions_about(tx, first.request_id, first.revision)
+        number = sum(one.answer is None for one in asked)
+        if number:
+            return ("1 question is still open" if number == 1 else f"{number:,} questions are still open",)
+        return ("a person at the hub has yet to look at it",)
+    rejected = first.counts.rejected if first.state is State.POSTED else 0
+    if rejected:
+        return ("1 row is still not taken" if rejected == 1 else f"{rejected:,} rows are still not taken",)
+    return ()
 
 
 def _pause(tx: Transaction, current: Submission) -> str | None:
@@ -466,13 +526,19 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
     )
 
 
-def _own_correction(came: Returned | None, left: int | None) -> Correction | None:
+_STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
+
+
+def _own_correction(tx: Transaction, current: Submission, came: Returned | None, left: int | None) -> Correction | None:
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
         return None
+    judged = ledgers.find_posting(tx, came.original, came.original_revision or 0) is not None
     difference = Difference.from_document(came.difference) if came.difference else None
     cells = difference.cells if difference else ()
     summary = difference.sentence() if difference else ""
+    if difference and difference.is_none and judged and current.counts.posted:
+        summary = _STORED_OTHERWISE
     if came.part:
         summary += " The rows that it does not hold stay as they are."
     return Correction(
@@ -483,7 +549,7 @@ def _own_correction(came: Returned | None, left: int | None) -> Correction | Non
         summary=summary.strip(),
         cells=tuple(CorrectedCell(excel_row(one.row_after), one.column, one.old, one.new) for one in cells),
         cells_total=difference.cells_changed if difference else 0,
-        problems_before=came.problems_before,
+        problems_before=came.problems_before if judged else None,
         problems_left=left,
     )
 
@@ -502,17 +568,17 @@ def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
 
 def _told(receipt: Receipt) -> Told:
     """What the page tells, for the workbook's first sheet."""
-    from hub_pipelines.report.render import counts_strip, headline, registry_steps, shown_time
+    from hub_pipelines.report.render import counts_strip, receipt_headline, registry_steps, shown_time
 
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
         ("Submission number", receipt.request_id or ""),
     ]
-    return Told(headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
+    return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
-def _count(tx: Transaction, current: Submission) -> Count | None:
+def _count(tx: Transaction, current: Submission, by_place: Callable[[str], bool]) -> Count | None:
     """What a complete count has covered and missed, as it stands now."""
     posting = ledgers.find_posting(tx, current.request_id, current.revision)
     if posting is None or posting.counted is None:
@@ -525,6 +591,7 @@ def _count(tx: Transaction, current: Submission) -> Count | None:
         listed_in_rejected_rows=posting.listed_in_rejected_rows,
         still_missing=counts.still_missing(tx, current.request_id, current.revision),
         missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
+        by_place=by_place(posting.ledger),
     )
 
 

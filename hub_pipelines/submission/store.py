@@ -326,6 +326,13 @@ def of_scope(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Sub
     return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed), limit=limit)
 
 
+def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
+    """The newest submission that was sent in place of this one."""
+    envelope, s = current.envelope, submission.c
+    here = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.received_at >= envelope.received_at)
+    return next(iter(_newest(tx, and_(here, s.revises == current.request_id), limit=1)), None)
+
+
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
     """Those of a campus and feed that wait for a person, the newest first."""
     return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed, _IN_REVIEW), limit=limit)

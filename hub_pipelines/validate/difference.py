@@ -47,6 +47,12 @@ class Difference:
     def document(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def is_none(self) -> bool:
+        """The tables were compared and read the same."""
+        differs = self.changed or self.added or self.removed or self.columns_added or self.columns_removed
+        return self.note is None and not differs
+
     @staticmethod
     def from_document(document: dict[str, Any]) -> "Difference":
         cells = tuple(CellChange(**one) for one in document["cells"])

@@ -7,7 +7,7 @@ Not here: reading the file, rules on one value, storing verdicts.
 import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
 from pydantic import TypeAdapter, ValidationError
@@ -197,6 +197,11 @@ class _RowCheck:
         self._sound = _SoundValues(columns)
         self._positions = tuple(columns.positions.items())
         self._columns = {at: name for name, at in columns.positions.items()}
+        self._may_be_empty = frozenset(
+            name
+            for name in set(record.columns).difference(record.required, record.key_columns)
+            if record.written.get(name) != "unit"  # it is needed wherever there is a quantity
+        )
         self._unknown = columns.unknown
         self._width = width
         self._context = context
@@ -236,7 +241,7 @@ class _RowCheck:
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
-            row.problems = [_problem(found) for found in error.errors(include_url=False)]
+            row.problems = [self._with_way_out(_problem(one), cells) for one in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
             row.sound = self._sound.read(cells)
         else:
@@ -248,6 +253,15 @@ class _RowCheck:
             if other := self._other(cells):
                 row.values["other"] = other
         return row
+
+    def _with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
+        """Beside the right value: no value where none is needed, and no row where there is no item."""
+        if found.rule == "missing_value":
+            alone = sum(not _is_blank(cell) for cell in cells) == 1
+            return _or_else(found, "delete this row if it is no item") if alone else found
+        if found.value and found.column in self._may_be_empty:
+            return _or_else(found, "leave the cell empty")
+        return found
 
     def _other(self, cells: list[Cell]) -> dict[str, str]:
         return {name: str(cells[at]) for at, name in self._unknown if not _is_blank(cells[at])}
@@ -279,6 +293,12 @@ def _problem(found: ErrorDetails) -> Problem:
     cell = found["input"] if found["loc"] else context.get("value")
     column = None if place is None else str(place)
     return Problem(found["type"], column, shown(cell), found["msg"], context.get("suggestion"))
+
+
+def _or_else(found: Problem, other: str) -> Problem:
+    said = found.suggestion or ("Fill the cell" if found.rule == "missing_value" else "Correct it")
+    told = f"{said} Or {other}" if said.endswith((".", "?", "!")) else f"{said}, or {other}"
+    return replace(found, suggestion=told)
 
 
 class _TagCheck:

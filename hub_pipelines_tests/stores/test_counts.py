@@ -151,6 +151,9 @@ def test_stock_is_counted_and_what_is_used_up_is_not_missed(hub: Hub) -> None:
     posting = stock(hub, "count.csv", f"A-1,Ethanol,{ROOM.upper()},2,EA\n", complete_count=True)
     values = ledger_values(hub, "inventory.stock@north")
     assert [values[one.missed.key]["item_name"] for one in missed_by(hub, posting.request_id)] == ["Acetone"]
+    hub.receipts.write_due()
+    page = hub.receipts.path_of(submission(hub, posting.request_id)).read_text(encoding="utf-8")
+    assert "at this location, it counts as found" in page
 
 
 def test_containers_are_counted_and_what_was_disposed_of_is_not_missed(hub: Hub) -> None:

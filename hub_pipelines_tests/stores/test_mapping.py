@@ -186,6 +186,13 @@ def test_several_questions_are_answered_one_by_one_or_together(hub: Hub) -> None
     assert ([one.column for one in first.open], first.replayed) == (["quantity_on_hand"], ())
     assert submission(hub, request_id).state is State.IN_REVIEW
     assert answer(hub, request_id, "quantity_on_hand", "bestand 7").replayed == (request_id,)
+    for number, written in enumerate(("{}", "column {}", "“Column {}”")):
+        other = asked(hub, TWO_OPEN, f"A-9{number},Buffer,B1,3,bottle", name=f"{number}.csv")
+        one = questions(hub, other)["quantity_on_hand"]
+        letter = one.choices[0].label.split(",")[0].removeprefix("column ")
+        (kept,) = answer(hub, other, "quantity_on_hand", written.format(letter.lower())).taken
+        assert questions(hub, other)["quantity_on_hand"].answer == one.choices[0].value
+        assert kept.column == "quantity_on_hand"
     together = asked(hub, TWO_OPEN, "A-2,Agar,B1,5,bottle", name="b.csv")
     pairs = [(one.question_id, "1") for one in questions(hub, together).values()]
     assert hub.answers.answer(together, pairs, actor="person/kim").replayed == (together,)

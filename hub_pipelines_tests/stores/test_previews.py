@@ -138,6 +138,8 @@ def test_the_same_bytes_dropped_for_real_afterwards_are_received_and_no_duplicat
     assert arrival.outcome is Outcome.RECEIVED
     again = previewed(hub, "new.csv", MIXED)
     assert again.known_as == arrival.request_id
+    page = hub.previews.page_of(again).read_text(encoding="utf-8")
+    assert "<h1>The hub has this very file already: dropped again it would change nothing</h1>" in page
     assert len(all_submissions(hub)) == 3
 
 
@@ -206,6 +208,7 @@ def test_questions_are_told_with_their_choices(hub: Hub, monkeypatch: pytest.Mon
     assert found.would == "ask"
     (question,) = found.questions
     assert (question.text, question.choices) == ("Which column holds the tags?", ("Tag", "No."))
+    assert found.next_step == "When you drop the file for real, its receipt comes with a sheet to answer in."
 
 
 def test_a_preview_of_a_count_tells_what_it_would_miss(hub: Hub) -> None:

@@ -9,8 +9,10 @@ from dataclasses import asdict
 from hub_pipelines.report.previews.model import Found, Preview, Would
 from hub_pipelines.report.render import GLYPHS, Tone, by_row, shown_time, template, utc_text
 
+_ONLY_ON_PURPOSE = "What stands below is what it would do if the hub's operator applied it again on purpose."
 _NOTHING = "Preview – nothing was changed"
 _LINES = 10
+KNOWN = "The hub has this very file already: dropped again it would change nothing"
 
 
 def to_html(preview: Preview) -> str:
@@ -24,6 +26,7 @@ def to_html(preview: Preview) -> str:
         tone=tone,
         glyph=GLYPHS[tone],
         headline=headline(preview),
+        lead=_ONLY_ON_PURPOSE if found and preview.known_as else None,
         counts=_counts(found) if found else [],
         problems=by_row(found.problems) if found else [],
         warnings=by_row(found.warnings) if found else [],
@@ -40,6 +43,8 @@ def to_json(preview: Preview) -> str:
 
 def headline(preview: Preview) -> str:
     """The one sentence that says what would happen."""
+    if preview.would == "post" and preview.known_as is not None:
+        return KNOWN
     return sentence(preview.would, preview.reason, _numbers(preview.found))
 
 

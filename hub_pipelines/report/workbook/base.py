@@ -90,7 +90,7 @@ def whole(path: Path, table: Table, name: str, known: Known) -> Base:
     base = _values_of_workbook(path)
     kind = table.facts.get("format", "")
     base.notes.append(
-        f"Your file was of the older or other kind .{kind}. This is a new Excel workbook with the same values; "
+        f"Your file is a .{kind} file. This is a new Excel workbook with the same values; "
         "formulas were replaced by their results, and formatting was not kept."
     )
     return base

@@ -236,11 +236,11 @@ class Amounts:
         in_unit = f" {unit}" if unit else ""
         if written.times > 1:
             worth = without_trailing_zeros(Decimal(plain) * written.times)
-            reason = f"{written.times} × {plain}{in_unit} was taken as {worth}{in_unit} in all."
+            reason = f"{written.times} × {plain}{in_unit} reads as {worth}{in_unit} in all."
             return _Read(Restored(worth, cell, "multiplied_out", reason), unit)
         if written.note:
             reason = (
-                f"It was taken as {plain}{in_unit} in all, and {written.note} was kept beside it. "
+                f"It reads as {plain}{in_unit} in all; {written.note} is kept beside it. "
                 "If each container holds that much, write how much it is in all."
             )
             return _Read(Restored(plain, cell, "note_set_aside", reason), unit)
@@ -332,7 +332,7 @@ def _refused(cell: str, text: str) -> Cell:
     if unit_of(text) or several_meanings(text):
         return Unclear(cell, "bad_quantity", "The cell holds a unit and no number.", "Write how much, such as 2.5")
     if form_of(text) in {"half", "quarter", "full", "empty", "some", "lots", "a few", "few", "partial", "part"}:
-        reason = f'"{text}" does not tell of how much.'
+        reason = f'"{text}" does not say how much there is.'
         return Unclear(cell, "bad_quantity", reason, "Write the amount that is there, as a number and a unit")
     return cell
 

@@ -298,7 +298,7 @@ class _Deciding:
             "date_order",
             column,
             f"the dates contradict each other ({' and '.join(self._shown(place) for place in shown)}). "
-            "In which order are they written? Rows that can't be so will be returned.",
+            "In which order are they written? Rows that do not fit your answer will not be taken.",
             tuple((order, ORDER_NAMES[order]) for order in fitting),
             *(f"row {self._row(row_no)}: {text}" for text, row_no in shown),
         )
@@ -359,7 +359,7 @@ class _Deciding:
             column,
             f"it holds numbers where days should be. Are they Excel's day numbers? Then {low} is {days[1900]} "
             f"(Excel on Windows) or {days[1904]} (an old Excel on the Mac).",
-            (("1900", f"{low} is {days[1900]}"), ("1904", f"{low} is {days[1904]}"), ("no", "They are no days")),
+            (("1900", f"{low} is {days[1900]}"), ("1904", f"{low} is {days[1904]}"), ("no", "They are not dates")),
             f"row {self._row(row_no)}: {text}",
         )
         return None, ()
@@ -437,7 +437,7 @@ class _Deciding:
                 "decimal_mark",
                 column,
                 f"numbers are written with a point and with a comma ({shown}). "
-                "Which one parts the decimals? Rows that can't be so will be returned.",
+                "Which one is the decimal mark? Rows that do not fit your answer will not be taken.",
                 tuple((MARK_NAMES[mark], f"the {MARK_NAMES[mark]}") for mark in MARKS),
                 *(f"row {self._row(row_no)}: {written}" for written, row_no in tally.samples.values()),
             )

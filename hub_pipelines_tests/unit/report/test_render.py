@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub_pipelines.report.model import ChangedRow, Counts, Line, Outcome, Receipt
+from hub_pipelines.report.model import ChangedRow, Count, Counts, Line, Outcome, Receipt
 from hub_pipelines.report.render import headline, to_html, to_json
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -140,6 +140,28 @@ def test_a_file_fully_taken_asks_for_nothing() -> None:
 
 def test_a_missing_procurement_list_is_asked_for() -> None:
     assert "no procurement list for campus north" in to_html(replace(PLAIN, needs_registry=True))
+
+
+def test_while_nothing_but_the_procurement_list_lacks_nobody_is_told_to_correct_rows() -> None:
+    rejected = replace(PLAIN, outcome="nothing_posted", counts=Counts(2, 0, 0, 2, 0), needs_registry=True)
+    page = to_html(replace(rejected, only_registry=True))
+    assert "<h1>Nothing was taken yet: the procurement list must come first." in page
+    assert "Fix the rows" not in page
+    assert "hub requeue --rule tag_not_in_registry" in page.split("<details>")[1]
+    assert "Fix the rows" in to_html(rejected)
+
+
+def test_what_only_the_operator_needs_is_folded_away() -> None:
+    shown, folded = to_html(PLAIN).split("<details>")
+    for text in ("ab" * 32, "archive/ab/stock.xlsx"):
+        assert text not in shown
+        assert text in folded
+
+
+@pytest.mark.parametrize(("by_place", "where"), [(True, "at this location,"), (False, "at another location,")])
+def test_where_a_missed_item_may_turn_up_depends_on_what_an_item_is(by_place: bool, where: str) -> None:
+    count = Count(("B1",), 1, 0, 1, (), by_place=by_place)
+    assert f"{where} it counts as found" in to_html(replace(PLAIN, complete_count=True, count=count))
 
 
 def test_only_counts_that_matter_are_shown() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -94,6 +95,17 @@ def test_a_file_whose_rows_are_all_bad_is_posted_with_every_row_rejected(small_h
     assert (counts.received, counts.posted, counts.rejected) == (2, 0, 2)
 
 
+def test_a_list_that_came_before_procurements_is_told_so_at_the_top(small_hub: SmallHub) -> None:
+    send(small_hub, "lab.csv", inventory("NC-1", "NC-2"))
+    small_hub.work()
+    *_, page = small_hub.hub.receipts.write_due()
+    assert "the procurement list must come first" in str(told(page)[1]["headline"])
+    send(small_hub, "bad.csv", inventory("NC-1", quantity="lots"))
+    small_hub.work()
+    *_, page = small_hub.hub.receipts.write_due()
+    assert "must come first" not in str(told(page)[1]["headline"]), "a quantity is to be corrected"
+
+
 def test_a_good_file_gets_a_receipt_that_says_so(small_hub: SmallHub) -> None:
     small_hub.register("NC-1", "NC-2")
     small_hub.hub.receipts.write_due()
@@ -159,6 +171,31 @@ def test_a_duplicates_receipt_names_when_the_file_first_came(small_hub: SmallHub
     assert data["changed_since"] == []
     assert "We already have this file" in text
     assert f"{came:%Y}" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "still_open"),
+    [
+        (inventory("NC-1", "NC-9"), "1 row is still not taken"),
+        (inventory("NC-1").replace(b"2025-01-02", b"03/04/2025"), "1 question is still open"),
+        (b"%PDF-1.7", "a person at the hub has yet to look at it"),
+    ],
+)
+def test_a_copy_of_a_file_with_something_open_says_so_and_leads_to_its_receipt(
+    small_hub: SmallHub, content: bytes, still_open: str
+) -> None:
+    small_hub.register("NC-1")
+    send(small_hub, "lab #1.csv", content)
+    small_hub.work()
+    *_, first = small_hub.hub.receipts.write_due()
+    send(small_hub, "copy.csv", content)
+    (page,) = small_hub.hub.receipts.write_due()
+    text, data = told(page)
+    assert data["headline"] == f"We already have this file, and {still_open}"
+    assert "You are done" not in text
+    assert "Nothing." not in text
+    (link,) = re.findall('href="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert page.parent / unquote(link) == first
 
 
 def test_a_duplicates_receipt_lists_rows_that_later_files_changed_and_how_to_apply_it_again(

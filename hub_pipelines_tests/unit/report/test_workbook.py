@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
 import openpyxl
 import pytest
@@ -144,7 +145,7 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     request_id = drop(small_hub, "lab.xlsx", bytes_of(messy(row("NC-1"), row("NC-2", quantity="lots"))))
     first = openpyxl.load_workbook(returned(small_hub, request_id))["Read me first"]
     told = texts(first)
-    assert first["A1"].value == "1 of 2 rows were taken, 1 needs your attention"
+    assert first["A1"].value == "1 of 2 rows was taken, 1 needs your attention"
     assert request_id in told
     assert "drop/north/inventory" in told
     (link,) = [cell for cells in first.iter_rows() for cell in cells if cell.hyperlink]
@@ -366,6 +367,9 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert (current.revises, current.source_version) == (first, 2)
     assert "submission:revises" in events(small_hub, second)
     assert posted_tags(small_hub) == ["NC-1", "NC-2"]
+    pages = small_hub.hub.receipts.write_due()
+    assert small_hub.hub.receipts.path_of(small_hub.submission(first)) in pages
+    assert "You sent a newer copy: go on with its receipt" in receipt(small_hub.hub, small_hub.submission(first))[0]
     text, told = receipt(small_hub.hub, current)
     assert "What you changed" in text
     assert "The earlier file had 3 problems; this one has 1." in text
@@ -388,6 +392,7 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     current = small_hub.submission(third)
     assert (current.revises, current.counts.posted, current.counts.unchanged) == (second, 1, 2)
     assert "The earlier file had 1 problem; none is left." in receipt(small_hub.hub, current)[0]
+    assert small_hub.hub.receipts.index.gather("north").attention == (), "all went on under other names"
 
 
 def test_a_text_files_workbook_posts_when_it_is_fixed(small_hub: SmallHub) -> None:
@@ -509,9 +514,14 @@ def test_a_question_is_answered_in_the_workbook_and_the_file_posts(small_hub: Sm
 
     current = small_hub.submission(second)
     assert (current.state, current.counts.posted, current.revises) == (State.POSTED, 1, first)
+    assert "The earlier file had" not in receipt(small_hub.hub, current)[0], "its rows were never judged"
     assert small_hub.submission(first).state is State.DISMISSED
     assert small_hub.hub.review.listing() == []
     assert small_hub.hub.review.show(item.item_id)[0].replaced_by == second
+    page, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert told["headline"] == "You sent a newer copy; go on there"
+    assert "show this page" not in page
+    assert told["newer"]["page"] == quote(small_hub.hub.receipts.path_of(current).name)  # type: ignore[index]
     # the same list is not asked about again
     third = drop(small_hub, "lab.csv", AMBIGUOUS.replace(b"9.50", b"9.60"))
     assert small_hub.submission(third).state is State.POSTED
@@ -524,7 +534,9 @@ def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(small_hub
     second = drop(small_hub, path.name, answered(path, "whatever"))
     current = small_hub.submission(second)
     assert (current.state, str(current.cause), current.revises) == (State.IN_REVIEW, "question", first)
-    assert "'whatever' is not one of the answers" in receipt(small_hub.hub, current)[0]
+    page, _ = receipt(small_hub.hub, current)
+    assert "What we need to know Please answer again: 'whatever' is not one of the answers" in page
+    assert "Worth a look" not in page
     again = openpyxl.load_workbook(returned(small_hub, second))
     assert again.sheetnames == ["Read me first", "Questions", "Your table", "_hub"]
     assert again["Questions"]["D2"].value is None
@@ -587,7 +599,7 @@ def test_an_old_workbook_comes_back_as_a_new_one_with_all_its_sheets(small_hub: 
     assert coloured(back["Assets"]) == ["D3"]
     assert (back["Notes"]["A1"].value, back["Notes"]["A1"].data_type) == ("=x", "s")
     assert back["Notes"]["B1"].value == "007"
-    assert "older or other kind .xls" in texts(back["Read me first"])
+    assert "Your file is a .xls file" in texts(back["Read me first"])
     second = drop(small_hub, path.name, type_over(path, "Assets", {"D3": 3}))
     assert small_hub.submission(second).counts.posted == 1
 

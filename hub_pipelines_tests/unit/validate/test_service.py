@@ -38,6 +38,25 @@ def test_an_unknown_tag_is_reported_with_the_rows_other_defects() -> None:
     assert verdict.problems[1].suggestion == "TAG-1-NEAR"
 
 
+def suggested(**cells: Cell) -> dict[str | None, str | None]:
+    (verdict,) = verdicts([cells], registry=AllTags())
+    assert isinstance(verdict, RejectedRow)
+    return {found.column: found.suggestion for found in verdict.problems}
+
+
+def test_a_cell_that_need_not_be_filled_may_be_emptied() -> None:
+    told = suggested(**row(asset_tag="A B", unit="pcs", unit_cost="much", hazard_codes="#REF!"))
+    emptied = {column for column, text in told.items() if (text or "").endswith("r leave the cell empty")}
+    assert emptied == {"unit_cost", "hazard_codes"}, "a tag is needed, and a unit beside a quantity"
+
+
+def test_a_lone_cell_may_be_no_item_at_all() -> None:
+    nothing: dict[str, Cell] = dict.fromkeys(GOOD_ROW)
+    lone = suggested(**{**nothing, "item_name": "Chemicals below"})
+    assert lone["asset_tag"] == "Fill the cell, or delete this row if it is no item"
+    assert suggested(**{**nothing, "item_name": "Acetone", "location": "B1"})["asset_tag"] is None
+
+
 def test_a_tag_that_cannot_be_read_is_not_looked_up() -> None:
     (verdict,) = verdicts([row(asset_tag="A B")], registry=SomeTags({}))
     assert rules(verdict) == ["bad_asset_tag"]

@@ -6,6 +6,8 @@ from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 
 from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
 
+OR_EMPTY = "Correct it, or leave the cell empty"
+
 
 @pytest.mark.parametrize(
     ("column", "cell", "expected"),
@@ -121,7 +123,7 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
 def test_a_defect_is_named_by_its_rule(column: str, cell: Cell, rule: str, suggestion: str | None) -> None:
     found = the_problem(**{column: cell})
     assert (found.rule, found.column, found.severity) == (rule, column, "block")
-    assert (suggestion in (found.suggestion or "")) if suggestion else found.suggestion is None
+    assert suggestion in (found.suggestion or "") if suggestion else found.suggestion in (None, OR_EMPTY)
 
 
 def test_an_impossible_day_is_called_that() -> None:
@@ -157,7 +159,7 @@ def test_procurement_refuses_an_unknown_campus_with_the_nearest() -> None:
     assert isinstance(verdict, RejectedRow)
     assert [(each.rule, each.suggestion) for each in verdict.problems] == [
         ("unknown_campus", "South"),
-        ("bad_amount", None),
+        ("bad_amount", OR_EMPTY),
     ]
 
 

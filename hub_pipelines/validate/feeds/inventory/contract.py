@@ -119,7 +119,7 @@ STOCK_SPELLINGS = _with(
         "expires_on": ("expires on", "date of expiry", "shelf life until"),
         "container_id": ("barcode", "container", "container number", "container no", "container #", "bottle id",
                          "bottle number", "bottle no", "container barcode", "bottle barcode", "inventory barcode"),
-        "container_size": ("size", "container type", "pack size", "package size", "packaging", "bottle size"),
+        "container_size": ("size", "pack size", "package size", "packaging", "bottle size"),
         "concentration": ("conc", "strength", "molarity"),
         "physical_state": ("state of matter", "physical form", "phase"),
         "hazard_codes": ("hazard code", "h codes", "h code", "ghs codes", "hazard statements", "h statements"),

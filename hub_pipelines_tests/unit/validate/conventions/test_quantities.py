@@ -92,7 +92,7 @@ def test_what_had_to_be_reckoned_is_told_and_what_was_sent_is_kept(
 @pytest.mark.parametrize(
     ("cell", "rule", "text"),
     [
-        ("Half", "bad_quantity", "does not tell of how much"),
+        ("Half", "bad_quantity", "does not say how much there is"),
         ("tons", "bad_quantity", "a unit and no number"),
         ("5 tons", "unknown_unit", "1000 kg, 2000 lb or 2240 lb"),
         ("(6%", "bad_quantity", "concentration"),
