@@ -173,6 +173,10 @@ class Intake:
             return known
         if self._add(tx, envelope, payload.revises):
             return self._received(tx, payload, envelope)
+        # adding waits for whoever registers the same, and that may have been another tick with this very arrival
+        known = arrivals.find(tx, payload.arrival_id)
+        if known is not None:
+            return known
         first = submissions.get(tx, envelope.request_id)
         if first.envelope.content_digest != envelope.content_digest:
             return self._conflict(tx, payload, envelope, first)
