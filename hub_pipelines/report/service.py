@@ -65,6 +65,7 @@ from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
+from hub_pipelines.validate.parsing.layout import SECTION_ROW
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -170,7 +171,8 @@ class Receipts:
         if current.state is not State.POSTED or current.staged is None or not path.exists():
             return ()
         summary, _ = read_staged(path)
-        lines = [_left_out(one) for one in summary.get("left_out", ())]
+        # titles of sections are told together, since they are kept with the rows below them
+        lines = [_left_out(one) for one in summary.get("left_out", ()) if one["why"] != SECTION_ROW]
         more = len(lines) - _LEFT_OUT_SHOWN
         rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
         return (*_section_rows(summary.get("reader", {})), *lines[:_LEFT_OUT_SHOWN], *rest)

@@ -84,7 +84,8 @@ def test_case_and_receipt_show_what_was_corrected(hub: Hub, item: ReviewItem) ->
     assert item.request_id in page
     assert "Ethanol absolute" in page
     closed = hub.receipts.write(item.request_id).read_text(encoding="utf-8")
-    assert str(done.arrival.request_id) in closed
+    assert "The hub sent a corrected copy" in closed
+    assert str(done.arrival.request_id)[-8:] in closed
 
 
 def test_a_file_of_another_kind_takes_the_name_with_its_own_ending(hub: Hub, item: ReviewItem) -> None:
