@@ -27,6 +27,7 @@ class Line:
     """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file.
 
     `part` numbers the file's tables from 0; `sheet` is the one on which the row stands, when there are several.
+    `heading` is what the file calls the column, where that is known and not the contract's own word.
     """
 
     row: int
@@ -36,6 +37,7 @@ class Line:
     suggestion: str | None
     part: int = 0
     sheet: str | None = None
+    heading: str | None = None
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, SetOver
 from hub_pipelines.mapping import store as mappings
-from hub_pipelines.mapping.decision import HOW
+from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned
 from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
@@ -213,6 +213,7 @@ class Receipts:
         no_registry = bool(unknown_tags) and current.registry_version == 0
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
+        headings = _headings(decision)
         questions = mappings.questions_about(tx, current.request_id, current.revision)
         asked_again = any(one.answer is None for one in questions)
         return Receipt(
@@ -228,14 +229,14 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem, parts) for problem in blocks),
+            problems=tuple(_line(problem, parts, headings) for problem in blocks),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
                 *notes,
                 *self._not_read(current),
-                *(_line(problem, parts) for problem in warns),
+                *(_line(problem, parts, headings) for problem in warns),
             ),
             revises=current.revises,
             source_version=current.source_version,
@@ -435,7 +436,7 @@ _REGISTRY_GREW = (
 )
 
 
-def _line(problem: dict[str, Any], parts: Sequence[Part]) -> Line:
+def _line(problem: dict[str, Any], parts: Sequence[Part], headings: Mapping[str, str]) -> Line:
     row_no = problem["row_no"]
     return Line(
         row=excel_row(row_no),
@@ -445,7 +446,14 @@ def _line(problem: dict[str, Any], parts: Sequence[Part]) -> Line:
         suggestion=problem["suggestion"],
         part=row_no // PART_ROWS,
         sheet=sheet_of(row_no, parts),
+        heading=headings.get(problem["column_name"]),
     )
+
+
+def _headings(decision: Decision | None) -> dict[str, str]:
+    """What the file calls the columns that it does not call by the contract's own words."""
+    assigned = decision.mapping.assigned if decision and decision.mapping else ()
+    return {one.column: one.heading for one in assigned if one.heading and one.heading != one.column}
 
 
 def _question_line(one: Kept) -> QuestionLine:

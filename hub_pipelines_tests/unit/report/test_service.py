@@ -320,3 +320,12 @@ def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub)
     (warning,) = found["warnings"]  # type: ignore[misc]
     assert (warning["row"], warning["value"]) == (0, "2: Solvents, Acids")
     assert "read as headings of the rows below them and not as items" in page
+
+
+def test_a_problem_names_the_column_by_the_senders_own_heading(small_hub: SmallHub) -> None:
+    request_id = send(small_hub, "list.csv", b"Name,Where,Qty.\nAcetone,Cab 1,Lots\nEthanol,Cab 1,6\n")
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    (problem,) = found["problems"]  # type: ignore[misc]
+    assert (problem["column"], problem["heading"]) == ("quantity_on_hand", "Qty.")
+    assert "Qty. (quantity_on_hand)" in page
