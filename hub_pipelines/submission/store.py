@@ -85,6 +85,7 @@ submission = Table(
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
     Index("submission_by_arrival", "campus", "feed", "received_at"),
+    Index("submission_revises", "revises"),
 )
 
 
