@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from hub_pipelines.mapping.asking import about_column, about_record_type, phrase_of
-from hub_pipelines.mapping.content import Fit, Profile, carries_unit, fit, profile_of, words_in
+from hub_pipelines.mapping.content import Profile, profile_of, words_in
+from hub_pipelines.mapping.fits import Fit, carries_unit, fit
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, How, Mapping, Question
 from hub_pipelines.validate.columns import (

@@ -4,7 +4,8 @@ import datetime
 
 import pytest
 
-from hub_pipelines.mapping.content import fit, kinds_of, profile_of
+from hub_pipelines.mapping.content import kinds_of, profile_of
+from hub_pipelines.mapping.fits import fit
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Cell
 

@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
+from hub_pipelines.mapping.headings import NOT_OURS, SPELLINGS
 from hub_pipelines.mapping.likeness import likeness, taken_apart
-from hub_pipelines.mapping.spellings import NOT_OURS, SPELLINGS, known_headings, known_of, texts
+from hub_pipelines.mapping.spellings import known_headings, known_of, texts
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import RecordType
