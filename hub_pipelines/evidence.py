@@ -35,10 +35,12 @@ class Account:
     journal_entries: int
     unchanged: int
     rejected_rows: int
+    superseded_rows: int
 
     @property
     def balanced(self) -> bool:
-        return self.in_archived_file == self.journal_entries + self.unchanged + self.rejected_rows
+        rest = self.unchanged + self.rejected_rows + self.superseded_rows
+        return self.in_archived_file == self.journal_entries + rest
 
     def document(self) -> dict[str, int]:
         return asdict(self)
@@ -49,11 +51,13 @@ def account_for(hub: Hub, request_id: str) -> Account:
         current = submissions.get(tx, request_id)
         entries = ledgers.count_entries(tx, request_id, current.revision)
         rejected = ledgers.count_rejected_rows(tx, request_id, current.revision)
+        superseded = ledgers.superseded_rows(tx, request_id, current.revision)
     return Account(
         in_archived_file=hub.processing.count_rows(current),
         journal_entries=entries,
         unchanged=current.counts.unchanged,
         rejected_rows=rejected,
+        superseded_rows=len(superseded),
     )
 
 

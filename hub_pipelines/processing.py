@@ -24,10 +24,12 @@ from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
+from hub_pipelines.intake.inbox.model import MESSAGES
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge, counting_of
+from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
@@ -48,7 +50,8 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable, row_place
+from hub_pipelines.validate.messages import superseded_if_late
+from hub_pipelines.validate.model import AcceptedRow, Feed, Unreadable, Verdict, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -272,7 +275,8 @@ class Processing:
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
-            handle = stage(judged.verdicts, self.staged, judged.document)
+            verdicts = self._without_late_ones(current, judged) if judged.occurred_at else judged.verdicts
+            handle = stage(verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)
@@ -289,6 +293,14 @@ class Processing:
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle
+
+    def _without_late_ones(self, current: Submission, judged: Judged) -> Iterator[Verdict]:
+        """A batch's verdicts; a set is void where a newer message of its item has posted. A batch is bounded."""
+        verdicts = list(judged.verdicts)
+        name = ledger_name(judged.record.name, current.envelope.campus, shared=judged.record.shared)
+        with self.db.read() as tx:
+            newest = ordering.newest(tx, name, [one.key for one in verdicts if isinstance(one, AcceptedRow)])
+        return (superseded_if_late(one, judged.occurred_at, newest) for one in verdicts)
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
         """The first problems of a staged submission, each with its row's place in the file."""
@@ -319,7 +331,7 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except (RegistryMoved, ShapesMoved):
+            except (RegistryMoved, ShapesMoved, OccurrencesMoved):
                 self.validate(lease)
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
@@ -330,12 +342,14 @@ class Processing:
         if "decision" not in summary:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
+        name = ledger_name(record.name, campus.name, shared=record.shared)
+        occurred_at = self._occurrences(current, feed, staged) if current.envelope.channel == MESSAGES else {}
         with self.db.write() as tx:
             posting = ledgers.post(
                 tx,
                 lease,
                 Batch(
-                    ledger=ledger_name(record.name, campus.name, shared=record.shared),
+                    ledger=name,
                     record_type=record.name,
                     feed=feed.name,
                     campus=campus.name,
@@ -351,11 +365,19 @@ class Processing:
                 ),
             )
             if not posting.repeat:
+                if not ordering.record(tx, name, occurred_at, lease.request_id):
+                    raise OccurrencesMoved("A newer message for one of these items has posted meanwhile.")
                 self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
+
+    def _occurrences(self, current: Submission, feed: Feed, staged: str) -> dict[str, datetime]:
+        """By item, when the message occurred that sets it."""
+        moments = self.judge.messages(current.envelope, feed).occurred_at
+        _, rows = read_staged(self.staged_path(staged))
+        return {str(row.key): moments[row.row_no] for row in rows if row.verdict == "accepted"}
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""

@@ -25,6 +25,7 @@ from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.inbox.model import MESSAGES
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
@@ -161,9 +162,10 @@ class Receipts:
         return self._write_page(made.request_id)
 
     def path_of(self, current: Submission) -> Path:
-        return self._folder(current.envelope.campus, current.envelope.feed) / (
-            f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html"
-        )
+        folder = self._folder(current.envelope.campus, current.envelope.feed)
+        if current.envelope.channel == MESSAGES:
+            folder /= "messages"
+        return folder / (f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html")
 
     def _not_read(self, current: Submission) -> tuple[Line, ...]:
         """What the file holds beside the rows that were judged: totals, notes, other tables, hidden sheets."""
@@ -303,7 +305,7 @@ class Receipts:
         return self._goes_on(first, page, still_open=() if replaced else _still_open(tx, first))
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
-        if current.state not in (State.POSTED, State.IN_REVIEW):
+        if current.state not in (State.POSTED, State.IN_REVIEW) or current.envelope.channel == MESSAGES:
             return None
         made = find_workbook(tx, current.request_id, current.revision)
         if made is not None:

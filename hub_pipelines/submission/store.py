@@ -81,6 +81,7 @@ submission = Table(
     Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
     Column("partition_since", UtcDateTime),
     Column("decision", String(64)),
+    Column("rows_superseded", Integer, nullable=False, server_default=text("0")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -187,12 +188,14 @@ def from_row(row: Any) -> Submission:
 
 def _counts(row: Any, state: State) -> Counts:
     """Rows not decided by a posting wait, are held or are dismissed with their submission."""
-    undecided = row.rows_received - row.rows_posted - row.rows_unchanged - row.rows_rejected
+    decided = row.rows_posted + row.rows_unchanged + row.rows_rejected + row.rows_superseded
+    undecided = row.rows_received - decided
     return Counts(
         received=row.rows_received,
         posted=row.rows_posted,
         unchanged=row.rows_unchanged,
         rejected=row.rows_rejected,
+        superseded=row.rows_superseded,
         waiting=undecided if state in UNSETTLED else 0,
         held=undecided if state is State.IN_REVIEW else 0,
         dismissed=undecided if state is State.DISMISSED else 0,
@@ -251,7 +254,7 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
 def rows_by_scope(tx: Transaction) -> list[tuple[str, str, date, Counts]]:
     """Row counts per campus, feed and received day: the conservation equation's left and right side."""
     s = submission.c
-    undecided = s.rows_received - s.rows_posted - s.rows_unchanged - s.rows_rejected
+    undecided = s.rows_received - s.rows_posted - s.rows_unchanged - s.rows_rejected - s.rows_superseded
 
     def where(states: Iterable[State]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((s.state.in_([str(x) for x in states]), undecided), else_=0)), 0)
@@ -266,6 +269,7 @@ def rows_by_scope(tx: Transaction) -> list[tuple[str, str, date, Counts]]:
             func.sum(s.rows_posted).label("posted"),
             func.sum(s.rows_unchanged).label("unchanged"),
             func.sum(s.rows_rejected).label("rejected"),
+            func.sum(s.rows_superseded).label("superseded"),
             where([State.IN_REVIEW]).label("held"),
             where([State.DISMISSED]).label("dismissed"),
         )
@@ -404,6 +408,7 @@ def add(
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,
+            "rows_superseded": 0,
             "receipt_due": False,
             "partition_live": False,
         },

@@ -41,9 +41,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pruning",
         "removals",
         "schedule",
+        "messaging",
     ),
     ("publishing", "recovery", "doctor"),
-    ("defs", "deployment", "demo", "cli", "definitions"),
+    ("defs", "deployment", "demo", "cli", "web", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
 
