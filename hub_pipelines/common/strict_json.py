@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 MOST_LEVELS = 16
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.S)  # never fails and never looks back: one pass, whatever comes
 _BRACKET = re.compile(rb"[\[\]{}]")
-_NO_TEXT = re.compile(rb"\\\\u(?:0000|[dD][89a-fA-F])")
+_NO_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 """How a NUL or half a character may be written, which no database or file could hold as text."""
 _SHOWN_CHARACTERS = 80
 

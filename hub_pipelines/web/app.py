@@ -24,6 +24,7 @@ from hub_pipelines.health import no_room
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
 from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
+from hub_pipelines.intake.sources.signatures import SIGNATURE_HEADERS
 from hub_pipelines.logs import pairs
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.web import reading
@@ -34,7 +35,7 @@ from hub_pipelines.web.problems import Problem
 from hub_pipelines.web.tally import EVERY_S, Tally
 
 _log = logging.getLogger(__name__)
-_SIGNATURE_HEADERS = (reading.ID, reading.TIMESTAMP, "webhook-signature", "content-type", "authorization")
+_ONCE = (*SIGNATURE_HEADERS, "content-type", "authorization")
 
 
 def build_app(hub: Hub) -> Starlette:
@@ -202,7 +203,7 @@ def _source_name(request: Request) -> str:
 
 def _headers(request: Request) -> dict[str, str]:
     """By lower-case name. Raises Problem when one that matters is there twice: nobody could say which one counts."""
-    for name in _SIGNATURE_HEADERS:
+    for name in _ONCE:
         if len(request.headers.getlist(name)) > 1:
             raise Problem("malformed", f"The header {name} is there more than once.")
     return dict(request.headers)

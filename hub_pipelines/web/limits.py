@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub_pipelines.web.problems import Problem
 
+_HEADER_BYTES = 16_384
 _HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -52,6 +53,7 @@ class BoundedRequests:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             _require_plain_path(scope)
+            _require_short_headers(scope)
             body = await self._body(scope, receive)
         except Problem as no:
             await self._refuse(no, scope, receive, send)
@@ -96,6 +98,11 @@ def _require_plain_path(scope: Scope) -> None:
     path = raw.partition(b"?")[0]
     if b"%" in path or b"//" in path or b".." in path or b"\\" in path or not path.isascii():
         raise Problem("not-found", "There is no such address.", last=True)
+
+
+def _require_short_headers(scope: Scope) -> None:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+        raise Problem("malformed", f"The headers have more than {_HEADER_BYTES:,} bytes.", last=True)
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
@@ -98,7 +98,10 @@ class Boundaries:
         return stepping
 
     def watch_commits(self, hub: Hub) -> None:
-        engine = hub.db.engine
+        for engine in {hub.db.engine, hub.inbox.db.engine}:
+            self._watch_commits(engine)
+
+    def _watch_commits(self, engine: Engine) -> None:
         real = engine.dialect.do_commit
 
         @event.listens_for(engine, "commit")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hub_pipelines.intake.sources.model import PUBLIC_KEY_PREFIX, SECRET_PREFIX, BadSource
 
 TOLERANCE_S = 300
-ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
+ID, TIMESTAMP, SIGNATURE = SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _ID = re.compile(r"[!-~]{1,255}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _MOST_SIGNATURES = 16
@@ -67,7 +67,7 @@ class Signed:
 
 def signed(headers: Mapping[str, str]) -> Signed:
     """The signature's headers by their lower-case names. Raises NotSigned."""
-    for name in (ID, TIMESTAMP, SIGNATURE):
+    for name in SIGNATURE_HEADERS:
         if not headers.get(name):
             raise NotSigned(f"The header {name} is missing.")
     if not _ID.fullmatch(headers[ID]):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, String, Table, Text, select, update
+from sqlalchemy import Column, String, Table, Text, or_, select, update
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata
@@ -55,9 +55,10 @@ def add_key(tx: Transaction, name: str, key: Key) -> None:
 
 
 def end_keys(tx: Transaction, name: str, *, at: datetime) -> None:
-    """The keys that have no end yet are valid until then."""
+    """No key of now is valid any longer than until then."""
     k = message_source_key.c
-    tx.execute(update(message_source_key).where(k.source == name, k.ends_at.is_(None)).values(ends_at=at))
+    later = or_(k.ends_at.is_(None), k.ends_at > at)
+    tx.execute(update(message_source_key).where(k.source == name, later).values(ends_at=at))
 
 
 def revoke(tx: Transaction, name: str, *, at: datetime) -> bool:
