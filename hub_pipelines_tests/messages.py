@@ -38,7 +38,8 @@ def take(hub: Hub, *deliveries: Delivery) -> list[Answered]:
 
 
 def settle(hub: Hub, campus: str = "north") -> None:
-    """Seal what waits and work until nothing is left."""
+    """Work and seal what waits until nothing is left."""
+    process_all(hub)
     while hub.sealing.seal_due(campus, at_once=True):
         process_all(hub)
 

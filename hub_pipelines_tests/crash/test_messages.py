@@ -28,7 +28,7 @@ from hub_pipelines_tests.web.serving import Sender, free_port, receiver, wait_un
 
 pytestmark = pytest.mark.crash
 
-AT_ONCE = 8
+AT_ONCE = 4
 MESSAGES = (
     message("m-1", body_of(stock("Ethanol", 1), at="2026-03-01T10:00:00Z")),
     message("m-2", body_of(stock("Ethanol", 2), at="2026-03-01T11:00:00Z")),
@@ -66,6 +66,17 @@ def recover(home: Path, database_url: str) -> None:
     assert {one["quantity_on_hand"] for one in ledger_values(hub, STOCK_LEDGER).values()} == {"2", "4"}
     assert ledger_version(hub, STOCK_LEDGER) == 1
     assert_invariants(hub)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All that judging imports is loaded here, so that no child need do so."""
+    home = tmp_path_factory.mktemp("loaded")
+    fill(home, f"sqlite:///{home / 'hub.db'}")
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+    settle(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

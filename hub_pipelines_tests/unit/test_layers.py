@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "messaging",
     ),
     ("publishing", "recovery", "doctor"),
-    ("defs", "deployment", "demo", "cli", "web", "definitions"),
+    ("defs", "deployment", "demo", "cli", "web", "simulation", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
 

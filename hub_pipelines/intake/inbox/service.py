@@ -35,6 +35,11 @@ class Inbox:
         with self.db.write() as tx:
             return [store.accept(tx, one, envelopes, at=at) for one, envelopes in zip(deliveries, signed, strict=True)]
 
+    def count(self) -> int:
+        """Messages that were ever acknowledged."""
+        with self.db.read() as tx:
+            return store.count(tx)
+
     def waiting(self) -> list[Waiting]:
         with self.db.read() as tx:
             return store.waiting(tx)
