@@ -115,7 +115,7 @@ class Boundaries:
             if self._writing:
                 self.step()
 
-        engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
+        engine.dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
 
 
 def outcome_of_run(hub: Hub, request_id: str, owner: str) -> str:

@@ -200,6 +200,7 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
         assert up.process.wait(60) == 0
 
 
+@pytest.mark.slow  # it waits for a whole hub to start and for its ticks
 def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path) -> None:
     settings = home / "hub.toml"
     settings.write_text(settings.read_text("utf-8").replace("port = 3001", f"port = {free_port()}"), "utf-8")

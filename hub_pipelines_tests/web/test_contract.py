@@ -47,7 +47,7 @@ def sender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sender]:
     hub.inbox.db.dispose()
 
 
-def prepared(case: Case, sender: Sender, *, genuine: bool) -> requests.PreparedRequest:
+def prepared(case: Case[Any], sender: Sender, *, genuine: bool) -> requests.PreparedRequest:
     """The case's request as it is, or as its source would send it."""
     if genuine:
         case.query = {"source": "erp"}
@@ -74,7 +74,7 @@ def test_every_answer_is_one_that_the_contract_tells(sender: Sender, path: str, 
 
     @given(case=operation.as_strategy(), genuine=booleans())
     @_AT_MOST
-    def answers(case: Case, genuine: bool) -> None:
+    def answers(case: Case[Any], genuine: bool) -> None:
         with requests.Session() as session:
             request = prepared(case, sender, genuine=genuine and method == "POST")
             answer = session.send(request, timeout=30, allow_redirects=False)
