@@ -6,7 +6,8 @@ An answer 202 is given when the message is durable and not before. Each refusal 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -71,6 +72,8 @@ class _Receiver:
         self._sources = reading.KnownSources(hub.sources)
         self._group = GroupCommit(hub.inbox.accept)
         self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
+        # what writes the hub's own database waits for long postings, and must not hold up what does not
+        self._patient = ThreadPoolExecutor(2, "patient")
         self._no_room = partial(no_room, hub.settings.home, hub.settings.limits.keep_free_mb)
 
     @contextlib.asynccontextmanager
@@ -83,12 +86,15 @@ class _Receiver:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(self._count_now)
+            await self._patiently(self._count_now)
+
+    async def _patiently(self, work: Callable[..., None], *given: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._patient, work, *given)
 
     async def _keep_counting(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
-            await asyncio.to_thread(self._count_now)
+            await self._patiently(self._count_now)
 
     def _count_now(self) -> None:
         try:
@@ -107,7 +113,7 @@ class _Receiver:
         except Full as full:
             raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
         if answered.answer is Answer.CONFLICT:
-            await asyncio.to_thread(self._hub.conflicts.file, checked, answered)
+            await self._patiently(self._hub.conflicts.file, checked, answered)
             came = f"{answered.received_at:%Y-%m-%d %H:%M:%S} UTC"
             told = f"Under {checked.webhook_id!r} other contents, or another address, came at {came}."
             raise Problem("conflict", told, source=checked.source)

@@ -5,15 +5,19 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox.model import Answer, Delivery, Incoming
+from hub_pipelines.intake.model import Outcome
 from hub_pipelines.messaging import Fate
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
@@ -145,6 +149,21 @@ def test_a_batch_in_review_does_not_hold_up_what_comes_after_it(hub: Hub) -> Non
     (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
     settle(hub)
     assert fates(hub, [answered]) == [Fate.POSTED]
+
+
+def test_a_batch_that_an_older_database_has_forgotten_is_registered_once_more(hub: Hub) -> None:
+    (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    (first,) = hub.sealing.seal_due("north", at_once=True)
+    with hub.db.write() as tx:
+        for table in (submissions.submission, arrivals.arrival):
+            tx.execute(delete(table).where(table.c.request_id == first.request_id))
+    take(hub, message("m-2", body_of(stock("Acetone", 1))))
+
+    (again,) = hub.sealing.seal_due("north", at_once=True)
+    assert (again.outcome, again.request_id) == (Outcome.RECEIVED, first.request_id)
+    settle(hub)
+    assert fates(hub, [answered]) == [Fate.POSTED]
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
 
 
 # ---- what a message does

@@ -145,6 +145,14 @@ def test_a_secret_is_rotated_without_a_pause_and_a_revoked_source_is_refused(hub
     assert problem(new.send("rotating-6", BODY, path=path)) == "bad-signature"
 
 
+def test_an_acknowledgement_does_not_wait_for_a_posting_that_holds_the_hubs_database(hub: Hub, sender: Sender) -> None:
+    with hub.db.write() as tx:
+        tx.execute(select(audit_entry.c.seq).limit(1))
+        began = time.monotonic()
+        assert sender.send("while-posting", BODY).status_code == 202
+        assert time.monotonic() - began < 10  # SQLite would be waited for three times as long
+
+
 # ---- refused
 
 _OLD, _AHEAD = timedelta(seconds=-400), timedelta(seconds=400)

@@ -6,6 +6,7 @@ themselves. The queue is bounded: who finds it full is told to come again.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hub_pipelines.intake.inbox.model import Answered, Delivery
@@ -34,6 +35,7 @@ class GroupCommit:
         self._accept = accept
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(most_waiting)
         self._most_messages = most_messages
+        self._writer = ThreadPoolExecutor(1, "inbox")  # its own: no other work of the process holds it up
 
     async def take(self, delivery: Delivery) -> Answered:
         """The answer, when the delivery is durable. Raises Full, or whatever kept its group from being written."""
@@ -45,10 +47,11 @@ class GroupCommit:
         return await pending.answer
 
     async def run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             group = self._gathered(await self._queue.get())
             try:
-                answers = await asyncio.to_thread(self._accept, [one.delivery for one in group])
+                answers = await loop.run_in_executor(self._writer, self._accept, [one.delivery for one in group])
             except Exception as error:  # noqa: BLE001  # each of those who wait gets it
                 for one in group:
                     if not one.answer.done():

@@ -81,20 +81,24 @@ class Sealing:
         return age_s >= self.after_s or one.messages >= self.messages or one.size_bytes >= self.size_bytes
 
     def _seal(self, stream: Stream) -> Batch | None:
-        """None while the batch before is unsettled, or when another process has just sealed one."""
+        """None while the batch before is unsettled, or when another process has just sealed one.
+
+        A batch whose submission the hub does not know (an older database was put back) is given once more.
+        """
         with self.inbox.read() as tx:
             last = store.newest_batch(tx, stream)
-        if last is not None and not self._is_settled(last):
-            return None
+        if last is not None:
+            if last.submission is None:
+                return None
+            with self.db.read() as tx:
+                current = submissions.find(tx, last.submission)
+            if current is None:
+                return last
+            if current.state in UNSETTLED:
+                return None
         number = last.number + 1 if last is not None else 1
         with self.inbox.write() as tx:
             return store.seal(tx, stream, number=number, most=self.messages, most_bytes=self.size_bytes, at=self.now())
-
-    def _is_settled(self, batch: Batch) -> bool:
-        if batch.submission is None:
-            return False
-        with self.db.read() as tx:
-            return submissions.get(tx, batch.submission).state not in UNSETTLED
 
     def _register(self, batch: Batch) -> Arrival:
         with self.inbox.read() as tx:
