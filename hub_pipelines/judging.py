@@ -17,7 +17,6 @@ from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import named_as_sent
 from hub_pipelines.drift.model import Migration, Source
 from hub_pipelines.drift.service import Reading, source_of
-from hub_pipelines.intake.inbox.model import MESSAGES
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.counting.model import Counting
@@ -26,7 +25,7 @@ from hub_pipelines.mapping.model import Asked, Question
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.mapping.spellings import known_headings
-from hub_pipelines.submission.model import Envelope
+from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide

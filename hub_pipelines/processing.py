@@ -24,7 +24,6 @@ from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
-from hub_pipelines.intake.inbox.model import MESSAGES
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
@@ -39,6 +38,7 @@ from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
+    MESSAGES,
     Busy,
     Cause,
     Failure,

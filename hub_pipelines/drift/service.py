@@ -13,10 +13,9 @@ from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.judging import Judged, judge_header
 from hub_pipelines.drift.migrating import Plan, plan
 from hub_pipelines.drift.model import BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
-from hub_pipelines.intake.inbox.model import MESSAGES
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
-from hub_pipelines.submission.model import Envelope, Submission
+from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.model import Feed, Table, Unreadable
 
 _ACCEPTED_BY = {

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata
 from hub_pipelines.submission.model import (
     COUNT_NAMES,
+    MESSAGES,
     UNSETTLED,
     Cause,
     Counts,
@@ -82,6 +83,7 @@ submission = Table(
     Column("partition_since", UtcDateTime),
     Column("decision", String(64)),
     Column("rows_superseded", Integer, nullable=False, server_default=text("0")),
+    Column("channel", String, nullable=False, server_default=text("''")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -116,6 +118,20 @@ Index(
     submission.c.partition_since,
     postgresql_where=submission.c.partition_live,
     sqlite_where=submission.c.partition_live,
+)
+
+
+_OF_FILES = text(f"channel != '{MESSAGES}'")
+
+
+# batches of messages may be many more than files
+Index(
+    "submission_of_files",
+    submission.c.campus,
+    submission.c.feed,
+    submission.c.received_at,
+    postgresql_where=_OF_FILES,
+    sqlite_where=_OF_FILES,
 )
 
 
@@ -326,9 +342,10 @@ def of_source(tx: Transaction, source_key: str, *, limit: int) -> list[Submissio
     return _newest(tx, submission.c.source_key == source_key, limit=limit)
 
 
-def of_scope(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
-    """Submissions of a campus and feed, the newest first."""
-    return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed), limit=limit)
+def files_of(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
+    """Submissions of a campus and feed that are files, not batches of messages, the newest first."""
+    here = and_(submission.c.campus == campus, submission.c.feed == feed, _OF_FILES)
+    return _newest(tx, here, limit=limit)
 
 
 def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
@@ -395,6 +412,7 @@ def add(
             "source_version": source_version,
             "revises": revises,
             "content_digest": envelope.content_digest,
+            "channel": envelope.channel,
             "received_at": envelope.received_at,
             "received_day": received_day,
             "envelope": envelope.document(),

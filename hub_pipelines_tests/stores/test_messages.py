@@ -23,13 +23,16 @@ from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import (
     all_submissions,
+    asset,
     events,
     journal_size,
     ledger_values,
     lose_bytes,
+    make_registry,
     on_day,
     process,
     process_all,
+    send_assets,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -283,3 +286,15 @@ def test_a_batch_gets_a_receipt_of_its_own_folder_and_no_workbook(hub: Hub) -> N
     (page,) = hub.receipts.write_due("north")
     assert page.parent == hub.settings.receipts / "north" / "inventory" / "messages"
     assert list(page.parent.glob("*.xlsx")) == []
+
+
+def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001"])
+    send_assets(hub, "lab.csv", asset("NC-0001"))
+    process_all(hub)
+    take(hub, message("m-1", body_of(stock("Acetone", 1))))
+    settle(hub)
+    hub.receipts.write_due("north")
+    told = (hub.settings.receipts / "north" / "index.html").read_text("utf-8")
+    assert "lab.csv" in told
+    assert "messages-1.ndjson" not in told

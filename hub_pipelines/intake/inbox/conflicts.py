@@ -14,9 +14,9 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.inbox.model import MESSAGES, Answered, Delivery
+from hub_pipelines.intake.inbox.model import Answered, Delivery
 from hub_pipelines.intake.model import Arrival, Outcome
-from hub_pipelines.submission.model import Envelope
+from hub_pipelines.submission.model import MESSAGES, Envelope
 
 ACTOR = "hub/receiver"
 

@@ -12,9 +12,6 @@ from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.model import request_id_for
 
-MESSAGES = "webhook"
-"""The channel of messages and of the batches that they are sealed into."""
-
 
 class Answer(StrEnum):
     RECEIVED = "received"

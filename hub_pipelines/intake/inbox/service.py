@@ -12,8 +12,8 @@ from typing import Protocol
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
-from hub_pipelines.intake.inbox.model import MESSAGES, Answered, Delivery, Incoming, Message, Waiting
-from hub_pipelines.submission.model import Envelope
+from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming, Message, Waiting
+from hub_pipelines.submission.model import MESSAGES, Envelope
 
 
 class Signer(Protocol):

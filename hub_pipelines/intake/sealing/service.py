@@ -23,11 +23,11 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
-from hub_pipelines.intake.inbox.model import MESSAGES, Batch, Stream, Waiting
+from hub_pipelines.intake.inbox.model import Batch, Stream, Waiting
 from hub_pipelines.intake.model import Arrival, Payload
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import UNSETTLED
+from hub_pipelines.submission.model import MESSAGES, UNSETTLED
 
 RECORD_TYPE = "record_type"
 """The header of a batch's envelope that tells what its messages are sealed as."""

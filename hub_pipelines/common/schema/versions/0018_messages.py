@@ -38,3 +38,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger", "key"),
     )
     op.add_column("submission", sa.Column("rows_superseded", sa.Integer(), nullable=False, server_default=sa.text("0")))
+    op.add_column("submission", sa.Column("channel", sa.String(), nullable=False, server_default=sa.text("''")))
+    sqlite = op.get_context().dialect.name == "sqlite"
+    channel = "json_extract(envelope, '$.channel')" if sqlite else "(envelope::json)->>'channel'"
+    op.execute(f"UPDATE submission SET channel = {channel}")
+    op.create_index(
+        "submission_of_files",
+        "submission",
+        ["campus", "feed", "received_at"],
+        postgresql_where=sa.text("channel != 'webhook'"),
+        sqlite_where=sa.text("channel != 'webhook'"),
+    )
