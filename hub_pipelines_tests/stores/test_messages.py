@@ -11,6 +11,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Delivery, Incoming
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.messaging import Fate
@@ -169,6 +170,20 @@ def test_a_batch_that_an_older_database_has_forgotten_is_registered_once_more(hu
     assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
 
 
+def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    settle(hub)
+    with hub.inbox.db.write() as tx:
+        for table in (inbox_store.delivery, inbox_store.message, inbox_store.batch):
+            tx.execute(delete(table))
+    (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
+    settle(hub)
+
+    assert fates(hub, [answered]) == [Fate.POSTED]
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
+    assert_invariants(hub)
+
+
 # ---- what a message does
 
 
@@ -297,4 +312,4 @@ def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None
     hub.receipts.write_due("north")
     told = (hub.settings.receipts / "north" / "index.html").read_text("utf-8")
     assert "lab.csv" in told
-    assert "messages-1.ndjson" not in told
+    assert "messages-1" not in told

@@ -104,13 +104,15 @@ class Sealing:
         with self.inbox.read() as tx:
             stored = self.archive.put(io.BytesIO(payload_of(list(store.contents(tx, batch.batch_id)))))
         stream = batch.stream
+        # an inbox that was lost numbers its batches from 1 again: their bytes tell them from the former ones
+        mark = str(stored.digest)[:16]
         arrival = self.intake.receive(
             Payload(
-                arrival_id=f"batch-{batch.batch_id}",
+                arrival_id=f"batch-{batch.batch_id}-{mark}",
                 scope=Scope(stream.campus, stream.feed),
                 channel=MESSAGES,
                 source_system=_SOURCE_SYSTEM,
-                source_name=f"{stream.record_type}-messages-{batch.number}.ndjson",
+                source_name=f"{stream.record_type}-messages-{batch.number}-{mark[:8]}.ndjson",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,
                 headers={RECORD_TYPE: stream.record_type, "messages": str(batch.messages)},
