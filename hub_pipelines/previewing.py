@@ -31,6 +31,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.remarks import Comparing, Earlier, Remarks
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.report.model import ColumnLine, Line
@@ -190,15 +191,18 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
-        difference = _Difference(judged.decision.parts if judged.decision else ())
+        parts = judged.decision.parts if judged.decision else ()
+        remarks = Remarks(Comparing.of(record, envelope.source_name, parts=parts))
+        difference = _Difference(parts, remarks)
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
-                current = ledgers.current_values(tx, name, keys)
+                current = ledgers.earlier(tx, name, keys)
             for verdict in chunk:
                 difference.add(verdict, current)
                 if tally is not None:
                     tally.add([row_of(verdict)])
+        difference.end()
         found = difference.found(record.name, name, version)
         return self._with_count(found, tally) if tally is not None else found
 
@@ -224,6 +228,7 @@ class _Difference:
     """Counts all and keeps the first of each kind. `parts` tell on which sheet a row stands."""
 
     parts: Sequence[Part]
+    remarks: Remarks
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Line] = field(default_factory=list)
     warnings: list[Line] = field(default_factory=list)
@@ -231,8 +236,8 @@ class _Difference:
     new_items: list[NewItem] = field(default_factory=list)
     changed_items: list[ChangedItem] = field(default_factory=list)
 
-    def add(self, verdict: Verdict, current: Mapping[str, str]) -> None:
-        """`current` are the values of the items that the ledger knows, as canonical JSON."""
+    def add(self, verdict: Verdict, current: Mapping[str, Earlier]) -> None:
+        """`current` are the items that are in the ledger."""
         row = excel_row(verdict.row_no)
         self.counts["received"] += 1
         if isinstance(verdict, AcceptedRow):
@@ -242,8 +247,15 @@ class _Difference:
             self._tell(verdict.row_no, verdict.problems)
             self.counts["rejected"] += 1
 
-    def _accepted(self, row: int, verdict: AcceptedRow, before: str | None) -> None:
+    def end(self) -> None:
+        """After the last row: what is to be said of all."""
+        self._tell(0, self.remarks.of_lists())
+
+    def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
         new = canonical_json(verdict.values)
+        if held is not None:
+            self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
+        before = None if held is None else held.values
         if before is None:
             self.counts["new"] += 1
             if len(self.new_items) < ITEMS_SHOWN:

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -29,10 +29,12 @@ from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.remarks import Comparing
+from hub_pipelines.ledger.replacing import Corrected, replaced_lines
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
-from hub_pipelines.returning import Returns
+from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -48,7 +50,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable, row_place
+from hub_pipelines.validate.model import RecordType, Unreadable, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -319,7 +321,7 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except (RegistryMoved, ShapesMoved):
+            except (RegistryMoved, ShapesMoved, CorrectsAnother):
                 self.validate(lease)
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
@@ -330,12 +332,18 @@ class Processing:
         if "decision" not in summary:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
+        ledger = ledger_name(record.name, campus.name, shared=record.shared)
+        with self.db.read() as tx:
+            family = frozenset(self.returns.family(tx, current))
+            corrects = self.returns.corrects(tx, current, ledger) if record.lines is not None else None
+            decision = self.judge.mappings.decision_of(tx, summary["decision"])
+        corrected = self._corrected(corrects, family, record, staged) if corrects else None
         with self.db.write() as tx:
             posting = ledgers.post(
                 tx,
                 lease,
                 Batch(
-                    ledger=ledger_name(record.name, campus.name, shared=record.shared),
+                    ledger=ledger,
                     record_type=record.name,
                     feed=feed.name,
                     campus=campus.name,
@@ -348,14 +356,34 @@ class Processing:
                     decision=summary["decision"],
                     received_at=current.envelope.received_at,
                     counting=counting_of(record) if current.envelope.complete_count else None,
+                    comparing=Comparing.of(
+                        record, current.envelope.source_name, family, decision.parts if decision else ()
+                    ),
+                    corrected=corrected,
                 ),
             )
             if not posting.repeat:
+                if record.lines is not None and self.returns.corrects(tx, current, ledger) != corrects:
+                    raise CorrectsAnother("Another copy of the file that this one corrects has posted meanwhile.")
                 self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
+
+    def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
+        """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged
+        of both."""
+        before, posting = corrects.submission, corrects.posting
+        found = Corrected(
+            before.request_id, before.revision, posting.ledger_version, before.envelope.source_name, family
+        )
+        if before.staged is None or not self.staged_path(before.staged).exists():
+            return replace(found, is_known=False)
+        _, was = read_staged(self.staged_path(before.staged), digest=before.staged)
+        _, now = read_staged(self.staged_path(staged), digest=staged)
+        replaced, left = replaced_lines(was, now, record)
+        return replace(found, replaced=replaced, left=left)
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""

@@ -31,6 +31,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, SetOver
+from hub_pipelines.ledger.replacing import in_words
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned
@@ -234,6 +235,7 @@ class Receipts:
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
+                *_closed(tx, current, parts),
                 *notes,
                 *self._not_read(current),
                 *(_line(problem, parts, headings) for problem in warns),
@@ -399,6 +401,17 @@ class Receipts:
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _closed(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
+    """Lines that rows of this file have replaced, since it corrects another one."""
+    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=_CHANGES_SHOWN)
+    return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
+
+
+def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
+    reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
+    return Line(excel_row(row_no), None, was, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
 def _written(step: Callable[[], Path]) -> Path | None:
