@@ -356,6 +356,7 @@ class Processing:
                     decision=summary["decision"],
                     received_at=current.envelope.received_at,
                     counting=counting_of(record) if current.envelope.complete_count else None,
+                    thing_in=record.lines.thing_in if record.lines is not None else None,
                     comparing=Comparing.of(
                         record, current.envelope.source_name, family, decision.parts if decision else ()
                     ),

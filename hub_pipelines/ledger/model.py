@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hub_pipelines.common.errors import HubError
-from hub_pipelines.ledger.counting.model import Counting
+from hub_pipelines.ledger.counting.model import Counting, ThingIn
 from hub_pipelines.ledger.remarks import Comparing
 from hub_pipelines.ledger.replacing import Corrected
 from hub_pipelines.validate.staging import StagedRow
@@ -46,6 +46,8 @@ class Batch:
     """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
     counting: Counting | None = None
     """How to compare, when the submission is a complete count."""
+    thing_in: ThingIn | None = None
+    """Where the place is a part of what an item is: what else its key says."""
     comparing: Comparing | None = None
     """How to compare with what the rows replace. None: nothing is remarked."""
     corrected: Corrected | None = None

@@ -202,6 +202,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     closed = _close_replaced(tx, lease, batch, origin)
     for entry in closed:
         rows_digest.update(entry_digest(entry))
+    missing = _missing_things(tx, batch) if some_are_missing else {}
     remarks = Remarks(batch.comparing) if batch.comparing is not None else None
     for chunk in _chunks(batch.rows, CHUNK_ROWS):
         accepted = [row for row in chunk if row.verdict == "accepted"]
@@ -210,6 +211,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         if remarks is not None:
             _remark(tx, lease, batch, remarks, accepted, heads)
         _append(tx, entries)
+        _tell_counts(tx, batch, missing, entries)
         for entry in entries:
             rows_digest.update(entry_digest(entry))
         _record_problems(tx, lease, chunk)
@@ -250,6 +252,24 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     )
     audit.append(tx, _posted_event(lease, batch, outcome))
     return outcome
+
+
+def _missing_things(tx: Transaction, batch: Batch) -> dict[str, set[str]]:
+    if batch.thing_in is None or batch.received_at is None:
+        return {}
+    return counts.open_things(tx, batch.ledger, batch.thing_in, before=batch.received_at)
+
+
+def _tell_counts(
+    tx: Transaction, batch: Batch, missing: Mapping[str, set[str]], entries: Sequence[Mapping[str, Any]]
+) -> None:
+    """What earlier counts miss at one place may be what is new at another: their receipts are due again."""
+    if batch.thing_in is None or not missing:
+        return
+    new = {batch.thing_in(entry["key"]) for entry in entries if entry["previous_version"] is None}
+    told = set().union(*(missing[thing] for thing in new & missing.keys()))
+    if told:
+        submissions.renew_receipts(tx, sorted(told))
 
 
 def _counted(
@@ -792,6 +812,19 @@ def first_misfold(tx: Transaction) -> str | None:
     baseless = select(ledger.c.ledger, ledger.c.key).outerjoin(journal, same_entry).where(journal.c.key.is_(None))
     row = tx.execute(behind.limit(1)).first() or tx.execute(baseless.limit(1)).first()
     return f"{row.ledger} {row.key}" if row else None
+
+
+def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str]]:
+    """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id."""
+    first = journal.alias("first")
+    query = (
+        select(journal.c.key, journal.c["values"], first.c.request_id)
+        .join(ledger, _its_newest_entry)
+        .join(first, and_(first.c.ledger == journal.c.ledger, first.c.key == journal.c.key))
+        .where(first.c.ledger == name, first.c.version >= version, first.c.previous_version.is_(None), _stands)
+        .order_by(first.c.version, first.c.row_no)
+    )
+    yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
 
 
 def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str]]:
