@@ -28,10 +28,11 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
 from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import Earlier
+from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
 from hub_pipelines.ledger.counting.model import Tally, ThingIn
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
-from hub_pipelines.ledger.remarks import Comparing, Earlier, Remarks
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.report.model import ColumnLine, Line
@@ -192,7 +193,7 @@ class Previews:
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
         parts = judged.decision.parts if judged.decision else ()
-        remarks = Remarks(Comparing.of(record, envelope.source_name, parts=parts))
+        remarks = Remarks(comparing_of(record, envelope.source_name, parts=parts))
         by_place = counting is not None and record.lines is not None
         difference = _Difference(parts, remarks, location=record.location_column if by_place else None)
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):

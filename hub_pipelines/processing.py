@@ -27,10 +27,11 @@ from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import Corrected
+from hub_pipelines.ledger.comparing.remarks import comparing_of
+from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
-from hub_pipelines.ledger.remarks import Comparing
-from hub_pipelines.ledger.replacing import Corrected, replaced_lines
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
@@ -55,6 +56,8 @@ from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
+_MOST_COMPARED = 50_000
+"""Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
 
 
@@ -336,8 +339,13 @@ class Processing:
         with self.db.read() as tx:
             family = frozenset(self.returns.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if record.lines is not None else None
+            before = self.returns.before(tx, current, ledger) if record.lines is not None and not corrects else None
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
-        corrected = self._corrected(corrects, family, record, staged) if corrects else None
+        corrected: Corrected | None = None
+        if corrects is not None:
+            corrected = self._corrected(corrects, family, record, staged)
+        elif before is not None:
+            corrected = self._changed_since(before, record, staged)
         with self.db.write() as tx:
             posting = ledgers.post(
                 tx,
@@ -357,7 +365,7 @@ class Processing:
                     received_at=current.envelope.received_at,
                     counting=counting_of(record) if current.envelope.complete_count else None,
                     thing_in=record.lines.thing_in if record.lines is not None else None,
-                    comparing=Comparing.of(
+                    comparing=comparing_of(
                         record, current.envelope.source_name, family, decision.parts if decision else ()
                     ),
                     corrected=corrected,
@@ -381,10 +389,21 @@ class Processing:
         )
         if before.staged is None or not self.staged_path(before.staged).exists():
             return replace(found, is_known=False)
-        _, was = read_staged(self.staged_path(before.staged), digest=before.staged)
-        _, now = read_staged(self.staged_path(staged), digest=staged)
+        was_summary, was = read_staged(self.staged_path(before.staged), digest=before.staged)
+        now_summary, now = read_staged(self.staged_path(staged), digest=staged)
+        if max(int(was_summary["received"]), int(now_summary["received"])) > _MOST_COMPARED:
+            return replace(found, is_known=False)
         replaced, left = replaced_lines(was, now, record)
         return replace(found, replaced=replaced, left=left)
+
+    def _changed_since(self, before: Corrects, record: RecordType, staged: str) -> Corrected | None:
+        """What a list says otherwise than when it was sent before: only told, and of lines that are left out only when
+        most are not; else it is not the whole list."""
+        found = self._corrected(before, frozenset(), record, staged)
+        if not found.is_known:
+            return None
+        partial_list = 2 * len(found.left) > before.submission.counts.received
+        return replace(found, closes=False, left=() if partial_list else found.left)
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""

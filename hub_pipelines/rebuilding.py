@@ -18,11 +18,12 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import Corrected, entry_row
+from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.model import Batch, Origin, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
-from hub_pipelines.ledger.replacing import Corrected, entry_row, replaced_lines
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission

@@ -15,6 +15,7 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
@@ -30,6 +31,7 @@ from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
+_FILES_LOOKED_AT = 50
 _LARGEST_COMPARED = 16 * 1024 * 1024
 _ACTOR = "sender/returned workbook"
 _FOREIGN = (
@@ -176,10 +178,29 @@ class Returns:
             posting = ledgers.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
-            own = store.return_of(tx, one.request_id, one.revision)
-            if own is None or not own.part:
+            if not self._is_part(tx, one):
                 postings.append(Corrects(one, posting))
         return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
+
+    def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
+        envelope = current.envelope
+        if self._is_part(tx, current):
+            return None
+        for one in submissions.of_scope(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
+            earlier = one.envelope.received_at < envelope.received_at
+            if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
+                continue
+            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            if posting is not None and posting.ledger == ledger and not self._is_part(tx, one):
+                return Corrects(one, posting)
+        return None
+
+    @staticmethod
+    def _is_part(tx: Transaction, one: Submission) -> bool:
+        """Whether it holds only the rows to be fixed."""
+        came = store.return_of(tx, one.request_id, one.revision)
+        return came is not None and came.part
 
     def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
         """Once: how a workbook that came back differs from the file that it corrects."""

@@ -11,9 +11,8 @@ from datetime import date, datetime
 from typing import Any
 
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.ledger.comparing.model import Comparing, Corrected
 from hub_pipelines.ledger.counting.model import Counting, ThingIn
-from hub_pipelines.ledger.remarks import Comparing
-from hub_pipelines.ledger.replacing import Corrected
 from hub_pipelines.validate.staging import StagedRow
 
 REGISTRY_LEDGER = "procurement.asset@all"

@@ -43,6 +43,9 @@ from hub_pipelines.common.store import (
     refuse_changes,
     upsert,
 )
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, Earlier, Head, Replaced, entry_row
+from hub_pipelines.ledger.comparing.remarks import Remarks
+from hub_pipelines.ledger.comparing.replacing import closing, may_close
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Item, Tally
 from hub_pipelines.ledger.model import (
@@ -55,8 +58,6 @@ from hub_pipelines.ledger.model import (
     RegistryMoved,
     SetOver,
 )
-from hub_pipelines.ledger.remarks import Earlier, Remarks
-from hub_pipelines.ledger.replacing import REPLACED, SET, Corrected, Head, Replaced, closing, entry_row, may_close
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
@@ -244,7 +245,9 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         not_found=not_found,
         listed_in_rejected_rows=listed,
         replaced=len(closed),
-        corrects=(corrected.request_id, corrected.revision) if corrected and corrected.is_known else None,
+        corrects=(corrected.request_id, corrected.revision)
+        if corrected and corrected.closes and corrected.is_known
+        else None,
     )
     tx.execute(
         idempotency.insert(),
@@ -391,7 +394,7 @@ def closings(
         head = heads.get(one.old)
         if head is None or head.operation == REPLACED:
             continue
-        if not may_close(corrected, head):
+        if not corrected.closes or not may_close(corrected, head):
             kept.append(one)
             continue
         closed.append(
@@ -418,7 +421,9 @@ def _close_replaced(tx: Transaction, lease: Lease, batch: Batch, origin: Origin)
     closed, kept = closings(batch, origin, corrected, heads)
     _append(tx, closed)
     _insert_problems(
-        tx, lease, ((one.row_no, _AFTER_ITS_OWN - 1, asdict(_kept_line(one, heads[one.old]))) for one in kept)
+        tx,
+        lease,
+        ((one.row_no, _AFTER_ITS_OWN - 1, asdict(_kept_line(corrected, one, heads[one.old]))) for one in kept),
     )
     if corrected.left or not corrected.is_known:
         told = _left_lines(corrected) if corrected.is_known else _not_compared(corrected)
@@ -431,7 +436,18 @@ def _close_replaced(tx: Transaction, lease: Lease, batch: Batch, origin: Origin)
     return closed
 
 
-def _kept_line(one: Replaced, head: Head) -> Problem:
+def _kept_line(corrected: Corrected, one: Replaced, head: Head) -> Problem:
+    if not corrected.closes:
+        return Problem(
+            "earlier_line_kept",
+            None,
+            one.was,
+            f"In {corrected.source_name}, as it was sent before, this row was {one.was}, and now is {one.now}. The "
+            "ledger has both.",
+            f"If it is the same item, list {one.was} once more with the quantity 0, or send a complete count of its "
+            "place",
+            "warn",
+        )
     return Problem(
         "earlier_line_kept",
         None,
@@ -448,8 +464,8 @@ def _not_compared(corrected: Corrected) -> Problem:
         "earlier_lines_unknown",
         None,
         corrected.source_name,
-        f"The rows of {corrected.source_name}, which this file corrects, are not kept any more in a form to compare "
-        "with. Lines whose name or place was corrected are in the ledger under both.",
+        f"The rows of {corrected.source_name}, which this file corrects, can't be compared with its own: they are not "
+        "kept any more, or too many. Lines whose name or place was corrected are in the ledger under both.",
         "List the old ones once more with the quantity 0, or send a complete count of their place",
         "warn",
     )
@@ -458,13 +474,15 @@ def _not_compared(corrected: Corrected) -> Problem:
 def _left_lines(corrected: Corrected) -> Problem:
     left = corrected.left
     more = f" and {len(left) - _LINES_NAMED:,} more" if len(left) > _LINES_NAMED else ""
+    corrects = f"the file that this one corrects ({corrected.source_name})"
+    file = corrects if corrected.closes else f"{corrected.source_name}, as it was sent before,"
     number, them = ("1 line", "it is") if len(left) == 1 else (f"{len(left):,} lines", "they are")
     return Problem(
         "earlier_lines_left",
         None,
         ", ".join(left[:_LINES_NAMED]) + more,
-        f"{number} of the file that this one corrects ({corrected.source_name}) {them.split()[1]} not listed any more: "
-        f"{', '.join(left[:_LINES_NAMED])}{more}. In the ledger {them} still there.",
+        f"{number} of {file} {them.split()[1]} not listed any more: {', '.join(left[:_LINES_NAMED])}{more}. In the "
+        f"ledger {them} still there.",
         "If the items are gone, list them once more with the quantity 0, or send a complete count of their place",
         "warn",
     )

@@ -28,10 +28,10 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, Posting, SetOver
-from hub_pipelines.ledger.replacing import in_words
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned

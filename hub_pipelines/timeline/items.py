@@ -7,9 +7,9 @@ from typing import Any
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import entry_row
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
-from hub_pipelines.ledger.replacing import entry_row
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.timeline.model import Change, Item, MissedBy, RejectedRow

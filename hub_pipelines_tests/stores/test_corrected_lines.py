@@ -8,6 +8,7 @@ import openpyxl
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.workbook import token
@@ -82,10 +83,10 @@ def test_a_list_that_only_takes_back_a_correction_closes_what_that_had_made(hub:
 class Overtaken(Returns):
     """Looked what the file corrects before another copy posted; asked once more, it looks again."""
 
-    before: list[Corrects | None] = field(default_factory=list)
+    stale: list[Corrects | None] = field(default_factory=list)
 
     def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
-        return self.before.pop() if self.before else Returns.corrects(self, tx, current, ledger)
+        return self.stale.pop() if self.stale else Returns.corrects(self, tx, current, ledger)
 
 
 def test_of_two_corrected_copies_that_post_at_once_the_later_one_is_compared_with_the_other(hub: Hub) -> None:
@@ -101,9 +102,45 @@ def test_of_two_corrected_copies_that_post_at_once_the_later_one_is_compared_wit
     assert before.submission.request_id == first
     posted(hub, one)
 
-    racing = Overtaken(real.db, real.keys, real.archive, real.answers, before=[before])
+    racing = Overtaken(real.db, real.keys, real.archive, real.answers, stale=[before])
     posting = posted(replace(hub, processing=replace(hub.processing, returns=racing)), two)
 
     assert (posting.replaced, posting.corrects) == (1, (one, 1))
     assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|301"]
     assert_invariants(hub)
+
+
+# ---- the sender's own file, corrected and sent again
+
+
+TOLUENE = ("Toluene", "102", "1", "L", "Merck")
+
+
+def warned(hub: Hub, request_id: str) -> list[tuple[int, str, str]]:
+    with hub.db.read() as tx:
+        found = ledgers.problems_of(tx, request_id, 1, severity="warn", limit=100)
+    return [(one["row_no"], one["rule"], one["reason"]) for one in found]
+
+
+def test_the_same_list_with_a_corrected_place_is_told_and_closes_nothing(hub: Hub) -> None:
+    posted(hub, sent(hub, "stock 2026-10.xlsx", None, ACETONE, ETHANOL, TOLUENE))
+    second = sent(hub, "stock 2026-11.xlsx", None, ACETONE, moved(ETHANOL, "201"), TOLUENE)
+    posting = posted(hub, second)
+    assert (posting.posted, posting.replaced, posting.corrects) == (1, 0, None)
+    assert len(ledger_values(hub, LEDGER)) == 4
+    ((row, rule, reason),) = warned(hub, second)
+    assert (row, rule) == (3, "earlier_line_kept")
+    assert "this row was Ethanol, 101, and now is Ethanol, 201. The ledger has both." in reason
+
+
+def test_lines_that_the_same_list_leaves_out_are_told_unless_it_leaves_out_most(hub: Hub) -> None:
+    posted(hub, sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "0", "L", "")))
+    second = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, second)
+    ((row, rule, reason),) = warned(hub, second)
+    assert (row, rule) == (0, "earlier_lines_left")
+    assert "1 line of stock.xlsx, as it was sent before, is not listed any more: Toluene, 102." in reason
+    posted(hub, sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "1", "L", "")))
+    few = sent(hub, "stock.xlsx", None, ("Ethanol", "101", "3", "L", "VWR"))
+    posted(hub, few)
+    assert warned(hub, few) == []

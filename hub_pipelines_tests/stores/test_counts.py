@@ -344,9 +344,9 @@ def test_a_bottle_that_the_count_lists_anew_at_another_place_has_probably_moved(
         "name acetone| lot L1|B1": ("B2",),
         "name ethanol|B1": (),
     }
-    count = bottles(hub, "count.csv", rows, complete_count=True)
-    assert moved(hub, count) == {"name acetone| lot L1|B1": ["B2 (count.csv)"], "name ethanol|B1": []}
-    page = hub.receipts.write(count).read_text(encoding="utf-8")
+    counted = bottles(hub, "count.csv", rows, complete_count=True)
+    assert moved(hub, counted) == {"name acetone| lot L1|B1": ["B2 (count.csv)"], "name ethanol|B1": []}
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
     assert "probably moved: listed now at <bdi>B2 (count.csv)</bdi>" in page
     assert "list it at its old place once more with the quantity 0" in page
 
@@ -354,13 +354,13 @@ def test_a_bottle_that_the_count_lists_anew_at_another_place_has_probably_moved(
 def test_a_later_file_that_lists_it_at_another_place_is_told_on_the_counts_receipt(hub: Hub) -> None:
     def is_due() -> bool:
         with hub.db.read() as tx:
-            return count in submissions.receipts_due(tx, "north", limit=100)
+            return counted in submissions.receipts_due(tx, "north", limit=100)
 
     bottles(hub, "stock.csv", BOTTLES)
-    count = bottles(hub, "count.csv", "Toluene,,B1,1,L\n", complete_count=True)
-    hub.receipts.write(count)
+    counted = bottles(hub, "count.csv", "Toluene,,B1,1,L\n", complete_count=True)
+    hub.receipts.write(counted)
     bottles(hub, "else.csv", "Hexane,,B9,1,L\nEthanol,,B7,2,L\n")
     assert not is_due()
     bottles(hub, "room 9.csv", "Ethanol,,B9,1,L\n")
     assert is_due()
-    assert moved(hub, count)["name ethanol|B1"] == ["B9 (room 9.csv)"]
+    assert moved(hub, counted)["name ethanol|B1"] == ["B9 (room 9.csv)"]

@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from hub_pipelines.ledger.lists import list_key
-from hub_pipelines.ledger.remarks import Comparing, Earlier, Remarks
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.comparing.model import Earlier
+from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import canonical_json
@@ -20,7 +21,7 @@ def line(quantity: str | None = "5", unit: str | None = "g", location: str | Non
 
 
 def remarked(before: str, after: str, *, by: str = "stock.csv") -> list[Problem]:
-    remarks = Remarks(Comparing.of(STOCK, "stock.csv"))
+    remarks = Remarks(comparing_of(STOCK, "stock.csv"))
     return [*remarks.add(2, after, Earlier(before, "x", by, DAY)), *remarks.of_lists()]
 
 
@@ -81,7 +82,7 @@ def test_lines_without_a_place_that_two_lists_share_are_told_even_when_they_say_
 
 
 def test_a_line_with_a_place_that_another_list_had_set_otherwise_is_told_once_for_each_list() -> None:
-    remarks = Remarks(Comparing.of(STOCK, "stock.csv"))
+    remarks = Remarks(comparing_of(STOCK, "stock.csv"))
     for row_no in range(2, 15):
         assert remarks.add(row_no, line("6"), Earlier(line(), "x", "lab 2.csv", DAY)) == []
     assert remarks.add(15, line(), Earlier(line(), "x", "lab 2.csv", DAY)) == []
@@ -97,9 +98,9 @@ def test_the_same_list_under_its_next_name_is_not_told(name: str) -> None:
 
 
 def test_what_this_file_corrects_is_its_own_and_items_with_numbers_are_everybodys() -> None:
-    family = Remarks(Comparing.of(STOCK, "stock.csv", frozenset({"x"})))
+    family = Remarks(comparing_of(STOCK, "stock.csv", frozenset({"x"})))
     assert family.add(2, line("6"), Earlier(line(), "x", "lab 2.csv", DAY)) == []
-    assets = Remarks(Comparing.of(ASSET, "moves.csv"))
+    assets = Remarks(comparing_of(ASSET, "moves.csv"))
     assert assets.add(2, line("6"), Earlier(line(), "x", "lab 2.csv", DAY)) == []
     assert family.of_lists() == assets.of_lists() == []
 

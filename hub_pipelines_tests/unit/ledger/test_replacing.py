@@ -1,6 +1,6 @@
 """Which row of a corrected file was which line before, and which lines are only gone."""
 
-from hub_pipelines.ledger.replacing import replaced_lines
+from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.staging import StagedRow, canonical_json

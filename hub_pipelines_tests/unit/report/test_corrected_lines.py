@@ -166,7 +166,7 @@ def test_what_can_not_be_compared_any_more_is_told_and_nothing_is_closed(small_h
     assert len(keys(small_hub.hub)) == 5
     ((row, reason),) = reasons(small_hub, second)
     assert row == 0
-    assert reason.startswith("The rows of stock.csv, which this file corrects, are not kept any more")
+    assert reason.startswith("The rows of stock.csv, which this file corrects, can't be compared with its own")
     confirmed(small_hub.hub)
 
 

@@ -11,7 +11,8 @@ from datetime import date
 from decimal import Decimal
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.ledger.lists import list_key
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
@@ -24,46 +25,18 @@ _ROUNDING = Decimal("0.01")
 _ROWS_NAMED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """What the ledger held of an item: its values as canonical JSON, and which submission had set it on which day."""
-
-    values: str
-    request_id: str
-    source_name: str
-    ledger_date: date
-
-
-@dataclass(frozen=True, slots=True)
-class Comparing:
-    """How a file's rows are compared with what they replace.
-
-    `family` are the submission itself and those that it corrects: what they have set is this file's own. `location` is
-    None for record types whose items carry numbers of their own; of those any list may tell news.
-    """
-
-    source_name: str
-    family: frozenset[str]
-    quantity: str | None
-    unit: str | None
-    location: str | None
-    parts: tuple[Part, ...] = ()
-
-    @staticmethod
-    def of(
-        record: RecordType, source_name: str, family: frozenset[str] = frozenset(), parts: Sequence[Part] = ()
-    ) -> "Comparing":
-        return Comparing(
-            source_name=source_name,
-            family=family,
-            quantity=column_of_kind(record, "quantity"),
-            unit=column_of_kind(record, "unit"),
-            location=record.location_column if record.lines is not None else None,
-            parts=tuple(parts),
-        )
-
-    def is_placeless(self, values: Mapping[str, object]) -> bool:
-        return self.location is not None and not values.get(self.location)
+def comparing_of(
+    record: RecordType, source_name: str, family: frozenset[str] = frozenset(), parts: Sequence[Part] = ()
+) -> Comparing:
+    """How rows of a file of this name are compared."""
+    return Comparing(
+        source_name=source_name,
+        family=family,
+        quantity=column_of_kind(record, "quantity"),
+        unit=column_of_kind(record, "unit"),
+        location=record.location_column if record.lines is not None else None,
+        parts=tuple(parts),
+    )
 
 
 @dataclass(slots=True)
@@ -86,9 +59,12 @@ class Remarks:
 
     def is_wanted(self, row: StagedRow, digest: str) -> bool:
         """Whether a known item's row is to be compared; `digest` is that of the values which the ledger holds."""
-        if row.values is None or sha256_hex(row.values.encode("utf-8")) != digest:
-            return True
-        return self.comparing.location is not None and self.comparing.is_placeless(json.loads(row.values))
+        c = self.comparing
+        if row.values is None or (c.quantity is None and c.location is None):
+            return False
+        # a column without a value is null in every row: most need not be parsed for that
+        may_be_placeless = c.location is not None and f'"{c.location}":null' in row.values
+        return may_be_placeless or sha256_hex(row.values.encode("utf-8")) != digest
 
     def add(self, row_no: int, values: str, earlier: Earlier) -> list[Problem]:
         """What is to be said of this row by itself."""

@@ -1,4 +1,4 @@
-"""Lines that a corrected file has replaced: a row was posted as one line, and now reads as another. Pure.
+"""Lines that rows of a corrected file have replaced: posted as one line, they now read as another. Pure.
 
 Belongs here: which row of a corrected file was which row before, and the journal entry that closes a line
 (decisions/0054). Not here: which file corrects which (returning.py), posting (store.py).
@@ -14,65 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.ledger.lists import list_key
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.comparing.model import REPLACED, Corrected, Head, Replaced
 from hub_pipelines.validate.model import PART_ROWS, RecordType
 from hub_pipelines.validate.staging import StagedRow, canonical_json
-
-SET = "set"
-REPLACED = "replaced"
-"""The journal's operations: an item says what its values say; or it is closed, since `replaced_by` has its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """The row of a corrected file that was posted as the line `old` before, and is `new` now."""
-
-    row_no: int
-    old: str
-    new: str
-    was: str
-    now: str
-    """Both lines in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Corrected:
-    """What a corrected file makes of the lines of the one that it corrects.
-
-    `request_id`, `revision` and `version` (of the ledger) are of the posting that it is compared with. `family` are all
-    submissions that correct each other, this one included. `left` are lines that it lists no more in any way, in words.
-    """
-
-    request_id: str
-    revision: int
-    version: int
-    source_name: str
-    family: frozenset[str]
-    replaced: tuple[Replaced, ...] = ()
-    left: tuple[str, ...] = ()
-    is_known: bool = True
-    """False: its rows are not kept in a form to compare with any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """An item's newest journal entry, and the name of the file that made it."""
-
-    key: str
-    version: int
-    row_no: int
-    digest: str
-    values: str
-    operation: str
-    contract_version: int
-    request_id: str
-    source_name: str
-
-
-def entry_row(row_no: int) -> int:
-    """The row of the file that made a journal entry: a line is closed under the number of the row that has replaced
-    it, with a minus before it."""
-    return abs(row_no)
 
 
 def may_close(corrected: Corrected, head: Head) -> bool:
@@ -104,9 +49,11 @@ def replaced_lines(
     before: Iterable[StagedRow], after: Iterable[StagedRow], record: RecordType
 ) -> tuple[tuple[Replaced, ...], tuple[str, ...]]:
     """The lines that were replaced, and those that are listed no more in any other way, in the order of their rows."""
-    was, now = _File.of(before, record), _File.of(after, record)
+    was, now = _File.of(before), _File.of(after)
     if was.lines.keys() <= now.lines.keys():
         return (), ()
+    was.compare(record)
+    now.compare(record)
     places = _Places(was, now)
     gone = _Gone(was, now)
     replaced = []
@@ -118,7 +65,13 @@ def replaced_lines(
             gone.take(old.key)
         elif row.key not in was.lines and _alike(old, row) and (key := gone.take(old.key)) is not None:
             replaced.append(Replaced(row_no, key, row.key, _in_words(old), _in_words(row)))
-    return tuple(replaced), tuple(_in_words(was.rows[row_no]) for row_no in gone.rows())
+    left = (was.rows[row_no] for row_no in gone.rows())
+    return tuple(replaced), tuple(_in_words(row) for row in left if not _is_gone(row, record))
+
+
+def _is_gone(row: StagedRow, record: RecordType) -> bool:
+    """Its list had said already that nothing of it is left."""
+    return record.is_gone is not None and row.values is not None and record.is_gone(json.loads(row.values))
 
 
 @dataclass(slots=True)
@@ -130,14 +83,17 @@ class _File:
     alike: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(rows: Iterable[StagedRow], record: RecordType) -> "_File":
+    def of(rows: Iterable[StagedRow]) -> "_File":
         found = _File()
         for row in rows:
             found.rows[row.row_no] = row
             if row.key is not None and row.values is not None:
                 found.lines[row.key] = row.row_no
-                found.alike[row.key] = record.key_of(json.loads(row.values))
         return found
+
+    def compare(self, record: RecordType) -> None:
+        for key, row_no in self.lines.items():
+            self.alike[key] = record.key_of(json.loads(str(self.rows[row_no].values)))
 
     def numbers(self) -> Counter[str]:
         """How many lines are alike."""
