@@ -8,6 +8,7 @@ A line is closed or not by this (replacing.py), so a change here changes what a 
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from hub_pipelines.intake.service import plain_name
 
@@ -29,6 +30,7 @@ _WHEN = re.compile(
 _BETWEEN = re.compile(r"[\W_]+")
 
 
+@lru_cache(maxsize=10_000)
 def list_key(source_name: str) -> str:
     """The same for files that are one list by their names: "stock_2026-11.xlsx" and "Stock 2026-12 (1).csv" are.
 

@@ -132,7 +132,7 @@ class Remarks:
 
     def _amount(self, before: Mapping[str, object], after: Mapping[str, object], earlier: Earlier) -> Problem | None:
         column, unit = self.comparing.quantity, self.comparing.unit
-        if column is None:
+        if column is None or all(before.get(one) == after.get(one) for one in (column, unit) if one):
             return None
         was, now = _Amount.of(before, column, unit), _Amount.of(after, column, unit)
         what = _difference(was, now)
