@@ -346,6 +346,8 @@ class Processing:
             corrected = self._corrected(corrects, family, record, staged)
         elif before is not None:
             corrected = self._changed_since(before, record, staged)
+        if corrected is not None and current.envelope.complete_count:
+            corrected = replace(corrected, left=())  # what a count does not list is told as not found
         with self.db.write() as tx:
             posting = ledgers.post(
                 tx,
