@@ -172,4 +172,6 @@ def test_two_lists_without_places_and_a_slip_of_the_unit_are_told_before_and_aft
     assert (placeless[0], placeless[1]) == (0, "location")
     assert placeless[2].startswith("Row 2 is the same line as what lab 1.csv had set on ")
     assert (other[0], other[2][:37]) == (0, "Row 3 replaced what lab 1.csv had set")
+    page = hub.receipts.write(posting.request_id).read_text(encoding="utf-8")
+    assert "Look at what stands under “Worth a look” below." in page
     assert_invariants(hub)
