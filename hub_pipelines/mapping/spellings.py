@@ -94,6 +94,6 @@ def known_headings(feed: Feed) -> dict[str, str]:
     return {**telling, **feed.aliases}
 
 
-@functools.lru_cache(maxsize=None)  # of the known headings only: some thousands, asked for with each file
+@functools.cache  # of the known headings only: some thousands, asked for with each file
 def _may_be_a_cell(form: str) -> bool:
     return " " not in form and not kinds_of(form).isdisjoint(_IN_CELLS)
