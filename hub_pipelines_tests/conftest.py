@@ -35,6 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
         compileall.compile_dir(Path(hub_pipelines.__file__).parent, quiet=2)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker that is done takes tests from the other: by default one has all the long ones, of crash/ and defs/."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The address of the server's own database."""
