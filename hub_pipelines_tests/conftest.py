@@ -109,7 +109,7 @@ def postgres_template(postgres_database: MakeDatabase) -> Iterator[str]:
     """The name of a database with the hub's tables and nothing in them."""
     with postgres_database() as url:
         _make_tables(url)
-        yield make_url(url).database
+        yield str(make_url(url).database)
 
 
 def _make_tables(url: str) -> None:
