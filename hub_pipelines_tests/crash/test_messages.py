@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import State
 from hub_pipelines.web.app import build_app
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import Homes
+from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import all_submissions, events, ledger_values, ledger_version, open_test_hub
@@ -28,7 +28,6 @@ from hub_pipelines_tests.web.serving import Sender, free_port, receiver, wait_un
 
 pytestmark = pytest.mark.crash
 
-AT_ONCE = 4
 MESSAGES = (
     message("m-1", body_of(stock("Ethanol", 1), at="2026-03-01T10:00:00Z")),
     message("m-2", body_of(stock("Ethanol", 2), at="2026-03-01T11:00:00Z")),
@@ -45,13 +44,11 @@ def fill(home: Path, database_url: str) -> None:
     hub.inbox.db.dispose()
 
 
-def seal(home: Path, database_url: str, kill_at: int) -> int:
-    boundaries = Boundaries(kill_at)
+def seal(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     hub.sealing.seal_due("north", at_once=True)
-    return boundaries.count
 
 
 def recover(home: Path, database_url: str) -> None:
@@ -68,48 +65,20 @@ def recover(home: Path, database_url: str) -> None:
     assert_invariants(hub)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """All that judging imports is loaded here, so that no child need do so."""
-    home = tmp_path_factory.mktemp("loaded")
-    fill(home, f"sqlite:///{home / 'hub.db'}")
-    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
-    settle(hub)
-    hub.db.dispose()
-    hub.inbox.db.dispose()
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def homes(request: pytest.FixtureRequest) -> Homes:
+    return homes_for(request, request.param, fill)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
-    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    found = Homes(request.param, tmp_path, make, fill)
-    yield found
-    found.close()
-
-
-def test_sealing_killed_at_any_boundary_leads_to_the_same_one_submission(homes: Homes, tmp_path: Path) -> None:
+def test_sealing_killed_at_any_boundary_leads_to_the_same_one_submission(homes: Homes) -> None:
     """Inbox and hub are two databases on SQLite: no common transaction keeps them together, only repeatable steps."""
-    with ExitStack() as stack:
-        unharmed = homes.copy("unharmed", stack)
-        count = tmp_path / "count"
-        assert finish(fork(lambda: count.write_text(str(seal(*unharmed, kill_at=0))))) == 0
-    boundaries = int(count.read_text())
-    assert boundaries > 12
-    for first in range(1, boundaries + 1, AT_ONCE):
-        with ExitStack() as stack:
-            batch = range(first, min(first + AT_ONCE, boundaries + 1))
-            copies = {k: homes.copy(f"killed-{k}", stack) for k in batch}
-            victims = {k: fork(partial(seal, *copies[k], kill_at=k)) for k in batch}
-            assert {finish(pid) for pid in victims.values()} == {-signal.SIGKILL}
-            rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
-            failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-            assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
+    kill_everywhere(homes, seal, recover, at_least=12)
 
 
 def test_two_sealers_at_once_make_one_batch(homes: Homes) -> None:
     with ExitStack() as stack:
         home = homes.copy("raced", stack)
-        sealers = [fork(partial(seal, *home, kill_at=0)) for _ in range(4)]
+        sealers = [fork(partial(seal, *home, Boundaries(0))) for _ in range(4)]
         assert [finish(pid) for pid in sealers] == [0] * 4
         assert finish(fork(partial(recover, *home))) == 0
 
