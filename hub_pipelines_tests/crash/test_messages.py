@@ -65,6 +65,17 @@ def recover(home: Path, database_url: str) -> None:
     assert_invariants(hub)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """All that judging imports is loaded here, so that no child need do so."""
+    home = tmp_path_factory.mktemp("loaded")
+    fill(home, f"sqlite:///{home / 'hub.db'}")
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+    settle(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def homes(request: pytest.FixtureRequest) -> Homes:
     return homes_for(request, request.param, fill)
