@@ -97,7 +97,7 @@ def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: H
     found = previewed(hub, "new.csv", MIXED).found
     assert found is not None
     assert (found.received, found.new, found.changed, found.unchanged, found.rejected) == (5, 1, 1, 1, 2)
-    assert [(one.row, one.key, one.name) for one in found.new_items] == [(4, TAGS[2], "Ethanol absolute")]
+    assert [(one.row, str(one.item)) for one in found.new_items] == [(4, f"Ethanol absolute ({TAGS[2]}, {ROOM})")]
     (changed,) = found.changed_items
     assert (changed.row, changed.key) == (3, TAGS[1])
     assert {(one.column, one.old, one.new) for one in changed.cells} == {
@@ -137,7 +137,8 @@ def test_the_same_bytes_dropped_for_real_afterwards_are_received_and_no_duplicat
     (arrival,) = take_everything(hub)
     assert arrival.outcome is Outcome.RECEIVED
     again = previewed(hub, "new.csv", MIXED)
-    assert again.known_as == arrival.request_id
+    assert again.first_copy is not None
+    assert again.first_copy.request_id == arrival.request_id
     page = hub.previews.page_of(again).read_text(encoding="utf-8")
     assert "<h1>The hub has this very file already: dropped again it would change nothing</h1>" in page
     assert len(all_submissions(hub)) == 3

@@ -35,7 +35,8 @@ def due(
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
     before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
-    `ask_registry`. A file waits until the earlier ones of its source are settled: whichever posts last stays.
+    `ask_registry`. A file waits until the earlier ones of its source are settled, and what it was sent in place of:
+    whichever posts last stays.
     """
     now = database_now(tx)
     s = submission.c
@@ -51,7 +52,7 @@ def due(
     query = (
         select(submission)
         .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
-        .where(s.feed.not_in([*paused, *held_up]), ~_behind_an_earlier_one())
+        .where(s.feed.not_in([*paused, *held_up]), ~_behind_an_earlier_one(), ~_behind_what_it_corrects())
         .order_by(s.received_at, s.request_id)
         .limit(limit)
     )
@@ -64,6 +65,16 @@ def _behind_an_earlier_one() -> ColumnElement[bool]:
     same = and_(earlier.c.campus == s.campus, earlier.c.feed == s.feed, earlier.c.source_key == s.source_key)
     before = and_(earlier.c.source_version < s.source_version, earlier.c.state.in_(UNSETTLED))
     return exists(select(earlier.c.request_id).where(same, before).correlate(submission))
+
+
+def _behind_what_it_corrects() -> ColumnElement[bool]:
+    """A workbook that comes back under another name is linked by its mark only, once a run has read it (returning.py).
+
+    Nothing waits for ever: what a submission corrects came before it.
+    """
+    s, corrected = submission.c, submission.alias("corrected")
+    is_it = and_(corrected.c.request_id == s.revises, corrected.c.state.in_(UNSETTLED))
+    return exists(select(corrected.c.request_id).where(is_it).correlate(submission))
 
 
 def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
