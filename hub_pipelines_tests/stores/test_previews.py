@@ -32,6 +32,7 @@ from hub_pipelines_tests.support import (
     inventory_csv,
     make_registry,
     process,
+    send,
     send_assets,
     take_everything,
 )
@@ -105,6 +106,24 @@ def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: H
         ("quantity", "2.5", "7"),
     }
     assert [(one.row, one.column) for one in found.problems] == [(5, "asset_tag"), (6, "asset_tag")]
+
+
+def test_its_page_tells_how_columns_were_read_and_calls_items_as_their_sender_does(hub: Hub) -> None:
+    stock = "Chemical,CAS No,Where,Menge\nAcetone,67-64-1,Room 101,{}\nEthanol,64-17-5,Room 101,2 L\n"
+    sent = send(hub, "stock.csv", stock.format("1 L").encode())
+    assert isinstance(process(hub, str(sent.request_id)), Posting)
+    made = previewed(hub, "stock.csv", (stock.format("3 L") + "Agar,9002-18-0,Room 102,5 g\n").encode())
+    page = hub.previews.page_of(made).read_text(encoding="utf-8")
+    shown = page.split("<details>")[0]
+    assert '<th scope="row"><bdi>Menge</bdi></th>' in shown
+    assert "<td>quantity on hand</td>" in shown
+    assert "cas 67-64-1|" not in page
+    assert made.content_digest not in shown
+    assert made.found is not None
+    assert [str(one.item) for one in made.found.changed_items] == ["Acetone (CAS 67-64-1, Room 101)"]
+    assert [str(one.item) for one in made.found.new_items] == ["Agar (CAS 9002-18-0, Room 102)"]
+    (cell,) = made.found.changed_items[0].cells
+    assert (cell.heading, cell.old, cell.new) == ("Menge", "1", "3")
 
 
 def test_its_numbers_are_what_the_file_does_when_it_is_dropped_for_real(hub: Hub) -> None:
