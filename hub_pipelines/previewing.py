@@ -279,8 +279,14 @@ class _Difference:
         old, new = _flat(before), _flat(after)
         for column in dict.fromkeys((*new, *old)):
             if old.get(column) != new.get(column):
-                heading = self.sent_as.get(column) or (None if column in self.record.columns else column)
-                yield ChangedCell(column, heading, old.get(column), new.get(column))
+                yield ChangedCell(column, self._called(column), old.get(column), new.get(column))
+
+    def _called(self, column: str) -> str | None:
+        """As the file calls it; None where it does not, or only by the contract's word."""
+        about, as_sent, rest = column.partition(" as sent")
+        if as_sent and not rest and about in self.record.columns:
+            return f"{self.sent_as.get(about) or about.replace('_', ' ')} as sent"
+        return self.sent_as.get(column) or (None if column in self.record.columns else column)
 
     def _name_of(self, verdict: AcceptedRow) -> ItemName:
         return item_name(self.record, verdict.key, verdict.values)

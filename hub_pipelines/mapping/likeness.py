@@ -29,7 +29,7 @@ _SLIP = 0.86
 _NEAR = 0.75
 _SHORTEST_LIKE = 5
 # a longer heading is a sentence, and how that begins or ends says little of what it is about
-_MOST_WORDS = 6
+_MOST_WORDS = 5
 _SHORT = 6
 _LONGEST = 120
 _MOST_FUZZY = 150
