@@ -62,7 +62,11 @@ def prune_partitions(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_
 
 
 def prune_runs(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
-    """Remove finished runs that are old enough, the oldest first. `deadline` is a moment of time.monotonic()."""
+    """Remove finished runs that are old enough, the oldest first. `deadline` is a moment of time.monotonic().
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
     found = Pruned(RUNS)
     before = cutoff(hub, hub.settings.retention.runs_after_days)
     page = _page(instance, before, None)
@@ -127,6 +131,7 @@ def _prune_batch(
             if run.run_id in stays:
                 found.kept.add(stays[run.run_id], run.run_id)
             else:
+                retention.keep_holds_still(tx)
                 found.freed_bytes += _remove(instance, run.run_id)
                 found.removed += 1
         held_back(tx, actor, RUNS, stays)
