@@ -257,12 +257,18 @@ def _is_of_the_journal(hub: Hub, one: Snapshot, path: Path) -> bool:
 
 def _first_bad_object(hub: Hub) -> str | None:
     """What came, as the audit chain tells it, against records, envelopes and archived bytes as they are now."""
+    archived: dict[str, str] = {}
     with hub.db.read() as tx:
         told = {
             str(entry.event.request_id): entry.event.detail["content_digest"]
             for entry in audit.entries_named(tx, "submission:received")
         }
-        refused = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
+        refused = {
+            f"{entry.event.subject}, a conflict with {entry.event.request_id}": str(
+                entry.event.detail["content_digest"]
+            )
+            for entry in audit.entries_named(tx, "submission:conflict")
+        }
         for current in submissions.everything(tx):
             digest = told.pop(current.request_id, None)
             if digest is None:
@@ -271,14 +277,15 @@ def _first_bad_object(hub: Hub) -> str | None:
                 return f"{current.request_id}: its record tells of other bytes than the audit log"
             try:
                 hub.keys.verify(current.envelope)
-                hub.archive.verify(current.envelope.content_digest)
             except Permanent as error:
                 return f"{current.request_id}: {error.reason}"
+            archived[current.request_id] = str(digest)
     if told:
         return f"{next(iter(told))}: the audit log tells that it was received, and its record is missing"
-    for event in refused:
+    # outside of the transaction: PostgreSQL would end one that is idle while gigabytes are read
+    for name, digest in (archived | refused).items():
         try:
-            hub.archive.verify(str(event.detail["content_digest"]))
+            hub.archive.verify(digest)
         except Permanent as error:
-            return f"{event.subject}, which came under the key of {event.request_id}: {error.reason}"
+            return f"{name}: {error.reason}"
     return None

@@ -44,7 +44,11 @@ class _Run:
 
 
 def prune_partitions(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
-    """Retire partitions of submissions that were settled, and launched or revived last, long ago."""
+    """Retire partitions of submissions that were settled, and launched or revived last, long ago.
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
     found = Pruned("partitions")
     before = cutoff(hub, hub.settings.retention.runs_after_days)
     while not dry_run and time.monotonic() < deadline:

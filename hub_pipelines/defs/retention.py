@@ -9,6 +9,7 @@ import dagster as dg
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.retention.model import HoldsAstray
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -47,7 +48,10 @@ def retention_asset() -> dg.AssetsDefinition:
         description="What retention has removed from Dagster's storage and the staged files, what it kept and why.",
     )
     def storage_retention(context: dg.AssetExecutionContext, hub: HubResource) -> dg.MaterializeResult[Any]:
-        found = prune(context.instance, hub.open(), actor=f"run/{context.run.run_id}", dry_run=False)
+        try:
+            found = prune(context.instance, hub.open(), actor=f"run/{context.run.run_id}", dry_run=False)
+        except HoldsAstray as refused:
+            raise dg.Failure(description=str(refused), allow_retries=False) from refused
         return dg.MaterializeResult(metadata=_metadata(hub.open(), found))
 
     return storage_retention

@@ -800,9 +800,15 @@ def test_each_given_key_is_told_with_what_it_proves(signed: Hub, tmp_path: Path)
 
 def test_a_key_that_is_only_introduced_has_signed_nothing(signed: Hub, tmp_path: Path) -> None:
     """Anybody can introduce a public key; that does not make it vouch."""
+    old = signed.checkpoints.keys.current("north")
     signed.checkpoints.rotate("north", actor="person/kim")
-    report = bundle_of(signed, tmp_path, [signed.checkpoints.keys.current("north")])
-    assert report.unproved
+    new = signed.checkpoints.keys.current("north")
+    assert "has signed nothing in this bundle" in str(bundle_of(signed, tmp_path, [new]).unproved)
+    both = bundle_of(signed, tmp_path, [old, new])
+    assert str(both.unproved).startswith(f"{new.key_id} is introduced in this bundle and has signed nothing of it yet")
+    append(signed, "north", "n8")
+    signed.checkpoints.make()
+    assert bundle_of(signed, tmp_path, [old, new]).ok
 
 
 def test_the_times_of_what_is_not_signed_are_told(signed: Hub, tmp_path: Path) -> None:

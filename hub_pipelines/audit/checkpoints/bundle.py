@@ -192,10 +192,16 @@ def _judge_checkpoints(
     report.checkpoints = len(row.genuine)
     report.vouchers = [_voucher(name, key, row) for name, key in given.items()]
     idle = [one.name for one in report.vouchers if not one.campus]
+    introduced = {one.introduces.key_id for one in row.genuine[:until] if one.introduces}
     if row.faults:
         report.first_bad = row.faults[0]
     elif not texts:
         report.first_bad = "there is no checkpoint in the bundle, so nothing of it is signed"
+    elif idle and (waiting := [one for one in idle if given[one].key_id in introduced]):
+        report.unproved = (
+            f"{' and '.join(waiting)} is introduced in this bundle and has signed nothing of it yet. Leave it out, or "
+            "ask for a bundle that was made after the next checkpoint"
+        )
     elif idle:
         report.unproved = (
             f"{' and '.join(idle)} has signed nothing in this bundle. Either it is not a checkpoint key of this hub, "
