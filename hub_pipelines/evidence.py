@@ -263,12 +263,7 @@ def _first_bad_object(hub: Hub) -> str | None:
             str(entry.event.request_id): entry.event.detail["content_digest"]
             for entry in audit.entries_named(tx, "submission:received")
         }
-        refused = {
-            f"{entry.event.subject}, a conflict with {entry.event.request_id}": str(
-                entry.event.detail["content_digest"]
-            )
-            for entry in audit.entries_named(tx, "submission:conflict")
-        }
+        conflicts = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
         for current in submissions.everything(tx):
             digest = told.pop(current.request_id, None)
             if digest is None:
@@ -282,8 +277,11 @@ def _first_bad_object(hub: Hub) -> str | None:
             archived[current.request_id] = str(digest)
     if told:
         return f"{next(iter(told))}: the audit log tells that it was received, and its record is missing"
+    archived |= {
+        f"{one.subject}, a conflict with {one.request_id}": str(one.detail["content_digest"]) for one in conflicts
+    }
     # outside of the transaction: PostgreSQL would end one that is idle while gigabytes are read
-    for name, digest in (archived | refused).items():
+    for name, digest in archived.items():
         try:
             hub.archive.verify(digest)
         except Permanent as error:

@@ -15,7 +15,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.submission import store as submissions
-from hub_pipelines_tests.support import asset, make_registry, process, send_assets, submission
+from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, submission
 from hub_pipelines_tests.tampering import unlock
 
 
@@ -190,3 +190,11 @@ def test_rejected_rows_that_were_taken_away_are_found(hub: Hub) -> None:
     with hub.db.write() as tx:
         tx.execute(delete(ledgers.rejection))
     assert str(verify_all(hub).first_bad).startswith(f"{request_id}: rows that its posting rejected are missing")
+
+
+def test_the_bytes_of_a_conflict_are_missed_too(hub: Hub) -> None:
+    send(hub, "lab.csv", inventory_csv([asset("N-1")]), sender_key="k-1")
+    other = send(hub, "lab.csv", inventory_csv([asset("N-2")]), sender_key="k-1")
+    assert verify_all(hub).ok
+    hub.archive.object_path(str(other.content_digest)).unlink()
+    assert str(verify_all(hub).first_bad).startswith(f"lab.csv, a conflict with {other.request_id}: The archived copy")

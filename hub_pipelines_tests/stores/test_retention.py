@@ -1,8 +1,11 @@
 """What is kept how long, what a hold covers, and that nothing that is needed or held is ever removed."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,20 @@ def containers(*lines: str) -> bytes:
 
 def custody(*lines: str) -> bytes:
     return "\n".join(["container_id,event_seq,event_type,at,to_place", *lines, ""]).encode()
+
+
+@pytest.fixture
+def home_command() -> Callable[..., str]:
+    """`hub …` as a process of its own on a hub's home; what it wrote."""
+
+    def run(hub: Hub, *arguments: str) -> str:
+        url = hub.db.url.render_as_string(hide_password=False)
+        environment = {**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": url}
+        command = [sys.executable, "-m", "hub_pipelines.cli", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return run
 
 
 def post(hub: Hub, name: str, data: bytes, scope: Scope) -> str:
@@ -375,6 +392,17 @@ def test_a_hold_that_was_changed_in_its_table_ends_nothing_and_is_told(hub: Hub,
     assert f"Nothing was removed. {hold.hold_id}: {told}" in str(refused.value)
     assert staged(hub, held).exists()
     assert verify_all(hub).first_bad == f"{hold.hold_id}: {told}"
+
+
+def test_a_hold_may_be_on_days_of_a_campus_that_settings_no_longer_name(
+    hub: Hub, home_command: Callable[..., str]
+) -> None:
+    post(hub, "held.csv", awards("A-1,2010-01-01,100,"), NORTH_GRANTS)
+    toml = hub.settings.home / "hub.toml"
+    toml.write_text('[campuses.south]\ntime_zone = "UTC"\n', encoding="utf-8")
+    days = ["--from", "2020-01-01", "--to", "2099-01-01", "--reason", "audit 7", "--by", "ann"]
+    assert "holds all feeds of north" in home_command(hub, "hold", "add", "--campus", "north", *days)
+    assert "There is no campus 'nroth'" in home_command(hub, "hold", "add", "--campus", "nroth", *days)
 
 
 def test_a_hold_that_nobody_placed_is_told(hub: Hub) -> None:
