@@ -189,7 +189,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         answers=answers,
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
-        holds=Holds(db, feeds),
+        holds=Holds(db, FEEDS),
         feeds=feeds,
         campuses=campuses,
     )
