@@ -14,6 +14,7 @@ import dagster as dg
 import pytest
 
 from hub_pipelines.cli import main
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.jobs import submission_job
 from hub_pipelines.defs.resources import HubResource
@@ -24,7 +25,8 @@ from hub_pipelines.submission.model import State
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_runs import all_of, launch
-from hub_pipelines_tests.support import lease
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import lease, ledger_values, procurement_csv, send, submission
 
 Typed = Callable[..., str]
 
@@ -92,6 +94,28 @@ def test_drain_and_waiting_submits_end_while_a_feed_is_paused(runner: Runner) ->
     assert told == ["2 submissions wait because of a pause; `hub status` shows it"]
     registry = next(one for one in all_of(runner.hub) if one.envelope.feed == "procurement")
     assert runner.settle(registry.request_id, timeout_s=60).state is State.RECEIVED
+
+
+def test_who_waits_for_one_submission_lets_the_earlier_files_of_its_source_and_the_registry_go_first(
+    runner: Runner,
+) -> None:
+    send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,1\n")
+    second = send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,2\n")
+    registry = send(runner.hub, "registry.csv", procurement_csv(["NC-0001"]), Scope("north", "procurement"))
+    assert runner.settle(str(second.request_id), timeout_s=60).state is State.POSTED
+    assert submission(runner.hub, str(registry.request_id)).state is State.POSTED
+    assert [one.state for one in all_of(runner.hub)] == [State.POSTED] * 3
+    (value,) = ledger_values(runner.hub, "inventory.stock@north").values()
+    assert value["quantity_on_hand"] == "2"
+    assert_invariants(runner.hub)
+
+
+def test_what_is_paused_is_not_requeued_and_nobody_waits_for_it(runner: Runner, answer: Answer) -> None:
+    waiting = str(send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,1\n").request_id)
+    runner.hub.pausing.pause("north", "inventory", actor="person/ann", reason="stocktaking")
+    document = answer("requeue", waiting, "--by", "bob", code=1)
+    assert "paused by person/ann" in document["left_alone"][0]["refused"]
+    assert submission(runner.hub, waiting).state is State.RECEIVED
 
 
 def test_the_commands_of_pauses_and_locks(hub: Typed, answer: Answer) -> None:

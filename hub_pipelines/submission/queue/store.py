@@ -28,6 +28,7 @@ def due(
     relaunch_after: timedelta,
     paused: Collection[str] = (),
     ask_registry: Collection[str] = (),
+    towards: str | None = None,
 ) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
 
@@ -36,6 +37,7 @@ def due(
     of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
     before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
     `ask_registry`. A file waits until the earlier ones of its source are settled: whichever posts last stays.
+    With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
     s = submission.c
@@ -55,7 +57,19 @@ def due(
         .order_by(s.received_at, s.request_id)
         .limit(limit)
     )
+    if towards is not None:
+        query = query.where(_goes_towards(towards))
     return [from_row(row) for row in tx.execute(query)]
+
+
+def _goes_towards(request_id: str) -> ColumnElement[bool]:
+    s, wanted = submission.c, submission.alias("wanted")
+    same = and_(wanted.c.feed == s.feed, wanted.c.source_key == s.source_key)
+    before = or_(s.priority < wanted.c.priority, and_(same, s.source_version < wanted.c.source_version))
+    found = select(wanted.c.request_id).where(
+        wanted.c.request_id == request_id, or_(s.request_id == wanted.c.request_id, before)
+    )
+    return exists(found.correlate(submission))
 
 
 def _behind_an_earlier_one() -> ColumnElement[bool]:
