@@ -94,6 +94,12 @@ def newest_entries_of(
     return [_entry(row) for row in tx.execute(query)], total
 
 
+def newest_entry_named(tx: Transaction, request_id: str, event: str) -> Entry | None:
+    where = and_(audit_entry.c.request_id == request_id, audit_entry.c.event == event)
+    row = tx.execute(select(audit_entry).where(where).order_by(audit_entry.c.seq.desc()).limit(1)).first()
+    return _entry(row) if row else None
+
+
 def entries_named(tx: Transaction, event: str) -> Iterator[Entry]:
     """All entries of one kind, campus by campus."""
     query = select(audit_entry).where(audit_entry.c.event == event).order_by(audit_entry.c.campus, audit_entry.c.seq)

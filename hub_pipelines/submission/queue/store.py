@@ -28,6 +28,7 @@ def due(
     relaunch_after: timedelta,
     paused: Collection[str] = (),
     ask_registry: Collection[str] = (),
+    towards: str | None = None,
 ) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
 
@@ -36,6 +37,7 @@ def due(
     of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
     registry is posted before it is asked. Feeds that are `paused` are not due. A file waits until the earlier ones of
     its source are settled, and what it was sent in place of: whichever posts last stays.
+    With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
     s = submission.c
@@ -54,7 +56,21 @@ def due(
         .order_by(s.priority, s.received_at, s.request_id)
         .limit(limit)
     )
+    if towards is not None:
+        query = query.where(_goes_towards(towards, ask_registry))
     return [from_row(row) for row in tx.execute(query)]
+
+
+def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnElement[bool]:
+    s, wanted = submission.c, submission.alias("wanted")
+    same = and_(wanted.c.feed == s.feed, wanted.c.source_key == s.source_key)
+    registry = and_(wanted.c.feed.in_(ask_registry), s.priority < wanted.c.priority)
+    earlier = and_(same, s.source_version < wanted.c.source_version)
+    before = or_(registry, earlier, s.request_id == wanted.c.revises)
+    found = select(wanted.c.request_id).where(
+        wanted.c.request_id == request_id, or_(s.request_id == wanted.c.request_id, before)
+    )
+    return exists(found.correlate(submission))
 
 
 def _behind_an_earlier_one() -> ColumnElement[bool]:
