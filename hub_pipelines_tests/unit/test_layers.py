@@ -36,7 +36,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "timeline",
         "rebuilding",
         "rehearsing",
-        "requeueing",
         "resubmitting",
         "locks",
         "pruning",
@@ -44,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
         "messaging",
     ),
-    ("publishing", "recovery", "doctor"),
+    ("publishing", "recovery", "doctor", "requeueing"),
     ("defs", "deployment", "demo", "cli", "web", "simulation", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
