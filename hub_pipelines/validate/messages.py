@@ -129,11 +129,21 @@ def known_types(feed: Feed) -> list[str]:
     return [one.name + SET for one in feed.record_types]
 
 
+def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Of each message of a batch its envelope, as a document, and its body as it came."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            found = json.loads(line)
+            yield found["envelope"], found["body"].encode("utf-8")
+
+
 def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     """A batch's archived bytes. Raises Unreadable when they are none."""
     try:
-        with path.open(encoding="utf-8") as lines:
-            found = [_message(row_no, json.loads(line), feed, record) for row_no, line in enumerate(lines, start=1)]
+        found = [
+            _message(row_no, envelope, body, feed, record)
+            for row_no, (envelope, body) in enumerate(contents_of(path), start=1)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(
             "These are not the bytes of a batch of messages.", "Ask the hub's operator to find out what happened."
@@ -141,10 +151,10 @@ def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     return Messages(record, tuple(found))
 
 
-def _message(row_no: int, line: Mapping[str, Any], feed: Feed, record: RecordType) -> Message:
-    received_at = datetime.fromisoformat(line["envelope"]["received_at"])
+def _message(row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, record: RecordType) -> Message:
+    received_at = datetime.fromisoformat(envelope["received_at"])
     try:
-        body = parse_object(line["body"].encode("utf-8"))
+        body = parse_object(text)
         if body.get("type") != record.name + SET:
             raise _No(_unknown_type(body.get("type"), feed))
         data = body.get("data")

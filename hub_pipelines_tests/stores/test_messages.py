@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.evidence import account_for, conservation
+from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox_store
@@ -36,6 +36,7 @@ from hub_pipelines_tests.support import (
     send_assets,
 )
 
+BODY_OF_SOMEBODY_ELSE = body_of(stock("Benzene", 1))
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
@@ -92,6 +93,11 @@ def test_something_else_under_a_known_webhook_id_is_a_conflict_and_changes_nothi
     assert quantities(hub) == {"Ethanol": "5"}
     hub.review.dismiss(item.item_id, actor="person/ann", reason=ReasonCode.SENT_IN_ERROR)
     assert_invariants(hub)
+    assert verify_all(hub).first_bad is None
+    kept = hub.archive.object_path(item.content_digest)
+    kept.chmod(0o600)
+    kept.write_bytes(BODY_OF_SOMEBODY_ELSE)
+    assert "a conflict with" in str(verify_all(hub).first_bad)
 
 
 def test_the_same_webhook_id_of_two_sources_is_two_messages(hub: Hub) -> None:
@@ -313,3 +319,12 @@ def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None
     told = (hub.settings.receipts / "north" / "index.html").read_text("utf-8")
     assert "lab.csv" in told
     assert "messages-1" not in told
+
+
+def test_a_message_that_was_changed_in_the_inbox_is_found_by_the_verifier(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5))), message("m-2", body_of(stock("Acetone", 1))))
+    with hub.inbox.db.write() as tx:
+        its = inbox_store.message.c.webhook_id == "m-2"
+        tx.execute(update(inbox_store.message).where(its).values(body=body_of(stock("Acetone", 100))))
+    settle(hub)
+    assert str(verify_all(hub).first_bad).endswith("message 2 is not the one that was signed")
