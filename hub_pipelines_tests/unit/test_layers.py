@@ -44,6 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "messaging",
     ),
     ("publishing", "recovery", "doctor", "requeueing"),
+    ("metrics",),
     ("defs", "deployment", "demo", "cli", "web", "simulation", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""

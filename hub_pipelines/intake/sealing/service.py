@@ -102,7 +102,8 @@ class Sealing:
 
     def _register(self, batch: Batch) -> Arrival:
         with self.inbox.read() as tx:
-            stored = self.archive.put(io.BytesIO(payload_of(list(store.contents(tx, batch.batch_id)))))
+            payload = payload_of(list(store.contents(tx, batch.batch_id)))
+        stored = self.archive.put(io.BytesIO(payload))
         stream = batch.stream
         # an inbox that was lost numbers its batches from 1 again: their bytes tell them from the former ones
         mark = str(stored.digest)[:16]
