@@ -42,6 +42,13 @@ def metrics_of(hub: Hub) -> Iterator[Metric]:
         (),
         {(): status["review_opened_last_hour"]},
     )
+    yield _gauge("hub_messages_received", "Messages received since the beginning.", (), {(): hub.inbox.count()})
+    streams = {(str(one.stream.campus), one.stream.feed, one.stream.record_type): one for one in hub.inbox.waiting()}
+    labels = ("campus", "feed", "record_type")
+    waiting = {which: one.messages for which, one in streams.items()}
+    yield _gauge("hub_messages_waiting", "Messages that are in no batch yet.", labels, waiting)
+    oldest = {which: one.oldest_at.timestamp() for which, one in streams.items()}
+    yield _gauge("hub_messages_oldest_timestamp_seconds", "When the oldest of them came.", labels, oldest)
     with hub.db.read() as tx:
         yield from _retries(tx)
         yield from _review(tx)

@@ -12,11 +12,12 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hub_pipelines.common.errors import HubError, SettingsError, Transient
@@ -28,6 +29,7 @@ from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.sources.signatures import SIGNATURE_HEADERS
 from hub_pipelines.logs import pairs
 from hub_pipelines.messaging import MessageOutcome, outcome_of
+from hub_pipelines.metrics import exposition
 from hub_pipelines.web import reading
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
 from hub_pipelines.web.openapi import document
@@ -46,6 +48,7 @@ def build_app(hub: Hub) -> Starlette:
         routes=[
             Route("/", receiver.home, methods=["GET"]),
             Route("/health", receiver.health, methods=["GET"]),
+            Route("/metrics", receiver.metrics, methods=["GET"]),
             Route("/openapi.json", receiver.openapi, methods=["GET"]),
             Route("/v1/requests/{request_id}", receiver.outcome, methods=["GET"]),
             Route("/v1/{campus}/{feed}/messages", receiver.take, methods=["POST"]),
@@ -164,6 +167,10 @@ class _Receiver:
         """Whether messages would be taken now, for `hub up` and whoever watches it."""
         reason = await asyncio.to_thread(self._unwell)
         return JSONResponse({"ok": reason is None, "reason": reason}, 200 if reason is None else 503)
+
+    async def metrics(self, _request: Request) -> Response:
+        """For Prometheus on this machine; they tell counts, and nothing of what was sent."""
+        return PlainTextResponse(await asyncio.to_thread(exposition, self._hub), media_type=CONTENT_TYPE_LATEST)
 
     def _unwell(self) -> str | None:
         try:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from hub_pipelines.audit.store import audit_entry
@@ -51,6 +52,13 @@ def _served(home: Path, url: str) -> Iterator[tuple[Hub, Receiver, Issued]]:
         yield hub, running, issued
     hub.db.dispose()
     hub.inbox.db.dispose()
+
+
+def test_metrics_are_served_in_the_format_that_prometheus_reads(served: tuple[Hub, Receiver, Issued]) -> None:
+    answer = httpx.get(f"{served[1].address}/metrics")
+    assert answer.status_code == 200
+    names = {family.name for family in text_string_to_metric_families(answer.text)}
+    assert {"hub_messages_received", "hub_retrying", "hub_rows"} <= names
 
 
 @pytest.fixture
