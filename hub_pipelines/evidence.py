@@ -17,6 +17,7 @@ from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counting
+from hub_pipelines.ledger.model import CHAIN
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import path_of
@@ -208,7 +209,8 @@ def _first_bad_posting(hub: Hub) -> str | None:
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
             entries += int(str(detail["posted"]))
-            if ledgers.digest_of_entries(tx, request_id, revision) != detail["rows_digest"]:
+            made = int(str(detail.get("digest_version", CHAIN)))
+            if ledgers.digest_of_entries(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
             stored = ledgers.find_posting(tx, request_id, revision)
             if stored is None or stored.rows_digest != detail["rows_digest"]:

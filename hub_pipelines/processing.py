@@ -26,8 +26,8 @@ from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, counting_of
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
@@ -49,7 +49,7 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.model import Unreadable, row_place
-from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
+from hub_pipelines.validate.staging import StagedFile, StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
@@ -310,7 +310,7 @@ class Processing:
         """
         for _ in range(_VALIDATIONS):
             with self.db.read() as tx:
-                stored = ledgers.own_posting(tx, lease)
+                stored = postings.own_posting(tx, lease)
             if stored is not None:
                 return stored
             current = self._current(lease)
@@ -326,12 +326,12 @@ class Processing:
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
         feed = self.judge.feed_of(current.envelope)
         campus = self.judge.campus_of(current.envelope)
-        summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        summary, _ = read_staged(self.staged_path(staged), digest=staged)
         if "decision" not in summary:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         with self.db.write() as tx:
-            posting = ledgers.post(
+            posting = postings.post(
                 tx,
                 lease,
                 Batch(
@@ -342,7 +342,7 @@ class Processing:
                     contract_version=int(summary["contract_version"]),
                     registry_version=current.registry_version,
                     ledger_date=campus.day_of(database_now(tx)),
-                    rows=rows,
+                    rows=StagedFile(self.staged_path(staged)),
                     shape=str(summary["shape"]),
                     migration=summary["migration"],
                     decision=summary["decision"],

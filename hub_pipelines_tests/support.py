@@ -4,7 +4,7 @@ What must hold after any fault is in invariants.py.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow, canonical_json
 from hub_pipelines_tests.invariants import assert_invariants as assert_invariants
 
 NORTH_INVENTORY = Scope("north", "inventory")
@@ -144,6 +145,18 @@ def make_registry(hub: Hub, tags: Iterable[str], campus: str = "north") -> str:
     assert isinstance(posting, Posting)
     assert posting.rejected == 0
     return arrival.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Staged rows that are in no file."""
+
+    rows: Sequence[StagedRow]
+
+    def chunks(self, _limits: ChunkLimits) -> Iterator[StagedChunk]:
+        columns = ("row_no", "verdict", "key", "values")
+        listed = [[getattr(row, name) for row in self.rows] for name in columns]
+        yield StagedChunk(*listed, [canonical_json(row.problems) for row in self.rows])
 
 
 # ---- processing
@@ -285,7 +298,7 @@ def events(hub: Hub, request_id: str) -> list[str]:
 
 def journal_size(hub: Hub) -> int:
     with hub.db.read() as tx:
-        return tx.execute(select(func.count()).select_from(ledgers.journal)).scalar_one()
+        return tx.execute(select(func.count()).select_from(ledgers.journal_row)).scalar_one()
 
 
 def ledger_values(hub: Hub, name: str = NORTH_LEDGER) -> dict[str, dict[str, object]]:

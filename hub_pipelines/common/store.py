@@ -6,7 +6,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy import (
     DateTime,
     Engine,
     MetaData,
+    Select,
     String,
     Table,
     TypeDecorator,
@@ -38,7 +39,7 @@ from hub_pipelines.common.errors import SettingsError, Transient
 Transaction = Connection
 metadata = MetaData()
 
-SCHEMA_VERSION = "0011"
+SCHEMA_VERSION = "0016"
 """The newest step in common/schema/versions."""
 SCHEMA_TABLE = "hub_schema_version"
 """Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""
@@ -111,6 +112,62 @@ def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str])
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in update}
     )
+
+
+def fold_into(tx: Transaction, table: Table, chosen: Select[Any], *, keys: list[str], update: list[str]) -> None:
+    """INSERT … SELECT … ON CONFLICT (keys) DO UPDATE of the named columns; all happens in the database."""
+    statement = _insert(tx, table).from_select([column.name for column in chosen.selected_columns], chosen)
+    tx.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in update})
+    )
+
+
+def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert text and integers as fast as the database takes them: by COPY on PostgreSQL, by one prepared statement on
+    SQLite.
+
+    All rows are at hand before it begins, so that a COPY waits for nothing. A client that is stopped in the middle of
+    one is not idle by the server's reckoning: the limit for idle transactions is set on the statement as well. Raises
+    Transient when the connection breaks.
+    """
+    if not rows:
+        return
+    names = ", ".join(f'"{name}"' for name in columns)
+    if tx.dialect.name != "postgresql":
+        tx.exec_driver_sql(
+            f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" * len(columns))})', list(map(tuple, rows))
+        )
+        return
+    from psycopg import OperationalError as Broken
+
+    tx.exec_driver_sql(
+        "SELECT set_config('statement_timeout', current_setting('idle_in_transaction_session_timeout'), true)"
+    )
+    try:
+        with (
+            tx.connection.cursor() as cursor,
+            cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy,  # type: ignore[attr-defined]  # psycopg's
+        ):
+            for row in rows:
+                copy.write_row(row)
+    except Broken as error:
+        raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
+    tx.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+
+
+@contextmanager
+def room_to_sort(tx: Transaction, memory_mb: int) -> Iterator[None]:
+    """Let the database use so much memory for what this transaction sorts, joins and keeps at hand."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL work_mem = '{memory_mb}MB'")
+        yield
+        return
+    usual = tx.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    tx.exec_driver_sql(f"PRAGMA cache_size = -{memory_mb * 1024}")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql(f"PRAGMA cache_size = {usual}")
 
 
 def _ddl(statement: str) -> ExecutableDDLElement:

@@ -12,13 +12,13 @@ from hub_pipelines.audit.checkpoints.store import audit_checkpoint
 from hub_pipelines.audit.store import audit_entry, audit_head
 from hub_pipelines.common.store import Database, Transaction, database_now, metadata
 from hub_pipelines.intake.store import arrival
-from hub_pipelines.ledger.store import journal
+from hub_pipelines.ledger.store import journal_row, posting
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import UNSETTLED, Envelope, State
 from hub_pipelines.submission.store import submission
 
-_APPEND_ONLY = (audit_entry.name, audit_checkpoint.name, journal.name)
+_APPEND_ONLY = (audit_entry.name, audit_checkpoint.name, journal_row.name, posting.name)
 
 
 def sqlite_path(db: Database) -> Path | None:

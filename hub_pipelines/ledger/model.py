@@ -5,17 +5,20 @@ procurement registry). Its `version` counts the postings that changed it; a jour
 (ledger, version, row_no).
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.ledger.counting.model import Counting
-from hub_pipelines.validate.staging import StagedRow
+from hub_pipelines.validate.staging import Staged
 
 REGISTRY_LEDGER = "procurement.asset@all"
 """The ledger that tags are checked against."""
+
+
+CHAIN, TREE = 1, 2
+"""How the digest of a posting over its entries was made (digests.py)."""
 
 
 class RegistryMoved(HubError):
@@ -24,7 +27,7 @@ class RegistryMoved(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A submission's staged rows on their way into a ledger; `rows` is a stream and is read once."""
+    """A submission's staged rows on their way into a ledger."""
 
     ledger: str
     record_type: str
@@ -33,7 +36,7 @@ class Batch:
     contract_version: int
     registry_version: int | None
     ledger_date: date
-    rows: Iterator[StagedRow]
+    rows: Staged
     shape: str | None = None
     """Fingerprint of the header that the rows came under."""
     migration: str | None = None
@@ -44,16 +47,6 @@ class Batch:
     """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
     counting: Counting | None = None
     """How to compare, when the submission is a complete count."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose posting a journal entry belongs to, and which version of its ledger that posting made."""
-
-    request_id: str
-    revision: int
-    version: int
-    posted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +64,8 @@ class Posting:
     rows_digest: str
     posted_at: datetime
     repeat: bool = False
+    digest_version: int = CHAIN
+    """How `rows_digest` was made (ledger/digests.py)."""
     decision: str | None = None
     """Digest of the decision by which the file was read; None for postings from before there were any."""
     counted: tuple[str, ...] | None = None

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _ROW_GROUP = 20_000
 _SUMMARY_KEY = "hub.summary"
 _BLOCK = 1024 * 1024
+_NO_PROBLEMS = "[]"
 
 
 class StagedFileChanged(Permanent):
@@ -50,6 +51,77 @@ class StagedRow:
     key: str | None
     values: str | None
     problems: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """Some rows of a staged file, as columns; `problems` is JSON text."""
+
+    row_no: list[int]
+    verdict: list[str]
+    key: list[str | None]
+    values: list[str | None]
+    problems: list[str]
+
+    def __len__(self) -> int:
+        return len(self.row_no)
+
+    def accepted(self) -> list[tuple[int, str, str]]:
+        """Row number, key and values of each accepted row."""
+        found = []
+        for row_no, verdict, key, values in zip(self.row_no, self.verdict, self.key, self.values, strict=True):
+            if verdict == "accepted":
+                if key is None or values is None:
+                    raise ValueError(f"row {row_no} was staged as accepted without key or values")
+                found.append((row_no, key, values))
+        return found
+
+    def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Row number, position and content of each problem."""
+        for row_no, problems in zip(self.row_no, self.problems, strict=True):
+            if problems != _NO_PROBLEMS:
+                yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+
+    def rows(self) -> Iterator[StagedRow]:
+        columns = (self.row_no, self.verdict, self.key, self.values, self.problems)
+        for row_no, verdict, key, values, problems in zip(*columns, strict=True):
+            yield StagedRow(row_no, verdict, key, values, json.loads(problems))  # type: ignore[arg-type]  # the schema's
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLimits:
+    """So much of a staged file is in memory at once: at most so many rows, and about so many bytes of values."""
+
+    rows: int = 20_000
+    size_bytes: int = 16_000_000
+
+
+class Staged(Protocol):
+    """Staged rows in the order of their numbers, which can be read several times."""
+
+    def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    path: Path
+
+    def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=limits.rows, columns=[one.name for one in _schema()]):
+                yield from _within(batch, limits.size_bytes)
+
+
+def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChunk]:
+    """A batch as one chunk, or in halves of halves where its rows are large."""
+    if batch.num_rows > 1 and batch.nbytes > size_bytes:
+        half = batch.num_rows // 2
+        yield from _within(batch.slice(0, half), size_bytes)
+        yield from _within(batch.slice(half), size_bytes)
+        return
+    yield StagedChunk(*(column.to_pylist() for column in batch.columns))
 
 
 def canonical_json(value: object) -> str:
@@ -99,7 +171,7 @@ class StagedWriter:
     def _append(
         self, row_no: int, verdict: str, key: str | None, values: str | None, problems: tuple[Problem, ...]
     ) -> None:
-        found = canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
+        found = canonical_json([asdict(problem) for problem in problems]) if problems else _NO_PROBLEMS
         self._rows.append({"row_no": row_no, "verdict": verdict, "key": key, "values": values, "problems": found})
         self._counts[verdict] += 1
         self._rules.update(problem.rule for problem in problems)

@@ -10,9 +10,11 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from hub_pipelines import processing
@@ -20,6 +22,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission.model import Lease, LeaseLost, State
 from hub_pipelines_tests import recovering
@@ -115,13 +118,14 @@ def stop_before_posting(_hub: Hub) -> None:
 
 
 def stop_inside_posting(_hub: Hub) -> None:
-    real = ledgers._append
+    real = postings.insert_many
 
-    def append(tx: Transaction, entries: list[dict[str, object]]) -> None:
-        real(tx, entries)
-        stop_self()
+    def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
+        real(tx, table, *rest)
+        if table is ledgers.journal_row:
+            stop_self()
 
-    ledgers._append = append
+    postings.insert_many = insert_many  # type: ignore[attr-defined]
 
 
 def stopped_worker(
@@ -217,16 +221,16 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 ) -> None:
     hub = postgres_hub
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-    real = ledgers._append
+    real = postings.insert_many
     lost: list[int] = []
 
-    def append_and_lose(tx: Transaction, entries: list[dict[str, object]]) -> None:
-        real(tx, entries)
-        if not lost:
+    def insert_and_lose(tx: Transaction, table: Table, *rest: Any) -> None:
+        real(tx, table, *rest)
+        if table is ledgers.journal_row and not lost:
             lost.append(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
             terminate(hub, lost[0])
 
-    monkeypatch.setattr(ledgers, "_append", append_and_lose)
+    monkeypatch.setattr(postings, "insert_many", insert_and_lose)
     assert process(hub, request_id) is State.RETRYING
     assert "database" in (submission(hub, request_id).reason or "")
     assert journal_size(hub) == 2

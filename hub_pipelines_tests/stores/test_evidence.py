@@ -1,22 +1,13 @@
 """What `hub audit verify` finds: every kind of tampering with what was posted, on both databases."""
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, update
 
-from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines_tests.support import make_registry
-
-
-def unlock_journal(hub: Hub, tx: Transaction) -> None:
-    """What somebody with full rights on the database would do first."""
-    if hub.db.is_postgres:
-        tx.execute(text("ALTER TABLE journal DISABLE TRIGGER ALL"))
-    else:
-        tx.execute(text("DROP TRIGGER journal_refuses_update"))
-        tx.execute(text("DROP TRIGGER journal_refuses_delete"))
+from hub_pipelines_tests.tampering import unlock
 
 
 def test_an_untouched_hub_verifies(hub: Hub) -> None:
@@ -24,20 +15,29 @@ def test_an_untouched_hub_verifies(hub: Hub) -> None:
     assert verify_all(hub).ok
 
 
-@pytest.mark.parametrize("column", ["key", "values", "campus", "request_id"])
-def test_a_changed_journal_entry_is_found(hub: Hub, column: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("journal_row", "key"), ("journal_row", "values"), ("posting", "campus"), ("posting", "request_id")],
+)
+def test_a_changed_journal_entry_is_found(hub: Hub, table: str, column: str) -> None:
     make_registry(hub, ["N-1", "N-2"])
+    changed = getattr(ledgers, table)
+    where = ledgers.journal_row.c.key == "N-2" if table == "journal_row" else ledgers.posting.c.version == 1
     with hub.db.write() as tx:
-        unlock_journal(hub, tx)
-        tx.execute(update(ledgers.journal).where(ledgers.journal.c.key == "N-2").values({column: "forged"}))
+        unlock(hub, tx, "journal", "posting")
+        tx.execute(update(changed).where(where).values({column: "forged"}))
     assert "journal" in str(verify_all(hub).first_bad)
 
 
-def test_a_forged_journal_entry_is_found(hub: Hub) -> None:
+@pytest.mark.parametrize("with_posting", [False, True])
+def test_a_forged_journal_entry_is_found(hub: Hub, with_posting: bool) -> None:
     make_registry(hub, ["N-1"])
     with hub.db.write() as tx:
-        entry = dict(tx.execute(ledgers.journal.select()).mappings().one())
-        tx.execute(ledgers.journal.insert(), {**entry, "version": 9, "key": "N-9", "request_id": "north-inventory-x"})
+        entry = dict(tx.execute(ledgers.journal_row.select()).mappings().one())
+        tx.execute(ledgers.journal_row.insert(), {**entry, "version": 9, "key": "N-9"})
+        if with_posting:
+            posting = dict(tx.execute(ledgers.posting.select()).mappings().one())
+            tx.execute(ledgers.posting.insert(), {**posting, "version": 9, "request_id": "north-inventory-x"})
     assert verify_all(hub).first_bad == "journal: it holds entries that no posting vouches for"
 
 
