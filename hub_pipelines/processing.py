@@ -49,10 +49,11 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.model import Unreadable, row_place
-from hub_pipelines.validate.staging import StagedFile, StagedHandle, read_staged, stage
+from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
+_TELL_EVERY_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +88,19 @@ class _Alive:
         self.extended_at = time.monotonic()
 
 
+@dataclass(slots=True)
+class _Progress:
+    """Tells the log how far a posting is, at most every few seconds."""
+
+    received: int
+    told_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, rows: int) -> None:
+        if time.monotonic() - self.told_at >= _TELL_EVERY_S:
+            self.told_at = time.monotonic()
+            _log.info("posting %s", pairs(rows=rows, received=self.received))
+
+
 @dataclass(frozen=True, slots=True)
 class Processing:
     """Steps of a run. `owner` is the run's id; the same owner asking again keeps its lease."""
@@ -100,6 +114,7 @@ class Processing:
     desk: Desk
     policy: RetryPolicy
     lease_s: float
+    chunks: ChunkLimits
 
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
@@ -349,6 +364,8 @@ class Processing:
                     received_at=current.envelope.received_at,
                     counting=counting_of(record) if current.envelope.complete_count else None,
                 ),
+                limits=self.chunks,
+                progress=_Progress(int(summary["received"])),
             )
             if not posting.repeat:
                 self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])

@@ -5,10 +5,11 @@ What must hold after any fault is in invariants.py.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow
 from sqlalchemy import func, select, update
 
 from hub_pipelines import settings
@@ -23,6 +24,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.validate import staging
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow, canonical_json
 from hub_pipelines_tests.invariants import assert_invariants as assert_invariants
 
@@ -154,9 +156,8 @@ class Listed:
     rows: Sequence[StagedRow]
 
     def chunks(self, _limits: ChunkLimits) -> Iterator[StagedChunk]:
-        columns = ("row_no", "verdict", "key", "values")
-        listed = [[getattr(row, name) for row in self.rows] for name in columns]
-        yield StagedChunk(*listed, [canonical_json(row.problems) for row in self.rows])
+        rows = [{**asdict(row), "problems": canonical_json(row.problems)} for row in self.rows]
+        yield StagedChunk(pyarrow.RecordBatch.from_pylist(rows, schema=staging._schema()))
 
 
 # ---- processing

@@ -6,7 +6,7 @@ them (TREE) or, of postings made before there were trees, the hash of all of the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
@@ -31,8 +31,8 @@ class Change(NamedTuple):
     previous_row_no: int | None
 
 
-def digester(ledger: str, version: int, of_posting: Mapping[Any, Any]) -> Callable[[Change], bytes]:
-    """The function that digests the entries of one posting.
+def digester(ledger: str, version: int, of_posting: Mapping[Any, Any]) -> Callable[[Sequence[Any]], bytes]:
+    """The function that digests the entries of one posting, each with the parts of a Change in their order.
 
     It writes out canonical_text([ledger, version, row_no, …, ledger_date]) by hand: with a million entries that is most
     of the work. A test holds the two against each other.
@@ -42,7 +42,7 @@ def digester(ledger: str, version: int, of_posting: Mapping[Any, Any]) -> Callab
     tail = canonical_text([*(of_posting[name] for name in _OF_POSTING), day.isoformat()])[1:].encode("utf-8")
     quoted, sha256 = encode_basestring, _sha256
 
-    def digest_of(one: Change) -> bytes:
+    def digest_of(one: Sequence[Any]) -> bytes:
         row_no, key, operation, values, digest, before, before_row = one
         middle = (
             f",{row_no},{quoted(key)},{quoted(operation)},{quoted(values)},{quoted(digest)},"

@@ -364,16 +364,23 @@ def rejected_with(tx: Transaction, value: str, *, limit: int) -> list[dict[str, 
 
 def digest_of_entries(tx: Transaction, request_id: str, revision: int, digest_version: int) -> str:
     """The digest over a posting's journal rows, computed from the rows as they are now."""
-    return rows_digest((digest for _, digest in _digests(tx, request_id, revision)), digest_version)
+    return rows_digest((digest for _, digest in entries_of(tx, request_id, revision)), digest_version)
 
 
 def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, tuple[str, bytes]]:
     """Each journal entry of a posting by its row: the digests of its values and of all of it, as it is now."""
-    found = _digests(tx, request_id, revision)
+    found = entries_of(tx, request_id, revision)
     return {one.row_no: (sha256_hex(one.values.encode("utf-8")), digest) for one, digest in found}
 
 
-def _digests(tx: Transaction, request_id: str, revision: int) -> Iterator[tuple[Change, bytes]]:
+def entry_of(tx: Transaction, request_id: str, revision: int, row_no: int) -> dict[str, Any]:
+    """One journal entry of a posting with all parts that its digest covers."""
+    columns = [column for column in journal.c if column.name != "posted_at"]
+    where = (journal.c.request_id == request_id, journal.c.revision == revision, journal.c.row_no == row_no)
+    return dict(tx.execute(select(*columns).where(*where)).mappings().one())
+
+
+def entries_of(tx: Transaction, request_id: str, revision: int) -> Iterator[tuple[Change, bytes]]:
     """The entries of a posting in the order of their rows, each with its digest."""
     of_posting = select(posting).where(posting.c.request_id == request_id, posting.c.revision == revision)
     for one in tx.execute(of_posting.order_by(posting.c.version)).mappings().all():
