@@ -143,11 +143,9 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Seq
     tx.exec_driver_sql(
         "SELECT set_config('statement_timeout', current_setting('idle_in_transaction_session_timeout'), true)"
     )
+    connection: Any = tx.connection.driver_connection
     try:
-        with (
-            tx.connection.cursor() as cursor,
-            cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy,  # type: ignore[attr-defined]  # psycopg's
-        ):
+        with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
             for row in rows:
                 copy.write_row(row)
     except Broken as error:
@@ -160,6 +158,8 @@ def room_to_sort(tx: Transaction, memory_mb: int) -> Iterator[None]:
     """Let the database use so much memory for what this transaction sorts, joins and keeps at hand."""
     if tx.dialect.name == "postgresql":
         tx.exec_driver_sql(f"SET LOCAL work_mem = '{memory_mb}MB'")
+        # what is read by a cursor is read to its end: plan for that, not for its first rows
+        tx.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1.0")
         yield
         return
     usual = tx.exec_driver_sql("PRAGMA cache_size").scalar_one()

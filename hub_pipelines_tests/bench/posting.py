@@ -5,7 +5,8 @@ on the PostgreSQL database of that address, which must be empty; stages so many 
 them, then the same file once more, then with 1 % of the rows changed. With `--before` the ledger holds so many entries
 of other items from the start. `limit` is measured in the same minute in the same database: the rows as CSV by COPY into
 a temporary table (on SQLite: one prepared statement) and an upsert by key. One JSON line for each step: rows a second,
-of `limit` too, and the most memory that the process has had. Compare ratios: machines and their other work differ.
+of `limit` too, processor time of both (the server's too), and by how much
+the process grew at its peak. Compare ratios: machines and their other work differ.
 """
 
 import csv
@@ -13,8 +14,8 @@ import gc
 import hashlib
 import io
 import json
+import os
 import random
-import resource
 import sqlite3
 import sys
 import tempfile
@@ -52,17 +53,19 @@ def main() -> None:
         told = {"rows": rows, "database": "postgresql" if url else "sqlite", "before": before}
         listed = list(items(rows, seed=1))
         for name, what in (("first", listed), ("same again", listed), ("1 % changed", changed(listed))):
-            limit_s = limit(home, url, what)
-            seconds, cpu_s, posting = post(hub, f"{name}.csv", what)
+            limit_s, limit_cpu_s = limit(home, url, what)
+            seconds, cpu_s, grew_mb, posting = post(hub, f"{name}.csv", what)
             figure = {
                 "step": name,
                 "posted": posting.posted,
                 "s": round(seconds, 2),
-                "own_cpu_s": round(cpu_s, 2),
+                "cpu_s": round(cpu_s, 2),
+                "grew_mb": grew_mb,
                 "rows_per_s": round(rows / seconds),
                 "limit_s": round(limit_s, 2),
+                "limit_cpu_s": round(limit_cpu_s, 2),
                 "of_limit": round(limit_s / seconds, 2),
-                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "of_limit_by_cpu": round(limit_cpu_s / cpu_s, 2),
             }
             print(json.dumps({**told, **figure}), flush=True)
         hub.db.dispose()
@@ -85,8 +88,8 @@ def changed(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [(*row[:4], "7.5", *row[5:]) if number % 100 == 0 else row for number, row in enumerate(rows)]
 
 
-def post(hub: Hub, name: str, rows: Sequence[tuple[str, ...]]) -> tuple[float, float, Posting]:
-    """Seconds of the posting alone, and of this process's processor.
+def post(hub: Hub, name: str, rows: Sequence[tuple[str, ...]]) -> tuple[float, float, int, Posting]:
+    """Seconds of the posting alone, of processors (the server's too), megabytes that the process grew at the peak.
 
     The submission is a small file; its staged rows are these.
     """
@@ -109,16 +112,43 @@ def post(hub: Hub, name: str, rows: Sequence[tuple[str, ...]]) -> tuple[float, f
             decision=current.decision,
         )  # fmt: skip
     gc.freeze()  # the rows that are kept here for the next step are none of the posting's work
-    started, spent = time.perf_counter(), time.process_time()
+    servers = _backends(hub)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
+    before_mb = _status_mb("VmRSS")
+    started, spent = time.perf_counter(), _cpu_s(*servers)
     posting = hub.processing.post(taken)
-    return time.perf_counter() - started, time.process_time() - spent, posting
+    seconds, cpu_s = time.perf_counter() - started, _cpu_s(*servers) - spent
+    return seconds, cpu_s, _status_mb("VmHWM") - before_mb, posting
+
+
+def _backends(hub: Hub) -> list[int]:
+    """The server's processes behind the hub's connections."""
+    if not hub.db.is_postgres:
+        return []
+    with hub.db.read() as tx:
+        mine = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        return list(tx.exec_driver_sql(mine).scalars())
+
+
+def _cpu_s(*servers: int) -> float:
+    """Processor time of this process, and of the server's on the same machine."""
+    ticks = 0
+    for server in servers:
+        fields = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _status_mb(name: str) -> int:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) // 1024
 
 
 _COUNTED = ("received", "accepted", "rejected", "rules")
 
 
-def limit(home: Path, url: str | None, rows: Sequence[tuple[str, ...]]) -> float:
-    """Seconds of a plain load with an upsert into a table that the step before has filled."""
+def limit(home: Path, url: str | None, rows: Sequence[tuple[str, ...]]) -> tuple[float, float]:
+    """Seconds, and of processors, of a plain load with an upsert into a table that the step before has filled."""
     names = ", ".join(COLUMNS)
     upsert = "ON CONFLICT (asset_tag) DO UPDATE SET " + ", ".join(f"{one} = excluded.{one}" for one in COLUMNS[1:])
     columns = ", ".join(f"{one} text" for one in COLUMNS)
@@ -135,7 +165,8 @@ def limit(home: Path, url: str | None, rows: Sequence[tuple[str, ...]]) -> float
     with psycopg.connect(url) as connection:
         connection.execute(table)
         connection.commit()
-        started = time.perf_counter()
+        server = connection.info.backend_pid
+        started, spent = time.perf_counter(), _cpu_s(server)
         connection.execute(f"CREATE TEMP TABLE t (row bigint GENERATED ALWAYS AS IDENTITY, {columns}) ON COMMIT DROP")
         with connection.cursor() as cursor, cursor.copy(f"COPY t ({names}) FROM STDIN (FORMAT csv)") as copy:
             for first in range(0, len(data), 1 << 20):
@@ -144,21 +175,21 @@ def limit(home: Path, url: str | None, rows: Sequence[tuple[str, ...]]) -> float
         newest = f"SELECT DISTINCT ON (asset_tag) {names} FROM t ORDER BY asset_tag, row DESC"
         connection.execute(f"INSERT INTO plain {newest} {upsert}")
         connection.commit()
-        return time.perf_counter() - started
+        return time.perf_counter() - started, _cpu_s(server) - spent
 
 
-def _limit_sqlite(path: Path, table: str, insert: str, rows: Sequence[Any]) -> float:
+def _limit_sqlite(path: Path, table: str, insert: str, rows: Sequence[Any]) -> tuple[float, float]:
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode = wal", "synchronous = full", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(table)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     connection.execute("BEGIN IMMEDIATE")
     connection.executemany(insert, rows)
     connection.execute("COMMIT")
-    seconds = time.perf_counter() - started
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - spent
     connection.close()
-    return seconds
+    return seconds, cpu_s
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from hub_pipelines import processing
+from hub_pipelines.common import store as common_store
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
@@ -118,14 +119,14 @@ def stop_before_posting(_hub: Hub) -> None:
 
 
 def stop_inside_posting(_hub: Hub) -> None:
-    real = postings.insert_many
+    real = common_store.insert_many
 
     def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
         real(tx, table, *rest)
         if table is ledgers.journal_row:
             stop_self()
 
-    postings.insert_many = insert_many  # type: ignore[attr-defined]
+    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
 
 
 def stopped_worker(
@@ -221,7 +222,7 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 ) -> None:
     hub = postgres_hub
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-    real = postings.insert_many
+    real = common_store.insert_many
     lost: list[int] = []
 
     def insert_and_lose(tx: Transaction, table: Table, *rest: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table
 
+from hub_pipelines.common import store as common_store
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
 from hub_pipelines.hub import Hub
@@ -16,7 +17,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State
-from hub_pipelines.validate.staging import ChunkLimits
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     asset,
@@ -40,7 +41,8 @@ def in_small_chunks(hub: Hub) -> Hub:
 
 def at_the_first_entries(monkeypatch: pytest.MonkeyPatch, then: Callable[[Transaction], None]) -> None:
     """Do something in the middle of the next posting, when some of its entries are written."""
-    real, done = postings.insert_many, []
+    real = common_store.insert_many
+    done: list[bool] = []
 
     def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
         real(tx, table, *rest)
@@ -141,8 +143,8 @@ def test_staged_rows_out_of_order_are_refused_as_a_whole(hub: Hub, monkeypatch: 
     process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
     taken = lease_and_validate(hub, send_assets(hub, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS)))
     before = journal_size(hub)
-    real = postings.StagedChunk.accepted
-    monkeypatch.setattr(postings.StagedChunk, "accepted", lambda chunk: real(chunk)[::-1])
+    real = StagedChunk.accepted
+    monkeypatch.setattr(StagedChunk, "accepted", lambda chunk: real(chunk)[::-1])
     with pytest.raises(ValueError, match="not in the order"):
         hub.processing.post(taken)
     assert journal_size(hub) == before

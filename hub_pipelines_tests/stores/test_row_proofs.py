@@ -40,25 +40,26 @@ def test_every_posted_row_is_proved_with_nothing_but_the_proof(hub: Hub, lab: st
         assert len(proof.path) <= 3
 
 
-@pytest.mark.parametrize(
-    ("place", "changed", "told"),
-    [
-        (("entry", "values"), '{"quantity":"99"}', "the values are not the ones that were posted"),
-        (("entry", "key"), "NC-0002", "the row is not among the rows that were posted"),
-        (("entry", "campus"), "south", "the row is not among the rows that were posted"),
-        (("index",), 2, "the row is not among the rows that were posted"),
-        (("path",), [], "the row is not among the rows that were posted"),
-        (("audit_entry", "detail", "rows_digest"), "f" * 64, "the audit entry was changed after it was written"),
-        (("audit_entry", "seq"), 99, "the audit entry was changed after it was written"),
-    ],
-)
-def test_a_changed_proof_is_found(hub: Hub, lab: str, place: tuple[str, ...], changed: object, told: str) -> None:
-    document: dict[str, Any] = json.loads(prove_row(hub, lab, 3).text())
-    part = document
-    for name in place[:-1]:
-        part = part[name]
-    part[place[-1]] = changed
-    assert RowProof.from_text(json.dumps(document)).fault() == told
+CHANGES: list[tuple[tuple[str, ...], object, str]] = [
+    (("entry", "values"), '{"quantity":"99"}', "the values are not the ones that were posted"),
+    (("entry", "key"), "NC-0002", "the row is not among the rows that were posted"),
+    (("entry", "campus"), "south", "the row is not among the rows that were posted"),
+    (("index",), 2, "the row is not among the rows that were posted"),
+    (("path",), [], "the row is not among the rows that were posted"),
+    (("audit_entry", "detail", "rows_digest"), "f" * 64, "the audit entry was changed after it was written"),
+    (("audit_entry", "seq"), 99, "the audit entry was changed after it was written"),
+]
+
+
+def test_any_change_of_a_proof_is_found(hub: Hub, lab: str) -> None:
+    text = prove_row(hub, lab, 3).text()
+    for place, changed, told in CHANGES:
+        document: dict[str, Any] = json.loads(text)
+        part = document
+        for name in place[:-1]:
+            part = part[name]
+        part[place[-1]] = changed
+        assert RowProof.from_text(json.dumps(document)).fault() == told, place
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "other"}', '{"format": "hub-row-proof/1"}'])

@@ -53,7 +53,7 @@ _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion"
 incoming = Table(
     "incoming",
     MetaData(),
-    Column("row_no", Integer, primary_key=True, autoincrement=False),
+    Column("row_no", Integer, nullable=False),
     Column("key", String, nullable=False),
     Column("digest", String(64), nullable=False),
     prefixes=["TEMPORARY"],
@@ -160,7 +160,7 @@ class _Rows:
             self._fold()
 
     @contextmanager
-    def _heads(self, limits: ChunkLimits) -> "Iterator[_Heads]":
+    def _heads(self, limits: ChunkLimits) -> "Iterator[_NoHeads]":
         """A ledger's first posting has nothing to be compared with."""
         if self.version == 1:
             yield _NoHeads()
@@ -180,7 +180,7 @@ class _Rows:
             yield _Heads(found)
         self.tx.execute(DropTable(incoming))
 
-    def _post_chunk(self, chunk: StagedChunk, heads: "_Heads") -> None:
+    def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
         accepted = chunk.accepted()
         changed = [
             # a plain tuple: a Change takes three times as long to make
