@@ -78,6 +78,8 @@ keep_free_mb = 200
 # so many rows of a file, and about so many megabytes of their values, are in memory at once while it is posted
 posting_chunk_rows = 20000
 posting_chunk_mb = 16
+# files above this size are worked on one at a time, so that smaller ones do not wait for them
+large_mb = 10.0
 
 [retention]
 # after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
@@ -141,6 +143,7 @@ class Limits(_Strict):
     keep_free_mb: int = Field(default=200, ge=0, le=1_000_000)
     posting_chunk_rows: int = Field(default=20_000, ge=1, le=1_000_000)
     posting_chunk_mb: int = Field(default=16, ge=1, le=1_000)
+    large_mb: float = Field(default=10.0, gt=0, le=1_000_000)
 
 
 class LogSettings(_Strict):
