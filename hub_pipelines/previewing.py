@@ -28,7 +28,9 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
 from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.counting.model import Tally
+from hub_pipelines.ledger.comparing.model import Earlier
+from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
+from hub_pipelines.ledger.counting.model import Tally, ThingIn
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
@@ -48,7 +50,7 @@ from hub_pipelines.report.previews.service import write_pages
 from hub_pipelines.report.service import NAME_COLUMNS, Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, Verdict, excel_row, sheet_of
+from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, RecordType, Verdict, excel_row, sheet_of
 from hub_pipelines.validate.staging import canonical_json, row_of
 
 MOST_ATTEMPTS = 3
@@ -190,23 +192,33 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
-        difference = _Difference(judged.decision.parts if judged.decision else ())
+        parts = judged.decision.parts if judged.decision else ()
+        remarks = Remarks(comparing_of(record, envelope.source_name, parts=parts))
+        by_place = counting is not None and record.lines is not None
+        difference = _Difference(parts, remarks, location=record.location_column if by_place else None)
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
-                current = ledgers.current_values(tx, name, keys)
+                current = ledgers.earlier(tx, name, keys)
             for verdict in chunk:
                 difference.add(verdict, current)
                 if tally is not None:
                     tally.add([row_of(verdict)])
+        difference.end()
         found = difference.found(record.name, name, version)
-        return self._with_count(found, tally) if tally is not None else found
+        return self._with_count(found, tally, record, difference) if tally is not None else found
 
-    def _with_count(self, found: Found, tally: Tally) -> Found:
+    def _with_count(self, found: Found, tally: Tally, record: RecordType, difference: "_Difference") -> Found:
         """What a complete count would miss: what it would set or move is listed, so the ledger does as it is."""
+        thing_in = record.lines.thing_in if record.lines is not None else None
+        places = difference.moved(thing_in) if thing_in else {}
+
+        def moved(key: str) -> tuple[str, ...]:
+            return tuple(places.get(thing_in(key), ())) if thing_in else ()
+
         with self.db.read() as tx:
             missed = [
-                Missed(one.key, one.location, None if one.row_no is None else excel_row(one.row_no))
+                Missed(one.key, one.location, None if one.row_no is None else excel_row(one.row_no), moved(one.key))
                 for one in tally.missed(ledgers.items_as_of(tx, found.ledger, found.ledger_version))
             ]
         missed.sort(key=lambda one: (one.row is not None, one.location.casefold(), one.key))
@@ -224,15 +236,19 @@ class _Difference:
     """Counts all and keeps the first of each kind. `parts` tell on which sheet a row stands."""
 
     parts: Sequence[Part]
+    remarks: Remarks
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Line] = field(default_factory=list)
     warnings: list[Line] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)
     new_items: list[NewItem] = field(default_factory=list)
     changed_items: list[ChangedItem] = field(default_factory=list)
+    location: str | None = None
+    """The column of the places, where what a count misses may be at another one."""
+    new_places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, verdict: Verdict, current: Mapping[str, str]) -> None:
-        """`current` are the values of the items that the ledger knows, as canonical JSON."""
+    def add(self, verdict: Verdict, current: Mapping[str, Earlier]) -> None:
+        """`current` are the items that are in the ledger."""
         row = excel_row(verdict.row_no)
         self.counts["received"] += 1
         if isinstance(verdict, AcceptedRow):
@@ -242,10 +258,26 @@ class _Difference:
             self._tell(verdict.row_no, verdict.problems)
             self.counts["rejected"] += 1
 
-    def _accepted(self, row: int, verdict: AcceptedRow, before: str | None) -> None:
+    def moved(self, thing_in: ThingIn) -> dict[str, list[str]]:
+        """By the thing the places at which the file lists it as a new item."""
+        places: dict[str, list[str]] = {}
+        for key, place in self.new_places.items():
+            places.setdefault(thing_in(key), []).append(place)
+        return places
+
+    def end(self) -> None:
+        """After the last row: what is to be said of all."""
+        self._tell(0, self.remarks.of_lists())
+
+    def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
         new = canonical_json(verdict.values)
+        if held is not None:
+            self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
+        before = None if held is None else held.values
         if before is None:
             self.counts["new"] += 1
+            if self.location is not None:
+                self.new_places[verdict.key] = str(verdict.values.get(self.location) or "no place")
             if len(self.new_items) < ITEMS_SHOWN:
                 self.new_items.append(NewItem(row, verdict.key, _name(verdict.values)))
         elif sha256_hex(before.encode()) == sha256_hex(new.encode()):

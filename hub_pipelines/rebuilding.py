@@ -18,6 +18,8 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import SET, Corrected, entry_row
+from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
@@ -59,6 +61,7 @@ class _Record:
     decision: str | None
     rows_digest: str
     digest_version: int
+    corrects: tuple[str, int] | None
 
 
 @dataclass(slots=True)
@@ -157,8 +160,13 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 decision=None if decision is None else str(decision),
                 rows_digest=str(detail["rows_digest"]),
                 digest_version=int(str(detail.get("digest_version", CHAIN))),
+                corrects=_corrects(detail.get("corrects")),
             )
     return None
+
+
+def _corrects(told: Any) -> tuple[str, int] | None:
+    return None if told is None else (str(told[0]), int(told[1]))
 
 
 def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, kept: _Record) -> _Again:
@@ -174,6 +182,8 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         "ledger_date": day,
     }
     digest_of = digester(name, kept.version, of_posting)
+    for one in _closed_again(hub, record, name, current, kept):
+        again.rows[one.row_no] = (one.digest, digest_of(one))
     accepted = _accepted_rows(hub, record, current, kept)
     while chunk := list(islice(accepted, _CHUNK_ROWS)):
         with hub.db.read() as tx:
@@ -190,9 +200,37 @@ def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any]) -> Iterator[Ch
         assert row.values is not None, "an accepted row has values"
         digest, head = sha256_hex(row.values.encode("utf-8")), heads.get(row.key)
         if head is None:
-            yield Change(row.row_no, row.key, "set", row.values, digest, None, None)
+            yield Change(row.row_no, row.key, SET, row.values, digest, None, None)
         elif head.digest != digest:
-            yield Change(row.row_no, row.key, "set", row.values, digest, head.version, head.row_no)
+            yield Change(row.row_no, row.key, SET, row.values, digest, head.version, head.row_no)
+
+
+def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
+    """The entries that close lines, where the posting corrected another: by the archived bytes of both."""
+    if kept.corrects is None:
+        return []
+    with hub.db.read() as tx:
+        before = submissions.get(tx, kept.corrects[0])
+        posting = ledgers.find_posting(tx, *kept.corrects)
+        then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
+        family = frozenset(hub.processing.returns.family(tx, current))
+    contract = _contract_of(hub, record, then.contract_version) if then else None
+    if then is None or contract is None:
+        raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")
+    hub.archive.verify(before.envelope.content_digest)
+    replaced, left = replaced_lines(_rows(hub, contract, before, then), _rows(hub, record, current, kept), record)
+    corrected = Corrected(
+        before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced, left
+    )
+    with hub.db.read() as tx:
+        heads = ledgers.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
+    return closings(corrected, heads)[0]
+
+
+def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | None:
+    """The record type as that version of its contract had it, though `record` may be an earlier one."""
+    newest = hub.feeds[record.name.partition(".")[0]].record_type(record.name)
+    return newest.under(version)
 
 
 def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
@@ -214,13 +252,14 @@ def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> lis
     with hub.db.read() as tx:
         written = ledgers.digests_by_row(tx, request_id, revision)
     told = []
-    for row_no in sorted(written.keys() | again.rows.keys()):
+    for row_no in sorted(written.keys() | again.rows.keys(), key=lambda one: (entry_row(one), one)):
+        place = f"{request_id} row {entry_row(row_no)}" + (" (the line that it replaced)" if row_no < 0 else "")
         if row_no not in again.rows:
-            told.append(f"{request_id} row {row_no}: it is in the journal and no longer follows from the file")
+            told.append(f"{place}: it is in the journal and no longer follows from the file")
         elif row_no not in written:
-            told.append(f"{request_id} row {row_no}: it follows from the file and is not in the journal")
+            told.append(f"{place}: it follows from the file and is not in the journal")
         elif written[row_no][0] != again.rows[row_no][0]:
-            told.append(f"{request_id} row {row_no}: the journal holds other values than the file gives now")
+            told.append(f"{place}: the journal holds other values than the file gives now")
         elif written[row_no] != again.rows[row_no]:
-            told.append(f"{request_id} row {row_no}: the journal holds the same values with another place or origin")
+            told.append(f"{place}: the journal holds the same values with another place or origin")
     return told or [f"{request_id}: its entries follow from the file and are not what the audit log tells of them"]

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
+from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.report.workbook import store, token
@@ -28,6 +31,7 @@ from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
+_FILES_LOOKED_AT = 50
 _LARGEST_COMPARED = 16 * 1024 * 1024
 _ACTOR = "sender/returned workbook"
 _FOREIGN = (
@@ -40,6 +44,18 @@ _OTHER = (
 )
 _FORGED = "This workbook carries a hidden mark that is not this hub's or was changed, so it was taken as a new file."
 _UNKNOWN = "This workbook was given back for a file that this hub does not have any more; it was taken as a new file."
+
+
+class CorrectsAnother(HubError):
+    """Another submission of the family has posted meanwhile. The caller compares again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrects:
+    """The submission that a workbook corrects, and how it has posted."""
+
+    submission: Submission
+    posting: Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +153,54 @@ class Returns:
             moved = replace(remembered, source=own, version=at_own.version)
             mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
         return troubles
+
+    def family(self, tx: Transaction, current: Submission) -> dict[str, Submission]:
+        """All submissions that were sent in place of each other, this one among them."""
+        root = current
+        while root.revises is not None and (earlier := submissions.find(tx, root.revises)) is not None:
+            root = earlier
+        found: dict[str, Submission] = {}
+        waiting = [root]
+        while waiting:
+            one = waiting.pop()
+            if one.request_id not in found:
+                found[one.request_id] = one
+                waiting += submissions.revising(tx, one.request_id)
+        return found
+
+    def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        """Of a workbook that came back whole: the newest posting to this ledger among those of its family."""
+        came = store.return_of(tx, current.request_id, current.revision)
+        if came is None or came.original is None or came.part:
+            return None
+        postings = []
+        for one in self.family(tx, current).values():
+            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
+                continue
+            if not self._is_part(tx, one):
+                postings.append(Corrects(one, posting))
+        return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
+
+    def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
+        envelope = current.envelope
+        if self._is_part(tx, current):
+            return None
+        for one in submissions.of_scope(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
+            earlier = one.envelope.received_at < envelope.received_at
+            if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
+                continue
+            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            if posting is not None and posting.ledger == ledger and not self._is_part(tx, one):
+                return Corrects(one, posting)
+        return None
+
+    @staticmethod
+    def _is_part(tx: Transaction, one: Submission) -> bool:
+        """Whether it holds only the rows to be fixed."""
+        came = store.return_of(tx, one.request_id, one.revision)
+        return came is not None and came.part
 
     def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
         """Once: how a workbook that came back differs from the file that it corrects."""

@@ -79,7 +79,9 @@ def _story(story: "Story") -> list[str]:
 
 def _item(item: "Item") -> list[str]:
     width = max(map(len, item.current), default=0)
-    lines = ["values now:"]
+    closed = item.current.get("replaced_by")
+    lines = [f"closed, not in the ledger any more: {closed} has its place"] if closed else []
+    lines.append("values at last:" if closed else "values now:")
     lines += [f"  {column:<{width}}  {_value(value)}" for column, value in item.current.items()]
     lines.append("changes:")
     if item.left_out:

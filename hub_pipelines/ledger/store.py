@@ -40,6 +40,7 @@ from hub_pipelines.common.store import (
     metadata,
     refuse_changes,
 )
+from hub_pipelines.ledger.comparing.model import REPLACED, Earlier, Head, entry_row
 from hub_pipelines.ledger.counting.model import Item
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import LaterChange, LedgerRow, Posting, SetOver
@@ -144,6 +145,8 @@ _its_newest_entry = and_(
     journal.c.version == ledger.c.version,
     journal.c.row_no == ledger.c.row_no,
 )
+_stands = journal.c.operation != REPLACED
+"""An item whose newest entry is another one is in the ledger; else something else has its place."""
 # the beginning only: a cell may be longer than a database lets an index entry be
 _VALUE_START = 64
 _value_start = func.lower(func.substr(rejection.c.value, literal_column("1"), literal_column(str(_VALUE_START))))
@@ -192,7 +195,7 @@ def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
     query = (
         select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
         .join(journal, _its_newest_entry)
-        .where(ledger.c.ledger == name)
+        .where(ledger.c.ledger == name, _stands)
         .order_by(ledger.c.key)
     )
     with db.read() as tx:
@@ -202,14 +205,15 @@ def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
 
 def items_now(tx: Transaction, name: str) -> Iterator[Item]:
     """All items of a ledger, in this transaction."""
-    query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry).where(ledger.c.ledger == name)
+    query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+    query = query.where(ledger.c.ledger == name, _stands)
     yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
 
 
 def items_as_of(tx: Transaction, name: str, version: int) -> Iterator[Item]:
     """All items of a ledger as one of its versions left them, told by the journal."""
     then = newest_before(name, version + 1)
-    query = select(journal_row.c.key, journal_row.c["values"]).join(then, is_entry(journal_row, name, then))
+    query = select(journal.c.key, journal.c["values"]).join(then, is_entry(journal, name, then)).where(_stands)
     yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
 
 
@@ -238,23 +242,58 @@ def is_entry(entry: Any, name: str, place: Any) -> ColumnElement[bool]:
     )
 
 
+def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlier]:
+    """Of these items, those in the ledger: what it holds of them now, and who has set that."""
+    s = submissions.submission
+    found: dict[str, Earlier] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = (
+            select(ledger.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
+            .join(journal, _its_newest_entry)
+            .join(s, s.c.request_id == journal.c.request_id)
+            .where(ledger.c.ledger == name, ledger.c.key.in_(some), _stands)
+        )
+        found.update((row[0], Earlier(*row[1:])) for row in tx.execute(query))
+    return found
+
+
+def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:
+    """Of these items, the newest journal entry before a version of the ledger."""
+    s = submissions.submission
+    found: dict[str, Head] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        then = newest_before(name, version, some)
+        columns = ("key", "version", "row_no", "digest", "values", "operation", "request_id")
+        query = (
+            select(*(journal.c[one] for one in columns), s.c.source_name)
+            .join(then, is_entry(journal, name, then))
+            .join(s, s.c.request_id == journal.c.request_id)
+        )
+        found.update((row[0], Head(**row._mapping)) for row in tx.execute(query))
+    return found
+
+
 def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
-    """Of these items, those that the ledger knows, with their values as canonical JSON."""
+    """Of these items, those that are in the ledger, with their values as canonical JSON."""
     found: dict[str, str] = {}
     for some in _chunks(iter(keys), _KEYS_PER_QUERY):
         query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
-        rows = tx.execute(query.where(ledger.c.ledger == name, ledger.c.key.in_(some)))
+        rows = tx.execute(query.where(ledger.c.ledger == name, ledger.c.key.in_(some), _stands))
         found.update((row[0], row[1]) for row in rows)
     return found
 
 
-def problems_of(tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int) -> list[dict[str, Any]]:
+def problems_of(
+    tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int, of_rows: bool = False
+) -> list[dict[str, Any]]:
+    """The first of a severity, in the order of the rows; with `of_rows` without those of the whole file."""
     query = (
         select(rejection)
         .where(
             rejection.c.request_id == request_id,
             rejection.c.revision == revision,
             rejection.c.severity == severity,
+            *((rejection.c.row_no > 0,) if of_rows else ()),
         )
         .order_by(rejection.c.row_no, rejection.c.position)
         .limit(limit)
@@ -277,23 +316,25 @@ def rejected_by_rule(tx: Transaction, request_id: str, revision: int, rule: str)
 
 
 def count_entries(tx: Transaction, request_id: str, revision: int) -> int:
-    """Journal entries of a posting, counted anew."""
-    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    """Journal entries that rows of a posting have made, counted anew; the lines that it closed are no rows of it."""
+    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
     return tx.execute(query).scalar_one()
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
-    """Keys of a posting's journal entries."""
-    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    """Keys of a posting's rows that are in the journal."""
+    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
     return list(tx.execute(query).scalars())
 
 
 def entries_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
-    """Journal entries of each submission's current revision, per campus, feed and the day it was received."""
+    """Journal entries that rows of each submission's current revision have made, per campus, feed and the day it was
+    received."""
     s = submissions.submission.c
     query = (
         select(s.campus, s.feed, s.received_day, func.count())
         .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
+        .where(_stands)
         .group_by(s.campus, s.feed, s.received_day)
     )
     return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}
@@ -426,6 +467,30 @@ def first_misfold(tx: Transaction) -> str | None:
     return f"{row.ledger} {row.key}" if row else None
 
 
+def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str]]:
+    """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id."""
+    first = journal.alias("first")
+    query = (
+        select(journal.c.key, journal.c["values"], first.c.request_id)
+        .join(ledger, _its_newest_entry)
+        .join(first, and_(first.c.ledger == ledger.c.ledger, first.c.key == ledger.c.key))
+        .where(first.c.ledger == name, first.c.version >= version, first.c.previous_version.is_(None), _stands)
+        .order_by(first.c.version, first.c.row_no)
+    )
+    yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
+
+
+def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str]]:
+    """The lines that a posting has closed: the row that has the place of each, and what it said last."""
+    query = (
+        select(journal.c.row_no, journal.c["values"])
+        .where(journal.c.request_id == request_id, journal.c.revision == revision, ~_stands)
+        .order_by(journal.c.row_no.desc())
+        .limit(limit)
+    )
+    return [(entry_row(row_no), values) for row_no, values in tx.execute(query)]
+
+
 def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_version: int) -> list[LaterChange]:
     """Of these items, those whose newest entry is younger than a ledger version."""
     found: list[LaterChange] = []
@@ -457,6 +522,7 @@ def set_over(
         )
         .where(journal.c.request_id == request_id, journal.c.revision == revision)
         .where(before.c.request_id.not_in([request_id, others_than]), before.c.posted_at > since)
+        .where(_stands)
         .order_by(journal.c.row_no)
         .limit(limit)
     )

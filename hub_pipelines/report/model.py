@@ -147,6 +147,8 @@ class MissedItem:
     row: int | None
     found_at: datetime | None
     found_in: str | None
+    moved: tuple[str, ...] = ()
+    """Of what was not found: the same thing came into the ledger at these places since, with the file that says so."""
 
 
 @dataclass(frozen=True)

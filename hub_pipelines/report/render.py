@@ -327,6 +327,12 @@ def _steps(receipt: Receipt) -> list[str]:
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
             f"names one of them{where}, it counts as found, and this receipt says so."
         )
+        if receipt.count is not None and any(one.moved for one in receipt.count.missed):
+            steps.append(
+                "Where it says “probably moved”, the same thing was listed anew at another place. If it is the one "
+                "that is missing here, list it at its old place once more with the quantity 0; until then the ledger "
+                "has it at both."
+            )
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]

@@ -28,9 +28,10 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, SetOver
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, Posting, SetOver
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned
@@ -64,7 +65,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.parsing.layout import SECTION_ROW
 from hub_pipelines.validate.staging import read_staged
 
@@ -77,6 +78,7 @@ _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
 _LEFT_OUT_SHOWN = 50
 _MISSED_SHOWN = 1_000
+_PLACES_SHOWN = 3
 NAME_COLUMNS = ("item_name", "contents", "title")
 """Columns that say in words what an item is."""
 _TAG_RULE = "tag_not_in_registry"
@@ -234,6 +236,7 @@ class Receipts:
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
+                *_closed(tx, current, parts),
                 *notes,
                 *self._not_read(current),
                 *(_line(problem, parts, headings) for problem in warns),
@@ -262,19 +265,17 @@ class Receipts:
             unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
             values_read=(*decision.notes, *decision.told)[:_COLUMNS_SHOWN] if decision else (),
             complete_count=envelope.complete_count,
-            count=_count(tx, current, self._by_place(current)),
+            count=_count(tx, current, self._lines_of(current)),
             newer=self._newer(tx, current),
         )
 
-    def _by_place(self, current: Submission) -> Callable[[str], bool]:
-        """Whether the items of a ledger are told apart by their place too."""
+    def _lines_of(self, current: Submission) -> Callable[[str], RecordType | None]:
+        """The record type of a ledger whose items are told apart by their place too; None of any other."""
         feed = self.feeds.get(current.envelope.feed)
 
-        def of(ledger: str) -> bool:
-            if feed is None:
-                return False
-            record = feed.record_type(ledger.split("@")[0])
-            return record.location_column in record.key_columns
+        def of(ledger: str) -> RecordType | None:
+            record = feed.record_type(ledger.split("@")[0]) if feed else None
+            return record if record and record.location_column in record.key_columns else None
 
         return of
 
@@ -399,6 +400,17 @@ class Receipts:
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _closed(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
+    """Lines that rows of this file have replaced, since it corrects another one."""
+    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=_CHANGES_SHOWN)
+    return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
+
+
+def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
+    reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
+    return Line(excel_row(row_no), None, was, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
 def _written(step: Callable[[], Path]) -> Path | None:
@@ -588,24 +600,46 @@ def _told(receipt: Receipt) -> Told:
     return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
-def _count(tx: Transaction, current: Submission, by_place: Callable[[str], bool]) -> Count | None:
+def _count(tx: Transaction, current: Submission, by_place: Callable[[str], RecordType | None]) -> Count | None:
     """What a complete count has covered and missed, as it stands now."""
     posting = ledgers.find_posting(tx, current.request_id, current.revision)
     if posting is None or posting.counted is None:
         return None
     found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
     values = ledgers.current_values(tx, posting.ledger, [one.missed.key for one in found])
+    record = by_place(posting.ledger)
+    moved = _moved(tx, posting, record, found) if record is not None else {}
     return Count(
         locations=posting.counted,
         not_found=posting.not_found,
         listed_in_rejected_rows=posting.listed_in_rejected_rows,
         still_missing=counts.still_missing(tx, current.request_id, current.revision),
-        missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
-        by_place=by_place(posting.ledger),
+        missed=tuple(_missed(tx, one, values.get(one.missed.key), moved) for one in found),
+        by_place=record is not None,
     )
 
 
-def _missed(tx: Transaction, one: MissedRecord, values: str | None) -> MissedItem:
+def _moved(
+    tx: Transaction, posting: Posting, record: RecordType, found: Sequence[MissedRecord]
+) -> dict[str, tuple[str, ...]]:
+    """By the key of what is still missing, where the same thing is new since."""
+    thing_in = record.lines.thing_in if record.lines is not None else None
+    missing = [one.missed.key for one in found if one.missed.row_no is None and one.found_at is None]
+    if thing_in is None or not missing:
+        return {}
+    things = set(map(thing_in, missing))
+    places: dict[str, list[str]] = {}
+    # a posting that changed nothing has made no version of its own
+    since = posting.ledger_version + (0 if posting.posted or posting.replaced else 1)
+    for key, values, request_id in ledgers.new_since(tx, posting.ledger, since):
+        if thing_in(key) in things:
+            where = json.loads(values).get(record.location_column) or "no place"
+            source = submissions.get(tx, request_id).envelope.source_name
+            places.setdefault(thing_in(key), []).append(f"{where} ({source})")
+    return {key: tuple(places.get(thing_in(key), ())[:_PLACES_SHOWN]) for key in missing}
+
+
+def _missed(tx: Transaction, one: MissedRecord, values: str | None, moved: Mapping[str, tuple[str, ...]]) -> MissedItem:
     known = json.loads(values) if values else {}
     name = next((str(known[column]) for column in NAME_COLUMNS if known.get(column) is not None), None)
     row = one.missed.row_no
@@ -617,6 +651,7 @@ def _missed(tx: Transaction, one: MissedRecord, values: str | None) -> MissedIte
         row=None if row is None else excel_row(row),
         found_at=one.found_at,
         found_in=finder.envelope.source_name if finder else None,
+        moved=moved.get(one.missed.key, ()),
     )
 
 

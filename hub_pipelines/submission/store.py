@@ -334,6 +334,12 @@ def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
     return next(iter(_newest(tx, and_(here, s.revises == current.request_id), limit=1)), None)
 
 
+def revising(tx: Transaction, request_id: str) -> list[Submission]:
+    """All submissions that were sent in place of this one, the newest first."""
+    query = select(submission).where(submission.c.revises == request_id).order_by(submission.c.received_at.desc())
+    return [from_row(row) for row in tx.execute(query)]
+
+
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
     """Those of a campus and feed that wait for a person, the newest first."""
     return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed, _IN_REVIEW), limit=limit)

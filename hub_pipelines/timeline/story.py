@@ -194,6 +194,9 @@ def _posting(posting: Posting) -> Moment:
         f"{posting.posted} posted, {posting.unchanged} unchanged, {posting.rejected} rejected "
         f"(revision {posting.revision})"
     )
+    if posting.replaced:
+        lines = "one line" if posting.replaced == 1 else f"{posting.replaced} lines"
+        what += f"; {lines} of the file that it corrects closed, since its rows have their place"
     if posting.counted is not None:
         items = "one item" if posting.not_found == 1 else f"{posting.not_found} items"
         what += f"; as a complete count of {_short_list(posting.counted)} it did not find {items}"

@@ -17,11 +17,16 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, moved, sent
+from hub_pipelines_tests.stores.test_corrected_lines import LEDGER as STOCK_LEDGER
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
     events,
     inventory_csv,
+    journal_size,
+    lease_and_validate,
+    ledger_values,
     make_registry,
     open_test_hub,
     process,
@@ -143,3 +148,36 @@ def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Pat
         assert_invariants(hub)
         hub.db.dispose()
         shutil.rmtree(home)
+
+
+def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line_once(tmp_path: Path) -> None:
+    """All boundaries from the staged rows on; the moments before are those of any returned workbook."""
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    process(hub, first)
+    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    lease_and_validate(hub, second)
+    hub.db.dispose()
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
+    boundaries = int(count.read_text())
+    assert boundaries > 4
+    for kill_at in range(1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
+        hub = opened(home)
+        keys = sorted(ledger_values(hub, STOCK_LEDGER))
+        assert keys == ["name acetone|101", "name ethanol|201" if is_posted(hub, second) else "name ethanol|101"]
+        process(hub, second)  # the same owner keeps its lease
+        assert sorted(ledger_values(hub, STOCK_LEDGER)) == ["name acetone|101", "name ethanol|201"]
+        assert journal_size(hub) == 4
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+
+
+def is_posted(hub: Hub, request_id: str) -> bool:
+    return submission(hub, request_id).state is State.POSTED

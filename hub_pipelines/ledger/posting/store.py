@@ -5,8 +5,9 @@ tables (ledger/store.py), what an entry's digest covers (ledger/digests.py).
 Rows go through in chunks, so that memory does not grow with the file; all chunks are one transaction.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -25,13 +26,19 @@ from hub_pipelines.common.store import (
     insert_or_ignore,
     room_to_sort,
 )
+from hub_pipelines.ledger.comparing.model import SET
+from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
+from hub_pipelines.ledger.comparing.remarks import Remarks
+from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.digests import Change, digester
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, TREE, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.store import (
     current_version,
+    earlier,
     find_posting,
+    heads_of_lines,
     idempotency,
     items_now,
     journal_row,
@@ -41,11 +48,14 @@ from hub_pipelines.ledger.store import (
     posting,
     rejection,
 )
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 _MEMORY_MB = 64
+_AFTER_ITS_OWN = 1_000
+"""Remarks come after the problems of the row itself."""
 _KEYS_PER_QUERY = 5_000
 _JOURNAL = ("ledger", "version", *Change._fields)
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
@@ -84,15 +94,17 @@ def post(
     version = _lock_ledger(tx, batch.ledger) + 1
     rows = _Rows(tx, lease, batch, version, database_now(tx))
     with room_to_sort(tx, _MEMORY_MB):
+        rows.close_replaced()
         rows.post(limits or ChunkLimits(), progress)
     counted, not_found, listed = _counted(tx, lease, batch, rows.tally, rows.now)
+    corrected = batch.corrected
     settled_at = leases.settle_posted(tx, lease, posted=rows.posted, unchanged=rows.unchanged, rejected=rows.rejected)
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
         token=lease.token,
         ledger=batch.ledger,
-        ledger_version=version if rows.posted else version - 1,
+        ledger_version=version if rows.posted or rows.closed else version - 1,
         posted=rows.posted,
         unchanged=rows.unchanged,
         rejected=rows.rejected,
@@ -103,6 +115,10 @@ def post(
         counted=counted,
         not_found=not_found,
         listed_in_rejected_rows=listed,
+        replaced=rows.closed,
+        corrects=(corrected.request_id, corrected.revision)
+        if corrected and corrected.closes and corrected.is_known
+        else None,
     )
     tx.execute(
         idempotency.insert(),
@@ -133,12 +149,14 @@ class _Rows:
 
     def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
-        self.posted = self.unchanged = self.rejected = 0
+        self.posted = self.unchanged = self.rejected = self.closed = 0
         self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
         self._some_are_missing = batch.received_at is not None and counts.any_open(
             tx, batch.ledger, before=batch.received_at
         )
+        self._missing = self._missing_things() if self._some_are_missing else {}
+        self._remarks = Remarks(batch.comparing) if batch.comparing is not None else None
         self._of_posting = {
             "request_id": lease.request_id,
             "revision": lease.revision,
@@ -156,7 +174,9 @@ class _Rows:
                 through += len(chunk)
                 progress(through)
             heads.end()
-        if self.posted:
+        if self._remarks is not None:
+            self._insert_problems((0, at, asdict(one)) for at, one in enumerate(self._remarks.of_lists()))
+        if self.posted or self.closed:
             self._fold()
 
     @contextmanager
@@ -184,14 +204,14 @@ class _Rows:
         accepted = chunk.accepted()
         changed = [
             # a plain tuple: a Change takes three times as long to make
-            (row_no, key, "set", values, sha256(values.encode("utf-8")).hexdigest(), *head)
+            (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), *head)
             for row_no, key, values in accepted
             if (head := heads.of(row_no)) is not None
         ]
-        place = (self.batch.ledger, self.version)
-        insert_many(self.tx, journal_row, _JOURNAL, [place + one for one in changed])
-        self.tree.extend(map(self._digest_of, changed))
-        self._record_problems(chunk)
+        self._append(changed)
+        self._insert_problems(chunk.found())
+        self._remark(accepted, changed)
+        self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
         if self.tally is not None:
             self.tally.add(chunk.rows())
@@ -199,12 +219,68 @@ class _Rows:
         self.unchanged += len(accepted) - len(changed)
         self.rejected += len(chunk) - len(accepted)
 
-    def _record_problems(self, chunk: StagedChunk) -> None:
+    def _append(self, changes: Sequence[tuple[Any, ...]]) -> None:
+        place = (self.batch.ledger, self.version)
+        insert_many(self.tx, journal_row, _JOURNAL, [place + one for one in changes])
+        self.tree.extend(map(self._digest_of, changes))
+
+    def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
+        """Each with its row's number (0: the whole file) and its position among that row's."""
         insert_many(self.tx, rejection, ("request_id", "revision", "row_no", "position", *_REJECTION), [
             (self.lease.request_id, self.lease.revision, row_no, position, found["severity"], found["column"],
              found["value"], found["rule"], found["reason"], found["suggestion"])
-            for row_no, position, found in chunk.found()
+            for row_no, position, found in problems
         ])  # fmt: skip
+
+    def close_replaced(self) -> None:
+        """Close lines before the rows are posted. Earlier counts that missed them miss what replaced them no more."""
+        corrected = self.batch.corrected
+        if corrected is None:
+            return
+        heads = heads_of_lines(self.tx, self.batch.ledger, [one.old for one in corrected.replaced], self.version)
+        closed, kept = closings(corrected, heads)
+        self._append(closed)
+        self.closed = len(closed)
+        self._insert_problems(
+            (one.row_no, _AFTER_ITS_OWN - 1, asdict(kept_line(corrected, one, heads[one.old]))) for one in kept
+        )
+        if corrected.left or not corrected.is_known:
+            told = left_lines(corrected) if corrected.is_known else not_compared(corrected)
+            self._insert_problems([(0, _AFTER_ITS_OWN, asdict(told))])
+        self._mark_found([one.key for one in closed])
+
+    def _remark(self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]) -> None:
+        """Compare the rows of known items with what the ledger holds of them, before they take its place."""
+        remarks = self._remarks
+        if remarks is None or self.version == 1:
+            return
+        is_new = {one[0]: one[5] is None for one in changed}
+        looked_at = [
+            row
+            for row in accepted
+            if not is_new.get(row[0], False) and remarks.is_wanted(row[2], changed=row[0] in is_new)
+        ]
+        before = earlier(self.tx, self.batch.ledger, [key for _, key, _ in looked_at])
+        self._insert_problems(
+            (row_no, _AFTER_ITS_OWN + at, asdict(found))
+            for row_no, key, values in looked_at
+            if (held := before.get(key)) is not None
+            for at, found in enumerate(remarks.add(row_no, values, held))
+        )
+
+    def _missing_things(self) -> dict[str, set[str]]:
+        if self.batch.thing_in is None or self.batch.received_at is None:
+            return {}
+        return counts.open_things(self.tx, self.batch.ledger, self.batch.thing_in, before=self.batch.received_at)
+
+    def _tell_counts(self, changed: Sequence[tuple[Any, ...]]) -> None:
+        """What earlier counts miss at one place may be what is new at another: their receipts are due again."""
+        if self.batch.thing_in is None or not self._missing:
+            return
+        new = {self.batch.thing_in(one[1]) for one in changed if one[5] is None}
+        told = set().union(*(self._missing[thing] for thing in new & self._missing.keys()))
+        if told:
+            submissions.renew_receipts(self.tx, sorted(told))
 
     def _mark_found(self, keys: Sequence[str]) -> None:
         received_at = self.batch.received_at
@@ -227,7 +303,7 @@ class _Rows:
         fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
         place = {"ledger": self.batch.ledger, "version": self.version}
         self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
-        _raise_version(self.tx, self.batch, self.version, self.posted, self.now)
+        _raise_version(self.tx, self.batch, self.version, self.posted + self.closed, self.now)
 
 
 class _NoHeads:

@@ -166,15 +166,18 @@ def count_rows(path: Path) -> int:
 
 
 def state(paths: Sequence[Path]) -> Iterator[LedgerRow]:
-    """The newest entry of each item in these snapshots of one ledger, in the order of the keys, streamed."""
+    """The newest entry of each item in these snapshots of one ledger, in the order of the keys, streamed; without the
+    lines that others have replaced."""
     import duckdb
 
     if not paths:
         return
     query = """
-        SELECT hub_key, hub_values, hub_request_id, epoch_us(hub_posted_at)
-        FROM read_parquet(?, union_by_name = true)
-        QUALIFY row_number() OVER (PARTITION BY hub_key ORDER BY hub_version DESC, hub_row_no DESC) = 1
+        SELECT hub_key, hub_values, hub_request_id, epoch_us(hub_posted_at) FROM (
+            SELECT * FROM read_parquet(?, union_by_name = true)
+            QUALIFY row_number() OVER (PARTITION BY hub_key ORDER BY hub_version DESC, hub_row_no DESC) = 1
+        )
+        WHERE hub_operation <> 'replaced'
         ORDER BY hub_key
     """
     with duckdb.connect() as connection:

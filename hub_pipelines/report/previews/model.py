@@ -44,6 +44,8 @@ class Missed:
     key: str
     location: str
     row: int | None
+    moved: tuple[str, ...] = ()
+    """Where the file lists the same thing as a new item."""
 
 
 @dataclass(frozen=True)

@@ -168,9 +168,9 @@ class Workbooks:
         found = []
         for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
             problems = ledgers.problems_of(
-                tx, current.request_id, current.revision, severity=severity, limit=limit or most
+                tx, current.request_id, current.revision, severity=severity, limit=limit or most, of_rows=True
             )
-            found += [_mark(one, columns) for one in problems if one["row_no"] > 0]
+            found += [_mark(one, columns) for one in problems]
         return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
 
     def _columns(self, current: Submission) -> "_Columns":

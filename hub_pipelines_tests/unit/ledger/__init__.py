@@ -1,1 +1,1 @@
-"""Tests of hub_pipelines.audit."""
+"""What failures have in common."""
