@@ -24,6 +24,7 @@ _ROW_GROUP = 20_000
 _SUMMARY_KEY = "hub.summary"
 _BLOCK = 1024 * 1024
 _NO_PROBLEMS = "[]"
+_COLUMNS = ["row_no", "verdict", "key", "values", "problems"]
 
 
 class StagedFileChanged(Permanent):
@@ -112,7 +113,7 @@ class StagedFile:
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=limits.rows, columns=[one.name for one in _schema()]):
+            for batch in file.iter_batches(batch_size=limits.rows, columns=_COLUMNS):
                 yield from _within(batch, limits.size_bytes)
 
 
@@ -173,7 +174,7 @@ class StagedWriter:
     def _append(
         self, row_no: int, verdict: str, key: str | None, values: str | None, problems: tuple[Problem, ...]
     ) -> None:
-        found = canonical_json([asdict(problem) for problem in problems]) if problems else _NO_PROBLEMS
+        found = canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
         self._rows.append({"row_no": row_no, "verdict": verdict, "key": key, "values": values, "problems": found})
         self._counts[verdict] += 1
         self._rules.update(problem.rule for problem in problems)
