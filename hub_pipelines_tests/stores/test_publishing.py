@@ -96,13 +96,16 @@ def tamper(hub: Hub, key: str, **changes: object) -> None:
             tx.execute(update(j).where(*place).values(values=values))
 
 
-def forge(hub: Hub, **changes: object) -> None:
-    """A journal entry that no posting made."""
-    j = ledgers.journal
+def forge(hub: Hub, *, ghost: str | None = None) -> None:
+    """A journal entry that no posting made; with `ghost` in a posting that this submission never made."""
+    j, p = ledgers.journal_row, ledgers.posting
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == "NC-0001")).mappings().one()
-        entry = {column.name: row[column.name] for column in ledgers.journal_row.c}
-        tx.execute(ledgers.journal_row.insert(), {**entry, "row_no": 99, **changes})
+        version = 7 if ghost else row["version"]
+        tx.execute(j.insert(), {**row, "row_no": 99, "version": version})
+        if ghost:
+            posting = tx.execute(select(p).where(p.c.ledger == NORTH_LEDGER)).mappings().one()
+            tx.execute(p.insert(), {**posting, "version": version, "request_id": ghost})
 
 
 # ---- published, confirmed
@@ -243,7 +246,7 @@ def test_a_journal_entry_that_no_posting_made_keeps_the_snapshot_back(hub: Hub) 
 
 
 def test_a_journal_entry_of_an_unknown_submission_keeps_the_snapshot_back(hub: Hub) -> None:
-    forge(hub, request_id="north-inventory-ghost", version=7)
+    forge(hub, ghost="north-inventory-ghost")
     reason = (
         "The journal has 3 entries of this day, its postings tell of 2, 2 were counted as they posted, "
         "and the snapshot holds 3."
