@@ -24,6 +24,7 @@ from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger.comparing.model import Corrected
@@ -404,7 +405,7 @@ class Processing:
         of both."""
         before, posting = corrects.submission, corrects.posting
         found = Corrected(
-            before.request_id, before.revision, posting.ledger_version, before.envelope.source_name, family
+            before.request_id, before.revision, posting.ledger_version, plain_name(before.envelope.source_name), family
         )
         if before.staged is None or not self.staged_path(before.staged).exists():
             return replace(found, is_known=False)

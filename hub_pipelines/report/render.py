@@ -417,6 +417,8 @@ def _correction_told(correction: Correction | None) -> str | None:
 def _usual_step(receipt: Receipt) -> str:
     match receipt.outcome:
         case "posted" | "nothing_posted" if receipt.counts.received:
+            if any(line.suggestion for line in receipt.warnings):
+                return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."
         case "nothing_posted" | "refused":
             return "Correct your file, save it, and drop it into the same folder again."

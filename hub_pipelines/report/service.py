@@ -28,6 +28,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
@@ -377,10 +378,20 @@ class Receipts:
             since=original.envelope.received_at,
             limit=_CHANGES_SHOWN,
         )
-        return tuple(self._line_of_set_over(tx, one, parts) for one in found)
+        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        lines = self._line_of_set_over
+        if posting is None or self._lines_of(current)(posting.ledger) is None:
+            return tuple(lines(tx, one, parts) for one in found)
+        # of lines the posting has remarked already what other lists had set
+        own = list_key(current.envelope.source_name)
+        return tuple(lines(tx, one, parts) for one in found if list_key(self._name_of(tx, one)) == own)
+
+    @staticmethod
+    def _name_of(tx: Transaction, one: SetOver) -> str:
+        return submissions.get(tx, one.request_id).envelope.source_name
 
     def _line_of_set_over(self, tx: Transaction, one: SetOver, parts: Sequence[Part]) -> Line:
-        by = submissions.get(tx, one.request_id).envelope.source_name
+        by = self._name_of(tx, one)
         reason = f"{by} had set {one.key} since the first file was sent, and this row has replaced what it said."
         fix = f"If {by} is right, send it again or correct this row"
         sheet = sheet_of(one.row_no, parts)
@@ -410,7 +421,7 @@ def _closed(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tupl
 
 def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
     reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
-    return Line(excel_row(row_no), None, was, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
+    return Line(excel_row(row_no), None, None, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
 def _written(step: Callable[[], Path]) -> Path | None:

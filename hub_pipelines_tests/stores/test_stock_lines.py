@@ -164,12 +164,16 @@ def test_two_lists_without_places_and_a_slip_of_the_unit_are_told_before_and_aft
 
     assert found is not None
     told = warnings(hub, posting.request_id)
-    assert sorted((one.row, one.column, one.reason) for one in found.warnings) == sorted(told)
-    slip, placeless, other = sorted(told, key=lambda one: one[2])
+    told.sort(key=lambda one: one[2])
+    foreseen = [(one.row, one.column, one.reason) for one in found.warnings]
+    assert sorted(foreseen, key=lambda one: one[2]) == told
+    slip, placeless, other = told
     assert (slip[0], slip[1]) == (2, "unit")
     assert "It was 500 mL (lab 1.csv, " in slip[2]
     assert "and now is 500 L: 1,000 times as much" in slip[2]
     assert (placeless[0], placeless[1]) == (0, "location")
     assert placeless[2].startswith("Row 2 is the same line as what lab 1.csv had set on ")
     assert (other[0], other[2][:37]) == (0, "Row 3 replaced what lab 1.csv had set")
+    page = hub.receipts.write(posting.request_id).read_text(encoding="utf-8")
+    assert "Look at what stands under “Worth a look” below." in page
     assert_invariants(hub)

@@ -14,7 +14,7 @@ def kept_line(corrected: Corrected, one: Replaced, head: Head) -> Problem:
         return Problem(
             "earlier_line_kept",
             None,
-            one.was,
+            None,
             f"In {corrected.source_name}, as it was sent before, this row was {one.was}, and now is {one.now}. The "
             "ledger has both.",
             f"If it is the same item, list {one.was} once more with the quantity 0, or send a complete count of its "
@@ -24,7 +24,7 @@ def kept_line(corrected: Corrected, one: Replaced, head: Head) -> Problem:
     return Problem(
         "earlier_line_kept",
         None,
-        one.was,
+        None,
         f"This row was posted before as {one.was}, and now is {one.now}. The old line is still in the ledger as well, "
         f"since {head.source_name} has set it too.",
         f"If {head.source_name} no longer has the item there, take it out of that list or write 0 for its quantity",
@@ -36,7 +36,7 @@ def not_compared(corrected: Corrected) -> Problem:
     return Problem(
         "earlier_lines_unknown",
         None,
-        corrected.source_name,
+        None,
         f"The rows of {corrected.source_name}, which this file corrects, can't be compared with its own: they are not "
         "kept any more, or too many. Lines whose name or place was corrected are in the ledger under both.",
         "List the old ones once more with the quantity 0, or send a complete count of their place",
@@ -53,7 +53,7 @@ def left_lines(corrected: Corrected) -> Problem:
     return Problem(
         "earlier_lines_left",
         None,
-        ", ".join(left[:_LINES_NAMED]) + more,
+        None,
         f"{number} of {file} {them.split()[1]} not listed any more: {', '.join(left[:_LINES_NAMED])}{more}. In the "
         f"ledger {them} still there.",
         "If the items are gone, list them once more with the quantity 0, or send a complete count of their place",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.validate.conventions.deciding import column_of_kind
@@ -83,9 +84,9 @@ class Remarks:
 
     def _share(self, row_no: int, earlier: Earlier, *, placeless: bool, changed: bool) -> None:
         name = (list_key(earlier.source_name), placeless)
-        shared = self._shared.setdefault(name, _Shared(earlier.source_name, earlier.ledger_date, placeless))
+        shared = self._shared.setdefault(name, _Shared(plain_name(earlier.source_name), earlier.ledger_date, placeless))
         if earlier.ledger_date >= shared.ledger_date:
-            shared.source_name, shared.ledger_date = earlier.source_name, earlier.ledger_date
+            shared.source_name, shared.ledger_date = plain_name(earlier.source_name), earlier.ledger_date
         shared.rows.append(row_no)
         shared.changed += changed
 
@@ -99,7 +100,7 @@ class Remarks:
             return Problem(
                 "line_of_another_list",
                 None,
-                one.source_name,
+                None,
                 f"{rows} replaced what {had}.",
                 f"If {one.source_name} is an older copy of this list, nothing is to do. Otherwise decide which of the "
                 "two lists is right about these items, and take them out of the other one",
@@ -109,7 +110,7 @@ class Remarks:
         return Problem(
             "line_of_another_list",
             self.comparing.location,
-            one.source_name,
+            None,
             f"{rows} {'is the same line' if len(one.rows) == 1 else 'are the same lines'} as what {had}: neither list "
             f"says where the items are, so the hub can't tell them apart. {now}.",
             f"If {one.source_name} is an older copy of this list, nothing is to do. If the items are others, write "
@@ -136,11 +137,12 @@ class Remarks:
         if what is None:
             return None
         rule, told = what
+        by = plain_name(earlier.source_name)
         return Problem(
             rule,
             unit if rule == "unit_changed" else column,
             str(now),
-            f"It was {was} ({earlier.source_name}, {earlier.ledger_date:%Y-%m-%d}), and now is {now}: {told}. The row "
+            f"It was {was} ({by}, {earlier.ledger_date:%Y-%m-%d}), and now is {now}: {told}. The row "
             "was taken as it is.",
             "If this is a slip, correct the row and send it again",
             "warn",
