@@ -21,7 +21,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
-from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
@@ -199,6 +199,7 @@ class Processing:
         when this transaction has locked it.
         """
         with self.db.write() as tx:
+            end_stalled_copies(tx)
             found = leases.expired(
                 tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
             )

@@ -126,9 +126,8 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Seq
     """Insert text and integers as fast as the database takes them: by COPY on PostgreSQL, by one prepared statement on
     SQLite.
 
-    All rows are at hand before it begins, so that a COPY waits for nothing. A client that is stopped in the middle of
-    one is not idle by the server's reckoning: the limit for idle transactions is set on the statement as well. Raises
-    Transient when the connection breaks.
+    All rows are at hand before it begins, so that a COPY waits for nothing (end_stalled_copies). Raises Transient when
+    the connection breaks.
     """
     if not rows:
         return
@@ -140,9 +139,6 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Seq
         return
     from psycopg import OperationalError as Broken
 
-    tx.exec_driver_sql(
-        "SELECT set_config('statement_timeout', current_setting('idle_in_transaction_session_timeout'), true)"
-    )
     connection: Any = tx.connection.driver_connection
     try:
         with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
@@ -150,7 +146,24 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Seq
                 copy.write_row(row)
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
-    tx.exec_driver_sql("SET LOCAL statement_timeout TO DEFAULT")
+
+
+def end_stalled_copies(tx: Transaction) -> None:
+    """End sessions of the hub whose client has stopped in the middle of a COPY, as the server ends those that have
+    stopped between two statements.
+
+    To the server such a client is not idle, and it waits for it without any limit (its statement_timeout does not
+    reach there either), while the transaction keeps its locks.
+    """
+    if tx.dialect.name != "postgresql":
+        return
+    limit = "current_setting('idle_in_transaction_session_timeout')::interval"
+    tx.exec_driver_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() "
+        "AND state = 'active' AND wait_event = 'ClientRead' AND query LIKE 'COPY %% FROM STDIN' "
+        f"AND {limit} > interval '0' AND query_start < clock_timestamp() - {limit}"
+    )
 
 
 @contextmanager

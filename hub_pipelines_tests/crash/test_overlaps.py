@@ -198,6 +198,40 @@ def test_a_worker_stopped_inside_its_posting_transaction_is_audited_as_fenced(
     sleep_inside_a_posting(postgres_database, tmp_path, check)
 
 
+class StopsInTheMiddle(list[Any]):
+    """Rows whose reader is stopped after the first of them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, row in enumerate(super().__iter__()):
+            yield row
+            if number == 0:
+                stop_self()
+
+
+def stop_inside_a_copy(_hub: Hub) -> None:
+    real = common_store.insert_many
+
+    def insert_many(tx: Transaction, table: Table, columns: Any, rows: Any) -> None:
+        real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows)
+
+    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
+
+
+def test_a_worker_stopped_in_the_middle_of_a_copy_does_not_keep_its_submission(
+    postgres_database: Callable[..., object], tmp_path: Path
+) -> None:
+    home, report = tmp_path / "home", tmp_path / "report"
+    with postgres_database() as database_url:  # type: ignore[attr-defined]
+        request_id = waiting_file(home, database_url, lease_s=2)
+        for _ in stopped_worker(home, database_url, request_id, report, stop_inside_a_copy):
+            hub = open_test_hub(home, database_url)
+            (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
+            assert outcome.posted == 2
+        assert json.loads(report.read_text()) == "lease lost"
+        assert_one_effect(hub, request_id)
+        hub.db.dispose()
+
+
 # ---- losing the database
 
 
