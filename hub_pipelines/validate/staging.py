@@ -65,20 +65,17 @@ class StagedChunk:
 
     def accepted(self) -> list[tuple[int, str, str]]:
         """Row number, key and values of each accepted row."""
-        import pyarrow.compute
-
-        chosen = self.batch.filter(pyarrow.compute.equal(self.batch["verdict"], "accepted"))
-        if chosen["key"].null_count or chosen["values"].null_count:
+        columns = (_listed(self.batch[name]) for name in ("row_no", "key", "values", "verdict"))
+        found = [row[:3] for row in zip(*columns, strict=True) if row[3] == "accepted"]
+        if any(key is None or values is None for _, key, values in found):
             raise ValueError("a row was staged as accepted without key or values")
-        return list(zip(*(_listed(chosen[name]) for name in ("row_no", "key", "values")), strict=True))
+        return found
 
     def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Row number, position and content of each problem."""
-        import pyarrow.compute
-
-        chosen = self.batch.filter(pyarrow.compute.not_equal(self.batch["problems"], _NO_PROBLEMS))
-        for row_no, problems in zip(_listed(chosen["row_no"]), _listed(chosen["problems"]), strict=True):
-            yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+        for row_no, problems in zip(_listed(self.batch["row_no"]), _listed(self.batch["problems"]), strict=True):
+            if problems != _NO_PROBLEMS:
+                yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
 
     def rows(self) -> Iterator[StagedRow]:
         for row in self.batch.to_pylist():
