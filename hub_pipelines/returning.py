@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.errors import HubError, Transient
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
@@ -19,11 +19,12 @@ from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Integrity, Lease, State, Submission
+from hub_pipelines.submission.model import UNSETTLED, Integrity, Lease, State, Submission
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table, Unreadable
@@ -58,6 +59,10 @@ class Corrects:
     posting: Posting
 
 
+class WaitsForOriginal(Transient):
+    """What a returned workbook corrects is not settled. The link is kept, so that it is due when that one is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Returns:
     """Each step is repeatable and writes only under a living lease; raises LeaseLost."""
@@ -70,11 +75,13 @@ class Returns:
     def note(self, lease: Lease, current: Submission, table: Table) -> None:
         """Record what the mark in a file says, and link it to the submission that it corrects.
 
-        Raises Unreadable, and links nothing, when it holds only the rows to be fixed and came as a complete count.
+        Raises WaitsForOriginal while that one is on its way again: whichever posts last stays. Raises Unreadable, and
+        links nothing, when it holds only the rows to be fixed and came as a complete count.
         """
         if table.returned is None:
             return
         is_other = self._is_another_list(table)
+        waits_for: Submission | None = None
         with self.db.write() as tx:
             leases.hold(tx, lease)
             if store.return_of(tx, current.request_id, current.revision) is not None:
@@ -90,11 +97,19 @@ class Returns:
             if came.part and current.envelope.complete_count:
                 raise no_count(current.envelope.feed)
             leases.set_revises(tx, lease, original.request_id)
-            troubles = self._answered(tx, current, original, came, table)
-            store.add_return(tx, replace(came, note=" ".join(troubles) or None))
-            told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
-            _audit(tx, current, "submission:revises", told)
-            submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
+            if original.state in UNSETTLED:
+                waits_for = original
+            else:
+                self._link(tx, current, original, came, table)
+        if waits_for is not None:
+            raise WaitsForOriginal(f"{waits_for.envelope.source_name} is worked on again; this file corrects it.")
+
+    def _link(self, tx: Transaction, current: Submission, original: Submission, came: Returned, table: Table) -> None:
+        troubles = self._answered(tx, current, original, came, table)
+        store.add_return(tx, replace(came, note=" ".join(troubles) or None))
+        told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
+        _audit(tx, current, "submission:revises", told)
+        submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
 
     def _read(self, tx: Transaction, current: Submission, mark: str) -> tuple[Returned, Submission | None]:
         try:
@@ -219,7 +234,11 @@ class Returns:
             return Difference(None, None, note="The files are too large to be compared cell by cell.")
         before, after = (self.archive.object_path(one.envelope.content_digest) for one in (original, current))
         names = original.envelope.source_name, current.envelope.source_name
-        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part)
+        with self.db.read() as tx:
+            staged = submissions.get(tx, current.request_id)
+            decisions = [mappings.find_decision(tx, one.decision) for one in (original, staged)]
+        headings = headings_of(feed, decisions)
+        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
 
 
 def _came(

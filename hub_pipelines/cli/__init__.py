@@ -75,6 +75,10 @@ def main() -> None:
     except (HubError, OSError) as error:
         _complain(str(error), as_json, {"ok": False, "error": str(error)})
         code = 1
+    except UnicodeEncodeError:
+        told = "An argument holds bytes that are no text in UTF-8; nothing is known by such a name."
+        _complain(told, as_json, {"ok": False, "error": told})
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

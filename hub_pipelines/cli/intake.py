@@ -133,7 +133,7 @@ def drain(timeout_s: Timeout = 600.0, as_json: AsJson = False) -> None:
     """Process all that waits in this process, through the same jobs, and exit."""
     from hub_pipelines.defs.instance import Runner
 
-    hub = this_hub()
+    hub = this_hub(begins=True)
     done = Runner(hub).drain(timeout_s=timeout_s, progress=progress)
     document = {"ok": done, **_status(hub)}
     if not done:

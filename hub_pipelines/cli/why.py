@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def why(
     what: Annotated[str, typer.Argument(help="A request_id or its beginning, a file or its name, or an asset tag.")],
-    limit: Annotated[int, typer.Option(min=1, help="The longest that any list may be.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The longest that any list may be.")] = 200,
     as_json: AsJson = False,
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""

@@ -22,6 +22,7 @@ from hub_pipelines_tests.stores.test_corrected_lines import LEDGER as STOCK_LEDG
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
+    due_now,
     events,
     inventory_csv,
     journal_size,
@@ -104,6 +105,52 @@ def test_a_writer_of_receipts_killed_at_any_boundary_leaves_a_whole_receipt_and_
         hub.db.dispose()
         shutil.rmtree(home)
     assert between > 3
+
+
+@pytest.mark.parametrize("last", [2, pytest.param(None, marks=pytest.mark.slow, id="all")])
+def test_a_run_killed_while_its_workbook_waits_for_the_original_posts_after_it(
+    tmp_path: Path, last: int | None
+) -> None:
+    """The original is on its way again; the workbook comes under a name of its own and has newer values.
+
+    The last two boundaries of the run are the commits of the link and of the retry.
+    """
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    first = str(send(hub, "lab.csv", inventory_csv([asset("NC-0001"), asset("NC-0009")])).request_id)
+    process(hub, first)
+    hub.receipts.write(first)
+    book = openpyxl.load_workbook(workbook_of(hub, first))
+    book["Your table"]["A3"], book["Your table"]["D2"] = "NC-0002", 7
+    buffer = io.BytesIO()
+    book.save(buffer)
+    second = str(send(hub, "mended.xlsx", buffer.getvalue()).request_id)
+    hub.review.apply_again(first, actor="person/kim")
+    hub.db.dispose()
+
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
+    boundaries = int(count.read_text())
+    for kill_at in range(1 if last is None else boundaries - last + 1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
+        hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}", lease_s=30)
+        process(hub, second)  # the same owner keeps its lease
+        assert submission(hub, second).state is State.RETRYING
+        assert [one.request_id for one in due_now(hub)] == [first]
+        process_all(hub)
+        assert [submission(hub, one).state for one in (first, second)] == [State.POSTED] * 2
+        assert {key: values["quantity"] for key, values in ledger_values(hub).items()} == {
+            "NC-0001": "7",
+            "NC-0002": "2.5",
+        }
+        assert Counter(events(hub, second))["submission:revises"] == 1
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
 
 
 @pytest.mark.slow

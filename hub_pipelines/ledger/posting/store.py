@@ -187,9 +187,9 @@ class _Rows:
             return
         self.tx.execute(CreateTable(incoming))
         for chunk in self.batch.rows.chunks(limits):
-            insert_many(self.tx, incoming, ("row_no", "key", "digest"), [
+            insert_many(self.tx, incoming, ("row_no", "key", "digest"), (
                 (row_no, key, sha256(values.encode("utf-8")).hexdigest()) for row_no, key, values in chunk.accepted()
-            ])  # fmt: skip
+            ))  # fmt: skip
         query = (
             select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
             .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
@@ -202,13 +202,12 @@ class _Rows:
 
     def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
         accepted = chunk.accepted()
-        changed = [
-            # a plain tuple: a Change takes three times as long to make
-            (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), *head)
-            for row_no, key, values in accepted
-            if (head := heads.of(row_no)) is not None
-        ]
-        self._append(changed)
+        differing = [(*row, *head) for row in accepted if (head := heads.of(row[0])) is not None]
+        # a plain tuple: a Change takes three times as long to make
+        changed = self._append(
+            (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
+            for row_no, key, values, version, before in differing
+        )
         self._insert_problems(chunk.found())
         self._remark(accepted, changed)
         self._tell_counts(changed)
@@ -219,18 +218,27 @@ class _Rows:
         self.unchanged += len(accepted) - len(changed)
         self.rejected += len(chunk) - len(accepted)
 
-    def _append(self, changes: Sequence[tuple[Any, ...]]) -> None:
-        place = (self.batch.ledger, self.version)
-        insert_many(self.tx, journal_row, _JOURNAL, [place + one for one in changes])
-        self.tree.extend(map(self._digest_of, changes))
+    def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Entries are made and digested while the database takes those before them; all of them."""
+        place, made, digests, digest_of = (self.batch.ledger, self.version), [], [], self._digest_of
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            for one in changes:
+                made.append(one)
+                digests.append(digest_of(one))
+                yield place + one
+
+        insert_many(self.tx, journal_row, _JOURNAL, rows())
+        self.tree.extend(digests)
+        return made
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
         """Each with its row's number (0: the whole file) and its position among that row's."""
-        insert_many(self.tx, rejection, ("request_id", "revision", "row_no", "position", *_REJECTION), [
+        insert_many(self.tx, rejection, ("request_id", "revision", "row_no", "position", *_REJECTION), (
             (self.lease.request_id, self.lease.revision, row_no, position, found["severity"], found["column"],
              found["value"], found["rule"], found["reason"], found["suggestion"])
             for row_no, position, found in problems
-        ])  # fmt: skip
+        ))  # fmt: skip
 
     def close_replaced(self) -> None:
         """Close lines before the rows are posted. Earlier counts that missed them miss what replaced them no more."""

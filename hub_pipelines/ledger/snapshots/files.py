@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.common.canonical import sha256_hex
@@ -70,6 +71,20 @@ def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) 
             writer.write_table(_table(chunk, shapes, schema))
             count += len(chunk)
     return Draft(path, count, digest.hexdigest(), sha256_hex(path.read_bytes()))
+
+
+def is_written_from(path: Path, entries: Iterable[Mapping[str, Any]], record: RecordType) -> bool:
+    """Whether a snapshot has these entries of its campus-day up to some version, byte for byte."""
+    import pyarrow.parquet
+
+    try:
+        versions = pyarrow.parquet.ParquetFile(path).read(columns=["hub_version"]).column(0).to_pylist()
+        newest = max(versions, default=0)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, IndexError):
+        return False
+    with TemporaryDirectory() as folder:
+        again = write((one for one in entries if one["version"] <= newest), record, Path(folder) / path.name)
+    return again.file_digest == sha256_hex(path.read_bytes())
 
 
 def _schema(shapes: Mapping[str, Shape]) -> "pyarrow.Schema":
