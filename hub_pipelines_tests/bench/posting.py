@@ -133,8 +133,10 @@ def _backends(hub: Hub) -> list[int]:
 def _cpu_s(*servers: int) -> float:
     """Processor time of this process, and of the server's on the same machine."""
     ticks = 0
-    for server in servers:
-        fields = Path(f"/proc/{server}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    for stat in (Path(f"/proc/{server}/stat") for server in servers):
+        if not stat.exists():  # a connection that was not needed any more
+            continue
+        fields = stat.read_text(encoding="ascii").rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
