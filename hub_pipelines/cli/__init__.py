@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 for command in (serve.up, serve.demo, intake.submit, intake.preview, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
+app.command()(intake.metrics)
 app.command()(why.why)
 app.command()(requeue.requeue)
 app.command()(report.report)

@@ -153,6 +153,13 @@ def status(as_json: AsJson = False) -> None:
         _print_status(document)
 
 
+def metrics() -> None:
+    """What Prometheus would read, as text: for its textfile collector, or to look at."""
+    from hub_pipelines.metrics import exposition
+
+    print(exposition(this_hub()), end="")
+
+
 def _status(hub: "Hub") -> dict[str, Any]:
     from hub_pipelines.recovery.store import retry_figures
     from hub_pipelines.report.status import status_of

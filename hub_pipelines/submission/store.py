@@ -296,6 +296,12 @@ def unsettled_by_scope(tx: Transaction) -> dict[tuple[str, str], int]:
     return {(campus, feed): count for campus, feed, count in tx.execute(query)}
 
 
+def attempts_by_outcome(tx: Transaction) -> dict[str | None, int]:
+    """How many attempts ended how; None: they have not ended."""
+    query = select(attempt.c.outcome, func.count()).group_by(attempt.c.outcome)
+    return dict(tx.execute(query).all())
+
+
 def everything(tx: Transaction) -> Iterator[Submission]:
     """Every submission ever, streamed in order of arrival."""
     query = select(submission).order_by(submission.c.received_at, submission.c.request_id)

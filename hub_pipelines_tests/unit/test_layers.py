@@ -43,6 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "schedule",
     ),
     ("publishing", "recovery", "doctor", "requeueing"),
+    ("metrics",),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
