@@ -17,6 +17,8 @@ from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counting
+from hub_pipelines.ledger.model import CHAIN, TREE
+from hub_pipelines.ledger.proofs import RowProof
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
@@ -26,6 +28,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.messages import contents_of
+from hub_pipelines.validate.model import excel_row
 
 _HEADINGS_SHOWN = 50
 _MISSED_SHOWN = 50
@@ -215,8 +218,9 @@ def _first_bad_posting(hub: Hub) -> str | None:
         for entry in list(audit.entries_named(tx, "submission:posted")):
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
-            entries += int(str(detail["posted"]))
-            if ledgers.digest_of_entries(tx, request_id, revision) != detail["rows_digest"]:
+            entries += int(str(detail["posted"])) + int(str(detail.get("replaced", 0)))
+            made = int(str(detail.get("digest_version", CHAIN)))
+            if ledgers.digest_of_entries(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
             stored = ledgers.find_posting(tx, request_id, revision)
             if stored is None or stored.rows_digest != detail["rows_digest"]:
@@ -232,6 +236,51 @@ def _first_bad_posting(hub: Hub) -> str | None:
     if miscount:
         return f"{miscount}: the count of this day's entries is not what its journal says"
     return f"{misfold}: the ledger is not what its journal says" if misfold else None
+
+
+class NoProof(Permanent):
+    """A row that can't be proved; the text says why."""
+
+
+def prove_row(hub: Hub, request_id: str, row: int) -> RowProof:
+    """That a row of a submission's newest posting is in the journal; `row` is its number as Excel shows it.
+
+    Reads all of the posting's entries once. Raises NoProof.
+    """
+    with hub.db.read() as tx:
+        current = submissions.get(tx, request_id)
+        audited = [
+            entry
+            for entry in audit.entries_of(tx, request_id)
+            if entry.event.event == "submission:posted" and entry.event.detail["revision"] == current.revision
+        ]
+        digests: list[bytes] = []
+        places: list[tuple[int, int]] = []
+        for entry, digest in ledgers.entries_of(tx, request_id, current.revision):
+            if row in (entry.row_no, excel_row(entry.row_no)):
+                places.append((len(digests), entry.row_no))
+            digests.append(digest)
+        exact = [place for place in places if place[1] == row] or places
+        _require_one(row, exact, is_proved=bool(audited) and audited[-1].event.detail.get("digest_version") == TREE)
+        (index, row_no), *_ = exact
+        found = ledgers.entry_of(tx, request_id, current.revision, row_no)
+    return RowProof.of(found, index, digests, audited[-1])
+
+
+def _require_one(row: int, places: list[tuple[int, int]], *, is_proved: bool) -> None:
+    if not is_proved:
+        raise NoProof(
+            "The submission has not posted, or did so before the hub kept what is needed to prove single rows.",
+            "`hub audit verify` compares all of its rows.",
+        )
+    if not places:
+        raise NoProof(
+            f"Row {row} has made no journal entry: it was already up to date, was rejected, or is not in the file.",
+            "`hub why` tells what became of it.",
+        )
+    if len(places) > 1:
+        numbers = ", ".join(str(row_no) for _, row_no in places)
+        raise NoProof(f"There is a row {row} in several sheets.", f"Name one by its whole number: {numbers}.")
 
 
 def _first_bad_snapshot(hub: Hub) -> str | None:

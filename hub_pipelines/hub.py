@@ -50,6 +50,7 @@ from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Feed
+from hub_pipelines.validate.staging import ChunkLimits
 
 KNOWN_FEEDS = tuple(sorted(FEEDS, key=lambda name: FEEDS[name].priority))
 
@@ -174,6 +175,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         desk=desk,
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
+        chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
     )
     workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
     receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)

@@ -21,18 +21,18 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
-from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, Judged, counting_of
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
@@ -56,10 +56,11 @@ from hub_pipelines.submission.model import (
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.messages import superseded_if_late
 from hub_pipelines.validate.model import AcceptedRow, Feed, RecordType, Unreadable, Verdict, row_place
-from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
+from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
+_TELL_EVERY_S = 5.0
 _MOST_COMPARED = 50_000
 """Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
@@ -96,6 +97,19 @@ class _Alive:
         self.extended_at = time.monotonic()
 
 
+@dataclass(slots=True)
+class _Progress:
+    """Tells the log how far a posting is, at most every few seconds."""
+
+    received: int
+    told_at: float = field(default_factory=time.monotonic)
+
+    def __call__(self, rows: int) -> None:
+        if time.monotonic() - self.told_at >= _TELL_EVERY_S:
+            self.told_at = time.monotonic()
+            _log.info("posting %s", pairs(rows=rows, received=self.received))
+
+
 @dataclass(frozen=True, slots=True)
 class Processing:
     """Steps of a run. `owner` is the run's id; the same owner asking again keeps its lease."""
@@ -109,6 +123,7 @@ class Processing:
     desk: Desk
     policy: RetryPolicy
     lease_s: float
+    chunks: ChunkLimits
 
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
@@ -187,6 +202,7 @@ class Processing:
         when this transaction has locked it.
         """
         with self.db.write() as tx:
+            end_stalled_copies(tx)
             found = leases.expired(
                 tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
             )
@@ -328,7 +344,7 @@ class Processing:
         """
         for _ in range(_VALIDATIONS):
             with self.db.read() as tx:
-                stored = ledgers.own_posting(tx, lease)
+                stored = postings.own_posting(tx, lease)
             if stored is not None:
                 return stored
             current = self._current(lease)
@@ -344,7 +360,7 @@ class Processing:
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
         feed = self.judge.feed_of(current.envelope)
         campus = self.judge.campus_of(current.envelope)
-        summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        summary, _ = read_staged(self.staged_path(staged), digest=staged)
         if "decision" not in summary:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
@@ -364,7 +380,7 @@ class Processing:
         if corrected is not None and current.envelope.complete_count:
             corrected = replace(corrected, left=())  # what a count does not list is told as not found
         with self.db.write() as tx:
-            posting = ledgers.post(
+            posting = postings.post(
                 tx,
                 lease,
                 Batch(
@@ -375,7 +391,7 @@ class Processing:
                     contract_version=int(summary["contract_version"]),
                     registry_version=current.registry_version,
                     ledger_date=campus.day_of(database_now(tx)),
-                    rows=rows,
+                    rows=StagedFile(self.staged_path(staged)),
                     shape=str(summary["shape"]),
                     migration=summary["migration"],
                     decision=summary["decision"],
@@ -387,6 +403,8 @@ class Processing:
                     ),
                     corrected=corrected,
                 ),
+                limits=self.chunks,
+                progress=_Progress(int(summary["received"])),
             )
             if not posting.repeat:
                 if not ordering.record(tx, ledger, occurred_at, lease.request_id):

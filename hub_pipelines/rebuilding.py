@@ -6,23 +6,24 @@ compared with the ones that were written. Nothing is written here: history that 
 mended.
 """
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from typing import Any
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.comparing.model import Corrected, entry_row
-from hub_pipelines.ledger.comparing.replacing import replaced_lines
+from hub_pipelines.ledger.comparing.model import SET, Corrected, entry_row
+from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
-from hub_pipelines.ledger.model import Batch, Origin, ledger_name
+from hub_pipelines.ledger.digests import Change, digester, rows_digest
+from hub_pipelines.ledger.model import CHAIN, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.submission import store as submissions
@@ -59,20 +60,18 @@ class _Record:
     migration: str | None
     decision: str | None
     rows_digest: str
+    digest_version: int
     corrects: tuple[str, int] | None
 
 
 @dataclass(slots=True)
 class _Again:
-    """A posting as it comes out now: the digest over its entries, and by row that of the values and of the entry."""
+    """A posting as it comes out now: by row, in their order, the digest of the values and of the entry."""
 
-    digest: Any = field(default_factory=hashlib.sha256)
     rows: dict[int, tuple[str, bytes]] = field(default_factory=dict)
 
-    def add(self, entry: dict[str, Any]) -> None:
-        digest = ledgers.entry_digest(entry)
-        self.digest.update(digest)
-        self.rows[entry["row_no"]] = (entry["digest"], digest)
+    def digest(self, digest_version: int) -> str:
+        return rows_digest((digest for _, digest in self.rows.values()), digest_version)
 
 
 def reproduce(hub: Hub, record: RecordType, campus: str, day: date) -> Reproduction:
@@ -111,8 +110,8 @@ def _compare(
     again = _post_again(hub, contract, day, current, kept)
     missed = _count_again(hub, contract, current, kept) if current.envelope.complete_count else []
     with hub.db.read() as tx:
-        written = ledgers.digest_of_entries(tx, request_id, revision)
-    if again.digest.hexdigest() == kept.rows_digest == written:
+        written = ledgers.digest_of_entries(tx, request_id, revision, kept.digest_version)
+    if again.digest(kept.digest_version) == kept.rows_digest == written:
         return len(again.rows), missed
     return len(again.rows), _differences(hub, request_id, revision, again) + missed
 
@@ -160,6 +159,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 migration=None if migration is None else str(migration),
                 decision=None if decision is None else str(decision),
                 rows_digest=str(detail["rows_digest"]),
+                digest_version=int(str(detail.get("digest_version", CHAIN))),
                 corrects=_corrects(detail.get("corrects")),
             )
     return None
@@ -174,32 +174,38 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
     campus = current.envelope.campus
     name = ledger_name(record.name, campus, shared=record.shared)
     again = _Again()
-    # the time of posting is told by the audit chain; it is no part of an entry's digest
-    origin = Origin(current.request_id, kept.revision, kept.version, current.envelope.received_at)
-    batch = Batch(
-        ledger=name,
-        record_type=record.name,
-        feed=current.envelope.feed,
-        campus=campus,
-        contract_version=kept.contract_version,
-        registry_version=kept.registry_version,
-        ledger_date=day,
-        rows=iter(()),
-    )
-    for entry in _closed_again(hub, record, batch, origin, current, kept):
-        again.add(entry)
+    of_posting = {
+        "request_id": current.request_id,
+        "revision": kept.revision,
+        "campus": campus,
+        "contract_version": kept.contract_version,
+        "ledger_date": day,
+    }
+    digest_of = digester(name, kept.version, of_posting)
+    for one in _closed_again(hub, record, name, current, kept):
+        again.rows[one.row_no] = (one.digest, digest_of(one))
     accepted = _accepted_rows(hub, record, current, kept)
     while chunk := list(islice(accepted, _CHUNK_ROWS)):
         with hub.db.read() as tx:
             heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
-        for entry in ledgers.changes(batch, origin, chunk, heads):
-            again.add(entry)
+        for one in _changes(chunk, heads):
+            again.rows[one.row_no] = (one.digest, digest_of(one))
     return again
 
 
-def _closed_again(
-    hub: Hub, record: RecordType, batch: Batch, origin: Origin, current: Submission, kept: _Record
-) -> list[dict[str, Any]]:
+def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any]) -> Iterator[Change]:
+    """The entries of the rows that differ from their item's newest entry before the posting."""
+    for row in rows:
+        assert row.key is not None, "an accepted row has a key"
+        assert row.values is not None, "an accepted row has values"
+        digest, head = sha256_hex(row.values.encode("utf-8")), heads.get(row.key)
+        if head is None:
+            yield Change(row.row_no, row.key, SET, row.values, digest, None, None)
+        elif head.digest != digest:
+            yield Change(row.row_no, row.key, SET, row.values, digest, head.version, head.row_no)
+
+
+def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
     """The entries that close lines, where the posting corrected another: by the archived bytes of both."""
     if kept.corrects is None:
         return []
@@ -217,8 +223,8 @@ def _closed_again(
         before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced, left
     )
     with hub.db.read() as tx:
-        heads = ledgers.newest_before(tx, batch.ledger, [one.old for one in replaced], kept.version)
-    return ledgers.closings(batch, origin, corrected, heads)[0]
+        heads = ledgers.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
+    return closings(corrected, heads)[0]
 
 
 def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | None:

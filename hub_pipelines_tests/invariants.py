@@ -83,7 +83,7 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
         }, "a posting without journal entries, or entries without a posting"
         for one in stored:
             assert ledgers.count_entries(tx, one.request_id, one.revision) == one.posted
-            assert ledgers.digest_of_entries(tx, one.request_id, one.revision) == one.rows_digest
+            assert ledgers.digest_of_entries(tx, one.request_id, one.revision, one.digest_version) == one.rows_digest
             entries = [
                 entry
                 for entry in audit.entries_of(tx, one.request_id)

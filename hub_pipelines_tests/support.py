@@ -4,11 +4,12 @@ What must hold after any fault is in invariants.py.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pyarrow
 from sqlalchemy import func, select, update
 
 from hub_pipelines import settings
@@ -23,6 +24,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import RetryPolicy
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow, canonical_json
 from hub_pipelines_tests.invariants import assert_invariants as assert_invariants
 
 NORTH_INVENTORY = Scope("north", "inventory")
@@ -144,6 +146,18 @@ def make_registry(hub: Hub, tags: Iterable[str], campus: str = "north") -> str:
     assert isinstance(posting, Posting)
     assert posting.rejected == 0
     return arrival.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Staged rows that are in no file."""
+
+    rows: Sequence[StagedRow]
+
+    def chunks(self, _limits: ChunkLimits) -> Iterator[StagedChunk]:
+        rows = [{**asdict(row), "problems": canonical_json(row.problems)} for row in self.rows]
+        kinds = {"row_no": pyarrow.int64(), **dict.fromkeys(("verdict", "key", "values", "problems"), pyarrow.string())}
+        yield StagedChunk(pyarrow.RecordBatch.from_pylist(rows, schema=pyarrow.schema(kinds.items())))
 
 
 # ---- processing
@@ -285,7 +299,7 @@ def events(hub: Hub, request_id: str) -> list[str]:
 
 def journal_size(hub: Hub) -> int:
     with hub.db.read() as tx:
-        return tx.execute(select(func.count()).select_from(ledgers.journal)).scalar_one()
+        return tx.execute(select(func.count()).select_from(ledgers.journal_row)).scalar_one()
 
 
 def ledger_values(hub: Hub, name: str = NORTH_LEDGER) -> dict[str, dict[str, object]]:

@@ -92,6 +92,53 @@ def audit_rotate_key(
         print(f"Its public key: {path}")
 
 
+@audit.command("prove")
+def audit_prove(
+    request_id: Annotated[str, typer.Argument(help="The submission's number.")],
+    row: Annotated[int, typer.Option(help="The row's number in the file, as Excel shows it.")],
+) -> None:
+    """Print a proof that a row was posted as it stands there; `hub audit verify-row` checks it anywhere."""
+    from hub_pipelines.evidence import prove_row
+
+    print(prove_row(this_hub(), request_id, row).text())
+
+
+@audit.command("verify-row")
+def audit_verify_row(
+    file: Annotated[Path, typer.Argument(help="What `hub audit prove` printed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check such a proof, without hub or database; exit 1 when it does not show what it says."""
+    from hub_pipelines.ledger.proofs import RowProof
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} can't be read as text.") from error
+    proof = RowProof.from_text(text)
+    one, fault = proof.audited, proof.fault()
+    document = {
+        "ok": fault is None,
+        "fault": fault,
+        "row": proof.entry["row_no"],
+        "key": proof.entry["key"],
+        "values": proof.entry["values"],
+        "audit_entry": f"{one.event.campus}:{one.seq}",
+        "audit_hash": one.hash,
+    }
+    if fault:
+        raise Failed(f"NOT PROVED: {fault}", document)
+    if as_json:
+        print_document(document)
+        return
+    print(f"{proof.entry['key']} in row {proof.entry['row_no']} of {proof.entry['request_id']} was posted as")
+    print(proof.entry["values"])
+    print(
+        f"as one of {proof.size} rows, if audit entry {one.event.campus}:{one.seq} with hash {one.hash} is genuine: "
+        "find it in a bundle that `hub audit verify-bundle` verifies."
+    )
+
+
 @audit.command("export")
 def audit_export(
     campus: Annotated[str, typer.Option(help="Whose chain; `hub` for what belongs to no campus.")],

@@ -6,9 +6,10 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     DateTime,
     Engine,
     MetaData,
+    Select,
     String,
     Table,
     TypeDecorator,
@@ -111,6 +113,78 @@ def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str])
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in update}
     )
+
+
+def fold_into(tx: Transaction, table: Table, chosen: Select[Any], *, keys: list[str], update: list[str]) -> None:
+    """INSERT … SELECT … ON CONFLICT (keys) DO UPDATE of the named columns; all happens in the database."""
+    statement = _insert(tx, table).from_select([column.name for column in chosen.selected_columns], chosen)
+    tx.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in update})
+    )
+
+
+def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Insert text and integers as fast as the database takes them: by COPY on PostgreSQL, by one prepared statement on
+    SQLite.
+
+    Rows that are made as they are asked for are made while the server takes those before them. A COPY must not wait for
+    anything else (end_stalled_copies). Raises Transient when the connection breaks.
+    """
+    source = iter(rows)
+    first = next(source, None)
+    if first is None:
+        return
+    source = chain([first], source)
+    names = ", ".join(f'"{name}"' for name in columns)
+    if tx.dialect.name != "postgresql":
+        tx.exec_driver_sql(
+            f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" * len(columns))})', list(source)
+        )
+        return
+    from psycopg import OperationalError as Broken
+
+    connection: Any = tx.connection.driver_connection
+    try:
+        with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+            for row in source:
+                copy.write_row(row)
+    except Broken as error:
+        raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
+
+
+def end_stalled_copies(tx: Transaction) -> None:
+    """End sessions of the hub whose client has stopped in the middle of a COPY, as the server ends those that have
+    stopped between two statements.
+
+    To the server such a client is not idle, and it waits for it without any limit (its statement_timeout does not
+    reach there either), while the transaction keeps its locks.
+    """
+    if tx.dialect.name != "postgresql":
+        return
+    limit = "current_setting('idle_in_transaction_session_timeout')::interval"
+    tx.exec_driver_sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() "
+        "AND state = 'active' AND wait_event = 'ClientRead' AND query LIKE 'COPY %% FROM STDIN' "
+        f"AND {limit} > interval '0' AND query_start < clock_timestamp() - {limit}"
+    )
+
+
+@contextmanager
+def room_to_sort(tx: Transaction, memory_mb: int) -> Iterator[None]:
+    """Let the database use so much memory for what this transaction sorts, joins and keeps at hand."""
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(f"SET LOCAL work_mem = '{memory_mb}MB'")
+        # what is read by a cursor is read to its end: plan for that, not for its first rows
+        tx.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1.0")
+        yield
+        return
+    usual = tx.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    tx.exec_driver_sql(f"PRAGMA cache_size = -{memory_mb * 1024}")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql(f"PRAGMA cache_size = {usual}")
 
 
 def _ddl(statement: str) -> ExecutableDDLElement:

@@ -107,6 +107,8 @@ def leases_past_due(tx: Transaction, *, by_s: float, limit: int) -> list[Any]:
     s = submission.c
     before = database_now(tx) - timedelta(seconds=by_s)
     query = select(s.request_id, s.lease_owner, s.lease_until).where(s.state == State.LEASED, s.lease_until < before)
+    # a posting that takes longer than its lease holds its row: it is alive
+    query = query.with_for_update(read=True, skip_locked=True)
     return list(tx.execute(query.order_by(s.lease_until).limit(limit)))
 
 

@@ -5,7 +5,6 @@ procurement registry). Its `version` counts the postings that changed it; a jour
 (ledger, version, row_no).
 """
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,10 +12,14 @@ from typing import Any
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.ledger.comparing.model import Comparing, Corrected
 from hub_pipelines.ledger.counting.model import Counting, ThingIn
-from hub_pipelines.validate.staging import StagedRow
+from hub_pipelines.validate.staging import Staged
 
 REGISTRY_LEDGER = "procurement.asset@all"
 """The ledger that tags are checked against."""
+
+
+CHAIN, TREE = 1, 2
+"""How the digest of a posting over its entries was made (digests.py)."""
 
 
 class RegistryMoved(HubError):
@@ -29,7 +32,7 @@ class OccurrencesMoved(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A submission's staged rows on their way into a ledger; `rows` is a stream and is read once."""
+    """A submission's staged rows on their way into a ledger."""
 
     ledger: str
     record_type: str
@@ -38,7 +41,7 @@ class Batch:
     contract_version: int
     registry_version: int | None
     ledger_date: date
-    rows: Iterator[StagedRow]
+    rows: Staged
     shape: str | None = None
     """Fingerprint of the header that the rows came under."""
     migration: str | None = None
@@ -58,16 +61,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose posting a journal entry belongs to, and which version of its ledger that posting made."""
-
-    request_id: str
-    revision: int
-    version: int
-    posted_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Posting:
     """The outcome of a posting, stored with its idempotency record and returned to its own run's repeat."""
 
@@ -82,6 +75,8 @@ class Posting:
     rows_digest: str
     posted_at: datetime
     repeat: bool = False
+    digest_version: int = CHAIN
+    """How `rows_digest` was made (ledger/digests.py)."""
     decision: str | None = None
     """Digest of the decision by which the file was read; None for postings from before there were any."""
     counted: tuple[str, ...] | None = None

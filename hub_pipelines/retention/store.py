@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, metadata
-from hub_pipelines.ledger.store import journal, ledger
+from hub_pipelines.ledger.store import journal, ledger, posting
 from hub_pipelines.retention.model import COLUMN_OF, Hold
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
@@ -111,7 +111,7 @@ def _covers(hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> Col
     s = submission.c
     if hold.kind == "scope":
         entries = exists().where(
-            journal.c.request_id == s.request_id, journal.c.ledger_date.between(hold.first_day, hold.last_day)
+            posting.c.request_id == s.request_id, posting.c.ledger_date.between(hold.first_day, hold.last_day)
         )
         within = [or_(s.received_day.between(hold.first_day, hold.last_day), entries)]
         within += [s.campus == hold.campus] if hold.campus else []
@@ -150,8 +150,8 @@ def count_covered(tx: Transaction, hold: Hold, feeds_of: FeedsOf, *, by_name_onl
 def hold_on_day(tx: Transaction, feed: str, campus: str, day: date, feeds_of: FeedsOf) -> str | None:
     """A standing hold that covers a submission with entries on this campus-day, or the day itself."""
     for hold in holds(tx):
-        own = journal.c.request_id == submission.c.request_id
-        on_day = and_(own, journal.c.campus == campus, journal.c.ledger_date == day)
+        own = posting.c.request_id == submission.c.request_id
+        on_day = and_(own, posting.c.campus == campus, posting.c.ledger_date == day)
         query = (
             select(submission.c.request_id)
             .where(submission.c.feed == feed, exists().where(on_day), _covers(hold, feeds_of))

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _ROW_GROUP = 20_000
 _SUMMARY_KEY = "hub.summary"
 _BLOCK = 1024 * 1024
+_NO_PROBLEMS = "[]"
+_COLUMNS = ["row_no", "verdict", "key", "values", "problems"]
 
 
 class StagedFileChanged(Permanent):
@@ -50,6 +52,81 @@ class StagedRow:
     key: str | None
     values: str | None
     problems: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChunk:
+    """Some rows of a staged file, as they lie in it: by columns."""
+
+    batch: "pyarrow.RecordBatch"
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+    @property
+    def superseded(self) -> int:
+        """How many rows a newer message had made void."""
+        return _listed(self.batch["verdict"]).count("superseded")
+
+    def accepted(self) -> list[tuple[int, str, str]]:
+        """Row number, key and values of each accepted row."""
+        columns = (_listed(self.batch[name]) for name in ("row_no", "key", "values", "verdict"))
+        found = [row[:3] for row in zip(*columns, strict=True) if row[3] == "accepted"]
+        if any(key is None or values is None for _, key, values in found):
+            raise ValueError("a row was staged as accepted without key or values")
+        return found
+
+    def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Row number, position and content of each problem."""
+        for row_no, problems in zip(_listed(self.batch["row_no"]), _listed(self.batch["problems"]), strict=True):
+            if problems != _NO_PROBLEMS:
+                yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+
+    def rows(self) -> Iterator[StagedRow]:
+        for row in self.batch.to_pylist():
+            yield StagedRow(**{**row, "problems": json.loads(row["problems"])})
+
+
+def _listed(column: "pyarrow.Array") -> list[Any]:
+    """Several times as fast as `to_pylist`, which makes a scalar of each value first."""
+    found: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkLimits:
+    """So much of a staged file is in memory at once: at most so many rows, and about so many bytes of values."""
+
+    rows: int = 20_000
+    size_bytes: int = 16_000_000
+
+
+class Staged(Protocol):
+    """Staged rows in the order of their numbers, which can be read several times."""
+
+    def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    path: Path
+
+    def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=limits.rows, columns=_COLUMNS):
+                yield from _within(batch, limits.size_bytes)
+
+
+def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChunk]:
+    """A batch as one chunk, or in halves of halves where its rows are large."""
+    if batch.num_rows > 1 and batch.nbytes > size_bytes:
+        half = batch.num_rows // 2
+        yield from _within(batch.slice(0, half), size_bytes)
+        yield from _within(batch.slice(half), size_bytes)
+        return
+    yield StagedChunk(batch)
 
 
 def canonical_json(value: object) -> str:

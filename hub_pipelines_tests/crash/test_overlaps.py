@@ -10,16 +10,20 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from hub_pipelines import processing
+from hub_pipelines.common import store as common_store
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission.model import Lease, LeaseLost, State
 from hub_pipelines_tests import recovering
@@ -115,13 +119,14 @@ def stop_before_posting(_hub: Hub) -> None:
 
 
 def stop_inside_posting(_hub: Hub) -> None:
-    real = ledgers._append
+    real = common_store.insert_many
 
-    def append(tx: Transaction, entries: list[dict[str, object]]) -> None:
-        real(tx, entries)
-        stop_self()
+    def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
+        real(tx, table, *rest)
+        if table is ledgers.journal_row:
+            stop_self()
 
-    ledgers._append = append
+    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
 
 
 def stopped_worker(
@@ -193,6 +198,40 @@ def test_a_worker_stopped_inside_its_posting_transaction_is_audited_as_fenced(
     sleep_inside_a_posting(postgres_database, tmp_path, check)
 
 
+class StopsInTheMiddle(list[Any]):
+    """Rows whose reader is stopped after the first of them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, row in enumerate(super().__iter__()):
+            yield row
+            if number == 0:
+                stop_self()
+
+
+def stop_inside_a_copy(_hub: Hub) -> None:
+    real = common_store.insert_many
+
+    def insert_many(tx: Transaction, table: Table, columns: Any, rows: Any) -> None:
+        real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows)
+
+    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
+
+
+def test_a_worker_stopped_in_the_middle_of_a_copy_does_not_keep_its_submission(
+    postgres_database: Callable[..., object], tmp_path: Path
+) -> None:
+    home, report = tmp_path / "home", tmp_path / "report"
+    with postgres_database() as database_url:  # type: ignore[attr-defined]
+        request_id = waiting_file(home, database_url, lease_s=2)
+        for _ in stopped_worker(home, database_url, request_id, report, stop_inside_a_copy):
+            hub = open_test_hub(home, database_url)
+            (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
+            assert outcome.posted == 2
+        assert json.loads(report.read_text()) == "lease lost"
+        assert_one_effect(hub, request_id)
+        hub.db.dispose()
+
+
 # ---- losing the database
 
 
@@ -217,16 +256,16 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 ) -> None:
     hub = postgres_hub
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-    real = ledgers._append
+    real = common_store.insert_many
     lost: list[int] = []
 
-    def append_and_lose(tx: Transaction, entries: list[dict[str, object]]) -> None:
-        real(tx, entries)
-        if not lost:
+    def insert_and_lose(tx: Transaction, table: Table, *rest: Any) -> None:
+        real(tx, table, *rest)
+        if table is ledgers.journal_row and not lost:
             lost.append(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
             terminate(hub, lost[0])
 
-    monkeypatch.setattr(ledgers, "_append", append_and_lose)
+    monkeypatch.setattr(postings, "insert_many", insert_and_lose)
     assert process(hub, request_id) is State.RETRYING
     assert "database" in (submission(hub, request_id).reason or "")
     assert journal_size(hub) == 2

@@ -181,8 +181,10 @@ def test_a_miscount_makes_the_run_red_and_says_what_was_counted(runner: Runner) 
     j = ledgers.journal
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.key == "NC-0002", j.c.ledger == "inventory.asset@north")).mappings().one()
+        entry = {column.name: row[column.name] for column in ledgers.journal_row.c}
         tx.execute(
-            j.insert(), {**row, "row_no": 9, "key": "NC-0003", "values": row["values"].replace("NC-0002", "NC-0003")}
+            ledgers.journal_row.insert(),
+            {**entry, "row_no": 9, "key": "NC-0003", "values": row["values"].replace("NC-0002", "NC-0003")},
         )
     assert not runner.drain(timeout_s=120, progress=quiet)
     (run,) = folding_runs(runner)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import openpyxl
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
@@ -59,6 +60,7 @@ def test_a_corrected_list_closes_what_it_replaces_and_a_backfill_comes_to_the_sa
     second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
     posting = posted(hub, second)
     assert (posting.posted, posting.unchanged, posting.replaced, posting.corrects) == (1, 1, 1, (first, 1))
+    assert verify_all(hub).ok, verify_all(hub).first_bad
     assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|201"]
     assert_invariants(hub)
     day = submission(hub, second).settled_at

@@ -9,23 +9,14 @@ from sqlalchemy import delete, text, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import GENESIS, Entry, Event
-from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import TREE
 from hub_pipelines.submission import store as submissions
 from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, submission
 from hub_pipelines_tests.tampering import unlock
-
-
-def unlock_journal(hub: Hub, tx: Transaction) -> None:
-    """What somebody with full rights on the database would do first."""
-    if hub.db.is_postgres:
-        tx.execute(text("ALTER TABLE journal DISABLE TRIGGER ALL"))
-    else:
-        tx.execute(text("DROP TRIGGER journal_refuses_update"))
-        tx.execute(text("DROP TRIGGER journal_refuses_delete"))
 
 
 def test_an_untouched_hub_verifies(hub: Hub) -> None:
@@ -33,20 +24,29 @@ def test_an_untouched_hub_verifies(hub: Hub) -> None:
     assert verify_all(hub).ok
 
 
-@pytest.mark.parametrize("column", ["key", "values", "campus", "request_id"])
-def test_a_changed_journal_entry_is_found(hub: Hub, column: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("journal_row", "key"), ("journal_row", "values"), ("posting", "campus"), ("posting", "request_id")],
+)
+def test_a_changed_journal_entry_is_found(hub: Hub, table: str, column: str) -> None:
     make_registry(hub, ["N-1", "N-2"])
+    changed = getattr(ledgers, table)
+    where = ledgers.journal_row.c.key == "N-2" if table == "journal_row" else ledgers.posting.c.version == 1
     with hub.db.write() as tx:
-        unlock_journal(hub, tx)
-        tx.execute(update(ledgers.journal).where(ledgers.journal.c.key == "N-2").values({column: "forged"}))
+        unlock(hub, tx, "journal", "posting")
+        tx.execute(update(changed).where(where).values({column: "forged"}))
     assert "journal" in str(verify_all(hub).first_bad)
 
 
-def test_a_forged_journal_entry_is_found(hub: Hub) -> None:
+@pytest.mark.parametrize("with_posting", [False, True])
+def test_a_forged_journal_entry_is_found(hub: Hub, with_posting: bool) -> None:
     make_registry(hub, ["N-1"])
     with hub.db.write() as tx:
-        entry = dict(tx.execute(ledgers.journal.select()).mappings().one())
-        tx.execute(ledgers.journal.insert(), {**entry, "version": 9, "key": "N-9", "request_id": "north-inventory-x"})
+        entry = dict(tx.execute(ledgers.journal_row.select()).mappings().one())
+        tx.execute(ledgers.journal_row.insert(), {**entry, "version": 9, "key": "N-9"})
+        if with_posting:
+            posting = dict(tx.execute(ledgers.posting.select()).mappings().one())
+            tx.execute(ledgers.posting.insert(), {**posting, "version": 9, "request_id": "north-inventory-x"})
     assert verify_all(hub).first_bad == "journal: it holds entries that no posting vouches for"
 
 
@@ -92,16 +92,17 @@ def test_an_entry_beside_the_chain_is_found(hub: Hub) -> None:
 
 def test_a_forged_posting_that_an_entry_beside_the_chain_vouches_for_is_found(hub: Hub) -> None:
     make_registry(hub, ["N-1"])
-    forged = {"request_id": "north-inventory-x", "version": 9, "key": "N-9"}
     with hub.db.write() as tx:
-        entry = {**dict(tx.execute(ledgers.journal.select()).mappings().one()), **forged}
+        entry = dict(tx.execute(ledgers.journal_row.select()).mappings().one())
+        posting = dict(tx.execute(ledgers.posting.select()).mappings().one())
         record = dict(tx.execute(ledgers.idempotency.select()).mappings().one())
         (posted,) = audit.entries_named(tx, "submission:posted")
-        tx.execute(ledgers.journal.insert(), entry)
+        tx.execute(ledgers.journal_row.insert(), {**entry, "version": 9, "key": "N-9"})
+        tx.execute(ledgers.posting.insert(), {**posting, "version": 9, "request_id": "north-inventory-x"})
         outcome = {
             **record["outcome"],
             "request_id": "north-inventory-x",
-            "rows_digest": ledgers.digest_of_entries(tx, "north-inventory-x", 1),
+            "rows_digest": ledgers.digest_of_entries(tx, "north-inventory-x", 1, TREE),
         }
         tx.execute(ledgers.idempotency.insert(), {**record, "request_id": "north-inventory-x", "outcome": outcome})
     beside_the_chain(hub, "submission:posted", "north-inventory-x", "a list", {**posted.event.detail, **outcome})

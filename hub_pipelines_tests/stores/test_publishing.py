@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.canonical import sha256_hex
@@ -34,6 +34,7 @@ from hub_pipelines_tests.support import (
     send,
     send_assets,
 )
+from hub_pipelines_tests.tampering import unlock
 
 INVENTORY = FEEDS["inventory"].record_type("inventory.asset")
 MONDAY = date(2026, 3, 2)
@@ -80,16 +81,12 @@ def quantities(hub: Hub, day: date = MONDAY) -> dict[str, object]:
 
 def unlock_journal(hub: Hub, tx: Transaction) -> None:
     """What somebody with full rights on the database would do first; may be done twice."""
-    if hub.db.is_postgres:
-        tx.execute(text("ALTER TABLE journal DISABLE TRIGGER ALL"))
-        return
-    for verb in ("update", "delete"):
-        tx.execute(text(f"DROP TRIGGER IF EXISTS journal_refuses_{verb}"))
+    unlock(hub, tx, "journal", "posting")
 
 
 def tamper(hub: Hub, key: str, **changes: object) -> None:
     """Change the values of an item's journal entries, past the triggers."""
-    j = ledgers.journal
+    j = ledgers.journal_row
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
         rows = tx.execute(select(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == key)).mappings().all()
@@ -99,12 +96,16 @@ def tamper(hub: Hub, key: str, **changes: object) -> None:
             tx.execute(update(j).where(*place).values(values=values))
 
 
-def forge(hub: Hub, **changes: object) -> None:
-    """A journal entry that no posting made."""
-    j = ledgers.journal
+def forge(hub: Hub, *, ghost: str | None = None) -> None:
+    """A journal entry that no posting made; with `ghost` in a posting that this submission never made."""
+    j, p = ledgers.journal_row, ledgers.posting
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == "NC-0001")).mappings().one()
-        tx.execute(j.insert(), {**row, "row_no": 99, **changes})
+        version = 7 if ghost else row["version"]
+        tx.execute(j.insert(), {**row, "row_no": 99, "version": version})
+        if ghost:
+            posting = tx.execute(select(p).where(p.c.ledger == NORTH_LEDGER)).mappings().one()
+            tx.execute(p.insert(), {**posting, "version": version, "request_id": ghost})
 
 
 # ---- published, confirmed
@@ -245,7 +246,7 @@ def test_a_journal_entry_that_no_posting_made_keeps_the_snapshot_back(hub: Hub) 
 
 
 def test_a_journal_entry_of_an_unknown_submission_keeps_the_snapshot_back(hub: Hub) -> None:
-    forge(hub, request_id="north-inventory-ghost", version=7)
+    forge(hub, ghost="north-inventory-ghost")
     reason = (
         "The journal has 3 entries of this day, its postings tell of 2, 2 were counted as they posted, "
         "and the snapshot holds 3."
@@ -256,10 +257,10 @@ def test_a_journal_entry_of_an_unknown_submission_keeps_the_snapshot_back(hub: H
 @pytest.mark.parametrize("versions", [[2], [1, 2]], ids=["one posting", "all postings"])
 def test_a_day_that_has_lost_whole_postings_is_not_published(hub: Hub, versions: list[int]) -> None:
     post(hub, "more.csv", asset("NC-0003"))
-    j = ledgers.journal.c
+    j = ledgers.journal_row.c
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
-        tx.execute(delete(ledgers.journal).where(j.ledger == NORTH_LEDGER, j.version.in_(versions)))
+        tx.execute(delete(ledgers.journal_row).where(j.ledger == NORTH_LEDGER, j.version.in_(versions)))
     left = 4 - 2 * len(versions)
     reason = (
         f"The journal has {left} entries of this day, its postings tell of {left}, 3 were counted as they posted, "
@@ -379,7 +380,7 @@ def clock_back(hub: Hub, seconds: float, *, ledger: str = NORTH_LEDGER, changed_
     changed = now - timedelta(seconds=seconds if changed_s is None else changed_s)
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
-        posted = update(ledgers.journal).where(ledgers.journal.c.ledger == ledger)
+        posted = update(ledgers.posting).where(ledgers.posting.c.ledger == ledger)
         tx.execute(posted.values(posted_at=now - timedelta(seconds=seconds)))
         day = update(ledgers.ledger_day).where(ledgers.ledger_day.c.ledger == ledger)
         tx.execute(day.values(changed_at=changed))

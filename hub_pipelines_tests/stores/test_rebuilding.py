@@ -153,12 +153,17 @@ def differences(hub: Hub, day: date = MONDAY) -> tuple[str, ...]:
 
 
 def change_journal(hub: Hub, ledger: str, key: str, change: Callable[[dict[str, Any]], dict[str, object]]) -> None:
-    j = ledgers.journal
+    """Change an item's only entry, or its posting where the posting tells that part of it."""
+    j, p = ledgers.journal_row, ledgers.posting
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
         where = (j.c.ledger == ledger, j.c.key == key)
         row = dict(tx.execute(select(j).where(*where)).mappings().one())
-        tx.execute(update(j).where(*where).values(**change(row)))
+        changes = change(row)
+        if set(changes) <= set(j.c.keys()):
+            tx.execute(update(j).where(*where).values(**changes))
+        else:
+            tx.execute(update(p).where(p.c.ledger == ledger, p.c.version == row["version"]).values(**changes))
 
 
 def other_quantity(row: dict[str, Any]) -> dict[str, object]:
@@ -191,7 +196,7 @@ def test_changed_values_in_the_journal_are_told_with_their_row(hub: Hub, lab: st
 
 @pytest.mark.parametrize(
     "changes",
-    [{"key": "NC-7777"}, {"contract_version": 4}, {"operation": "drop"}, {"previous_version": 1, "previous_row_no": 2}],
+    [{"key": "NC-7777"}, {"operation": "drop"}, {"previous_version": 1, "previous_row_no": 2}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_place_or_origin_in_the_journal_is_told_with_its_row(
@@ -201,16 +206,34 @@ def test_another_place_or_origin_in_the_journal_is_told_with_its_row(
     assert differences(hub) == (f"{lab} row 3: the journal holds the same values with another place or origin",)
 
 
-def test_an_entry_that_was_moved_to_another_day_or_deleted_is_told(hub: Hub, lab: str) -> None:
-    change_journal(hub, NORTH_LEDGER, "NC-0002", lambda _row: {"ledger_date": TUESDAY})
-    assert differences(hub) == (f"{lab} row 3: the journal holds the same values with another place or origin",)
+@pytest.mark.parametrize(
+    ("changes", "day"),
+    [({"contract_version": 4}, MONDAY), ({"ledger_date": TUESDAY}, TUESDAY)],
+    ids=["contract", "day"],
+)
+def test_a_posting_under_another_contract_or_day_is_told_with_each_row(
+    hub: Hub, lab: str, changes: dict[str, object], day: date
+) -> None:
+    change_journal(hub, NORTH_LEDGER, "NC-0002", lambda _row: changes)
+    told = "the journal holds the same values with another place or origin"
+    if day == MONDAY:
+        assert differences(hub) == tuple(f"{lab} row {row}: {told}" for row in (2, 3))
+    else:
+        assert differences(hub, day) == (
+            f"{lab}: its entries follow from the file and are not what the audit log tells of them",
+        )
+
+
+def test_an_entry_that_was_deleted_is_told(hub: Hub, lab: str) -> None:
     with hub.db.write() as tx:
-        tx.execute(delete(ledgers.journal).where(ledgers.journal.c.ledger_date == TUESDAY))
+        unlock_journal(hub, tx)
+        j = ledgers.journal_row
+        tx.execute(delete(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == "NC-0002"))
     assert differences(hub) == (f"{lab} row 3: it follows from the file and is not in the journal",)
 
 
 def test_an_entry_that_no_file_gave_is_told(hub: Hub, lab: str) -> None:
-    j = ledgers.journal
+    j = ledgers.journal_row
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == "NC-0002")).mappings().one()
         tx.execute(j.insert(), {**row, "row_no": 9, "key": "NC-0009"})
@@ -218,10 +241,12 @@ def test_an_entry_that_no_file_gave_is_told(hub: Hub, lab: str) -> None:
 
 
 def test_a_posting_of_an_unknown_submission_is_told(hub: Hub, lab: str) -> None:
-    j = ledgers.journal
+    j, p = ledgers.journal_row, ledgers.posting
     with hub.db.write() as tx:
         row = tx.execute(select(j).where(j.c.ledger == NORTH_LEDGER, j.c.key == "NC-0002")).mappings().one()
-        tx.execute(j.insert(), {**row, "version": 9, "request_id": "north-inventory-ghost"})
+        posting = tx.execute(select(p).where(p.c.request_id == lab)).mappings().one()
+        tx.execute(j.insert(), {**row, "version": 9})
+        tx.execute(p.insert(), {**posting, "version": 9, "request_id": "north-inventory-ghost"})
     assert differences(hub) == ("north-inventory-ghost: There is no submission north-inventory-ghost.",)
     assert lab
 
@@ -229,8 +254,8 @@ def test_a_posting_of_an_unknown_submission_is_told(hub: Hub, lab: str) -> None:
 def test_a_registry_whose_history_was_changed_is_told(hub: Hub, lab: str) -> None:
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
-        registered = (ledgers.journal.c.ledger == "procurement.asset@all", ledgers.journal.c.key == "NC-0002")
-        tx.execute(delete(ledgers.journal).where(*registered))
+        j = ledgers.journal_row
+        tx.execute(delete(j).where(j.c.ledger == "procurement.asset@all", j.c.key == "NC-0002"))
     assert differences(hub) == (f"{lab} row 3: it is in the journal and no longer follows from the file",)
 
 
@@ -272,5 +297,5 @@ def test_many_differences_are_told_in_part(hub: Hub) -> None:
     post(hub, "many.csv", *map(asset, tags))
     with hub.db.write() as tx:
         unlock_journal(hub, tx)
-        tx.execute(update(ledgers.journal).where(ledgers.journal.c.ledger == NORTH_LEDGER).values(values="{}"))
+        tx.execute(update(ledgers.journal_row).where(ledgers.journal_row.c.ledger == NORTH_LEDGER).values(values="{}"))
     assert len(differences(hub)) == 20

@@ -1,5 +1,6 @@
 """The database's schema: a new home's, an older one's brought up to date, and one that a newer release has changed."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
 
 import hub_pipelines.hub  # noqa: F401  # all stores, so that the metadata is whole
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.schema import upgrade
 from hub_pipelines.common.store import SCHEMA_TABLE, SCHEMA_VERSION, Database, Transaction, metadata
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import CHAIN
 
 _ENTRY = (
     "INSERT INTO journal VALUES ('inventory.asset@north', :version, :row, :key, 'set', '{}', 'd', NULL, NULL, "
@@ -105,6 +110,99 @@ def test_an_older_homes_journal_is_kept_and_its_days_are_counted(older: Database
         assert tx.execute(text("SELECT count(*) FROM journal")).scalar() == 3
         day = tx.execute(text("SELECT ledger, campus, version, entries FROM ledger_day")).one()
     assert tuple(day) == ("inventory.asset@north", "north", 2, 3)
+
+
+# ---- journals of former releases
+
+_FORMER = "0011"
+"""The last step before postings had a table."""
+
+
+@pytest.fixture
+def former(database_url: str) -> Iterator[Database]:
+    """A database before postings had a table: two postings of two rows, the second of which changed one item."""
+    database = Database(database_url)
+    with database.write() as tx:
+        upgrade(tx, upto=_FORMER)
+        for entry in _former_entries():
+            names = ", ".join(f'"{name}"' for name in entry)
+            tx.execute(text(f"INSERT INTO journal ({names}) VALUES ({', '.join(f':{name}' for name in entry)})"), entry)
+        for key, version, row_no in (("A", 2, 3), ("B", 1, 3), ("C", 2, 4)):
+            place = {"key": key, "version": version, "row": row_no, "digest": sha256_hex(f"{key}{version}".encode())}
+            tx.execute(text("INSERT INTO ledger VALUES ('l@north', :key, :version, :row, :digest)"), place)
+    yield database
+    database.dispose()
+
+
+def _former_entries() -> list[dict[str, object]]:
+    rows = [(1, 2, "A", None, None), (1, 3, "B", None, None), (2, 3, "A", 1, 2), (2, 4, "C", None, None)]
+    return [
+        {
+            "ledger": "l@north",
+            "version": version,
+            "row_no": row_no,
+            "key": key,
+            "operation": "set",
+            "values": f"{key}{version}",
+            "digest": sha256_hex(f"{key}{version}".encode()),
+            "previous_version": before,
+            "previous_row_no": before_row,
+            "request_id": f"north-inventory-{version}",
+            "revision": 1,
+            "campus": "north",
+            "ledger_date": "2026-03-02",
+            "contract_version": 2,
+            "posted_at": f"2026-03-02T12:00:0{version}.000000Z",
+        }
+        for version, row_no, key, before, before_row in rows
+    ]
+
+
+def _former_digest(version: int) -> str:
+    """As the release that posted them made it."""
+    digest = hashlib.sha256()
+    for entry in _former_entries():
+        if entry["version"] == version:
+            parts = [entry[name] for name in entry if name not in ("ledger_date", "posted_at")] + [entry["ledger_date"]]
+            digest.update(hashlib.sha256(canonical_text(parts).encode()).digest())
+    return digest.hexdigest()
+
+
+def test_a_former_homes_postings_have_their_digests_and_history_after_the_upgrade(former: Database) -> None:
+    former.create_schema()
+    with former.read() as tx:
+        for version in (1, 2):
+            found = ledgers.digest_of_entries(tx, f"north-inventory-{version}", 1, CHAIN)
+            assert found == _former_digest(version)
+        assert ledgers.first_misfold(tx) is None
+        history, total = ledgers.changes_of(tx, "l@north", "A", limit=5)
+        assert [(row["version"], row["before"], row["campus"]) for row in history] == [
+            (2, "A1", "north"),
+            (1, None, "north"),
+        ]
+        assert total == 2
+        assert sorted(ledgers.items_as_of(tx, "l@north", 1)) == [("A", "A1"), ("B", "B1")]
+
+
+@pytest.mark.parametrize("table", ["journal", "posting"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET version = 9", "DELETE FROM {}"])
+def test_a_former_homes_journal_can_not_be_changed_after_the_upgrade(former: Database, table: str, change: str) -> None:
+    former.create_schema()
+    with pytest.raises(DBAPIError, match=f"{table} is append-only"), former.write() as tx:
+        tx.execute(text(change.format(table)))
+
+
+def test_a_former_journal_that_somebody_has_changed_is_told_and_not_upgraded(former: Database) -> None:
+    with former.write() as tx:
+        names = ["refuses_changes"] if former.is_postgres else ["refuses_update"]
+        for name in names:
+            tx.execute(text(f"DROP TRIGGER journal_{name}{' ON journal' if former.is_postgres else ''}"))
+        tx.execute(text("UPDATE journal SET campus = 'south' WHERE key = 'C'"))
+    with pytest.raises(SettingsError, match="entries of l@north, version 2, are not of one posting"):
+        former.create_schema()
+    with former.read() as tx:
+        assert not inspect(tx).has_table("posting")
+    assert version_of(former) == _FORMER
 
 
 def test_an_older_homes_review_items_are_grouped_by_their_cause(older: Database) -> None:

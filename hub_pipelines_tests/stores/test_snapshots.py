@@ -24,6 +24,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, ledger_name
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Day, NotInShape
@@ -33,6 +34,7 @@ from hub_pipelines.validate.model import RecordType, Shape
 from hub_pipelines.validate.staging import StagedRow, canonical_json
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
+    Listed,
     asset,
     lease,
     make_registry,
@@ -233,10 +235,10 @@ def post(hub: Hub, record: RecordType, campus: str, day: date, items: dict[str, 
         contract_version=1,
         registry_version=None,
         ledger_date=day,
-        rows=iter(rows),
+        rows=Listed(rows),
     )
     with hub.db.write() as tx:
-        ledgers.post(tx, taken, batch)
+        postings.post(tx, taken, batch)
 
 
 def publish_unjudged(hub: Hub, record: RecordType, day: Day) -> None:

@@ -86,7 +86,6 @@ class Head:
     digest: str
     values: str
     operation: str
-    contract_version: int
     request_id: str
     source_name: str
 

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
-from hub_pipelines.validate.staging import StagedRow
 
 _JUMP = 100
 """So many times as much, or as little, is remarked."""
@@ -58,14 +56,13 @@ class Remarks:
     comparing: Comparing
     _shared: dict[tuple[str, bool], _Shared] = field(default_factory=dict)
 
-    def is_wanted(self, row: StagedRow, digest: str) -> bool:
-        """Whether a known item's row is to be compared; `digest` is that of the values which the ledger holds."""
+    def is_wanted(self, values: str, *, changed: bool) -> bool:
+        """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
         c = self.comparing
-        if row.values is None or (c.quantity is None and c.location is None):
+        if c.quantity is None and c.location is None:
             return False
         # a column without a value is null in every row: most need not be parsed for that
-        may_be_placeless = c.location is not None and f'"{c.location}":null' in row.values
-        return may_be_placeless or sha256_hex(row.values.encode("utf-8")) != digest
+        return changed or (c.location is not None and f'"{c.location}":null' in values)
 
     def add(self, row_no: int, values: str, earlier: Earlier) -> list[Problem]:
         """What is to be said of this row by itself."""

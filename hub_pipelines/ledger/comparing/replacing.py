@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import REPLACED, Corrected, Head, Replaced
+from hub_pipelines.ledger.digests import Change
 from hub_pipelines.validate.model import PART_ROWS, RecordType
 from hub_pipelines.validate.staging import StagedRow, canonical_json
 
@@ -27,19 +28,29 @@ def may_close(corrected: Corrected, head: Head) -> bool:
     return head.version <= corrected.version and list_key(head.source_name) == list_key(corrected.source_name)
 
 
-def closing(replaced: Replaced, head: Head) -> dict[str, object]:
-    """What is particular of the journal entry that closes a line: it keeps what the line said last."""
+def closings(corrected: Corrected, heads: Mapping[str, Head]) -> tuple[list[Change], list[Replaced]]:
+    """Journal entries that close the lines which a corrected file has replaced, in the order of their numbers; and the
+    lines that stay, since somebody else has a say in them.
+
+    `heads` are the lines' newest entries before this posting.
+    """
+    closed, kept = [], []
+    for one in corrected.replaced:
+        head = heads.get(one.old)
+        if head is None or head.operation == REPLACED:
+            continue
+        if corrected.closes and may_close(corrected, head):
+            closed.append(_closing(one, head))
+        else:
+            kept.append(one)
+    return sorted(closed), kept
+
+
+def _closing(replaced: Replaced, head: Head) -> Change:
+    """It keeps what the line said last."""
     values = canonical_json({**json.loads(head.values), "replaced_by": replaced.new})
-    return {
-        "row_no": -replaced.row_no,
-        "key": head.key,
-        "operation": REPLACED,
-        "values": values,
-        "digest": sha256_hex(values.encode("utf-8")),
-        "previous_version": head.version,
-        "previous_row_no": head.row_no,
-        "contract_version": head.contract_version,
-    }
+    digest = sha256_hex(values.encode("utf-8"))
+    return Change(-replaced.row_no, head.key, REPLACED, values, digest, head.version, head.row_no)
 
 
 # ---- which row was which

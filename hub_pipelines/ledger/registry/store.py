@@ -4,16 +4,16 @@ Belongs here: what is known of a tag, now or at an earlier version. Not here: wh
 """
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
-from hub_pipelines.ledger.store import current_version, journal, ledger, rejection
+from hub_pipelines.ledger.store import current_version, is_entry, journal_row, ledger, newest_before, rejection
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
 
@@ -93,27 +93,16 @@ def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
 
 
 def _current(tags: Collection[str]) -> Select[Any]:
-    newest = and_(
-        journal.c.ledger == ledger.c.ledger, journal.c.version == ledger.c.version, journal.c.row_no == ledger.c.row_no
-    )
     return (
-        select(ledger.c.key, journal.c["values"])
-        .join(journal, newest)
+        select(ledger.c.key, journal_row.c["values"])
+        .join(journal_row, is_entry(journal_row, REGISTRY_LEDGER, ledger))
         .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(tags))
     )
 
 
-def _as_of(tags: Collection[str], version: int) -> Select[Any]:
-    then = (
-        select(journal.c.key, func.max(journal.c.version).label("version"))
-        .where(journal.c.ledger == REGISTRY_LEDGER, journal.c.key.in_(tags), journal.c.version <= version)
-        .group_by(journal.c.key)
-        .subquery()
-    )
-    return select(journal.c.key, journal.c["values"]).join(
-        then,
-        and_(journal.c.ledger == REGISTRY_LEDGER, journal.c.key == then.c.key, journal.c.version == then.c.version),
-    )
+def _as_of(tags: Sequence[str], version: int) -> Select[Any]:
+    then = newest_before(REGISTRY_LEDGER, version + 1, tags)
+    return select(journal_row.c.key, journal_row.c["values"]).join(then, is_entry(journal_row, REGISTRY_LEDGER, then))
 
 
 def _chunks(tags: Collection[str]) -> Iterator[list[str]]:

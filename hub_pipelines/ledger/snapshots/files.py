@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.ledger.digests import entry_digest
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
-from hub_pipelines.ledger.store import entry_digest
 from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, frame_column
 from hub_pipelines.validate.model import RecordType, Shape
 

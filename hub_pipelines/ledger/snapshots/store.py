@@ -5,11 +5,11 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Column, Date, Integer, String, Table, Text, and_, func, or_, select
+from sqlalchemy import Column, Date, FromClause, Integer, String, Table, Text, and_, exists, func, or_, select
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
 from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
-from hub_pipelines.ledger.store import journal, ledger, ledger_day
+from hub_pipelines.ledger.store import is_entry, journal, journal_row, ledger, ledger_day, newest_before, posting
 
 _KEYS_PER_QUERY = 5_000
 _KEY = ("ledger", "campus", "ledger_date")
@@ -44,7 +44,7 @@ def find(tx: Transaction, ledger_name: str, campus: str, day: date) -> Snapshot 
     return Snapshot(**row._mapping) if row else None
 
 
-def _is(table: Table, ledger_name: str, campus: str, day: date) -> tuple[Any, ...]:
+def _is(table: FromClause, ledger_name: str, campus: str, day: date) -> tuple[Any, ...]:
     return table.c.ledger == ledger_name, table.c.campus == campus, table.c.ledger_date == day
 
 
@@ -63,12 +63,12 @@ def waiting_since(tx: Transaction, day: Day) -> datetime:
     """When the first of a campus-day's postings that no run has folded yet was posted."""
     judged = find(tx, day.ledger, day.campus, day.ledger_date)
     query = (
-        select(journal.c.posted_at)
+        select(posting.c.posted_at)
         .where(
-            *_is(journal, day.ledger, day.campus, day.ledger_date),
-            journal.c.version > (judged.judged_version if judged else 0),
+            *_is(posting, day.ledger, day.campus, day.ledger_date),
+            posting.c.version > (judged.judged_version if judged else 0),
         )
-        .order_by(journal.c.version)
+        .order_by(posting.c.version)
         .limit(1)
     )
     return tx.execute(query).scalar() or day.changed_at
@@ -147,8 +147,10 @@ def count_entries(tx: Transaction, ledger_name: str, campus: str, day: date) -> 
 
 def postings(tx: Transaction, ledger_name: str, campus: str, day: date) -> list[tuple[str, int, int]]:
     """(request_id, revision, version) of each posting with entries in a campus-day, in order."""
-    columns = (journal.c.request_id, journal.c.revision, journal.c.version)
-    query = select(*columns).where(*_is(journal, ledger_name, campus, day)).distinct().order_by(journal.c.version)
+    p, j = posting.c, journal_row.c
+    has_entries = exists().where(j.ledger == p.ledger, j.version == p.version)
+    query = select(p.request_id, p.revision, p.version).where(*_is(posting, ledger_name, campus, day), has_entries)
+    query = query.order_by(p.version)
     return [(row.request_id, row.revision, row.version) for row in tx.execute(query)]
 
 
@@ -156,17 +158,10 @@ def heads_before(tx: Transaction, ledger_name: str, keys: Collection[str], versi
     """Each key's newest journal entry (version, row_no, digest) before a version."""
     found: dict[str, Any] = {}
     for some in _chunks(keys):
-        then = (
-            select(journal.c.key, func.max(journal.c.version).label("version"))
-            .where(journal.c.ledger == ledger_name, journal.c.key.in_(some), journal.c.version < version)
-            .group_by(journal.c.key)
-            .subquery()
-        )
-        query = select(journal.c.key, journal.c.version, journal.c.row_no, journal.c.digest).join(
-            then,
-            and_(journal.c.ledger == ledger_name, journal.c.key == then.c.key, journal.c.version == then.c.version),
-        )
-        found.update((row.key, row) for row in tx.execute(query))
+        then = newest_before(ledger_name, version, some)
+        query = select(journal_row.c.key, journal_row.c.version, journal_row.c.row_no, journal_row.c.digest)
+        rows = tx.execute(query.join(then, is_entry(journal_row, ledger_name, then)))
+        found.update((row.key, row) for row in rows)
     return found
 
 

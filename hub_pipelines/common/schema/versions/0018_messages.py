@@ -6,7 +6,7 @@ from alembic import op
 from hub_pipelines.common.store import JsonText, UtcDateTime
 
 revision = "0018"
-down_revision = "0011"
+down_revision = "0016"
 
 
 def upgrade() -> None:

@@ -1,0 +1,78 @@
+"""A Merkle tree over the digests of a posting's journal entries, as RFC 6962 section 2.1 defines it. Pure.
+
+One root in the audit chain stands for any number of entries, and a proof of about 20 digests shows that a given one is
+among them. Leaves and nodes are hashed with different first bytes, so that none can be passed off as the other.
+Not here: what an entry's digest covers (ledger/digests.py).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+_LEAF = b"\x00"
+_NODE = b"\x01"
+_sha256 = hashlib.sha256
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return _sha256(_NODE + left + right).digest()
+
+
+class Tree:
+    """The root over digests that come one after the other; holds one digest for each power of two, not the leaves."""
+
+    def __init__(self, digests: Iterable[bytes] = ()) -> None:
+        self.size = 0
+        self._subtrees: list[bytes] = []
+        """Roots of the complete subtrees from the left, the largest first: one for each bit of `size`."""
+        self.extend(digests)
+
+    def extend(self, digests: Iterable[bytes]) -> None:
+        subtrees, size, sha256 = self._subtrees, self.size, _sha256
+        for digest in digests:
+            root, complete = sha256(_LEAF + digest).digest(), size
+            while complete & 1:
+                root = sha256(_NODE + subtrees.pop() + root).digest()
+                complete >>= 1
+            subtrees.append(root)
+            size += 1
+        self.size = size
+
+    def root(self) -> bytes:
+        """Of an empty tree: the hash of nothing."""
+        if not self._subtrees:
+            return _sha256(b"").digest()
+        *larger, root = self._subtrees
+        for subtree in reversed(larger):
+            root = _node(subtree, root)
+        return root
+
+
+def proof(digests: Sequence[bytes], index: int) -> list[bytes]:
+    """The digests that lead from one leaf to the root, the nearest first."""
+    if not 0 <= index < len(digests):
+        raise IndexError(f"there is no leaf {index} in a tree of {len(digests)}")
+    level = [_sha256(_LEAF + one).digest() for one in digests]
+    path = []
+    while len(level) > 1:
+        if (beside := index ^ 1) < len(level):
+            path.append(level[beside])
+        above = [_node(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
+        # a node without a neighbour moves up as it is: the same tree as splitting at the largest power of two
+        level = above + level[len(level) & ~1 :]
+        index >>= 1
+    return path
+
+
+def proves(root: bytes, digest: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
+    """Whether the path shows that this digest is leaf `index` of the tree of `size` leaves with this root."""
+    if not 0 <= index < size:
+        return False
+    found, last, left = _sha256(_LEAF + digest).digest(), size - 1, list(path)
+    while last:
+        if index & 1 or index < last:
+            if not left:
+                return False
+            beside = left.pop(0)
+            found = _node(beside, found) if index & 1 else _node(found, beside)
+        index, last = index >> 1, last >> 1
+    return not left and found == root

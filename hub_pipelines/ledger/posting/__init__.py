@@ -1,0 +1,1 @@
+"""The one transaction that appends to the journal."""

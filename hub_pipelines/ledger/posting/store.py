@@ -1,0 +1,398 @@
+"""The posting transaction: a submission's staged rows into journal and ledger, exactly once.
+
+Belongs here: the order of its steps, and how they are made fast for a million rows (decisions/0057). Not here: the
+tables (ledger/store.py), what an entry's digest covers (ledger/digests.py).
+Rows go through in chunks, so that memory does not grow with the file; all chunks are one transaction.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, and_, select, update
+from sqlalchemy.schema import CreateTable, DropTable
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.audit.tree import Tree
+from hub_pipelines.common.store import (
+    Transaction,
+    database_now,
+    fold_into,
+    insert_many,
+    insert_or_ignore,
+    room_to_sort,
+)
+from hub_pipelines.ledger.comparing.model import SET
+from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
+from hub_pipelines.ledger.comparing.remarks import Remarks
+from hub_pipelines.ledger.comparing.replacing import closings
+from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.counting.model import Tally
+from hub_pipelines.ledger.digests import Change, digester
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, TREE, Batch, Posting, RegistryMoved
+from hub_pipelines.ledger.store import (
+    current_version,
+    earlier,
+    find_posting,
+    heads_of_lines,
+    idempotency,
+    items_now,
+    journal_row,
+    ledger,
+    ledger_day,
+    ledger_version,
+    posting,
+    rejection,
+)
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
+from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
+
+_MEMORY_MB = 64
+_AFTER_ITS_OWN = 1_000
+"""Remarks come after the problems of the row itself."""
+_KEYS_PER_QUERY = 5_000
+_JOURNAL = ("ledger", "version", *Change._fields)
+_REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
+
+incoming = Table(
+    "incoming",
+    MetaData(),
+    Column("row_no", Integer, nullable=False),
+    Column("key", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    prefixes=["TEMPORARY"],
+)
+"""The accepted rows of one posting, to compare all of them with the ledger at once; gone before it ends."""
+
+
+def post(
+    tx: Transaction,
+    lease: Lease,
+    batch: Batch,
+    *,
+    limits: ChunkLimits | None = None,
+    progress: Callable[[int], None] = lambda _rows: None,
+) -> Posting:
+    """Apply a batch once: exactly-once lives here, in the caller's transaction.
+
+    A repeat by the lease that has posted returns the stored outcome; any other finds the fence. Raises
+    LeaseLost when the fencing token is outdated, RegistryMoved when the registry has changed since the
+    rows were checked. `progress` is told how many rows are through, after each chunk.
+    """
+    stored = own_posting(tx, lease)
+    if stored is not None:
+        return stored
+    leases.hold(tx, lease)
+    if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
+        raise RegistryMoved("The registry has changed since the rows were checked.")
+    version = _lock_ledger(tx, batch.ledger) + 1
+    rows = _Rows(tx, lease, batch, version, database_now(tx))
+    with room_to_sort(tx, _MEMORY_MB):
+        rows.close_replaced()
+        rows.post(limits or ChunkLimits(), progress)
+    counted, not_found, listed = _counted(tx, lease, batch, rows.tally, rows.now)
+    corrected = batch.corrected
+    settled_at = leases.settle_posted(
+        tx,
+        lease,
+        posted=rows.posted,
+        unchanged=rows.unchanged,
+        rejected=rows.rejected,
+        superseded=rows.superseded,
+    )
+    outcome = Posting(
+        request_id=lease.request_id,
+        revision=lease.revision,
+        token=lease.token,
+        ledger=batch.ledger,
+        ledger_version=version if rows.posted or rows.closed else version - 1,
+        posted=rows.posted,
+        unchanged=rows.unchanged,
+        rejected=rows.rejected,
+        rows_digest=rows.tree.root().hex(),
+        digest_version=TREE,
+        posted_at=settled_at,
+        decision=batch.decision,
+        counted=counted,
+        not_found=not_found,
+        listed_in_rejected_rows=listed,
+        superseded=rows.superseded,
+        replaced=rows.closed,
+        corrects=(corrected.request_id, corrected.revision)
+        if corrected and corrected.closes and corrected.is_known
+        else None,
+    )
+    tx.execute(
+        idempotency.insert(),
+        {"request_id": lease.request_id, "revision": lease.revision, "outcome": outcome.document()},
+    )
+    audit.append(tx, _posted_event(lease, batch, outcome))
+    return outcome
+
+
+def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
+    """The outcome that this very lease has posted already, though it may never have heard of it."""
+    stored = find_posting(tx, lease.request_id, lease.revision)
+    return stored if stored is not None and stored.token == lease.token else None
+
+
+def _lock_ledger(tx: Transaction, name: str) -> int:
+    """Serialise postings to one ledger, so that its versions follow the order of commits."""
+    lock = select(ledger_version.c.version).where(ledger_version.c.ledger == name).with_for_update()
+    version = tx.execute(lock).scalar()
+    if version is None:
+        tx.execute(insert_or_ignore(tx, ledger_version), {"ledger": name, "version": 0, "changed_at": None})
+        version = tx.execute(lock).scalar_one()
+    return int(version)
+
+
+class _Rows:
+    """The rows of one posting on their way, and what became of them."""
+
+    def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
+        self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
+        self.posted = self.unchanged = self.rejected = self.superseded = self.closed = 0
+        self.tree = Tree()
+        self.tally = Tally(batch.counting) if batch.counting is not None else None
+        self._some_are_missing = batch.received_at is not None and counts.any_open(
+            tx, batch.ledger, before=batch.received_at
+        )
+        self._missing = self._missing_things() if self._some_are_missing else {}
+        self._remarks = Remarks(batch.comparing) if batch.comparing is not None else None
+        self._of_posting = {
+            "request_id": lease.request_id,
+            "revision": lease.revision,
+            "campus": batch.campus,
+            "ledger_date": batch.ledger_date,
+            "contract_version": batch.contract_version,
+        }
+        self._digest_of = digester(batch.ledger, version, self._of_posting)
+
+    def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
+        through = 0
+        with self._heads(limits) as heads:
+            for chunk in self.batch.rows.chunks(limits):
+                self._post_chunk(chunk, heads)
+                through += len(chunk)
+                progress(through)
+            heads.end()
+        if self._remarks is not None:
+            self._insert_problems((0, at, asdict(one)) for at, one in enumerate(self._remarks.of_lists()))
+        if self.posted or self.closed:
+            self._fold()
+
+    @contextmanager
+    def _heads(self, limits: ChunkLimits) -> "Iterator[_NoHeads]":
+        """A ledger's first posting has nothing to be compared with."""
+        if self.version == 1:
+            yield _NoHeads()
+            return
+        self.tx.execute(CreateTable(incoming))
+        for chunk in self.batch.rows.chunks(limits):
+            insert_many(self.tx, incoming, ("row_no", "key", "digest"), (
+                (row_no, key, sha256(values.encode("utf-8")).hexdigest()) for row_no, key, values in chunk.accepted()
+            ))  # fmt: skip
+        query = (
+            select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
+            .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
+            .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
+            .order_by(incoming.c.row_no)
+        )
+        with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
+            yield _Heads(found)
+        self.tx.execute(DropTable(incoming))
+
+    def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
+        accepted = chunk.accepted()
+        differing = [(*row, *head) for row in accepted if (head := heads.of(row[0])) is not None]
+        # a plain tuple: a Change takes three times as long to make
+        changed = self._append(
+            (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
+            for row_no, key, values, version, before in differing
+        )
+        self._insert_problems(chunk.found())
+        self._remark(accepted, changed)
+        self._tell_counts(changed)
+        self._mark_found([key for _, key, _ in accepted])
+        if self.tally is not None:
+            self.tally.add(chunk.rows())
+        self.posted += len(changed)
+        self.unchanged += len(accepted) - len(changed)
+        void = chunk.superseded
+        self.superseded += void
+        self.rejected += len(chunk) - len(accepted) - void
+
+    def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Entries are made and digested while the database takes those before them; all of them."""
+        place, made, digests, digest_of = (self.batch.ledger, self.version), [], [], self._digest_of
+
+        def rows() -> Iterator[tuple[Any, ...]]:
+            for one in changes:
+                made.append(one)
+                digests.append(digest_of(one))
+                yield place + one
+
+        insert_many(self.tx, journal_row, _JOURNAL, rows())
+        self.tree.extend(digests)
+        return made
+
+    def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
+        """Each with its row's number (0: the whole file) and its position among that row's."""
+        insert_many(self.tx, rejection, ("request_id", "revision", "row_no", "position", *_REJECTION), (
+            (self.lease.request_id, self.lease.revision, row_no, position, found["severity"], found["column"],
+             found["value"], found["rule"], found["reason"], found["suggestion"])
+            for row_no, position, found in problems
+        ))  # fmt: skip
+
+    def close_replaced(self) -> None:
+        """Close lines before the rows are posted. Earlier counts that missed them miss what replaced them no more."""
+        corrected = self.batch.corrected
+        if corrected is None:
+            return
+        heads = heads_of_lines(self.tx, self.batch.ledger, [one.old for one in corrected.replaced], self.version)
+        closed, kept = closings(corrected, heads)
+        self._append(closed)
+        self.closed = len(closed)
+        self._insert_problems(
+            (one.row_no, _AFTER_ITS_OWN - 1, asdict(kept_line(corrected, one, heads[one.old]))) for one in kept
+        )
+        if corrected.left or not corrected.is_known:
+            told = left_lines(corrected) if corrected.is_known else not_compared(corrected)
+            self._insert_problems([(0, _AFTER_ITS_OWN, asdict(told))])
+        self._mark_found([one.key for one in closed])
+
+    def _remark(self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]) -> None:
+        """Compare the rows of known items with what the ledger holds of them, before they take its place."""
+        remarks = self._remarks
+        if remarks is None or self.version == 1:
+            return
+        is_new = {one[0]: one[5] is None for one in changed}
+        looked_at = [
+            row
+            for row in accepted
+            if not is_new.get(row[0], False) and remarks.is_wanted(row[2], changed=row[0] in is_new)
+        ]
+        before = earlier(self.tx, self.batch.ledger, [key for _, key, _ in looked_at])
+        self._insert_problems(
+            (row_no, _AFTER_ITS_OWN + at, asdict(found))
+            for row_no, key, values in looked_at
+            if (held := before.get(key)) is not None
+            for at, found in enumerate(remarks.add(row_no, values, held))
+        )
+
+    def _missing_things(self) -> dict[str, set[str]]:
+        if self.batch.thing_in is None or self.batch.received_at is None:
+            return {}
+        return counts.open_things(self.tx, self.batch.ledger, self.batch.thing_in, before=self.batch.received_at)
+
+    def _tell_counts(self, changed: Sequence[tuple[Any, ...]]) -> None:
+        """What earlier counts miss at one place may be what is new at another: their receipts are due again."""
+        if self.batch.thing_in is None or not self._missing:
+            return
+        new = {self.batch.thing_in(one[1]) for one in changed if one[5] is None}
+        told = set().union(*(self._missing[thing] for thing in new & self._missing.keys()))
+        if told:
+            submissions.renew_receipts(self.tx, sorted(told))
+
+    def _mark_found(self, keys: Sequence[str]) -> None:
+        received_at = self.batch.received_at
+        if received_at is None or not self._some_are_missing:
+            return
+        for first in range(0, len(keys), _KEYS_PER_QUERY):
+            some = keys[first : first + _KEYS_PER_QUERY]
+            counts.mark_found(
+                self.tx, self.batch.ledger, some, by=self.lease.request_id, received_at=received_at, at=self.now
+            )
+
+    def _fold(self) -> None:
+        """The ledger follows the journal: items in the order of their keys, as its index wants them; then versions."""
+        j = journal_row.c
+        chosen = (
+            select(j.ledger, j.key, j.version, j.row_no, j.digest)
+            .where(j.ledger == self.batch.ledger, j.version == self.version)
+            .order_by(j.key)
+        )
+        fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
+        place = {"ledger": self.batch.ledger, "version": self.version}
+        self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
+        _raise_version(self.tx, self.batch, self.version, self.posted + self.closed, self.now)
+
+
+class _NoHeads:
+    """All rows are new."""
+
+    def of(self, _row_no: int) -> tuple[int | None, int | None] | None:
+        return None, None
+
+    def end(self) -> None: ...
+
+
+class _Heads(_NoHeads):
+    """Where the items of differing rows stand now, asked in the order of the rows."""
+
+    def __init__(self, found: Iterator[Any]) -> None:
+        self._found = iter(found)
+        self._next: Any = next(self._found, None)
+
+    def of(self, row_no: int) -> tuple[int | None, int | None] | None:
+        """The place of the entry that this row replaces, (None, None) of a new item; None when the row is unchanged."""
+        if self._next is None or self._next[0] != row_no:
+            return None
+        _, version, before = self._next
+        self._next = next(self._found, None)
+        return version, before
+
+    def end(self) -> None:
+        if self._next is not None:
+            raise ValueError(f"row {self._next[0]}: the staged rows are not in the order of their numbers")
+
+
+def _counted(
+    tx: Transaction, lease: Lease, batch: Batch, tally: Tally | None, now: datetime
+) -> tuple[tuple[str, ...] | None, int, int]:
+    """What a complete count has covered and missed: compared with the ledger as this posting leaves it, under its
+    lock, so that the same comparison can be made at any later time (items_as_of)."""
+    if tally is None:
+        return None, 0, 0
+    missed = list(tally.missed(items_now(tx, batch.ledger)))
+    at = batch.received_at or now
+    return tally.locations, *counts.record(tx, lease.request_id, lease.revision, batch.ledger, missed, counted_at=at)
+
+
+def _raise_version(tx: Transaction, batch: Batch, version: int, posted: int, now: datetime) -> None:
+    """The ledger's version, and the campus-day's: under the ledger's lock, so that nobody else adds the day."""
+    tx.execute(
+        update(ledger_version).where(ledger_version.c.ledger == batch.ledger).values(version=version, changed_at=now)
+    )
+    day = {"ledger": batch.ledger, "campus": batch.campus, "ledger_date": batch.ledger_date}
+    known = tx.execute(
+        update(ledger_day)
+        .where(*(ledger_day.c[name] == value for name, value in day.items()))
+        .values(version=version, entries=ledger_day.c.entries + posted, changed_at=now)
+    ).rowcount
+    if not known:
+        tx.execute(ledger_day.insert(), {**day, "version": version, "entries": posted, "changed_at": now})
+
+
+def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
+    return Event(
+        campus=batch.campus,
+        actor=f"run/{lease.owner}",
+        event="submission:posted",
+        subject=batch.ledger,
+        request_id=lease.request_id,
+        detail={
+            **outcome.document(),
+            "contract_version": batch.contract_version,
+            "registry_version": batch.registry_version,
+            "shape": batch.shape,
+            "migration": batch.migration,
+            "ledger_date": batch.ledger_date.isoformat(),
+        },
+    )

@@ -1,0 +1,100 @@
+"""A proof that one row is in a posting that the audit chain tells of, for somebody without the hub. Pure.
+
+Belongs here: what a proof holds and what it shows. Not here: where its entries come from (evidence.py), whether the
+audit entry itself is genuine (audit/checkpoints/bundle.py).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from hub_pipelines.audit.model import Entry, Event, entry_hash
+from hub_pipelines.audit.tree import proof, proves
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.clock import iso
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.ledger.digests import entry_digest
+from hub_pipelines.ledger.model import TREE
+
+FORMAT = "hub-row-proof/1"
+
+
+class NotAProof(HubError):
+    """The file is no proof, or can't be read. The person who has it asks for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowProof:
+    """A journal entry with all its parts, its place among the entries of its posting, the digests on the way to their
+    root, and the audit entry that tells the root."""
+
+    entry: dict[str, Any]
+    index: int
+    size: int
+    path: tuple[str, ...]
+    audited: Entry
+
+    @staticmethod
+    def of(entry: Mapping[str, Any], index: int, digests: Sequence[bytes], audited: Entry) -> "RowProof":
+        return RowProof(dict(entry), index, len(digests), tuple(one.hex() for one in proof(digests, index)), audited)
+
+    def fault(self) -> str | None:
+        """What is wrong with it; None when it shows what it says, as far as its audit entry is genuine."""
+        audited, detail = self.audited, self.audited.event.detail
+        if audited.hash != entry_hash(audited.seq, audited.prev_hash, audited.at, audited.event):
+            return "the audit entry was changed after it was written"
+        if audited.event.event != "submission:posted" or detail.get("digest_version") != TREE:
+            return "the audit entry tells of no posting whose rows can be proved one by one"
+        if sha256_hex(str(self.entry["values"]).encode("utf-8")) != self.entry["digest"]:
+            return "the values are not the ones that were posted"
+        path = [bytes.fromhex(one) for one in self.path]
+        root = bytes.fromhex(str(detail["rows_digest"]))
+        if not proves(root, entry_digest(self.entry), self.index, self.size, path):
+            return "the row is not among the rows that were posted"
+        return None
+
+    def text(self) -> str:
+        one = self.audited
+        return canonical_text(
+            {
+                "format": FORMAT,
+                "entry": {**self.entry, "ledger_date": self.entry["ledger_date"].isoformat()},
+                "index": self.index,
+                "size": self.size,
+                "path": list(self.path),
+                "audit_entry": {
+                    "campus": one.event.campus,
+                    "seq": one.seq,
+                    "at": iso(one.at),
+                    "actor": one.event.actor,
+                    "event": one.event.event,
+                    "subject": one.event.subject,
+                    "request_id": one.event.request_id,
+                    "detail": one.event.detail,
+                    "prev_hash": one.prev_hash,
+                    "hash": one.hash,
+                },
+            }
+        )
+
+    @staticmethod
+    def from_text(text: str) -> "RowProof":
+        """Inverse of `text`. Raises NotAProof."""
+        try:
+            document = json.loads(text)
+            if document["format"] != FORMAT:
+                raise NotAProof("This is no proof of `hub audit prove`.")
+            told, entry = document["audit_entry"], document["entry"]
+            event = Event(
+                told["campus"], told["actor"], told["event"], told["subject"], told["request_id"], told["detail"]
+            )
+            audited = Entry(
+                int(told["seq"]), datetime.fromisoformat(told["at"]), event, str(told["prev_hash"]), str(told["hash"])
+            )
+            entry["ledger_date"] = date.fromisoformat(entry["ledger_date"])
+            path = tuple(str(one) for one in document["path"])
+            return RowProof(entry, int(document["index"]), int(document["size"]), path, audited)
+        except (KeyError, TypeError, ValueError) as error:
+            raise NotAProof("The proof is damaged: a part of it is missing or can't be read.") from error

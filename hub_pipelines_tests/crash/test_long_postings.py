@@ -1,0 +1,89 @@
+"""kill -9 after each write within one posting of several chunks: all of it is gone, and the next run posts it once."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_pipelines.common import store as common_store
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.submission.model import State
+from hub_pipelines.validate.staging import ChunkLimits
+from hub_pipelines_tests.crash.faults import finish, fork
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import (
+    asset,
+    events,
+    expire_lease,
+    journal_size,
+    lease,
+    lease_and_validate,
+    make_registry,
+    open_test_hub,
+    process,
+    send_assets,
+    submission,
+)
+
+pytestmark = pytest.mark.crash
+
+TAGS = [f"NC-{number:04}" for number in range(5)]
+
+
+def opened(home: Path, database_url: str) -> Hub:
+    """A hub that posts two rows at a time and does not give up."""
+    hub = open_test_hub(home, database_url, max_attempts=20)
+    return replace(hub, processing=replace(hub.processing, chunks=ChunkLimits(rows=2)))
+
+
+def die_after_write(number: int) -> None:
+    """Kill this process when the posting has written so many times. Use it in a child only."""
+    written = 0
+
+    def dying(real: Callable[..., Any]) -> Callable[..., Any]:
+        def write(*args: Any, **named: Any) -> None:
+            nonlocal written
+            real(*args, **named)
+            written += 1
+            if written == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        return write
+
+    for name in ("insert_many", "fold_into"):
+        setattr(postings, name, dying(getattr(common_store, name)))
+
+
+def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(database_url: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    hub = opened(home, database_url)
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS[:3])))
+    changed = [asset(tag, quantity="9") for tag in TAGS]
+    request_id = send_assets(hub, "lab.csv", *changed, asset("NC-9999"))
+    lease_and_validate(hub, request_id)
+    before = journal_size(hub)
+
+    def work(kill_at: int) -> None:
+        child = opened(home, database_url)
+        taken = lease(child, request_id, f"victim-{kill_at}")
+        die_after_write(kill_at)
+        child.processing.post(taken)
+
+    ends = []
+    while not ends or ends[-1] == -signal.SIGKILL:
+        assert (journal_size(hub), submission(hub, request_id).state) == (before, State.LEASED)
+        expire_lease(hub, request_id)
+        hub.db.dispose()
+        ends.append(finish(fork(lambda: work(len(ends) + 1))))
+    assert ends[-1] == 0
+    assert len(ends) > 10, "three chunks to compare, three to write with their problems, and the fold"
+    assert events(hub, request_id).count("submission:posted") == 1
+    assert journal_size(hub) == before + 5
+    assert_invariants(hub)
+    hub.db.dispose()

@@ -1,0 +1,150 @@
+"""Postings of many chunks, and postings that outlive their lease, on both databases."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Table
+
+from hub_pipelines.common import store as common_store
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.doctor import store as doctor
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.submission.leases import store as leases
+from hub_pipelines.submission.model import Busy, Lease, Repeat, State
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import (
+    asset,
+    expire_lease,
+    journal_size,
+    lease_and_validate,
+    ledger_values,
+    make_registry,
+    process,
+    process_all,
+    send_assets,
+    submission,
+)
+
+TAGS = [f"NC-{number:04}" for number in range(20)]
+
+
+def in_small_chunks(hub: Hub) -> Hub:
+    return replace(hub, processing=replace(hub.processing, chunks=ChunkLimits(rows=3)))
+
+
+def at_the_first_entries(monkeypatch: pytest.MonkeyPatch, then: Callable[[Transaction], None]) -> None:
+    """Do something in the middle of the next posting, when some of its entries are written."""
+    real = common_store.insert_many
+    done: list[bool] = []
+
+    def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
+        real(tx, table, *rest)
+        if table is ledgers.journal_row and not done:
+            done.append(True)
+            then(tx)
+
+    monkeypatch.setattr(postings, "insert_many", insert_many)
+
+
+def test_a_posting_of_many_chunks_is_one_version_and_its_repeat_costs_nothing(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    small = in_small_chunks(hub)
+    first = send_assets(small, "lab.csv", *map(asset, TAGS), asset("NC-9999"))
+    outcome = process(small, first)
+    assert isinstance(outcome, Posting)
+    assert (outcome.posted, outcome.rejected, outcome.ledger_version) == (20, 1, 1)
+    rows = [asset(tag, quantity="7" if number in (0, 9, 19) else "2.5") for number, tag in enumerate(TAGS)]
+    again = process(small, send_assets(small, "lab.csv", *rows, asset("NC-8888")))
+    assert isinstance(again, Posting)
+    assert (again.posted, again.unchanged, again.rejected, again.ledger_version) == (3, 17, 1, 2)
+    assert {key for key, values in ledger_values(hub).items() if values["quantity"] == "7"} == {
+        "NC-0000", "NC-0009", "NC-0019",
+    }  # fmt: skip
+    assert_invariants(hub)
+
+
+def test_new_and_known_items_in_one_file_are_told_apart(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS[5:10])))
+    outcome = process(in_small_chunks(hub), send_assets(hub, "all.csv", *map(asset, TAGS)))
+    assert isinstance(outcome, Posting)
+    assert (outcome.posted, outcome.unchanged) == (15, 5)
+    assert_invariants(hub)
+
+
+def test_nobody_takes_over_a_posting_that_outlives_its_lease(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    taken = lease_and_validate(hub, request_id)
+    expire_lease(hub, request_id)
+    answers: list[object] = []
+
+    def rescue() -> None:
+        answers.append(hub.processing.begin(request_id, "rescuer"))
+
+    rescuer = threading.Thread(target=rescue)
+
+    def look(_tx: Transaction) -> None:
+        if hub.db.is_postgres:
+            with hub.db.read() as other:
+                assert doctor.leases_past_due(other, by_s=0, limit=5) == [], "it is alive: its row is locked"
+            assert hub.processing.end_expired() == []
+            rescue()
+        else:
+            rescuer.start()  # it waits for the one who writes
+            rescuer.join(timeout=0.3)
+            assert rescuer.is_alive()
+
+    at_the_first_entries(monkeypatch, look)
+    outcome = hub.processing.post(taken)
+    if not hub.db.is_postgres:
+        rescuer.join(timeout=30)
+    assert answers == [Busy(request_id, State.LEASED) if hub.db.is_postgres else Repeat(request_id, State.POSTED)]
+    assert outcome.posted == 20
+    assert submission(hub, request_id).token == 1
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_posting_that_is_cancelled_midway_leaves_nothing_and_can_be_done_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
+    request_id = send_assets(hub, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS))
+    taken = lease_and_validate(hub, request_id)
+    before = journal_size(hub)
+
+    def cancel(_tx: Transaction) -> None:
+        raise error
+
+    at_the_first_entries(monkeypatch, cancel)
+    with pytest.raises(error), hub.processing.attempt(taken):
+        hub.processing.post(taken)
+    assert journal_size(hub) == before
+    assert submission(hub, request_id).state is State.LEASED
+    with hub.db.write() as tx:
+        assert isinstance(leases.extend_lease(tx, taken, lease_s=5), Lease)
+    expire_lease(hub, request_id)
+    (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
+    assert (outcome.posted, outcome.token) == (20, 2)
+    assert_invariants(hub)
+
+
+def test_staged_rows_out_of_order_are_refused_as_a_whole(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
+    taken = lease_and_validate(hub, send_assets(hub, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS)))
+    before = journal_size(hub)
+    real = StagedChunk.accepted
+    monkeypatch.setattr(StagedChunk, "accepted", lambda chunk: real(chunk)[::-1])
+    with pytest.raises(ValueError, match="not in the order"):
+        hub.processing.post(taken)
+    assert journal_size(hub) == before

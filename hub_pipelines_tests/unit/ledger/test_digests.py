@@ -1,0 +1,68 @@
+"""What the digest of a journal entry covers, by the plain way of making it."""
+
+import hashlib
+import json
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub_pipelines.ledger.digests import Change, digester, entry_digest, rows_digest
+from hub_pipelines.ledger.model import CHAIN, TREE
+
+ENTRY = {
+    "ledger": 'inventory."asset"@north',
+    "version": 7,
+    "row_no": 10_000_003,
+    "key": "NC-0001|é",
+    "operation": "set",
+    "values": '{"item_name":"Beaker \\"tall\\"\\n\u2028"}',
+    "digest": "d" * 64,
+    "previous_version": None,
+    "previous_row_no": None,
+    "request_id": "north-inventory-x",
+    "revision": 2,
+    "campus": "north",
+    "contract_version": 3,
+    "ledger_date": date(2026, 3, 2),
+    "posted_at": "no part of it",
+}
+IN_ORDER = [name for name in ENTRY if name not in ("ledger_date", "posted_at")]
+
+
+def by_the_plain_way(entry: dict[str, object]) -> bytes:
+    parts = [entry[name] for name in IN_ORDER] + [str(entry["ledger_date"])]
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).digest()
+
+
+def test_a_digest_is_over_the_canonical_json_of_the_parts_in_their_order() -> None:
+    assert entry_digest(ENTRY) == by_the_plain_way(ENTRY)
+
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(_TEXT, _TEXT, st.none() | st.integers(1, 9), st.integers(-9, 2**31 - 1), _TEXT)
+def test_the_quick_way_gives_the_same_for_any_text(
+    key: str, values: str, previous: int | None, row_no: int, campus: str
+) -> None:
+    entry = {**ENTRY, "key": key, "values": values, "previous_version": previous, "row_no": row_no, "campus": campus}
+    digest_of = digester(str(entry["ledger"]), 7, entry)
+    assert digest_of(Change(*(entry[name] for name in Change._fields))) == by_the_plain_way(entry)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [*IN_ORDER, "ledger_date"])
+def test_any_other_part_gives_another_digest(name: str) -> None:
+    other = {**ENTRY, name: date(2026, 3, 3) if name == "ledger_date" else 99 if isinstance(ENTRY[name], int) else "x"}
+    assert entry_digest(other) != entry_digest(ENTRY)
+
+
+def test_a_postings_digest_is_a_chain_or_a_tree_by_its_version() -> None:
+    digests = [hashlib.sha256(bytes([one])).digest() for one in range(3)]
+    assert rows_digest(iter(digests), CHAIN) == hashlib.sha256(b"".join(digests)).hexdigest()
+    leaves = [hashlib.sha256(b"\x00" + one).digest() for one in digests]
+    left = hashlib.sha256(b"\x01" + leaves[0] + leaves[1]).digest()
+    assert rows_digest(iter(digests), TREE) == hashlib.sha256(b"\x01" + left + leaves[2]).hexdigest()
