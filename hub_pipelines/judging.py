@@ -24,6 +24,7 @@ from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import Envelope
+from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
@@ -225,6 +226,15 @@ class _Watched:
             if number % _ROWS_BETWEEN_SIGNS == 0:
                 self.alive()
             yield row
+
+    def batches(self) -> Iterator[Batch] | None:
+        batches = batches_of(self.rows)
+        return None if batches is None else self._watched(batches)
+
+    def _watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.alive()
+            yield batch
 
 
 def decided(columns: Columns, time_zone: str) -> Read:

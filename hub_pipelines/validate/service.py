@@ -43,7 +43,7 @@ _LOOKS_LIKE = {
 
 
 @dataclass(slots=True)
-class _Judged:
+class JudgedRow:
     """A row under way: `tag` is set as soon as the tag's cell itself is sound, `key` when the whole row is."""
 
     row_no: int
@@ -72,7 +72,7 @@ def validate(
     `time_zone` (IANA) is the campus's: a time of day written without a zone is taken in it, or refused without it.
     """
     columns = map_columns(table.header, feed)
-    rows = _RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
+    rows = RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
     return _verdicts(table, rows, columns.record, campus, registry)
 
 
@@ -89,10 +89,8 @@ def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
     }
 
 
-def _verdicts(
-    table: Table, rows: "_RowCheck", record: RecordType, campus: str, registry: Registry
-) -> Iterator[Verdict]:
-    tags = _TagCheck(record.tag_column, campus, registry) if record.tag_column else None
+def _verdicts(table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry) -> Iterator[Verdict]:
+    tags = TagCheck(record.tag_column, campus, registry) if record.tag_column else None
     # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
@@ -103,14 +101,24 @@ def _verdicts(
             yield _verdict(row, posted, record)
 
 
-def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdict:
+def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> Verdict:
+    if row.key is None or not row.is_good():
+        return verdict_of(row, record, 0)
+    if record.lines is not None:
+        number = posted[row.key] = posted.get(row.key, 0) + 1
+        return verdict_of(row, record, number)
+    return verdict_of(row, record, posted.setdefault(row.key, row.row_no))
+
+
+def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> Verdict:
+    """`taken` matters for a good row: the number of the row that took its key, or of lines that may be alike how many
+    there are so far."""
     if row.key is None or row.values is None or not row.is_good():
         return RejectedRow(row.row_no, tuple(row.problems), _sound(row, record))
     if record.lines is not None:
-        number = posted[row.key] = posted.get(row.key, 0) + 1
-        key = row.key if number == 1 else record.key_of(row.values, number)
+        key = row.key if taken == 1 else record.key_of(row.values, taken)
         return AcceptedRow(row.row_no, key, row.values, tuple(row.problems))
-    first = posted.setdefault(row.key, row.row_no)
+    first = taken
     if first == row.row_no:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
     repeated = Problem(
@@ -123,7 +131,7 @@ def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Verdic
     return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))
 
 
-def _sound(row: _Judged, record: RecordType) -> dict[str, str]:
+def _sound(row: JudgedRow, record: RecordType) -> dict[str, str]:
     values = row.sound if row.values is None else row.values
     return {name: str(values[name]) for name in record.counted_columns if values.get(name) is not None}
 
@@ -157,7 +165,7 @@ class _TagColumn:
         annotation = columns.record.row_model.model_fields[column].rebuild_annotation()
         return _TagColumn(column, columns.positions[column], TypeAdapter(annotation).validate_python)
 
-    def sound(self, row: _Judged) -> str | None:
+    def sound(self, row: JudgedRow) -> str | None:
         if any(found.column == self.column and found.severity == "block" for found in row.problems):
             return None
         return self.parse(row.tag_cell)
@@ -185,7 +193,7 @@ class _SoundValues:
         return found
 
 
-class _RowCheck:
+class RowCheck:
     """The checks that need nothing but the row."""
 
     def __init__(self, columns: ColumnMap, width: int, context: dict[str, object]) -> None:
@@ -206,10 +214,10 @@ class _RowCheck:
         self._width = width
         self._context = context
 
-    def judge(self, row_no: int, cells: list[Cell]) -> _Judged:
+    def judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
         surplus = len(cells) - self._width
         if surplus > 0 and not all(_is_blank(cell) for cell in cells[self._width :]):
-            return _Judged(row_no, None, problems=[self._too_many_cells(cells)])
+            return JudgedRow(row_no, None, problems=[self._too_many_cells(cells)])
         if surplus < 0:
             cells = cells + [None] * -surplus
         marked = not _MARKED.isdisjoint(map(type, cells))
@@ -218,7 +226,7 @@ class _RowCheck:
             self._tell_marked(row, cells)
         return row
 
-    def _tell_marked(self, row: _Judged, cells: list[Cell]) -> None:
+    def _tell_marked(self, row: JudgedRow, cells: list[Cell]) -> None:
         """What conventions found out about single cells: it goes before what the contract says of them."""
         for at, cell in enumerate(cells):
             column = self._columns.get(at)
@@ -236,8 +244,8 @@ class _RowCheck:
                     assert isinstance(kept, dict)
                     kept[f"{column} as sent"] = cell.sent
 
-    def _judge(self, row_no: int, cells: list[Cell]) -> _Judged:
-        row = _Judged(row_no, cells[self._tag.position] if self._tag else None)
+    def _judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
+        row = JudgedRow(row_no, cells[self._tag.position] if self._tag else None)
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
@@ -301,7 +309,7 @@ def _or_else(found: Problem, other: str) -> Problem:
     return replace(found, suggestion=told)
 
 
-class _TagCheck:
+class TagCheck:
     """Compares a chunk's tags with procurement's registry, in one question per chunk."""
 
     def __init__(self, column: str, campus: str, registry: Registry) -> None:
@@ -311,7 +319,7 @@ class _TagCheck:
         self._suggestions: dict[str, str | None] = {}
         self._unknown_reason = _unknown_reason(registry.updated_at)
 
-    def check(self, rows: list[_Judged]) -> None:
+    def check(self, rows: list[JudgedRow]) -> None:
         known = self._registry.campuses({row.tag for row in rows if row.tag is not None})
         for row in rows:
             if row.tag is None:
@@ -319,10 +327,13 @@ class _TagCheck:
             owner = known.get(row.tag)
             if owner is None:
                 row.problems.append(self._unknown(row))
-            elif owner.casefold() != self._campus.casefold():
-                row.problems.append(self._elsewhere(row, owner))
+            elif self.is_elsewhere(owner):
+                row.problems.append(self.elsewhere(owner, shown(row.tag_cell)))
 
-    def _unknown(self, row: _Judged) -> Problem:
+    def is_elsewhere(self, owner: str) -> bool:
+        return owner.casefold() != self._campus.casefold()
+
+    def _unknown(self, row: JudgedRow) -> Problem:
         suggestion = self._suggest(row.tag or "")
         return Problem("tag_not_in_registry", self._column, shown(row.tag_cell), self._unknown_reason, suggestion)
 
@@ -335,11 +346,12 @@ class _TagCheck:
             self._suggestions[tag] = _explained(tag, self._registry.nearest(tag))
         return self._suggestions[tag]
 
-    def _elsewhere(self, row: _Judged, owner: str) -> Problem:
+    def elsewhere(self, owner: str, tag: str | None) -> Problem:
+        """`tag` as the report shows it."""
         return Problem(
             "tag_of_another_campus",
             self._column,
-            shown(row.tag_cell),
+            tag,
             f"Procurement registered this tag for the campus {owner}, and this file came from {self._campus}.",
             "Check whether the item was moved or the tag mistyped",
             "warn",

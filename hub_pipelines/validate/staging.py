@@ -9,7 +9,7 @@ import json
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -64,6 +64,33 @@ def row_of(verdict: Verdict) -> StagedRow:
     return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
 
+def problems_of(verdict: Verdict) -> tuple[Problem, ...]:
+    return verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
+
+
+def problems_json(problems: Sequence[Problem]) -> str:
+    return canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRows:
+    """Rows as they are staged (`staged_schema`), and how often which rule was broken in them."""
+
+    table: "pyarrow.Table"
+    rules: Counter[str]
+
+
+def stage_rows(batches: Iterable[StagedRows], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
+    """As `stage`, of verdicts that were made many at once: equal ones give the same file."""
+    writer = StagedWriter(directory)
+    try:
+        for batch in batches:
+            writer.add_rows(batch)
+        return writer.finish(summary_base)
+    finally:
+        writer.discard()
+
+
 def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
     writer = StagedWriter(directory)
     try:
@@ -83,36 +110,58 @@ class StagedWriter:
 
         self._directory = directory
         self._temporary = directory / f".staging-{uuid.uuid4().hex}"
-        self._schema = _schema()
+        self._schema = staged_schema()
         self._writer = pyarrow.parquet.ParquetWriter(self._temporary, self._schema, compression="zstd")
         self._rows: list[dict[str, object]] = []
+        self._waiting = self._schema.empty_table()
         self._counts: Counter[str] = Counter()
         self._rules: Counter[str] = Counter()
 
     def add(self, verdict: Verdict) -> None:
         row = row_of(verdict)
-        problems = verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
-        self._append(row.row_no, row.verdict, row.key, row.values, problems)
-        if len(self._rows) == _ROW_GROUP:
-            self._flush()
-
-    def _append(
-        self, row_no: int, verdict: str, key: str | None, values: str | None, problems: tuple[Problem, ...]
-    ) -> None:
-        found = canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
-        self._rows.append({"row_no": row_no, "verdict": verdict, "key": key, "values": values, "problems": found})
-        self._counts[verdict] += 1
+        problems = problems_of(verdict)
+        self._rows.append(
+            {
+                "row_no": row.row_no,
+                "verdict": row.verdict,
+                "key": row.key,
+                "values": row.values,
+                "problems": problems_json(problems),
+            }
+        )
         self._rules.update(problem.rule for problem in problems)
+        if len(self._rows) == _ROW_GROUP:
+            self._take_rows()
 
-    def _flush(self) -> None:
+    def _take_rows(self) -> None:
         import pyarrow
 
         if self._rows:
-            self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._write(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows = []
 
+    def add_rows(self, rows: StagedRows) -> None:
+        """Not to be mixed with `add`."""
+        import pyarrow
+
+        self._rules.update(rows.rules)
+        self._waiting = pyarrow.concat_tables([self._waiting, rows.table])
+        while self._waiting.num_rows >= _ROW_GROUP:
+            self._write(self._waiting.slice(0, _ROW_GROUP))
+            self._waiting = self._waiting.slice(_ROW_GROUP)
+
+    def _write(self, rows: "pyarrow.Table") -> None:
+        from pyarrow import compute
+
+        for verdict in compute.value_counts(rows["verdict"]).to_pylist():
+            self._counts[verdict["values"]] += verdict["counts"]
+        # in one piece, so that the bytes do not tell how the rows came
+        self._writer.write_table(rows.combine_chunks())
+
     def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
-        self._flush()
+        self._take_rows()
+        if self._waiting.num_rows:
+            self._write(self._waiting)
         summary: dict[str, Any] = {
             **summary_base,
             "received": self._counts.total(),
@@ -134,7 +183,7 @@ class StagedWriter:
         self._temporary.unlink(missing_ok=True)
 
 
-def _schema() -> "pyarrow.Schema":
+def staged_schema() -> "pyarrow.Schema":
     import pyarrow
 
     return pyarrow.schema(
