@@ -25,6 +25,7 @@ from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
+from hub_pipelines.validate.bulk import in_bulk
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
@@ -33,7 +34,8 @@ from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registr
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.reading.former import as_one_table
 from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
-from hub_pipelines.validate.service import describe, validate
+from hub_pipelines.validate.service import Circumstances, describe, validate
+from hub_pipelines.validate.staging import StagedRows
 
 _ROWS_BETWEEN_SIGNS = 1_000
 
@@ -59,9 +61,14 @@ Way = Callable[[Envelope, Feed, Table], Read]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest."""
+    """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest.
+
+    `at_once` are the same verdicts as they are staged, made many at once; None where a migration changes the rows one
+    by one. Either of the two is read, never both.
+    """
 
     verdicts: Iterator[Verdict]
+    at_once: Iterator[StagedRows] | None
     record: RecordType
     document: dict[str, object]
     decision: Decision | None
@@ -112,18 +119,20 @@ class Judge:
                 opened(sent)
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
             read = (way or self.by_what_is_known)(envelope, feed, table)
-            verdicts = validate(
-                read.table,
-                read.columns.feed,
-                campus=campus.name,
-                campuses=tuple(self.campuses),
-                registry=registry,
-                time_zone=campus.time_zone,
-            )
+            circumstances: Circumstances = {
+                "campus": campus.name,
+                "campuses": tuple(self.campuses),
+                "registry": registry,
+                "time_zone": campus.time_zone,
+            }
+            verdicts = validate(read.table, read.columns.feed, **circumstances)
+            origins = read.columns.origins
+            at_once = None if origins else in_bulk(read.table, read.columns.feed, **circumstances)
             document = {
                 **describe(read.table, read.columns.feed, registry),
                 **read.columns.facts,
                 "decision": read.decision.digest if read.decision else None,
+                "rows_judged": "one by one" if at_once is None else "at once",
             }
             record = feed.record_type(str(document["record_type"]))
             if envelope.complete_count and record.location_column is None:
@@ -131,7 +140,7 @@ class Judge:
                     f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
                     f"Drop it into the folder {envelope.feed} itself.",
                 )
-            yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
+            yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision)
 
     @contextmanager
     def open(self, envelope: Envelope) -> Iterator[Table]:

@@ -272,7 +272,7 @@ class Processing:
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
-            handle = stage(judged.verdicts, self.staged, judged.document)
+            handle = stage(judged.at_once or judged.verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)

@@ -7,7 +7,7 @@ becomes of it (conventions, bulk).
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hub_pipelines.validate.model import Cell, Row, Unreadable
 
@@ -97,3 +97,78 @@ class InBatches(Protocol):
 def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
     """None for rows that are changed one by one on their way, as a migration does."""
     return rows.batches() if isinstance(rows, InBatches) else None
+
+
+ROWS_AT_ONCE = 60_000
+_BYTES_AT_ONCE = 64 * 1024 * 1024
+
+
+class Gathered:
+    """Batches as one, for looking at many cells at once."""
+
+    def __init__(self, frames: Sequence[Batch]) -> None:
+        self._frames = frames
+        self.numbers = [number for frame in frames for number in frame.numbers]
+        self.beyond: dict[int, list[Cell]] = {}
+        self._columns: dict[int, Any] = {}
+        start = 0
+        for frame in frames:
+            self.beyond |= {start + at: cells for at, cells in frame.beyond.items()}
+            start += len(frame.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def cells(self, at: int) -> list[Cell]:
+        if at >= len(self._frames[0].columns):
+            return [None] * len(self)
+        parts = (frame.columns[at] for frame in self._frames)
+        return [cell for part in parts for cell in (part.cells() if isinstance(part, Texts) else part)]
+
+    def column(self, at: int) -> Any:
+        """As pyarrow.StringArray, blank cells null; as a list of cells where not all are text.
+
+        A column behind the file's own is blank.
+        """
+        if at not in self._columns:
+            self._columns[at] = self._column(at)
+        return self._columns[at]
+
+    def _column(self, at: int) -> Any:
+        import pyarrow
+
+        if at >= len(self._frames[0].columns):
+            return pyarrow.nulls(len(self), pyarrow.string())
+        parts = [frame.columns[at] for frame in self._frames]
+        texts = [part.arrow() for part in parts if isinstance(part, Texts)]
+        return pyarrow.concat_arrays(texts) if len(texts) == len(parts) else self.cells(at)
+
+    def rows(self, places: Sequence[int]) -> Iterator[Row]:
+        """The rows at these places of this batch."""
+        import pyarrow
+
+        columns = []
+        for at in range(len(self._frames[0].columns)):
+            one = self.column(at)
+            is_list = isinstance(one, list)
+            columns.append(
+                [one[place] for place in places]
+                if is_list
+                else one.take(pyarrow.array(places, pyarrow.int64())).to_pylist()
+            )
+        for place, cells in zip(places, zip(*columns, strict=True), strict=True):
+            yield self.numbers[place], [*cells, *self.beyond.get(place, ())]
+
+
+def gathered(batches: Iterable[Batch]) -> Iterator[Gathered]:
+    frames: list[Batch] = []
+    rows = size = 0
+    for batch in batches:
+        frames.append(batch)
+        rows += len(batch.numbers)
+        size += sum(len(one.data) for one in batch.columns if isinstance(one, Texts))
+        if rows >= ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield Gathered(frames)
+            frames, rows, size = [], 0, 0
+    if frames:
+        yield Gathered(frames)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast, runtime_checka
 
 from pydantic import TypeAdapter, ValidationError
 
-from hub_pipelines.validate.batches import Batch, Texts
+from hub_pipelines.validate.batches import Batch, Gathered, gathered
 from hub_pipelines.validate.columns import ColumnMap, map_columns
 from hub_pipelines.validate.conventions.applying import ReadRows, Together
 from hub_pipelines.validate.feeds.types import campus_names, is_blank
@@ -29,7 +29,6 @@ from hub_pipelines.validate.model import (
     RecordType,
     Registry,
     Restored,
-    Row,
     Table,
     Unclear,
     Verdict,
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 60_000
-_BYTES_AT_ONCE = 64 * 1024 * 1024
 _KEPT = 50_000
 """Different cells of a column whose values are remembered from one batch to the next."""
 _FEW_TAGS = 2_000
@@ -153,7 +150,7 @@ class _Columns:
         known = is_null if blank is not _REST else pyarrow.repeat(False, len(texts))
         certain, keeps = self.types[at].certain, self.together.keeps
         if keeps and certain is not None:
-            covered = _covered(texts, certain)
+            covered = covered_by(certain, texts)
             values = certain.then(texts) if certain.then else texts
             known = compute.or_(known, covered)
         elif keeps and len(self.types) > 1:
@@ -216,7 +213,7 @@ def _make_room(known: dict[Any, Any]) -> None:
         known.clear()
 
 
-def _covered(texts: "pyarrow.StringArray", certain: Certain) -> "pyarrow.BooleanArray":
+def covered_by(certain: Certain, texts: "pyarrow.StringArray") -> "pyarrow.BooleanArray":
     from pyarrow import compute
 
     covered = compute.fill_null(compute.match_substring_regex(texts, f"^(?:{certain.pattern})$"), False)
@@ -260,67 +257,6 @@ class _Check:
 
 
 # -- a table ---------------------------------------------------------------------------------------------------------
-
-
-class _Gathered:
-    """A batch as Arrow has it."""
-
-    def __init__(self, frames: list[Batch]) -> None:
-        import pyarrow
-
-        self.numbers = [number for frame in frames for number in frame.numbers]
-        self.columns: list[Any] = []
-        for parts in zip(*(frame.columns for frame in frames), strict=True):
-            texts = [part.arrow() for part in parts if isinstance(part, Texts)]
-            if len(texts) == len(parts):
-                self.columns.append(pyarrow.concat_arrays(texts))
-            else:
-                cells = [part.cells() if isinstance(part, Texts) else part for part in parts]
-                self.columns.append([cell for part in cells for cell in part])
-        self.beyond: dict[int, list[Cell]] = {}
-        start = 0
-        for frame in frames:
-            self.beyond |= {start + at: cells for at, cells in frame.beyond.items()}
-            start += len(frame.numbers)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def column(self, at: int) -> Any:
-        """Blank cells are null, or None where not all are text. Nothing but these of a column behind the file's."""
-        import pyarrow
-
-        return self.columns[at] if at < len(self.columns) else pyarrow.nulls(len(self), pyarrow.string())
-
-    @property
-    def too_long(self) -> list[int]:
-        return [at for at, cells in self.beyond.items() if not all(map(is_blank, cells))]
-
-    def rows(self, places: "numpy.ndarray[Any, Any]") -> Iterator[Row]:
-        import pyarrow
-
-        columns = [
-            [one[at] for at in places.tolist()]
-            if isinstance(one, list)
-            else one.take(pyarrow.array(places, pyarrow.int64())).to_pylist()
-            for one in self.columns
-        ]
-        for at, cells in zip(places.tolist(), zip(*columns, strict=True), strict=True):
-            yield self.numbers[at], [*cells, *self.beyond.get(at, ())]
-
-
-def _gathered(batches: Iterator[Batch]) -> Iterator[_Gathered]:
-    frames: list[Batch] = []
-    rows = size = 0
-    for batch in batches:
-        frames.append(batch)
-        rows += len(batch.numbers)
-        size += sum(len(one.data) for one in batch.columns if isinstance(one, Texts))
-        if rows >= ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
-            yield _Gathered(frames)
-            frames, rows, size = [], 0, 0
-    if frames:
-        yield _Gathered(frames)
 
 
 class _Bulk:
@@ -367,14 +303,14 @@ class _Bulk:
 
     def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
         singly = rows = 0
-        for batch in _gathered(batches):
+        for batch in gathered(batches):
             staged, rest = self._batch(batch)
             singly += rest
             rows += len(batch)
             yield staged
         _log.info("rows judged rows=%d one_by_one=%d", rows, singly)
 
-    def _batch(self, batch: _Gathered) -> tuple[StagedRows, int]:
+    def _batch(self, batch: Gathered) -> tuple[StagedRows, int]:
         """The batch's rows as they are staged, and how many of them went the way of single rows."""
         import numpy
 
@@ -382,7 +318,7 @@ class _Bulk:
         if self._tags is not None:
             good = self._tags.known(values, good)
         at_once = good.to_numpy(zero_copy_only=False).copy()
-        at_once[batch.too_long] = False
+        at_once[[at for at, cells in batch.beyond.items() if not all(map(is_blank, cells))]] = False
         rest = numpy.flatnonzero(~at_once)
         judged = dict(zip(rest.tolist(), self._judged(batch, rest), strict=True))
         taken = self._keys.take(values, at_once, judged, numpy.array(batch.numbers, numpy.int64))
@@ -397,7 +333,7 @@ class _Bulk:
             rules["tag_of_another_campus"] += moved
         return StagedRows(made, rules), len(verdicts)
 
-    def _values(self, batch: _Gathered) -> tuple[dict[str, Any], dict[str, Any], Any]:
+    def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any]:
         """By column the values of the contract's and of the others, and which rows are good as far as that tells."""
         import pyarrow
         from pyarrow import compute
@@ -418,8 +354,8 @@ class _Bulk:
             good = check.good(values, good)
         return values, others, good
 
-    def _judged(self, batch: _Gathered, places: "numpy.ndarray[Any, Any]") -> list[JudgedRow]:
-        rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(places)]
+    def _judged(self, batch: Gathered, places: "numpy.ndarray[Any, Any]") -> list[JudgedRow]:
+        rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(places.tolist())]
         if self._tags is not None:
             self._tags.check(rows)
         return rows
@@ -498,7 +434,7 @@ class _Tags:
         campuses = table["campus"].combine_chunks().dictionary_encode()
         return {"tag": table["tag"].combine_chunks(), "campus": campuses}
 
-    def problems(self, batch: _Gathered, at_once: "numpy.ndarray[Any, Any]") -> tuple[Any, int]:
+    def problems(self, batch: Gathered, at_once: "numpy.ndarray[Any, Any]") -> tuple[Any, int]:
         """What is told of tags of other campuses, as it is staged; null where nothing is. How many rows that is."""
         import pyarrow
         from pyarrow import compute
@@ -514,7 +450,7 @@ class _Tags:
         front = pyarrow.array(fronts, pyarrow.string()).take(self._owners.indices)
         front = compute.if_else(pyarrow.array(at_once), front, None)
         (tags,), _ = self._shown.values([batch.column(self._at)], len(batch))
-        told = compute.binary_join_element_wise(front, _escaped(tags), _BEHIND_VALUE, "")
+        told = compute.binary_join_element_wise(front, escaped(tags), _BEHIND_VALUE, "")
         return told, len(told) - told.null_count
 
 
@@ -683,10 +619,10 @@ def _piece(name: str, column: Any, at_once: "numpy.ndarray[Any, Any]", nothing: 
     front = f',{_quoted(name)}:"'
     empty = compute.is_null(column).to_numpy(zero_copy_only=False) & at_once
     if not empty.any():
-        return [front, _escaped(compute.fill_null(column, "")), '"']
+        return [front, escaped(compute.fill_null(column, "")), '"']
     if column.null_count == len(column):
         return [nothing]
-    return [compute.fill_null(compute.binary_join_element_wise(front, _escaped(column), '"', ""), nothing)]
+    return [compute.fill_null(compute.binary_join_element_wise(front, escaped(column), '"', ""), nothing)]
 
 
 def _other(others: dict[str, Any], at_once: "numpy.ndarray[Any, Any]") -> Any:
@@ -705,7 +641,7 @@ def _quoted(text: str) -> str:
     return canonical_json(text)
 
 
-def _escaped(texts: Any) -> Any:
+def escaped(texts: Any) -> Any:
     """As JSON has them between quotation marks."""
     import pyarrow
     from pyarrow import compute

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from typing import TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,6 +41,15 @@ _LOOKS_LIKE = {
     ("I", "1"): "a one, not the letter I",
     ("L", "1"): "a one, not the letter L",
 }
+
+
+class Circumstances(TypedDict):
+    """What rows are judged by beside their table and feed."""
+
+    campus: str
+    campuses: Collection[str]
+    registry: Registry
+    time_zone: str | None
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,8 +52,11 @@ class StagedRow:
     problems: list[dict[str, Any]]
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def canonical_json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def row_of(verdict: Verdict) -> StagedRow:
@@ -64,12 +67,15 @@ def row_of(verdict: Verdict) -> StagedRow:
     return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
 
+_PROBLEM = tuple(field.name for field in fields(Problem))
+
+
 def problems_of(verdict: Verdict) -> tuple[Problem, ...]:
     return verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
 
 
 def problems_json(problems: Sequence[Problem]) -> str:
-    return canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
+    return canonical_json([{name: getattr(one, name) for name in _PROBLEM} for one in problems]) if problems else "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +86,14 @@ class StagedRows:
     rules: Counter[str]
 
 
-def stage_rows(batches: Iterable[StagedRows], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
-    """As `stage`, of verdicts that were made many at once: equal ones give the same file."""
+def stage(
+    verdicts: Iterable[Verdict | StagedRows], directory: Path, summary_base: Mapping[str, object]
+) -> StagedHandle:
+    """Verdicts one by one or many at once, in order: equal ones give the same file."""
     writer = StagedWriter(directory)
     try:
-        for batch in batches:
-            writer.add_rows(batch)
-        return writer.finish(summary_base)
-    finally:
-        writer.discard()
-
-
-def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
-    writer = StagedWriter(directory)
-    try:
-        for verdict in verdicts:
-            writer.add(verdict)
+        for some in verdicts:
+            writer.add(some)
         return writer.finish(summary_base)
     finally:
         writer.discard()
@@ -117,35 +115,29 @@ class StagedWriter:
         self._counts: Counter[str] = Counter()
         self._rules: Counter[str] = Counter()
 
-    def add(self, verdict: Verdict) -> None:
-        row = row_of(verdict)
-        problems = problems_of(verdict)
-        self._rows.append(
-            {
-                "row_no": row.row_no,
-                "verdict": row.verdict,
-                "key": row.key,
-                "values": row.values,
-                "problems": problems_json(problems),
-            }
-        )
+    def add(self, some: Verdict | StagedRows) -> None:
+        if isinstance(some, StagedRows):
+            self._take(some)
+            return
+        row = row_of(some)
+        problems = problems_of(some)
+        told = {"row_no": row.row_no, "verdict": row.verdict, "key": row.key, "values": row.values}
+        self._rows.append({**told, "problems": problems_json(problems)})
         self._rules.update(problem.rule for problem in problems)
         if len(self._rows) == _ROW_GROUP:
-            self._take_rows()
+            self._take_single()
 
-    def _take_rows(self) -> None:
+    def _take_single(self) -> None:
         import pyarrow
 
-        if self._rows:
-            self._write(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
+        rows, self._rows = self._rows, []
+        self._take(StagedRows(pyarrow.Table.from_pylist(rows, schema=self._schema), Counter()))
 
-    def add_rows(self, rows: StagedRows) -> None:
-        """Not to be mixed with `add`."""
+    def _take(self, some: StagedRows) -> None:
         import pyarrow
 
-        self._rules.update(rows.rules)
-        self._waiting = pyarrow.concat_tables([self._waiting, rows.table])
+        self._rules.update(some.rules)
+        self._waiting = pyarrow.concat_tables([self._waiting, some.table])
         while self._waiting.num_rows >= _ROW_GROUP:
             self._write(self._waiting.slice(0, _ROW_GROUP))
             self._waiting = self._waiting.slice(_ROW_GROUP)
@@ -159,7 +151,7 @@ class StagedWriter:
         self._writer.write_table(rows.combine_chunks())
 
     def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
-        self._take_rows()
+        self._take_single()
         if self._waiting.num_rows:
             self._write(self._waiting)
         summary: dict[str, Any] = {

@@ -120,7 +120,7 @@ class Parser:
         number = self._asked.popleft()
         if number in self._waiting:
             try:
-                self._waiting[number].append(_batch(message))
+                self._waiting[number].append(batch_of(message))
             except (ValueError, KeyError, TypeError) as error:
                 self._fail(damaged(f"its reader answered nonsense: {error}"))
 
@@ -202,7 +202,7 @@ class Parser:
         return damaged(last[0])
 
 
-def _batch(message: dict[str, Any]) -> Batch:
+def batch_of(message: dict[str, Any]) -> Batch:
     """Raises ValueError, KeyError or TypeError when it is none."""
     numbers: list[int] = message["numbers"]
     columns: list[Column] = [
