@@ -28,7 +28,7 @@ from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
-from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
@@ -268,7 +268,7 @@ class Processing:
         """
         current = self._current(lease)
         alive = self._alive(lease)
-        registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
+        registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:

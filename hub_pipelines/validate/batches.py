@@ -143,19 +143,18 @@ class Gathered:
         texts = [part.arrow() for part in parts if isinstance(part, Texts)]
         return pyarrow.concat_arrays(texts) if len(texts) == len(parts) else self.cells(at)
 
-    def rows(self, places: Sequence[int]) -> Iterator[Row]:
-        """The rows at these places of this batch."""
+    def cells_at(self, at: int, places: Sequence[int]) -> list[Cell]:
         import pyarrow
 
-        columns = []
-        for at in range(len(self._frames[0].columns)):
-            one = self.column(at)
-            is_list = isinstance(one, list)
-            columns.append(
-                [one[place] for place in places]
-                if is_list
-                else one.take(pyarrow.array(places, pyarrow.int64())).to_pylist()
-            )
+        column = self.column(at)
+        if isinstance(column, list):
+            return [column[place] for place in places]
+        cells: list[Cell] = column.take(pyarrow.array(places, pyarrow.int64())).to_pylist()
+        return cells
+
+    def rows(self, places: Sequence[int]) -> Iterator[Row]:
+        """The rows at these places of this batch."""
+        columns = [self.cells_at(at, places) for at in range(len(self._frames[0].columns))]
         for place, cells in zip(places, zip(*columns, strict=True), strict=True):
             yield self.numbers[place], [*cells, *self.beyond.get(place, ())]
 

@@ -26,6 +26,7 @@ from hub_pipelines.validate.model import (
     Cell,
     Certain,
     Feed,
+    Problem,
     RecordType,
     Registry,
     Restored,
@@ -33,7 +34,7 @@ from hub_pipelines.validate.model import (
     Unclear,
     Verdict,
 )
-from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, shown, verdict_of
+from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, problem_of, shown, verdict_of
 from hub_pipelines.validate.staging import StagedRows, canonical_json, problems_json, problems_of, row_of, staged_schema
 
 if TYPE_CHECKING:
@@ -100,6 +101,14 @@ class _Type:
         except ValidationError:
             return _REST
 
+    def problem(self, cell: Cell) -> Problem | None:
+        try:
+            self.value_of(cell)
+        except ValidationError as error:
+            (found,) = error.errors(include_url=False)
+            return problem_of({**found, "loc": (self.name,)})
+        return None
+
 
 class _Columns:
     """Columns that are read together, and the values of their cells."""
@@ -108,6 +117,7 @@ class _Columns:
         self.together = together
         self.types = types
         self._known: dict[tuple[object, ...], tuple[object, ...]] = {}
+        self._refused: dict[tuple[object, ...], list[Problem] | None] = {}
         self._single: list[dict[str | None, object]] = [{} for _ in types]
 
     def values(self, columns: Sequence[Any], count: int) -> tuple[list["pyarrow.StringArray"], "pyarrow.BooleanArray"]:
@@ -207,6 +217,17 @@ class _Columns:
             found = self._known[key] = (_REST,) * len(cells) if _REST in values else tuple(values)
         return found
 
+    def refused(self, cells: tuple[Cell, ...]) -> list[Problem] | None:
+        """What is wrong with cells that are not simply good; None where only their whole row tells."""
+        key = tuple([cell if cell.__class__ is str else (cell.__class__, repr(cell)) for cell in cells])
+        if key not in self._refused:
+            _make_room(self._refused)
+            read = self.together.read(list(cells))
+            is_marked = any(isinstance(cell, Restored | Unclear) for cell in read)
+            problems = (one.problem(cell) for one, cell in zip(self.types, read, strict=True))
+            self._refused[key] = None if is_marked else [found for found in problems if found is not None]
+        return self._refused[key]
+
 
 def _make_room(known: dict[Any, Any]) -> None:
     if len(known) >= _KEPT:
@@ -285,6 +306,7 @@ class _Bulk:
         ]
         self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
         self._tags = _Tags(columns, self._columns, campus, registry) if record.tag_column else None
+        self._sound = dict.fromkeys([*record.counted_columns, *([record.tag_column] if record.tag_column else [])])
         self._keys = _Lines(record) if record.lines else _Keys(record)
 
     def _columns_of(self, together: Together, columns: ColumnMap) -> _Columns:
@@ -314,15 +336,17 @@ class _Bulk:
         """The batch's rows as they are staged, and how many of them went the way of single rows."""
         import numpy
 
-        values, others, good = self._values(batch)
+        values, others, good, wrong = self._values(batch)
         if self._tags is not None:
             good = self._tags.known(values, good)
         at_once = good.to_numpy(zero_copy_only=False).copy()
         at_once[[at for at, cells in batch.beyond.items() if not all(map(is_blank, cells))]] = False
         rest = numpy.flatnonzero(~at_once)
-        judged = dict(zip(rest.tolist(), self._judged(batch, rest), strict=True))
+        rows = self._rest(batch, values, wrong, rest)
+        judged = dict(zip(rest.tolist(), rows, strict=True))
         taken = self._keys.take(values, at_once, judged, numpy.array(batch.numbers, numpy.int64))
-        judged.update(zip(taken.again.tolist(), self._judged(batch, taken.again), strict=True))
+        again = self._rest(batch, values, [], taken.again, taken.keys)
+        judged.update(zip(taken.again.tolist(), again, strict=True))
         at_once[taken.again] = False
         verdicts = [verdict_of(judged[at], self._record, int(taken.by[at])) for at in sorted(judged)]
         problems, moved = self._tags.problems(batch, at_once) if self._tags else (None, 0)
@@ -333,8 +357,9 @@ class _Bulk:
             rules["tag_of_another_campus"] += moved
         return StagedRows(made, rules), len(verdicts)
 
-    def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any]:
-        """By column the values of the contract's and of the others, and which rows are good as far as that tells."""
+    def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any, list[tuple[_Columns, Any]]]:
+        """By column the values of the contract's and of the others, which rows are good as far as that tells, and
+        which columns are not good in which rows."""
         import pyarrow
         from pyarrow import compute
 
@@ -344,21 +369,82 @@ class _Bulk:
             for name, value in self._absent.items()
         }
         others: dict[str, Any] = {}
+        wrong: list[tuple[_Columns, Any]] = []
         good: Any = pyarrow.repeat(True, count)
         for one in self._columns:
             found, is_good = one.values([batch.column(at) for at in one.together.positions], count)
             good = compute.and_(good, is_good)
+            wrong.append((one, is_good))
             for kind, column in zip(one.types, found, strict=True):
                 (values if kind.is_known else others)[kind.name] = column
         for check in self._checks:
             good = check.good(values, good)
-        return values, others, good
+        return values, others, good, wrong
 
-    def _judged(self, batch: Gathered, places: "numpy.ndarray[Any, Any]") -> list[JudgedRow]:
-        rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(places.tolist())]
+    def _rest(
+        self,
+        batch: Gathered,
+        values: dict[str, Any],
+        wrong: Sequence[tuple[_Columns, Any]],
+        places: "numpy.ndarray[Any, Any]",
+        keys: Any = None,
+    ) -> list[JudgedRow]:
+        """Rows that are not simply good. Where single cells tell all that is wrong, only these are looked at again."""
+        told = self._told(batch, wrong, places)
+        alone = [at for at in places.tolist() if told[at] is None]
+        rows = {
+            at: self._rows.judge(number, self._read.read(cells))
+            for at, (number, cells) in zip(alone, batch.rows(alone), strict=True)
+        }
+        columns = {name: values[name].take(places).to_pylist() for name in self._sound}
+        shown_tags = self._tags.shown(batch).take(places).to_pylist() if self._tags else None
+        own = keys.take(places).to_pylist() if keys is not None else None
+        for number, at in enumerate(places.tolist()):
+            problems = told[at]
+            if problems is None:
+                continue
+            row = JudgedRow(batch.numbers[at], problems=problems)
+            spoilt = {found.column for found in problems}
+            row.sound = {name: cells[number] for name, cells in columns.items() if name not in spoilt}
+            if self._tags and self._tags.column not in spoilt:
+                row.tag, row.tag_cell = row.sound[self._tags.column], shown_tags[number] if shown_tags else None
+            if own is not None:
+                row.key, row.values = own[number], dict(row.sound)
+            rows[at] = row
+        made = [rows[at] for at in places.tolist()]
         if self._tags is not None:
-            self._tags.check(rows)
-        return rows
+            self._tags.check(made)
+        return made
+
+    def _told(
+        self, batch: Gathered, wrong: Sequence[tuple[_Columns, Any]], places: "numpy.ndarray[Any, Any]"
+    ) -> dict[int, list[Problem] | None]:
+        """By place what is wrong with its row's cells; None where that must be asked of the whole row."""
+        import numpy
+
+        told: dict[int, list[Problem] | None] = {at: [] for at in places.tolist()}
+        for at in [*batch.beyond, *(told if self._checks else ())]:
+            if at in told:
+                told[at] = None
+        for columns, is_good in wrong:
+            bad = numpy.flatnonzero(~is_good.to_numpy(zero_copy_only=False)).tolist()
+            cells = zip(*(batch.cells_at(at, bad) for at in columns.together.positions), strict=True)
+            for at, some in zip(bad, cells, strict=True):
+                before, more = told[at], columns.refused(some)
+                told[at] = None if before is None or more is None else [*before, *more]
+        order = {name: number for number, name in enumerate(self._record.columns)}
+        for at, problems in told.items():
+            if problems:
+                problems.sort(key=lambda found: order[str(found.column)])
+                told[at] = self._with_way_out(batch, at, problems)
+        return told
+
+    def _with_way_out(self, batch: Gathered, at: int, problems: list[Problem]) -> list[Problem]:
+        cells: list[Cell] = []
+        if any(found.rule == "missing_value" for found in problems):
+            ((_, sent),) = batch.rows([at])
+            cells = self._read.read(sent)
+        return [self._rows.with_way_out(found, cells) for found in problems]
 
 
 class _Parse:
@@ -390,11 +476,11 @@ class _Tags:
     """Tags against the registry."""
 
     def __init__(self, columns: ColumnMap, made: Sequence[_Columns], campus: str, registry: Registry) -> None:
-        self._column = str(columns.record.tag_column)
-        self._at = columns.positions[self._column]
+        self.column = str(columns.record.tag_column)
+        self._at = columns.positions[self.column]
         together = next(one.together for one in made if self._at in one.together.positions)
-        self._shown = _Columns(together, [_Type(self._column, columns.record.certain.get(self._column), shown)])
-        self._check = TagCheck(self._column, campus, registry)
+        self._as_shown = _Columns(together, [_Type(self.column, columns.record.certain.get(self.column), shown)])
+        self._check = TagCheck(self.column, campus, registry)
         self.check = self._check.check
         self._registry = registry
         self._owners: Any = None
@@ -403,7 +489,7 @@ class _Tags:
         """Which rows are good and have a registered tag."""
         from pyarrow import compute
 
-        tags = compute.if_else(good, values[self._column], None)
+        tags = compute.if_else(good, values[self.column], None)
         self._owners = self._owners_of(tags)
         return compute.is_valid(self._owners)
 
@@ -434,6 +520,11 @@ class _Tags:
         campuses = table["campus"].combine_chunks().dictionary_encode()
         return {"tag": table["tag"].combine_chunks(), "campus": campuses}
 
+    def shown(self, batch: Gathered) -> Any:
+        """Each tag's cell as a report shows it."""
+        (tags,), _ = self._as_shown.values([batch.column(self._at)], len(batch))
+        return tags
+
     def problems(self, batch: Gathered, at_once: "numpy.ndarray[Any, Any]") -> tuple[Any, int]:
         """What is told of tags of other campuses, as it is staged; null where nothing is. How many rows that is."""
         import pyarrow
@@ -449,8 +540,7 @@ class _Tags:
             return None, 0
         front = pyarrow.array(fronts, pyarrow.string()).take(self._owners.indices)
         front = compute.if_else(pyarrow.array(at_once), front, None)
-        (tags,), _ = self._shown.values([batch.column(self._at)], len(batch))
-        told = compute.binary_join_element_wise(front, escaped(tags), _BEHIND_VALUE, "")
+        told = compute.binary_join_element_wise(front, escaped(self.shown(batch)), _BEHIND_VALUE, "")
         return told, len(told) - told.null_count
 
 

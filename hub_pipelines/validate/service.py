@@ -259,7 +259,7 @@ class RowCheck:
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
-            row.problems = [self._with_way_out(_problem(one), cells) for one in error.errors(include_url=False)]
+            row.problems = [self.with_way_out(problem_of(one), cells) for one in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
             row.sound = self._sound.read(cells)
         else:
@@ -272,7 +272,7 @@ class RowCheck:
                 row.values["other"] = other
         return row
 
-    def _with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
+    def with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
         """Beside the right value: no value where none is needed, and no row where there is no item."""
         if found.rule == "missing_value":
             alone = sum(not _is_blank(cell) for cell in cells) == 1
@@ -304,7 +304,7 @@ def _is_blank(cell: Cell) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _problem(found: ErrorDetails) -> Problem:
+def problem_of(found: ErrorDetails) -> Problem:
     context = found.get("ctx", {})
     # a whole row's problem (of a model's validator) comes without a place and with the row as its input
     place = found["loc"][0] if found["loc"] else context.get("column")
