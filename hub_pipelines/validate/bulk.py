@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 _KEPT = 50_000
 """Different cells of a column whose values are remembered from one batch to the next."""
-_FEW_TAGS = 2_000
+FEW_TAGS = 2_000
 """So many tags are asked for one by one rather than compared with the whole registry."""
 _REST = object()
 """In place of the value of a cell that is not simply good."""
@@ -501,7 +501,7 @@ class _Tags:
 
         coded = tags.dictionary_encode()
         different = coded.dictionary
-        if len(different) <= _FEW_TAGS or not isinstance(self._registry, Listed):
+        if len(different) <= FEW_TAGS or not isinstance(self._registry, Listed):
             known = self._registry.campuses(set(different.to_pylist()))
             owners = pyarrow.array([known.get(tag) for tag in different.to_pylist()], pyarrow.string())
             return owners.take(coded.indices).dictionary_encode()

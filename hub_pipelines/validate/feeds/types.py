@@ -317,7 +317,7 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     return name
 
 
-# what is certain, beside the functions above: printable, no blank in front or behind, no error cell, and no plus sign in
+# what is certain, beside the functions above: printable, no blank in front or behind, no error cell; no plus sign in
 # what may be a number that Excel has shown as 1.719E+11
 _WORDS = r"[!\"$-~\p{L}\p{N}\p{S}][!-~\p{L}\p{M}\p{N}\p{P}\p{S}]*(?: [!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+)*"
 _CODE = "[A-Z0-9._/:()-]+"
