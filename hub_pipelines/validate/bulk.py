@@ -75,7 +75,7 @@ def in_bulk(
     if batches is None:
         return None
     columns = map_columns(table.header, feed)
-    context = {**campus_names(campuses), "time_zone": time_zone}
+    context: dict[str, object] = {**campus_names(campuses), "time_zone": time_zone}
     return _Bulk(columns, len(table.header), context, cast(ReadRows, rows), campus, registry).judge(batches)
 
 
@@ -185,14 +185,14 @@ class _Columns:
         import pyarrow
         from pyarrow import compute
 
-        given = self.together.given.get(self.together.positions[at], lambda _: True)
+        given = self.together.given.get(self.together.positions[at])
         words = texts.dictionary_encode()
         single = self._single[at]
         found = []
         for word in words.dictionary.to_pylist():
             if word not in single:
                 _make_room(single)
-                single[word] = self.types[at].of(word) if given(word) else _REST
+                single[word] = self.types[at].of(word) if given is None or given(word) else _REST
             found.append(single[word])
         values = pyarrow.array([one if isinstance(one, str) else None for one in found], pyarrow.string())
         covered = pyarrow.array([one is not _REST for one in found], pyarrow.bool_())
@@ -397,7 +397,7 @@ class _Bulk:
             for at, (number, cells) in zip(alone, batch.rows(alone), strict=True)
         }
         columns = {name: values[name].take(places).to_pylist() for name in self._sound}
-        shown_tags = self._tags.shown(batch).take(places).to_pylist() if self._tags else None
+        shown_tags = self._tags.shown(batch).take(places).to_pylist() if self._tags else []
         own = keys.take(places).to_pylist() if keys is not None else None
         for number, at in enumerate(places.tolist()):
             problems = told[at]
@@ -407,7 +407,7 @@ class _Bulk:
             spoilt = {found.column for found in problems}
             row.sound = {name: cells[number] for name, cells in columns.items() if name not in spoilt}
             if self._tags and self._tags.column not in spoilt:
-                row.tag, row.tag_cell = row.sound[self._tags.column], shown_tags[number] if shown_tags else None
+                row.tag, row.tag_cell = columns[self._tags.column][number], shown_tags[number]
             if own is not None:
                 row.key, row.values = own[number], dict(row.sound)
             rows[at] = row
@@ -433,18 +433,13 @@ class _Bulk:
                 before, more = told[at], columns.refused(some)
                 told[at] = None if before is None or more is None else [*before, *more]
         order = {name: number for number, name in enumerate(self._record.columns)}
-        for at, problems in told.items():
-            if problems:
-                problems.sort(key=lambda found: order[str(found.column)])
-                told[at] = self._with_way_out(batch, at, problems)
+        found = {at: sorted(some, key=lambda one: order[str(one.column)]) for at, some in told.items() if some}
+        lacking = [at for at, some in found.items() if any(one.rule == "missing_value" for one in some)]
+        # what is advised where a value is missing depends on the other cells
+        rows = {at: self._read.read(sent) for at, (_, sent) in zip(lacking, batch.rows(lacking), strict=True)}
+        for at, some in found.items():
+            told[at] = [self._rows.with_way_out(one, rows.get(at, [])) for one in some]
         return told
-
-    def _with_way_out(self, batch: Gathered, at: int, problems: list[Problem]) -> list[Problem]:
-        cells: list[Cell] = []
-        if any(found.rule == "missing_value" for found in problems):
-            ((_, sent),) = batch.rows([at])
-            cells = self._read.read(sent)
-        return [self._rows.with_way_out(found, cells) for found in problems]
 
 
 class _Parse:
@@ -457,7 +452,8 @@ class _Parse:
 
     @cached_property
     def _validate(self) -> Callable[..., object]:
-        return TypeAdapter(Annotated[(self._annotation, *self._own)]).validate_python
+        adapter: TypeAdapter[object] = TypeAdapter(Annotated[(self._annotation, *self._own)])  # type: ignore[arg-type]
+        return adapter.validate_python
 
     def __call__(self, cell: Cell) -> object:
         return self._validate(cell, context=self._context)

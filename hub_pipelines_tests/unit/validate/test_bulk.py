@@ -38,9 +38,10 @@ FORMER = [(feed, old) for feed, record in RECORDS for old in record.former]
 
 NASTY: list[Cell] = [
     None, " ", "\u00a0", "\ufeff", "a\nb", 'with "quotes"', "back\\slash", "\x1b", "tab\tbed", "1e5", "1E+05",
-    "2.20E+02", "NaN", "inf", "١٢", "\uff19", "99999999999999999999", "-5", "-0", "0", "007", "1,5", "1.234", "1,234.50",
-    "(12.50)", "$ 3", "12.500", "0.000", "3 kg", "2 x 5 mL", "1/8", "8-Jan", "~5", "#N/A", "#REF!", "# 4", "n/a", "-", "—", "none",
-    "2024-01-31", "2024-02-30", "31/01/2024", "01/02/2024", "2/1/24", "31 Jan 2024", "20240131", "03/2026",
+    "2.20E+02", "NaN", "inf", "١٢", "\uff19", "99999999999999999999", "-5", "-0", "0", "007", "1,5", "1.234",
+    "1,234.50", "(12.50)", "$ 3", "12.500", "0.000", "3 kg", "2 x 5 mL", "1/8", "8-Jan", "~5", "#N/A", "#REF!", "# 4",
+    "n/a", "-", "—", "none", "2024-01-31", "2024-02-30", "31/01/2024", "01/02/2024", "2/1/24", "31 Jan 2024",
+    "20240131", "03/2026",
     "2024-01-31T00:00:00Z", "2024-05-05 14:30", "2024-05-05T23:30:00-05:00", "45000", "67-64-1", "67-64-2", "67641",
     "0067-64-1", "CAS 67-64-1", "h225", "H225 H319", "H999x", "Ada <ada@uni.edu>", "ADA@UNI.EDU", "a b@c.d",
     "mailto:x@y.org", "TAG-1", "tag-1", "TAG-2", "TAG 3", "T\u200bAG-1", "000", "a|b", "é  è", "Ünï", "µ 试剂",
@@ -84,10 +85,12 @@ class FromChild:
     def batches(self) -> Iterator[Batch]:
         unpack = wire.Unpacker()
         for start in range(0, len(self.rows), self.frame):
-            some = [
-                (no, ["" if cell is None else cell for cell in cells]) for no, cells in self.rows[start:][: self.frame]
-            ]
+            some = [(no, _as_in_child(cells)) for no, cells in self.rows[start : start + self.frame]]
             yield batch_of(unpack(wire.pack(as_columns(some, self.width))[wire.HEAD :]))
+
+
+def _as_in_child(cells: Sequence[Cell]) -> list[object]:
+    return ["" if cell is None else cell for cell in cells]
 
 
 class OneByOne:
