@@ -7,7 +7,6 @@ day is folded again, to the same bytes.
 """
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.files import draft_of
+from hub_pipelines.common.files import draft_of, sync
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
@@ -238,7 +237,7 @@ def _settle(
     hub: Hub, day: Day, draft: Draft, path: Path, reason: str | None, actor: str
 ) -> Literal["published", "confirmed", "blocked", "overtaken"]:
     """Publish the draft, or record why not, under the lock of the snapshot's row."""
-    _sync(draft.path)
+    sync(draft.path)
     if reason is None:
         with hub.db.write() as tx:
             snapshots.announce(tx, day, draft)
@@ -254,7 +253,7 @@ def _settle(
         published = (draft.content_digest, draft.file_digest)
         unchanged = (now.version, now.content_digest, now.file_digest) == (day.version, *published)
         draft.path.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
         snapshots.record_published(tx, day, draft)
         if unchanged:
             return "confirmed"
@@ -280,11 +279,3 @@ def _event(day: Day, actor: str, event: str, detail: dict[str, object]) -> Event
         request_id=None,
         detail={"ledger_date": day.ledger_date.isoformat(), "version": day.version, **detail},
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

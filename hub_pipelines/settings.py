@@ -75,6 +75,8 @@ live_partitions = 10000
 max_attempts = 5
 # while the disk of this folder has less free, nothing is taken; files wait in the drop folders
 keep_free_mb = 200
+# files above this size are worked on one at a time, so that smaller ones do not wait for them
+large_mb = 10.0
 
 [retention]
 # after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
@@ -136,6 +138,7 @@ class Limits(_Strict):
     live_partitions: int = Field(default=10_000, ge=10, le=100_000)
     max_attempts: int = Field(default=5, ge=1, le=20)
     keep_free_mb: int = Field(default=200, ge=0, le=1_000_000)
+    large_mb: float = Field(default=10.0, gt=0, le=1_000_000)
 
 
 class LogSettings(_Strict):

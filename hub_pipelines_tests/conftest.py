@@ -1,9 +1,11 @@
 """Fixtures for tests that need a hub: a home of its own and both databases.
 
 The PostgreSQL server is a real one, started once per test process (with pytest-xdist: once per worker)
-and only when a test asks for it; every test gets a database of its own in it.
+and only when a test asks for it; every test gets a database of its own in it. The hub's tables are made once
+of each kind and copied; that they are made on an empty database is for stores/test_schema.py to show.
 """
 
+import compileall
 import shutil
 import subprocess
 import tempfile
@@ -16,12 +18,29 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
+import hub_pipelines
+from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
 from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
 _STARTS = 4
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once: thousands of child processes are started, and none of them keeps what it compiled."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(hub_pipelines.__file__).parent, quiet=2)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker that is done takes tests from the other: by default one has all the long ones, of crash/ and defs/."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +53,8 @@ def postgres_url() -> Iterator[str]:
     url = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         # the tests kill the server's clients, never the server; its own durability is not under test
-        connection.execute("ALTER SYSTEM SET fsync = off")
+        for setting in ("fsync", "full_page_writes", "autovacuum"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
     yield url
     server.cleanup()
@@ -53,13 +73,13 @@ def _started(pgserver: Any, folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def postgres_database(postgres_url: str) -> MakeDatabase:
-    """Context manager: a new database by name, a copy of `template` if one is named; yields its address."""
+    """Context manager: a new database, empty or a copy of the database `template`; yields its address."""
 
     @contextmanager
     def make(template: str = "template1") -> Iterator[str]:
         name = f"hub_{uuid.uuid4().hex[:16]}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
             yield postgres_url.replace("/postgres?", f"/{name}?")
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -76,9 +96,43 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the hub's tables and nothing in them."""
+    path = tmp_path_factory.mktemp("template") / "hub.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_database: MakeDatabase) -> Iterator[str]:
+    """The name of a database with the hub's tables and nothing in them."""
+    with postgres_database() as url:
+        _make_tables(url)
+        yield str(make_url(url).database)
+
+
+def _make_tables(url: str) -> None:
+    database = Database(url)
+    database.create_schema()
+    database.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hub_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with the hub's tables and nothing in them, once of each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "hub.db")
+        yield f"sqlite:///{tmp_path / 'hub.db'}"
+        return
+    make = request.getfixturevalue("postgres_database")
+    with make(request.getfixturevalue("postgres_template")) as url:
+        yield url
+
+
 @pytest.fixture
-def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(hub_database_url: str, tmp_path: Path) -> Iterator[Hub]:
     """An empty hub with short limits on either database."""
-    opened = open_test_hub(tmp_path / "home", database_url)
+    opened = open_test_hub(tmp_path / "home", hub_database_url)
     yield opened
     opened.db.dispose()

@@ -16,6 +16,7 @@ from typing import IO
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.files import sync
 from hub_pipelines.submission.model import Envelope, Integrity
 
 _CHUNK_BYTES = 1 << 20
@@ -129,7 +130,7 @@ class Archive:
             os.link(temporary, final)
         except FileExistsError:
             return
-        sync_folder(final.parent)
+        sync(final.parent)
 
 
 def _folders(parent: Path) -> Iterator[Path]:
@@ -146,15 +147,7 @@ def make_folder(folder: Path) -> None:
         return
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(folder.parent)
 
 
 def _make_durable(target: IO[bytes]) -> None:

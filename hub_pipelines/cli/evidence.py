@@ -36,17 +36,13 @@ def audit_verify(
         "signed_upto": report.signed,
         "notes": report.notes,
     }
-    for note in report.notes:
-        progress(note)
-    if not report.ok:
-        raise Failed(f"NOT GENUINE: {report.first_bad}", document)
-    if as_json:
-        print_document(document)
-    else:
-        print(f"{report.entries} audit entries, all postings and all archived files are as they were written.")
-        print(
-            "Signed up to: " + (", ".join(f"{one}:{seq}" for one, seq in report.signed.items()) or "nothing yet") + "."
-        )
+    signed = ", ".join(f"{one}:{seq}" for one, seq in report.signed.items()) or "nothing yet"
+    _answer(
+        document,
+        f"{report.entries} audit entries, all postings and all archived files are as they were written.\n"
+        f"Signed up to: {signed}.",
+        as_json=as_json,
+    )
 
 
 @audit.command("checkpoint")
@@ -138,14 +134,19 @@ def audit_verify_bundle(
         "first_bad": report.first_bad,
         "notes": report.notes,
     }
-    for note in report.notes:
+    _answer(document, _told(report) if report.ok else "", as_json=as_json)
+
+
+def _answer(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """What a verification found; Failed when something was changed."""
+    for note in document["notes"]:
         progress(note)
-    if not report.ok:
-        raise Failed(f"NOT GENUINE: {report.first_bad}", document)
+    if not document["ok"]:
+        raise Failed(f"NOT GENUINE: {document['first_bad']}", document)
     if as_json:
         print_document(document)
     else:
-        print(_told(report))
+        print(text)
 
 
 def _told(report: "BundleReport") -> str:

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader sees the old or the new one, never half of it."""
+"""Writing a file so that a reader sees the old or the new one, never half of it, and so that it stays."""
 
 import os
 import time
@@ -31,6 +31,15 @@ def write_replacing(path: Path, text: str, *, mode: int = 0o644) -> None:
     with draft_of(path, mode=mode) as draft:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
+
+
+def sync(path: Path) -> None:
+    """Return when a file's bytes, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove_stale(folder: Path) -> None:

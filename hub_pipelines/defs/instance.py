@@ -100,7 +100,7 @@ class Runner:
 
     def run(self, one: Submission) -> None:
         """Run a submission's job. A failed run raises nothing: the hub has recorded what follows."""
-        request = run_request(one)
+        request = run_request(self.hub, one)
         self.job(str(request.job_name)).execute_in_process(
             instance=self.instance,
             partition_key=one.request_id,

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
     from hub_pipelines.launching import PreviewLaunch
     from hub_pipelines.submission.model import Failure, Submission
+    from hub_pipelines.validate.model import Feed
 
 REQUEST_TAG = "hub/request_id"
+SIZE_TAG = "hub/size"
 PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
 _FAILURES_PER_TICK = 1_000
@@ -64,7 +66,7 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
             return dg.SkipReason(found.summary)
         previews = [preview_request(campus, found.previews)] if found.previews else []
         return dg.SensorResult(
-            run_requests=[*previews, *(run_request(one) for one in found.launches)],
+            run_requests=[*previews, *(run_request(opened, one) for one in found.launches)],
             asset_events=[
                 dg.AssetMaterialization(
                     f"{one.envelope.feed}_received",
@@ -133,7 +135,9 @@ def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequ
             mark_retired(hub, surplus)
 
 
-def run_request(one: "Submission") -> dg.RunRequest:
+def run_request(hub: "Hub", one: "Submission") -> dg.RunRequest:
+    """A large submission's run waits for a place among its like, so that small ones do not wait for it."""
+    large = one.envelope.size_bytes > hub.settings.limits.large_mb * 1_000_000
     return dg.RunRequest(
         run_key=one.run_key,
         job_name=job_name(one.envelope.feed),
@@ -143,8 +147,16 @@ def run_request(one: "Submission") -> dg.RunRequest:
             "hub/campus": one.envelope.campus,
             "hub/feed": one.envelope.feed,
             "hub/source": one.envelope.source_name[:200],
+            SIZE_TAG: "large" if large else "small",
+            "dagster/priority": str(priority_of(hub.feeds.get(one.envelope.feed), large=large)),
         },
     )
+
+
+def priority_of(feed: "Feed | None", *, large: bool) -> int:
+    """Dagster starts the highest first: small before large, among them what is urgent, then by the feed's priority."""
+    of_feed = 0 if feed is None else (100 if feed.urgent else 0) - feed.priority
+    return of_feed + (0 if large else 1_000)
 
 
 def review_queue_sensor() -> dg.SensorDefinition:

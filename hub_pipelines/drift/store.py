@@ -7,7 +7,7 @@ submissions of one source, whichever database it is. Migrations and decisions ab
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text, and_, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select, update
 
 from hub_pipelines.common.store import (
     JsonText,
@@ -112,16 +112,21 @@ def _known(row: Any) -> KnownShape:
     )
 
 
-def _of(source: Source) -> Any:
-    s = source_shape.c
-    return and_(s.campus == source.campus, s.feed == source.feed, s.source_key == source.key)
+def of_source(table: Table, source: Source) -> ColumnElement[bool]:
+    """The rows of a table that belong to a source."""
+    c = table.c
+    return and_(c.campus == source.campus, c.feed == source.feed, c.source_key == source.key)
 
 
 def accepted_shapes(tx: Transaction, source: Source) -> list[KnownShape]:
     """The shapes that a source may have, the one that posted (or was accepted) last first."""
     s = source_shape.c
     last = func.coalesce(s.last_posted_at, s.accepted_at)
-    query = select(source_shape).where(_of(source), s.accepted_at.is_not(None)).order_by(last.desc(), s.fingerprint)
+    query = (
+        select(source_shape)
+        .where(of_source(source_shape, source), s.accepted_at.is_not(None))
+        .order_by(last.desc(), s.fingerprint)
+    )
     return [_known(row) for row in tx.execute(query)]
 
 
@@ -138,7 +143,9 @@ def shapes(
 
 
 def shape(tx: Transaction, source: Source, fingerprint: str) -> KnownShape | None:
-    row = tx.execute(select(source_shape).where(_of(source), source_shape.c.fingerprint == fingerprint)).first()
+    row = tx.execute(
+        select(source_shape).where(of_source(source_shape, source), source_shape.c.fingerprint == fingerprint)
+    ).first()
     return _known(row) if row else None
 
 
@@ -166,7 +173,11 @@ def accept_shape(tx: Transaction, source: Source, fingerprint: str, *, by: str) 
     """From now on the source may have this shape; False when it might already."""
     changed = tx.execute(
         update(source_shape)
-        .where(_of(source), source_shape.c.fingerprint == fingerprint, source_shape.c.accepted_at.is_(None))
+        .where(
+            of_source(source_shape, source),
+            source_shape.c.fingerprint == fingerprint,
+            source_shape.c.accepted_at.is_(None),
+        )
         .values(accepted_at=database_now(tx), accepted_by=by)
     ).rowcount
     return bool(changed == 1)
@@ -176,7 +187,7 @@ def mark_posted(tx: Transaction, source: Source, seen: HeaderShape, *, migration
     """A submission of this shape has posted: later ones are compared with it."""
     tx.execute(
         update(source_shape)
-        .where(_of(source), source_shape.c.fingerprint == seen.fingerprint)
+        .where(of_source(source_shape, source), source_shape.c.fingerprint == seen.fingerprint)
         .values(
             last_posted_at=database_now(tx),
             migration=migration,
@@ -219,7 +230,7 @@ def change_of(tx: Transaction, request_id: str, revision: int) -> ShapeChange | 
 def change_of_shape(tx: Transaction, source: Source, fingerprint: str) -> ShapeChange | None:
     """How a shape differed when a source came with it first."""
     c = shape_change.c
-    mine = and_(c.campus == source.campus, c.feed == source.feed, c.source_key == source.key)
+    mine = of_source(shape_change, source)
     query = select(shape_change).where(mine, c.fingerprint == fingerprint).order_by(c.noticed_at).limit(1)
     row = tx.execute(query).first()
     return _change(row) if row else None

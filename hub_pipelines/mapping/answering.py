@@ -15,8 +15,8 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.drift.model import Source
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.mapping import store as mappings
-from hub_pipelines.mapping.deciding import keys_of
 from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.proposing import keys_of
 from hub_pipelines.mapping.remembered import Kept, NoSuchAnswer, Remembered
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReviewItem

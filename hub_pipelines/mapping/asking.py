@@ -1,6 +1,6 @@
 """Questions about columns, in the words of those who keep the list.
 
-Belongs here: the sentences and the choices. Not here: when one is asked (deciding), questions about values
+Belongs here: the sentences and the choices. Not here: when one is asked (questioning), questions about values
 (validate/conventions).
 """
 

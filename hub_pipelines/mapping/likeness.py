@@ -16,7 +16,7 @@ from hub_pipelines.mapping.spellings import NAMES_ONLY, Known, known_of
 from hub_pipelines.validate.columns import is_vague, normalise_header
 from hub_pipelines.validate.model import RecordType
 
-# what a heading is worth by how it was recognised; a heading counts by itself from deciding.SURE on
+# what a heading is worth by how it was recognised; a heading counts by itself from proposing.SURE on
 _NAME = 1.0
 _OWN = 0.97
 _SYNONYM = 0.95

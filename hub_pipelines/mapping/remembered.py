@@ -100,7 +100,7 @@ class Remembered:
         return replace(self, confirmed=self.confirmed.answered(asked, value))
 
     def with_heading(self, key: str, column: str | None) -> "Remembered":
-        """A column of the file, by its key (deciding.keys_of), is this one of the contract, or none of them."""
+        """A column of the file, by its key (proposing.keys_of), is this one of the contract, or none of them."""
         others = {one: known for one, known in self.confirmed.headings.items() if column is None or known != column}
         absent = self.confirmed.absent - {column} if column else self.confirmed.absent
         return replace(self, confirmed=replace(self.confirmed, headings={**others, key: column}, absent=absent))

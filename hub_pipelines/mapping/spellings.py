@@ -66,12 +66,7 @@ def known_of(record: RecordType) -> Known:
 
     A heading that several of its columns share is kept for the one that comes first in the contract.
     """
-    own = record.aliases
-    other: dict[str, str] = {}
-    for column in record.columns:
-        for form in _forms(column):
-            if form not in own:
-                other.setdefault(form, column)
+    own, other = record.aliases, _of_languages(record)
     elsewhere = _elsewhere(record.name.partition(".")[0])
     return Known(
         own=own,
@@ -81,10 +76,24 @@ def known_of(record: RecordType) -> Known:
     )
 
 
+def _of_languages(record: RecordType) -> dict[str, str]:
+    other: dict[str, str] = {}
+    for column in record.columns:
+        for form in _forms(column):
+            if form not in record.aliases:
+                other.setdefault(form, column)
+    return other
+
+
 def known_headings(feed: Feed) -> dict[str, str]:
     """Every heading, in normal form, that is known for some column of the feed, and that column; for finding the row of
     headings. What may as well stand in a cell below one (freezer, equipment, g) tells of no such row, unless a contract
     has it."""
-    of_languages = (pair for record in reversed(feed.record_types) for pair in known_of(record).other.items())
-    telling = {form: column for form, column in of_languages if " " in form or not kinds_of(form) & _IN_CELLS}
+    of_languages = (pair for record in reversed(feed.record_types) for pair in _of_languages(record).items())
+    telling = {form: column for form, column in of_languages if not _may_be_a_cell(form)}
     return {**telling, **feed.aliases}
+
+
+@functools.cache  # of the known headings only: some thousands, asked for with each file
+def _may_be_a_cell(form: str) -> bool:
+    return " " not in form and not kinds_of(form).isdisjoint(_IN_CELLS)

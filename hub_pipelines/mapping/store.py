@@ -20,6 +20,7 @@ from hub_pipelines.common.store import (
     refuse_changes,
 )
 from hub_pipelines.drift.model import Source
+from hub_pipelines.drift.store import of_source
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Question
 from hub_pipelines.mapping.remembered import Kept, Remembered, key_of
@@ -158,7 +159,7 @@ def asked_of_source(tx: Transaction, source: Source) -> list[tuple[str, int]]:
     q = question.c
     query = (
         select(q.request_id, q.revision, func.min(q.asked_at))
-        .where(q.campus == source.campus, q.feed == source.feed, q.source_key == source.key, q.answer.is_(None))
+        .where(of_source(question, source), q.answer.is_(None))
         .group_by(q.request_id, q.revision)
         .order_by(func.min(q.asked_at), q.request_id)
     )
@@ -189,21 +190,21 @@ def _kept(row: Any) -> Kept:
 # ---- what is remembered for a source
 
 
-def _of(source: Source) -> Any:
-    s = source_mapping.c
-    return and_(s.campus == source.campus, s.feed == source.feed, s.source_key == source.key)
-
-
 def remembered(tx: Transaction, source: Source) -> Remembered:
     """The newest version; version 0 when there is none."""
-    query = select(source_mapping).where(_of(source)).order_by(source_mapping.c.version.desc()).limit(1)
+    query = (
+        select(source_mapping)
+        .where(of_source(source_mapping, source))
+        .order_by(source_mapping.c.version.desc())
+        .limit(1)
+    )
     row = tx.execute(query).first()
     return _remembered(row) if row else Remembered(source)
 
 
 def history(tx: Transaction, source: Source) -> list[Remembered]:
     """All versions, the newest first."""
-    query = select(source_mapping).where(_of(source)).order_by(source_mapping.c.version.desc())
+    query = select(source_mapping).where(of_source(source_mapping, source)).order_by(source_mapping.c.version.desc())
     return [_remembered(row) for row in tx.execute(query)]
 
 

@@ -353,7 +353,7 @@ def sources_like(tx: Transaction, stem: str, *, limit: int) -> list[str]:
 
 
 def feeds_before(tx: Transaction, current: Submission) -> list[str]:
-    """Feeds whose unsettled submissions of a higher priority hold this one up (but see `due` about paused ones)."""
+    """Feeds whose unsettled submissions of a higher priority hold this one up, if its feed asks the registry."""
     s = submission.c
     own = select(s.priority).where(s.request_id == current.request_id).scalar_subquery()
     query = (

@@ -92,7 +92,10 @@ def _resume(found: Pause) -> str:
 
 
 def _goes_first(hub: Hub, tx: Transaction, current: Submission) -> str | None:
-    """What holds this one up; the same rule as `queue.due`: a paused feed holds up only who asks the registry."""
+    """What holds this one up; the same rule as `queue.due`: only who asks the registry waits for it."""
+    feed = hub.feeds.get(current.envelope.feed)
+    if feed is None or not feed.checks_tags:
+        return None
     campus = current.envelope.campus
     before = submissions.feeds_before(tx, current)
     pauses = {feed: pause_of(standing(tx), campus, feed) for feed in before}
@@ -100,7 +103,7 @@ def _goes_first(hub: Hub, tx: Transaction, current: Submission) -> str | None:
         told = f"waiting, because files of {campus} that go first ({', '.join(going)}) are not settled yet."
         return f"{told} {_sensor(current)} launches it then."
     stopped = next(iter(pauses.values()), None)
-    if stopped is None or not hub.feeds[current.envelope.feed].checks_tags:
+    if stopped is None:
         return None
     return (
         f"waiting, because its tags are checked against files of {campus} that go first ({', '.join(before)}) and are "

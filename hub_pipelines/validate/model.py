@@ -418,6 +418,8 @@ class Feed:
     record_types: tuple[RecordType, ...]
     priority: int
     """Lower runs first."""
+    urgent: bool = False
+    """Its runs go before those of other feeds that wait for a place."""
     foreign: tuple[Foreign, ...] = ()
 
     @property

@@ -6,7 +6,6 @@ Equal verdicts give equal bytes, so staging the same submission again gives the 
 
 import hashlib
 import json
-import os
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hub_pipelines.common.errors import Permanent
+from hub_pipelines.common.files import sync
 from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict
 
 if TYPE_CHECKING:
@@ -163,11 +163,11 @@ class StagedWriter:
         }
         self._writer.add_key_value_metadata({_SUMMARY_KEY: canonical_json(summary)})
         self._writer.close()
-        _sync(self._temporary)
+        sync(self._temporary)
         digest = _digest(self._temporary)
         path = self._directory / f"{digest}.parquet"
         self._temporary.rename(path)
-        _sync(self._directory)
+        sync(self._directory)
         return StagedHandle(digest, path, summary)
 
     def discard(self) -> None:
@@ -187,14 +187,6 @@ def staged_schema() -> "pyarrow.Schema":
             pyarrow.field("problems", pyarrow.string(), nullable=False),
         ]
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(path: Path) -> str:

@@ -1,9 +1,7 @@
 """kill -9 while chains are signed: a checkpoint is there or not, and the next round writes its files."""
 
-import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 
 from hub_pipelines.hub import Hub
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import AT_ONCE, LEASE_S, Homes
+from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import open_test_hub
 from hub_pipelines_tests.tampering import append, files_of, texts
@@ -30,13 +28,11 @@ def rotate(hub: Hub) -> None:
     hub.checkpoints.rotate("north", actor="person/kim")
 
 
-def work_under_watch(home: Path, database_url: str, work: Work, kill_at: int, count: Path) -> None:
+def work_under_watch(home: Path, database_url: str, boundaries: Boundaries, work: Work) -> None:
     hub = open_test_hub(home, database_url)
-    boundaries = Boundaries(kill_at)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     work(hub)
-    count.write_text(str(boundaries.count))
 
 
 def prepare(home: Path, database_url: str) -> None:
@@ -71,36 +67,15 @@ def recover(home: Path, database_url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
-    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    found = Homes(request.param, tmp_path, make)
-    assert finish(fork(partial(prepare, found._template, found._template_url))) == 0
-    yield found
-    found.close()
+def homes(request: pytest.FixtureRequest) -> Homes:
+    found = homes_for(request, request.param)
+    found.change(prepare)
+    return found
 
 
 @pytest.mark.parametrize("work", [sign, pytest.param(rotate, marks=pytest.mark.slow)])
-def test_signing_and_rotating_killed_at_any_boundary_are_finished_by_the_next_round(
-    homes: Homes, tmp_path: Path, work: Work
-) -> None:
-    count = tmp_path / "count"
-    with ExitStack() as stack:
-        unharmed = homes.copy("unharmed", stack)
-        assert finish(fork(partial(work_under_watch, *unharmed, work, 0, count))) == 0
-        assert finish(fork(partial(recover, *unharmed))) == 0
-    boundaries = int(count.read_text())
-    assert boundaries > 15
-    for first in range(1, boundaries + 1, AT_ONCE):
-        with ExitStack() as stack:
-            batch = range(first, min(first + AT_ONCE, boundaries + 1))
-            copies = {k: homes.copy(f"killed-{k}", stack) for k in batch}
-            victims = {k: fork(partial(work_under_watch, *copies[k], work, k, tmp_path / "victim")) for k in batch}
-            assert {finish(pid) for pid in victims.values()} == {-signal.SIGKILL}
-            rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
-            failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-            assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
-            for home, _ in copies.values():
-                shutil.rmtree(home)
+def test_signing_and_rotating_killed_at_any_boundary_are_finished_by_the_next_round(homes: Homes, work: Work) -> None:
+    kill_everywhere(homes, partial(work_under_watch, work=work), recover, at_least=16)
 
 
 def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(homes: Homes, tmp_path: Path) -> None:

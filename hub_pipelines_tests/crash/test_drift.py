@@ -1,8 +1,5 @@
 """kill -9 while a migration is applied, two people at once: held files are replayed once and post once."""
 
-import shutil
-import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,7 +11,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import Homes
+from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -66,12 +63,10 @@ def held_and_approved(home: Path, database_url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
-    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    found = Homes(request.param, tmp_path, make)
-    assert finish(fork(partial(held_and_approved, found._template, found._template_url))) == 0
-    yield found
-    found.close()
+def homes(request: pytest.FixtureRequest) -> Homes:
+    found = homes_for(request, request.param)
+    found.change(held_and_approved)
+    return found
 
 
 def apply(hub: Hub) -> None:
@@ -79,12 +74,10 @@ def apply(hub: Hub) -> None:
     hub.columns.apply(migration.reference, actor="person/lee")
 
 
-def apply_under_watch(home: Path, database_url: str, kill_at: int, count: Path) -> None:
+def apply_under_watch(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url)
-    boundaries = Boundaries(kill_at)
     boundaries.watch_commits(hub)
     apply(hub)
-    count.write_text(str(boundaries.count))
 
 
 def told(hub: Hub, event: str) -> int:
@@ -111,25 +104,9 @@ def finish_applying(home: Path, database_url: str) -> None:
     hub.db.dispose()
 
 
-def test_applying_a_migration_killed_at_any_boundary_and_done_again_has_one_effect(
-    homes: Homes, tmp_path: Path
-) -> None:
-    count = tmp_path / "count"
-    with ExitStack() as stack:
-        unharmed = homes.copy("unharmed", stack)
-        assert finish(fork(partial(apply_under_watch, *unharmed, 0, count))) == 0
-        assert finish(fork(partial(finish_applying, *unharmed))) == 0
-    boundaries = int(count.read_text())
+def test_applying_a_migration_killed_at_any_boundary_and_done_again_has_one_effect(homes: Homes) -> None:
+    boundaries = kill_everywhere(homes, apply_under_watch, finish_applying, at_least=1)
     assert boundaries == 2 * (1 + HELD)
-    with ExitStack() as stack:
-        copies = {k: homes.copy(f"killed-{k}", stack) for k in range(1, boundaries + 1)}
-        victims = {k: fork(partial(apply_under_watch, *copies[k], k, count)) for k in copies}
-        assert {k: finish(pid) for k, pid in victims.items()} == dict.fromkeys(copies, -signal.SIGKILL)
-        rescuers = {k: fork(partial(finish_applying, *copies[k])) for k in copies}
-        failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-        assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
-        for home, _ in copies.values():
-            shutil.rmtree(home)
 
 
 def test_many_people_who_apply_a_migration_at_once_have_one_effect(homes: Homes) -> None:

@@ -1,8 +1,5 @@
 """kill -9 while questions are answered, two people at once: one effect, and the file goes on by itself."""
 
-import shutil
-import signal
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -15,7 +12,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.mapping.answering import NotAnswered
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import Homes
+from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import NORTH_INVENTORY, all_submissions, open_test_hub, process_all, send
 
@@ -40,12 +37,10 @@ def held(home: Path, database_url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
-    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    found = Homes(request.param, tmp_path, make)
-    assert finish(fork(partial(held, found._template, found._template_url))) == 0
-    yield found
-    found.close()
+def homes(request: pytest.FixtureRequest) -> Homes:
+    found = homes_for(request, request.param)
+    found.change(held)
+    return found
 
 
 def stock(hub: Hub) -> list[str]:
@@ -71,12 +66,10 @@ def answer_one_by_one(hub: Hub) -> None:
             hub.answers.answer(request_id, [(question_id, "1")], actor="person/kim")
 
 
-def answer_under_watch(home: Path, database_url: str, kill_at: int, count: Path) -> None:
+def answer_under_watch(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url)
-    boundaries = Boundaries(kill_at)
     boundaries.watch_commits(hub)
     answer_one_by_one(hub)
-    count.write_text(str(boundaries.count))
 
 
 def told(hub: Hub, event: str) -> int:
@@ -101,23 +94,9 @@ def finish_answering(home: Path, database_url: str) -> None:
     hub.db.dispose()
 
 
-def test_answering_killed_at_any_boundary_and_done_again_has_one_effect(homes: Homes, tmp_path: Path) -> None:
-    count = tmp_path / "count"
-    with ExitStack() as stack:
-        unharmed = homes.copy("unharmed", stack)
-        assert finish(fork(partial(answer_under_watch, *unharmed, 0, count))) == 0
-        assert finish(fork(partial(finish_answering, *unharmed))) == 0
-    boundaries = int(count.read_text())
+def test_answering_killed_at_any_boundary_and_done_again_has_one_effect(homes: Homes) -> None:
+    boundaries = kill_everywhere(homes, answer_under_watch, finish_answering, at_least=1)
     assert boundaries == 2 * 2  # each answer with all that follows from it is one transaction
-    with ExitStack() as stack:
-        copies = {k: homes.copy(f"killed-{k}", stack) for k in range(1, boundaries + 1)}
-        victims = {k: fork(partial(answer_under_watch, *copies[k], k, count)) for k in copies}
-        assert {k: finish(pid) for k, pid in victims.items()} == dict.fromkeys(copies, -signal.SIGKILL)
-        rescuers = {k: fork(partial(finish_answering, *copies[k])) for k in copies}
-        failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-        assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
-        for home, _ in copies.values():
-            shutil.rmtree(home)
 
 
 def test_people_who_answer_the_last_two_questions_at_once_leave_none_waiting(homes: Homes) -> None:

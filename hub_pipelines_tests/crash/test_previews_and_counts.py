@@ -1,14 +1,8 @@
 """kill -9 at every moment of a preview and of a complete count: the preview is made in the end and changes nothing,
 and what the count misses is kept once, as if nothing had happened."""
 
-import shutil
-import signal
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -18,8 +12,8 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.submission.model import State
-from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import AT_ONCE, LEASE_S, Homes
+from hub_pipelines_tests.crash.faults import Boundaries
+from hub_pipelines_tests.crash.killing import LEASE_S, Fill, Victim, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     all_submissions,
@@ -56,14 +50,12 @@ def fill(home: Path, database_url: str, folder: str) -> None:
     hub.db.dispose()
 
 
-def preview(home: Path, database_url: str, kill_at: int) -> int:
-    boundaries = Boundaries(kill_at)
+def preview(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     take_everything(hub)
     list(hub.previews.make_due("north"))
-    return boundaries.count
 
 
 def recover_preview(home: Path, database_url: str) -> None:
@@ -85,14 +77,12 @@ def recover_preview(home: Path, database_url: str) -> None:
     assert_invariants(hub)
 
 
-def count(home: Path, database_url: str, kill_at: int) -> int:
-    boundaries = Boundaries(kill_at)
+def count(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     take_everything(hub)
     process_all(hub, owner="victim")
-    return boundaries.count
 
 
 def recover_count(home: Path, database_url: str) -> None:
@@ -115,41 +105,11 @@ def recover_count(home: Path, database_url: str) -> None:
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("folder", "work", "recover", "at_least"),
-    [("preview", preview, recover_preview, 15), ("complete-count", count, recover_count, 25)],
+    [("preview", preview, recover_preview, 16), ("complete-count", count, recover_count, 26)],
     ids=["preview", "count"],
 )
 def test_killed_at_any_boundary_it_ends_as_if_nothing_had_happened(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    kind: str,
-    folder: str,
-    work: Callable[..., int],
-    recover: Callable[[Path, str], None],
-    at_least: int,
+    request: pytest.FixtureRequest, kind: str, folder: str, work: Victim, recover: Fill, at_least: int
 ) -> None:
-    make: Callable[..., Any] | None = request.getfixturevalue("postgres_database") if kind == "postgresql" else None
-    homes = Homes(kind, tmp_path, make, partial(fill, folder=folder))
-    try:
-        with ExitStack() as stack:
-            unharmed = homes.copy("unharmed", stack)
-            told = tmp_path / "count"
-            assert finish(fork(lambda: told.write_text(str(work(*unharmed, kill_at=0))))) == 0
-            assert finish(fork(partial(recover, *unharmed))) == 0
-        boundaries = int(told.read_text())
-        assert boundaries > at_least
-        for first in range(1, boundaries + 2, AT_ONCE):
-            with ExitStack() as stack:
-                batch = range(first, min(first + AT_ONCE, boundaries + 2))
-                copies = {k: homes.copy(f"killed-{k}", stack) for k in batch}
-                victims = {k: fork(partial(work, *copies[k], kill_at=k)) for k in batch}
-                ends = {k: finish(pid) for k, pid in victims.items()}
-                # on a slow machine a run extends its lease, and has one boundary more than the unharmed one
-                assert {k for k, end in ends.items() if end != -signal.SIGKILL} <= {boundaries + 1}, ends
-                time.sleep(LEASE_S)
-                rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
-                failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-                assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
-                for home, _ in copies.values():
-                    shutil.rmtree(home)
-    finally:
-        homes.close()
+    homes = homes_for(request, kind, partial(fill, folder=folder))
+    kill_everywhere(homes, work, recover, at_least=at_least, after_s=LEASE_S, extends_lease=True)

@@ -19,6 +19,7 @@ from hub_pipelines.pruning import prune_staged
 from hub_pipelines.removals import removed_though_held
 from hub_pipelines.settings import RetentionSettings
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.crash.killing import homes_for, kill_everywhere
 from hub_pipelines_tests.stores.test_retention import NORTH_GRANTS, awards, make_old, post, staged
 from hub_pipelines_tests.support import (
     all_submissions,
@@ -38,9 +39,9 @@ def open_copy(home: Path) -> Hub:
     return open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
 
 
-def fill(home: Path) -> None:
+def fill(home: Path, database_url: str) -> None:
     """Old settled submissions, one of them held, and one that a run works on."""
-    hub = open_copy(home)
+    hub = open_test_hub(home, database_url)
     for number in range(OLD):
         make_old(hub, post(hub, f"{number}.csv", awards(f"A-{number},2010-01-01,{number},"), NORTH_GRANTS))
     working = str(send(hub, "working.csv", awards("A-9,2010-01-01,9,"), NORTH_GRANTS).request_id)
@@ -49,13 +50,20 @@ def fill(home: Path) -> None:
     hub.db.dispose()
 
 
-def prune(home: Path, kill_at: int) -> int:
-    boundaries = Boundaries(kill_at)
-    hub = open_copy(home)
+def prune(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     prune_staged(hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60)
-    return boundaries.count
+
+
+def recover(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    assert_nothing_is_lost(hub)
+    prune_staged(hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60)
+    left = {one.envelope.source_name for one in all_submissions(hub) if staged(hub, one.request_id).exists()}
+    assert left == {"1.csv", "working.csv"}
+    assert_nothing_is_lost(hub)
 
 
 def assert_nothing_is_lost(hub: Hub) -> None:
@@ -71,26 +79,9 @@ def assert_nothing_is_lost(hub: Hub) -> None:
     assert_invariants(hub)
 
 
-def test_a_prune_killed_at_any_boundary_loses_nothing_that_is_needed_or_held(tmp_path: Path) -> None:
-    template = tmp_path / "template"
-    template.mkdir()
-    fill(template)
-    count = tmp_path / "count"
-    shutil.copytree(template, tmp_path / "unharmed")
-    assert finish(fork(lambda: count.write_text(str(prune(tmp_path / "unharmed", 0))))) == 0
-    boundaries = int(count.read_text())
-    assert boundaries >= 6  # before and after two commits, and before two removals
-    for kill_at in range(1, boundaries + 1):
-        home = tmp_path / f"killed-{kill_at}"
-        shutil.copytree(template, home)
-        assert finish(fork(lambda home=home, kill_at=kill_at: prune(home, kill_at))) == -signal.SIGKILL  # type: ignore[misc]
-        hub = open_copy(home)
-        assert_nothing_is_lost(hub)
-        prune_staged(hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60)
-        left = {one.envelope.source_name for one in all_submissions(hub) if staged(hub, one.request_id).exists()}
-        assert left == {"1.csv", "working.csv"}
-        assert_nothing_is_lost(hub)
-        hub.db.dispose()
+def test_a_prune_killed_at_any_boundary_loses_nothing_that_is_needed_or_held(request: pytest.FixtureRequest) -> None:
+    # before and after two commits, and before two removals
+    kill_everywhere(homes_for(request, "sqlite", fill), prune, recover, at_least=6)
 
 
 # ---- Dagster's runs

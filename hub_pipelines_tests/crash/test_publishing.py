@@ -1,10 +1,7 @@
 """kill -9 at every moment of publishing: a reader finds the old or the new snapshot, the next run mends the rest."""
 
 import os
-import shutil
-import signal
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from functools import partial
@@ -22,7 +19,7 @@ from hub_pipelines.ledger.snapshots.service import NotPublished
 from hub_pipelines.publishing import due, publish
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.test_kills import LEASE_S, Homes
+from hub_pipelines_tests.crash.killing import LEASE_S, Fill, Home, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import tamper
 from hub_pipelines_tests.support import (
@@ -59,18 +56,19 @@ def prepare(home: Path, database_url: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Homes]:
-    import great_expectations  # noqa: F401  # takes seconds: once here, for all children
-
-    make = request.getfixturevalue("postgres_database") if request.param == "postgresql" else None
-    found = Homes(request.param, tmp_path, make)
-    assert finish(fork(partial(prepare, found._template, found._template_url))) == 0
-    yield found
-    found.close()
+def homes(request: pytest.FixtureRequest) -> Homes:
+    found = homes_for(request, request.param)
+    found.change(prepare)
+    return found
 
 
 def folder_of(home: Path) -> Path:
     return home / "ledgers" / "inventory.asset" / "north"
+
+
+def digest_of(home: Path) -> str:
+    """Of the day's published file."""
+    return sha256_hex((folder_of(home) / "2026-03-02.parquet").read_bytes())
 
 
 def drafts(home: Path) -> list[Path]:
@@ -83,13 +81,11 @@ def break_contract(home: Path, database_url: str) -> None:
     hub.db.dispose()
 
 
-def publish_under_watch(home: Path, database_url: str, kill_at: int, count: Path) -> None:
+def publish_under_watch(home: Path, database_url: str, boundaries: Boundaries) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S)
-    boundaries = Boundaries(kill_at)
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     fold(hub)
-    count.write_text(str(boundaries.count))
 
 
 def told(hub: Hub) -> list[str]:
@@ -116,7 +112,7 @@ def recover(home: Path, database_url: str) -> None:
         assert kept is not None
         entries = snapshots.count_entries(tx, NORTH_LEDGER, "north", MONDAY)
     assert (kept.version, kept.judged_version, kept.entries, kept.blocked) == (2, 2, entries, None)
-    assert sha256_hex((folder_of(home) / "2026-03-02.parquet").read_bytes()) == kept.file_digest
+    assert digest_of(home) == kept.file_digest
     quantities = {row.key: row.values["quantity"] for row in hub.snapshots.state(INVENTORY, "north", MONDAY)}
     assert quantities == {"NC-0001": "2.5", "NC-0002": "9"}
     assert told(hub) == ["ledger:published", "ledger:published"]
@@ -132,55 +128,30 @@ def recover_blocked(home: Path, database_url: str) -> None:
     assert kept is not None
     assert (kept.version, kept.judged_version) == (1, 2)
     assert "weapon" in str(kept.blocked)
-    assert sha256_hex((folder_of(home) / "2026-03-02.parquet").read_bytes()) == kept.file_digest
+    assert digest_of(home) == kept.file_digest
     assert told(hub) == ["ledger:published", "ledger:blocked"]
 
 
-def kill_everywhere(
-    homes: Homes,
-    tmp_path: Path,
-    least: int,
-    recovered: Callable[[Path, str], None],
-    spoilt: Callable[[Path, str], None] | None = None,
-) -> None:
-    def copy(name: str, stack: ExitStack) -> tuple[Path, str]:
-        found = homes.copy(name, stack)
-        if spoilt is not None:
-            assert finish(fork(partial(spoilt, *found))) == 0
-        return found
+def kill_publishers_everywhere(homes: Homes, recovered: Fill, *, at_least: int) -> None:
+    old = digest_of(homes.root / "template")
 
-    count = tmp_path / "count"
-    with ExitStack() as stack:
-        unharmed = copy("unharmed", stack)
-        assert finish(fork(partial(publish_under_watch, *unharmed, 0, count))) == 0
-        assert finish(fork(partial(recovered, *unharmed))) == 0
-    boundaries = int(count.read_text())
-    assert boundaries >= least
-    with ExitStack() as stack:
-        copies = {k: copy(f"killed-{k}", stack) for k in range(1, boundaries + 1)}
-        old = sha256_hex((folder_of(copies[1][0]) / "2026-03-02.parquet").read_bytes())
-        new = sha256_hex((folder_of(unharmed[0]) / "2026-03-02.parquet").read_bytes())
-        victims = {k: fork(partial(publish_under_watch, *copies[k], k, tmp_path / "victim")) for k in copies}
-        assert {finish(pid) for pid in victims.values()} == {-signal.SIGKILL}
-        seen = [sha256_hex((folder_of(home) / "2026-03-02.parquet").read_bytes()) for home, _ in copies.values()]
+    def killed(copies: dict[int, Home], unharmed: Home) -> None:
+        new = digest_of(unharmed[0])
+        seen = [digest_of(home) for home, _ in copies.values()]
         assert set(seen) == {old, new}
         assert seen == sorted(seen, key=[old, new].index), "the new one came and went"
-        rescuers = {k: fork(partial(recovered, *copies[k])) for k in copies}
-        failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
-        assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
-        for home, _ in copies.values():
-            shutil.rmtree(home)
+
+    kill_everywhere(homes, publish_under_watch, recovered, at_least=at_least, killed=killed)
 
 
-def test_a_publisher_killed_at_any_boundary_leaves_the_old_or_the_new_snapshot_and_loses_nothing(
-    homes: Homes, tmp_path: Path
-) -> None:
-    kill_everywhere(homes, tmp_path, 7, recover)
+def test_a_publisher_killed_at_any_boundary_leaves_the_old_or_the_new_snapshot_and_loses_nothing(homes: Homes) -> None:
+    kill_publishers_everywhere(homes, recover, at_least=7)
 
 
 @pytest.mark.slow
-def test_a_publisher_killed_while_it_holds_back_a_snapshot_leaves_the_old_one(homes: Homes, tmp_path: Path) -> None:
-    kill_everywhere(homes, tmp_path, 5, recover_blocked, break_contract)
+def test_a_publisher_killed_while_it_holds_back_a_snapshot_leaves_the_old_one(homes: Homes) -> None:
+    homes.change(break_contract)
+    kill_publishers_everywhere(homes, recover_blocked, at_least=5)
 
 
 @pytest.mark.slow

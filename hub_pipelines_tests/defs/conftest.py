@@ -1,5 +1,6 @@
 """A home with one hub and its real Dagster instance, and a running deployment for the tests that need the daemon."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def opened(home: Path) -> Hub:
-    assert home.is_dir()
+def opened(home: Path, sqlite_template: Path) -> Hub:
+    shutil.copy(sqlite_template, home / "hub.db")
     return open_hub(load(KNOWN_FEEDS))
 
 

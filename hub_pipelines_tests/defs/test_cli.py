@@ -11,19 +11,8 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.defs.conftest import SAMPLES
-
-
-def hub(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hub_pipelines.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def answer(*arguments: str, code: int = 0) -> Any:
-    done = hub(*arguments, "--json")
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return json.loads(done.stdout)
 
 
 def submit(sample: str, *more: str) -> Any:
@@ -40,10 +29,10 @@ def test_a_file_goes_from_submit_to_export_and_its_proof_holds(home: Path) -> No
     assert "5 need your attention" in Path(sent["receipt"]).read_text(encoding="utf-8")
     again = submit("west/inventory/teaching-lab.csv")
     assert (again["outcome"], again["request_id"]) == ("duplicate", sent["request_id"])
-    exported = hub("ledger", "export", "--type", "inventory.asset", "--campus", "west").stdout
+    exported = printed("ledger", "export", "--type", "inventory.asset", "--campus", "west")
     assert len(list(csv.DictReader(io.StringIO(exported)))) == 9
     west = ("--type", "inventory.asset", "--campus", "west")
-    rows = json.loads(hub("ledger", "export", *west, "--format", "json").stdout)
+    rows = json.loads(printed("ledger", "export", *west, "--format", "json"))
     assert {row["request_id"] for row in rows} == {sent["request_id"]}
     status = answer("status")
     assert status["submissions"]["posted"] == 2
@@ -109,11 +98,11 @@ def test_why_tells_where_a_file_and_a_tag_came_from(home: Path) -> None:
     sent = submit("west/inventory/teaching-lab.csv")
     by_bytes = answer("why", str(SAMPLES / "west/inventory/teaching-lab.csv"))
     assert [story["request_id"] for story in by_bytes["stories"]] == [sent["request_id"]]
-    text = hub("why", "teaching-lab.csv").stdout
+    text = printed("why", "teaching-lab.csv")
     assert "posted to inventory.asset@west as its version 1: 14 rows, 9 posted" in text
     assert "Now: posted at" in text
     assert f"receipt {sent['receipt']}" in text
-    tag = hub("why", "wc-0001").stdout
+    tag = printed("why", "wc-0001")
     assert "== WC-0001 in the ledger inventory.asset@west" in tag
     assert "first entry by teaching-lab.csv row 2, ledger version 1" in tag
 
@@ -137,8 +126,8 @@ def test_why_loads_nothing_that_is_slow_to_import() -> None:
 
 def test_report_writes_the_list_of_receipts_and_prints_where_it_is(home: Path) -> None:
     submit("west/procurement/registry-west.csv")
-    assert hub("report").stdout.strip() == str(home / "receipts" / "index.html")
-    assert hub("report", "--campus", "west", "--no-open").stdout.strip() == str(home / "receipts/west/index.html")
+    assert printed("report").strip() == str(home / "receipts" / "index.html")
+    assert printed("report", "--campus", "west", "--no-open").strip() == str(home / "receipts/west/index.html")
     assert "registry-west.csv" in (home / "receipts/west/index.html").read_text(encoding="utf-8")
     assert "north, south, west" in answer("report", "--campus", "x", code=1)["error"]
 
@@ -170,7 +159,7 @@ def test_a_preview_tells_what_a_file_would_do_and_a_count_what_is_missing(home: 
     told = answer("preview", str(SAMPLES / sample), *scope)
     assert (told["would"], told["found"]["new"], told["found"]["rejected"]) == ("post", 9, 5)
     assert Path(told["receipt"]).is_file()
-    assert "Preview – nothing was changed." in hub("preview", str(SAMPLES / sample), *scope).stdout
+    assert "Preview – nothing was changed." in printed("preview", str(SAMPLES / sample), *scope)
     status = answer("status")
     assert (status["submissions"]["posted"], status["previews"]) == (1, {"made": 2, "due": 0})
     update = submit(sample)

@@ -1,5 +1,6 @@
 """The deployment as its users start it: real webserver, daemon and code server, real HTTP, real signals."""
 
+import itertools
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from hub_pipelines.defs.instance import prepare_dagster_home
@@ -181,6 +183,27 @@ def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None
     assert "did not stop in time" not in up.log()
     line = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{12}Z (DEBUG|INFO |WARNING|ERROR) [\w-]+ \S+ .+|    .+)")
     assert [one for one in up.log().splitlines() if not line.fullmatch(one)] == []
+
+
+@pytest.mark.slow
+def test_large_files_go_one_at_a_time_and_a_small_one_does_not_wait_for_them(home: Path) -> None:
+    toml = "[campuses.north]\n[campuses.south]\n[limits]\nstable_s = 0.1\nlarge_mb = 0.01\n"
+    (home / "hub.toml").write_text(toml, encoding="utf-8")
+    with hub_up(home, free_port()):
+        for number in range(3):
+            tags = [f"NC-{number}-{row:04d}" for row in range(1_000)]
+            drop(home, f"large-{number}.csv", procurement_csv(tags))
+        wait_until(lambda: len(submissions_in(home)) == 3, 60)
+        drop(home, "small.csv", procurement_csv(["NC-9"]))
+        wait_until(all_posted(home, 4), 180)
+    prepare_dagster_home(load(KNOWN_FEEDS))
+    with dg.DagsterInstance.get() as instance:
+        records = instance.get_run_records(dg.RunsFilter(tags={"hub/size": "large"}), ascending=True)
+    spans = sorted((one.start_time, one.end_time) for one in records)
+    assert len(spans) == 3
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(spans))
+    posted = {one.envelope.source_name: one.posted_at for one in submissions_in(home)}
+    assert posted.pop("small.csv") < max(posted.values())
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from hub_pipelines.doctor.service import checks_of, settings_check
 from hub_pipelines.hub import Hub
 from hub_pipelines.locks.service import release
 from hub_pipelines.settings import Settings
-from hub_pipelines_tests.defs.test_cli import answer
+from hub_pipelines_tests.commands import answer
 from hub_pipelines_tests.disks import small_disk
 from hub_pipelines_tests.support import (
     asset,

@@ -1,17 +1,13 @@
-"""`hub shapes` and `hub migration` as scripts and people use them, over one list that changes its columns.
-
-The commands run in this process, through the entry point: starting one for each would take most of the time.
-"""
+"""`hub shapes` and `hub migration` as scripts and people use them, over one list that changes its columns."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hub_pipelines.cli import main
+from hub_pipelines_tests import commands
 
 Command = Callable[..., str]
 
@@ -32,20 +28,10 @@ separator = " "
 
 
 @pytest.fixture
-def hub(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def hub(home: Path) -> Command:
     """Runs a command; what it prints on standard output."""
     assert home.is_dir()
-
-    def run(*arguments: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        assert end.value.code == code, printed.err
-        return printed.out
-
-    return run
+    return commands.printed
 
 
 def answer(hub: Command, *arguments: str, code: int = 0) -> Any:

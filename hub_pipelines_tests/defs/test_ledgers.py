@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ import dagster as dg
 import pytest
 from sqlalchemy import select
 
-from hub_pipelines.cli import main
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
@@ -26,6 +24,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.publishing import due
 from hub_pipelines.settings import load
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.stores.test_publishing import tamper
 from hub_pipelines_tests.support import asset, inventory_csv, make_registry, on_day, process, send
@@ -340,18 +339,13 @@ Cli = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def cli(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    """A command in this process: exit code, standard output, standard error."""
+def cli(home: Path) -> Cli:
+    """Type a command: exit code, standard output, standard error."""
     assert home.is_dir()
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(ended.value.code or 0), out, err
+        ended = commands.run(*arguments)
+        return ended.code, ended.out, ended.err
 
     return run
 

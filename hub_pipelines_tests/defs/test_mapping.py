@@ -1,7 +1,5 @@
 """A sender's own columns on a real instance: a run that asks, an answer by command, and a second file without one."""
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from hub_pipelines.cli import main
 from hub_pipelines.defs.checks import COLUMNS_CHECK
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.submission.model import State
+from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.test_runs import all_of, drain, materializations
 
 Command = Callable[..., Any]
@@ -22,17 +20,12 @@ ROWS = "A-1,Buffer,B1,3,bottle,red\nA-2,Agar,B1,5,bottle,blue\n"
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(home: Path) -> Command:
     """Runs a command; its document, or what it prints when it is not asked for one."""
+    assert home.is_dir()
 
     def run(*arguments: str, code: int = 0, as_json: bool = True) -> Any:
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments, *(["--json"] if as_json else [])])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        assert end.value.code == code, printed.err
-        return json.loads(printed.out) if as_json else printed.out
+        return (commands.answer if as_json else commands.printed)(*arguments, code=code)
 
     return run
 

@@ -1,10 +1,6 @@
-"""What an operator types and sees: pauses, locks, partitions, holds and retention.
-
-Commands run in this process, through the entry point: a process for each would take a minute.
-"""
+"""What an operator types and sees: pauses, locks, partitions, holds and retention."""
 
 import json
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from hub_pipelines.cli import main
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.jobs import submission_job
 from hub_pipelines.defs.resources import HubResource
@@ -22,6 +17,7 @@ from hub_pipelines.hub import KNOWN_FEEDS, open_hub
 from hub_pipelines.settings import load
 from hub_pipelines.submission.model import State
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_runs import all_of, launch
 from hub_pipelines_tests.support import lease
@@ -30,30 +26,17 @@ Typed = Callable[..., str]
 
 
 @pytest.fixture
-def hub(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+def hub(home: Path) -> Typed:
     """Type a command; what it prints on standard output."""
     assert home.is_dir()
-
-    def typed(*arguments: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        assert end.value.code == code, err
-        return out
-
-    return typed
+    return commands.printed
 
 
 @pytest.fixture
-def answer(hub: Typed) -> Callable[..., Any]:
+def answer(home: Path) -> Callable[..., Any]:
     """Type a command with --json; its document."""
-
-    def typed(*arguments: str, code: int = 0) -> Any:
-        return json.loads(hub(*arguments, "--json", code=code))
-
-    return typed
+    assert home.is_dir()
+    return commands.answer
 
 
 Answer = Callable[..., Any]

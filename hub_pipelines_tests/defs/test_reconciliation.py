@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,12 +23,11 @@ from hub_pipelines.recovery.model import CHECKS, Kind, Position, Report
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Lease, State, Submission
+from hub_pipelines_tests import commands
 from hub_pipelines_tests.crash.faults import finish, fork
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import events, expire_lease, submission
-
-HUB = [sys.executable, "-m", "hub_pipelines.cli"]
 
 
 @pytest.fixture
@@ -222,9 +219,8 @@ def test_the_asset_can_be_materialised_by_hand_with_its_checks(runner: Runner, l
 
 
 def reconcile(*options: str) -> tuple[int, dict[str, Any]]:
-    answer = subprocess.run([*HUB, "reconcile", "--json", *options], capture_output=True, text=True, check=False)
-    assert "Traceback" not in answer.stderr
-    return answer.returncode, json.loads(answer.stdout)
+    ended = commands.run("reconcile", "--json", *options)
+    return ended.code, json.loads(ended.out)
 
 
 def test_the_command_tells_with_dry_run_mends_without_and_then_finds_nothing(

@@ -183,7 +183,9 @@ def test_living_and_unknown_runs_are_left_alone(runner: Runner) -> None:
     drop_sample(runner.hub, REGISTRY)
     (one,) = tick(runner.hub, "west", alive=runs_alive(runner.instance)).launches
     job = runner.job("procurement_job")
-    living = runner.instance.create_run_for_job(job, tags=run_request(one).tags, status=dg.DagsterRunStatus.STARTED)
+    living = runner.instance.create_run_for_job(
+        job, tags=run_request(runner.hub, one).tags, status=dg.DagsterRunStatus.STARTED
+    )
     unknown = runner.instance.create_run_for_job(job, tags={REQUEST_TAG: "west-procurement-nothing"})
     runner.instance.report_run_failed(unknown)
     found = runs_pruned(runner)

@@ -1,7 +1,6 @@
 """Requeueing and the weekly review on a real Dagster instance, and the commands as scripts use them."""
 
 import json
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from hub_pipelines import cli
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, review_queue_sensor, runs_alive
@@ -18,6 +16,7 @@ from hub_pipelines.launching import tick
 from hub_pipelines.requeueing import of_requests, send
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
+from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_deployment import free_port, hub_up, submissions_in, wait_until
 from hub_pipelines_tests.support import all_submissions, bring_back_bytes, lose_bytes
@@ -27,18 +26,12 @@ Answer = Callable[..., Any]
 
 
 @pytest.fixture
-def answer(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Answer:
-    """A command as somebody types it, in this process: its JSON document, or its text with `text=True`."""
+def answer(home: Path) -> Answer:
+    """A command as somebody types it: its JSON document, or its text with `text=True`."""
     assert home.is_dir()
 
     def run(*arguments: str, code: int = 0, text: bool = False) -> Any:
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments, *([] if text else ["--json"])])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        told = capsys.readouterr()
-        assert end.value.code == code, told.err
-        return told.out if text else json.loads(told.out)
+        return (commands.printed if text else commands.answer)(*arguments, code=code)
 
     return run
 

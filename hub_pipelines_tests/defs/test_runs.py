@@ -12,6 +12,7 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
     REQUEST_TAG,
+    priority_of,
     register_partitions,
     review_queue_sensor,
     run_request,
@@ -198,10 +199,24 @@ def test_the_review_sensor_reports_the_queue_once_per_change(runner: Runner) -> 
 def test_a_request_carries_partition_run_key_and_campus(runner: Runner) -> None:
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
-    request = run_request(one)
+    request = run_request(runner.hub, one)
     assert request.partition_key == one.request_id
     assert request.run_key == f"{one.request_id}:1:1"
     assert request.tags["hub/campus"] == "north"
+
+
+def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_it(runner: Runner) -> None:
+    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
+    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
+    for sample in ("north/hazmat/waste-containers.csv", "north/procurement/registry-north.csv"):
+        drop_sample(hub, sample)
+    requests = [run_request(hub, one) for one in tick(hub, "north", alive=runs_alive(runner.instance)).launches]
+    by_priority = sorted(requests, key=lambda one: -int(one.tags["dagster/priority"]))
+    assert [one.job_name for one in by_priority] == ["hazmat_job", "procurement_job"]
+    assert [one.tags["hub/size"] for one in by_priority] == ["small", "large"]
+    inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
+    assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)
+    assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
 
 
 def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:

@@ -111,7 +111,7 @@ def test_a_paused_registry_holds_up_only_the_feeds_that_ask_it(hub: Hub) -> None
     send(hub, "registry.csv", procurement_csv(["NC-0001"]), NORTH_PROCUREMENT)
     inventory = send_assets(hub, "lab.csv", asset("NC-0001"))
     hazmat = str(send(hub, "waste.csv", CONTAINERS, NORTH_HAZMAT).request_id)
-    assert "files of north that go first (procurement) are not settled yet" in now(hub, hazmat)
+    assert "files of north that go first (procurement) are not settled yet" in now(hub, inventory)
     hub.pausing.pause("north", "procurement", actor="person/ann", reason="list is wrong")
     assert launched(hub) == ["hazmat"]
     assert "its tags are checked against files of north that go first (procurement) and are paused by" in now(

@@ -3,6 +3,7 @@
 Belongs here: what the tests of several stages share. Not here: PostgreSQL and crashes (stores/, crash/).
 """
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -93,8 +94,9 @@ class SmallHub:
 
 
 @pytest.fixture
-def small_hub(tmp_path: Path) -> SmallHub:
+def small_hub(tmp_path: Path, sqlite_template: Path) -> SmallHub:
     home = tmp_path / "home"
     home.mkdir()
+    shutil.copy(sqlite_template, home / "hub.db")
     (home / "hub.toml").write_text(DEFAULT_TOML.replace("stable_s = 1.0", "stable_s = 0.1"), encoding="utf-8")
     return SmallHub(open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)})))

@@ -4,6 +4,7 @@ To add a package: name it in LAYERS, on the layer above everything that it impor
 """
 
 import ast
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,8 +91,9 @@ class Import:
         return f"{PACKAGE}/{self.file}:{self.line} imports {self.name}: {rule}"
 
 
-def imports_of(root: Path) -> list[Import]:
-    return [found for path in sorted(root.rglob("*.py")) for found in _imports(path, path.relative_to(root))]
+@functools.cache
+def imports_of(root: Path) -> tuple[Import, ...]:
+    return tuple(found for path in sorted(root.rglob("*.py")) for found in _imports(path, path.relative_to(root)))
 
 
 def _imports(path: Path, file: Path) -> Iterator[Import]:

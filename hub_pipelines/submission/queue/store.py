@@ -33,15 +33,13 @@ def due(
 
     A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
-    of a higher priority (a lower number) wait, the others of the campus are not due: the registry is posted
-    before it is asked. Feeds that are `paused` are not due; their waiting submissions hold up only feeds that
-    `ask_registry`. A file waits until the earlier ones of its source are settled: whichever posts last stays.
+    of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
+    registry is posted before it is asked. Feeds that are `paused` are not due. A file waits until the earlier ones of
+    its source are settled: whichever posts last stays.
     """
     now = database_now(tx)
     s = submission.c
-    waiting = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED))
-    first = tx.execute(waiting.where(s.feed.not_in(paused))).scalar()
-    held_up = ask_registry if first != tx.execute(waiting).scalar() else ()
+    first = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED)).scalar_subquery()
     not_launched = or_(
         s.launched_at.is_(None),
         _launched_in_vain(now, relaunch_after),
@@ -50,9 +48,9 @@ def due(
     )
     query = (
         select(submission)
-        .where(s.campus == campus, s.priority == first, s.state.in_(UNSETTLED), _runnable(now), not_launched)
-        .where(s.feed.not_in([*paused, *held_up]), ~_behind_an_earlier_one())
-        .order_by(s.received_at, s.request_id)
+        .where(s.campus == campus, s.state.in_(UNSETTLED), _runnable(now), not_launched, s.feed.not_in(paused))
+        .where(or_(s.feed.not_in(ask_registry), s.priority == first), ~_behind_an_earlier_one())
+        .order_by(s.priority, s.received_at, s.request_id)
         .limit(limit)
     )
     return [from_row(row) for row in tx.execute(query)]

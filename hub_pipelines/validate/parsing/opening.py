@@ -22,7 +22,6 @@ from hub_pipelines.validate.parsing.kinds import Kind, kind_of
 from hub_pipelines.validate.parsing.refusal import Refusal, empty
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
-from hub_pipelines.validate.parsing.workbook import Workbook
 
 _MOST_COLUMNS = 16_384
 
@@ -68,6 +67,9 @@ def _format(kind: Kind) -> dict[str, str]:
 
 
 def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened:
+    # not for text files: see kinds
+    from hub_pipelines.validate.parsing.workbook import Workbook
+
     book = Workbook(source, kind, alive)
     came_back = OWN_SHEET in book.hidden + book.visible
     own = {OWN_SHEET, READ_ME, QUESTIONS} if came_back else set()

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hub_pipelines.validate.parsing.archives import BAD_ARCHIVE
 from hub_pipelines.validate.parsing.compound import Compound
 from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, Span
-from hub_pipelines.validate.parsing.kinds import BAD_ARCHIVE, Kind
+from hub_pipelines.validate.parsing.kinds import Kind
 from hub_pipelines.validate.parsing.notes import Notes, SheetNotes
 from hub_pipelines.validate.parsing.ods_notes import ods_notes
 from hub_pipelines.validate.parsing.refusal import Refusal, damaged, password_protected, too_large

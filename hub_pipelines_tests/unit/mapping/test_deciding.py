@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
-from hub_pipelines.mapping.deciding import decide, keys_of
+from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.likeness import likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Asked, Assigned, Confirmed, Mapping, Question
+from hub_pipelines.mapping.proposing import keys_of
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.validate.columns import map_columns
 from hub_pipelines.validate.feeds import FEEDS

@@ -56,4 +56,5 @@ FEED = Feed(
         ),
     ),
     priority=20,
+    urgent=True,
 )

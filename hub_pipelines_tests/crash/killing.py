@@ -1,0 +1,144 @@
+"""Killing a piece of work at every moment between two durable effects, each time on a copy of one filled hub.
+
+Belongs here: the copies, the counting, the order of killing and recovering. Not here: what a boundary is and how a
+process dies (faults), what is killed and what must be true afterwards (the tests).
+"""
+
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from hub_pipelines_tests.conftest import MakeDatabase
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.invariants import remember_rows
+from hub_pipelines_tests.support import asset, inventory_csv, make_registry, open_test_hub
+
+LEASE_S = 1.0
+AT_ONCE = 12
+FILE = inventory_csv([asset("NC-0001"), asset("NC-0002"), asset("NC-9999")])
+Home = tuple[Path, str]
+"""A hub's folder and the address of its database."""
+Fill = Callable[[Path, str], object]
+Victim = Callable[[Path, str, Boundaries], object]
+"""Opens the hub, tells the boundaries what to watch, and works."""
+
+
+def fill(home: Path, database_url: str) -> None:
+    """A hub with a registry and one complete file in a drop folder."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    (hub.settings.drop / "north" / "inventory" / "lab.csv").write_bytes(FILE)
+    hub.db.dispose()
+
+
+class Homes:
+    """Copies of one filled hub, each with its own folder and its own copy of the database."""
+
+    def __init__(self, kind: str, root: Path, postgres_database: MakeDatabase | None, fill: Fill = fill) -> None:
+        self.root = root
+        self._kind, self._make = kind, postgres_database
+        self._template = root / "template"
+        self._stack = ExitStack()
+        if self._make is None:
+            self._template_url = f"sqlite:///{self._template / 'hub.db'}"
+            self._template.mkdir()
+        else:
+            self._template_url = self._stack.enter_context(self._make())
+        self.change(fill)
+
+    def change(self, work: Fill) -> None:
+        """Do something to the hub that is copied. Here and not in a child, so that children find all imported."""
+        work(self._template, self._template_url)
+
+    def copy(self, name: str, stack: ExitStack) -> Home:
+        """It lasts as long as the stack."""
+        home = self.root / name
+        shutil.copytree(self._template, home)
+        stack.callback(shutil.rmtree, home, ignore_errors=True)
+        if self._make is None:
+            return home, f"sqlite:///{home / 'hub.db'}"
+        return home, stack.enter_context(self._make(make_url(self._template_url).database))
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def homes_for(request: pytest.FixtureRequest, kind: str, fill: Fill = fill) -> Homes:
+    """On `sqlite` or `postgresql`, until the test of this request has ended."""
+    make = request.getfixturevalue("postgres_database") if kind == "postgresql" else None
+    homes = Homes(kind, request.getfixturevalue("tmp_path"), make, fill)
+    request.addfinalizer(homes.close)
+    return homes
+
+
+def kill_everywhere(
+    homes: Homes,
+    victim: Victim,
+    recover: Callable[[Path, str], object],
+    *,
+    at_least: int,
+    after_s: float = 0.0,
+    extends_lease: bool = False,
+    killed: Callable[[dict[int, Home], Home], None] | None = None,
+) -> int:
+    """Count the boundaries of `victim` unharmed, then kill it at each, wait `after_s` and `recover`; their number.
+
+    There must be `at_least` so many. `killed` may look at what all kills have left (by boundary) beside what is there
+    unharmed. A victim that `extends_lease` has a boundary more on a slow machine; then there is one kill more, which
+    need not come.
+    """
+    with ExitStack() as stack:
+        unharmed = homes.copy("unharmed", stack)
+        boundaries = _count(homes, victim, unharmed)
+        assert boundaries >= at_least
+        assert finish(fork(partial(recover, *unharmed))) == 0
+        _remember_rows(unharmed)
+        last = boundaries + extends_lease
+        stacks = {k: stack.enter_context(ExitStack()) for k in range(1, last + 1)}
+        copies = {k: homes.copy(f"killed-{k}", stacks[k]) for k in stacks}
+        ends: dict[int, int] = {}
+        for batch in _batches(copies):
+            victims = {k: fork(partial(victim, *copies[k], Boundaries(k))) for k in batch}
+            ends |= {k: finish(pid) for k, pid in victims.items()}
+        survivors = {k: end for k, end in ends.items() if end != -signal.SIGKILL}
+        assert survivors.keys() <= ({last} if extends_lease else set()), survivors
+        if killed is not None:
+            killed(copies, unharmed)
+        time.sleep(after_s)
+        for batch in _batches(copies):
+            rescuers = {k: fork(partial(recover, *copies[k])) for k in batch}
+            failed = [k for k, pid in rescuers.items() if finish(pid) != 0]
+            assert not failed, f"killed at boundaries {failed} of {boundaries}: not recovered, see stderr"
+            for k in batch:
+                stacks[k].close()
+    return boundaries
+
+
+def _count(homes: Homes, victim: Victim, unharmed: Home) -> int:
+    told = homes.root / "boundaries"
+
+    def work() -> None:
+        boundaries = Boundaries(0)
+        victim(*unharmed, boundaries)
+        told.write_text(str(boundaries.count), encoding="utf-8")
+
+    assert finish(fork(work)) == 0
+    return int(told.read_text(encoding="utf-8"))
+
+
+def _remember_rows(unharmed: Home) -> None:
+    """All rescuers count the same files."""
+    hub = open_test_hub(*unharmed)
+    remember_rows(hub)
+    hub.db.dispose()
+
+
+def _batches(copies: dict[int, Home]) -> Iterable[range]:
+    return (range(first, min(first + AT_ONCE, len(copies) + 1)) for first in range(1, len(copies) + 1, AT_ONCE))
