@@ -437,8 +437,8 @@ class _Bulk:
         lacking = [at for at, some in found.items() if any(one.rule == "missing_value" for one in some)]
         # what is advised where a value is missing depends on the other cells
         rows = {at: self._read.read(sent) for at, (_, sent) in zip(lacking, batch.rows(lacking), strict=True)}
-        for at, some in found.items():
-            told[at] = [self._rows.with_way_out(one, rows.get(at, [])) for one in some]
+        for at, problems in found.items():
+            told[at] = [self._rows.with_way_out(one, rows.get(at, [])) for one in problems]
         return told
 
 

@@ -208,7 +208,7 @@ def batch_of(message: dict[str, Any]) -> Batch:
     columns: list[Column] = [
         Texts(one["texts"], one["ends"]) if isinstance(one, dict) else list(one) for one in message["columns"]
     ]
-    if {len(numbers)} != {len(numbers), *map(len, columns)} or not all(type(number) is int for number in numbers):
+    if {len(numbers)} != {len(numbers), *map(len, columns)} or not {int}.issuperset(map(type, numbers)):
         raise ValueError("columns of different length")
     return Batch(numbers, columns, {int(at): list(cells) for at, cells in message["beyond"]})
 
