@@ -117,8 +117,12 @@ class Hub:
         )
 
 
-def open_hub(settings: Settings | None = None) -> Hub:
-    """Build a hub; on an empty home its folders, keys and tables are created. Raises SettingsError, Transient."""
+def open_hub(settings: Settings | None = None, *, new_database: bool = False) -> Hub:
+    """Build a hub; on an empty home its folders, keys and tables are created. Raises SettingsError, Transient.
+
+    Beside an archive that holds submissions a database without tables is a lost or a wrong one: it is taken only with
+    `new_database`.
+    """
     settings = settings or load(KNOWN_FEEDS)
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
@@ -134,8 +138,8 @@ def open_hub(settings: Settings | None = None) -> Hub:
         ) from error
     configure(settings.log_path, process_name(), settings.log_level)
     db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
-    db.create_schema()
     archive = Archive(settings.archive)
+    db.create_schema(begin=new_database or not any(archive.request_ids()))
     desk = Desk()
     intake = Intake(
         db=db,
@@ -189,7 +193,7 @@ def open_hub(settings: Settings | None = None) -> Hub:
         answers=answers,
         snapshots=Snapshots(db, settings.ledgers),
         pausing=Pausing(db),
-        holds=Holds(db, feeds),
+        holds=Holds(db, FEEDS),
         feeds=feeds,
         campuses=campuses,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import Scan
@@ -86,7 +87,7 @@ def tick(
     try:
         previews = _previews(hub, campus, previewing, timedelta(seconds=after_s))
         stopped = _paused(hub, campus, scan)
-        _launch(hub, campus, alive, timedelta(seconds=after_s), stopped, launches)
+        _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
@@ -142,6 +143,11 @@ def paused_count(hub: Hub, waiting: Mapping[tuple[str, str], int]) -> int:
 
     Feeds that ask the registry wait for the registry's own, as in `queue.due`.
     """
+    return sum(waiting[scope] for scope in stopped_scopes(hub, waiting))
+
+
+def stopped_scopes(hub: Hub, waiting: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The campuses and feeds among these that wait until somebody resumes a feed."""
     pauses = hub.pausing.standing()
     stopped = {scope for scope in waiting if pause_of(pauses, *scope)}
     first = {
@@ -153,7 +159,48 @@ def paused_count(hub: Hub, waiting: Mapping[tuple[str, str], int]) -> int:
         feed = hub.feeds.get(name)
         if feed is not None and feed.checks_tags and first.get(campus, feed.priority) < feed.priority:
             stopped.add((campus, name))
-    return sum(waiting[scope] for scope in stopped)
+    return stopped
+
+
+def is_stopped(hub: Hub, current: Submission) -> bool:
+    """It waits for its launch, and nothing launches it until somebody resumes a feed."""
+    with hub.db.read() as tx:
+        waiting = submissions.unsettled_by_scope(tx)
+    return (current.envelope.campus, current.envelope.feed) in stopped_scopes(hub, waiting)
+
+
+def due_of(
+    hub: Hub, tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta, towards: str | None = None
+) -> list[Submission]:
+    """What a run of this campus should take up now, best first: `queue.due` with what is paused at this moment."""
+    pauses = standing(tx)
+    return queue.due(
+        tx,
+        campus,
+        limit=limit,
+        relaunch_after=relaunch_after,
+        paused=[feed for feed in hub.feeds if pause_of(pauses, campus, feed)],
+        ask_registry=[name for name, feed in hub.feeds.items() if feed.checks_tags],
+        towards=towards,
+    )
+
+
+def next_towards(hub: Hub, current: Submission) -> Submission | None:
+    """What to run so that a submission gets settled: itself, or what goes before it; None while nothing of that is due.
+
+    Who waits for one submission must not overtake the registry that its tags are checked against, nor the earlier
+    files of its source, whose values would then stay.
+    """
+    with hub.db.read() as tx:
+        found = due_of(
+            hub,
+            tx,
+            current.envelope.campus,
+            limit=1,
+            relaunch_after=timedelta(0),
+            towards=current.request_id,
+        )
+    return found[0] if found else None
 
 
 def _launch(
@@ -161,19 +208,11 @@ def _launch(
     campus: str,
     alive: Callable[[list[str]], set[str]],
     relaunch_after: timedelta,
-    paused: Collection[str],
     launches: list[Submission],
 ) -> None:
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
-        due = queue.due(
-            tx,
-            campus,
-            limit=hub.settings.limits.launches_per_tick,
-            relaunch_after=relaunch_after,
-            paused=paused,
-            ask_registry=[name for name, feed in hub.feeds.items() if feed.checks_tags],
-        )
+        due = due_of(hub, tx, campus, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
     for one in choose(due, alive):
         with hub.db.write() as tx:
             launched = queue.mark_launched(tx, one.request_id)

@@ -22,18 +22,24 @@ from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import side_by_side
+from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import Held, Kind
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
 from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.counting.model import Tally
+from hub_pipelines.ledger.comparing.model import Earlier
+from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
+from hub_pipelines.ledger.counting.model import Missed as Counted
+from hub_pipelines.ledger.counting.model import Tally, ThingIn
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
-from hub_pipelines.report.model import ColumnLine, Line
+from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
+from hub_pipelines.report.model import ColumnLine, ItemName, Line
+from hub_pipelines.report.naming import item_name
 from hub_pipelines.report.previews.model import (
     ChangedCell,
     ChangedItem,
@@ -45,17 +51,17 @@ from hub_pipelines.report.previews.model import (
     Would,
 )
 from hub_pipelines.report.previews.service import write_pages
-from hub_pipelines.report.service import NAME_COLUMNS, Receipts
+from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope
-from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, Verdict, excel_row, sheet_of
+from hub_pipelines.validate.columns import table_of
+from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, RecordType, Verdict, excel_row, sheet_of
 from hub_pipelines.validate.staging import canonical_json, row_of
 
 MOST_ATTEMPTS = 3
 """A preview whose making failed or died so often has a receipt that says so; nothing is tried for ever."""
 PROBLEMS_SHOWN = 2_000
 ITEMS_SHOWN = 500
-COLUMNS_SHOWN = 100
 _ASKED_LATER = "When you drop the file for real, its receipt comes with a sheet to answer in."
 _CHUNK_ROWS = 5_000
 _log = logging.getLogger(__name__)
@@ -133,8 +139,10 @@ class Previews:
         arrival, digest = due.arrival, str(due.arrival.content_digest)
         campus = self.judge.campuses.get(arrival.scope.campus)
         request_id = request_id_for(arrival.scope, digest, None, complete_count=due.complete_count)
+        page = self.receipts.path_of_preview(arrival)
         with self.db.read() as tx:
             known = submissions.find(tx, request_id)
+            first_copy = self.receipts.first_copy(tx, known, page) if known else None
         return Preview(
             arrival_id=arrival.arrival_id,
             source_name=arrival.source_name,
@@ -147,7 +155,7 @@ class Previews:
             content_digest=digest,
             archived_copy=str(self.judge.archive.object_path(digest)),
             would="unknown",
-            known_as=known.request_id if known else None,
+            first_copy=first_copy,
         )
 
     def _look(self, due: PreviewDue) -> Preview:
@@ -157,9 +165,10 @@ class Previews:
             registry = LedgerRegistry(self.db, self.judge.campus_of(envelope).time_zone)
             with self.judge.judged(envelope, registry) as judged:
                 found = self._compare(envelope, judged)
+                read = columns_read(judged.decision)
         except Permanent as error:
             return self._kept_out(due, envelope, error)
-        return replace(self._blank(due), would="post", found=found)
+        return replace(self._blank(due), would="post", found=found, columns_read=read)
 
     def _kept_out(self, due: PreviewDue, envelope: Envelope, error: Permanent) -> Preview:
         """The file as a whole would not be taken, or not yet."""
@@ -190,49 +199,65 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
-        difference = _Difference(judged.decision.parts if judged.decision else ())
+        parts = judged.decision.parts if judged.decision else ()
+        remarks = Remarks(comparing_of(record, envelope.source_name, parts=parts))
+        by_place = counting is not None and record.lines is not None
+        place = record.location_column if by_place else None
+        difference = _Difference(record, parts, headings(judged.decision), remarks, location=place)
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
-                current = ledgers.current_values(tx, name, keys)
+                current = ledgers.earlier(tx, name, keys)
             for verdict in chunk:
                 difference.add(verdict, current)
                 if tally is not None:
                     tally.add([row_of(verdict)])
+        difference.end()
         found = difference.found(record.name, name, version)
-        return self._with_count(found, tally) if tally is not None else found
+        return self._with_count(found, record, tally, difference) if tally is not None else found
 
-    def _with_count(self, found: Found, tally: Tally) -> Found:
+    def _with_count(self, found: Found, record: RecordType, tally: Tally, difference: "_Difference") -> Found:
         """What a complete count would miss: what it would set or move is listed, so the ledger does as it is."""
+        thing_in = record.lines.thing_in if record.lines is not None else None
+        places = difference.moved(thing_in) if thing_in else {}
+
+        def moved(key: str) -> tuple[str, ...]:
+            return tuple(places.get(thing_in(key), ())) if thing_in else ()
+
         with self.db.read() as tx:
-            missed = [
-                Missed(one.key, one.location, None if one.row_no is None else excel_row(one.row_no))
-                for one in tally.missed(ledgers.items_as_of(tx, found.ledger, found.ledger_version))
-            ]
-        missed.sort(key=lambda one: (one.row is not None, one.location.casefold(), one.key))
+            missed = list(tally.missed(ledgers.items_as_of(tx, found.ledger, found.ledger_version)))
+            missed.sort(key=lambda one: (one.row_no is not None, one.location.casefold(), one.key))
+            values = ledgers.current_values(tx, found.ledger, [one.key for one in missed[:ITEMS_SHOWN]])
         return replace(
             found,
             counted=tally.locations,
-            not_found=sum(one.row is None for one in missed),
-            listed_in_rejected_rows=sum(one.row is not None for one in missed),
-            missed=tuple(missed[:ITEMS_SHOWN]),
+            not_found=sum(one.row_no is None for one in missed),
+            listed_in_rejected_rows=sum(one.row_no is not None for one in missed),
+            missed=tuple(_missed(record, one, values, moved(one.key)) for one in missed[:ITEMS_SHOWN]),
         )
 
 
 @dataclass(slots=True)
 class _Difference:
-    """Counts all and keeps the first of each kind. `parts` tell on which sheet a row stands."""
+    """Counts all and keeps the first of each kind."""
 
+    record: RecordType
     parts: Sequence[Part]
+    sent_as: Mapping[str, str]
+    """The sender's headings of the contract's columns, where they are others."""
+    remarks: Remarks
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Line] = field(default_factory=list)
     warnings: list[Line] = field(default_factory=list)
     totals: Counter[str] = field(default_factory=Counter)
     new_items: list[NewItem] = field(default_factory=list)
     changed_items: list[ChangedItem] = field(default_factory=list)
+    location: str | None = None
+    """The column of the places, where what a count misses may be at another one."""
+    new_places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, verdict: Verdict, current: Mapping[str, str]) -> None:
-        """`current` are the values of the items that the ledger knows, as canonical JSON."""
+    def add(self, verdict: Verdict, current: Mapping[str, Earlier]) -> None:
+        """`current` are the items that are in the ledger."""
         row = excel_row(verdict.row_no)
         self.counts["received"] += 1
         if isinstance(verdict, AcceptedRow):
@@ -242,19 +267,35 @@ class _Difference:
             self._tell(verdict.row_no, verdict.problems)
             self.counts["rejected"] += 1
 
-    def _accepted(self, row: int, verdict: AcceptedRow, before: str | None) -> None:
+    def moved(self, thing_in: ThingIn) -> dict[str, list[str]]:
+        """By the thing the places at which the file lists it as a new item."""
+        places: dict[str, list[str]] = {}
+        for key, place in self.new_places.items():
+            places.setdefault(thing_in(key), []).append(place)
+        return places
+
+    def end(self) -> None:
+        """After the last row: what is to be said of all."""
+        self._tell(0, self.remarks.of_lists())
+
+    def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
         new = canonical_json(verdict.values)
+        if held is not None:
+            self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
+        before = None if held is None else held.values
         if before is None:
             self.counts["new"] += 1
+            if self.location is not None:
+                self.new_places[verdict.key] = str(verdict.values.get(self.location) or "no place")
             if len(self.new_items) < ITEMS_SHOWN:
-                self.new_items.append(NewItem(row, verdict.key, _name(verdict.values)))
+                self.new_items.append(NewItem(row, verdict.key, self._name_of(verdict)))
         elif sha256_hex(before.encode()) == sha256_hex(new.encode()):
             self.counts["unchanged"] += 1
         else:
             self.counts["changed"] += 1
             if len(self.changed_items) < ITEMS_SHOWN:
-                cells = tuple(_changed_cells(json.loads(before), json.loads(new)))
-                self.changed_items.append(ChangedItem(row, verdict.key, cells))
+                cells = tuple(self._changed_cells(json.loads(before), json.loads(new)))
+                self.changed_items.append(ChangedItem(row, verdict.key, self._name_of(verdict), cells))
 
     def _tell(self, row_no: int, problems: Iterable[Problem]) -> None:
         row, part, sheet = excel_row(row_no), row_no // PART_ROWS, sheet_of(row_no, self.parts)
@@ -262,7 +303,26 @@ class _Difference:
             self.totals[one.severity] += 1
             lines = self.problems if one.severity == "block" else self.warnings
             if len(lines) < PROBLEMS_SHOWN:
-                lines.append(Line(row, one.column, one.value, one.reason, one.suggestion, part, sheet))
+                heading, table = self.sent_as.get(one.column or ""), table_of(row_no, self.parts)
+                reason = without_heading(one.reason) if heading else one.reason
+                lines.append(Line(row, one.column, one.value, reason, one.suggestion, part, sheet, heading, table))
+
+    def _changed_cells(self, before: dict[str, object], after: dict[str, object]) -> Iterator[ChangedCell]:
+        """Column by column; columns outside the contract under their own headings."""
+        old, new = _flat(before), _flat(after)
+        for column in dict.fromkeys((*new, *old)):
+            if old.get(column) != new.get(column):
+                yield ChangedCell(column, self._called(column), old.get(column), new.get(column))
+
+    def _called(self, column: str) -> str | None:
+        """As the file calls it; None where it does not, or only by the contract's word."""
+        about, as_sent, rest = column.partition(" as sent")
+        if as_sent and not rest and about in self.record.columns:
+            return f"{self.sent_as.get(about) or about.replace('_', ' ')} as sent"
+        return self.sent_as.get(column) or (None if column in self.record.columns else column)
+
+    def _name_of(self, verdict: AcceptedRow) -> ItemName:
+        return item_name(self.record, verdict.key, verdict.values)
 
     def found(self, record_type: str, ledger: str, version: int) -> Found:
         return Found(
@@ -309,14 +369,6 @@ def _envelope(due: PreviewDue) -> Envelope:
     )
 
 
-def _changed_cells(before: dict[str, object], after: dict[str, object]) -> Iterator[ChangedCell]:
-    """Column by column; columns outside the contract under their own headings."""
-    old, new = _flat(before), _flat(after)
-    for column in dict.fromkeys((*new, *old)):
-        if old.get(column) != new.get(column):
-            yield ChangedCell(column, old.get(column), new.get(column))
-
-
 def _flat(values: Mapping[str, object]) -> dict[str, str]:
     other = values.get("other")
     flat = {name: value for name, value in values.items() if name != "other"}
@@ -325,8 +377,9 @@ def _flat(values: Mapping[str, object]) -> dict[str, str]:
     return {name: str(value) for name, value in flat.items() if value is not None}
 
 
-def _name(values: Mapping[str, object]) -> str | None:
-    return next((str(values[name]) for name in NAME_COLUMNS if values.get(name) is not None), None)
+def _missed(record: RecordType, one: Counted, values: Mapping[str, str], moved: tuple[str, ...]) -> Missed:
+    item = item_name(record, one.key, json.loads(values[one.key])) if one.key in values else ItemName(one.key)
+    return Missed(one.key, item, one.location, None if one.row_no is None else excel_row(one.row_no), moved)
 
 
 def _questions(error: Permanent) -> tuple[Question, ...]:

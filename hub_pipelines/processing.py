@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -24,15 +24,19 @@ from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import Corrected
+from hub_pipelines.ledger.comparing.remarks import comparing_of
+from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
-from hub_pipelines.returning import Returns
+from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -48,11 +52,13 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import Unreadable, row_place
+from hub_pipelines.validate.model import RecordType, Unreadable, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
+_MOST_COMPARED = 50_000
+"""Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
 
 
@@ -319,7 +325,7 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except (RegistryMoved, ShapesMoved):
+            except (RegistryMoved, ShapesMoved, CorrectsAnother):
                 self.validate(lease)
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
@@ -330,12 +336,25 @@ class Processing:
         if "decision" not in summary:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
+        ledger = ledger_name(record.name, campus.name, shared=record.shared)
+        with self.db.read() as tx:
+            family = frozenset(self.returns.family(tx, current))
+            corrects = self.returns.corrects(tx, current, ledger) if record.lines is not None else None
+            before = self.returns.before(tx, current, ledger) if record.lines is not None and not corrects else None
+            decision = self.judge.mappings.decision_of(tx, summary["decision"])
+        corrected: Corrected | None = None
+        if corrects is not None:
+            corrected = self._corrected(corrects, family, record, staged)
+        elif before is not None:
+            corrected = self._changed_since(before, record, staged)
+        if corrected is not None and current.envelope.complete_count:
+            corrected = replace(corrected, left=())  # what a count does not list is told as not found
         with self.db.write() as tx:
             posting = ledgers.post(
                 tx,
                 lease,
                 Batch(
-                    ledger=ledger_name(record.name, campus.name, shared=record.shared),
+                    ledger=ledger,
                     record_type=record.name,
                     feed=feed.name,
                     campus=campus.name,
@@ -348,14 +367,46 @@ class Processing:
                     decision=summary["decision"],
                     received_at=current.envelope.received_at,
                     counting=counting_of(record) if current.envelope.complete_count else None,
+                    thing_in=record.lines.thing_in if record.lines is not None else None,
+                    comparing=comparing_of(
+                        record, current.envelope.source_name, family, decision.parts if decision else ()
+                    ),
+                    corrected=corrected,
                 ),
             )
             if not posting.repeat:
+                if record.lines is not None and self.returns.corrects(tx, current, ledger) != corrects:
+                    raise CorrectsAnother("Another copy of the file that this one corrects has posted meanwhile.")
                 self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
+
+    def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
+        """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged
+        of both."""
+        before, posting = corrects.submission, corrects.posting
+        found = Corrected(
+            before.request_id, before.revision, posting.ledger_version, plain_name(before.envelope.source_name), family
+        )
+        if before.staged is None or not self.staged_path(before.staged).exists():
+            return replace(found, is_known=False)
+        was_summary, was = read_staged(self.staged_path(before.staged), digest=before.staged)
+        now_summary, now = read_staged(self.staged_path(staged), digest=staged)
+        if max(int(was_summary["received"]), int(now_summary["received"])) > _MOST_COMPARED:
+            return replace(found, is_known=False)
+        replaced, left = replaced_lines(was, now, record)
+        return replace(found, replaced=replaced, left=left)
+
+    def _changed_since(self, before: Corrects, record: RecordType, staged: str) -> Corrected | None:
+        """What a list says otherwise than when it was sent before: only told, and of lines that are left out only when
+        most are not; else it is not the whole list."""
+        found = self._corrected(before, frozenset(), record, staged)
+        if not found.is_known:
+            return None
+        partial_list = 2 * len(found.left) > before.submission.counts.received
+        return replace(found, closes=False, left=() if partial_list else found.left)
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""

@@ -50,7 +50,11 @@ def cutoff(hub: Hub, days: int) -> datetime:
 
 
 def prune_staged(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
-    """Verdicts of submissions that are settled for long; a run that needs one again makes it from the archive."""
+    """Verdicts of submissions that are settled for long; a run that needs one again makes it from the archive.
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
     found = Pruned("staged files")
     before = cutoff(hub, hub.settings.retention.staged_after_days)
     after = ""
@@ -91,6 +95,7 @@ def _prune_batch(hub: Hub, digests: list[str], before: datetime, found: Pruned, 
             if digest in stays:
                 found.kept.add(stays[digest], digest)
             else:
+                retention.keep_holds_still(tx)
                 _remove(hub.processing.staged_path(digest), found)
         held_back(tx, actor, "staged files", stays)
 

@@ -18,6 +18,8 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import Corrected, entry_row
+from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.model import Batch, Origin, ledger_name
@@ -57,6 +59,7 @@ class _Record:
     migration: str | None
     decision: str | None
     rows_digest: str
+    corrects: tuple[str, int] | None
 
 
 @dataclass(slots=True)
@@ -65,6 +68,11 @@ class _Again:
 
     digest: Any = field(default_factory=hashlib.sha256)
     rows: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+
+    def add(self, entry: dict[str, Any]) -> None:
+        digest = ledgers.entry_digest(entry)
+        self.digest.update(digest)
+        self.rows[entry["row_no"]] = (entry["digest"], digest)
 
 
 def reproduce(hub: Hub, record: RecordType, campus: str, day: date) -> Reproduction:
@@ -152,8 +160,13 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 migration=None if migration is None else str(migration),
                 decision=None if decision is None else str(decision),
                 rows_digest=str(detail["rows_digest"]),
+                corrects=_corrects(detail.get("corrects")),
             )
     return None
+
+
+def _corrects(told: Any) -> tuple[str, int] | None:
+    return None if told is None else (str(told[0]), int(told[1]))
 
 
 def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, kept: _Record) -> _Again:
@@ -173,15 +186,45 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         ledger_date=day,
         rows=iter(()),
     )
+    for entry in _closed_again(hub, record, batch, origin, current, kept):
+        again.add(entry)
     accepted = _accepted_rows(hub, record, current, kept)
     while chunk := list(islice(accepted, _CHUNK_ROWS)):
         with hub.db.read() as tx:
             heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
         for entry in ledgers.changes(batch, origin, chunk, heads):
-            digest = ledgers.entry_digest(entry)
-            again.digest.update(digest)
-            again.rows[entry["row_no"]] = (entry["digest"], digest)
+            again.add(entry)
     return again
+
+
+def _closed_again(
+    hub: Hub, record: RecordType, batch: Batch, origin: Origin, current: Submission, kept: _Record
+) -> list[dict[str, Any]]:
+    """The entries that close lines, where the posting corrected another: by the archived bytes of both."""
+    if kept.corrects is None:
+        return []
+    with hub.db.read() as tx:
+        before = submissions.get(tx, kept.corrects[0])
+        posting = ledgers.find_posting(tx, *kept.corrects)
+        then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
+        family = frozenset(hub.processing.returns.family(tx, current))
+    contract = _contract_of(hub, record, then.contract_version) if then else None
+    if then is None or contract is None:
+        raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")
+    hub.archive.verify(before.envelope.content_digest)
+    replaced, left = replaced_lines(_rows(hub, contract, before, then), _rows(hub, record, current, kept), record)
+    corrected = Corrected(
+        before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced, left
+    )
+    with hub.db.read() as tx:
+        heads = ledgers.newest_before(tx, batch.ledger, [one.old for one in replaced], kept.version)
+    return ledgers.closings(batch, origin, corrected, heads)[0]
+
+
+def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | None:
+    """The record type as that version of its contract had it, though `record` may be an earlier one."""
+    newest = hub.feeds[record.name.partition(".")[0]].record_type(record.name)
+    return newest.under(version)
 
 
 def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
@@ -203,13 +246,14 @@ def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> lis
     with hub.db.read() as tx:
         written = ledgers.digests_by_row(tx, request_id, revision)
     told = []
-    for row_no in sorted(written.keys() | again.rows.keys()):
+    for row_no in sorted(written.keys() | again.rows.keys(), key=lambda one: (entry_row(one), one)):
+        place = f"{request_id} row {entry_row(row_no)}" + (" (the line that it replaced)" if row_no < 0 else "")
         if row_no not in again.rows:
-            told.append(f"{request_id} row {row_no}: it is in the journal and no longer follows from the file")
+            told.append(f"{place}: it is in the journal and no longer follows from the file")
         elif row_no not in written:
-            told.append(f"{request_id} row {row_no}: it follows from the file and is not in the journal")
+            told.append(f"{place}: it follows from the file and is not in the journal")
         elif written[row_no][0] != again.rows[row_no][0]:
-            told.append(f"{request_id} row {row_no}: the journal holds other values than the file gives now")
+            told.append(f"{place}: the journal holds other values than the file gives now")
         elif written[row_no] != again.rows[row_no]:
-            told.append(f"{request_id} row {row_no}: the journal holds the same values with another place or origin")
+            told.append(f"{place}: the journal holds the same values with another place or origin")
     return told or [f"{request_id}: its entries follow from the file and are not what the audit log tells of them"]

@@ -7,21 +7,22 @@ from hub_pipelines.audit.model import Entry
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.retention import store as retention
+from hub_pipelines.retention.model import Hold
 from hub_pipelines.submission import store as submissions
 
 _PER_QUERY = 500
 
 
 def removed_though_held(hub: Hub) -> list[dict[str, Any]]:
-    """What was removed after a hold that still stands was placed, and is covered by it."""
+    """What was removed after a hold that still stands, as the chain tells, was placed, and is covered by it."""
     with hub.db.read() as tx:
-        holds = {one.hold_id: one for one in retention.holds(tx)}
+        holds = {one.hold_id: one for one in hub.holds.told(tx).values() if one.lifted_at is None}
         if not holds:
             return []
         since = min(one.placed_at for one in holds.values())
         removals = [one for one in _removals(tx) if one[0].at >= since]
         subjects = {request_id for _, item in removals for request_id in _submissions(tx, item)}
-        held = _covered(hub, tx, sorted(subjects))
+        held = _covered(hub, tx, sorted(subjects), list(holds.values()))
         found = []
         for entry, item in removals:
             for request_id in _submissions(tx, item):
@@ -76,10 +77,10 @@ def _submissions(tx: Transaction, item: dict[str, Any]) -> list[str]:
     return []
 
 
-def _covered(hub: Hub, tx: Transaction, request_ids: list[str]) -> dict[str, str]:
+def _covered(hub: Hub, tx: Transaction, request_ids: list[str], holds: list[Hold]) -> dict[str, str]:
     found: dict[str, str] = {}
     for start in range(0, len(request_ids), _PER_QUERY):
-        found |= retention.covered(tx, request_ids[start : start + _PER_QUERY], hub.holds.feeds_of)
+        found |= retention.covered(tx, request_ids[start : start + _PER_QUERY], hub.holds.feeds_of, holds)
     return found
 
 

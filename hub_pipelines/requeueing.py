@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub, open_hub
+from hub_pipelines.launching import is_stopped
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry, rejected_tags
@@ -325,7 +326,8 @@ def send(
 
     It begins with one and lets as many be under way as have settled so far, and never more than ten seconds' worth:
     while the cause still stands, few are sent before the share of failures among the settled passes the limit.
-    Nothing more is sent then, nor after `timeout_s` or Ctrl-C; what is under way goes on by itself.
+    Nothing more is sent then, nor after `timeout_s` or Ctrl-C; what is under way goes on by itself. What a pause stops
+    is left alone, and one that is paused meanwhile is not waited for.
     """
     report = Report(refused=[one for one in targets if one.refused])
     report.left = [one for one in targets if not one.refused]
@@ -335,6 +337,9 @@ def send(
     try:
         while time.monotonic() - began < timeout_s:
             flying = _look(hub, report, progress)
+            if flying and _all_stopped(hub, flying):
+                report.stopped_because = report.stopped_because or "a pause stops what is under way"
+                return report
             if report.stopped_because is None and report.failure_share > stop_on_failure_share:
                 report.stopped_because = (
                     f"{len(report.failed)} of {len(report.sent) - len(flying)} settled ones failed again, "
@@ -359,6 +364,7 @@ def send(
 def _send_one(hub: Hub, report: Report, actor: str) -> None:
     target = report.left[0]
     try:
+        _refuse_paused(hub, target)
         _decide(hub, target, actor)
     except IllegalMove as refusal:  # somebody else was first
         report.refused.append(replace(target, refused=str(refusal)))
@@ -366,6 +372,20 @@ def _send_one(hub: Hub, report: Report, actor: str) -> None:
         report.sent.append(target)
         report.states[target.request_id] = State.RECEIVED
     del report.left[0]
+
+
+def _refuse_paused(hub: Hub, target: Target) -> None:
+    if pause := hub.pausing.covering(target.campus, target.feed):
+        raise IllegalMove(f"Nothing is launched: {pause.sentence}. It waits as before; send it after `hub resume`.")
+
+
+def _all_stopped(hub: Hub, flying: Sequence[Target]) -> bool:
+    """Whether all of these wait until somebody resumes a feed."""
+    if not hub.pausing.standing():
+        return False
+    with hub.db.read() as tx:
+        waiting = [submissions.get(tx, one.request_id) for one in flying]
+    return all(one.state is not State.LEASED and is_stopped(hub, one) for one in waiting)
 
 
 def _decide(hub: Hub, target: Target, actor: str) -> None:

@@ -10,7 +10,7 @@ old submission aside, so that two people who correct the same item at once send 
 import json
 import socket
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -19,6 +19,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.drop_folder import display_name
 from hub_pipelines.intake.model import Arrival, Outcome, Payload
+from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.fingerprint import fingerprint_of
 from hub_pipelines.review.model import ItemState, ReviewItem, Selection
@@ -110,14 +111,21 @@ def _name(original: str, corrected: str) -> str:
 def _difference(hub: Hub, item: ReviewItem, digest: str, name: str) -> Difference:
     """Compared once, now: what killed its workers is not read again, neither here nor for a receipt."""
     feed = hub.feeds.get(item.feed)
-    if feed is None:
-        return Difference(None, None, note=f"The files were not compared: this hub no longer takes {item.feed}.")
+    if feed is None or item.campus not in hub.campuses:
+        return Difference(
+            None, None, note=f"The files were not compared: this hub no longer takes {item.feed} of {item.campus}."
+        )
     if item.cause == Cause.EXHAUSTED:
         return Difference(None, None, note="The files were not compared: reading the original has failed too often.")
     original, corrected = hub.archive.object_path(item.content_digest), hub.archive.object_path(digest)
     if not original.exists():
         return Difference(None, None, note="The files were not compared: the archived original is missing.")
-    return compare_files(original, item.source_name, corrected, name, feed, cells=CELLS_KEPT)
+    with hub.db.read() as tx:
+        sent = submissions.get(tx, item.request_id).envelope
+    # neither is decided about yet: as far as it would go now
+    both = (sent, replace(sent, source_name=name, content_digest=digest))
+    headings = headings_of(feed, [hub.judge.try_again(one).decision for one in both])
+    return compare_files(original, item.source_name, corrected, name, feed, cells=CELLS_KEPT, headings=headings)
 
 
 # ---- an item's case

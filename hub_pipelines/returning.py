@@ -10,17 +10,21 @@ from dataclasses import dataclass, replace
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
+from hub_pipelines.common.errors import HubError, Transient
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Integrity, Lease, State, Submission
+from hub_pipelines.submission.model import UNSETTLED, Integrity, Lease, State, Submission
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table, Unreadable
@@ -28,6 +32,7 @@ from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
+_FILES_LOOKED_AT = 50
 _LARGEST_COMPARED = 16 * 1024 * 1024
 _ACTOR = "sender/returned workbook"
 _FOREIGN = (
@@ -42,6 +47,22 @@ _FORGED = "This workbook carries a hidden mark that is not this hub's or was cha
 _UNKNOWN = "This workbook was given back for a file that this hub does not have any more; it was taken as a new file."
 
 
+class CorrectsAnother(HubError):
+    """Another submission of the family has posted meanwhile. The caller compares again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrects:
+    """The submission that a workbook corrects, and how it has posted."""
+
+    submission: Submission
+    posting: Posting
+
+
+class WaitsForOriginal(Transient):
+    """What a returned workbook corrects is not settled. The link is kept, so that it is due when that one is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Returns:
     """Each step is repeatable and writes only under a living lease; raises LeaseLost."""
@@ -54,11 +75,13 @@ class Returns:
     def note(self, lease: Lease, current: Submission, table: Table) -> None:
         """Record what the mark in a file says, and link it to the submission that it corrects.
 
-        Raises Unreadable, and links nothing, when it holds only the rows to be fixed and came as a complete count.
+        Raises WaitsForOriginal while that one is on its way again: whichever posts last stays. Raises Unreadable, and
+        links nothing, when it holds only the rows to be fixed and came as a complete count.
         """
         if table.returned is None:
             return
         is_other = self._is_another_list(table)
+        waits_for: Submission | None = None
         with self.db.write() as tx:
             leases.hold(tx, lease)
             if store.return_of(tx, current.request_id, current.revision) is not None:
@@ -74,11 +97,19 @@ class Returns:
             if came.part and current.envelope.complete_count:
                 raise no_count(current.envelope.feed)
             leases.set_revises(tx, lease, original.request_id)
-            troubles = self._answered(tx, current, original, came, table)
-            store.add_return(tx, replace(came, note=" ".join(troubles) or None))
-            told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
-            _audit(tx, current, "submission:revises", told)
-            submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
+            if original.state in UNSETTLED:
+                waits_for = original
+            else:
+                self._link(tx, current, original, came, table)
+        if waits_for is not None:
+            raise WaitsForOriginal(f"{waits_for.envelope.source_name} is worked on again; this file corrects it.")
+
+    def _link(self, tx: Transaction, current: Submission, original: Submission, came: Returned, table: Table) -> None:
+        troubles = self._answered(tx, current, original, came, table)
+        store.add_return(tx, replace(came, note=" ".join(troubles) or None))
+        told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
+        _audit(tx, current, "submission:revises", told)
+        submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
 
     def _read(self, tx: Transaction, current: Submission, mark: str) -> tuple[Returned, Submission | None]:
         try:
@@ -138,6 +169,54 @@ class Returns:
             mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
         return troubles
 
+    def family(self, tx: Transaction, current: Submission) -> dict[str, Submission]:
+        """All submissions that were sent in place of each other, this one among them."""
+        root = current
+        while root.revises is not None and (earlier := submissions.find(tx, root.revises)) is not None:
+            root = earlier
+        found: dict[str, Submission] = {}
+        waiting = [root]
+        while waiting:
+            one = waiting.pop()
+            if one.request_id not in found:
+                found[one.request_id] = one
+                waiting += submissions.revising(tx, one.request_id)
+        return found
+
+    def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        """Of a workbook that came back whole: the newest posting to this ledger among those of its family."""
+        came = store.return_of(tx, current.request_id, current.revision)
+        if came is None or came.original is None or came.part:
+            return None
+        postings = []
+        for one in self.family(tx, current).values():
+            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
+                continue
+            if not self._is_part(tx, one):
+                postings.append(Corrects(one, posting))
+        return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
+
+    def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
+        envelope = current.envelope
+        if self._is_part(tx, current):
+            return None
+        for one in submissions.of_scope(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
+            earlier = one.envelope.received_at < envelope.received_at
+            if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
+                continue
+            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            if posting is not None and posting.ledger == ledger and not self._is_part(tx, one):
+                return Corrects(one, posting)
+        return None
+
+    @staticmethod
+    def _is_part(tx: Transaction, one: Submission) -> bool:
+        """Whether it holds only the rows to be fixed."""
+        came = store.return_of(tx, one.request_id, one.revision)
+        return came is not None and came.part
+
     def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
         """Once: how a workbook that came back differs from the file that it corrects."""
         with self.db.read() as tx:
@@ -155,7 +234,11 @@ class Returns:
             return Difference(None, None, note="The files are too large to be compared cell by cell.")
         before, after = (self.archive.object_path(one.envelope.content_digest) for one in (original, current))
         names = original.envelope.source_name, current.envelope.source_name
-        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part)
+        with self.db.read() as tx:
+            staged = submissions.get(tx, current.request_id)
+            decisions = [mappings.find_decision(tx, one.decision) for one in (original, staged)]
+        headings = headings_of(feed, decisions)
+        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
 
 
 def _came(

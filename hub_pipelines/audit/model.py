@@ -5,7 +5,7 @@ hash(n) = SHA-256 of the canonical JSON of entry n, which holds hash(n-1); the f
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.common.clock import iso
@@ -40,21 +40,27 @@ class Entry:
     def following(prev_seq: int, prev_hash: str, at: datetime, event: Event) -> "Entry":
         return Entry(prev_seq + 1, at, event, prev_hash, entry_hash(prev_seq + 1, prev_hash, at, event))
 
+    def document(self) -> dict[str, object]:
+        """What is hashed, and the hash."""
+        return {**_hashed(self.seq, self.prev_hash, self.at, self.event), "hash": self.hash}
+
 
 def entry_hash(seq: int, prev_hash: str, at: datetime, event: Event) -> str:
-    return digest_of(
-        {
-            "campus": event.campus,
-            "seq": seq,
-            "at": iso(at),
-            "actor": event.actor,
-            "event": event.event,
-            "subject": event.subject,
-            "request_id": event.request_id,
-            "detail": event.detail,
-            "prev_hash": prev_hash,
-        }
-    )
+    return digest_of(_hashed(seq, prev_hash, at, event))
+
+
+def _hashed(seq: int, prev_hash: str, at: datetime, event: Event) -> dict[str, object]:
+    return {
+        "campus": event.campus,
+        "seq": seq,
+        "at": iso(at),
+        "actor": event.actor,
+        "event": event.event,
+        "subject": event.subject,
+        "request_id": event.request_id,
+        "detail": event.detail,
+        "prev_hash": prev_hash,
+    }
 
 
 LINK_BYTES = 8
@@ -74,19 +80,29 @@ class Signed:
     heads: Mapping[int, tuple[str, str]] = field(default_factory=dict)
 
 
+SET_BACK = timedelta(minutes=5)
+"""So much earlier than an entry before it an entry may be dated: clocks are corrected by seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """The end of a walk over one chain; `fault` is what is wrong with the entry after it, None when nothing is."""
+    """The end of a walk over one chain; `fault` is what is wrong with the entry after it, None when nothing is.
+
+    `dated_back` tells of the first entry that is dated before another one that was there when it was written.
+    """
 
     seq: int
     hash: str
     fault: str | None
+    dated_back: str | None = None
 
 
 def walk_chain(entries: Iterable[Entry], signed: Signed, *, seq: int = 0, last: str = GENESIS) -> Walked:
     """Recompute a chain from its first entry, or from the one after `seq` with the hash `last`, and hold it against
     what checkpoints tell of it."""
     links, heads, reach = signed.links, signed.heads, len(signed.links) // LINK_BYTES
+    latest: datetime | None = None
+    back: str | None = None
     for entry in entries:
         bad = _fault(entry, seq, last)
         if bad is None and seq < reach and links[seq * LINK_BYTES : entry.seq * LINK_BYTES] != link_of(entry.hash):
@@ -96,13 +112,15 @@ def walk_chain(entries: Iterable[Entry], signed: Signed, *, seq: int = 0, last: 
             which = "was" if entry.seq <= reach else "or one shortly before it was"
             bad = f"{which} written anew: {heads[entry.seq][1]} tells of another entry in its place"
         if bad:
-            return Walked(seq, last, bad)
-        seq, last = entry.seq, entry.hash
+            return Walked(seq, last, bad, back)
+        if latest is not None and back is None and latest - entry.at > SET_BACK:
+            back = _dated_back(entry, latest)
+        seq, last, latest = entry.seq, entry.hash, max(latest or entry.at, entry.at)
     ahead = [place for place in (*heads, reach) if place > seq]
     if ahead:
         teller = heads[max(ahead)][1] if max(ahead) in heads else "a signed checkpoint"
-        return Walked(seq, last, f"is missing: entries were cut off, {teller} tells of {max(ahead)}")
-    return Walked(seq, last, None)
+        return Walked(seq, last, f"is missing: entries were cut off, {teller} tells of {max(ahead)}", back)
+    return Walked(seq, last, None, back)
 
 
 def link_of(entry_hash: str) -> bytes:
@@ -111,12 +129,21 @@ def link_of(entry_hash: str) -> bytes:
 
 def _fault(entry: Entry, prev_seq: int, prev_hash: str) -> str | None:
     if entry.seq != prev_seq + 1:
-        return "is missing"
+        return f"is missing: an entry numbered {entry.seq} stands in its place"
     if entry.prev_hash != prev_hash:
         return "does not continue the entry before it"
-    if entry.hash != entry_hash(entry.seq, entry.prev_hash, entry.at, entry.event):
-        return "was changed after it was written"
-    return None
+    try:
+        is_as_written = entry.hash == entry_hash(entry.seq, entry.prev_hash, entry.at, entry.event)
+    except (TypeError, ValueError, RecursionError):  # what no entry is written with: bytes, NaN, half a character
+        is_as_written = False
+    return None if is_as_written else "was changed after it was written"
+
+
+def _dated_back(entry: Entry, latest: datetime) -> str:
+    return (
+        f"{entry.event.campus}:{entry.seq} is dated {entry.at:%Y-%m-%d %H:%M} UTC, and one before it "
+        f"{latest:%Y-%m-%d %H:%M} UTC: the database's clock was set back, or the entry was dated back"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Tables of the audit chain; `append` works inside the caller's transaction."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, and_, func, select, update
+from sqlalchemy import BigInteger, Column, Index, String, Table, and_, func, select, type_coerce, update
 
 from hub_pipelines.audit.model import GENESIS, ChainReport, Entry, Event, Signed, walk_chain
 from hub_pipelines.common.store import (
@@ -94,6 +94,12 @@ def newest_entries_of(
     return [_entry(row) for row in tx.execute(query)], total
 
 
+def newest_entry_named(tx: Transaction, request_id: str, event: str) -> Entry | None:
+    where = and_(audit_entry.c.request_id == request_id, audit_entry.c.event == event)
+    row = tx.execute(select(audit_entry).where(where).order_by(audit_entry.c.seq.desc()).limit(1)).first()
+    return _entry(row) if row else None
+
+
 def entries_named(tx: Transaction, event: str) -> Iterator[Entry]:
     """All entries of one kind, campus by campus."""
     query = select(audit_entry).where(audit_entry.c.event == event).order_by(audit_entry.c.campus, audit_entry.c.seq)
@@ -117,33 +123,57 @@ def walk(db: Database, signed: Mapping[str, Signed] | None = None) -> ChainRepor
     checkpoints tell. Those must have been read before: a chain grows meanwhile, a checkpoint never tells more."""
     signed = signed or {}
     ends: dict[str, str] = {}
+    notes: list[str] = []
     entries = 0
     with db.read() as tx:
         heads = heads_of(tx)
         for campus in sorted({*heads, *signed}):
             walked = walk_chain(chain(tx, campus), signed.get(campus, Signed()))
             entries += walked.seq
+            notes += [walked.dated_back] if walked.dated_back else []
             if walked.fault:
-                return ChainReport(entries, f"{campus}:{walked.seq + 1} {walked.fault}", ends)
+                return ChainReport(entries, f"{campus}:{walked.seq + 1} {walked.fault}", ends, notes=tuple(notes))
             if (walked.seq, walked.hash) != heads.get(campus):
-                if campus not in heads:
-                    return ChainReport(entries, f"{campus}:1 has no head", ends)
-                return ChainReport(entries, f"{campus}:{walked.seq + 1} is missing: entries were cut off", ends)
+                fault = f"{walked.seq + 1} is missing: entries were cut off" if campus in heads else "1 has no head"
+                return ChainReport(entries, f"{campus}:{fault}", ends, notes=tuple(notes))
             ends[campus] = walked.hash
         orphan = tx.execute(
             select(audit_entry.c.campus).where(audit_entry.c.campus.not_in(select(audit_head.c.campus))).limit(1)
         ).scalar()
-    return ChainReport(entries, f"{orphan}:1 has no head" if orphan else None, ends)
+    return ChainReport(entries, f"{orphan}:1 has no head" if orphan else None, ends, notes=tuple(notes))
 
 
-def chain(tx: Transaction, campus: str, *, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
-    """Entries of one chain in order, those after `after` and not beyond `upto`."""
-    where = and_(audit_entry.c.campus == campus, audit_entry.c.seq > after)
+def chain(tx: Transaction, campus: str, *, after: int | None = None, upto: int | None = None) -> Iterator[Entry]:
+    """Entries of one chain in order, those after `after` and not beyond `upto`; without `after` all that the table
+    has, whatever their numbers. One that can't be read comes without its hash, so that no walk takes it."""
+    where = audit_entry.c.campus == campus
+    if after is not None:
+        where = and_(where, audit_entry.c.seq > after)
     if upto is not None:
         where = and_(where, audit_entry.c.seq <= upto)
-    query = select(audit_entry).where(where).order_by(audit_entry.c.seq)
+    # as they are stored: what can't be read must not take the entries before it along
+    columns = [type_coerce(c, String).label(c.name) if c.name in _PARSED else c for c in audit_entry.c]
+    query = select(*columns).where(where).order_by(audit_entry.c.seq)
     for row in tx.execute(query, execution_options={"yield_per": 2000}):
-        yield _entry(row)
+        yield _stored(row)
+
+
+_TIME, _DETAIL = UtcDateTime(), JsonText()
+_PARSED = ("at", "detail")
+
+
+def _stored(row: Any) -> Entry:
+    detail: dict[str, object] = {}
+    at = None
+    try:
+        at, detail = _TIME.process_result_value(row.at, None), _DETAIL.process_result_value(row.detail, None)
+        is_as_written = _DETAIL.process_bind_param(detail, None) == row.detail  # nothing stands in it twice
+    except (TypeError, ValueError, RecursionError):
+        is_as_written = False
+    event = Event(row.campus, row.actor, row.event, row.subject, row.request_id, detail)
+    if at is None or not is_as_written:
+        return Entry(row.seq, datetime.min.replace(tzinfo=UTC), event, row.prev_hash, "")
+    return Entry(row.seq, at, event, row.prev_hash, row.hash)
 
 
 def hash_at(tx: Transaction, campus: str, seq: int) -> str | None:

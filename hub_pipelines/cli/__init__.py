@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 for command in (serve.up, serve.demo, intake.submit, intake.preview, intake.apply_again, intake.drain, intake.status):
     app.command()(command)
+app.command()(intake.metrics)
 app.command()(why.why)
 app.command()(requeue.requeue)
 app.command()(report.report)
@@ -74,6 +75,10 @@ def main() -> None:
         code = 1
     except (HubError, OSError) as error:
         _complain(str(error), as_json, {"ok": False, "error": str(error)})
+        code = 1
+    except UnicodeEncodeError:
+        told = "An argument holds bytes that are no text in UTF-8; nothing is known by such a name."
+        _complain(told, as_json, {"ok": False, "error": told})
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 

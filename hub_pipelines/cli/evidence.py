@@ -122,7 +122,7 @@ def audit_verify_bundle(
     from hub_pipelines.audit.checkpoints.bundle import verify_bundle
     from hub_pipelines.audit.checkpoints.keys import read_public
 
-    report = verify_bundle(file, [read_public(path) for path in public_key])
+    report = verify_bundle(file, {str(path): read_public(path) for path in public_key})
     document = {
         "ok": report.ok,
         "campus": report.campus,
@@ -131,7 +131,9 @@ def audit_verify_bundle(
         "signed_upto": report.signed_upto,
         "signed_at": report.signed_at,
         "signed_by": report.signed_by,
+        "vouched_by": {one.name: {"signed_as": one.campus, "entries_upto": one.upto} for one in report.vouchers},
         "first_bad": report.first_bad,
+        "unproved": report.unproved,
         "notes": report.notes,
     }
     _answer(document, _told(report) if report.ok else "", as_json=as_json)
@@ -141,6 +143,8 @@ def _answer(document: dict[str, Any], text: str, *, as_json: bool) -> None:
     """What a verification found; Failed when something was changed."""
     for note in document["notes"]:
         progress(note)
+    if document.get("unproved") and not document["first_bad"]:
+        raise Failed(f"NOT PROVED: {document['unproved']}.", document)
     if not document["ok"]:
         raise Failed(f"NOT GENUINE: {document['first_bad']}", document)
     if as_json:
@@ -150,10 +154,15 @@ def _answer(document: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def _told(report: "BundleReport") -> str:
-    later = report.entries - report.signed_upto
-    signers = ", ".join(report.signed_by[1:])
-    told = (
+    lines = [
         f"Entries 1 to {report.signed_upto} of {report.campus} are as they were on {report.signed_at:%Y-%m-%d %H:%M} "
-        f"UTC, when {report.campus} signed and {signers} countersigned them."
-    )
-    return told + (f" The {later} entries after them hang together, but are not signed yet." if later else "")
+        "UTC, when they were signed. This is proved by"
+    ]
+    lines += [f"  {one.name}: {one.campus}'s signatures, entries 1 to {one.upto}" for one in report.vouchers]
+    given = {one.campus for one in report.vouchers}
+    if others := ", ".join(one for one in report.signed_by if one not in given):
+        lines.append(f"Signatures of {others} are there too; without their keys they prove nothing to you.")
+    if later := report.entries - report.signed_upto:
+        span = f"{report.unsigned_from:%Y-%m-%d %H:%M} to {report.unsigned_to:%Y-%m-%d %H:%M} UTC"
+        lines.append(f"The {later} entries after them, of {span}, are not signed: they may be other than they were.")
+    return "\n".join(lines)

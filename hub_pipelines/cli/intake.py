@@ -133,7 +133,7 @@ def drain(timeout_s: Timeout = 600.0, as_json: AsJson = False) -> None:
     """Process all that waits in this process, through the same jobs, and exit."""
     from hub_pipelines.defs.instance import Runner
 
-    hub = this_hub()
+    hub = this_hub(begins=True)
     done = Runner(hub).drain(timeout_s=timeout_s, progress=progress)
     document = {"ok": done, **_status(hub)}
     if not done:
@@ -151,6 +151,13 @@ def status(as_json: AsJson = False) -> None:
         print_document(document)
     else:
         _print_status(document)
+
+
+def metrics() -> None:
+    """What Prometheus would read, as text: for its textfile collector, or to look at."""
+    from hub_pipelines.metrics import exposition
+
+    print(exposition(this_hub()), end="")
 
 
 def _status(hub: "Hub") -> dict[str, Any]:

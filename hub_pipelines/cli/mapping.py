@@ -90,6 +90,7 @@ def mapping_answer(
                 "open": [_question_document(one) for one in done.open],
                 "remembered_version": done.version,
                 "replayed": list(done.replayed),
+                "overtaken_by": done.overtaken_by.request_id if done.overtaken_by else None,
             }
         )
         return
@@ -99,6 +100,14 @@ def mapping_answer(
     for one in done.open:
         print(f"Still open: {one.question_id}  {one.text}")
     _print_replayed(done.replayed)
+    if done.overtaken_by is not None:
+        newer = done.overtaken_by
+        print(
+            f"It stays where it is: {newer.envelope.source_name} came after it ({newer.request_id}, {newer.state}), "
+            "and its older values would take the place of newer ones. The answers hold for the next files.\n"
+            f"To close it: hub review dismiss {done.item_id} --reason replaced. "
+            f"To take it all the same: hub review replay {done.item_id}."
+        )
 
 
 @app.command("set")

@@ -45,14 +45,22 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def this_hub() -> "Hub":
-    """The hub of HUB_HOME. Nothing that is loaded for it is garbage: looking through it would cost a short command
-    a tenth of its time."""
+def this_hub(*, begins: bool = False, new_database: bool = False) -> "Hub":
+    """The hub of HUB_HOME; only with `begins` a new one is made where there is none. Raises SettingsError.
+
+    Nothing that is loaded for it is garbage: looking through it would cost a short command a tenth of its time.
+    """
     gc.disable()
     try:
         from hub_pipelines.hub import open_hub
+        from hub_pipelines.settings import home_folder
 
-        return open_hub()
+        if not begins and not (home_folder() / "hub.toml").exists():
+            raise SettingsError(
+                f"{home_folder()} is no hub's home: it has no hub.toml. Is HUB_HOME right? "
+                "`hub up` or `hub drain` begin a new hub there."
+            )
+        return open_hub(new_database=new_database)
     finally:
         gc.freeze()
         gc.enable()
@@ -61,7 +69,13 @@ def this_hub() -> "Hub":
 def actor(by: str) -> str:
     """Who acts: the name after --by, else the log-in name. Raises SettingsError when there is none."""
     name = " ".join(by.split()) if by else _login()
-    if not any(letter.isalpha() for letter in name) or not name.isprintable() or len(name) > _LONGEST_NAME:
+    name = name.removeprefix("person/")  # as outputs and the audit log write it
+    if (
+        "/" in name
+        or not any(letter.isalpha() for letter in name)
+        or not name.isprintable()
+        or len(name) > _LONGEST_NAME
+    ):
         raise SettingsError(f"{name!r} is no person's name. Say who decides: --by ann.")
     return f"person/{name}"
 

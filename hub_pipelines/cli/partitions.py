@@ -45,7 +45,9 @@ def partitions_list(feed: Annotated[str, typer.Option(help="Only this feed.")] =
 def partitions_retire(
     request_ids: RequestIds = None,
     feed: FeedName = "",
-    older_than: Annotated[int | None, typer.Option("--older-than", min=0, help="Settled this many days ago.")] = None,
+    older_than: Annotated[
+        int | None, typer.Option("--older-than", min=0, max=36_500, help="Settled this many days ago.")
+    ] = None,
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:

@@ -1,15 +1,12 @@
 """`hub pause` and `hub resume`: stop launching for a campus or feed, and go on."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
-
-if TYPE_CHECKING:
-    from hub_pipelines.hub import Hub
 
 Campus = Annotated[str, typer.Option(help="Only this campus; all when left out.")]
 FeedName = Annotated[str, typer.Option(help="Only this feed; all when left out.")]
@@ -23,7 +20,13 @@ def pause(
     as_json: AsJson = False,
 ) -> None:
     """Launch nothing for a campus and feed until resumed; files are still taken in and kept."""
-    hub = _checked(campus, feed)
+    hub = this_hub()
+    if campus and campus not in hub.campuses:
+        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    if feed and feed not in hub.feeds:
+        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
+    if not reason.strip():
+        raise SettingsError("Say with --reason why: those who ask what their file waits for read it.")
     found = hub.pausing.pause(campus, feed, actor=actor(by), reason=reason)
     if as_json:
         print_document({"ok": True, **asdict(found)})
@@ -38,21 +41,11 @@ def resume(
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Lift exactly the pause that was made with these options."""
-    hub = _checked(campus, feed)
-    left = hub.pausing.resume(campus, feed, actor=actor(by), reason=reason)
+    """Lift exactly the pause that was made with these options, also of what hub.toml no longer names."""
+    left = this_hub().pausing.resume(campus, feed, actor=actor(by), reason=reason)
     if as_json:
         print_document({"ok": True, "still_paused": [asdict(one) for one in left]})
         return
     print("Resumed. What waits is launched by the next ticks, or by `hub drain`.")
     for one in left:
         print(f"Still: {one.sentence}")
-
-
-def _checked(campus: str, feed: str) -> "Hub":
-    hub = this_hub()
-    if campus and campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
-    if feed and feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
-    return hub

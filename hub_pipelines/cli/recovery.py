@@ -16,10 +16,15 @@ _SECOND_LOOK_S = 12.0
 
 def reconcile(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell; change nothing.")] = False,
+    new_database: Annotated[
+        bool, typer.Option("--new-database", help="The database is lost: begin an empty one from the archive.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look for dead runs, leases past due, lost launches, missing review items and files; mend what is safe."""
-    report = _look(dry_run=dry_run)
+    if dry_run and new_database:
+        raise typer.BadParameter("--new-database makes tables; leave out --dry-run.")
+    report = _look(dry_run=dry_run, new_database=new_database)
     document = {
         "ok": not report.left,
         "dry_run": dry_run,
@@ -34,14 +39,14 @@ def reconcile(
         print("\n".join(_lines(report)))
 
 
-def _look(*, dry_run: bool) -> "Report":
+def _look(*, dry_run: bool, new_database: bool) -> "Report":
     """One thorough look, and a quick second one where something is due: whether a sensor launches it takes a while."""
     from hub_pipelines.defs.instance import Runner
     from hub_pipelines.defs.lost_runs import dagster_runs
     from hub_pipelines.recovery.model import Position, Report
     from hub_pipelines.recovery.service import Reconciler
 
-    hub = this_hub()
+    hub = this_hub(new_database=new_database)
     reconciler = Reconciler(
         hub, dagster_runs(hub, Runner(hub).instance), dry_run=dry_run, stands_still_s=_SECOND_LOOK_S / 2
     )

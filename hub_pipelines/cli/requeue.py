@@ -52,7 +52,7 @@ def _chosen(
 ) -> "list[Target]":
     from hub_pipelines import requeueing
     from hub_pipelines.review.model import Selection
-    from hub_pipelines.submission.model import Cause
+    from hub_pipelines.submission.model import Cause, IllegalMove
 
     if rule is not None:
         return requeueing.of_rule(hub, rule, campus=campus)
@@ -60,7 +60,10 @@ def _chosen(
         return [one for one in requeueing.of_requests(hub, request_ids) if campus in {None, one.campus}]
     if cause is not None and cause not in set(Cause):
         raise SettingsError(f"--cause {cause!r} is not a cause. Choose from: {', '.join(Cause)}.")
-    return requeueing.of_items(hub, Selection(group=group, cause=cause, campus=campus))
+    targets = requeueing.of_items(hub, Selection(group=group, cause=cause, campus=campus))
+    if group is not None and not targets:
+        raise IllegalMove(f"No open item is in a group {group}. `hub review list --group` shows the groups.")
+    return targets
 
 
 def carry_out(

@@ -102,7 +102,7 @@ def hold_add(
 ) -> None:
     """Keep all that an award, a container, or a campus's and feed's days have left, until the hold is lifted."""
     hub = this_hub()
-    _check_scope(hub, campus, feed)
+    _check_scope(hub, campus, feed, known_too=True)
     is_scope = bool(campus or feed or first or last)
     if [bool(award), bool(container), is_scope].count(True) != 1:
         raise SettingsError("Name one thing: --award, or --container, or --campus and/or --feed with --from and --to.")
@@ -165,7 +165,10 @@ def _hold_document(one: "Hold", covers: int) -> dict[str, Any]:
     return {**asdict(one), "covers": one.covers, "submissions": covers}
 
 
-def _check_scope(hub: "Hub", campus: str, feed: str) -> None:
+def _check_scope(hub: "Hub", campus: str, feed: str, *, known_too: bool = False) -> None:
+    """`known_too`: what the settings no longer name and something came for is taken as well."""
+    if known_too and hub.holds.knows(campus or None, feed or None):
+        return
     if campus and campus not in hub.campuses:
         raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
     if feed and feed not in hub.feeds:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hub_pipelines.review.model import ReviewItem
 
 app = typer.Typer(help="What waits for a person.", no_args_is_help=True)
-Limit = Annotated[int, typer.Option(min=1, help="At most so many lines.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many lines.")]
 InGroup = Annotated[str | None, typer.Option("--group", help="All open items of this group.")]
 OneItem = Annotated[str | None, typer.Argument(help="The item, as `hub review list` shows it.")]
 _LONGEST_REASON = 160

@@ -24,7 +24,7 @@ def up(
     """Run the hub until stopped: sensors, runs and the Dagster page."""
     from hub_pipelines.deployment import Deployment
 
-    settings = this_hub().settings
+    settings = this_hub(begins=True).settings
     deployment = Deployment(settings, port, read_only, progress)
     deployment.stop_on_signals()
     _start(deployment)
@@ -70,7 +70,7 @@ def demo(
     from hub_pipelines.demo import run_demo
     from hub_pipelines.deployment import Deployment
 
-    hub = this_hub()
+    hub = this_hub(begins=True)
     deployment = Deployment(hub.settings, port, False, progress)
     deployment.stop_on_signals()
     _start(deployment)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def why(
     what: Annotated[str, typer.Argument(help="A request_id or its beginning, a file or its name, or an asset tag.")],
-    limit: Annotated[int, typer.Option(min=1, help="The longest that any list may be.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The longest that any list may be.")] = 200,
     as_json: AsJson = False,
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
@@ -79,7 +79,9 @@ def _story(story: "Story") -> list[str]:
 
 def _item(item: "Item") -> list[str]:
     width = max(map(len, item.current), default=0)
-    lines = ["values now:"]
+    closed = item.current.get("replaced_by")
+    lines = [f"closed, not in the ledger any more: {closed} has its place"] if closed else []
+    lines.append("values at last:" if closed else "values now:")
     lines += [f"  {column:<{width}}  {_value(value)}" for column, value in item.current.items()]
     lines.append("changes:")
     if item.left_out:

@@ -29,11 +29,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.clock import iso
-from hub_pipelines.common.errors import SettingsError, Transient
+from hub_pipelines.common.errors import HubError, SettingsError, Transient
 
 Transaction = Connection
 metadata = MetaData()
@@ -117,8 +117,12 @@ def _ddl(statement: str) -> ExecutableDDLElement:
     return DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
+APPEND_ONLY = "append_only"
+
+
 def refuse_changes(table: Table) -> None:
     """Install triggers that refuse UPDATE and DELETE (and TRUNCATE) of an append-only table."""
+    table.info[APPEND_ONLY] = True
     for dialect, statements in refusing_triggers(table.name).items():
         for statement in statements:
             event.listen(table, "after_create", _ddl(statement).execute_if(dialect=dialect))
@@ -147,6 +151,10 @@ def _use_psycopg(url: str) -> str:
     """`postgresql://` and `postgres://` mean psycopg 3 here, whatever SQLAlchemy's default is."""
     scheme, separator, rest = url.partition("://")
     return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else url
+
+
+class DamagedDatabase(HubError):
+    """The database can't be read as one. The operator restores it from a backup."""
 
 
 class Database:
@@ -208,14 +216,25 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Transient(f"The connection to the hub's database broke: {_first_line(error)}") from error
+            if type(error) is DatabaseError:  # none of its kinds: SQLite says so of a file that it can't make out
+                raise DamagedDatabase(
+                    f"The hub's database {self.url.render_as_string(hide_password=True)} is damaged: "
+                    f"{_first_line(error)}. `hub doctor` says how to restore it."
+                ) from error
             raise
 
-    def create_schema(self) -> None:
+    def create_schema(self, *, begin: bool = True) -> None:
         """Make the tables of a new home, or bring an older home's to the present version. Safe to run from many
-        processes at once. Raises SettingsError when a newer release has been here."""
+        processes at once. Raises SettingsError when a newer release has been here, and without `begin` when there
+        are no tables."""
+        if not begin and self._is_missing:
+            raise self._lost()
         with self.read() as tx:
-            if schema_version(tx) == SCHEMA_VERSION:
-                return
+            version = schema_version(tx)
+        if version == SCHEMA_VERSION:
+            return
+        if not begin and version is None:
+            raise self._lost()
         with self.write() as tx:
             if self.is_postgres:
                 tx.execute(text("SELECT pg_advisory_xact_lock(7241959)"))
@@ -233,6 +252,19 @@ class Database:
 
                 _set_schema_version(tx, version)
                 upgrade(tx)
+
+    @property
+    def _is_missing(self) -> bool:
+        """An SQLite file that opening would make, empty."""
+        return not self.is_postgres and bool(self.url.database) and not Path(str(self.url.database)).exists()
+
+    def _lost(self) -> SettingsError:
+        return SettingsError(
+            f"There are no tables of this hub in {self.url.render_as_string(hide_password=True)}, though its archive "
+            "holds submissions. Is HUB_DATABASE_URL set here as it is for `hub up`? Else restore the database from a "
+            "backup (`hub doctor` says how). Where there is none, `hub reconcile --new-database` begins an empty one "
+            "and takes up what the archive holds."
+        )
 
     def dispose(self) -> None:
         self.engine.dispose()

@@ -44,7 +44,11 @@ class _Run:
 
 
 def prune_partitions(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
-    """Retire partitions of submissions that were settled, and launched or revived last, long ago."""
+    """Retire partitions of submissions that were settled, and launched or revived last, long ago.
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
     found = Pruned("partitions")
     before = cutoff(hub, hub.settings.retention.runs_after_days)
     while not dry_run and time.monotonic() < deadline:
@@ -62,7 +66,11 @@ def prune_partitions(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_
 
 
 def prune_runs(instance: dg.DagsterInstance, hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
-    """Remove finished runs that are old enough, the oldest first. `deadline` is a moment of time.monotonic()."""
+    """Remove finished runs that are old enough, the oldest first. `deadline` is a moment of time.monotonic().
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
     found = Pruned(RUNS)
     before = cutoff(hub, hub.settings.retention.runs_after_days)
     page = _page(instance, before, None)
@@ -127,6 +135,7 @@ def _prune_batch(
             if run.run_id in stays:
                 found.kept.add(stays[run.run_id], run.run_id)
             else:
+                retention.keep_holds_still(tx)
                 found.freed_bytes += _remove(instance, run.run_id)
                 found.removed += 1
         held_back(tx, actor, RUNS, stays)

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from hub_pipelines.common.store import Database
 from hub_pipelines.defs.instance import storage_of
-from hub_pipelines.doctor.home import Found
+from hub_pipelines.doctor.home import Found, quote
 from hub_pipelines.doctor.model import Check
 from hub_pipelines.locks.files import holder_of
 from hub_pipelines.settings import Settings
@@ -27,7 +27,7 @@ def dagster_checks(settings: Settings) -> list[Check]:
     page = settings.dagster_home / "dagster.yaml"
     return [
         Check("Dagster's version", _versions, "pip install -e ."),
-        Check("Dagster's storage", lambda: _storage(settings), f"less {page}"),
+        Check("Dagster's storage", lambda: _storage(settings), f"less {quote(page)}"),
         Check("daemon", lambda: _daemon(settings), "hub up"),
         Check("code server", lambda: _code_server(settings), "hub up"),
     ]
@@ -76,12 +76,12 @@ def _daemon(settings: Settings) -> Found:
             yield (
                 "warning",
                 f"The sensor daemon reports an error: {error.message.strip().splitlines()[0]}",
-                "less hub.log",
+                f"less {quote(settings.log_path)}",
             )
         return
     since = f"for {silent_s:.0f} s" if silent_s is not None else "ever"
     if up is not None:
-        yield "error", f"`hub up` runs (process {up}), but no sensor has ticked {since}.", f"kill {up}; hub up"
+        yield "error", f"`hub up` runs (process {up}), but no sensor has ticked {since}.", start_again(up)
         return
     waiting = _waiting(settings)
     told = f"No `hub up` runs on this home, and no sensor has ticked {since}."
@@ -113,7 +113,12 @@ def _code_server(settings: Settings) -> Found:
         DagsterGrpcClient(port=port, host="127.0.0.1").ping("")
     except Exception as error:  # noqa: BLE001  # whatever it raises, there is no answer
         told = f"The code server does not answer on port {port} ({type(error).__name__}); without it nothing runs."
-        yield "error", f"{told} `hub up` ends and starts it within minutes.", f"kill {up}; hub up"
+        yield "error", f"{told} `hub up` ends and starts it within minutes.", start_again(up)
+
+
+def start_again(up: int) -> str:
+    """A second `hub up` is refused while the first one still stops."""
+    return f"kill {up}; tail -f --pid={up} /dev/null; hub up"
 
 
 def _port(page: Path) -> int:

@@ -25,7 +25,7 @@ from hub_pipelines.defs.sensors import (
     runs_alive,
 )
 from hub_pipelines.hub import Hub
-from hub_pipelines.launching import PreviewLaunch, paused_count, tick
+from hub_pipelines.launching import PreviewLaunch, is_stopped, next_towards, paused_count, tick
 from hub_pipelines.publishing import touched
 from hub_pipelines.settings import PROJECT, Settings
 from hub_pipelines.submission import store as submissions
@@ -112,7 +112,7 @@ class Runner:
     def settle(self, request_id: str, *, timeout_s: float) -> Submission:
         """Work on one submission until it is settled; leave it to a live daemon and wait when there is one.
 
-        One whose feed is paused is returned as it is.
+        What goes before it is run first, as the sensors do. One that a pause stops is returned as it is.
         """
         deadline = time.monotonic() + timeout_s
         elsewhere = self.daemon_is_alive()
@@ -120,35 +120,30 @@ class Runner:
             current = self._get(request_id)
             if current.state not in UNSETTLED or time.monotonic() > deadline or self._is_paused(current):
                 return current
-            if elsewhere or not self._run_if_due(current):
+            if elsewhere or not self._run_towards(current):
                 time.sleep(_POLL_S)
 
     def advance(self, request_ids: Iterable[str]) -> bool:
-        """Run the first of these submissions that is due; False when none is, or a live daemon sees to them."""
+        """Run one thing that gets one of these submissions settled, itself or what goes before it; False when nothing
+        is due, or a live daemon sees to them."""
         if self.daemon_is_alive():
             return False
         unsettled = (one for one in map(self._get, request_ids) if one.state in UNSETTLED)
-        return any(self._run_if_due(one) for one in unsettled)
+        return any(self._run_towards(one) for one in unsettled)
 
     def _is_paused(self, current: Submission) -> bool:
         """Waits and is not launched; one at work goes on to its end."""
-        envelope = current.envelope
-        return current.state is not State.LEASED and bool(self.hub.pausing.covering(envelope.campus, envelope.feed))
+        return current.state is not State.LEASED and is_stopped(self.hub, current)
 
-    def _run_if_due(self, current: Submission) -> bool:
-        now = self.hub.intake.now()
-        due = {
-            State.RECEIVED: True,
-            State.RETRYING: current.retry_at is None or current.retry_at <= now,
-            State.LEASED: current.lease_until is None or current.lease_until < now,
-        }
-        if not due[current.state]:
+    def _run_towards(self, current: Submission) -> bool:
+        self.hub.processing.give_up_exhausted()
+        due = next_towards(self.hub, current)
+        if due is None:
             return False
         with self.hub.db.write() as tx:
-            launched = queue.mark_launched(tx, current.request_id)
+            launched = queue.mark_launched(tx, due.request_id)
         register_partitions(self.instance, self.hub, [launched])
         self.run(launched)
-        self.hub.processing.give_up_exhausted()
         return True
 
     def backfill(self, campus: str, feed: str, first: date, last: date) -> Iterator[dict[str, Any]]:

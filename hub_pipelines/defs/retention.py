@@ -9,6 +9,7 @@ import dagster as dg
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.retention.model import HoldsAstray
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -23,7 +24,10 @@ BUDGET_S = 900.0
 def prune(
     instance: dg.DagsterInstance, hub: "Hub", *, actor: str, dry_run: bool, budget_s: float = BUDGET_S
 ) -> "list[Pruned]":
-    """Remove what is old, can be made again or is not needed, and is not held. Safe to run twice at once."""
+    """Remove what is old, can be made again or is not needed, and is not held. Safe to run twice at once.
+
+    Raises HoldsAstray.
+    """
     from hub_pipelines.defs.dagster_storage import prune_partitions, prune_runs
     from hub_pipelines.pruning import prune_staged
 
@@ -44,7 +48,10 @@ def retention_asset() -> dg.AssetsDefinition:
         description="What retention has removed from Dagster's storage and the staged files, what it kept and why.",
     )
     def storage_retention(context: dg.AssetExecutionContext, hub: HubResource) -> dg.MaterializeResult[Any]:
-        found = prune(context.instance, hub.open(), actor=f"run/{context.run.run_id}", dry_run=False)
+        try:
+            found = prune(context.instance, hub.open(), actor=f"run/{context.run.run_id}", dry_run=False)
+        except HoldsAstray as refused:
+            raise dg.Failure(description=str(refused), allow_retries=False) from refused
         return dg.MaterializeResult(metadata=_metadata(hub.open(), found))
 
     return storage_retention
@@ -77,15 +84,21 @@ def _metadata(hub: "Hub", found: "Sequence[Pruned]") -> dict[str, Any]:
 def retention_checks() -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=RETENTION,
-        description="By the audit chain: nothing was removed since a standing hold was placed that the hold covers.",
+        description=(
+            "By the audit chain: no hold was changed, and nothing that a standing one covers was removed after it was "
+            "placed."
+        ),
     )
     def nothing_held_was_removed(hub: HubResource) -> dg.AssetCheckResult:
         from hub_pipelines.removals import removed_though_held
 
         found = removed_though_held(hub.open())
+        astray = hub.open().holds.astray()
         facts: dict[str, Any] = {"held_and_removed": len(found)}
+        facts |= {"holds_changed": "; ".join(astray)} if astray else {}
         return dg.AssetCheckResult(
-            passed=not found, metadata=facts | ({"failed": metadata.records(found[:50])} if found else {})
+            passed=not found and not astray,
+            metadata=facts | ({"failed": metadata.records(found[:50])} if found else {}),
         )
 
     @dg.asset_check(

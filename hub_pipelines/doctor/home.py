@@ -1,6 +1,7 @@
 """Checks of the home and its disk: who may read and write what, room, drop folders, keys."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,19 +24,24 @@ def permissions(settings: Settings) -> Found:
     home = settings.home
     for folder in (home, settings.archive, settings.staged, settings.receipts, settings.dagster_home):
         if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            yield "error", f"{folder} can't be read and written by this user.", f"chown -R $USER {folder}"
+            yield "error", f"{folder} can't be read and written by this user.", f"chown -R $USER {quote(folder)}"
         if folder.exists() and _mode(folder) & stat.S_IWOTH:
-            yield "error", f"Every user of this machine may write in {folder}.", f"chmod o-w {folder}"
+            yield "error", f"Every user of this machine may write in {folder}.", f"chmod o-w {quote(folder)}"
     for private in (settings.keys / "signing.pem", *sorted(settings.campus_keys.glob("*/*.pem"))):
         if private.exists() and _mode(private) & 0o077:
             yield (
                 "error",
                 f"The signing key {private} may be read by others (mode {_mode(private):o}).",
-                f"chmod 600 {private}",
+                f"chmod 600 {quote(private)}",
             )
     for page in (home / "hub.toml", settings.dagster_home / "dagster.yaml"):
         if page.exists() and _mode(page) & 0o044 and _holds_a_password(page):
-            yield "error", f"{page} holds a database password and may be read by others.", f"chmod 600 {page}"
+            yield "error", f"{page} holds a database password and may be read by others.", f"chmod 600 {quote(page)}"
+
+
+def quote(path: Path | str) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 def _mode(path: Path) -> int:
@@ -53,20 +59,24 @@ def _holds_a_password(page: Path) -> bool:
 def disk(settings: Settings) -> Found:
     keep = settings.limits.keep_free_mb
     if told := no_room(settings.home, keep):
-        yield "error", f"{told[0].upper()}{told[1:]}.", f"df -h {settings.home}"
+        yield "error", f"{told[0].upper()}{told[1:]}.", f"df -h {quote(settings.home)}"
     elif no_room(settings.home, 2 * keep):
-        yield "warning", f"The disk of {settings.home} has less than {2 * keep} MB free.", f"df -h {settings.home}"
+        yield (
+            "warning",
+            f"The disk of {settings.home} has less than {2 * keep} MB free.",
+            f"df -h {quote(settings.home)}",
+        )
 
 
 def drop_folders(settings: Settings) -> Found:
     """Shares that are gone or can't be written, and folders that belong to no campus and feed."""
     for about, told in conditions(settings, Shares()).items():
         if about != str(settings.home):
-            yield "error", f"{told[0].upper()}{told[1:]}.", f"ls -ld {about}"
+            yield "error", f"{told}.", f"ls -ld {quote(about)}"
     for folder in _orphans(settings):
         shown = folder.relative_to(settings.drop.parent)
         told = f"{shown} belongs to no campus and feed of hub.toml; what is dropped there goes to review."
-        yield "warning", told, f"rmdir {folder}" if not any(folder.iterdir()) else f"ls -la {folder}"
+        yield "warning", told, f"rmdir {quote(folder)}" if not any(folder.iterdir()) else f"ls -la {quote(folder)}"
 
 
 def _orphans(settings: Settings) -> Iterator[Path]:
@@ -87,7 +97,7 @@ def _folders(parent: Path) -> list[Path]:
 def keys(settings: Settings) -> Found:
     """The signing key is there, its public half too, and what it signs verifies."""
     private = settings.keys / "signing.pem"
-    restore = f"cp <backup>/keys/signing.pem {private} && chmod 600 {private}"
+    restore = f"cp <backup>/keys/signing.pem {quote(private)} && chmod 600 {quote(private)}"
     if not private.exists():
         told = f"The signing key {private} is missing; at its next start the hub would make a new one."
         yield "error", f"{told} Restore it from a backup before.", restore
@@ -96,7 +106,8 @@ def keys(settings: Settings) -> Found:
     public = settings.keys / "public" / f"{ring.current_key_id()}.pem"
     if not public.exists():
         told = f"The public half of the signing key is missing ({public}): nobody can verify what is signed."
-        yield "error", told, f"openssl pkey -in {private} -pubout -out {public}"
+        make = f"openssl pkey -in {quote(private)} -pubout -out {quote(public)}"
+        yield "error", told, f"mkdir -p {quote(public.parent)} && {make}"
         return
     ring.verify(ring.sign(_probe()))
     yield from _campus_keys(settings)
@@ -110,7 +121,7 @@ def _campus_keys(settings: Settings) -> Found:
             continue
         if any((private.parent / "public").glob("*.pem")):
             told = f"The key {private} is missing: nothing of {campus} is signed, and it countersigns nothing."
-            restore = f"cp <backup>/keys/campuses/{campus}/{PRIVATE} {private} && chmod 600 {private}"
+            restore = f"cp <backup>/keys/campuses/{campus}/{PRIVATE} {quote(private)} && chmod 600 {quote(private)}"
             yield "error", told, restore
         else:
             yield "warning", f"{campus} has no key for its checkpoints yet; the next start makes one.", "hub status"

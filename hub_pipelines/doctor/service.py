@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hub_pipelines.audit import store as audit
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import HubError, SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS, RESERVED_FEED
 from hub_pipelines.common.store import SCHEMA_VERSION, Database, schema_version
 from hub_pipelines.doctor import home
@@ -32,7 +32,7 @@ _START = "hub up"
 
 def settings_check(toml: Path) -> Check:
     """The first to make: without settings there is nothing else to look at."""
-    return Check("settings", lambda: _settings(toml), f"less {toml}")
+    return Check("settings", lambda: _settings(toml), f"less {home.quote(toml)}")
 
 
 def _settings(toml: Path) -> Found:
@@ -42,7 +42,7 @@ def _settings(toml: Path) -> Found:
     try:
         load(KNOWN_FEEDS)
     except SettingsError as error:
-        yield "error", str(error), f"nano {toml}"
+        yield "error", str(error), f"nano {home.quote(toml)}"
 
 
 def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
@@ -53,11 +53,11 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
     db = _Opened(settings)
     toml = settings.home / "hub.toml"
     return [
-        Check("permissions", lambda: home.permissions(settings), f"ls -la {settings.home}"),
-        Check("disk", lambda: home.disk(settings), f"df -h {settings.home}"),
-        Check("drop folders", lambda: home.drop_folders(settings), f"ls -la {settings.drop}"),
-        Check("keys", lambda: home.keys(settings), f"ls -la {settings.keys}"),
-        Check("database", lambda: _database(db), f"grep -A3 database {toml}"),
+        Check("permissions", lambda: home.permissions(settings), f"ls -la {home.quote(settings.home)}"),
+        Check("disk", lambda: home.disk(settings), f"df -h {home.quote(settings.home)}"),
+        Check("drop folders", lambda: home.drop_folders(settings), f"ls -la {home.quote(settings.drop)}"),
+        Check("keys", lambda: home.keys(settings), f"ls -la {home.quote(settings.keys)}"),
+        Check("database", lambda: _database(db), f"grep -A3 database {home.quote(toml)}"),
         Check("schema", lambda: _schema(db), _START),
         Check("clock", lambda: _clock(db), "timedatectl status"),
         Check("signatures", lambda: _signatures(db, settings), "hub audit verify"),
@@ -66,9 +66,21 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
         Check("launches", lambda: _launches(db, settings, overdue_s), "hub drain"),
         Check("receipts", lambda: _receipts(db, overdue_s), "hub drain"),
         Check("review", lambda: _review(db), "hub review list"),
-        Check("scopes", lambda: _scopes(db, settings), f"less {toml}"),
+        Check("scopes", lambda: _scopes(db, settings), f"less {home.quote(toml)}"),
         Check("pauses", lambda: _pauses(db), "hub status"),
     ]
+
+
+class MissingDatabase(HubError):
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the database {path} is missing")
+        self.path = path
+
+
+def _restore(path: Path) -> str:
+    """What SQLite left beside the lost or damaged file would be worked into the restored one."""
+    beside = " ".join(home.quote(f"{path}-{end}") for end in ("wal", "shm"))
+    return f"rm -f {beside} && cp <backup>/hub.db {home.quote(path)}"
 
 
 class _Opened:
@@ -80,12 +92,12 @@ class _Opened:
 
     @property
     def db(self) -> Database:
-        """Raises FileNotFoundError for an SQLite file that is missing: opening it would make an empty one."""
+        """Raises MissingDatabase for an SQLite file that is missing: opening it would make an empty one."""
         if self._db is None:
             opened = Database(self._settings.database_url)
             path = database.sqlite_path(opened)
             if path is not None and not path.exists():
-                raise FileNotFoundError(f"the database {path} is missing")
+                raise MissingDatabase(path)
             self._db = opened
         return self._db
 
@@ -93,9 +105,9 @@ class _Opened:
 def _database(opened: _Opened) -> Found:
     try:
         db = opened.db
-    except FileNotFoundError as error:
+    except MissingDatabase as error:
         told = str(error)
-        yield "error", f"{told[0].upper()}{told[1:]}; the hub would start with an empty one.", "cp <backup>/hub.db …"
+        yield "error", f"{told[0].upper()}{told[1:]}; the hub does not start without it.", _restore(error.path)
         return
     path = database.sqlite_path(db)
     if path is None:
@@ -108,30 +120,37 @@ def _database(opened: _Opened) -> Found:
 def _sqlite(path: Path) -> Found:
     if fault := database.sqlite_fault(path):
         # the hub sets the mode whenever it opens the file
-        mends = "hub status" if "WAL" in fault else f"cp <backup>/hub.db {path}"
+        mends = "hub status" if "WAL" in fault else _restore(path)
         yield "error", f"{path} {fault}.", mends
     elif damage := database.sqlite_damage(path):
-        yield "error", f"{path} is damaged: {damage}.", f"cp <backup>/hub.db {path}"
+        yield "error", f"{path} is damaged: {damage}. Stop `hub up`, then restore it.", _restore(path)
     mounts = Path("/proc/mounts")
     if mounts.exists():
         kind = home.file_system_of(path, mounts.read_text(encoding="utf-8"))
         if home.is_network(kind):
             told = f"{path} is on a network file system ({kind}), where SQLite's locks can't be trusted."
-            yield "error", f"{told} Move HUB_HOME to a local disk or use PostgreSQL.", f"df -h {path}"
+            yield "error", f"{told} Move HUB_HOME to a local disk or use PostgreSQL.", f"df -h {home.quote(path)}"
 
 
 def _schema(opened: _Opened) -> Found:
     with opened.db.read() as tx:
         version = schema_version(tx)
         missing = database.missing_parts(tx)
+        guards = database.missing_guards(tx)
     if version is not None and version > SCHEMA_VERSION:
         told = f"A newer release has worked with this database (schema {version}; this one knows {SCHEMA_VERSION})."
         yield "error", f"{told} Start that one.", "pip install -e ."
     elif version != SCHEMA_VERSION:
         told = f"The database is of an older release (schema {version or '0001'}); the next start brings it up to date."
         yield "warning", told, "hub status"
-    elif missing:
+        return
+    if missing:
         yield "error", f"The database lacks {', '.join(missing)}: somebody has changed it.", "hub audit verify"
+    path = database.sqlite_path(opened.db)
+    client = f"sqlite3 {home.quote(path)}" if path else "psql <address> -c"
+    for guard, statement in guards.items():
+        told = f"The database lacks guard {guard}, so what is append-only can be changed. See `hub audit verify` first."
+        yield "error", told, f"{client} {home.quote(statement)}"
 
 
 def _clock(opened: _Opened) -> Found:
@@ -183,8 +202,13 @@ def _leases(opened: _Opened) -> Found:
 
 
 def _launches(opened: _Opened, settings: Settings, overdue_s: float) -> Found:
-    """What is due for long and is not launched: by the same rule as the sensors'."""
+    """What is due for long and is not launched, by the same rule as the sensors': nothing of its campus is. Where
+    others are, it waits its turn."""
+    with opened.db.read() as tx:
+        busy = database.campuses_launched(tx, within_s=overdue_s)
     for one in _due(opened, settings):
+        if one.envelope.campus in busy:
+            continue
         if one.launched_at is not None:
             continue  # was launched, and is due again: the sensor asks Dagster whether its run lives
         since = one.retry_at if one.state is State.RETRYING and one.retry_at else _last_told(opened, one)

@@ -8,17 +8,15 @@ from typing import Any
 
 from sqlalchemy import and_, exists, func, inspect, select, text
 
-from hub_pipelines.audit.checkpoints.store import audit_checkpoint
 from hub_pipelines.audit.store import audit_entry, audit_head
-from hub_pipelines.common.store import Database, Transaction, database_now, metadata
+from hub_pipelines.common.store import APPEND_ONLY, Database, Transaction, database_now, metadata, refusing_triggers
 from hub_pipelines.intake.store import arrival
-from hub_pipelines.ledger.store import journal
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import UNSETTLED, Envelope, State
 from hub_pipelines.submission.store import submission
 
-_APPEND_ONLY = (audit_entry.name, audit_checkpoint.name, journal.name)
+_MAKES_TRIGGER = "CREATE TRIGGER "
 
 
 def sqlite_path(db: Database) -> Path | None:
@@ -37,14 +35,20 @@ def sqlite_fault(path: Path) -> str | None:
 
 def sqlite_damage(path: Path) -> str | None:
     """What SQLite's own quick check says; None when all is well."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
         told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    connection.close()
+    except sqlite3.OperationalError:  # locked, or no room: nothing is known of the file
+        raise
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    finally:
+        connection.close()
     return None if told == "ok" else str(told)
 
 
 def missing_parts(tx: Transaction) -> list[str]:
-    """Tables, columns and guards of append-only tables that the hub needs and the database does not have."""
+    """Tables and columns that the hub needs and the database does not have."""
     found: list[str] = []
     inspector = inspect(tx)
     there = set(inspector.get_table_names())
@@ -54,13 +58,21 @@ def missing_parts(tx: Transaction) -> list[str]:
             continue
         columns = {column["name"] for column in inspector.get_columns(table.name)}
         found += [f"column {table.name}.{column.name}" for column in table.columns if column.name not in columns]
-    guards = _triggers(tx)
-    for name in _APPEND_ONLY:
-        wanted = (f"{name}_refuses_changes",)
-        if tx.dialect.name == "sqlite":
-            wanted = (f"{name}_refuses_update", f"{name}_refuses_delete")  # type: ignore[assignment]
-        found += [f"guard {guard}" for guard in wanted if guard not in guards and name in there]
     return found
+
+
+def missing_guards(tx: Transaction) -> dict[str, str]:
+    """Triggers of append-only tables that are not there, each with the statement that makes it."""
+    there, tables = _triggers(tx), set(inspect(tx).get_table_names())
+    statements = [
+        one
+        for table in metadata.sorted_tables
+        if table.info.get(APPEND_ONLY) and table.name in tables
+        for one in refusing_triggers(table.name)[tx.dialect.name]
+        if one.startswith(_MAKES_TRIGGER)
+    ]
+    names = {one.removeprefix(_MAKES_TRIGGER).split()[0]: one for one in statements}
+    return {name: statement for name, statement in names.items() if name not in there}
 
 
 def _triggers(tx: Transaction) -> set[str]:
@@ -96,6 +108,13 @@ def leases_past_due(tx: Transaction, *, by_s: float, limit: int) -> list[Any]:
     before = database_now(tx) - timedelta(seconds=by_s)
     query = select(s.request_id, s.lease_owner, s.lease_until).where(s.state == State.LEASED, s.lease_until < before)
     return list(tx.execute(query.order_by(s.lease_until).limit(limit)))
+
+
+def campuses_launched(tx: Transaction, *, within_s: float) -> set[str]:
+    """Campuses of which a run was asked for in the time before now."""
+    s = submission.c
+    since = database_now(tx) - timedelta(seconds=within_s)
+    return set(tx.execute(select(s.campus).where(s.launched_at >= since).distinct()).scalars())
 
 
 def receipts_overdue(tx: Transaction, *, by_s: float) -> int:

@@ -212,7 +212,7 @@ class ColumnDecisions:
     def approve(self, name: str, *, actor: str) -> tuple[Migration, bool]:
         """Another person than the author says that it is right; False when that was said before."""
         one = self.migration(name)
-        if actor == one.author:
+        if actor.casefold() == one.author.casefold():
             raise NotAllowed(
                 f"{one.reference} was written by {one.author}. It changes what a file means, so another person "
                 "approves it."

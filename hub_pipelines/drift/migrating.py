@@ -54,6 +54,9 @@ class Plan:
         return replace(table, header=list(self.header), rows=_Planned(table.rows, self._width, self._changes))
 
 
+_IN_YOUR_FILE = re.compile(r' \(In your file this is ".*"\.\)$', re.S)
+
+
 def named_as_sent(verdicts: Iterator[Verdict], origins: Mapping[str, str]) -> Iterator[Verdict]:
     """The verdicts, with the sender's heading beside the name of each column that `origins` tells of."""
     for verdict in verdicts:
@@ -71,6 +74,11 @@ def _one_named(found: Problem, heading: str | None) -> Problem:
     if heading is None or heading == found.column:
         return found
     return replace(found, reason=f'{found.reason} (In your file this is "{heading}".)')
+
+
+def without_heading(reason: str) -> str:
+    """A reason as it was before `named_as_sent`, for where the column's own place or heading is told beside it."""
+    return _IN_YOUR_FILE.sub("", reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from datetime import date, datetime
 from typing import Any
 
 from hub_pipelines.common.errors import HubError
-from hub_pipelines.ledger.counting.model import Counting
+from hub_pipelines.ledger.comparing.model import Comparing, Corrected
+from hub_pipelines.ledger.counting.model import Counting, ThingIn
 from hub_pipelines.validate.staging import StagedRow
 
 REGISTRY_LEDGER = "procurement.asset@all"
@@ -44,6 +45,12 @@ class Batch:
     """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
     counting: Counting | None = None
     """How to compare, when the submission is a complete count."""
+    thing_in: ThingIn | None = None
+    """Where the place is a part of what an item is: what else its key says."""
+    comparing: Comparing | None = None
+    """How to compare with what the rows replace. None: nothing is remarked."""
+    corrected: Corrected | None = None
+    """When the submission corrects another one that has posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class Posting:
     not_found: int = 0
     """Items at those locations that the count does not list."""
     listed_in_rejected_rows: int = 0
+    replaced: int = 0
+    """Lines that were closed because rows of this file, which corrects another, have their place."""
+    corrects: tuple[str, int] | None = None
+    """The posting (request_id, revision) with which it was compared for that."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed."""
@@ -87,6 +98,8 @@ class Posting:
         if self.counted is None:
             for name in ("counted", "not_found", "listed_in_rejected_rows"):
                 del document[name]
+        if self.corrects is None:
+            del document["replaced"], document["corrects"]
         return document
 
     @staticmethod
@@ -94,7 +107,15 @@ class Posting:
         """Inverse of `document`."""
         counted = document.get("counted")
         posted_at = datetime.fromisoformat(document["posted_at"])
-        return Posting(**{**document, "posted_at": posted_at, "counted": None if counted is None else tuple(counted)})
+        corrects = document.get("corrects")
+        return Posting(
+            **{
+                **document,
+                "posted_at": posted_at,
+                "counted": None if counted is None else tuple(counted),
+                "corrects": None if corrects is None else (corrects[0], corrects[1]),
+            }
+        )
 
     @property
     def received(self) -> int:

@@ -8,7 +8,7 @@ rejections, the idempotency record and the audit entry.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -43,6 +43,9 @@ from hub_pipelines.common.store import (
     refuse_changes,
     upsert,
 )
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, Earlier, Head, Replaced, entry_row
+from hub_pipelines.ledger.comparing.remarks import Remarks
+from hub_pipelines.ledger.comparing.replacing import closing, may_close
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Item, Tally
 from hub_pipelines.ledger.model import (
@@ -58,10 +61,14 @@ from hub_pipelines.ledger.model import (
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import StagedRow
 
 CHUNK_ROWS = 5_000
 _KEYS_PER_QUERY = 5_000
+_AFTER_ITS_OWN = 1_000
+"""Remarks come after the problems of the row itself."""
+_LINES_NAMED = 10
 # the parts of a journal entry that its posting's digest covers, beside the day
 _DIGESTED = (
     "ledger",
@@ -161,6 +168,8 @@ _its_newest_entry = and_(
     journal.c.version == ledger.c.version,
     journal.c.row_no == ledger.c.row_no,
 )
+_stands = journal.c.operation != REPLACED
+"""An item whose newest entry is another one is in the ledger; else something else has its place."""
 # the beginning only: a cell may be longer than a database lets an index entry be
 _VALUE_START = 64
 _value_start = func.lower(func.substr(rejection.c.value, literal_column("1"), literal_column(str(_VALUE_START))))
@@ -189,11 +198,21 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     rows_digest = hashlib.sha256()
     tally = Tally(batch.counting) if batch.counting is not None else None
     some_are_missing = batch.received_at is not None and counts.any_open(tx, batch.ledger, before=batch.received_at)
+    origin = Origin(lease.request_id, lease.revision, version, now)
+    corrected = batch.corrected
+    closed = _close_replaced(tx, lease, batch, origin)
+    for entry in closed:
+        rows_digest.update(entry_digest(entry))
+    missing = _missing_things(tx, batch) if some_are_missing else {}
+    remarks = Remarks(batch.comparing) if batch.comparing is not None else None
     for chunk in _chunks(batch.rows, CHUNK_ROWS):
         accepted = [row for row in chunk if row.verdict == "accepted"]
         heads = _heads(tx, batch.ledger, [str(row.key) for row in accepted])
-        entries = list(changes(batch, Origin(lease.request_id, lease.revision, version, now), accepted, heads))
+        entries = list(changes(batch, origin, accepted, heads))
+        if remarks is not None:
+            _remark(tx, lease, batch, remarks, accepted, heads)
         _append(tx, entries)
+        _tell_counts(tx, batch, missing, entries)
         for entry in entries:
             rows_digest.update(entry_digest(entry))
         _record_problems(tx, lease, chunk)
@@ -204,8 +223,10 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
             tally.add(chunk)
         posted, unchanged = posted + len(entries), unchanged + len(accepted) - len(entries)
         rejected += len(chunk) - len(accepted)
-    if posted:
-        _raise_version(tx, batch, version, posted, now)
+    if remarks is not None:
+        _insert_problems(tx, lease, ((0, at, asdict(one)) for at, one in enumerate(remarks.of_lists())))
+    if posted or closed:
+        _raise_version(tx, batch, version, posted + len(closed), now)
     counted, not_found, listed = _counted(tx, lease, batch, tally, now)
     settled_at = leases.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
     outcome = Posting(
@@ -213,7 +234,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         revision=lease.revision,
         token=lease.token,
         ledger=batch.ledger,
-        ledger_version=version if posted else version - 1,
+        ledger_version=version if posted or closed else version - 1,
         posted=posted,
         unchanged=unchanged,
         rejected=rejected,
@@ -223,6 +244,10 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         counted=counted,
         not_found=not_found,
         listed_in_rejected_rows=listed,
+        replaced=len(closed),
+        corrects=(corrected.request_id, corrected.revision)
+        if corrected and corrected.closes and corrected.is_known
+        else None,
     )
     tx.execute(
         idempotency.insert(),
@@ -230,6 +255,24 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
     )
     audit.append(tx, _posted_event(lease, batch, outcome))
     return outcome
+
+
+def _missing_things(tx: Transaction, batch: Batch) -> dict[str, set[str]]:
+    if batch.thing_in is None or batch.received_at is None:
+        return {}
+    return counts.open_things(tx, batch.ledger, batch.thing_in, before=batch.received_at)
+
+
+def _tell_counts(
+    tx: Transaction, batch: Batch, missing: Mapping[str, set[str]], entries: Sequence[Mapping[str, Any]]
+) -> None:
+    """What earlier counts miss at one place may be what is new at another: their receipts are due again."""
+    if batch.thing_in is None or not missing:
+        return
+    new = {batch.thing_in(entry["key"]) for entry in entries if entry["previous_version"] is None}
+    told = set().union(*(missing[thing] for thing in new & missing.keys()))
+    if told:
+        submissions.renew_receipts(tx, sorted(told))
 
 
 def _counted(
@@ -321,7 +364,7 @@ def changes(
             "version": origin.version,
             "row_no": row.row_no,
             "key": row.key,
-            "operation": "set",
+            "operation": SET,
             "values": row.values,
             "digest": digest,
             "previous_version": head.version if head is not None else None,
@@ -333,6 +376,180 @@ def changes(
             "contract_version": batch.contract_version,
             "posted_at": origin.posted_at,
         }
+
+
+# ---- lines that a corrected file has replaced
+
+
+def closings(
+    batch: Batch, origin: Origin, corrected: Corrected, heads: Mapping[str, Head]
+) -> tuple[list[dict[str, Any]], list[Replaced]]:
+    """Journal entries that close the lines which a corrected file has replaced, in the order of their numbers; and the
+    lines that stay, since somebody else has a say in them.
+
+    `heads` are the lines' newest entries before this posting.
+    """
+    closed, kept = [], []
+    for one in corrected.replaced:
+        head = heads.get(one.old)
+        if head is None or head.operation == REPLACED:
+            continue
+        if not corrected.closes or not may_close(corrected, head):
+            kept.append(one)
+            continue
+        closed.append(
+            {
+                "ledger": batch.ledger,
+                "version": origin.version,
+                "request_id": origin.request_id,
+                "revision": origin.revision,
+                "campus": batch.campus,
+                "ledger_date": batch.ledger_date,
+                "posted_at": origin.posted_at,
+                **closing(one, head),
+            }
+        )
+    return sorted(closed, key=lambda entry: entry["row_no"]), kept
+
+
+def _close_replaced(tx: Transaction, lease: Lease, batch: Batch, origin: Origin) -> list[dict[str, Any]]:
+    """Close lines before the rows are posted. Earlier counts that have missed them miss what replaced them no more."""
+    corrected = batch.corrected
+    if corrected is None:
+        return []
+    heads = newest_before(tx, batch.ledger, [one.old for one in corrected.replaced], origin.version)
+    closed, kept = closings(batch, origin, corrected, heads)
+    _append(tx, closed)
+    _insert_problems(
+        tx,
+        lease,
+        ((one.row_no, _AFTER_ITS_OWN - 1, asdict(_kept_line(corrected, one, heads[one.old]))) for one in kept),
+    )
+    if corrected.left or not corrected.is_known:
+        told = _left_lines(corrected) if corrected.is_known else _not_compared(corrected)
+        _insert_problems(tx, lease, [(0, _AFTER_ITS_OWN, asdict(told))])
+    if closed and batch.received_at is not None:
+        keys = [str(entry["key"]) for entry in closed]
+        counts.mark_found(
+            tx, batch.ledger, keys, by=lease.request_id, received_at=batch.received_at, at=origin.posted_at
+        )
+    return closed
+
+
+def _kept_line(corrected: Corrected, one: Replaced, head: Head) -> Problem:
+    if not corrected.closes:
+        return Problem(
+            "earlier_line_kept",
+            None,
+            None,
+            f"In {corrected.source_name}, as it was sent before, this row was {one.was}, and now is {one.now}. The "
+            "ledger has both.",
+            f"If it is the same item, list {one.was} once more with the quantity 0, or send a complete count of its "
+            "place",
+            "warn",
+        )
+    return Problem(
+        "earlier_line_kept",
+        None,
+        None,
+        f"This row was posted before as {one.was}, and now is {one.now}. The old line is still in the ledger as well, "
+        f"since {head.source_name} has set it too.",
+        f"If {head.source_name} no longer has the item there, take it out of that list or write 0 for its quantity",
+        "warn",
+    )
+
+
+def _not_compared(corrected: Corrected) -> Problem:
+    return Problem(
+        "earlier_lines_unknown",
+        None,
+        None,
+        f"The rows of {corrected.source_name}, which this file corrects, can't be compared with its own: they are not "
+        "kept any more, or too many. Lines whose name or place was corrected are in the ledger under both.",
+        "List the old ones once more with the quantity 0, or send a complete count of their place",
+        "warn",
+    )
+
+
+def _left_lines(corrected: Corrected) -> Problem:
+    left = corrected.left
+    more = f" and {len(left) - _LINES_NAMED:,} more" if len(left) > _LINES_NAMED else ""
+    corrects = f"the file that this one corrects ({corrected.source_name})"
+    file = corrects if corrected.closes else f"{corrected.source_name}, as it was sent before,"
+    number, them = ("1 line", "it is") if len(left) == 1 else (f"{len(left):,} lines", "they are")
+    return Problem(
+        "earlier_lines_left",
+        None,
+        None,
+        f"{number} of {file} {them.split()[1]} not listed any more: {', '.join(left[:_LINES_NAMED])}{more}. In the "
+        f"ledger {them} still there.",
+        "If the items are gone, list them once more with the quantity 0, or send a complete count of their place",
+        "warn",
+    )
+
+
+# ---- remarks on rows that replace others
+
+
+def _remark(
+    tx: Transaction,
+    lease: Lease,
+    batch: Batch,
+    remarks: Remarks,
+    rows: Sequence[StagedRow],
+    heads: Mapping[str, Any],
+) -> None:
+    """Compare the rows of known items with what the ledger holds of them, before they take its place."""
+    known = [row for row in rows if row.key in heads and row.values is not None]
+    looked_at = [row for row in known if remarks.is_wanted(row, heads[str(row.key)].digest)]
+    before = earlier(tx, batch.ledger, [str(row.key) for row in looked_at])
+    _insert_problems(
+        tx,
+        lease,
+        (
+            (row.row_no, _AFTER_ITS_OWN + at, asdict(found))
+            for row in looked_at
+            if (held := before.get(str(row.key))) is not None
+            for at, found in enumerate(remarks.add(row.row_no, str(row.values), held))
+        ),
+    )
+
+
+def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlier]:
+    """Of these items, those in the ledger: what it holds of them now, and who has set that."""
+    s = submissions.submission
+    found: dict[str, Earlier] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = (
+            select(ledger.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
+            .join(journal, _its_newest_entry)
+            .join(s, s.c.request_id == journal.c.request_id)
+            .where(ledger.c.ledger == name, ledger.c.key.in_(some), _stands)
+        )
+        found.update((row[0], Earlier(*row[1:])) for row in tx.execute(query))
+    return found
+
+
+def newest_before(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:
+    """Of these items, the newest journal entry before a version of the ledger, told by the journal alone."""
+    s = submissions.submission
+    found: dict[str, Head] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        then = (
+            select(journal.c.key, func.max(journal.c.version).label("version"))
+            .where(journal.c.ledger == name, journal.c.key.in_(some), journal.c.version < version)
+            .group_by(journal.c.key)
+            .subquery()
+        )
+        columns = ("key", "version", "row_no", "digest", "values", "operation", "contract_version", "request_id")
+        query = (
+            select(*(journal.c[one] for one in columns), s.c.source_name)
+            .join(then, and_(journal.c.key == then.c.key, journal.c.version == then.c.version))
+            .join(s, s.c.request_id == journal.c.request_id)
+            .where(journal.c.ledger == name)
+        )
+        found.update((row[0], Head(**row._mapping)) for row in tx.execute(query))
+    return found
 
 
 def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
@@ -360,11 +577,18 @@ def _append(tx: Transaction, entries: list[dict[str, Any]]) -> None:
 
 
 def _record_problems(tx: Transaction, lease: Lease, rows: Iterable[StagedRow]) -> None:
+    _insert_problems(
+        tx, lease, ((row.row_no, position, one) for row in rows for position, one in enumerate(row.problems))
+    )
+
+
+def _insert_problems(tx: Transaction, lease: Lease, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
+    """Each with its row's number (0: the whole file) and its position among that row's."""
     found = [
         {
             "request_id": lease.request_id,
             "revision": lease.revision,
-            "row_no": row.row_no,
+            "row_no": row_no,
             "position": position,
             "severity": problem["severity"],
             "column_name": problem["column"],
@@ -373,8 +597,7 @@ def _record_problems(tx: Transaction, lease: Lease, rows: Iterable[StagedRow]) -
             "reason": problem["reason"],
             "suggestion": problem["suggestion"],
         }
-        for row in rows
-        for position, problem in enumerate(row.problems)
+        for row_no, position, problem in problems
     ]
     if found:
         tx.execute(rejection.insert(), found)
@@ -399,7 +622,7 @@ def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
     query = (
         select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
         .join(journal, _its_newest_entry)
-        .where(ledger.c.ledger == name)
+        .where(ledger.c.ledger == name, _stands)
         .order_by(ledger.c.key)
     )
     with db.read() as tx:
@@ -409,7 +632,8 @@ def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
 
 def _items_now(tx: Transaction, name: str) -> Iterator[Item]:
     """All items of a ledger, in this transaction."""
-    query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry).where(ledger.c.ledger == name)
+    query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+    query = query.where(ledger.c.ledger == name, _stands)
     yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
 
 
@@ -422,27 +646,31 @@ def items_as_of(tx: Transaction, name: str, version: int) -> Iterator[Item]:
         .subquery()
     )
     same = and_(journal.c.key == newest.c.key, journal.c.version == newest.c.version)
-    query = select(journal.c.key, journal.c["values"]).join(newest, same).where(journal.c.ledger == name)
+    query = select(journal.c.key, journal.c["values"]).join(newest, same).where(journal.c.ledger == name, _stands)
     yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
 
 
 def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
-    """Of these items, those that the ledger knows, with their values as canonical JSON."""
+    """Of these items, those that are in the ledger, with their values as canonical JSON."""
     found: dict[str, str] = {}
     for some in _chunks(iter(keys), _KEYS_PER_QUERY):
         query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
-        rows = tx.execute(query.where(ledger.c.ledger == name, ledger.c.key.in_(some)))
+        rows = tx.execute(query.where(ledger.c.ledger == name, ledger.c.key.in_(some), _stands))
         found.update((row[0], row[1]) for row in rows)
     return found
 
 
-def problems_of(tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int) -> list[dict[str, Any]]:
+def problems_of(
+    tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int, of_rows: bool = False
+) -> list[dict[str, Any]]:
+    """The first of a severity, in the order of the rows; with `of_rows` without those of the whole file."""
     query = (
         select(rejection)
         .where(
             rejection.c.request_id == request_id,
             rejection.c.revision == revision,
             rejection.c.severity == severity,
+            *((rejection.c.row_no > 0,) if of_rows else ()),
         )
         .order_by(rejection.c.row_no, rejection.c.position)
         .limit(limit)
@@ -465,23 +693,25 @@ def rejected_by_rule(tx: Transaction, request_id: str, revision: int, rule: str)
 
 
 def count_entries(tx: Transaction, request_id: str, revision: int) -> int:
-    """Journal entries of a posting, counted anew."""
-    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    """Journal entries that rows of a posting have made, counted anew; the lines that it closed are no rows of it."""
+    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
     return tx.execute(query).scalar_one()
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
-    """Keys of a posting's journal entries."""
-    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision)
+    """Keys of a posting's rows that are in the journal."""
+    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
     return list(tx.execute(query).scalars())
 
 
 def entries_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
-    """Journal entries of each submission's current revision, per campus, feed and the day it was received."""
+    """Journal entries that rows of each submission's current revision have made, per campus, feed and the day it was
+    received."""
     s = submissions.submission.c
     query = (
         select(s.campus, s.feed, s.received_day, func.count())
         .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
+        .where(_stands)
         .group_by(s.campus, s.feed, s.received_day)
     )
     return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}
@@ -602,6 +832,30 @@ def first_misfold(tx: Transaction) -> str | None:
     return f"{row.ledger} {row.key}" if row else None
 
 
+def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str]]:
+    """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id."""
+    first = journal.alias("first")
+    query = (
+        select(journal.c.key, journal.c["values"], first.c.request_id)
+        .join(ledger, _its_newest_entry)
+        .join(first, and_(first.c.ledger == journal.c.ledger, first.c.key == journal.c.key))
+        .where(first.c.ledger == name, first.c.version >= version, first.c.previous_version.is_(None), _stands)
+        .order_by(first.c.version, first.c.row_no)
+    )
+    yield from (tuple(row) for row in tx.execute(query, execution_options={"yield_per": 2000}))
+
+
+def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str]]:
+    """The lines that a posting has closed: the row that has the place of each, and what it said last."""
+    query = (
+        select(journal.c.row_no, journal.c["values"])
+        .where(journal.c.request_id == request_id, journal.c.revision == revision, ~_stands)
+        .order_by(journal.c.row_no.desc())
+        .limit(limit)
+    )
+    return [(entry_row(row_no), values) for row_no, values in tx.execute(query)]
+
+
 def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_version: int) -> list[LaterChange]:
     """Of these items, those whose newest entry is younger than a ledger version."""
     found: list[LaterChange] = []
@@ -633,6 +887,7 @@ def set_over(
         )
         .where(journal.c.request_id == request_id, journal.c.revision == revision)
         .where(before.c.request_id.not_in([request_id, others_than]), before.c.posted_at > since)
+        .where(_stands)
         .order_by(journal.c.row_no)
         .limit(limit)
     )

@@ -39,7 +39,8 @@ class NotAnswered(HubError):
 @dataclass(frozen=True, slots=True)
 class Answered:
     """`open` questions are left of the submission; `replayed` submissions are on their way again: this one when
-    nothing is left, and others of its source that waited for an answer."""
+    nothing is left, and others of its source that waited for an answer. `overtaken_by` is the newer file because of
+    which this one stays where it is: a person replays or dismisses its `item_id` (decisions/0056)."""
 
     request_id: str
     taken: tuple[Kept, ...]
@@ -47,6 +48,8 @@ class Answered:
     open: tuple[Kept, ...]
     version: int
     replayed: tuple[str, ...]
+    overtaken_by: Submission | None = None
+    item_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +129,12 @@ class Answers:
         known = self._remember(tx, source_of(current.envelope), taken, actor, current.request_id)
         answered = {one.question_id for one, _ in (*taken, *repeated)}
         left = tuple(one for one in asked if one.answer is None and one.question_id not in answered)
-        waiting = [] if left else [*items, *self._others_waiting(tx, current)]
+        newer = submissions.overtaken(tx, [current.request_id]).get(current.request_id)
+        own = [] if newer else items
+        waiting = [] if left else [*own, *self._others_waiting(tx, current)]
         replayed = self.review.replay_all(tx, waiting, actor=actor, because="its questions were answered")
         _tell_answers(tx, current, taken, known, actor)
+        submissions.make_receipt_due(tx, current.request_id)
         return Answered(
             request_id=current.request_id,
             taken=tuple(one for one, _ in taken),
@@ -136,6 +142,8 @@ class Answers:
             open=left,
             version=known.version,
             replayed=tuple(one.request_id for one in replayed),
+            overtaken_by=submissions.get(tx, newer) if newer else None,
+            item_id=items[0].item_id if newer else None,
         )
 
     def _others_waiting(self, tx: Any, current: Submission) -> list[ReviewItem]:

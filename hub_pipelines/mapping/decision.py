@@ -18,7 +18,7 @@ _FORMAT = 1
 _KNOWN = ("name", "synonym", "confirmed")
 """By what a column is recognised when somebody has said so: the contract, its spellings, a person."""
 HOW: Map[str, str] = {
-    "name": "its name",
+    "name": "its own name",
     "synonym": "a known name for it",
     "likeness": "a heading that is like its name",
     "content": "its values",
@@ -75,6 +75,11 @@ class Decision:
     def recognised(self) -> tuple[Assigned, ...]:
         """The columns that were not taken by their own name."""
         return tuple(one for one in self._assigned if one.how != "name")
+
+    @property
+    def read(self) -> tuple[Assigned, ...]:
+        """All columns that are the contract's, in the file's order."""
+        return tuple(sorted(self._assigned, key=lambda one: one.position))
 
     @property
     def guessed(self) -> tuple[Assigned, ...]:

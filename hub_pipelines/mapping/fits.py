@@ -100,9 +100,13 @@ def _date(profile: Profile) -> Fit:
 
 
 def _quantity(profile: Profile) -> Fit:
-    refuted = _foreign(profile)
+    refuted = _foreign(profile, dates=False)
     if refuted or profile.share("cas") >= 0.6:
         return refuted or Fit(-1.0, "the values are CAS numbers")
+    dates = profile.share("date")
+    if dates >= 0.6:
+        # a heading that says it outright is believed: Excel makes dates of fractions, which its rows are asked about
+        return Fit(-0.8, _told(profile, dates, "are dates"))
     amounts = profile.share("amount")
     numbers = profile.share("number")
     if amounts >= 0.5:

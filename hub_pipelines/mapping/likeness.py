@@ -28,6 +28,8 @@ _INSIDE = 0.55
 _SLIP = 0.86
 _NEAR = 0.75
 _SHORTEST_LIKE = 5
+# a longer heading is a sentence, and how that begins or ends says little of what it is about
+_MOST_WORDS = 5
 _SHORT = 6
 _LONGEST = 120
 _MOST_FUZZY = 150
@@ -386,6 +388,8 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
     rest = " ".join(words)
     if rest != form and rest in index.canonical:
         yield Like(index.canonical[rest], 0.88, "cleaned", rest)
+    if len(words) > _MOST_WORDS:
+        return
     for length in range(min(len(words) - 1, 4), 0, -1):
         tail = " ".join(words[-length:])
         if tail in index.canonical and tail not in _GENERIC:

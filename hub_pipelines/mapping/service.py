@@ -4,8 +4,8 @@ Belongs here: the way between the run and the tables, and the order mapping → 
 recognised (deciding), what people do (answering), how values are written (validate/conventions, called by judging).
 """
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -22,9 +22,11 @@ from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Confirmed, Mapping
 from hub_pipelines.mapping.remembered import Remembered, questions_of
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.conventions import deciding as conventions
+from hub_pipelines.validate.difference import Headings
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Undecided, Unreadable
 
 SAMPLE_ROWS = 5_000
@@ -223,6 +225,12 @@ def _added(mapped: Table, record: RecordType, known: Remembered, mapping: Mappin
         if all(one.kind == "unit" for one in undecided.questions):
             raise
         return ()
+
+
+def headings_of(feed: Feed, decisions: Iterable[Decision | None]) -> Headings:
+    """How the columns of files are named that were read by these decisions, for comparing them."""
+    read = [(one.header, one.mapping.header) for one in decisions if one and one.mapping]
+    return Headings(known_headings(feed).get, dict(read))
 
 
 def units_of(mapping: Mapping | None) -> dict[str, str]:

@@ -28,7 +28,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import conservation
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.launching import choose
+from hub_pipelines.launching import choose, due_of
 from hub_pipelines.logs import pairs
 from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
@@ -37,7 +37,6 @@ from hub_pipelines.retention import store as retention
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
-from hub_pipelines.submission.queue import store as queue
 
 _log = logging.getLogger(__name__)
 GRACE_S = 20.0
@@ -131,7 +130,7 @@ class Reconciler:
         heads = {}
         for campus in self.hub.campuses:
             with self.hub.db.read() as tx:
-                due = queue.due(tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
+                due = due_of(self.hub, tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
             for one in choose(due, self.runs.alive)[:1]:
                 known = before.heads.get(campus)
                 heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())

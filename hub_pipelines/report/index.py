@@ -7,7 +7,7 @@ A receipt that is written marks its campus as changed; the next tick writes the 
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -136,11 +136,32 @@ class ReceiptIndex:
         again = arrivals.unprocessed(tx, campus, feed, limit=most)
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
-        revised = {one.revises for one in all_sent}  # what replaces a file is newer, so it is listed when the file is
+        # what replaces a file is newer, so it is listed when the file is
+        revised = {one.revises for one in all_sent}
+        counted_again = {one.revises for one in all_sent if one.envelope.complete_count}
+        overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
-        lines = [self._line(one, folder, zone, missing=_still_missing(tx, one), revised=revised) for one in all_sent]
+        lines = [
+            self._line(
+                one,
+                folder,
+                zone,
+                missing=missing,
+                registry=outcomes.waits_for_registry(tx, one),
+                replaced=one.request_id in (counted_again if missing else revised),
+                overtaken=one.request_id in overtaken,
+            )
+            for one in all_sent
+            for missing in [_still_missing(tx, one)]
+        ]
         lines += [
-            self._line_of_arrival(one, folder, zone, undecided=(one.request_id, one.content_digest) in undecided)
+            self._line_of_arrival(
+                one,
+                folder,
+                zone,
+                undecided=(one.request_id, one.content_digest) in undecided,
+                still_open=outcomes.still_open_of_copy(tx, one),
+            )
             for one in again
         ]
         lines.sort(key=lambda line: line.at, reverse=True)
@@ -151,18 +172,31 @@ class ReceiptIndex:
         )
 
     def _line(
-        self, current: Submission, folder: Path, zone: str, *, missing: int, revised: Collection[str | None]
+        self,
+        current: Submission,
+        folder: Path,
+        zone: str,
+        *,
+        missing: int,
+        registry: outcomes.Registry,
+        replaced: bool,
+        overtaken: bool,
     ) -> IndexLine:
         counts = outcomes.counts(current)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
-        replaced = current.request_id in revised
         set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
             source_name=current.envelope.source_name,
             campus=current.envelope.campus,
             feed=current.envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=_REPLACED if set_aside else outcomes.headline_reason(current),
+            headline_reason=_REPLACED if set_aside else outcomes.headline_reason(current, registry),
+            cause=str(current.cause) if current.state is State.IN_REVIEW else None,
+            complete_count=current.envelope.complete_count,
+            replaced=overtaken if current.state is State.IN_REVIEW else replaced,
+            only_registry=registry.is_all,
+            no_list=registry.waiting,
+            list_has_come=registry.has_come,
             counts=counts,
             at=current.envelope.received_at,
             time_zone=zone,
@@ -172,13 +206,17 @@ class ReceiptIndex:
             still_missing=missing,
         )
 
-    def _line_of_arrival(self, arrival: Arrival, folder: Path, zone: str, *, undecided: bool) -> IndexLine:
+    def _line_of_arrival(
+        self, arrival: Arrival, folder: Path, zone: str, *, undecided: bool, still_open: tuple[str, ...]
+    ) -> IndexLine:
         return IndexLine(
             source_name=arrival.source_name,
             campus=arrival.scope.campus,
             feed=arrival.scope.feed,
             outcome=outcomes.shown_arrival(arrival.outcome),
             headline_reason=outcomes.clause(arrival.reason),
+            fix=arrival.fix,
+            still_open=still_open,
             counts=_NO_ROWS,
             at=arrival.arrived_at,
             time_zone=zone,
@@ -215,15 +253,15 @@ def _still_missing(tx: Transaction, current: Submission) -> int:
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     """The lines, newest first; one that a newer file of the same name follows needs nobody's attention any more.
 
-    A file in review does, until a person has decided.
+    A file in review does, until a person has decided; so do items that a count did not find, until a newer count.
     """
-    newer: set[str] = set()
+    newer: set[tuple[str, bool]] = set()
     for line in lines:
         name = source_key(line.source_name)
-        mended = name in newer and line.outcome not in ("in_review", "question")
-        yield replace(line, needs_attention=False) if mended else line
+        mended = (name, bool(line.still_missing)) in newer and line.outcome not in ("in_review", "question")
+        yield replace(line, needs_attention=False, replaced=True) if mended else line
         if line.outcome not in {"duplicate", "refused", "conflict"}:
-            newer.add(name)
+            newer |= {(name, False), (name, line.complete_count)}
 
 
 def _link(page: Path, folder: Path) -> str | None:

@@ -4,7 +4,7 @@ Belongs here: the facts that a lab manager is told about one file or many. Not h
 stages that settle a submission) nor how they are worded and laid out (`render`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -38,6 +38,8 @@ class Line:
     part: int = 0
     sheet: str | None = None
     heading: str | None = None
+    table: str | None = None
+    """The first column of the row's table, as Excel names it, when there is another one beside it."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,42 @@ class QuestionLine:
 
 @dataclass(frozen=True)
 class UnderstoodLine:
-    """A column that was not taken by its own name: the sender's heading, what it was read as, by what, and why."""
+    """A column of the file: the sender's heading, its place as Excel names it, what it was read as, by what and why."""
 
     heading: str
+    place: str
     column: str
     how: str
     confidence: str
     evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ColumnsRead:
+    """How a file's columns and values were read. `understood` is empty where each was taken by its own name; `values`
+    has a sentence a column, `unread` the headings of columns that are kept as they are. Of long lists the first."""
+
+    understood: tuple[UnderstoodLine, ...] = ()
+    unread: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.understood or self.unread or self.values)
+
+
+@dataclass(frozen=True)
+class ItemName:
+    """What an item is called (naming.py): in words, by its number, code or lot, and where it is."""
+
+    name: str | None
+    marks: tuple[str, ...] = ()
+    place: str | None = None
+
+    def __str__(self) -> str:
+        other = [*self.marks, *([self.place] if self.place else [])]
+        if self.name is None:
+            return ", ".join(other)
+        return f"{self.name} ({', '.join(other)})" if other else self.name
 
 
 @dataclass(frozen=True)
@@ -84,6 +115,7 @@ class ChangedRow:
     """A row of a duplicate file that a newer file has changed since the first copy came."""
 
     key: str
+    item: ItemName
     by_source: str
     at: datetime
 
@@ -115,6 +147,7 @@ class Correction:
 
     item_id: str | None
     original_request_id: str
+    original_name: str
     by: str | None
     at: datetime
     summary: str
@@ -122,6 +155,8 @@ class Correction:
     cells_total: int
     problems_before: int | None = None
     problems_left: int | None = None
+    of_count: bool = False
+    """The other file was a complete count, and this one holds all of it."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +177,13 @@ class MissedItem:
     """
 
     key: str
-    name: str | None
+    item: ItemName
     location: str
     row: int | None
     found_at: datetime | None
     found_in: str | None
+    moved: tuple[str, ...] = ()
+    """Of what was not found: the same thing came into the ledger at these places since, with the file that says so."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +211,7 @@ class GoesOn:
     page: str
     still_open: tuple[str, ...] = ()
     by_sender: bool = True
+    complete_count: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,17 +252,16 @@ class Receipt:
     answer_command: str | None = None
     answer_trouble: str | None = None
     """Why an answer that came with the file could not be taken."""
-    understood: tuple[UnderstoodLine, ...] = ()
-    unread: tuple[str, ...] = ()
-    values_read: tuple[str, ...] = ()
-    """How values are written in the file, a sentence a column."""
+    columns_read: ColumnsRead = field(default_factory=ColumnsRead)
     complete_count: bool = False
     count: Count | None = None
     """Of a complete count that has posted."""
     first_copy: GoesOn | None = None
     """Of a duplicate: what it is a copy of."""
     only_registry: bool = False
-    """Nothing is wrong with the rows that were not taken but that there is no procurement list yet."""
+    """Nothing is wrong with the rows that were not taken but that there was no procurement list yet."""
+    registry_has_come: bool = False
+    """There is one by now."""
     newer: GoesOn | None = None
     """What was sent in place of this file."""
 
@@ -249,6 +286,21 @@ class IndexLine:
     needs_attention: bool
     still_missing: int = 0
     """Items that a complete count did not find and that no later file names."""
+    cause: str | None = None
+    """Why it is in review."""
+    fix: str | None = None
+    """What intake told the sender of something that it did not take."""
+    complete_count: bool = False
+    replaced: bool = False
+    """A newer file has come in its place, or under its name."""
+    only_registry: bool = False
+    """As of a receipt."""
+    no_list: int = 0
+    """Rows that can't be taken before there is a procurement list."""
+    list_has_come: bool = False
+    """There is one by now."""
+    still_open: tuple[str, ...] = ()
+    """Of a copy: what is not settled about the first one, a clause each."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,19 @@
 Belongs here: from states and intake's answers to a receipt's outcome and reason. Not here: wording (`render`).
 """
 
-from hub_pipelines.intake.model import Outcome
+from dataclasses import dataclass
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import REGISTRY_LEDGER
+from hub_pipelines.mapping import store as mappings
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
+
+TAG_RULE = "tag_not_in_registry"
 
 
 def shown(current: Submission) -> Shown:
@@ -27,10 +36,71 @@ def shown_arrival(outcome: Outcome) -> Shown:
     return told.get(outcome, "refused")
 
 
-def headline_reason(current: Submission) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Rows of a submission that only lacked the procurement list, for there was none, and other rejected ones."""
+
+    waiting: int = 0
+    other: int = 0
+    has_come: bool = False
+    """There is a list by now; the submission was not judged again since."""
+
+    def __bool__(self) -> bool:
+        return self.waiting > 0
+
+    @property
+    def is_all(self) -> bool:
+        """Nothing else is wrong with it."""
+        return self.waiting > 0 and not self.other
+
+
+def waits_for_registry(tx: Transaction, current: Submission) -> Registry:
+    if current.state is not State.POSTED or current.registry_version != 0 or not current.counts.rejected:
+        return Registry()
+    unknown = ledgers.rejected_by_rule(tx, current.request_id, current.revision, TAG_RULE)
+    with_others = ledgers.problem_count(tx, current.request_id, current.revision) > unknown
+    if not unknown:
+        return Registry()
+    has_come = ledgers.current_version(tx, REGISTRY_LEDGER)[0] > 0
+    # a row of an unknown tag with another problem is counted to those that wait; only the whole decides what is told
+    return Registry(unknown, max(current.counts.rejected - unknown, int(with_others)), has_come)
+
+
+def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
+    """What somebody has yet to do about a submission, a clause each; nothing once something was sent in its place."""
+    if submissions.newest_revising(tx, first) is not None:
+        return ()
+    if first.state is State.IN_REVIEW:
+        asked = mappings.questions_about(tx, first.request_id, first.revision)
+        number = sum(one.answer is None for one in asked)
+        if number:
+            return ("1 question is still open" if number == 1 else f"{number:,} questions are still open",)
+        return ("a person at the hub has yet to look at it",)
+    rejected = first.counts.rejected if first.state is State.POSTED else 0
+    if rejected:
+        return ("1 row is still not taken" if rejected == 1 else f"{rejected:,} rows are still not taken",)
+    return ()
+
+
+def still_open_of_copy(tx: Transaction, arrival: Arrival) -> tuple[str, ...]:
+    """The same of what a duplicate is a copy of; nothing of other arrivals."""
+    known = arrival.outcome is Outcome.DUPLICATE and arrival.request_id is not None
+    first = submissions.find(tx, str(arrival.request_id)) if known else None
+    return still_open(tx, first) if first else ()
+
+
+def headline_reason(current: Submission, registry: Registry | None = None) -> str | None:
+    """`registry` is what `waits_for_registry` says, where it was asked."""
     if current.state is State.POSTED:
         if current.counts.received == 0:
             return "the file has headings but no rows below them"
+        if registry and not registry.is_all and not current.counts.posted:
+            corrections = "1 row has" if registry.other == 1 else f"{registry.other:,} rows have"
+            waiting = "1 row waits" if registry.waiting == 1 else f"{registry.waiting:,} rows wait"
+            if registry.has_come:
+                waiting = "1 row came" if registry.waiting == 1 else f"{registry.waiting:,} rows came"
+            before = "before" if registry.has_come else "for"
+            return f"{waiting} {before} the procurement list, {corrections} something to correct"
         return "every row has something to correct" if shown(current) == "nothing_posted" else None
     if shown(current) == "question":  # the questions stand below, one by one
         return None

@@ -84,10 +84,11 @@ def to_html(receipt: Receipt) -> str:
         warnings=by_row(receipt.warnings),
         steps=_steps(receipt),
         workbook=_workbook_told(receipt),
+        workbook_title=_workbook_title(receipt),
         problems_left=_correction_told(receipt.correction),
         newer=_newer_came(receipt.newer) if receipt.newer else None,
+        about=_about(receipt),
         proof=_proof(receipt),
-        operator=_for_the_operator(receipt),
         shown_time=lambda at: shown_time(at, receipt.time_zone),
     )
 
@@ -123,7 +124,7 @@ def _preview_row(line: PreviewLine) -> dict[str, object]:
     return {
         "line": line,
         "when": _short_time(line.at, line.time_zone),
-        "headline": sentence(told["would"], told["reason"], told) if told else "Not made yet",
+        "headline": sentence(told) if told else "Not made yet",
     }
 
 
@@ -160,22 +161,88 @@ def _index_row(line: IndexLine) -> dict[str, object]:
         "line": line,
         "tone": tone,
         "glyph": GLYPHS[tone],
-        "headline": headline(line) if line.outcome != "waiting" or line.headline_reason else "Not finished yet",
+        "headline": _in_a_list(line),
+        "todo": _todo(line),
         "when": _short_time(line.at, line.time_zone),
         "taken": f"{line.counts.posted:,}" if line.counts.received else "",
         "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
     }
 
 
+def _in_a_list(line: IndexLine) -> str:
+    """What happened, where the receipt's own headline needs the rest of the receipt, or does not say what was taken."""
+    match line.outcome:
+        case "question":
+            return "Not taken yet: the hub has a question"
+        case "in_review":
+            return _because("Not taken so far", _without_full_stop(line.headline_reason))
+        case "waiting" if not line.headline_reason:
+            return "Not finished yet"
+        case "nothing_posted" if line.only_registry:
+            return f"Not taken yet: the procurement list {_LIST[line.list_has_come]}"
+    return headline(line)
+
+
+_LIST = {True: "has come since", False: "must come first"}
+_IN_REVIEW = {
+    "unreadable": "Correct the file and send it again",
+    "drift": "Name the columns as before and send it again, or wait for a person at the hub",
+}
+_WAIT = "Nothing for now: the receipt will change"
+
+
+def _todo(line: IndexLine) -> str:
+    """What its sender has to do about it, in short; the receipt says how."""
+    if line.replaced:
+        return "Nothing: a newer one came"
+    match line.outcome:
+        case "posted" | "nothing_posted":
+            return _todo_of_rows(line)
+        case "question":
+            return "Answer what the receipt asks"
+        case "in_review":
+            return _IN_REVIEW.get(line.cause or "", "Nothing for now: a person at the hub looks at it")
+        case "duplicate" if line.still_open:
+            return f"See its receipt: {' and '.join(line.still_open)}"
+        case "refused" | "conflict":
+            return _without_full_stop(line.fix) or "See its receipt"
+        case "received" | "waiting":
+            return _WAIT
+        case "duplicate" | "dismissed":
+            return "Nothing"
+
+
+def _todo_of_rows(line: IndexLine) -> str:
+    if line.only_registry:
+        asked = "Ask the hub's operator to take it again" if line.list_has_come else "Ask for the procurement list"
+        return f"{asked}; the rows need no correction"
+    if line.counts.received == 0:
+        return "Correct the file and send it again"
+    parts = ["ask for the procurement list"] if line.no_list and not line.list_has_come else []
+    if wrong := line.counts.rejected - line.no_list:
+        parts.append(f"correct {_rows(wrong)} and send {'it' if wrong == 1 else 'them'} again")
+    if line.still_missing:
+        parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
+    told = "; ".join(parts)
+    return f"{told[:1].upper()}{told[1:]}" if told else "Nothing"
+
+
 def receipt_headline(receipt: Receipt) -> str:
     """The same of one receipt, which knows more than a list does."""
-    if receipt.newer is not None and receipt.outcome == "dismissed":
+    if receipt.newer is not None and receipt.outcome in ("dismissed", "in_review", "question"):
         return f"{_newer_came(receipt.newer)}; go on there"
     if receipt.first_copy is not None and receipt.first_copy.still_open:
         return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
     if receipt.only_registry:
-        return "Nothing was taken yet: the procurement list must come first. You need not correct anything in the rows"
+        told = f"Nothing was taken yet: the procurement list {_LIST[receipt.registry_has_come]}"
+        return f"{told}. You need not correct anything in the rows"
     return headline(receipt)
+
+
+def _is_update_of_count(receipt: Receipt) -> bool:
+    """The workbook of a complete count came back into the feed's own folder (decisions/0055)."""
+    of_count = receipt.correction is not None and receipt.correction.of_count
+    return of_count and not receipt.complete_count and receipt.outcome in ("posted", "nothing_posted")
 
 
 def _newer_came(newer: GoesOn) -> str:
@@ -269,6 +336,8 @@ def _tone(receipt: Told) -> Tone:
 
 
 def _lead(receipt: Receipt) -> str | None:
+    if _is_update_of_count(receipt):
+        return "Its rows were taken as an update. Nothing was counted by this file."
     match receipt.outcome:
         case "duplicate":
             return "No row was changed by this copy."
@@ -299,7 +368,7 @@ def _found_since(count: Count) -> int:
 
 
 def _steps(receipt: Receipt) -> list[str]:
-    if receipt.newer is not None:
+    if receipt.newer is not None and (receipt.newer.complete_count or not receipt.still_missing):
         return [f"Nothing here. {_newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
     if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
         told = " and ".join(receipt.first_copy.still_open)
@@ -310,6 +379,13 @@ def _steps(receipt: Receipt) -> list[str]:
     if receipt.only_registry:
         return registry_steps(receipt)
     steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
+    if _is_update_of_count(receipt):
+        steps.append(
+            f"The file that this workbook was given back for was a complete count; this one came into the folder "
+            f"{receipt.feed} itself. If it is to be counted again, drop the same workbook into the folder "
+            f"{receipt.feed}/complete-count. If not, nothing need be done: items of that count that are named in here "
+            "are found by now, and its receipt says so."
+        )
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)
     steps += registry_steps(receipt)
@@ -327,6 +403,12 @@ def _steps(receipt: Receipt) -> list[str]:
             "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
             f"names one of them{where}, it counts as found, and this receipt says so."
         )
+        if receipt.count is not None and any(one.moved for one in receipt.count.missed):
+            steps.append(
+                "Where it says “probably moved”, the same thing was listed anew at another place. If it is the one "
+                "that is missing here, list it at its old place once more with the quantity 0; until then the ledger "
+                "has it at both."
+            )
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
@@ -335,10 +417,12 @@ def _steps(receipt: Receipt) -> list[str]:
 def _answering(receipt: Receipt) -> list[str]:
     number = sum(one.answer is None for one in receipt.questions)
     made = receipt.workbook is not None and receipt.workbook.state == "made"
+    due = receipt.workbook is not None and receipt.workbook.state == "due"
+    where = "the link is at the top of this page" if made else "it is being made: reload this page in a minute"
     sheet = (
-        "open the workbook (the link is at the top of this page), choose an answer on its sheet “Questions”, save it, "
+        f"open the workbook ({where}), choose an answer on its sheet “Questions”, save it, "
         "and drop it into the folder where you dropped your file. Or "
-        if made
+        if made or due
         else ""
     )
     them = "the question" if number == 1 else "each question"
@@ -352,11 +436,22 @@ def registry_steps(receipt: Receipt) -> list[str]:
     """What must be done by somebody else first, for the workbook too."""
     if not receipt.needs_registry:
         return []
+    if receipt.registry_has_come:
+        return [
+            "The procurement list has come since. "
+            + (
+                "Ask the hub's operator to take this file again. Dropping the same file again would only be a copy."
+                if receipt.only_registry
+                else "The rows that only waited for it need no correction."
+            )
+        ]
     return [
         f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
         "Ask the person who keeps that list to drop it into the campus's procurement folder.",
         "When it is there, ask the hub's operator to take this file again. Dropping the same file again would only be "
-        "a copy of this one.",
+        "a copy of this one."
+        if receipt.only_registry
+        else "When it is there, go on with the next step. The rows that only wait for the list need no correction.",
     ]
 
 
@@ -373,6 +468,14 @@ _MARKED_STEPS = (
     f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
     "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
 )
+
+
+def _workbook_title(receipt: Receipt) -> str:
+    if receipt.outcome == "question":
+        return "Your file, with a sheet for your answers"
+    if receipt.counts.rejected or receipt.outcome not in ("posted", "nothing_posted"):
+        return "Your file with the problems marked"
+    return "Your file, with what is worth a look marked"
 
 
 def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
@@ -411,6 +514,8 @@ def _correction_told(correction: Correction | None) -> str | None:
 def _usual_step(receipt: Receipt) -> str:
     match receipt.outcome:
         case "posted" | "nothing_posted" if receipt.counts.received:
+            if any(line.suggestion for line in receipt.warnings):
+                return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."
         case "nothing_posted" | "refused":
             return "Correct your file, save it, and drop it into the same folder again."
@@ -431,33 +536,35 @@ def _usual_step(receipt: Receipt) -> str:
             return "If this is not what you expected, show this page to the hub's operator."
 
 
-def _proof(receipt: Receipt) -> list[tuple[str, str, bool]]:
-    """Label, value, and whether the value is to be read letter by letter."""
+def _about(receipt: Receipt) -> list[tuple[str, str]]:
     rows = [
-        ("Submission number", receipt.request_id, True),
-        ("Received", _maybe_time(receipt.received_at, receipt.time_zone), False),
-        ("Settled", _maybe_time(receipt.settled_at, receipt.time_zone), False),
-        ("Version of this file", f"{receipt.source_version:,}" if receipt.source_version else None, False),
-        ("Replaces submission", receipt.revises, True),
-        ("Procurement list used", _registry(receipt), False),
+        ("Received", _maybe_time(receipt.received_at, receipt.time_zone)),
+        ("Settled", _maybe_time(receipt.settled_at, receipt.time_zone)),
+        ("Version of this file", f"{receipt.source_version:,}" if receipt.source_version else None),
+        ("Procurement list used", _registry(receipt)),
     ]
-    return [(label, value, exact) for label, value, exact in rows if value]
+    return [(label, value) for label, value in rows if value]
 
 
-def _for_the_operator(receipt: Receipt) -> list[tuple[str, str]]:
-    """What a sender need not read, each beside what it is."""
+def _proof(receipt: Receipt) -> list[tuple[str, str]]:
+    """What a sender need not read, to be read letter by letter: numbers by which others find it, and commands."""
     rows = [
-        ("Take the answers", receipt.answer_command),
-        ("Take it again when the list is there", _REQUEUE if receipt.only_registry else None),
-        ("Correct how a column was read", "hub mapping set" if receipt.understood else None),
+        ("Submission number", receipt.request_id),
+        ("Replaces submission", receipt.revises),
+        ("Copy of submission", receipt.first_request_id),
         ("Fingerprint (SHA-256)", receipt.content_digest),
         ("Archived copy", receipt.archived_copy),
+        ("Take the answers", receipt.answer_command),
+        ("Take it again when the list is there", _REQUEUE if receipt.only_registry else None),
+        ("Correct how a column was read", "hub mapping set" if receipt.columns_read.understood else None),
     ]
     return [(label, value) for label, value in rows if value]
 
 
 def _registry(receipt: Receipt) -> str | None:
     parts = []
+    if receipt.registry_version == 0:
+        return "none: there was no list yet"
     if receipt.registry_version is not None:
         parts.append(f"version {receipt.registry_version}")
     if receipt.registry_date is not None:
@@ -475,7 +582,10 @@ def by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
 def _row_label(line: Line) -> str:
     if line.row <= 0:
         return "Whole file"
-    return str(line.row) if line.sheet is None else f"{line.row}, sheet {line.sheet}"
+    told = [str(line.row)]
+    told += [f"sheet {line.sheet}"] if line.sheet is not None else []
+    told += [f"table from column {line.table}"] if line.table is not None else []
+    return ", ".join(told)
 
 
 def shown_time(at: datetime, zone: str) -> str:

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,21 +23,23 @@ from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
+from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, SetOver
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, Posting, SetOver
 from hub_pipelines.mapping import store as mappings
-from hub_pipelines.mapping.decision import HOW, Decision
-from hub_pipelines.mapping.model import Assigned
 from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
 from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.model import (
     ChangedRow,
@@ -47,13 +49,14 @@ from hub_pipelines.report.model import (
     Count,
     Counts,
     GoesOn,
+    ItemName,
     Line,
     MissedItem,
     QuestionLine,
     Receipt,
-    UnderstoodLine,
     Workbook,
 )
+from hub_pipelines.report.naming import item_name
 from hub_pipelines.report.workbook.model import Made, Returned
 from hub_pipelines.report.workbook.service import Told, Workbooks
 from hub_pipelines.report.workbook.store import find as find_workbook
@@ -62,24 +65,21 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
-from hub_pipelines.validate.columns import column_letters
+from hub_pipelines.validate.columns import column_letters, table_of
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import PART_ROWS, Feed, Part, excel_row, sheet_of
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.parsing.layout import SECTION_ROW
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _CHANGES_SHOWN = 100
-_COLUMNS_SHOWN = 100
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
 _LEFT_OUT_SHOWN = 50
 _MISSED_SHOWN = 1_000
-NAME_COLUMNS = ("item_name", "contents", "title")
-"""Columns that say in words what an item is."""
-_TAG_RULE = "tag_not_in_registry"
+_PLACES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,10 @@ class Receipts:
         with self.db.write() as tx:
             if receipt.workbook is not None:
                 make_workbook_due(tx, request_id, current.revision, current.envelope.campus)
+            if current.state is State.POSTED:
+                submissions.renew_receipts_of_earlier(tx, current)
+                if _is_first_list(tx, current):
+                    submissions.renew_receipts_without_registry(tx)
             submissions.mark_receipted(tx, current)
         self.index.mark(current.envelope.campus)
         return path
@@ -209,19 +213,21 @@ class Receipts:
         notes = _notes(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
         problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
-        unknown_tags = ledgers.rejected_by_rule(tx, current.request_id, current.revision, _TAG_RULE)
-        no_registry = bool(unknown_tags) and current.registry_version == 0
+        registry = outcomes.waits_for_registry(tx, current)
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
-        headings = _headings(decision)
+        sent_as = headings(decision)
+        newer = self._newer(tx, current)
         questions = mappings.questions_about(tx, current.request_id, current.revision)
+        if newer is not None and current.state is State.IN_REVIEW:
+            questions = []
         asked_again = any(one.answer is None for one in questions)
         return Receipt(
             title_source=envelope.source_name,
             campus=envelope.campus,
             feed=envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=_pause(tx, current) or outcomes.headline_reason(current),
+            headline_reason=_pause(tx, current) or outcomes.headline_reason(current, registry),
             next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
             request_id=current.request_id,
             received_at=envelope.received_at,
@@ -229,14 +235,15 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem, parts, headings) for problem in blocks),
+            problems=tuple(_line(problem, parts, sent_as) for problem in blocks),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
+                *_closed(tx, current, parts),
                 *notes,
                 *self._not_read(current),
-                *(_line(problem, parts, headings) for problem in warns),
+                *(_line(problem, parts, sent_as) for problem in warns),
             ),
             revises=current.revises,
             source_version=current.source_version,
@@ -248,40 +255,45 @@ class Receipts:
             registry_version=current.registry_version,
             registry_date=registry_date if current.registry_version == registry_version else None,
             archived_copy=str(self.archive.object_path(envelope.content_digest)),
-            needs_registry=no_registry,
-            only_registry=no_registry and unknown_tags == problems_total and not current.counts.posted,
-            columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:_COLUMNS_SHOWN],
+            needs_registry=bool(registry),
+            only_registry=registry.is_all,
+            registry_has_come=registry.has_come,
+            columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:COLUMNS_SHOWN],
             columns_as_before=sum(map(_as_before, pairs)),
             correction=_correction(tx, current.request_id)
-            or _own_correction(tx, current, came, problems_total if current.state is State.POSTED else None),
+            or _own_correction(tx, current, came, problems_total if current.state is State.POSTED else None, sent_as),
             workbook=self._workbook(tx, current),
             questions=tuple(map(_question_line, questions)),
             answer_command=_answer_command(questions),
             answer_trouble=came.note if came and asked_again else None,
-            understood=tuple(map(_understood, decision.recognised))[:_COLUMNS_SHOWN] if decision else (),
-            unread=decision.unread[:_COLUMNS_SHOWN] if decision else (),
-            values_read=(*decision.notes, *decision.told)[:_COLUMNS_SHOWN] if decision else (),
+            columns_read=columns_read(decision),
             complete_count=envelope.complete_count,
-            count=_count(tx, current, self._by_place(current)),
-            newer=self._newer(tx, current),
+            count=self._count(tx, current),
+            newer=newer,
         )
 
-    def _by_place(self, current: Submission) -> Callable[[str], bool]:
-        """Whether the items of a ledger are told apart by their place too."""
-        feed = self.feeds.get(current.envelope.feed)
+    def _record_of(self, ledger: str) -> RecordType | None:
+        """What a ledger's items are; None when this hub no longer takes them."""
+        name = ledger.partition("@")[0]
+        feed = self.feeds.get(name.partition(".")[0])
+        return next((one for one in feed.record_types if one.name == name), None) if feed else None
 
-        def of(ledger: str) -> bool:
-            if feed is None:
-                return False
-            record = feed.record_type(ledger.split("@")[0])
-            return record.location_column in record.key_columns
-
-        return of
+    def _names(self, tx: Transaction, ledger: str, keys: Sequence[str]) -> dict[str, ItemName]:
+        """What a ledger's items are called by what it holds of them now."""
+        record = self._record_of(ledger)
+        if record is None:
+            return {key: ItemName(key) for key in keys}
+        found = ledgers.current_values(tx, ledger, keys)
+        return {key: item_name(record, key, json.loads(found[key])) if key in found else ItemName(key) for key in keys}
 
     def _newer(self, tx: Transaction, current: Submission) -> GoesOn | None:
-        """What was sent in place of a file that is settled, the last of several."""
+        """What was sent in place of a file that is settled, the last of several; of one that waits for a person only
+        what was taken meanwhile, for then the answer changes nothing any more (decisions/0056)."""
         last = None
-        if current.state in (State.DISMISSED, State.POSTED):
+        if current.state is State.IN_REVIEW:
+            newer = submissions.overtaken(tx, [current.request_id]).get(current.request_id)
+            last = submissions.get(tx, newer) if newer else None
+        elif current.state in (State.DISMISSED, State.POSTED):
             found = current
             while (following := submissions.newest_revising(tx, found)) is not None:
                 last = found = following
@@ -295,12 +307,31 @@ class Receipts:
         self, other: Submission, page: Path, *, still_open: tuple[str, ...] = (), by_sender: bool = True
     ) -> GoesOn:
         link = quote(Path(os.path.relpath(self.path_of(other), page.parent)).as_posix())
-        return GoesOn(other.envelope.source_name, other.request_id, link, still_open, by_sender)
+        envelope = other.envelope
+        return GoesOn(envelope.source_name, other.request_id, link, still_open, by_sender, envelope.complete_count)
 
-    def _first_copy(self, tx: Transaction, first: Submission, page: Path) -> GoesOn:
+    def first_copy(self, tx: Transaction, first: Submission, page: Path) -> GoesOn:
         """What a copy is a copy of; when something was sent in place of it, nothing is open there."""
-        replaced = submissions.newest_revising(tx, first) is not None
-        return self._goes_on(first, page, still_open=() if replaced else _still_open(tx, first))
+        return self._goes_on(first, page, still_open=outcomes.still_open(tx, first))
+
+    def _count(self, tx: Transaction, current: Submission) -> Count | None:
+        """What a complete count has covered and missed, as it stands now."""
+        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        if posting is None or posting.counted is None:
+            return None
+        found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
+        names = self._names(tx, posting.ledger, [one.missed.key for one in found])
+        record = self._record_of(posting.ledger)
+        by_place = self._is_by_place(posting.ledger)
+        moved = _moved(tx, posting, record, found) if record is not None and by_place else {}
+        return Count(
+            locations=posting.counted,
+            not_found=posting.not_found,
+            listed_in_rejected_rows=posting.listed_in_rejected_rows,
+            still_missing=counts.still_missing(tx, current.request_id, current.revision),
+            missed=tuple(_missed(tx, one, names[one.missed.key], moved.get(one.missed.key, ())) for one in found),
+            by_place=by_place,
+        )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
         if current.state not in (State.POSTED, State.IN_REVIEW):
@@ -335,14 +366,14 @@ class Receipts:
             source_version=duplicate.source_version if duplicate else 1,
             first_seen_at=duplicate.envelope.received_at if duplicate else None,
             first_request_id=duplicate.request_id if duplicate else None,
-            changed_since=tuple(self._changed_row(tx, change) for change in changes[:_CHANGES_SHOWN]),
+            changed_since=tuple(self._changed_rows(tx, duplicate, changes[:_CHANGES_SHOWN])) if duplicate else (),
             changed_since_total=len(changes),
             apply_again_command=_again_command(duplicate) if duplicate and (changes or retry) else None,
             registry_version=None,
             registry_date=None,
             archived_copy=str(self.archive.object_path(arrival.content_digest)) if arrival.content_digest else None,
             needs_registry=False,
-            first_copy=self._first_copy(tx, duplicate, self.path_of_arrival(arrival)) if duplicate else None,
+            first_copy=self.first_copy(tx, duplicate, self.path_of_arrival(arrival)) if duplicate else None,
         )
 
     def changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
@@ -376,29 +407,48 @@ class Receipts:
             since=original.envelope.received_at,
             limit=_CHANGES_SHOWN,
         )
-        return tuple(self._line_of_set_over(tx, one, parts) for one in found)
+        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        if posting is None:
+            return ()
+        if self._is_by_place(posting.ledger):
+            # of such lines the posting has remarked already what other lists had set
+            own = list_key(current.envelope.source_name)
+            found = [one for one in found if list_key(_source_name(tx, one.request_id)) == own]
+        names = self._names(tx, posting.ledger, [one.key for one in found])
+        return tuple(_line_of_set_over(tx, one, names[one.key], parts) for one in found)
 
-    def _line_of_set_over(self, tx: Transaction, one: SetOver, parts: Sequence[Part]) -> Line:
-        by = submissions.get(tx, one.request_id).envelope.source_name
-        reason = f"{by} had set {one.key} since the first file was sent, and this row has replaced what it said."
-        fix = f"If {by} is right, send it again or correct this row"
-        sheet = sheet_of(one.row_no, parts)
-        return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
+    def _is_by_place(self, ledger: str) -> bool:
+        """The place is part of what an item of this ledger is: the same thing elsewhere is another item."""
+        record = self._record_of(ledger)
+        return record is not None and record.location_column in record.key_columns
 
-    def _changed_row(self, tx: Transaction, change: LaterChange) -> ChangedRow:
-        by = submissions.get(tx, change.request_id)
-        return ChangedRow(change.key, by.envelope.source_name, change.at)
+    def _changed_rows(self, tx: Transaction, first: Submission, changes: Sequence[LaterChange]) -> Iterator[ChangedRow]:
+        posting = ledgers.find_posting(tx, first.request_id, first.revision)
+        names = self._names(tx, posting.ledger, [one.key for one in changes]) if posting else {}
+        for one in changes:
+            yield ChangedRow(one.key, names[one.key], _source_name(tx, one.request_id), one.at)
 
     def _registry_grew(self, tx: Transaction, first: Submission | None) -> bool:
         """Rows of the first copy were rejected for unknown tags, and the registry has changed since."""
         if first is None or first.registry_version is None or first.state is not State.POSTED:
             return False
         moved = ledgers.current_version(tx, REGISTRY_LEDGER)[0] != first.registry_version
-        return moved and ledgers.rejected_by_rule(tx, first.request_id, first.revision, _TAG_RULE) > 0
+        return moved and ledgers.rejected_by_rule(tx, first.request_id, first.revision, outcomes.TAG_RULE) > 0
 
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
         return known.time_zone
+
+
+def _closed(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
+    """Lines that rows of this file have replaced, since it corrects another one."""
+    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=_CHANGES_SHOWN)
+    return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
+
+
+def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
+    reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
+    return Line(excel_row(row_no), None, None, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
 def _written(step: Callable[[], Path]) -> Path | None:
@@ -407,20 +457,6 @@ def _written(step: Callable[[], Path]) -> Path | None:
     except (OSError, HubError):
         _log.exception("A receipt could not be written; it stays due.")
         return None
-
-
-def _still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
-    """What somebody has yet to do about a submission."""
-    if first.state is State.IN_REVIEW:
-        asked = mappings.questions_about(tx, first.request_id, first.revision)
-        number = sum(one.answer is None for one in asked)
-        if number:
-            return ("1 question is still open" if number == 1 else f"{number:,} questions are still open",)
-        return ("a person at the hub has yet to look at it",)
-    rejected = first.counts.rejected if first.state is State.POSTED else 0
-    if rejected:
-        return ("1 row is still not taken" if rejected == 1 else f"{rejected:,} rows are still not taken",)
-    return ()
 
 
 def _pause(tx: Transaction, current: Submission) -> str | None:
@@ -436,24 +472,19 @@ _REGISTRY_GREW = (
 )
 
 
-def _line(problem: dict[str, Any], parts: Sequence[Part], headings: Mapping[str, str]) -> Line:
-    row_no = problem["row_no"]
+def _line(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:
+    row_no, heading = problem["row_no"], sent_as.get(problem["column_name"])
     return Line(
         row=excel_row(row_no),
         column=problem["column_name"],
         value=problem["value"],
-        reason=problem["reason"],
+        reason=without_heading(problem["reason"]) if heading else problem["reason"],
         suggestion=problem["suggestion"],
         part=row_no // PART_ROWS,
         sheet=sheet_of(row_no, parts),
-        heading=headings.get(problem["column_name"]),
+        heading=heading,
+        table=table_of(row_no, parts),
     )
-
-
-def _headings(decision: Decision | None) -> dict[str, str]:
-    """What the file calls the columns that it does not call by the contract's own words."""
-    assigned = decision.mapping.assigned if decision and decision.mapping else ()
-    return {one.column: one.heading for one in assigned if one.heading and one.heading != one.column}
 
 
 def _question_line(one: Kept) -> QuestionLine:
@@ -477,11 +508,6 @@ def _answer_command(questions: Sequence[Kept]) -> str | None:
     return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
 
 
-def _understood(one: Assigned) -> UnderstoodLine:
-    heading = one.heading.strip() or f"column {column_letters(one.position)}"
-    return UnderstoodLine(heading, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
-
-
 def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:
     """The columns of a held file beside those of the file that posted last."""
     now = shapes.shape(tx, change.source, change.fingerprint)
@@ -497,6 +523,20 @@ def _as_before(pair: Pair) -> bool:
     return pair.before is not None and pair.now is not None
 
 
+def _is_first_list(tx: Transaction, current: Submission) -> bool:
+    """Whether this is the procurement list that others have waited for."""
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    return posting is not None and (posting.ledger, posting.ledger_version) == (REGISTRY_LEDGER, 1)
+
+
+def _line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part]) -> Line:
+    by = _source_name(tx, one.request_id)
+    reason = f"{by} had set {item} since the first file was sent, and this row has replaced what it said."
+    fix = f"If {by} is right, send it again or correct this row"
+    sheet = sheet_of(one.row_no, parts)
+    return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
+
+
 def _notes(found: ShapeChange) -> tuple[Line, ...]:
     """What a sender should know of columns that changed and held nothing up."""
     new = [
@@ -506,9 +546,9 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
         Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
     ]
     lines = new + gone
-    more = len(lines) - _COLUMNS_SHOWN
+    more = len(lines) - COLUMNS_SHOWN
     rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
-    return (*lines[:_COLUMNS_SHOWN], *rest)
+    return (*lines[:COLUMNS_SHOWN], *rest)
 
 
 def _left_out(one: Mapping[str, Any]) -> Line:
@@ -528,6 +568,7 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
     return Correction(
         item_id=item.item_id,
         original_request_id=item.request_id,
+        original_name=submissions.get(tx, item.request_id).envelope.source_name,
         by=(item.resolved_by or "").removeprefix("person/"),
         at=item.resolved_at,
         summary=difference.sentence(),
@@ -539,11 +580,14 @@ def _correction(tx: Transaction, request_id: str) -> Correction | None:
 _STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
 
 
-def _own_correction(tx: Transaction, current: Submission, came: Returned | None, left: int | None) -> Correction | None:
+def _own_correction(
+    tx: Transaction, current: Submission, came: Returned | None, left: int | None, sent_as: Mapping[str, str]
+) -> Correction | None:
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
         return None
     judged = ledgers.find_posting(tx, came.original, came.original_revision or 0) is not None
+    original = submissions.get(tx, came.original).envelope
     difference = Difference.from_document(came.difference) if came.difference else None
     cells = difference.cells if difference else ()
     summary = difference.sentence() if difference else ""
@@ -554,10 +598,15 @@ def _own_correction(tx: Transaction, current: Submission, came: Returned | None,
     return Correction(
         item_id=None,
         original_request_id=came.original,
+        original_name=original.source_name,
+        of_count=original.complete_count and not came.part,
         by=None,
         at=came.came_at,
         summary=summary.strip(),
-        cells=tuple(CorrectedCell(excel_row(one.row_after), one.column, one.old, one.new) for one in cells),
+        cells=tuple(
+            CorrectedCell(excel_row(one.row_after), sent_as.get(one.column, one.column), one.old, one.new)
+            for one in cells
+        ),
         cells_total=difference.cells_changed if difference else 0,
         problems_before=came.problems_before if judged else None,
         problems_left=left,
@@ -583,40 +632,44 @@ def _told(receipt: Receipt) -> Told:
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
-        ("Submission number", receipt.request_id or ""),
     ]
     return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 
 
-def _count(tx: Transaction, current: Submission, by_place: Callable[[str], bool]) -> Count | None:
-    """What a complete count has covered and missed, as it stands now."""
-    posting = ledgers.find_posting(tx, current.request_id, current.revision)
-    if posting is None or posting.counted is None:
-        return None
-    found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
-    values = ledgers.current_values(tx, posting.ledger, [one.missed.key for one in found])
-    return Count(
-        locations=posting.counted,
-        not_found=posting.not_found,
-        listed_in_rejected_rows=posting.listed_in_rejected_rows,
-        still_missing=counts.still_missing(tx, current.request_id, current.revision),
-        missed=tuple(_missed(tx, one, values.get(one.missed.key)) for one in found),
-        by_place=by_place(posting.ledger),
-    )
+def _source_name(tx: Transaction, request_id: str) -> str:
+    return submissions.get(tx, request_id).envelope.source_name
 
 
-def _missed(tx: Transaction, one: MissedRecord, values: str | None) -> MissedItem:
-    known = json.loads(values) if values else {}
-    name = next((str(known[column]) for column in NAME_COLUMNS if known.get(column) is not None), None)
+def _moved(
+    tx: Transaction, posting: Posting, record: RecordType, found: Sequence[MissedRecord]
+) -> dict[str, tuple[str, ...]]:
+    """By the key of what is still missing, where the same thing is new since."""
+    thing_in = record.lines.thing_in if record.lines is not None else None
+    missing = [one.missed.key for one in found if one.missed.row_no is None and one.found_at is None]
+    if thing_in is None or not missing:
+        return {}
+    things = set(map(thing_in, missing))
+    places: dict[str, list[str]] = {}
+    # a posting that changed nothing has made no version of its own
+    since = posting.ledger_version + (0 if posting.posted or posting.replaced else 1)
+    for key, values, request_id in ledgers.new_since(tx, posting.ledger, since):
+        if thing_in(key) in things:
+            where = json.loads(values).get(record.location_column) or "no place"
+            places.setdefault(thing_in(key), []).append(f"{where} ({_source_name(tx, request_id)})")
+    return {key: tuple(places.get(thing_in(key), ())[:_PLACES_SHOWN]) for key in missing}
+
+
+def _missed(tx: Transaction, one: MissedRecord, item: ItemName, moved: tuple[str, ...]) -> MissedItem:
     row = one.missed.row_no
     finder = submissions.find(tx, one.found_by) if one.found_by else None
     return MissedItem(
         key=one.missed.key,
-        name=name,
+        item=item,
         location=one.missed.location,
         row=None if row is None else excel_row(row),
         found_at=one.found_at,
         found_in=finder.envelope.source_name if finder else None,
+        moved=moved,
     )
 
 

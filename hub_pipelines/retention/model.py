@@ -18,6 +18,10 @@ class BadHold(HubError):
     """A hold that can't be placed or lifted as it was asked for; the text says what to write."""
 
 
+class HoldsAstray(HubError):
+    """The records of holds are not what the audit chain tells. A person must look; nothing is removed until then."""
+
+
 @dataclass(frozen=True, slots=True)
 class Basis:
     """The day from which a rule counts: a column of the row itself, or of the item that a column of it refers to."""

@@ -1,26 +1,30 @@
 """Placing and lifting legal holds, each audited with its actor."""
 
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import Event
+from hub_pipelines.audit.model import Entry, Event
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.retention import store as retention
-from hub_pipelines.retention.model import COLUMN_OF, BadHold, Hold, HoldKind
+from hub_pipelines.retention.model import COLUMN_OF, BadHold, Hold, HoldKind, HoldsAstray
 from hub_pipelines.validate.model import Feed, RecordType
 
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """Raises BadHold with a text that says what to write."""
+    """Raises BadHold with a text that says what to write.
+
+    `feeds` are all that there are, enabled or not: settings must not end a hold.
+    """
 
     db: Database
-    feeds: dict[str, Feed]
+    feeds: Mapping[str, Feed]
 
     @property
     def feeds_of(self) -> dict[str, list[str]]:
@@ -54,6 +58,11 @@ class Holds:
             _audit(tx, hold, actor, "hold:placed", {"reason": reason, "covers_now": count})
         return hold, count
 
+    def knows(self, campus: str | None, feed: str | None) -> bool:
+        """Whether anything has ever come for this campus and feed, or one of them."""
+        with self.db.read() as tx:
+            return retention.has_come(tx, campus, feed)
+
     def named(self, hold: Hold) -> int:
         """Of the submissions that a hold covers, those whose ledger entries say so; of the others nothing tells."""
         with self.db.read() as tx:
@@ -75,6 +84,45 @@ class Holds:
             _audit(tx, hold, actor, "hold:lifted", {"reason": reason})
         return hold
 
+    def told(self, tx: Transaction) -> dict[str, Hold]:
+        """All holds by their id, standing and lifted, as the audit chain tells them."""
+        found: dict[str, Hold] = {}
+        for entry in audit.entries_named(tx, "hold:placed"):
+            found[entry.event.subject] = _placed(entry)
+        for entry in audit.entries_named(tx, "hold:lifted"):
+            if entry.event.subject in found:
+                found[entry.event.subject] = replace(
+                    found[entry.event.subject],
+                    lifted_at=entry.at,
+                    lifted_by=entry.event.actor,
+                    lift_reason=str(entry.event.detail["reason"]),
+                )
+        return found
+
+    def astray(self) -> list[str]:
+        """What the table of holds has otherwise than the audit chain tells, in words."""
+        with self.db.read() as tx:
+            told = self.told(tx)
+            there = {one.hold_id: one for one in retention.holds(tx, lifted_too=True)}
+        faults = [
+            f"{one}: the audit log tells of this legal hold, and its record is missing" for one in told.keys() - there
+        ]
+        faults += [f"{one}: no audit entry tells of this legal hold" for one in there.keys() - told]
+        faults += [
+            f"{one}: the record of this legal hold is not what the audit log tells"
+            for one in told.keys() & there
+            if _timeless(told[one]) != _timeless(there[one])
+        ]
+        return sorted(faults)
+
+    def check(self) -> None:
+        """Raises HoldsAstray. Whoever removes something asks first."""
+        if astray := self.astray():
+            raise HoldsAstray(
+                f"Nothing was removed. {astray[0]}. Find out who changed it, place the hold again with `hub hold add` "
+                "and have the record restored from a backup."
+            )
+
     def listing(self, *, lifted_too: bool = False) -> list[tuple[Hold, int]]:
         """Holds, each with how many submissions it covers now."""
         with self.db.read() as tx:
@@ -82,6 +130,20 @@ class Holds:
                 (hold, retention.count_covered(tx, hold, self.feeds_of))
                 for hold in retention.holds(tx, lifted_too=lifted_too)
             ]
+
+
+def _placed(entry: Entry) -> Hold:
+    told = entry.event.detail
+    first, last = (date.fromisoformat(str(told[name])) if told[name] else None for name in ("from", "to"))
+    named: dict[str, Any] = {name: told[name] for name in ("kind", "subject", "campus", "feed", "reason")}
+    return Hold(
+        entry.event.subject, first_day=first, last_day=last, placed_at=entry.at, placed_by=entry.event.actor, **named
+    )
+
+
+def _timeless(hold: Hold) -> Hold:
+    """The chain's time of a hold is some moments after its own; whether it is lifted counts."""
+    return replace(hold, placed_at=datetime.min, lifted_at=datetime.min if hold.lifted_at else None)
 
 
 def _record(feed: Feed, column: str) -> RecordType | None:

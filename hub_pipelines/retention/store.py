@@ -94,7 +94,11 @@ def holds(tx: Transaction, *, lifted_too: bool = False) -> list[Hold]:
 
 def keep_holds_still(tx: Transaction) -> None:
     """Until this writing transaction ends nobody places a hold: one that is placed meanwhile waits, and then finds
-    only what was left. On SQLite a writing transaction is alone anyway."""
+    only what was left. On SQLite a writing transaction is alone anyway.
+
+    Said again before each removal, it raises Transient when the server has ended this transaction meanwhile, as it does
+    with one that is idle for long.
+    """
     if tx.dialect.name == "postgresql":
         tx.execute(text("LOCK TABLE legal_hold IN SHARE MODE"))
 
@@ -120,10 +124,19 @@ def _covers(hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> Col
     return and_(s.feed.in_(list(feeds_of.get(column, ()))), entries if by_name_only else or_(entries, rows_unseen))
 
 
-def covered(tx: Transaction, request_ids: Sequence[str], feeds_of: FeedsOf) -> dict[str, str]:
-    """Those of the submissions that a standing hold covers, each with one such hold."""
+def has_come(tx: Transaction, campus: str | None, feed: str | None) -> bool:
+    """Whether there is a submission of this campus and feed; None: of any."""
+    s = submission.c
+    where = [column == name for column, name in ((s.campus, campus), (s.feed, feed)) if name is not None]
+    return tx.execute(select(s.request_id).where(*where).limit(1)).first() is not None
+
+
+def covered(
+    tx: Transaction, request_ids: Sequence[str], feeds_of: FeedsOf, of: Collection[Hold] | None = None
+) -> dict[str, str]:
+    """Those of the submissions that a hold covers, each with one such hold: of the standing ones, or of those given."""
     found: dict[str, str] = {}
-    for hold in holds(tx):
+    for hold in holds(tx) if of is None else of:
         query = select(submission.c.request_id).where(submission.c.request_id.in_(request_ids), _covers(hold, feeds_of))
         found |= dict.fromkeys(tx.execute(query).scalars(), hold.hold_id)
     return found

@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     case,
     func,
+    or_,
     select,
     text,
     update,
@@ -229,11 +230,13 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
 
 
 def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
-    """Those of these submissions after which a newer file of the same name was posted, or will be: its request_id."""
+    """Those of these submissions after which a newer file was posted, or will be, of the same name or sent in their
+    place: its request_id."""
     old, new = submission.alias("old"), submission.alias("new")
     same = and_(old.c.campus == new.c.campus, old.c.feed == new.c.feed, old.c.source_key == new.c.source_key)
-    newer = and_(same, new.c.source_version > old.c.source_version, new.c.state.in_([*UNSETTLED, State.POSTED]))
-    query = select(old.c.request_id, new.c.request_id).join(new, newer).order_by(new.c.source_version)
+    later = or_(and_(same, new.c.source_version > old.c.source_version), new.c.revises == old.c.request_id)
+    newer = and_(later, new.c.state.in_([*UNSETTLED, State.POSTED]))
+    query = select(old.c.request_id, new.c.request_id).join(new, newer).order_by(new.c.received_at)
     found: dict[str, str] = {}
     for at in range(0, len(request_ids), _IDS_PER_QUERY):
         some = request_ids[at : at + _IDS_PER_QUERY]
@@ -293,6 +296,12 @@ def unsettled_by_scope(tx: Transaction) -> dict[tuple[str, str], int]:
     return {(campus, feed): count for campus, feed, count in tx.execute(query)}
 
 
+def attempts_by_outcome(tx: Transaction) -> dict[str | None, int]:
+    """How many attempts ended how; None: they have not ended."""
+    query = select(attempt.c.outcome, func.count()).group_by(attempt.c.outcome)
+    return dict(tx.execute(query).all())
+
+
 def everything(tx: Transaction) -> Iterator[Submission]:
     """Every submission ever, streamed in order of arrival."""
     query = select(submission).order_by(submission.c.received_at, submission.c.request_id)
@@ -332,6 +341,12 @@ def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
     envelope, s = current.envelope, submission.c
     here = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.received_at >= envelope.received_at)
     return next(iter(_newest(tx, and_(here, s.revises == current.request_id), limit=1)), None)
+
+
+def revising(tx: Transaction, request_id: str) -> list[Submission]:
+    """All submissions that were sent in place of this one, the newest first."""
+    query = select(submission).where(submission.c.revises == request_id).order_by(submission.c.received_at.desc())
+    return [from_row(row) for row in tx.execute(query)]
 
 
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
@@ -463,6 +478,22 @@ def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
     """What posted submissions are told has changed since."""
     where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
     tx.execute(update(submission).where(*where).values(receipt_due=True))
+
+
+def renew_receipts_of_earlier(tx: Transaction, current: Submission) -> None:
+    """Earlier files of its source that wait for a person are told that this one was posted."""
+    envelope, s = current.envelope, submission.c
+    source_key = select(s.source_key).where(s.request_id == current.request_id).scalar_subquery()
+    same = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.source_key == source_key)
+    earlier = and_(s.source_version < current.source_version, s.state == State.IN_REVIEW)
+    tx.execute(update(submission).where(same, earlier).values(receipt_due=True))
+
+
+def renew_receipts_without_registry(tx: Transaction) -> None:
+    """Posted submissions whose rows were not taken when there was no registry are told that there is one."""
+    s = submission.c
+    waited = and_(s.state == State.POSTED, s.registry_version == 0, s.rows_rejected > 0)
+    tx.execute(update(submission).where(waited).values(receipt_due=True))
 
 
 def mark_receipted(tx: Transaction, current: Submission) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.model import entry_row
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.mapping import store as mappings
@@ -83,8 +84,8 @@ def _change(row: dict[str, Any], source_name: str, places: _Places) -> Change:
     return Change(
         at=at,
         ledger_version=int(str(row["version"])),
-        row=excel_row(row["row_no"]),
-        sheet=places.sheet(row["request_id"], row["revision"], row["row_no"]),
+        row=excel_row(entry_row(row["row_no"])),
+        sheet=places.sheet(row["request_id"], row["revision"], entry_row(row["row_no"])),
         source_name=source_name,
         request_id=str(row["request_id"]),
         revision=int(str(row["revision"])),

@@ -88,6 +88,8 @@ def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
 
 def _columns(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str | None]:
     """How its columns were read: what was not taken by its own name, and what is kept as it is."""
+    if migration := _migration_of(tx, current):
+        return {"columns read under": f"{migration} (`hub migration show {migration}`)"}
     decision = hub.judge.mappings.decision_of(tx, current.decision)
     if decision is None:
         return {}
@@ -100,6 +102,14 @@ def _columns(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str | 
         "columns kept as they are": ", ".join(decision.unread[:_COLUMNS_TOLD]) or None,
         "values read as": "; ".join(decision.told) or None,
     }
+
+
+def _migration_of(tx: Transaction, current: Submission) -> str | None:
+    """What its present posting was read under. What its headings were recognised as does not count then."""
+    posted = audit.newest_entry_named(tx, current.request_id, "submission:posted")
+    if current.state is not State.POSTED or posted is None:
+        return None
+    return str(posted.event.detail["migration"]) if posted.event.detail.get("migration") else None
 
 
 def _count_told(tx: Transaction, current: Submission) -> str:
@@ -194,6 +204,9 @@ def _posting(posting: Posting) -> Moment:
         f"{posting.posted} posted, {posting.unchanged} unchanged, {posting.rejected} rejected "
         f"(revision {posting.revision})"
     )
+    if posting.replaced:
+        lines = "one line" if posting.replaced == 1 else f"{posting.replaced} lines"
+        what += f"; {lines} of the file that it corrects closed, since its rows have their place"
     if posting.counted is not None:
         items = "one item" if posting.not_found == 1 else f"{posting.not_found} items"
         what += f"; as a complete count of {_short_list(posting.counted)} it did not find {items}"

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hub_pipelines.validate.model import Feed, RecordType, Unreadable
+from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, Unreadable
 
 # headings that say little: where another one means the same column, they give way to it
 _VAGUE_HEADINGS = """
@@ -55,6 +55,15 @@ class ColumnMap:
     record: RecordType
     positions: dict[str, int]
     unknown: tuple[tuple[int, str], ...]
+
+
+def table_of(row_no: int, parts: Sequence[Part]) -> str | None:
+    """Where the row's table begins, as Excel names the column, when its sheet has another table beside it."""
+    at = row_no // PART_ROWS
+    if at >= len(parts):
+        return None
+    begins = {one.first_column for one in parts if one.sheet == parts[at].sheet}
+    return column_letters(parts[at].first_column) if len(begins) > 1 else None
 
 
 def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:

@@ -5,13 +5,13 @@ The same value written as text or as a number, in a workbook or in a text file, 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
-from hub_pipelines.validate.model import Cell, Feed, Table, Unreadable
+from hub_pipelines.validate.model import Cell, Feed, Unreadable
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
@@ -86,15 +86,37 @@ def _columns_told(names: Sequence[str], what: str) -> str:
     return f"{noun} {', '.join(names)} {what}" if names else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """How two files' columns were recognised.
+
+    `known` tells of a heading in normal form the contract's column, for finding the row of headings; None: as the
+    contracts spell them. `decided` gives, by a header as it was sent, the header as the contract sees it, of the same
+    length; columns of other headers go by the contracts' spellings.
+    """
+
+    known: Callable[[str], str | None] | None = None
+    decided: Mapping[tuple[str, ...], Sequence[str]] = field(default_factory=dict)
+
+
 def compare_files(
-    before: Path, before_name: str, after: Path, after_name: str, feed: Feed, *, cells: int, part: bool = False
+    before: Path,
+    before_name: str,
+    after: Path,
+    after_name: str,
+    feed: Feed,
+    *,
+    cells: int,
+    part: bool = False,
+    headings: Headings | None = None,
 ) -> Difference:
     """Compare two files of a feed, each under the name that its sender gave it; at most `cells` changes are listed.
 
     With `part` the second holds only some rows of the first on purpose: rows that it lacks are not told as removed.
     """
-    new = _read(after, after_name, feed)
-    old = _read(before, before_name, feed)
+    by = headings or Headings()
+    new = _read(after, after_name, feed, by)
+    old = _read(before, before_name, feed, by)
     if isinstance(old, str) or isinstance(new, str):
         which = "The original" if isinstance(old, str) else "The corrected file"
         reason = old if isinstance(old, str) else new
@@ -114,32 +136,32 @@ class _Content:
     """Columns that identify an item; empty when that is not clear."""
 
 
-def _read(path: Path, name: str, feed: Feed) -> _Content | str:
+def _read(path: Path, name: str, feed: Feed, headings: Headings) -> _Content | str:
     """The content, or why there is none."""
     try:
-        with open_table(path, name, known=feed.aliases.get) as opened:
+        with open_table(path, name, known=headings.known or feed.aliases.get) as opened:
             table = without_row_numbers(opened)
-            columns = _columns(table, feed)
+            columns = _columns(headings.decided.get(tuple(table.header), table.header), feed)
             width = len(columns)
             rows = [(row_no, _cells(cells, width)) for row_no, cells in table.rows]
-            return _Content(columns, rows, _key(table, columns, feed))
+            return _Content(columns, rows, _key(columns, feed))
     except Unreadable as error:
         return str(error)
 
 
-def _columns(table: Table, feed: Feed) -> tuple[str, ...]:
+def _columns(header: Sequence[str], feed: Feed) -> tuple[str, ...]:
     taken: Counter[str] = Counter()
     names = []
-    for position, text in enumerate(table.header):
+    for position, text in enumerate(header):
         name = feed.aliases.get(normalise_header(text)) or text.strip() or f"Column {column_letters(position)}"
         taken[name] += 1
         names.append(name if taken[name] == 1 else f"{name} ({taken[name]})")
     return tuple(names)
 
 
-def _key(table: Table, columns: Sequence[str], feed: Feed) -> tuple[str, ...]:
+def _key(columns: Sequence[str], feed: Feed) -> tuple[str, ...]:
     try:
-        record = record_type_of(table.header, feed)
+        record = record_type_of(columns, feed)
     except Unreadable:
         return ()
     there = tuple(column for column in record.key_columns if column in columns)

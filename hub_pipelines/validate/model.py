@@ -296,6 +296,9 @@ class Lines(Protocol):
     def number_in(self, key: str) -> int:
         """The number that a key was made with."""
 
+    def thing_in(self, key: str) -> str:
+        """What a key says beside place and number: the same for one thing at two places."""
+
 
 @dataclass(frozen=True)
 class RecordType:

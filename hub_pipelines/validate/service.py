@@ -217,7 +217,7 @@ class RowCheck:
         self._columns = {at: name for name, at in columns.positions.items()}
         self._may_be_empty = frozenset(
             name
-            for name in set(record.columns).difference(record.required, record.key_columns)
+            for name in set(record.columns).difference(record.required, () if record.lines else record.key_columns)
             if record.written.get(name) != "unit"  # it is needed wherever there is a quantity
         )
         self._unknown = columns.unknown

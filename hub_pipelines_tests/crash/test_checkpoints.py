@@ -1,5 +1,6 @@
 """kill -9 while chains are signed: a checkpoint is there or not, and the next round writes its files."""
 
+import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -76,6 +77,39 @@ def homes(request: pytest.FixtureRequest) -> Homes:
 @pytest.mark.parametrize("work", [sign, pytest.param(rotate, marks=pytest.mark.slow)])
 def test_signing_and_rotating_killed_at_any_boundary_are_finished_by_the_next_round(homes: Homes, work: Work) -> None:
     kill_everywhere(homes, partial(work_under_watch, work=work), recover, at_least=16)
+
+
+def test_keys_that_are_changed_while_others_sign_leave_only_checkpoints_that_verify(
+    homes: Homes, tmp_path: Path
+) -> None:
+    """Rounds, rotations of two campuses and news at once, and one of the rotations is killed amid it."""
+
+    def work_when_told(home: Path, url: str, work: Work) -> None:
+        hub = open_test_hub(home, url)
+        while not (tmp_path / "go").exists():
+            time.sleep(0.005)
+        work(hub)
+
+    def sign_and_grow(hub: Hub) -> None:
+        for number in range(6):
+            append(hub, "north", f"news {number}")
+            hub.checkpoints.make()
+
+    def rotate_south(hub: Hub) -> None:
+        for _ in range(3):
+            hub.checkpoints.rotate("south", actor="person/kim")
+
+    with ExitStack() as stack:
+        home, url = homes.copy("shared", stack)
+        children = [
+            fork(partial(work_when_told, home, url, work))
+            for work in (sign_and_grow, sign_and_grow, rotate_south, rotate_south, rotate)
+        ]
+        victim = fork(partial(work_under_watch, home, url, Boundaries(30), rotate))
+        (tmp_path / "go").touch()
+        assert finish(victim) == -signal.SIGKILL
+        assert [finish(pid) for pid in children] == [0] * 5
+        assert finish(fork(partial(recover, home, url))) == 0
 
 
 def test_rounds_in_many_processes_at_once_make_each_checkpoint_once(homes: Homes, tmp_path: Path) -> None:

@@ -17,11 +17,17 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, moved, sent
+from hub_pipelines_tests.stores.test_corrected_lines import LEDGER as STOCK_LEDGER
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
+    due_now,
     events,
     inventory_csv,
+    journal_size,
+    lease_and_validate,
+    ledger_values,
     make_registry,
     open_test_hub,
     process,
@@ -101,6 +107,52 @@ def test_a_writer_of_receipts_killed_at_any_boundary_leaves_a_whole_receipt_and_
     assert between > 3
 
 
+@pytest.mark.parametrize("last", [2, pytest.param(None, marks=pytest.mark.slow, id="all")])
+def test_a_run_killed_while_its_workbook_waits_for_the_original_posts_after_it(
+    tmp_path: Path, last: int | None
+) -> None:
+    """The original is on its way again; the workbook comes under a name of its own and has newer values.
+
+    The last two boundaries of the run are the commits of the link and of the retry.
+    """
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    first = str(send(hub, "lab.csv", inventory_csv([asset("NC-0001"), asset("NC-0009")])).request_id)
+    process(hub, first)
+    hub.receipts.write(first)
+    book = openpyxl.load_workbook(workbook_of(hub, first))
+    book["Your table"]["A3"], book["Your table"]["D2"] = "NC-0002", 7
+    buffer = io.BytesIO()
+    book.save(buffer)
+    second = str(send(hub, "mended.xlsx", buffer.getvalue()).request_id)
+    hub.review.apply_again(first, actor="person/kim")
+    hub.db.dispose()
+
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
+    boundaries = int(count.read_text())
+    for kill_at in range(1 if last is None else boundaries - last + 1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
+        hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}", lease_s=30)
+        process(hub, second)  # the same owner keeps its lease
+        assert submission(hub, second).state is State.RETRYING
+        assert [one.request_id for one in due_now(hub)] == [first]
+        process_all(hub)
+        assert [submission(hub, one).state for one in (first, second)] == [State.POSTED] * 2
+        assert {key: values["quantity"] for key, values in ledger_values(hub).items()} == {
+            "NC-0001": "7",
+            "NC-0002": "2.5",
+        }
+        assert Counter(events(hub, second))["submission:revises"] == 1
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+
+
 @pytest.mark.slow
 def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Path) -> None:
     """The original waits with a question that the workbook answers: an item is closed and an answer remembered."""
@@ -143,3 +195,36 @@ def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Pat
         assert_invariants(hub)
         hub.db.dispose()
         shutil.rmtree(home)
+
+
+def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line_once(tmp_path: Path) -> None:
+    """All boundaries from the staged rows on; the moments before are those of any returned workbook."""
+    template, count = tmp_path / "template", tmp_path / "count"
+    hub = opened(template)
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    process(hub, first)
+    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    lease_and_validate(hub, second)
+    hub.db.dispose()
+    unharmed = tmp_path / "unharmed"
+    shutil.copytree(template, unharmed)
+    assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
+    boundaries = int(count.read_text())
+    assert boundaries > 4
+    for kill_at in range(1, boundaries + 1):
+        home = tmp_path / f"killed-{kill_at}"
+        shutil.copytree(template, home)
+        assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
+        hub = opened(home)
+        keys = sorted(ledger_values(hub, STOCK_LEDGER))
+        assert keys == ["name acetone|101", "name ethanol|201" if is_posted(hub, second) else "name ethanol|101"]
+        process(hub, second)  # the same owner keeps its lease
+        assert sorted(ledger_values(hub, STOCK_LEDGER)) == ["name acetone|101", "name ethanol|201"]
+        assert journal_size(hub) == 4
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+
+
+def is_posted(hub: Hub, request_id: str) -> bool:
+    return submission(hub, request_id).state is State.POSTED

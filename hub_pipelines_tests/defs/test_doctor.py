@@ -1,9 +1,12 @@
 """`hub doctor` on a hub in which one thing was really broken: it says what and names the command that mends it."""
 
 import os
+import shlex
 import shutil
 import sqlite3
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 from sqlalchemy import text
 
 from hub_pipelines.audit.checkpoints import service as checkpoints
-from hub_pipelines.defs.doctor import dagster_checks
+from hub_pipelines.defs.doctor import dagster_checks, start_again
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.doctor.home import file_system_of, is_network
 from hub_pipelines.doctor.model import Check, Diagnosis, Finding, diagnose
@@ -21,6 +24,7 @@ from hub_pipelines.doctor.service import checks_of, settings_check
 from hub_pipelines.hub import Hub
 from hub_pipelines.locks.service import release
 from hub_pipelines.settings import Settings
+from hub_pipelines.submission.queue import store as queue
 from hub_pipelines_tests.commands import answer
 from hub_pipelines_tests.disks import small_disk
 from hub_pipelines_tests.support import (
@@ -122,6 +126,13 @@ def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
     assert "keep_free_mb" in finding.text
 
 
+def test_commands_can_be_typed_whatever_a_folder_is_called(sqlite_hub: Hub) -> None:
+    strange = sqlite_hub.settings.drop / "north" / "lab's list"
+    strange.mkdir()
+    subprocess.run(only(sqlite_hub.settings).command, shell=True, check=True)
+    assert not strange.exists()
+
+
 def test_a_drop_folder_that_is_gone_and_one_that_belongs_to_nobody_are_told(sqlite_hub: Hub) -> None:
     drop = sqlite_hub.settings.drop
     (drop / "nroth").mkdir()
@@ -205,12 +216,18 @@ def test_a_damaged_key_and_another_one_in_its_place_are_told(sqlite_hub: Hub) ->
     assert found(sqlite_hub.settings).is_well
 
 
+def test_the_public_half_comes_back_with_its_folder(sqlite_hub: Hub) -> None:
+    shutil.rmtree(sqlite_hub.settings.keys / "public")
+    subprocess.run(found(sqlite_hub.settings).findings[0].command, shell=True, check=True)
+    assert found(sqlite_hub.settings).is_well
+
+
 def test_a_missing_database_is_told_and_not_made_anew(sqlite_hub: Hub) -> None:
     sqlite_hub.db.dispose()
     path = sqlite_hub.settings.home / "hub.db"
     path.unlink()
     findings = found(sqlite_hub.settings).findings
-    assert "the hub would start with an empty one" in findings[0].text
+    assert "the hub does not start without it" in findings[0].text
     assert {one.severity for one in findings} == {"error"}
     assert not path.exists()
 
@@ -225,7 +242,15 @@ def test_a_damaged_sqlite_file_is_told(sqlite_hub: Hub) -> None:
     path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
     findings = found(sqlite_hub.settings).findings
     assert findings[0].check == "database"
-    assert "damaged" in findings[0].text or "malformed" in findings[0].text
+    assert "is damaged" in findings[0].text
+    (path.parent / "backup").mkdir()
+    (path.parent / "backup" / "hub.db").write_bytes(whole)
+    stale = path.with_name("hub.db-wal")
+    stale.write_bytes(b"what the damaged file left")
+    subprocess.run(findings[0].command.replace("<backup>", str(path.parent / "backup")), shell=True, check=True)
+    assert not stale.exists()
+    assert found(sqlite_hub.settings).is_well
+    path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
     path.write_bytes(b"not a database at all")
     assert "is not an SQLite database" in found(sqlite_hub.settings).findings[0].text
 
@@ -276,6 +301,16 @@ def test_a_schema_that_lacks_something_is_told(hub: Hub, what: str) -> None:
     ] in told["schema"]
 
 
+@pytest.mark.parametrize("table", ["journal", "audit_entry", "audit_checkpoint", "decision", "migration_decision"])
+def test_a_guard_that_is_gone_is_put_back_by_the_statement_that_is_told(hub: Hub, table: str) -> None:
+    guard = f"{table}_refuses_changes ON {table}" if hub.db.is_postgres else f"{table}_refuses_delete"
+    execute(hub, f"DROP TRIGGER {guard}")
+    finding = only(hub.settings)
+    assert f"guard {table}_refuses" in finding.text
+    execute(hub, shlex.split(finding.command)[-1])
+    assert found(hub.settings).findings == ()
+
+
 @pytest.mark.parametrize(("version", "severity"), [("0001", "warning"), ("9999", "error")])
 def test_a_database_of_another_release_is_told(hub: Hub, version: str, severity: str) -> None:
     execute(hub, f"UPDATE hub_schema_version SET version_num = '{version}'")
@@ -321,6 +356,20 @@ def test_what_is_due_and_is_not_launched_is_told(hub: Hub, state: str) -> None:
     execute(hub, f"UPDATE pause SET paused_at = '{LONG_AGO}'")
     finding = only(hub.settings, overdue_s=0)
     assert (finding.check, finding.severity, finding.command) == ("pauses", "warning", "hub resume --campus north")
+
+
+def test_a_backlog_that_is_worked_off_is_not_what_nothing_launches(hub: Hub) -> None:
+    waiting = send_assets(hub, "lab.csv", asset("NC-0001"))
+    launched = send_assets(hub, "other.csv", asset("NC-0001", item_name="Pump"))
+    hub.receipts.write_due()
+    long_ago = f"UPDATE audit_entry SET at = '{LONG_AGO}' WHERE request_id = '{waiting}'"
+    guard = "audit_entry_refuses_changes ON audit_entry" if hub.db.is_postgres else "audit_entry_refuses_update"
+    execute(hub, f"DROP TRIGGER {guard}")
+    execute(hub, long_ago)
+    assert waiting in {one.check: one.text for one in found(hub.settings).findings}["launches"]
+    with hub.db.write() as tx:
+        queue.mark_launched(tx, launched)
+    assert "launches" not in {one.check for one in found(hub.settings).findings}
 
 
 def test_receipts_that_are_not_written_are_told(hub: Hub) -> None:
@@ -437,3 +486,19 @@ def test_a_storage_for_dagster_that_it_cannot_use_is_a_finding(home: Path, monke
     (home / "hub.toml").touch()
     (finding,) = diagnose([settings_check(home / "hub.toml")]).findings
     assert "must be a PostgreSQL address" in finding.text
+
+
+def test_hub_up_is_started_again_only_when_the_first_one_has_stopped(tmp_path: Path) -> None:
+    """A second one is refused while the first still stops, and then none runs."""
+    said = tmp_path / "said"
+    slow = (
+        "import pathlib, signal, sys, time\n"
+        f"stop = lambda *_: (time.sleep(1), pathlib.Path({str(said)!r}).touch(), sys.exit())\n"
+        "signal.signal(signal.SIGTERM, stop)\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        threading.Thread(target=first.wait).start()
+        again = start_again(first.pid).replace("hub up", f"ls {said}")
+        subprocess.run(again, shell=True, check=True, timeout=20)

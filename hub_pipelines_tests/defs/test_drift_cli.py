@@ -72,7 +72,8 @@ def test_a_list_that_changed_its_columns_is_brought_through_with_commands_alone(
     (tried,) = answer(hub, "migration", "try", reference)["submissions"]
     assert (tried["received"], tried["accepted"]) == (1, 1)
     assert "would be taken 1" in hub("migration", "try", reference)
-    assert "another person" in answer(hub, "migration", "approve", reference, "--by", "kim", code=1)["error"]
+    for author in ("kim", "Kim", "person/kim"):
+        assert "another person" in answer(hub, "migration", "approve", reference, "--by", author, code=1)["error"]
     assert "not approved yet" in answer(hub, "migration", "apply", reference, "--by", "lee", code=1)["error"]
     assert answer(hub, "migration", "approve", reference, "--by", "lee")["approved_by"] == "person/lee"
     assert answer(hub, "migration", "apply", reference, "--by", "lee")["replayed"] == [item["item_id"]]
@@ -80,6 +81,9 @@ def test_a_list_that_changed_its_columns_is_brought_through_with_commands_alone(
     (kept,) = answer(hub, "migration", "list")["migrations"]
     assert kept == answer(hub, "migration", "show", added["migration_id"])
     assert kept["state"] == "applied"
+    (story,) = answer(hub, "why", sent["request_id"])["stories"]
+    assert reference in story["facts"]["columns read under"]
+    assert "columns read as" not in story["facts"]
     assert answer(hub, "audit", "verify")["ok"] is True
 
 

@@ -1,6 +1,8 @@
 """What an operator types and sees: pauses, locks, partitions, holds and retention."""
 
 import json
+import os
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.jobs import submission_job
 from hub_pipelines.defs.resources import HubResource
@@ -20,8 +23,10 @@ from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_runs import all_of, launch
-from hub_pipelines_tests.support import lease
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.support import lease, ledger_values, procurement_csv, send, submission
 
+REGISTRY = "west/procurement/registry-west.csv"
 Typed = Callable[..., str]
 
 
@@ -75,6 +80,120 @@ def test_drain_and_waiting_submits_end_while_a_feed_is_paused(runner: Runner) ->
     assert told == ["2 submissions wait because of a pause; `hub status` shows it"]
     registry = next(one for one in all_of(runner.hub) if one.envelope.feed == "procurement")
     assert runner.settle(registry.request_id, timeout_s=60).state is State.RECEIVED
+
+
+def test_who_waits_for_one_submission_lets_the_earlier_files_of_its_source_and_the_registry_go_first(
+    runner: Runner,
+) -> None:
+    send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,1\n")
+    second = send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,2\n")
+    registry = send(runner.hub, "registry.csv", procurement_csv(["NC-0001"]), Scope("north", "procurement"))
+    assert runner.settle(str(second.request_id), timeout_s=60).state is State.POSTED
+    assert submission(runner.hub, str(registry.request_id)).state is State.POSTED
+    assert [one.state for one in all_of(runner.hub)] == [State.POSTED] * 3
+    (value,) = ledger_values(runner.hub, "inventory.stock@north").values()
+    assert value["quantity_on_hand"] == "2"
+    assert_invariants(runner.hub)
+
+
+def test_what_is_paused_is_not_requeued_and_nobody_waits_for_it(runner: Runner, answer: Answer) -> None:
+    waiting = str(send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,1\n").request_id)
+    runner.hub.pausing.pause("north", "inventory", actor="person/ann", reason="stocktaking")
+    document = answer("requeue", waiting, "--by", "bob", code=1)
+    assert "paused by person/ann" in document["left_alone"][0]["refused"]
+    assert submission(runner.hub, waiting).state is State.RECEIVED
+
+
+def test_a_home_that_is_none_is_told_and_no_question_makes_one(
+    home: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistyped = home.with_name("hmoe")
+    monkeypatch.setenv("HUB_HOME", str(mistyped))
+    for command in (["status"], ["audit", "verify"], ["why", "x"], ["retention", "prune"], ["locks", "list"]):
+        assert "is no hub's home" in answer(*command, code=1)["error"]
+    assert not mistyped.exists()
+    assert answer("drain")["ok"] is True
+    assert answer("status")["submissions"]["received"] == 0
+
+
+def test_a_lost_database_is_begun_anew_only_on_purpose(home: Path, answer: Answer) -> None:
+    sent = answer("submit", str(SAMPLES / REGISTRY), "--campus", "west", "--feed", "procurement", "--wait")
+    for path in home.glob("hub.db*"):
+        path.unlink()
+    for command in (["status"], ["audit", "verify"], ["drain"]):
+        assert "Is HUB_DATABASE_URL set" in answer(*command, code=1)["error"]
+    assert not (home / "hub.db").exists()
+    sqlite3.connect(home / "hub.db").close()
+    assert "though its archive holds submissions" in answer("status", code=1)["error"]
+    (envelopes,) = (home / "archive" / "envelopes").rglob(sent["request_id"])
+    for path in envelopes.iterdir():
+        os.utime(path, (0, 0))
+    answer("reconcile", "--new-database", "--dry-run", code=2)
+    assert "registered" in answer("reconcile", "--new-database")["findings"][0]["done"]
+    assert answer("drain")["submissions"]["posted"] == 1
+    assert answer("status")["rows"]["posted"] == 20
+
+
+def test_a_damaged_database_is_told_in_a_sentence(
+    home: Path, answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("status")
+    for path in home.glob("hub.db-*"):
+        path.unlink()
+    (home / "hub.db").write_bytes(b"SQLite format 3\0" + bytes(80) + b"damaged" * 5_000)
+    assert "`hub doctor` says how to restore it" in answer("status", code=1)["error"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("locks", "release", "caf\udce9"),
+        ("requeue", "caf\udce9"),
+        ("review", "show", "caf\udce9"),
+        ("why", "caf\udce9"),
+    ],
+)
+def test_an_argument_that_is_no_text_is_told_in_a_sentence(answer: Answer, command: tuple[str, ...]) -> None:
+    assert answer(*command, code=1)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("review", "list", "--limit", "9" * 20), 2),
+        (("why", "x", "--limit", "9" * 20), 2),
+        (("partitions", "retire", "--older-than", "9" * 9), 2),
+        (("report", "--weekly", "--week", "0001-W01"), 1),
+        (("pause", "--reason", " ", "--campus", "north"), 1),
+        (("requeue", "--group", "g-nothing"), 1),
+        (("review", "list", "--by", "x"), 2),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_document(answer: Answer, command: tuple[str, ...], code: int) -> None:
+    assert answer(*command, code=code)["ok"] is False
+
+
+def test_a_pause_of_what_the_settings_no_longer_name_is_lifted(home: Path, answer: Answer) -> None:
+    answer("pause", "--feed", "grants", "--reason", "list is wrong", "--by", "ann")
+    settings = home / "hub.toml"
+    text = (
+        settings.read_text(encoding="utf-8")
+        .replace(', "grants"]', "]")
+        .replace("[freshness.grants]", "[freshness.hazmat]")
+    )
+    settings.write_text(
+        text.replace(
+            """[freshness.hazmat]
+warn_after_days = 8
+fail_after_days = 15
+""",
+            "",
+            1,
+        ),
+        encoding="utf-8",
+    )
+    assert answer("resume", "--feed", "grants", "--by", "ann")["ok"] is True
 
 
 def test_the_commands_of_pauses_and_locks(hub: Typed, answer: Answer) -> None:

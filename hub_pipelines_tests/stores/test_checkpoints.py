@@ -7,20 +7,24 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub_pipelines import settings
-from hub_pipelines.audit.checkpoints import service
-from hub_pipelines.audit.checkpoints.bundle import NotABundle, verify_bundle
+from hub_pipelines.audit.checkpoints import service, store
+from hub_pipelines.audit.checkpoints.bundle import NotABundle, Voucher, verify_bundle
 from hub_pipelines.audit.checkpoints.exporting import export
 from hub_pipelines.audit.checkpoints.keys import NEXT, CampusKeys, read_public
 from hub_pipelines.audit.checkpoints.model import Checkpoint, PublicKey
 from hub_pipelines.audit.checkpoints.service import NotSigned
-from hub_pipelines.audit.model import ChainReport
+from hub_pipelines.audit.model import ChainReport, link_of
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
@@ -30,6 +34,7 @@ from hub_pipelines_tests.tampering import (
     count_of_checkpoints,
     delete_checkpoints,
     edited,
+    entries,
     files_of,
     last_seq,
     overwrite,
@@ -40,6 +45,8 @@ from hub_pipelines_tests.tampering import (
 )
 
 Told = list[tuple[Any, Any]]
+SIGNERS = ("south", "north", "hub")
+WHO = {"actor": "person/kim"}
 
 
 @pytest.fixture
@@ -166,7 +173,7 @@ def test_an_edited_entry_is_found_and_named(signed: Hub) -> None:
 
 
 def test_a_deleted_entry_in_the_middle_is_found_and_named_though_all_after_it_was_renumbered(signed: Hub) -> None:
-    rewrite(signed, "north", lambda told: told.pop(1))
+    rewrite(signed, "north", lambda told: told.__delitem__(1))
     assert first_bad(signed).startswith("north:2 was written anew")
 
 
@@ -205,7 +212,7 @@ def test_a_rewritten_entry_that_only_another_campus_has_seen_is_found(hub: Hub) 
         one = hub.checkpoints._next(tx, "south")
     assert one is not None
     with hub.db.write() as tx:
-        service.store.keep(tx, one)  # only south has signed since
+        store.keep(tx, one)  # only south has signed since
     rewrite(hub, "north", lambda told: told.__setitem__(2, (told[2][0], edited(told[2][1]))))
     assert first_bad(hub).startswith("north:3 or one shortly before it was written anew: checkpoint 2 of south tells")
 
@@ -299,7 +306,7 @@ def test_an_edited_checkpoint_is_found(signed: Hub, changes: dict[str, object]) 
 def test_a_signature_that_was_taken_away_is_found(signed: Hub) -> None:
     document = json.loads(texts(signed, "north")[2])
     document["signatures"] = document["signatures"][:1]
-    replace_text(signed, "north", 2, json.dumps(document))
+    replace_text(signed, "north", 2, canonical_text(document))
     assert first_bad(signed) == "checkpoint 2 of north in the database lacks the signature of hub"
 
 
@@ -331,7 +338,7 @@ def test_a_swapped_private_key_signs_nothing(signed: Hub, tmp_path: Path) -> Non
 def test_a_checkpoint_signed_with_a_swapped_key_is_found(signed: Hub, tmp_path: Path) -> None:
     keys = strangers(tmp_path / "strangers")
     one = checkpoint(signed, "north", 2)
-    forged = one.signed([keys.sign("north", one.message()), *one.signatures[1:]])
+    forged = one.signed([keys.signer("north").sign(one.message()), *one.signatures[1:]])
     replace_text(signed, "north", 2, forged.text())
     assert first_bad(signed) == "checkpoint 2 of north in the database lacks the signature of north"
 
@@ -365,8 +372,8 @@ def test_a_whole_chain_written_anew_with_new_keys_and_checkpoints_is_found_by_th
     assert signed.checkpoints.verify().ok, "on this machine nothing is left that tells"
     assert not signed.checkpoints.verify(kept_elsewhere).ok
     report = bundle_of(signed, tmp_path, [held])
-    assert report.first_bad == "checkpoint 1 of north is vouched for by none of the given keys"
-    assert report.signed_upto == 0
+    assert f"{held.key_id} has signed nothing in this bundle" in str(report.unproved)
+    assert (report.ok, report.signed_upto) == (False, 0)
 
 
 def test_a_key_that_others_may_read_signs_nothing(signed: Hub) -> None:
@@ -402,7 +409,7 @@ def test_what_the_old_key_signs_after_its_time_is_found(signed: Hub, tmp_path: P
     old = stolen.current("north").key_id
     forged = Checkpoint(**{name: getattr(one, name) for name in one.__slots__} | {"key_id": old})
     message = forged.message()
-    told = forged.signed([stolen.sign(campus, message) for campus in ("north", "south", "hub")]).text()
+    told = forged.signed([stolen.signer(campus).sign(message) for campus in ("north", "south", "hub")]).text()
     replace_text(signed, "north", number, told)
     assert first_bad(signed) == (
         f"checkpoint {number} of north in the database is signed with a key that no checkpoint before it has "
@@ -415,7 +422,7 @@ def test_a_rotation_that_was_cut_off_after_its_checkpoint_is_finished_by_the_nex
 ) -> None:
     with monkeypatch.context() as cut:
         cut.setattr(service.Checkpoints, "_write_files", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        cut.setattr(service.Checkpoints, "make", lambda _: None)
+        cut.setattr(service.Checkpoints, "_round", lambda _: None)
         real = CampusKeys.in_place
         introduced = signed.checkpoints.keys.new_key("north").key_id
         cut.setattr(
@@ -449,13 +456,202 @@ def test_after_a_lost_key_the_others_vouch_for_the_new_one_and_everybody_is_told
     )
 
 
+def forged_newest(hub: Hub, campus: str, keys: CampusKeys) -> str:
+    """A newest checkpoint over the chain as it is now, its own and all countersigning keys made at home."""
+    told = texts(hub, campus)
+    before, newest = (checkpoint(hub, campus, number) for number in (max(told) - 1, max(told)))
+    covered = [entry for entry in entries(hub, campus) if entry.seq > before.seq]
+    own = keys.current(campus)
+    forged = replace(
+        newest,
+        seq=covered[-1].seq,
+        head=covered[-1].hash,
+        links=b"".join(link_of(entry.hash) for entry in covered),
+        key_id=own.key_id,
+        introduces=own,
+        countersigners={other: keys.current(other).key_id for other in newest.countersigners},
+    )
+    signers = (campus, *forged.countersigners)
+    return forged.signed([keys.signer(one).sign(forged.message()) for one in signers]).text()
+
+
+def test_a_checkpoint_whose_keys_somebody_put_among_the_public_ones_is_found(signed: Hub, tmp_path: Path) -> None:
+    """Nobody has seen the newest checkpoint of the last campus of a round yet, so only its signatures tell."""
+    stranger = strangers(tmp_path / "strangers")
+    for public in stranger.folder.rglob("public/*.pem"):
+        shutil.copy(public, signed.checkpoints.keys.folder / public.relative_to(stranger.folder))
+    append(signed, "south", "guilty")
+    signed.checkpoints.make()
+    rewrite(signed, "south", lambda told: told.__setitem__(-1, (told[-1][0], edited(told[-1][1]))))
+    told = forged_newest(signed, "south", stranger)
+    replace_text(signed, "south", 3, told)
+    for path in files_of(signed, "south", 3):
+        overwrite(path, told)
+    assert first_bad(signed).startswith("checkpoint 3 of south is countersigned with a key that was not north's then")
+
+
+def test_a_checkpoint_that_claims_to_know_less_than_the_one_before_is_found(signed: Hub) -> None:
+    told = json.loads(texts(signed, "south")[2])["statement"]["seen"]
+    forged = with_statement(texts(signed, "south")[2], seen={"north": {**told["north"], "number": 0}})
+    one = Checkpoint.from_document(json.loads(forged))
+    keys = signed.checkpoints.keys
+    replace_text(signed, "south", 2, one.signed([keys.signer(x).sign(one.message()) for x in SIGNERS]).text())
+    assert "has seen less of other campuses than the one before" in first_bad(signed)
+
+
+def test_a_countersigner_that_stays_away_is_told(signed: Hub) -> None:
+    append(signed, "north", "n8")
+    replace(signed.checkpoints, campuses=("north",)).make()
+    (note,) = signed.checkpoints.verify().notes
+    assert note == "north: south no longer countersigned checkpoint 3 of north"
+
+
+@pytest.mark.parametrize("change", [{"note": "approved"}, {"seq": "7"}], ids=["says more", "another kind"])
+def test_a_checkpoint_that_is_not_written_as_it_was_signed_is_found(signed: Hub, change: dict[str, object]) -> None:
+    replace_text(signed, "north", 2, with_statement(texts(signed, "north")[2], **change))
+    assert first_bad(signed).endswith("is not written as it was signed: it was changed")
+
+
+def test_a_key_that_is_changed_while_another_signs_signs_nothing_that_does_not_fit(
+    signed: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rotation that comes while south's key has been told and not used: it waits until the round is done."""
+    append(signed, "north", "n8")
+    real = CampusKeys.signer
+    rotations: list[threading.Thread] = []
+
+    def signer(keys: CampusKeys, campus: str, *, name: str = "signing.pem") -> Any:
+        found = real(keys, campus, name=name)
+        if campus == "south" and not rotations:
+            rotations.append(threading.Thread(target=signed.checkpoints.rotate, args=("south",), kwargs=WHO))
+            rotations[0].start()
+            time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(CampusKeys, "signer", signer)
+    signed.checkpoints.make()
+    rotations[0].join(timeout=60)
+    append(signed, "north", "n9")
+    signed.checkpoints.make()
+    assert (signed.checkpoints.verify().first_bad, signed.checkpoints.keys_astray()) == (None, {})
+
+
+def test_keys_of_several_campuses_that_were_lost_are_replaced_one_after_the_other(signed: Hub) -> None:
+    for campus in ("north", "south"):
+        signed.checkpoints.keys.path(campus).unlink()
+    append(signed, "north", "n8")
+    for campus in ("north", "south"):
+        signed.checkpoints.rotate(campus, actor="person/kim", lost=True)
+    signed.checkpoints.make()
+    report = signed.checkpoints.verify()
+    assert report.ok
+    assert "north: south no longer countersigned checkpoint 3 of north" in report.notes
+    assert len([note for note in report.notes if "a new key began" in note]) == 2
+
+
+def test_when_all_keys_are_lost_nothing_is_signed_in_their_name(signed: Hub) -> None:
+    for campus in SIGNERS:
+        signed.checkpoints.keys.path(campus).unlink()
+    with pytest.raises(NotSigned) as refused:
+        signed.checkpoints.rotate("north", actor="person/kim", lost=True)
+    assert "Restore" in str(refused.value)
+
+
+def test_a_key_that_was_lost_before_its_campus_had_any_entry_is_replaced(hub: Hub) -> None:
+    append(hub, "north", "n1")
+    hub.checkpoints.keys.path("south").unlink()
+    with pytest.raises(SettingsError):
+        hub.checkpoints.make()
+    hub.checkpoints.rotate("south", actor="person/kim", lost=True)
+    hub.checkpoints.make()
+    assert hub.checkpoints.verify().signed == {"north": 1, "south": 1}
+
+
+def test_a_public_key_that_is_missing_is_told_with_where_there_is_a_copy(signed: Hub) -> None:
+    for path in (signed.checkpoints.keys.folder / "north" / "public").glob("*.pem"):
+        path.unlink()
+    append(signed, "north", "n8")
+    with pytest.raises(NotSigned) as refused:
+        signed.checkpoints.make()
+    assert "are in reports/checkpoints/public-keys" in str(refused.value)
+
+
+# ---- folders that others write to
+
+
+@pytest.mark.parametrize("name", ["\u00b23.json", "1.json", "0.json", "00000001 (copy).json", "Thumbs.db"])
+def test_strange_files_beside_checkpoints_stop_nothing(signed: Hub, name: str) -> None:
+    (signed.settings.reports / "checkpoints" / "north" / name).write_text("x", encoding="utf-8")
+    append(signed, "north", "n8")
+    assert signed.checkpoints.make().trouble == ()
+    assert signed.checkpoints.verify().ok
+
+
+def spoil_with_bytes(path: Path) -> None:
+    path.chmod(0o644)
+    path.write_bytes(b"\xff\xfe")
+
+
+def spoil_with_depth(path: Path) -> None:
+    overwrite(path, "[" * 100_000)
+
+
+def spoil_with_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [spoil_with_bytes, spoil_with_depth, spoil_with_a_folder])
+def test_a_file_that_cannot_be_read_is_named(signed: Hub, spoil: Callable[[Path], None]) -> None:
+    spoil(files_of(signed, "north", 1)[1])
+    assert first_bad(signed) == "checkpoint 1 of north in reports/checkpoints can't be read: it was changed"
+
+
+@pytest.mark.parametrize("folder", ["reports", "nothing"])
+def test_a_copy_without_checkpoints_is_refused(signed: Hub, folder: str) -> None:
+    copy = signed.settings.home / folder
+    copy.mkdir(exist_ok=True)
+    with pytest.raises(SettingsError) as refused:
+        signed.checkpoints.verify(copy)
+    assert "there is no checkpoint in it" in str(refused.value)
+
+
+def test_how_far_a_copy_reaches_is_told(signed: Hub, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(signed.settings.reports / "checkpoints" / "north", copy / "north")
+    append(signed, "north", "n8")
+    signed.checkpoints.make()
+    report = signed.checkpoints.verify(copy)
+    assert report.ok
+    assert report.notes == (
+        f"{copy} reaches to checkpoint 2 of north; those up to 3 are not in it",
+        f"{copy} has no checkpoint of south, so it tells nothing of south's chain",
+    )
+
+
+def test_a_campus_may_have_any_name(tmp_path: Path) -> None:
+    (tmp_path / "hub.toml").write_text('[campuses.keys]\ntime_zone = "UTC"\n', encoding="utf-8")
+    hub = open_hub(settings.load(KNOWN_FEEDS, environment={"HUB_HOME": str(tmp_path)}))
+    append(hub, "keys", "k1")
+    hub.checkpoints.make()
+    assert (hub.checkpoints.verify().notes, hub.checkpoints.unwritten()) == ((), [])
+    hub.db.dispose()
+
+
+def test_what_was_not_signed_for_long_is_told(signed: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(signed, "north", "n8")
+    monkeypatch.setattr(service, "OVERDUE", timedelta(0))
+    (note,) = signed.checkpoints.verify().notes
+    assert note.startswith("what north's chain holds since ")
+
+
 # ---- without hub and database
 
 
 def bundle_of(hub: Hub, tmp_path: Path, given: list[PublicKey]) -> Any:
     path = tmp_path / f"bundle-{len(list(tmp_path.glob('bundle-*')))}"
     export(hub.db, hub.checkpoints.keys, "north", path)
-    return verify_bundle(path, given)
+    return verify_bundle(path, {key.key_id: key for key in given})
 
 
 def test_an_exported_chain_verifies_with_a_public_key_and_tells_what_is_not_signed_yet(
@@ -493,7 +689,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def write_lines(path: Path, documents: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(one) + "\n" for one in documents), encoding="utf-8")
+    path.write_text("".join(canonical_text(one) + "\n" for one in documents), encoding="utf-8")
 
 
 def drop_the_tail(told: list[dict[str, Any]]) -> None:
@@ -523,7 +719,7 @@ def test_a_spoilt_bundle_is_found(
     told = lines(path)
     spoil(told)
     write_lines(path, told)
-    report = verify_bundle(path, [signed.checkpoints.keys.current("north")])
+    report = verify_bundle(path, {"north.pem": signed.checkpoints.keys.current("north")})
     assert str(report.first_bad).startswith(named)
 
 
@@ -531,6 +727,113 @@ def test_a_bundle_of_a_chain_written_anew_names_the_first_bad_entry(signed: Hub,
     rewrite(signed, "north", lambda told: told.__setitem__(3, (told[3][0], edited(told[3][1]))))
     report = bundle_of(signed, tmp_path, [signed.checkpoints.keys.current("north")])
     assert str(report.first_bad).startswith("north:4 was written anew")
+
+
+def in_entry(place: int, old: str, new: str) -> Callable[[str], str]:
+    def change(told: str) -> str:
+        all_lines = told.split("\n")
+        at = [number for number, line in enumerate(all_lines) if line.startswith('{"entry"')][place]
+        assert old in all_lines[at]
+        all_lines[at] = all_lines[at].replace(old, new, 1)
+        return "\n".join(all_lines)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        in_entry(2, '{"entry":{', '{"entry":{"actor":"person/innocent",'),
+        in_entry(2, '{"entry":{', '{"entry":{"approved":"by the dean",'),
+        in_entry(2, '{"entry":{', '{"entry":{},"entry":{'),
+        in_entry(2, '"seq":3', '"seq":3.9'),
+        in_entry(2, '"seq":3', '"seq":1e999'),
+        in_entry(2, '"detail":{', '"detail":{"x":NaN,'),
+        in_entry(2, '"detail":{', '"detail":{"x":"\\ud800",'),
+        lambda told: told + "[" * 100_000 + "\n",
+        lambda told: told.replace('"campus":"north"', '"campus":"north","certified":"yes"', 1),
+        lambda told: told.replace('"campus":"north",', "", 1),
+        lambda told: told.replace('"campus":"north"', '"campus":"north\\u001b[2K"', 1),
+        lambda told: told.replace('"entries":7', '"entries":"many"', 1),
+        lambda told: told.replace('{"key":{', '{"key":"x","old":{', 1),
+        lambda told: told.replace('"raw":"', '"raw":"!', 1),
+        lambda told: told + '{"comment":"all is well"}\n',
+        lambda told: "\ufeff" + told,
+    ],
+)
+def test_a_bundle_that_says_more_than_was_signed_is_refused_in_words(
+    signed: Hub, tmp_path: Path, change: Callable[[str], str]
+) -> None:
+    path = tmp_path / "north.jsonl"
+    export(signed.db, signed.checkpoints.keys, "north", path)
+    path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(NotABundle) as refused:
+        verify_bundle(path, {"north.pem": signed.checkpoints.keys.current("north")})
+    assert str(refused.value).startswith(str(path))
+
+
+def test_a_bundle_of_another_release_is_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text('{"format":"hub-audit-bundle/2"}\n', encoding="utf-8")
+    with pytest.raises(NotABundle) as refused:
+        verify_bundle(path, {})
+    assert "is of another release" in str(refused.value)
+
+
+def test_a_second_key_that_signed_nothing_is_no_proof(signed: Hub, tmp_path: Path) -> None:
+    """Who stole south's key alone can write north's whole bundle, but not with north's own key in it."""
+    wrong = strangers(tmp_path / "strangers").current("north")
+    report = bundle_of(signed, tmp_path, [wrong, signed.checkpoints.keys.current("south")])
+    assert not report.ok
+    assert str(report.unproved).startswith(f"{wrong.key_id} has signed nothing in this bundle")
+
+
+def test_each_given_key_is_told_with_what_it_proves(signed: Hub, tmp_path: Path) -> None:
+    keys = signed.checkpoints.keys
+    old = keys.current("north")
+    keys.path("north").unlink()
+    signed.checkpoints.rotate("north", actor="person/kim", lost=True)
+    south = keys.current("south")
+    report = bundle_of(signed, tmp_path, [old, south])
+    assert report.vouchers == [Voucher(old.key_id, "north", 7), Voucher(south.key_id, "south", 8)]
+
+
+def test_a_key_that_is_only_introduced_has_signed_nothing(signed: Hub, tmp_path: Path) -> None:
+    """Anybody can introduce a public key; that does not make it vouch."""
+    old = signed.checkpoints.keys.current("north")
+    signed.checkpoints.rotate("north", actor="person/kim")
+    new = signed.checkpoints.keys.current("north")
+    assert "has signed nothing in this bundle" in str(bundle_of(signed, tmp_path, [new]).unproved)
+    both = bundle_of(signed, tmp_path, [old, new])
+    assert str(both.unproved).startswith(f"{new.key_id} is introduced in this bundle and has signed nothing of it yet")
+    append(signed, "north", "n8")
+    signed.checkpoints.make()
+    assert bundle_of(signed, tmp_path, [old, new]).ok
+
+
+def test_the_times_of_what_is_not_signed_are_told(signed: Hub, tmp_path: Path) -> None:
+    append(signed, "north", "n8", "n9")
+    report = bundle_of(signed, tmp_path, [signed.checkpoints.keys.current("north")])
+    last = entries(signed, "north")[-2:]
+    assert (report.unsigned_from, report.unsigned_to) == (last[0].at, last[1].at)
+
+
+def test_an_export_that_fails_leaves_no_half_file(signed: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("hub_pipelines.audit.checkpoints.exporting._line", full)
+        with pytest.raises(OSError, match="No space"):
+            export(signed.db, signed.checkpoints.keys, "north", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    export(signed.db, signed.checkpoints.keys, "north", tmp_path / "x")
+
+
+def test_a_private_key_is_no_public_key_and_its_holder_is_told(signed: Hub) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_public(signed.checkpoints.keys.path("north"))
+    assert "is a private key" in str(refused.value)
 
 
 def test_a_bundle_without_checkpoints_proves_nothing(hub: Hub, tmp_path: Path) -> None:
@@ -544,7 +847,7 @@ def test_a_file_that_is_no_bundle_is_told_in_words(tmp_path: Path, told: str) ->
     path = tmp_path / "file"
     path.write_text(told, encoding="utf-8")
     with pytest.raises(NotABundle):
-        verify_bundle(path, [])
+        verify_bundle(path, {})
 
 
 def test_a_file_that_is_no_public_key_is_told_in_words(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Complete counts: what they cover, what they miss, when it is found again, on both databases."""
 
+import json
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ from hub_pipelines.ledger.counting.model import MissedRecord, Tally, place_of
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.render import headline
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
@@ -310,3 +313,54 @@ def test_a_count_of_good_rows_that_misses_something_needs_attention_until_it_is_
     process(hub, send_assets(hub, "found.csv", asset(TAGS[2], location=OTHER)))
     assert told() == []
     assert count_of(hub, request_id).all_found
+
+
+# ---- what was carried elsewhere
+
+
+BOTTLES = "Acetone,L1,B1,2,L\nEthanol,,B1,1,L\nToluene,,B1,1,L\nEthanol,,B7,1,L\n"
+
+
+def bottles(hub: Hub, name: str, text: str, *, complete_count: bool = False) -> str:
+    arrival = send(hub, name, f"Name,Lot,Location,Quantity,Unit\n{text}".encode(), complete_count=complete_count)
+    assert isinstance(process(hub, str(arrival.request_id)), Posting)
+    return str(arrival.request_id)
+
+
+def moved(hub: Hub, request_id: str) -> dict[str, list[str]]:
+    page = hub.receipts.write(request_id)
+    told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["count"]["missed"]
+    return {one["key"]: one["moved"] for one in told}
+
+
+def test_a_bottle_that_the_count_lists_anew_at_another_place_has_probably_moved(hub: Hub, tmp_path: Path) -> None:
+    """A bottle of the same that has stood elsewhere for long is no sign of it, nor is one of another lot."""
+    bottles(hub, "stock.csv", BOTTLES)
+    rows = "Toluene,,B1,1,L\nAcetone,L1,B2,2,L\nEthanol,L2,B3,2,L\n"
+    (tmp_path / "count.csv").write_text(f"Name,Lot,Location,Quantity,Unit\n{rows}", encoding="utf-8")
+    found = hub.preview(tmp_path / "count.csv", Scope("north", "inventory"), actor="tester", complete_count=True).found
+    assert found is not None
+    assert {one.key: one.moved for one in found.missed} == {
+        "name acetone| lot L1|B1": ("B2",),
+        "name ethanol|B1": (),
+    }
+    counted = bottles(hub, "count.csv", rows, complete_count=True)
+    assert moved(hub, counted) == {"name acetone| lot L1|B1": ["B2 (count.csv)"], "name ethanol|B1": []}
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
+    assert "probably moved: listed now at <bdi>B2 (count.csv)</bdi>" in page
+    assert "list it at its old place once more with the quantity 0" in page
+
+
+def test_a_later_file_that_lists_it_at_another_place_is_told_on_the_counts_receipt(hub: Hub) -> None:
+    def is_due() -> bool:
+        with hub.db.read() as tx:
+            return counted in submissions.receipts_due(tx, "north", limit=100)
+
+    bottles(hub, "stock.csv", BOTTLES)
+    counted = bottles(hub, "count.csv", "Toluene,,B1,1,L\n", complete_count=True)
+    hub.receipts.write(counted)
+    bottles(hub, "else.csv", "Hexane,,B9,1,L\nEthanol,,B7,2,L\n")
+    assert not is_due()
+    bottles(hub, "room 9.csv", "Ethanol,,B9,1,L\n")
+    assert is_due()
+    assert moved(hub, counted)["name ethanol|B1"] == ["B9 (room 9.csv)"]

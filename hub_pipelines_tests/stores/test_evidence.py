@@ -1,13 +1,22 @@
 """What `hub audit verify` finds: every kind of tampering with what was posted, on both databases."""
 
+import io
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import delete, text, update
 
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import GENESIS, Entry, Event
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines_tests.support import make_registry
+from hub_pipelines.submission import store as submissions
+from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, submission
+from hub_pipelines_tests.tampering import unlock
 
 
 def unlock_journal(hub: Hub, tx: Transaction) -> None:
@@ -61,3 +70,131 @@ def test_a_deleted_idempotency_record_is_found(hub: Hub) -> None:
     with hub.db.write() as tx:
         tx.execute(delete(ledgers.idempotency))
     assert "record of its posting" in str(verify_all(hub).first_bad)
+
+
+# ---- tampering that leaves the chain as it is
+
+
+def beside_the_chain(hub: Hub, event: str, request_id: str, subject: str, detail: dict[str, object]) -> None:
+    """Insert an entry with a number that no chain has: no guard refuses it, and nothing of the chain changes."""
+    forged = Entry.following(
+        -2, GENESIS, datetime.now(UTC), Event("north", "run/x", event, subject, request_id, detail)
+    )
+    with hub.db.write() as tx:
+        tx.execute(audit.audit_entry.insert(), audit._columns(forged))
+
+
+def test_an_entry_beside_the_chain_is_found(hub: Hub) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    beside_the_chain(hub, "review:approved", request_id, "a list", {})
+    assert verify_all(hub).first_bad == "north:1 is missing: an entry numbered -1 stands in its place"
+
+
+def test_a_forged_posting_that_an_entry_beside_the_chain_vouches_for_is_found(hub: Hub) -> None:
+    make_registry(hub, ["N-1"])
+    forged = {"request_id": "north-inventory-x", "version": 9, "key": "N-9"}
+    with hub.db.write() as tx:
+        entry = {**dict(tx.execute(ledgers.journal.select()).mappings().one()), **forged}
+        record = dict(tx.execute(ledgers.idempotency.select()).mappings().one())
+        (posted,) = audit.entries_named(tx, "submission:posted")
+        tx.execute(ledgers.journal.insert(), entry)
+        outcome = {
+            **record["outcome"],
+            "request_id": "north-inventory-x",
+            "rows_digest": ledgers.digest_of_entries(tx, "north-inventory-x", 1),
+        }
+        tx.execute(ledgers.idempotency.insert(), {**record, "request_id": "north-inventory-x", "outcome": outcome})
+    beside_the_chain(hub, "submission:posted", "north-inventory-x", "a list", {**posted.event.detail, **outcome})
+    assert str(verify_all(hub).first_bad).startswith("north:1 is missing")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["{", '{"feed": "\\ud800"}', "[" * 100_000, "NaN"],
+    ids=["cut off", "half a character", "deep", "no number"],
+)
+def test_an_entry_that_cannot_be_read_is_named(hub: Hub, stored: str) -> None:
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        unlock(hub, tx)
+        tx.execute(text("UPDATE audit_entry SET detail = :told WHERE seq = 2"), {"told": stored})
+    assert verify_all(hub).first_bad == "north:2 was changed after it was written"
+
+
+def test_a_stored_entry_that_says_a_thing_twice_is_found(hub: Hub) -> None:
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        unlock(hub, tx)
+        told = str(tx.execute(text("SELECT detail FROM audit_entry WHERE seq = 1")).scalar_one())
+        twice = told.replace("{", '{"feed": "hazmat", ', 1)
+        tx.execute(text("UPDATE audit_entry SET detail = :told WHERE seq = 1"), {"told": twice})
+    assert verify_all(hub).first_bad == "north:1 was changed after it was written"
+
+
+def test_an_entry_that_is_dated_back_is_told(hub: Hub) -> None:
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        seq, last = audit.heads_of(tx)["north"]
+        long_ago = datetime.now(UTC) - timedelta(days=700)
+        entry = Entry.following(seq, last, long_ago, Event("north", "person/x", "hold:lifted", "h", None, {}))
+        tx.execute(audit.audit_entry.insert(), audit._columns(entry))
+        tx.execute(update(audit.audit_head).values(seq=entry.seq, hash=entry.hash))
+    (note,) = [note for note in verify_all(hub).notes if "dated back" in note]
+    assert note.startswith(f"north:{entry.seq} is dated {long_ago:%Y-%m-%d}")
+
+
+def forget(hub: Hub, request_id: str) -> None:
+    """Everything that tells of a submission outside the chain."""
+    hub.archive.object_path(submission(hub, request_id).envelope.content_digest).unlink()
+    for path in (hub.settings.archive / "envelopes").rglob("*.json"):
+        if request_id in path.read_text(encoding="utf-8"):
+            path.unlink()
+    with hub.db.write() as tx:
+        tx.execute(delete(submissions.submission).where(submissions.submission.c.request_id == request_id))
+        tx.execute(delete(arrival).where(arrival.c.request_id == request_id))
+
+
+def test_a_submission_that_was_made_to_vanish_is_found(hub: Hub) -> None:
+    request_id = send_assets(hub, "guilty.csv", asset("N-1"))
+    assert verify_all(hub).ok
+    forget(hub, request_id)
+    assert verify_all(hub).first_bad == (
+        f"{request_id}: the audit log tells that it was received, and its record is missing"
+    )
+
+
+def test_other_bytes_under_an_envelope_that_was_signed_anew_are_found(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("N-1"))
+    stored = hub.archive.put(io.BytesIO(b"asset_tag,item_name\nN-1,Water\n"))
+    told = submission(hub, request_id).envelope
+    envelope = hub.keys.sign(replace(told, content_digest=stored.digest, size_bytes=stored.size_bytes))
+    with hub.db.write() as tx:
+        tx.execute(update(submissions.submission).values(content_digest=stored.digest, envelope=envelope.document()))
+    assert submission(hub, request_id).envelope.content_digest == stored.digest
+    assert verify_all(hub).first_bad == f"{request_id}: its record tells of other bytes than the audit log"
+
+
+def test_a_submission_that_was_never_received_is_found(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("N-1"))
+    with hub.db.write() as tx:
+        row = dict(tx.execute(submissions.submission.select()).mappings().one())
+        tx.execute(submissions.submission.insert(), {**row, "request_id": f"{request_id}x", "source_version": 2})
+    assert "the audit log does not tell that it was received" in str(verify_all(hub).first_bad)
+
+
+def test_rejected_rows_that_were_taken_away_are_found(hub: Hub) -> None:
+    make_registry(hub, ["N-1"])
+    request_id = send_assets(hub, "lab.csv", asset("N-1"), asset("N-2"))
+    process(hub, request_id)
+    assert verify_all(hub).ok
+    with hub.db.write() as tx:
+        tx.execute(delete(ledgers.rejection))
+    assert str(verify_all(hub).first_bad).startswith(f"{request_id}: rows that its posting rejected are missing")
+
+
+def test_the_bytes_of_a_conflict_are_missed_too(hub: Hub) -> None:
+    send(hub, "lab.csv", inventory_csv([asset("N-1")]), sender_key="k-1")
+    other = send(hub, "lab.csv", inventory_csv([asset("N-2")]), sender_key="k-1")
+    assert verify_all(hub).ok
+    hub.archive.object_path(str(other.content_digest)).unlink()
+    assert str(verify_all(hub).first_bad).startswith(f"lab.csv, a conflict with {other.request_id}: The archived copy")

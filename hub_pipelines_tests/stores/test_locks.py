@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
@@ -118,6 +119,18 @@ def test_a_release_after_the_last_attempt_leads_to_review(hub: Hub) -> None:
     (item,) = hub.review.listing()
     assert (item.request_id, item.cause) == (request_id, "exhausted")
     assert "person/ann ended the lease" in item.reason
+    assert_invariants(hub)
+
+
+def test_a_release_when_all_revisions_have_had_their_attempts_leads_to_review_at_once(hub: Hub) -> None:
+    """Nobody may lease it again, so it must not wait for a next run."""
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
+    tried = hub.processing.policy.max_in_all - 1
+    with hub.db.write() as tx:
+        tx.execute(update(submissions.submission).values(token=tried))
+    lease(hub, request_id, "run-a")
+    released = release(hub, request_id, actor="person/ann", force=True, run_lives=living)
+    assert released.state is submission(hub, request_id).state is State.IN_REVIEW
     assert_invariants(hub)
 
 

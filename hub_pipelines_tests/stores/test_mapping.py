@@ -1,6 +1,7 @@
 """A sender's own columns, on both databases: asked about, answered once, remembered, reused, and done again."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +18,12 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answered, NotAnswered
 from hub_pipelines.mapping.remembered import Kept
+from hub_pipelines.processing import failure_of
 from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.returning import WaitsForOriginal
 from hub_pipelines.review.model import ItemState
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.stores.test_drift import detail_of, in_force, item_of, receipt, sent
@@ -28,6 +33,7 @@ from hub_pipelines_tests.support import (
     due_now,
     events,
     journal_size,
+    lease,
     ledger_values,
     on_day,
     process,
@@ -116,9 +122,9 @@ def test_the_answer_lets_the_file_post_by_itself_and_is_told_in_the_receipt(hub:
     assert line(hub, "A-1")["quantity_on_hand"] == "3"
     assert line(hub, "A-1")["other"] == {"Farbe": "red"}
     page = receipt(hub, request_id)
-    told = {one["heading"]: (one["column"], one["how"]) for one in page["understood"]}
+    told = {one["heading"]: (one["column"], one["how"]) for one in page["columns_read"]["understood"]}
     assert told["Bestand 7"] == ("quantity_on_hand", "your answer")
-    assert page["unread"] == ["Farbe"]
+    assert page["columns_read"]["unread"] == ["Farbe"]
     wanted = ["mapping:asked", "mapping:answered", "mapping:remembered", "review:replayed"]
     assert [one for one in events(hub, request_id) if one in wanted] == [
         "mapping:asked",
@@ -258,6 +264,51 @@ def test_an_old_file_stays_in_review_when_a_newer_one_of_its_source_has_posted(h
     process_all(hub)
     assert submission(hub, old).state is State.IN_REVIEW
     assert line(hub, "A-1")["quantity_on_hand"] == "9"
+
+
+def test_an_answer_about_an_overtaken_file_is_remembered_and_the_file_stays_for_a_person(hub: Hub) -> None:
+    old = asked(hub, ONE_OPEN, "A-1,Buffer,B1,1,bottle,red")
+    good = sent(hub, "Item Code,Name,Room,Quantity,Unit,Farbe", "A-1,Buffer,B1,9,bottle,red", name="stock.csv")
+    assert isinstance(process(hub, good), Posting)
+    assert receipt(hub, good)["headline"] == "The only row was taken"
+    hub.receipts.write_due()  # the old one's is due by the posting of the new one
+    page = hub.receipts.path_of(submission(hub, old)).read_text(encoding="utf-8")
+    assert "<h1>You sent a newer copy; go on there</h1>" in page
+    assert hub.receipts.path_of(submission(hub, good)).name in page
+    assert "What we need to know" not in page
+
+    done = answer(hub, old, "quantity_on_hand", "bestand 7")
+
+    assert done.overtaken_by is not None
+    assert (done.overtaken_by.request_id, done.replayed, done.open) == (good, (), ())
+    assert done.item_id == item_of(hub, old).item_id
+    assert submission(hub, old).state is State.IN_REVIEW
+    process_all(hub)
+    assert line(hub, "A-1")["quantity_on_hand"] == "9"
+    assert hub.answers.of_source(SOURCE).remembered.confirmed.headings == {"bestand 7": "quantity_on_hand"}
+    assert_invariants(hub)
+    hub.review.replay(str(done.item_id), actor="person/kim")  # said on purpose, it is taken
+    assert isinstance(process(hub, old), Posting)
+    assert line(hub, "A-1")["quantity_on_hand"] == "1"
+
+
+def test_what_corrects_another_file_is_not_due_before_that_one_is_settled(hub: Hub) -> None:
+    first = sent(hub, "Item Code,Name,Room,Quantity,Unit", "A-1,Buffer,B1,1,bottle", name="stock.csv")
+    other = sent(hub, "Item Code,Name,Room,Quantity,Unit", "A-1,Buffer,B1,2,bottle", name="mended.csv")
+    process(hub, first)
+    hub.review.apply_again(first, actor="person/kim")
+    assert {one.request_id for one in due_now(hub)} == {first, other}
+    begun = lease(hub, other)
+    with hub.db.write() as tx:
+        leases.set_revises(tx, begun, first)
+        leases.settle_retrying(tx, begun, failure_of(WaitsForOriginal("it waits"), None), timedelta(0))
+    assert [one.request_id for one in due_now(hub)] == [first]
+    with hub.db.read() as tx:
+        assert submissions.overtaken(tx, [first]) == {first: other}
+    assert isinstance(process(hub, first), Posting)
+    assert [one.request_id for one in due_now(hub)] == [other]
+    assert isinstance(process(hub, other), Posting)
+    assert line(hub, "A-1")["quantity_on_hand"] == "2"
 
 
 def test_the_answer_that_there_is_no_such_column_leads_to_what_is_missing(hub: Hub) -> None:
@@ -438,7 +489,7 @@ def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
     assert isinstance(process(hub, second), Posting)
     assert line(hub, "A-1")["quantity_on_hand"] == "4"
     assert headers_of(hub, second).as_before
-    told = {one["heading"]: one["column"] for one in receipt(hub, second)["understood"]}
+    told = {one["heading"]: one["column"] for one in receipt(hub, second)["columns_read"]["understood"]}
     assert told["Qty on hand (ea)"] == "quantity_on_hand"
 
 
@@ -456,7 +507,7 @@ def test_a_date_that_can_be_read_two_ways_is_asked_about_once_for_its_source(hub
     answer(monday, request_id, "received_on", "DMY")
     assert isinstance(process(monday, request_id), Posting)
     assert line(hub, "A-1")["received_on"] == "2025-04-03"
-    assert any("day/month/year" in told for told in receipt(hub, request_id)["values_read"])
+    assert any("day/month/year" in told for told in receipt(hub, request_id)["columns_read"]["values"])
     assert dict(hub.answers.of_source(SOURCE).remembered.values) == {"date_order:received_on": "DMY"}
     assert isinstance(process(tuesday, sent(hub, DATED, "A-2,Agar,B1,3,bottle,05/06/2025")), Posting)
     assert line(hub, "A-2")["received_on"] == "2025-06-05"

@@ -320,7 +320,7 @@ def test_a_deleted_audit_entry_in_the_middle_is_found_and_named(hub: Hub) -> Non
     with hub.db.write() as tx:
         _unlock(hub, tx)
         tx.execute(delete(audit.audit_entry).where(entry.campus == "north", entry.seq == 2))
-    assert audit.walk(hub.db).first_bad == "north:2 is missing"
+    assert audit.walk(hub.db).first_bad == "north:2 is missing: an entry numbered 3 stands in its place"
 
 
 def test_exchanged_audit_entries_are_found_and_named(hub: Hub) -> None:

@@ -32,6 +32,7 @@ from hub_pipelines_tests.support import (
     inventory_csv,
     make_registry,
     process,
+    send,
     send_assets,
     take_everything,
 )
@@ -97,7 +98,7 @@ def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: H
     found = previewed(hub, "new.csv", MIXED).found
     assert found is not None
     assert (found.received, found.new, found.changed, found.unchanged, found.rejected) == (5, 1, 1, 1, 2)
-    assert [(one.row, one.key, one.name) for one in found.new_items] == [(4, TAGS[2], "Ethanol absolute")]
+    assert [(one.row, str(one.item)) for one in found.new_items] == [(4, f"Ethanol absolute ({TAGS[2]}, {ROOM})")]
     (changed,) = found.changed_items
     assert (changed.row, changed.key) == (3, TAGS[1])
     assert {(one.column, one.old, one.new) for one in changed.cells} == {
@@ -105,6 +106,24 @@ def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: H
         ("quantity", "2.5", "7"),
     }
     assert [(one.row, one.column) for one in found.problems] == [(5, "asset_tag"), (6, "asset_tag")]
+
+
+def test_its_page_tells_how_columns_were_read_and_calls_items_as_their_sender_does(hub: Hub) -> None:
+    stock = "Chemical,CAS No,Where,Menge\nAcetone,67-64-1,Room 101,{}\nEthanol,64-17-5,Room 101,2 L\n"
+    sent = send(hub, "stock.csv", stock.format("1 L").encode())
+    assert isinstance(process(hub, str(sent.request_id)), Posting)
+    made = previewed(hub, "stock.csv", (stock.format("3 L") + "Agar,9002-18-0,Room 102,5 g\n").encode())
+    page = hub.previews.page_of(made).read_text(encoding="utf-8")
+    shown = page.split("<details>")[0]
+    assert '<th scope="row"><bdi>Menge</bdi></th>' in shown
+    assert "<td>quantity on hand</td>" in shown
+    assert "cas 67-64-1|" not in page
+    assert made.content_digest not in shown
+    assert made.found is not None
+    assert [str(one.item) for one in made.found.changed_items] == ["Acetone (CAS 67-64-1, Room 101)"]
+    assert [str(one.item) for one in made.found.new_items] == ["Agar (CAS 9002-18-0, Room 102)"]
+    (cell,) = made.found.changed_items[0].cells
+    assert (cell.heading, cell.old, cell.new) == ("Menge", "1", "3")
 
 
 def test_its_numbers_are_what_the_file_does_when_it_is_dropped_for_real(hub: Hub) -> None:
@@ -137,7 +156,8 @@ def test_the_same_bytes_dropped_for_real_afterwards_are_received_and_no_duplicat
     (arrival,) = take_everything(hub)
     assert arrival.outcome is Outcome.RECEIVED
     again = previewed(hub, "new.csv", MIXED)
-    assert again.known_as == arrival.request_id
+    assert again.first_copy is not None
+    assert again.first_copy.request_id == arrival.request_id
     page = hub.previews.page_of(again).read_text(encoding="utf-8")
     assert "<h1>The hub has this very file already: dropped again it would change nothing</h1>" in page
     assert len(all_submissions(hub)) == 3

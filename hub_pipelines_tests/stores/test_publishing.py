@@ -479,3 +479,25 @@ def test_a_wrong_count_of_a_days_entries_is_found(hub: Hub, damage: str) -> None
     )
     with pytest.raises(AssertionError):
         assert_invariants(hub)
+
+
+def test_another_file_in_place_of_a_snapshot_is_found_though_the_record_announces_it(hub: Hub) -> None:
+    import pyarrow.parquet
+
+    path = fold(hub).path
+    shorter = pyarrow.parquet.ParquetFile(path).read().slice(0, 1)
+    pyarrow.parquet.write_table(shorter, path)
+    with hub.db.write() as tx:
+        tx.execute(update(snapshots.snapshot).values(announced=sha256_hex(path.read_bytes())))
+    assert (
+        verify_all(hub).first_bad == f"{NORTH_LEDGER} north {MONDAY}: the published snapshot is missing or was changed"
+    )
+
+
+def test_a_snapshot_that_was_taken_away_with_its_record_is_found(hub: Hub) -> None:
+    fold(hub).path.unlink()
+    with hub.db.write() as tx:
+        tx.execute(delete(snapshots.snapshot))
+    assert (
+        verify_all(hub).first_bad == f"{NORTH_LEDGER} north {MONDAY}: the record of the published snapshot is missing"
+    )

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from dataclasses import replace
+from html import unescape
 from urllib.parse import unquote
 
 import pytest
@@ -12,7 +13,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.report.model import IndexLine
 from hub_pipelines.review.model import ReasonCode
-from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets
+from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, take_everything
 
 NORTH_INVENTORY = Scope("north", "inventory")
 SOUTH_INVENTORY = Scope("south", "inventory")
@@ -178,3 +179,84 @@ def test_a_page_that_cannot_be_written_holds_up_no_receipt(hub: Hub) -> None:
     hub.receipts.index.path("north").mkdir(parents=True)
     assert len(hub.receipts.write_due("north")) == 2
     assert hub.receipts.index.path().is_file()
+
+
+# ---- what each line says: taken or not, and what its sender does
+
+
+def told(hub: Hub) -> dict[str, tuple[str, str]]:
+    """By file, as the page of a campus has it: what happened, and what its sender does."""
+    html = hub.receipts.index.write("north").read_text(encoding="utf-8")
+    rows = re.findall("<tr.*?</tr>", html.replace("\n", " "))
+    cells = [[_text(cell) for cell in re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row)] for row in rows]
+    return {row[1]: (row[2].split(" ", 1)[1], row[3]) for row in reversed(cells) if len(row) == 6 and row[1] != "File"}
+
+
+def _text(cell: str) -> str:
+    return " ".join(unescape(re.sub("<[^>]+>", " ", cell)).split())
+
+
+def test_each_line_says_whether_the_file_was_taken_and_what_its_sender_does(hub: Hub) -> None:
+    settled(hub, "good.csv", asset("NC-0001"))
+    settled(hub, "same.csv", asset("NC-0001"), asset("NC-0002"))
+    settled(hub, "same2.csv", asset("NC-0002"), asset("NC-0001"))
+    settled(hub, "partly.csv", asset("NC-0002", quantity="3"), asset("NC-9999"))
+    settled(hub, "bad.csv", asset("NC-9999"))
+    unreadable(hub, "damaged.csv")
+    header = b"Item Code,Name,Room,Bestand 7,Unit\n"
+    process(hub, str(send(hub, "asks.csv", header + b"A-1,Buffer,B1,3,bottle\n").request_id))
+    send(hub, "asks again.csv", header + b"A-1,Buffer,B1,3,bottle\n")
+    send(hub, "keyed.csv", inventory_csv([asset("NC-0001", quantity="9")]), sender_key="k")
+    send(hub, "other.csv", inventory_csv([asset("NC-0002", quantity="9")]), sender_key="k")
+    hub.intake.refuse("a1", NORTH_INVENTORY, "March", "It is a folder.", "Drop the files.")
+    assert told(hub) == {
+        "registry.csv": ("All 2 rows were taken", "Nothing"),
+        "good.csv": ("The only row was taken", "Nothing"),
+        "same.csv": ("1 of 2 rows was taken, 1 was already up to date", "Nothing"),
+        "same2.csv": ("Nothing new: all 2 rows were already up to date", "Nothing"),
+        "partly.csv": ("1 of 2 rows was taken, 1 needs your attention", "Correct 1 row and send it again"),
+        "bad.csv": ("Nothing was taken: every row has something to correct", "Correct 1 row and send it again"),
+        "damaged.csv": (
+            "Not taken so far: the file lacks a required column of a stock list: item_name",
+            "Correct the file and send it again",
+        ),
+        "asks.csv": ("Not taken yet: the hub has a question", "Answer what the receipt asks"),
+        "asks again.csv": ("We already have this file", "See its receipt: 1 question is still open"),
+        "keyed.csv": ("Received, and not worked on yet", "Nothing for now: the receipt will change"),
+        "other.csv": (
+            "This file does not agree with what we already have: "
+            "the key 'k' came before with other contents (keyed.csv)",
+            "If this is new data, send it under a key of its own",
+        ),
+        "March": ("Nothing was taken: it is a folder", "Drop the files"),
+    }
+
+
+def test_a_line_that_a_newer_file_follows_asks_for_nothing(hub: Hub) -> None:
+    unreadable(hub, "lab.csv")
+    assert told(hub)["lab.csv"][1] == "Correct the file and send it again"
+    settled(hub, "lab.csv", asset("NC-0001"))
+    (newest, oldest) = lines_of(hub)
+    assert (newest.replaced, oldest.replaced, oldest.needs_attention) == (False, True, True)
+
+
+def test_items_that_a_count_missed_stay_open_under_an_update_and_not_under_a_newer_count(hub: Hub) -> None:
+    settled(hub, "all.csv", asset("NC-0001"), asset("NC-0002"))
+    for rows, as_count in (([asset("NC-0001")], True), ([asset("NC-0001", quantity="7")], False)):
+        process(hub, str(send(hub, "room.csv", inventory_csv(rows), complete_count=as_count).request_id))
+    (first,) = [line for line in lines_of(hub) if line.complete_count]
+    assert (first.still_missing, first.needs_attention, first.replaced) == (1, True, False)
+    again = inventory_csv([asset("NC-0001", quantity="8")])
+    process(hub, str(send(hub, "room.csv", again, complete_count=True).request_id))
+    second, first = (line for line in lines_of(hub) if line.complete_count)
+    assert (second.needs_attention, first.needs_attention) == (True, False)
+
+
+def test_a_preview_of_a_known_file_is_listed_as_known(hub: Hub) -> None:
+    settled(hub, "lab.csv", asset("NC-0001"))
+    folder = hub.settings.drop / "north" / "inventory" / "preview"
+    (folder / "copy.csv").write_bytes(inventory_csv([asset("NC-0001")]))
+    take_everything(hub)
+    list(hub.previews.make_due("north"))
+    html = hub.receipts.index.write("north").read_text(encoding="utf-8")
+    assert "The hub has this very file already: dropped again it would change nothing" in html

@@ -268,6 +268,15 @@ def test_a_campus_whose_submissions_are_due_and_not_launched_is_told(hub: Hub, r
     assert late.look(first.position, thorough=False).findings == ()
 
 
+def test_what_is_paused_is_not_due_so_its_campus_does_not_stand_still(hub: Hub, request_id: str) -> None:
+    hub.pausing.pause("north", actor="person/ann", reason="stocktaking")
+    position = look(hub).position
+    assert position.heads == {}
+    assert submission(hub, request_id).state is State.RECEIVED
+    hub.pausing.resume("north", actor="person/ann")
+    assert look(hub).position.heads["north"][0].startswith(request_id)
+
+
 # ---- review
 
 

@@ -1,6 +1,7 @@
 """Sending a group through again: pace, stopping, foreseeing, and what is left alone. On both databases."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,30 @@ def send(hub: Hub, targets: list[Target], **changes: float) -> Report:
 
 
 # ---- sending
+
+
+def test_a_group_that_is_paused_meanwhile_is_not_waited_for_and_nothing_more_of_it_is_sent(hub: Hub) -> None:
+    in_review_for_lost_bytes(hub, 3)
+    targets = group(hub)
+
+    def pause_instead(_request_ids: Sequence[str]) -> bool:
+        hub.pausing.pause("north", actor="person/ann", reason="scanner is replaced")
+        return False
+
+    began = time.monotonic()
+    report = requeueing.send(
+        hub, targets, actor="person/kim", advance=pause_instead, rate=1000.0, stop_on_failure_share=0.2, timeout_s=30.0
+    )
+    assert time.monotonic() - began < 15
+    assert report.stopped_because == "a pause stops what is under way"
+    assert (len(report.sent), len(report.under_way), len(report.left)) == (1, 1, 2)
+    again = send(hub, group(hub))
+    assert ["paused by person/ann" in str(one.refused) for one in again.refused] == [True, True]
+    assert again.sent == []
+    hub.pausing.resume("north", actor="person/ann")
+    assert send(hub, group(hub)).posted == 2
+    process_all(hub)
+    assert_invariants(hub)
 
 
 def test_a_group_goes_through_again_under_the_same_request_ids_and_the_next_revision(hub: Hub) -> None:

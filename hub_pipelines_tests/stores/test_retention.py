@@ -1,22 +1,28 @@
 """What is kept how long, what a hold covers, and that nothing that is needed or held is ever removed."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
+from hub_pipelines import pruning
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.pruning import prune_staged
 from hub_pipelines.removals import removed_though_held
 from hub_pipelines.retention import store as retention
-from hub_pipelines.retention.model import SCHEDULE, BadHold, Pruned, years_after
+from hub_pipelines.retention.model import SCHEDULE, BadHold, HoldsAstray, Pruned, years_after
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.schedule import Standing, standing
 from hub_pipelines.submission import store as submissions
@@ -28,6 +34,7 @@ from hub_pipelines_tests.support import (
     asset,
     lease_and_validate,
     make_registry,
+    open_test_hub,
     process,
     send,
     send_assets,
@@ -52,6 +59,20 @@ def containers(*lines: str) -> bytes:
 
 def custody(*lines: str) -> bytes:
     return "\n".join(["container_id,event_seq,event_type,at,to_place", *lines, ""]).encode()
+
+
+@pytest.fixture
+def home_command() -> Callable[..., str]:
+    """`hub …` as a process of its own on a hub's home; what it wrote."""
+
+    def run(hub: Hub, *arguments: str) -> str:
+        url = hub.db.url.render_as_string(hide_password=False)
+        environment = {**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": url}
+        command = [sys.executable, "-m", "hub_pipelines.cli", *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    return run
 
 
 def post(hub: Hub, name: str, data: bytes, scope: Scope) -> str:
@@ -326,16 +347,113 @@ def test_what_a_hold_covers_stays_until_it_is_lifted(hub: Hub) -> None:
     assert prune(hub).removed == 1
 
 
-def test_a_removal_in_spite_of_a_hold_would_be_found_in_the_audit_chain(hub: Hub) -> None:
+def test_a_removal_in_spite_of_a_hold_would_be_found_in_the_audit_chain(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = post(hub, "held.csv", awards("A-1,2010-01-01,100,"), NORTH_GRANTS)
-    make_old(hub, held)
+    gone = post(hub, "gone.csv", awards("A-2,2010-01-01,100,"), NORTH_GRANTS)
+    make_old(hub, gone)
     prune(hub)
     hold, _ = hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+    hub.holds.on("award", "A-2", actor="person/ann", reason="audit 8")
     assert removed_though_held(hub) == []  # it was gone before
-    with hub.db.write() as tx:
-        tx.execute(update(retention.legal_hold).values(placed_at=datetime.now(UTC) - timedelta(days=1)))
+    make_old(hub, held)
+    with monkeypatch.context() as blind:
+        blind.setattr(retention, "covered", lambda *_: {})
+        assert prune(hub).removed == 1
     (found,) = removed_though_held(hub)
     assert (found["hold"], found["request_id"]) == (hold.hold_id, held)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (retention.legal_hold.delete(), "the audit log tells of this legal hold, and its record is missing"),
+        (
+            update(retention.legal_hold).values(lifted_at=datetime(2026, 1, 1, tzinfo=UTC), lifted_by="person/ann"),
+            "the record of this legal hold is not what the audit log tells",
+        ),
+        (
+            update(retention.legal_hold).values(subject="A-9"),
+            "the record of this legal hold is not what the audit log tells",
+        ),
+    ],
+    ids=["deleted", "lifted in silence", "of another award"],
+)
+def test_a_hold_that_was_changed_in_its_table_ends_nothing_and_is_told(hub: Hub, change: Any, told: str) -> None:
+    held = post(hub, "held.csv", awards("A-1,2010-01-01,100,"), NORTH_GRANTS)
+    make_old(hub, held)
+    hold, _ = hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+    assert verify_all(hub).ok
+    with hub.db.write() as tx:
+        tx.execute(change)
+    with pytest.raises(HoldsAstray) as refused:
+        prune(hub)
+    assert f"Nothing was removed. {hold.hold_id}: {told}" in str(refused.value)
+    assert staged(hub, held).exists()
+    assert verify_all(hub).first_bad == f"{hold.hold_id}: {told}"
+
+
+def test_a_hold_may_be_on_days_of_a_campus_that_settings_no_longer_name(
+    hub: Hub, home_command: Callable[..., str]
+) -> None:
+    post(hub, "held.csv", awards("A-1,2010-01-01,100,"), NORTH_GRANTS)
+    toml = hub.settings.home / "hub.toml"
+    toml.write_text('[campuses.south]\ntime_zone = "UTC"\n', encoding="utf-8")
+    days = ["--from", "2020-01-01", "--to", "2099-01-01", "--reason", "audit 7", "--by", "ann"]
+    assert "holds all feeds of north" in home_command(hub, "hold", "add", "--campus", "north", *days)
+    assert "There is no campus 'nroth'" in home_command(hub, "hold", "add", "--campus", "nroth", *days)
+
+
+def test_a_hold_that_nobody_placed_is_told(hub: Hub) -> None:
+    with hub.db.write() as tx:
+        placed = retention.place(tx, {"kind": "award", "subject": "A-1", "reason": "x", "placed_by": "person/ann"})
+    assert hub.holds.astray() == [f"{placed.hold_id}: no audit entry tells of this legal hold"]
+
+
+def test_a_lifted_hold_is_what_the_chain_tells(hub: Hub) -> None:
+    hold, _ = hub.holds.on_scope("north", None, date(2026, 1, 1), date(2026, 2, 1), actor="person/ann", reason="a 7")
+    hub.holds.lift(hold.hold_id, actor="person/bo", reason="closed")
+    assert hub.holds.astray() == []
+
+
+def test_a_hold_stands_though_its_feed_is_no_longer_enabled(hub: Hub) -> None:
+    held = post(hub, "held.csv", containers("C-7,acetone,1,L,R 1,"), NORTH_HAZMAT)
+    make_old(hub, held)
+    hub.holds.on("container", "C-7", actor="person/ann", reason="spill of May")
+    with (hub.settings.home / "hub.toml").open("a", encoding="utf-8") as toml:
+        toml.write('\n[feeds]\nenabled = ["procurement", "inventory", "grants"]\n')
+    without = open_test_hub(hub.settings.home, hub.db.url.render_as_string(hide_password=False))
+    assert "hazmat" not in without.feeds
+    assert prune(without).removed == 0
+    assert staged(hub, held).exists()
+    without.db.dispose()
+
+
+def test_when_the_server_ends_a_slow_prune_nothing_more_is_removed_without_its_lock(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hub.db.is_postgres:
+        pytest.skip("SQLite ends no transaction")
+    ids = [post(hub, f"{n}.csv", awards(f"A-{n},2010-01-01,{n},"), NORTH_GRANTS) for n in range(2)]
+    for request_id in ids:
+        make_old(hub, request_id)
+    real = pruning._remove
+
+    def slow(path: Path, found: Pruned) -> None:
+        real(path, found)
+        with hub.db.engine.connect() as other:
+            other.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'"
+                )
+            )
+
+    monkeypatch.setattr(pruning, "_remove", slow)
+    with pytest.raises(Transient):
+        prune(hub)
+    assert sorted(staged(hub, request_id).exists() for request_id in ids) == [False, True]
 
 
 def test_a_hold_that_is_placed_while_a_prune_runs_wins(hub: Hub) -> None:

@@ -2,10 +2,13 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.publishing import publish, touched
@@ -138,3 +141,39 @@ def test_days_of_both_contracts_are_published_and_come_out_of_the_archive_the_sa
         if o.record_type == "inventory.stock" and e.column == "key" and "made" in e.sentence
     }
     assert key == "The key is made of what tells one line from another"
+
+
+# ---- what rows replace
+
+
+def warnings(hub: Hub, request_id: str) -> list[tuple[int, str | None, str]]:
+    page = hub.receipts.write(request_id)
+    told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["warnings"]
+    return [(one["row"], one["column"], one["reason"]) for one in told]
+
+
+def test_two_lists_without_places_and_a_slip_of_the_unit_are_told_before_and_after(hub: Hub, tmp_path: Path) -> None:
+    header = ("Name", "CAS", "Location", "Quantity", "Unit")
+    post(hub, header, ("Acetone", "67-64-1", "", "500", "mL"), ("Ethanol", "64-17-5", "B1", "1", "L"), name="lab 1.csv")
+    rows = [("Acetone", "67-64-1", "", "500", "L"), ("Ethanol", "64-17-5", "B1", "1000", "mL")]
+    text = "\n".join(",".join(row) for row in (header, *rows)) + "\n"
+    (tmp_path / "lab 2.csv").write_text(text, encoding="utf-8")
+
+    found = hub.preview(tmp_path / "lab 2.csv", Scope("north", "inventory"), actor="tester").found
+    posting = post(hub, header, *rows, name="lab 2.csv")
+
+    assert found is not None
+    told = warnings(hub, posting.request_id)
+    told.sort(key=lambda one: one[2])
+    foreseen = [(one.row, one.column, one.reason) for one in found.warnings]
+    assert sorted(foreseen, key=lambda one: one[2]) == told
+    slip, placeless, other = told
+    assert (slip[0], slip[1]) == (2, "unit")
+    assert "It was 500 mL (lab 1.csv, " in slip[2]
+    assert "and now is 500 L: 1,000 times as much" in slip[2]
+    assert (placeless[0], placeless[1]) == (0, "location")
+    assert placeless[2].startswith("Row 2 is the same line as what lab 1.csv had set on ")
+    assert (other[0], other[2][:37]) == (0, "Row 3 replaced what lab 1.csv had set")
+    page = hub.receipts.write(posting.request_id).read_text(encoding="utf-8")
+    assert "Look at what stands under “Worth a look” below." in page
+    assert_invariants(hub)

@@ -18,6 +18,7 @@ from hub_pipelines.common.store import metadata
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.hub import KNOWN_FEEDS
 from hub_pipelines.intake.drop_folder import is_temporary
+from hub_pipelines.metrics import metrics_of
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.settings import (
     DEFAULT_TOML,
@@ -33,6 +34,7 @@ from hub_pipelines.settings import (
 )
 from hub_pipelines.submission.model import State, may_move
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.unit.conftest import SmallHub
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = PROJECT / "hub_pipelines"
@@ -111,6 +113,17 @@ def test_every_command_that_the_readme_names_exists(mentioned: str) -> None:
 @pytest.mark.parametrize("line", [MAIN_COMMAND, TEST_COMMAND])
 def test_the_two_commands_stand_alone_in_a_block(line: str) -> None:
     assert f"```sh\n{line}\n```" in README
+
+
+def test_the_readme_lists_the_metrics_with_their_labels(small_hub: SmallHub) -> None:
+    told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in _metric_rows()}
+    found = {one.name: set(one._labelnames) for one in metrics_of(small_hub.hub)}  # type: ignore[attr-defined]  # no public name
+    assert told == found
+
+
+def _metric_rows() -> list[tuple[str, str]]:
+    section = README.partition("\n### Metrics\n")[2].partition("\n### ")[0]
+    return re.findall(r"^\| `(hub_\w+)` \|([^|]*)\|", section, re.M)
 
 
 def test_every_reason_code_is_in_the_readme() -> None:

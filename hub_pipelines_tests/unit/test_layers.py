@@ -36,14 +36,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "timeline",
         "rebuilding",
         "rehearsing",
-        "requeueing",
         "resubmitting",
         "locks",
         "pruning",
         "removals",
         "schedule",
     ),
-    ("publishing", "recovery", "doctor"),
+    ("publishing", "recovery", "doctor", "requeueing"),
+    ("metrics",),
     ("defs", "deployment", "demo", "cli", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""

@@ -4,6 +4,7 @@ The same files stand in the archive and in `reports/checkpoints/`; the latter is
 """
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from hub_pipelines.audit.checkpoints.keys import pem_of
 from hub_pipelines.audit.checkpoints.model import Checkpoint, PublicKey
 from hub_pipelines.common.files import draft_of, write_replacing
 
-_KEYS = "keys"
+PUBLIC_KEYS = "public-keys"
+"""No campus can be called so."""
+_NAME = re.compile(r"[0-9]{8,}\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,16 @@ class CheckpointFiles:
         found: dict[str, set[int]] = {}
         campuses = [one for one in self.folder.iterdir() if one.is_dir()] if self.folder.is_dir() else []
         for campus in campuses:
-            if campus.name != _KEYS:
-                found[campus.name] = {int(one.stem) for one in campus.glob("*.json") if one.stem.isdigit()}
+            if campus.name != PUBLIC_KEYS:
+                found[campus.name] = {int(one.stem) for one in campus.glob("*.json") if _NAME.fullmatch(one.name)}
         return found
 
     def text(self, campus: str, number: int) -> str:
-        return self.path(campus, number).read_text(encoding="utf-8")
+        """What a file holds; of one that can't be opened why, which is no checkpoint either."""
+        try:
+            return self.path(campus, number).read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            return f"{error.strerror}"
 
     def write(self, one: Checkpoint) -> None:
         """Make the file, durable when this returns; one that is there is left as it is."""
@@ -59,7 +66,7 @@ class CheckpointFiles:
     def write_keys(self, keys: Iterable[PublicKey]) -> None:
         """The public keys, so that a copy of this folder can be verified by itself."""
         for key in keys:
-            path = self.folder / _KEYS / key.campus / f"{key.key_id}.pem"
+            path = self.folder / PUBLIC_KEYS / key.campus / f"{key.key_id}.pem"
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_replacing(path, pem_of(key))

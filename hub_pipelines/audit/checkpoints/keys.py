@@ -7,10 +7,11 @@ A private key is `keys/campuses/<campus>/signing.pem`, mode 0600; public ones st
 The next key waits in `next.pem` from before its introduction is signed until after it is recorded.
 """
 
+import fcntl
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,17 @@ _PUBLIC = "public"
 
 
 @dataclass(frozen=True, slots=True)
+class Signer:
+    """A campus's private key, read once: what it signs carries the id that it told."""
+
+    public: PublicKey
+    private: "Ed25519PrivateKey"
+
+    def sign(self, message: bytes) -> Signature:
+        return Signature(self.public.campus, self.public.key_id, self.private.sign(message))
+
+
+@dataclass(frozen=True, slots=True)
 class CampusKeys:
     """Raises SettingsError when a key is missing, can't be read, or may be read by others: the operator mends it."""
 
@@ -35,6 +47,17 @@ class CampusKeys:
 
     def path(self, campus: str, name: str = PRIVATE) -> Path:
         return self.folder / campus / name
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else signs or changes keys meanwhile; a process that dies lets go."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def ensure(self, campuses: Iterable[str]) -> None:
         """Make the first key of each campus that has none yet. Many processes may try at once; one key wins.
@@ -54,7 +77,11 @@ class CampusKeys:
         return self._publish(campus, self._load(path))
 
     def current(self, campus: str) -> PublicKey:
-        return self._publish(campus, self._load(self.path(campus)))
+        return self.signer(campus).public
+
+    def signer(self, campus: str, *, name: str = PRIVATE) -> Signer:
+        private = self._load(self.path(campus, name))
+        return Signer(self._publish(campus, private), private)
 
     def in_place(self, campus: str, key_id: str) -> None:
         """Make the introduced key the signing one, should a crash have come between. Raises SettingsError when neither
@@ -76,10 +103,6 @@ class CampusKeys:
     def _is(self, campus: str, name: str, key_id: str) -> bool:
         path = self.path(campus, name)
         return path.exists() and _public(self._load(path), campus).key_id == key_id
-
-    def sign(self, campus: str, message: bytes, *, name: str = PRIVATE) -> Signature:
-        private = self._load(self.path(campus, name))
-        return Signature(campus, _public(private, campus).key_id, private.sign(message))
 
     def public_of(self, campus: str) -> list[PublicKey]:
         """Every key that this campus has or had. A file that is not the key it is named after is none."""
@@ -145,9 +168,19 @@ def read_public(path: Path, campus: str = "") -> PublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{path} can't be read as a public key (PEM).") from error
+        pem = path.read_bytes()
+        if b"PRIVATE KEY" in pem:
+            raise SettingsError(
+                f"{path} is a private key. Nobody but the hub itself may have it, and it verifies nothing: ask for the "
+                "public one, keys/campuses/<campus>/public/<key id>.pem."
+            )
+        key = load_pem_public_key(pem)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be opened ({error.strerror}), so there is no public key.") from error
+    except ValueError as error:
+        raise SettingsError(
+            f"{path} can't be read as a public key (PEM). Such a file begins with -----BEGIN PUBLIC KEY-----."
+        ) from error
     if not isinstance(key, Ed25519PublicKey):
         raise SettingsError(f"{path} is not an Ed25519 public key.")
     return PublicKey(campus, key.public_bytes_raw())

@@ -14,6 +14,7 @@ from typing import Any
 from hub_pipelines.audit.model import GENESIS, LINK_BYTES, link_of
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import iso
+from hub_pipelines.common.scope import NAME
 
 FORMAT = "hub-checkpoint/1"
 PER_CHECKPOINT = 10_000
@@ -133,6 +134,9 @@ class Checkpoint:
             raise ValueError(f"format {told['format']!r}")
         introduced = told["introduces"]
         campus = str(told["campus"])
+        named = [campus, *told["seen"], *told["countersigners"], *(one["campus"] for one in document["signatures"])]
+        if not all(NAME.fullmatch(name) for name in named):  # messages show them
+            raise ValueError("a name that no campus has")
         return Checkpoint(
             campus=campus,
             number=int(told["number"]),
@@ -162,6 +166,11 @@ def fault_of_row(before: Checkpoint | None, one: Checkpoint) -> str | None:
         return f"does not continue checkpoint {number}" if before else "is not the first one"
     if one.seq < seq or len(one.links) != (one.seq - seq) * LINK_BYTES:
         return "does not tell of the entries since the one before"
+    if before and any(
+        (one.seen[name].number, one.seen[name].seq) < (seen.number, seen.seq) if name in one.seen else True
+        for name, seen in before.seen.items()
+    ):
+        return "has seen less of other campuses than the one before"
     if one.seq == seq and before and one.head != before.head:
         return "tells of another entry than the one before"
     if one.seq > seq and one.links[-LINK_BYTES:] != link_of(one.head):

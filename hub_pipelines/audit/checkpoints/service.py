@@ -4,19 +4,19 @@ Safe to run in many processes at once and to be killed anywhere: a checkpoint is
 files are made from that row whenever they are missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.checkpoints import store
-from hub_pipelines.audit.checkpoints.files import CheckpointFiles
-from hub_pipelines.audit.checkpoints.keys import NEXT, PRIVATE, CampusKeys, signature_fault
+from hub_pipelines.audit.checkpoints.files import PUBLIC_KEYS, CheckpointFiles
+from hub_pipelines.audit.checkpoints.keys import NEXT, PRIVATE, CampusKeys, Signer, signature_fault
 from hub_pipelines.audit.checkpoints.model import PER_CHECKPOINT, Checkpoint, PublicKey, Seen
 from hub_pipelines.audit.checkpoints.verifying import Row, Texts, read, row_of, told_by
 from hub_pipelines.audit.model import GENESIS, ChainReport, Entry, Event, Signed, link_of, walk_chain
-from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.errors import HubError, SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, Transaction, database_now
 
@@ -54,6 +54,10 @@ class Checkpoints:
 
         Raises NotSigned when a chain or a checkpoint is not as it was written, SettingsError when a key is missing.
         """
+        with self.keys.alone():
+            return self._round()
+
+    def _round(self) -> Made:
         self._check_nothing_was_taken_away()
         with self.db.read() as tx:
             heads = audit.heads_of(tx)
@@ -105,10 +109,8 @@ class Checkpoints:
         if head_seq == start and introduces is None:
             return None
         seq, head, links = self._walked(tx, campus, before, min(head_seq, start + PER_CHECKPOINT))
-        others = [one for one in self._signers() if one != campus]
-        for other in others:
-            if other in newest:
-                self.keys.in_place(other, newest[other].active_after)
+        own = self.keys.signer(campus, name=key)
+        others = self._countersigners(campus, newest, some_may_be_lost=key == NEXT)
         unsigned = Checkpoint(
             campus=campus,
             number=before.number + 1 if before else 1,
@@ -118,13 +120,33 @@ class Checkpoints:
             at=database_now(tx),
             links=links,
             seen={other: _seen(*heads[other], newest.get(other)) for other in heads if other != campus},
-            key_id=introduces.key_id if introduces and key == NEXT else self.keys.current(campus).key_id,
-            countersigners={other: self.keys.current(other).key_id for other in others},
+            key_id=own.public.key_id,
+            countersigners={other.public.campus: other.public.key_id for other in others},
             introduces=introduces,
         )
-        message = unsigned.message()
-        own = self.keys.sign(campus, message, name=key)
-        return unsigned.signed([own, *(self.keys.sign(other, message) for other in others)])
+        return unsigned.signed([one.sign(unsigned.message()) for one in (own, *others)])
+
+    def _countersigners(self, campus: str, newest: Mapping[str, Checkpoint], *, some_may_be_lost: bool) -> list[Signer]:
+        """All others; where keys were lost, those that still have theirs, so that one can be replaced after the
+        other. Raises NotSigned when nobody has."""
+        found, lost = [], []
+        for other in self._signers():
+            if other == campus:
+                continue
+            try:
+                if other in newest:
+                    self.keys.in_place(other, newest[other].active_after)
+                found.append(self.keys.signer(other))
+            except SettingsError as error:
+                if not some_may_be_lost:
+                    raise
+                lost.append(str(error))
+        if not found:
+            raise NotSigned(
+                f"No other campus's key is left that could introduce a new one for {campus}, and without one nobody "
+                f"can tell that it is this hub's. Restore {self.keys.folder} from a backup. ({lost[0]})"
+            )
+        return found
 
     def _newest(self, tx: Transaction) -> dict[str, Checkpoint]:
         """The newest checkpoint of each campus, none of which somebody has changed. Raises NotSigned."""
@@ -134,24 +156,27 @@ class Checkpoints:
             one = read(text, campus, number)
             fault = one if isinstance(one, str) else signature_fault(one, keys)
             if fault or isinstance(one, str):
-                raise NotSigned(f"No checkpoint was made: checkpoint {number} of {campus} in the database {fault}.")
+                raise NotSigned(
+                    f"No checkpoint was made: checkpoint {number} of {campus} in the database {fault}. Public keys "
+                    f"that are missing in {self.keys.folder}/<campus>/public are in reports/checkpoints/{PUBLIC_KEYS}."
+                )
             found[campus] = one
         return found
 
     def _walked(self, tx: Transaction, campus: str, before: Checkpoint | None, upto: int) -> tuple[int, str, bytes]:
         """Seq and hash of the last entry to cover, and the links to it; what is not so is not signed."""
         start, last = (before.seq, before.head) if before else (0, GENESIS)
-        links = bytearray()
+        hashes: list[str] = []
 
         def linking() -> Iterator[Entry]:
-            for entry in audit.chain(tx, campus, after=start, upto=upto):
-                links.extend(link_of(entry.hash))
+            for entry in audit.chain(tx, campus, after=start if before else None, upto=upto):
+                hashes.append(entry.hash)
                 yield entry
 
         walked = walk_chain(linking(), Signed(), seq=start, last=last)
         if walked.fault or walked.seq != upto:
             raise NotSigned(f"No checkpoint was made: {campus}:{walked.seq + 1} {walked.fault or 'is missing'}.")
-        return walked.seq, walked.hash, bytes(links)
+        return walked.seq, walked.hash, b"".join(link_of(one) for one in hashes)
 
     def _signers(self) -> tuple[str, ...]:
         """The reserved scope signs too, so that a hub of one campus has a second signature."""
@@ -187,10 +212,14 @@ class Checkpoints:
 
         Raises NotSigned and SettingsError as `make` does, NotSigned too when the campus has no chain yet.
         """
+        with self.keys.alone():
+            return self._rotate(campus, actor, lost=lost)
+
+    def _rotate(self, campus: str, actor: str, *, lost: bool) -> Checkpoint:
         if not lost:
-            self.make()
+            self._round()
         with self.db.read() as tx:
-            if campus not in audit.heads_of(tx):
+            if not lost and campus not in audit.heads_of(tx):
                 raise NotSigned(f"{campus} has no audit entries yet, so there is nothing that its key has signed.")
         new = self.keys.new_key(campus)
         with self.db.write() as tx:
@@ -215,6 +244,11 @@ class Checkpoints:
         that was kept elsewhere. `first_bad` is the first bad entry; when all entries are good, a bad checkpoint."""
         places = self.places | ({str(copy): CheckpointFiles(copy)} if copy else {})
         outside = {place: _texts(files) for place, files in places.items()}
+        if copy and not any(outside[str(copy)].values()):
+            raise SettingsError(
+                f"--copy {copy}: there is no checkpoint in it. Name the folder that has a folder for each campus, "
+                "as reports/checkpoints has."
+            )
         with self.db.read() as tx:  # after the files: a row is there before its file
             campuses = sorted({*store.numbers(tx), *(campus for texts in outside.values() for campus in texts)})
             inside = {campus: store.texts_of(tx, campus) for campus in campuses}
@@ -234,11 +268,21 @@ class Checkpoints:
         for row in rows:
             faults += _taken_away(row, inside[row.campus], outside)
             notes += _not_written(row, outside, self.places)
+            notes += _reach(row, str(copy), outside[str(copy)]) if copy else []
+        notes += [*report.notes, *self._overdue_told()]
         if report.first_bad:
             notes = faults + notes
         covered = {row.campus: row.genuine[-1].seq for row in rows if row.genuine}
         first_bad = report.first_bad or next(iter(faults), None)
         return replace(report, first_bad=first_bad, signed=covered, notes=tuple(notes))
+
+    def _overdue_told(self) -> list[str]:
+        with self.db.read() as tx:
+            now = database_now(tx)
+        return [
+            f"what {campus}'s chain holds since {at:%Y-%m-%d %H:%M} UTC is in no signed checkpoint"
+            for campus, at in self.overdue(now).items()
+        ]
 
     def is_due(self) -> bool:
         """Whether there is something to sign, or a file to write."""
@@ -275,6 +319,15 @@ class Checkpoints:
                 if seq > covered.get(campus, 0)
             }
         return {campus: at for campus, at in waiting.items() if at is not None and now - at > OVERDUE}
+
+
+def _reach(row: Row, copy: str, texts: dict[str, dict[int, str]]) -> Iterator[str]:
+    there = texts.get(row.campus, {})
+    newest = row.genuine[-1].number if row.genuine else 0
+    if there and max(there) < newest:
+        yield f"{copy} reaches to checkpoint {max(there)} of {row.campus}; those up to {newest} are not in it"
+    if not there and newest:
+        yield f"{copy} has no checkpoint of {row.campus}, so it tells nothing of {row.campus}'s chain"
 
 
 def _seen(seq: int, head: str, newest: Checkpoint | None) -> Seen:

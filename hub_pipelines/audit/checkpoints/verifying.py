@@ -52,6 +52,8 @@ def row_of(campus: str, places: Mapping[str, Texts], keys: Keys) -> Row:
         one = next(iter(found.values()))
         if before is not None and is_its_own_root(before, one):
             row.notes.append(f"{campus}: with {one.name} a new key began that the one before has not signed")
+        if before is not None and (gone := sorted(set(before.countersigners) - set(one.countersigners))):
+            row.notes.append(f"{campus}: {', '.join(gone)} no longer countersigned {one.name}")
         row.genuine.append(one)
     return row
 
@@ -69,8 +71,11 @@ def read(text: str, campus: str, number: int) -> Checkpoint | str:
     """The checkpoint that a text holds, or why it holds none."""
     try:
         one = Checkpoint.from_document(json.loads(text))
-    except (KeyError, TypeError, ValueError, AttributeError):
+        is_all = one.text() == text
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return "can't be read: it was changed"
+    if not is_all:
+        return "is not written as it was signed: it was changed"
     return one if (one.campus, one.number) == (campus, number) else f"is {one.name} in truth"
 
 
@@ -91,6 +96,7 @@ def told_by(rows: Iterable[Row]) -> tuple[dict[str, Signed], list[str]]:
     faults: list[str] = []
     heads: dict[str, dict[int, tuple[str, str]]] = {}
     links = {row.campus: b"".join(one.links for one in row.genuine) for row in rows}
+    genuine = {row.campus: row.genuine for row in rows}
     digests = {row.campus: [one.digest() for one in row.genuine] for row in rows}
     for row in rows:
         heads[row.campus] = {one.seq: (one.head, one.name) for one in row.genuine}
@@ -103,8 +109,19 @@ def told_by(rows: Iterable[Row]) -> tuple[dict[str, Signed], list[str]]:
                 there = digests.get(campus, [])
                 if seen.number and (len(there) < seen.number or there[seen.number - 1] != seen.digest):
                     faults.append(f"checkpoint {seen.number} of {campus} is not the one that {one.name} has seen")
+            faults += _strangers(one, genuine)
     signed = {campus: Signed(links.get(campus, b""), told) for campus, told in heads.items() if told}
     return signed, list(dict.fromkeys(faults))
+
+
+def _strangers(one: Checkpoint, genuine: Mapping[str, list[Checkpoint]]) -> Iterable[str]:
+    """Countersignatures with another key than the one that signed for that campus then, by the newest of its
+    checkpoints that this one has seen: whoever may write files can put a public key of his own among the others."""
+    for campus, key_id in one.countersigners.items():
+        number = one.seen[campus].number if campus in one.seen else 0
+        there = genuine.get(campus, [])
+        if 0 < number <= len(there) and there[number - 1].active_after != key_id:
+            yield f"{one.name} is countersigned with a key that was not {campus}'s then ({key_id})"
 
 
 def vouched_until(row: list[Checkpoint], given: Iterable[PublicKey]) -> int:

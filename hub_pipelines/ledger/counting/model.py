@@ -30,6 +30,11 @@ class Counting:
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
 
 
+ThingIn = Callable[[str], str]
+"""What an item's key says beside its place (validate/model.py, Lines): where the place is a part of what an item is, a
+thing that was carried elsewhere is another item there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Missed:
     """An item that the ledger has at a counted location and that the count does not take in.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Integer, String, Table, Text, func, select, update
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, metadata
-from hub_pipelines.ledger.counting.model import Missed, MissedRecord
+from hub_pipelines.ledger.counting.model import Missed, MissedRecord, ThingIn
 from hub_pipelines.submission import store as submissions
 
 _AT_ONCE = 5_000
@@ -88,6 +88,20 @@ def mark_found(
     if counts:
         tx.execute(update(missed_item).where(*where).values(found_at=at, found_by=by))
         submissions.renew_receipts(tx, counts)
+
+
+def open_things(tx: Transaction, ledger: str, thing_in: ThingIn, *, before: datetime) -> dict[str, set[str]]:
+    """By the thing that is still missing, the counts received before this time that miss it."""
+    query = select(missed_item.c.key, missed_item.c.request_id).where(
+        missed_item.c.ledger == ledger,
+        missed_item.c.counted_at < before,
+        missed_item.c.found_at.is_(None),
+        missed_item.c.row_no.is_(None),
+    )
+    found: dict[str, set[str]] = {}
+    for key, request_id in tx.execute(query):
+        found.setdefault(thing_in(key), set()).add(request_id)
+    return found
 
 
 def of_count(tx: Transaction, request_id: str, revision: int, *, limit: int | None = None) -> list[MissedRecord]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.common.canonical import sha256_hex
@@ -70,6 +71,20 @@ def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) 
             writer.write_table(_table(chunk, shapes, schema))
             count += len(chunk)
     return Draft(path, count, digest.hexdigest(), sha256_hex(path.read_bytes()))
+
+
+def is_written_from(path: Path, entries: Iterable[Mapping[str, Any]], record: RecordType) -> bool:
+    """Whether a snapshot has these entries of its campus-day up to some version, byte for byte."""
+    import pyarrow.parquet
+
+    try:
+        versions = pyarrow.parquet.ParquetFile(path).read(columns=["hub_version"]).column(0).to_pylist()
+        newest = max(versions, default=0)
+    except (pyarrow.ArrowException, OSError, ValueError, TypeError, IndexError):
+        return False
+    with TemporaryDirectory() as folder:
+        again = write((one for one in entries if one["version"] <= newest), record, Path(folder) / path.name)
+    return again.file_digest == sha256_hex(path.read_bytes())
 
 
 def _schema(shapes: Mapping[str, Shape]) -> "pyarrow.Schema":
@@ -166,15 +181,18 @@ def count_rows(path: Path) -> int:
 
 
 def state(paths: Sequence[Path]) -> Iterator[LedgerRow]:
-    """The newest entry of each item in these snapshots of one ledger, in the order of the keys, streamed."""
+    """The newest entry of each item in these snapshots of one ledger, in the order of the keys, streamed; without the
+    lines that others have replaced."""
     import duckdb
 
     if not paths:
         return
     query = """
-        SELECT hub_key, hub_values, hub_request_id, epoch_us(hub_posted_at)
-        FROM read_parquet(?, union_by_name = true)
-        QUALIFY row_number() OVER (PARTITION BY hub_key ORDER BY hub_version DESC, hub_row_no DESC) = 1
+        SELECT hub_key, hub_values, hub_request_id, epoch_us(hub_posted_at) FROM (
+            SELECT * FROM read_parquet(?, union_by_name = true)
+            QUALIFY row_number() OVER (PARTITION BY hub_key ORDER BY hub_version DESC, hub_row_no DESC) = 1
+        )
+        WHERE hub_operation <> 'replaced'
         ORDER BY hub_key
     """
     with duckdb.connect() as connection:

@@ -3,11 +3,11 @@
 Belongs here: the facts. Not here: how they are found (previewing.py), how they are worded and laid out (page.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from hub_pipelines.report.model import ColumnLine, Line
+from hub_pipelines.report.model import ColumnLine, ColumnsRead, GoesOn, ItemName, Line
 
 Would = Literal["post", "ask", "hold", "refuse", "unknown"]
 """What would become of the file: its rows would be taken, questions asked first, a person would look at its columns, it
@@ -18,12 +18,15 @@ would not be taken; or the hub failed to find out."""
 class NewItem:
     row: int
     key: str
-    name: str | None
+    item: ItemName
 
 
 @dataclass(frozen=True)
 class ChangedCell:
+    """`heading` is what the file calls the column, where that is not the contract's own word."""
+
     column: str
+    heading: str | None
     old: str | None
     new: str | None
 
@@ -34,6 +37,7 @@ class ChangedItem:
 
     row: int
     key: str
+    item: ItemName
     cells: tuple[ChangedCell, ...]
 
 
@@ -42,8 +46,11 @@ class Missed:
     """An item that a complete count would miss; `row` is the rejected row that lists it, None when none does."""
 
     key: str
+    item: ItemName
     location: str
     row: int | None
+    moved: tuple[str, ...] = ()
+    """Where the file lists the same thing as a new item."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +105,18 @@ class Preview:
     questions: tuple[Question, ...] = ()
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
-    known_as: str | None = None
-    """The submission that has brought these bytes already: sent again they would be its duplicate."""
+    columns_read: ColumnsRead = field(default_factory=ColumnsRead)
+    first_copy: GoesOn | None = None
+    """The file that has brought these bytes already: sent again they would be its duplicate."""
 
     def summary(self) -> dict[str, Any]:
         """What a list of receipts tells of it."""
         found = self.found
-        rows = {
-            name: getattr(found, name) if found else 0
-            for name in ("received", "new", "changed", "unchanged", "rejected")
+        names = ("received", "new", "changed", "unchanged", "rejected")
+        return {
+            "would": self.would,
+            "reason": self.reason,
+            "known": self.first_copy is not None,
+            "questions": len(self.questions),
+            **{name: getattr(found, name) if found else 0 for name in names},
         }
-        return {"would": self.would, "reason": self.reason, **rows}

@@ -5,7 +5,9 @@ Belongs here: the sentences that its sender reads. Not here: what would happen (
 
 import json
 from dataclasses import asdict
+from typing import Any
 
+from hub_pipelines.report.model import GoesOn
 from hub_pipelines.report.previews.model import Found, Preview, Would
 from hub_pipelines.report.render import GLYPHS, Tone, by_row, shown_time, template, utc_text
 
@@ -26,11 +28,12 @@ def to_html(preview: Preview) -> str:
         tone=tone,
         glyph=GLYPHS[tone],
         headline=headline(preview),
-        lead=_ONLY_ON_PURPOSE if found and preview.known_as else None,
+        lead=_ONLY_ON_PURPOSE if found and preview.first_copy else None,
         counts=_counts(found) if found else [],
         problems=by_row(found.problems) if found else [],
         warnings=by_row(found.warnings) if found else [],
         steps=_steps(preview),
+        about=_about(preview),
         proof=_proof(preview),
     )
 
@@ -43,17 +46,21 @@ def to_json(preview: Preview) -> str:
 
 def headline(preview: Preview) -> str:
     """The one sentence that says what would happen."""
-    if preview.would == "post" and preview.known_as is not None:
-        return KNOWN
-    return sentence(preview.would, preview.reason, _numbers(preview.found))
+    return sentence(preview.summary())
 
 
-def sentence(would: Would, reason: str | None, rows: dict[str, int]) -> str:
+def sentence(told: dict[str, Any]) -> str:
     """The same from what a list of receipts knows (Preview.summary)."""
+    would: Would = told["would"]
+    reason = told["reason"]
+    if would != "unknown" and told.get("known"):  # the word is younger than some previews
+        return KNOWN
     because = f": {_clause(reason)}" if reason else ""
     match would:
         case "ask":
-            return f"Before it could be taken, something would be asked{because}"
+            number = told.get("questions") or 1
+            asked = "a question" if number == 1 else f"{number:,} questions"
+            return f"Before it could be taken, {asked} would be asked"
         case "hold":
             return f"A person at the hub would look at it first{because}"
         case "refuse":
@@ -61,7 +68,7 @@ def sentence(would: Would, reason: str | None, rows: dict[str, int]) -> str:
         case "unknown":
             return f"The hub could not find out what it would do{because}"
         case "post":
-            return _rows_sentence(rows)
+            return _rows_sentence(told)
 
 
 def told_lines(preview: Preview) -> list[str]:
@@ -74,27 +81,19 @@ def told_lines(preview: Preview) -> list[str]:
         return lines
     for item in found.changed_items[:_LINES]:
         cells = "; ".join(f"{one.column}: {one.old or '(empty)'} → {one.new or '(empty)'}" for one in item.cells)
-        lines.append(f"  row {item.row} {item.key} would change: {cells}")
-    lines += [
-        f"  row {item.row} {item.key} would be new{f': {item.name}' if item.name else ''}"
-        for item in found.new_items[:_LINES]
-    ]
+        lines.append(f"  row {item.row} {item.item} would change: {cells}")
+    lines += [f"  row {item.row} {item.item} would be new" for item in found.new_items[:_LINES]]
     lines += [
         f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
         for line in found.problems[:_LINES]
     ]
     if found.counted is not None:
         lines.append(f"  counted: {', '.join(found.counted) or 'no location'}; not found: {found.not_found}")
-        lines += [f"  {one.key} at {one.location} would be missed" for one in found.missed[:_LINES]]
+        lines += [f"  {one.item} at {one.location} would be missed" for one in found.missed[:_LINES]]
     return lines
 
 
-def _numbers(found: Found | None) -> dict[str, int]:
-    names = ("received", "new", "changed", "unchanged", "rejected")
-    return {name: getattr(found, name) if found else 0 for name in names}
-
-
-def _rows_sentence(rows: dict[str, int]) -> str:
+def _rows_sentence(rows: dict[str, Any]) -> str:
     if rows["received"] == 0:
         return "It has headings but no rows below them: nothing would be taken"
     parts = [
@@ -112,6 +111,8 @@ def _rows_sentence(rows: dict[str, int]) -> str:
 
 
 def _tone(preview: Preview) -> Tone:
+    if preview.first_copy is not None and preview.would != "unknown":
+        return "attention" if preview.first_copy.still_open else "neutral"
     if preview.would == "post" and preview.found is not None:
         found = preview.found
         if found.received == found.rejected:
@@ -134,6 +135,8 @@ def _counts(found: Found) -> list[tuple[str, str]]:
 
 
 def _steps(preview: Preview) -> list[str]:
+    if preview.first_copy is not None and preview.would != "unknown":
+        return [_go_on(preview.first_copy)]
     steps = [preview.next_step] if preview.next_step else []
     found = preview.found
     if found is not None and found.rejected:
@@ -141,12 +144,7 @@ def _steps(preview: Preview) -> list[str]:
             "Fix the rows that would not be taken, if you like, in your own spreadsheet. The row numbers are the ones "
             "that Excel shows. Preview it again as often as you want."
         )
-    if preview.known_as is not None:
-        steps.append(
-            "The hub has received this very file before. Dropped again as it is, it would be a duplicate and change "
-            "nothing."
-        )
-    elif preview.would != "unknown":
+    if preview.would != "unknown":
         folder = f"{preview.feed}/complete-count" if preview.complete_count else preview.feed
         steps.append(
             f"When it is as you want it, drop the file into the folder {folder} itself. Only then is it taken."
@@ -154,18 +152,31 @@ def _steps(preview: Preview) -> list[str]:
     return steps
 
 
-def _proof(preview: Preview) -> list[tuple[str, str, bool]]:
-    """Label, value, and whether the value is to be read letter by letter."""
+def _go_on(first: GoesOn) -> str:
+    """Of a file that the hub has already: what is left to do about it stands on its receipt."""
+    if not first.still_open:
+        return "Nothing. If you meant to send changes, save them in your spreadsheet and preview it again."
+    told = " and ".join(first.still_open)
+    return f"{told[:1].upper()}{told[1:]}. Go on with the receipt of the first copy (the link is above)."
+
+
+def _about(preview: Preview) -> list[tuple[str, str]]:
+    return [
+        ("Dropped", shown_time(preview.arrived_at, preview.time_zone)),
+        ("Compared", shown_time(preview.previewed_at, preview.time_zone)),
+    ]
+
+
+def _proof(preview: Preview) -> list[tuple[str, str]]:
+    """What a sender need not read, to be read letter by letter."""
     found = preview.found
     rows = [
-        ("Dropped", shown_time(preview.arrived_at, preview.time_zone), False),
-        ("Compared", shown_time(preview.previewed_at, preview.time_zone), False),
-        ("Compared with", f"{found.ledger}, version {found.ledger_version:,}" if found else None, False),
-        ("Fingerprint (SHA-256)", preview.content_digest, True),
-        ("Kept copy", preview.archived_copy, True),
-        ("The same file came as", preview.known_as, True),
+        ("Compared with", f"{found.ledger}, version {found.ledger_version:,}" if found else None),
+        ("Fingerprint (SHA-256)", preview.content_digest),
+        ("Kept copy", preview.archived_copy),
+        ("The same file came as", preview.first_copy.request_id if preview.first_copy else None),
     ]
-    return [(label, value, exact) for label, value, exact in rows if value]
+    return [(label, value) for label, value in rows if value]
 
 
 def _clause(text: str) -> str:

@@ -25,7 +25,7 @@ class Week:
         """Raises SettingsError when `name` is no week such as 2026-W47."""
         found = _NAME.fullmatch(name)
         try:
-            if found:
+            if found and found[1] >= "1970":
                 return Week(date.fromisocalendar(int(found[1]), int(found[2]), 1))
         except ValueError:
             pass

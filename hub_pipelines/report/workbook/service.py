@@ -20,6 +20,7 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import draft_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import BadMigration
 from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.model import FOLDER_OF, Purpose
@@ -33,7 +34,7 @@ from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, 
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
-from hub_pipelines.validate.columns import located_columns, normalise_header
+from hub_pipelines.validate.columns import column_letters, located_columns, normalise_header
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 from hub_pipelines.validate.staging import read_staged
@@ -168,9 +169,9 @@ class Workbooks:
         found = []
         for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
             problems = ledgers.problems_of(
-                tx, current.request_id, current.revision, severity=severity, limit=limit or most
+                tx, current.request_id, current.revision, severity=severity, limit=limit or most, of_rows=True
             )
-            found += [_mark(one, columns) for one in problems if one["row_no"] > 0]
+            found += [_mark(one, columns) for one in problems]
         return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
 
     def _columns(self, current: Submission) -> "_Columns":
@@ -211,12 +212,13 @@ _NO_COLUMNS = _Columns((), {}, {})
 def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     column = problem["column_name"]
     position = columns.positions.get(column) if column else None
+    heading = None if position is None else columns.header[position].strip() or f"column {column_letters(position)}"
     return Mark(
         row=problem["row_no"],
         position=position,
-        column=column if position is None else _named(columns.header[position].strip(), column),
+        column=column if heading is None else _named(heading, column),
         value=problem["value"],
-        reason=problem["reason"],
+        reason=without_heading(problem["reason"]) if heading else problem["reason"],
         suggestion=problem["suggestion"],
         severity=problem["severity"],
     )
@@ -230,7 +232,8 @@ def _folder(envelope: Envelope) -> str:
 
 def _named(heading: str, column: str) -> str:
     """As the sender calls it, and as we do where that is another word."""
-    return column if not heading or normalise_header(heading) == normalise_header(column) else f"{heading} ({column})"
+    same = normalise_header(heading) == normalise_header(column)
+    return column if same else f"{heading} ({column.replace('_', ' ')})"
 
 
 def _positions(decision: Decision, record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:

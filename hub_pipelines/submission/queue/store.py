@@ -28,6 +28,7 @@ def due(
     relaunch_after: timedelta,
     paused: Collection[str] = (),
     ask_registry: Collection[str] = (),
+    towards: str | None = None,
 ) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
 
@@ -35,7 +36,8 @@ def due(
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
     registry is posted before it is asked. Feeds that are `paused` are not due. A file waits until the earlier ones of
-    its source are settled: whichever posts last stays.
+    its source are settled, and what it was sent in place of: whichever posts last stays.
+    With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
     s = submission.c
@@ -49,11 +51,26 @@ def due(
     query = (
         select(submission)
         .where(s.campus == campus, s.state.in_(UNSETTLED), _runnable(now), not_launched, s.feed.not_in(paused))
-        .where(or_(s.feed.not_in(ask_registry), s.priority == first), ~_behind_an_earlier_one())
+        .where(or_(s.feed.not_in(ask_registry), s.priority == first))
+        .where(~_behind_an_earlier_one(), ~_behind_what_it_corrects())
         .order_by(s.priority, s.received_at, s.request_id)
         .limit(limit)
     )
+    if towards is not None:
+        query = query.where(_goes_towards(towards, ask_registry))
     return [from_row(row) for row in tx.execute(query)]
+
+
+def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnElement[bool]:
+    s, wanted = submission.c, submission.alias("wanted")
+    same = and_(wanted.c.feed == s.feed, wanted.c.source_key == s.source_key)
+    registry = and_(wanted.c.feed.in_(ask_registry), s.priority < wanted.c.priority)
+    earlier = and_(same, s.source_version < wanted.c.source_version)
+    before = or_(registry, earlier, s.request_id == wanted.c.revises)
+    found = select(wanted.c.request_id).where(
+        wanted.c.request_id == request_id, or_(s.request_id == wanted.c.request_id, before)
+    )
+    return exists(found.correlate(submission))
 
 
 def _behind_an_earlier_one() -> ColumnElement[bool]:
@@ -62,6 +79,16 @@ def _behind_an_earlier_one() -> ColumnElement[bool]:
     same = and_(earlier.c.campus == s.campus, earlier.c.feed == s.feed, earlier.c.source_key == s.source_key)
     before = and_(earlier.c.source_version < s.source_version, earlier.c.state.in_(UNSETTLED))
     return exists(select(earlier.c.request_id).where(same, before).correlate(submission))
+
+
+def _behind_what_it_corrects() -> ColumnElement[bool]:
+    """A workbook that comes back under another name is linked by its mark only, once a run has read it (returning.py).
+
+    Nothing waits for ever: what a submission corrects came before it.
+    """
+    s, corrected = submission.c, submission.alias("corrected")
+    is_it = and_(corrected.c.request_id == s.revises, corrected.c.state.in_(UNSETTLED))
+    return exists(select(corrected.c.request_id).where(is_it).correlate(submission))
 
 
 def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:

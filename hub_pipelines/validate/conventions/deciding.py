@@ -433,7 +433,18 @@ class _Deciding:
             )
             return NumberConvention(".", 0.95, (reason,))
         if set(tally.open) == {"."} and self._facts.get("delimiter") != "semicolon":
-            return NumberConvention(".", 0.9, ("no number of the file has a decimal comma",))
+            return self._point_by_its_look(tally)
+        return None
+
+    def _point_by_its_look(self, tally: NumberTally) -> NumberConvention | None:
+        """A lone 1.500 may be written by one who parts thousands with points; a lone 1.234, hardly."""
+        for sign, why in (
+            (tally.not_round, "is no round number, as thousands would be"),
+            (tally.plain_thousands, "has nothing between its thousands"),
+        ):
+            if sign is not None:
+                reason = f"no number of the file has a decimal comma, and {self._shown(sign)} {why}"
+                return NumberConvention(".", 0.9, (reason,))
         return None
 
     def _ask_mark(self, column: str, tally: NumberTally, contradicts: bool) -> None:

@@ -215,8 +215,9 @@ class CasTally:
         if not self.bare:
             return None
         trusted = self.fitting >= 0.9 * self.bare
-        told = f"of {self.bare} numbers without hyphens, such as {self.sample}, the check digit fits {self.fitting}"
-        return CasConvention(trusted, (f"{told}, so they are {'' if trusted else 'not '}taken as CAS numbers",))
+        numbers = "number" if self.bare == 1 else "numbers"
+        told = f"the check digit fits {self.fitting} of {self.bare} {numbers} without hyphens, such as {self.sample}"
+        return CasConvention(trusted, (f"{told}, so such are {'' if trusted else 'not '}taken as CAS numbers",))
 
 
 def _bare(cell: object) -> str | None:

@@ -76,6 +76,10 @@ class NumberTally:
     texts: int = 0
     open: dict[str, Place] = field(default_factory=dict)
     """By the sign that it holds, a text that both marks read, as different numbers."""
+    not_round: Place | None = None
+    """One of these that is no multiple of ten as thousands, as a weighed 1.234 is and 1,500 bottles are."""
+    plain_thousands: Place | None = None
+    """A thousand or more with nothing between its digits."""
 
     def add(self, text: str, count: int, row_no: int) -> None:
         if _tells_point(text):
@@ -84,12 +88,16 @@ class NumberTally:
         written = read_number(text)
         if written is None:
             return
+        if self.plain_thousands is None and len(text) > 3 and text.isdigit():
+            self.plain_thousands = (text, row_no)
         if written.point is not None and written.comma is not None:
             self.texts += count
             self.fits["."] += count
             self.fits[","] += count
             if written.point != written.comma:
                 self.open.setdefault("," if "," in text else ".", (text, row_no))
+                if self.not_round is None and not text.rstrip().endswith("0"):
+                    self.not_round = (text, row_no)
             return
         self._decide("," if written.point is None else ".", text, count, row_no)
 

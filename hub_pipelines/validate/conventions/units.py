@@ -63,6 +63,15 @@ def _registry() -> "UnitRegistry[Decimal]":
     return pint.UnitRegistry(non_int_type=Decimal)
 
 
+@functools.lru_cache(maxsize=1_000)
+def worth(one: str, other: str) -> Decimal | None:
+    """How many of `other` one of `one` is, both units of the hub's own; None where they count, or can't be compared."""
+    dimension = dimension_of(one)
+    if dimension == "count" or dimension != dimension_of(other):
+        return None
+    return _converted(_PINT_NAMES.get(one, one), _PINT_NAMES.get(other, other))
+
+
 @functools.lru_cache(maxsize=2_000)
 def conversion(text: str, allowed: tuple[str, ...]) -> tuple[Decimal, str] | None:
     """How many of one of `allowed` (the hub's units) a unit is, when Pint knows it and the factor is exact.

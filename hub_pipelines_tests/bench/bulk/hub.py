@@ -28,6 +28,8 @@ def command(source: Path, *options: str) -> list[str]:
 
 def prepare(home: Path, url: str, registry: Path) -> None:
     """A home that knows the registry: procurement's file, sent through the hub like any other."""
+    begin = [sys.executable, "-m", "hub_pipelines.cli", "drain"]
+    subprocess.run(begin, env=environment(home, url), check=True, stdout=subprocess.DEVNULL)
     options = ["--campus", "north", "--feed", "procurement", *SUBMIT[4:]]
     subprocess.run(command(registry, *options), env=environment(home, url), check=True, stdout=subprocess.DEVNULL)
 

@@ -1,5 +1,6 @@
 """What is mapped, what is asked and what is left alone, one behaviour at a time."""
 
+import datetime as dt
 import json
 import time
 
@@ -304,6 +305,12 @@ def test_a_question_offers_a_handful_of_plausible_columns_and_none_of_them() -> 
     assert (values[0], values[-1]) == ("gizmo", NONE_OF_THEM)
     assert 3 <= len(values) <= 5
     assert "room" not in values
+
+
+def test_a_quantity_that_excel_has_made_dates_of_is_one_all_the_same_and_its_rows_are_asked_about() -> None:
+    """Left unread, the rows would post without what there is."""
+    days: list[list[Cell]] = [["Salt", dt.datetime(2024, 3, 4)], ["Sugar", dt.datetime(2024, 1, 2)], ["Soda", 3]]
+    assert of(decide(["Item", "Quantity"], days, INVENTORY, NOBODY), "quantity_on_hand").position == 1
 
 
 def test_tags_that_no_row_has_do_not_make_a_list_one_of_assets() -> None:

@@ -82,3 +82,14 @@ def test_made_up_words_are_not_recognised() -> None:
     words = ["".join(rng.choices("bcdfghjklmnpqrstvwxz", k=rng.randint(4, 9))) for _ in range(300)]
     sure = [likes for likes in likeness(taken_apart(words), STOCK) if any(one.score >= 0.8 for one in likes.values())]
     assert not sure
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Total formal admissions excluding place of safety detentions",
+        "If yes (Loan/Loan Guarantee), End of Audit Period Outstanding Loan Balance",
+    ],
+)
+def test_a_heading_that_is_a_sentence_is_not_known_by_its_last_word(heading: str) -> None:
+    assert best(heading) is None

@@ -7,8 +7,22 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub_pipelines.report.model import ChangedRow, Count, Counts, Line, Outcome, Receipt
-from hub_pipelines.report.render import headline, to_html, to_json
+from hub_pipelines.report.model import (
+    ChangedRow,
+    ColumnsRead,
+    Correction,
+    Count,
+    Counts,
+    FeedIndex,
+    Index,
+    IndexLine,
+    ItemName,
+    Line,
+    Outcome,
+    Receipt,
+    UnderstoodLine,
+)
+from hub_pipelines.report.render import headline, to_html, to_index_html, to_json
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ALL_TAKEN = Counts(received=12, posted=12, unchanged=0, rejected=0, held=0)
@@ -41,6 +55,7 @@ PLAIN = Receipt(
     archived_copy="archive/ab/stock.xlsx",
     needs_registry=False,
 )
+LINE = IndexLine("stock.xlsx", "north", "inventory", "posted", None, ALL_TAKEN, NOON, "America/New_York", None, False)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +111,7 @@ def test_hostile_values_are_shown_and_never_obeyed() -> None:
             problems=(line,),
             problems_total=1,
             warnings=(line,),
-            changed_since=(ChangedRow(attack, attack, NOON),),
+            changed_since=(ChangedRow(attack, ItemName(attack, (attack,), attack), attack, NOON),),
             changed_since_total=1,
             apply_again_command=attack,
         )
@@ -158,6 +173,43 @@ def test_what_only_the_operator_needs_is_folded_away() -> None:
         assert text in folded
 
 
+def test_numbers_by_which_only_the_hub_knows_things_are_folded_away() -> None:
+    correction = Correction("R-1", "S-0", "first.csv", "kim", NOON, "1 row changed.", (), 0)
+    receipt = replace(PLAIN, request_id="S-1", revises="S-0", outcome="duplicate", first_request_id="S-0")
+    shown, folded = to_html(replace(receipt, first_seen_at=NOON, correction=correction)).split("<details>")
+    assert "S-0" not in shown
+    assert "S-1" not in shown
+    assert {"S-0", "S-1"} <= set(re.findall(r"S-\d", folded))
+    assert "in place of" in shown
+    assert "first.csv" in shown
+
+
+def test_the_columns_are_told_by_place_heading_and_what_they_were_read_as() -> None:
+    read = ColumnsRead((UnderstoodLine("Menge", "C", "quantity_on_hand", "a known name for it", "1.00", ()),))
+    page = to_html(replace(PLAIN, columns_read=read))
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", page.split("How your columns were read")[1].split("</table>")[0])
+    assert cells[-4:] == ["C", "<bdi>Menge</bdi>", "quantity on hand", "a known name for it"]
+
+
+@pytest.mark.parametrize(
+    ("line", "todo"),
+    [
+        (replace(LINE, counts=Counts(5, 0, 0, 5, 0), outcome="nothing_posted", only_registry=True), "Ask for the"),
+        (replace(LINE, outcome="dismissed", replaced=True), "Nothing: a newer one came"),
+        (replace(LINE, outcome="dismissed"), "Nothing"),
+        (replace(LINE, outcome="received"), "Nothing for now: the receipt will change"),
+        (replace(LINE, outcome="in_review", cause="drift"), "Name the columns as before"),
+        (replace(LINE, outcome="in_review", cause="exhausted"), "Nothing for now: a person at the hub looks at it"),
+        (replace(LINE, outcome="nothing_posted", counts=UNCOUNTED), "Correct the file and send it again"),
+        (replace(LINE, still_missing=2), "Look for 2 items"),
+    ],
+)
+def test_a_line_of_a_list_says_what_its_sender_does(line: IndexLine, todo: str) -> None:
+    feed = FeedIndex("north", "inventory", (line,), 0, False)
+    page = to_index_html(Index("north", NOON, "America/New_York", (), (feed,), 25))
+    assert f"<td>{todo}" in page
+
+
 @pytest.mark.parametrize(("by_place", "where"), [(True, "at this location,"), (False, "at another location,")])
 def test_where_a_missed_item_may_turn_up_depends_on_what_an_item_is(by_place: bool, where: str) -> None:
     count = Count(("B1",), 1, 0, 1, (), by_place=by_place)
@@ -181,7 +233,7 @@ def test_a_duplicate_tells_of_the_first_copy_and_how_to_apply_again() -> None:
             outcome="duplicate",
             first_seen_at=NOON,
             first_request_id="S-0",
-            changed_since=(ChangedRow("NC-0001", "newer.csv", NOON),),
+            changed_since=(ChangedRow("NC-0001", ItemName("Ethanol", ("NC-0001",)), "newer.csv", NOON),),
             changed_since_total=5,
             apply_again_command="hub apply-again S-0",
         )

@@ -322,10 +322,27 @@ def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub)
     assert "read as headings of the rows below them and not as items" in page
 
 
+def test_rows_that_wait_for_the_procurement_list_are_told_apart_from_those_to_correct(small_hub: SmallHub) -> None:
+    request_id = send(small_hub, "lab.csv", inventory("NC-1", "NC-2", "00"))
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    assert found["headline"] == (
+        "Nothing was taken: 2 rows wait for the procurement list, 1 row has something to correct"
+    )
+    assert "Ask the person who keeps that list" in page
+    small_hub.register("NC-1", "NC-2")
+    small_hub.hub.receipts.write_due()
+    small_hub.hub.receipts.write_due()  # the receipt of the first list has made theirs due
+    page = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
+    assert "2 rows came before the procurement list, 1 row has something to correct" in page
+    assert "The rows that only waited for it need no correction." in page
+
+
 def test_a_problem_names_the_column_by_the_senders_own_heading(small_hub: SmallHub) -> None:
     request_id = send(small_hub, "list.csv", b"Name,Where,Qty.\nAcetone,Cab 1,Lots\nEthanol,Cab 1,6\n")
     small_hub.work()
     page, found = told(small_hub.hub.receipts.write(request_id))
     (problem,) = found["problems"]  # type: ignore[misc]
     assert (problem["column"], problem["heading"]) == ("quantity_on_hand", "Qty.")
-    assert "Qty. (quantity_on_hand)" in page
+    assert "Qty. (quantity on hand)" in page
+    assert "In your file this is" not in page

@@ -22,9 +22,11 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.drift.model import Source
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.report.workbook import token
 from hub_pipelines.report.workbook.marking import RED, YELLOW
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Lease, State, Submission
+from hub_pipelines_tests.support import due_now, make_retry_due
 
 from ..conftest import INVENTORY_HEADER, SmallHub, inventory, registry
 
@@ -85,7 +87,7 @@ def returned(small_hub: SmallHub, request_id: str) -> Path:
     page = small_hub.hub.receipts.write(request_id)
     told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["workbook"]
     assert told["state"] == "made", told
-    assert f'href="{told["file_name"].replace(" ", "%20")}"' in page.read_text(encoding="utf-8")
+    assert f'href="{quote(told["file_name"])}"' in page.read_text(encoding="utf-8")
     return page.with_name(told["file_name"])
 
 
@@ -146,7 +148,7 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     first = openpyxl.load_workbook(returned(small_hub, request_id))["Read me first"]
     told = texts(first)
     assert first["A1"].value == "1 of 2 rows was taken, 1 needs your attention"
-    assert request_id in told
+    assert request_id not in told, "what only the operator needs is on the receipt, folded"
     assert "drop/north/inventory" in told
     (link,) = [cell for cells in first.iter_rows() for cell in cells if cell.hyperlink]
     assert (link.value, link.hyperlink.location) == ("Assets '26!E5", "'Assets ''26'!E5")
@@ -542,6 +544,83 @@ def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(small_hub
     assert again["Questions"]["D2"].value is None
 
 
+def test_the_workbook_of_a_count_that_comes_back_as_an_update_says_so_and_may_still_be_counted(
+    small_hub: SmallHub,
+) -> None:
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", "NC-3"))
+    counts = small_hub.folder("north", "inventory") / "complete-count"
+    (counts / "count.csv").write_bytes(inventory("NC-1", "NC-8"))
+    (arrival,) = small_hub.take().arrivals
+    small_hub.work()
+    first = str(arrival.request_id)
+    path = returned(small_hub, first)
+    mended = type_over(path, "Your table", {"A3": "NC-2"})
+
+    second = drop(small_hub, "mended.xlsx", mended)
+
+    current = small_hub.submission(second)
+    assert (current.state, current.revises, current.envelope.complete_count) == (State.POSTED, first, False)
+    page, _ = receipt(small_hub.hub, current)
+    assert "Its rows were taken as an update. Nothing was counted by this file." in page
+    assert "drop the same workbook into the folder inventory/complete-count" in page
+    # the count is not settled by an update: what is still missing stays on its receipt
+    page, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert told["count"]["still_missing"] == 1  # type: ignore[index]
+    assert "Look for the items that were not found" in page
+
+    (counts / "mended.xlsx").write_bytes(mended)
+    (arrival,) = small_hub.take().arrivals
+    small_hub.work()
+    current = small_hub.submission(arrival.request_id)
+    assert (current.state, current.envelope.complete_count) == (State.POSTED, True)
+    assert "taken as an update" not in receipt(small_hub.hub, current)[0]
+    assert "Nothing here. You sent a newer copy" in receipt(small_hub.hub, small_hub.submission(first))[0]
+
+
+def test_a_workbook_under_another_name_waits_while_its_original_is_worked_on_again(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1", "NC-2")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-9"))
+    path = returned(small_hub, first)
+    (small_hub.inbox / "mended.xlsx").write_bytes(type_over(path, "Your table", {"A3": "NC-2", "D2": 7}))
+    (arrival,) = small_hub.take().arrivals
+    second = str(arrival.request_id)
+    small_hub.hub.review.apply_again(first, actor="person/kim")
+
+    lease = small_hub.hub.processing.begin(second, "run-of-test")
+    assert isinstance(lease, Lease)
+    with pytest.raises(AttemptFailed, match="is worked on again"), small_hub.hub.processing.attempt(lease):
+        small_hub.hub.processing.validate(lease)
+
+    current = small_hub.submission(second)
+    assert (current.state, current.revises) == (State.RETRYING, first)
+    assert [one.request_id for one in due_now(small_hub.hub)] == [first]
+    small_hub.work()
+    make_retry_due(small_hub.hub, second)
+    small_hub.work()
+    assert [small_hub.submission(one).state for one in (first, second)] == [State.POSTED] * 2
+    assert posted_tags(small_hub) == ["NC-1", "NC-2"]
+    quantities = {one.key: one.values["quantity"] for one in current_rows(small_hub.hub.db, "inventory.asset@north")}
+    assert quantities["NC-1"] == "7", "what the workbook says was posted last"
+    assert events(small_hub, second).count("submission:revises") == 1
+
+
+def test_what_was_changed_is_told_by_the_senders_own_headings(small_hub: SmallHub) -> None:
+    """Headings of another language are no columns that came and went."""
+    text = "Наименование,Количество,Место хранения\nАцетон,2,Шкаф 1\nЭтанол,много,Шкаф 2\nАгар,3,Шкаф 1\n"
+    first = drop(small_hub, "реактивы.csv", text.encode())
+    path = returned(small_hub, first)
+    book = openpyxl.load_workbook(path)
+    book["Your table"]["B3"] = 5
+    book["Your table"].move_range("A4:C4", rows=1)
+    second = drop(small_hub, path.name, bytes_of(book))
+    _, told = receipt(small_hub.hub, small_hub.submission(second))
+    correction = told["correction"]
+    assert isinstance(correction, dict)
+    assert correction["summary"] == "1 row changed."
+    assert [(one["row"], one["column"], one["new"]) for one in correction["cells"]] == [(3, "Количество", "5")]
+
+
 # ---- several tables in one file
 
 
@@ -662,7 +741,11 @@ def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook
     warnings = told["warnings"]
     assert isinstance(warnings, list)
     assert [(one["row"], one["reason"]) for one in warnings if "replaced" in one["reason"]] == [
-        (2, "moved.csv had set NC-1 since the first file was sent, and this row has replaced what it said.")
+        (
+            2,
+            "moved.csv had set Ethanol (NC-1, Lab 1) since the first file was sent, "
+            "and this row has replaced what it said.",
+        )
     ]
     assert "If moved.csv is right" in text
     other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from hub_pipelines.validate.difference import CellChange, Difference, compare_files
+from hub_pipelines.validate.difference import CellChange, Difference, Headings, compare_files
 from hub_pipelines.validate.feeds import FEEDS
 
 HEADER = "item_code,item_name,location,quantity_on_hand,unit"
@@ -54,6 +54,17 @@ def test_renamed_headings_with_the_same_meaning_and_moved_columns_are_no_differe
     ]
     found = compare(tmp_path, listed(*ROWS), "\n".join(moved))
     assert found.sentence() == "The rows are the same."
+
+
+def test_columns_are_named_as_was_decided_and_rows_matched_by_what_they_are(tmp_path: Path) -> None:
+    """Headings that no contract spells so would leave the rows without a key."""
+    sent = ("Nr", "Was", "Wo", "Zahl", "Einheit")
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(listed(*ROWS, header=",".join(sent)), encoding="utf-8")
+    new.write_text(listed(ROWS[2], "A-1,Gloves,Room 1,9,box", ROWS[1], header=",".join(sent)), encoding="utf-8")
+    headings = Headings(decided={sent: HEADER.split(",")})
+    found = compare_files(old, "list.csv", new, "list.csv", FEEDS["inventory"], cells=10, headings=headings)
+    assert found.cells == (CellChange(2, 3, "quantity_on_hand", "10", "9"),)
 
 
 def test_a_new_column_is_named_and_its_cells_were_empty(tmp_path: Path) -> None:

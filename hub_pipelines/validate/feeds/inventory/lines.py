@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from hub_pipelines.common.canonical import sha256_hex
 
 _NUMBER = re.compile(r"[^|]*\| no (\d+)\|")
+_MARKS = re.compile(r"(?: no \d+\|)?(?P<lot> lot [^|]*\|)?")
 # the journal's index over ledger and key takes 2,704 bytes on PostgreSQL
 _LONGEST_NAME = 100
 _DIGEST_CHARACTERS = 12
@@ -34,6 +35,11 @@ class StockLines:
     def number_in(self, key: str) -> int:
         found = _NUMBER.match(key)
         return int(found[1]) if found else 1
+
+    def thing_in(self, key: str) -> str:
+        what, _, rest = key.partition("|")
+        marks = _MARKS.match(rest)
+        return f"{what}|{(marks and marks['lot']) or ''}"
 
 
 def _what(values: Mapping[str, object]) -> str:

@@ -55,6 +55,10 @@ def test_the_other_numbers_of_the_file_are_evidence(cost: list[str], expected: s
 
 def test_a_point_that_may_be_either_is_a_decimal_point_unless_the_file_comes_from_a_land_of_commas() -> None:
     assert numbers("1.234", "12.500") == ["1.234", "12.500"]
+    assert numbers("1.500", "2000") == ["1.500", "2000"]
+    assert numbers("1.500", "0.25") == ["1.500", "0.25"]
+    (asked,) = questions(STOCK, {COLUMN: ["1.500", "12.000", "3"], "unit": ["g", "g", "g"]})
+    assert "is 1.500 the number 1.5 or 1500?" in asked.text
     (asked,) = questions(STOCK, {COLUMN: ["1.234"], "unit": ["g"]}, facts={"delimiter": "semicolon"})
     assert "is 1.234 the number 1.234 or 1234?" in asked.text
     assert read(ASSET, {"quantity": ["1.234"], COST: ["12,00"]})[1]["quantity"] == ["1234"]

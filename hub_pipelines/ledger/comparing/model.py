@@ -1,0 +1,97 @@
+"""What is compared in a posting, and with what. Pure.
+
+Belongs here: the facts. Not here: what follows from them (remarks.py, replacing.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from hub_pipelines.validate.model import Part
+
+SET = "set"
+REPLACED = "replaced"
+"""The journal's operations: an item says what its values say; or it is closed, since `replaced_by` has its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the ledger held of an item: its values as canonical JSON, and which submission had set it on which day."""
+
+    values: str
+    request_id: str
+    source_name: str
+    ledger_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """How a file's rows are compared with what they replace.
+
+    `family` are the submission itself and those that it corrects: what they have set is this file's own. `location` is
+    None for record types whose items carry numbers of their own; of those any list may tell news.
+    """
+
+    source_name: str
+    family: frozenset[str]
+    quantity: str | None
+    unit: str | None
+    location: str | None
+    parts: tuple[Part, ...] = ()
+
+    def is_placeless(self, values: Mapping[str, object]) -> bool:
+        return self.location is not None and not values.get(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The row of a corrected file that was posted as the line `old` before, and is `new` now."""
+
+    row_no: int
+    old: str
+    new: str
+    was: str
+    now: str
+    """Both lines in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What a corrected file makes of the lines of the one that it corrects.
+
+    `request_id`, `revision` and `version` (of the ledger) are of the posting that it is compared with. `family` are all
+    submissions that correct each other, this one included. `left` are lines that it lists no more in any way, in words.
+    """
+
+    request_id: str
+    revision: int
+    version: int
+    source_name: str
+    family: frozenset[str]
+    replaced: tuple[Replaced, ...] = ()
+    left: tuple[str, ...] = ()
+    is_known: bool = True
+    """False: the rows can't be compared, since they are not kept any more or too many."""
+    closes: bool = True
+    """False: it is only the same list as it was before, so that what is replaced is told and stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An item's newest journal entry, and the name of the file that made it."""
+
+    key: str
+    version: int
+    row_no: int
+    digest: str
+    values: str
+    operation: str
+    contract_version: int
+    request_id: str
+    source_name: str
+
+
+def entry_row(row_no: int) -> int:
+    """The row of the file that made a journal entry: a line is closed under the number of the row that has replaced
+    it, with a minus before it."""
+    return abs(row_no)

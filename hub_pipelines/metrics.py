@@ -1,0 +1,83 @@
+"""What Prometheus may read: how much is where, what is tried again, what waits for people.
+
+Belongs here: the metrics' names, meaning and text format. Not here: who serves or prints them, and thresholds
+(those are the alert rules of who runs Prometheus). All is asked of the database when it is read: nothing is counted
+in a process, so that no figure is lost with one.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.hub import Hub
+from hub_pipelines.recovery.store import retry_figures
+from hub_pipelines.report.status import status_of
+from hub_pipelines.review import store as reviews
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import State
+
+
+def exposition(hub: Hub) -> str:
+    """All metrics in Prometheus's text format. Raises Transient when the database does not answer."""
+    registry = CollectorRegistry()
+    registry.register(_Now(tuple(metrics_of(hub))))
+    return generate_latest(registry).decode("utf-8")
+
+
+def metrics_of(hub: Hub) -> Iterator[Metric]:
+    status = status_of(hub.db, hub.drop_folder)
+    by_state = {str(state): int(status["submissions"].get(state, 0)) for state in State}
+    yield _gauge("hub_submissions", "Submissions by state.", ("state",), {(one,): n for one, n in by_state.items()})
+    outcomes = tuple(status["rows"])
+    rows = {(line["campus"], line["feed"], one): line[one] for line in status["rows_by"] for one in outcomes}
+    yield _gauge("hub_rows", "Rows by what became of them.", ("campus", "feed", "outcome"), rows)
+    yield _gauge("hub_drop_folder_files", "Files that wait in the drop folders.", (), {(): status["files_waiting"]})
+    yield _gauge(
+        "hub_review_opened_last_hour",
+        "Review items opened in the last hour.",
+        (),
+        {(): status["review_opened_last_hour"]},
+    )
+    with hub.db.read() as tx:
+        yield from _retries(tx)
+        yield from _review(tx)
+
+
+def _retries(tx: Transaction) -> Iterator[Metric]:
+    """Retrying as one policy makes it (submission/retry.py): what waits, how often it was tried, what runs came to."""
+    found = retry_figures(tx)
+    waiting = {(attempts,): count for attempts, count in found["by_attempts_made"].items()}
+    yield _gauge("hub_retrying", "Submissions that wait for another attempt.", ("attempts_made",), waiting)
+    moment = found["next_retry_at"]
+    due = {(): moment.timestamp()} if moment is not None else {}
+    yield _gauge("hub_next_retry_timestamp_seconds", "When the next of them is due.", (), due)
+    told = "Unsettled submissions launched more than once without a run that began."
+    yield _gauge("hub_launched_in_vain", told, (), {(): found["launched_in_vain"]})
+    ended = submissions.attempts_by_outcome(tx)
+    told = "Attempts by how they ended; under_way: not yet."
+    yield _gauge("hub_attempts", told, ("outcome",), {(one or "under_way",): count for one, count in ended.items()})
+
+
+def _review(tx: Transaction) -> Iterator[Metric]:
+    causes = {(cause,): count for cause, count in reviews.open_by_cause(tx).items()}
+    yield _gauge("hub_review_open", "Review items that wait for a person.", ("cause",), causes)
+
+
+def _gauge(name: str, told: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
+    """`values` by the labels' values, in the labels' order."""
+    family = GaugeMetricFamily(name, told, labels=labels)
+    for which, value in values.items():
+        family.add_metric(which, value)
+    return family
+
+
+class _Now(Collector):
+    def __init__(self, found: tuple[Metric, ...]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._found

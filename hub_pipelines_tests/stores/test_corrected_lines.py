@@ -1,0 +1,146 @@
+"""A stock list that comes back corrected, on both databases: which lines are closed when others post meanwhile."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import openpyxl
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.report.workbook import token
+from hub_pipelines.returning import Corrects, Returns
+from hub_pipelines.submission.model import Submission
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.returned import TOKEN_SHEET
+from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
+
+STOCK = FEEDS["inventory"].record_type("inventory.stock")
+LEDGER = "inventory.stock@north"
+HEADER = ("Name", "Location", "Quantity", "Unit", "Supplier")
+ACETONE = ("Acetone", "101", "5", "L", "Merck")
+ETHANOL = ("Ethanol", "101", "2", "L", "VWR")
+
+
+def moved(row: Sequence[str], place: str) -> Sequence[str]:
+    return (row[0], place, *row[2:])
+
+
+def workbook(hub: Hub, original: str | None, *rows: Sequence[str]) -> bytes:
+    """A list, with the mark of a workbook that was given back for a submission where there is one."""
+    book = openpyxl.Workbook()
+    for row in (HEADER, *rows):
+        book.active.append(list(row))
+    if original is not None:
+        sheet = book.create_sheet(TOKEN_SHEET)
+        sheet["A1"] = token.issue(hub.keys, token.Token(original, 1, "north", "inventory"))
+        sheet.sheet_state = "veryHidden"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def sent(hub: Hub, name: str, original: str | None, *rows: Sequence[str]) -> str:
+    return str(send(hub, name, workbook(hub, original, *rows)).request_id)
+
+
+def posted(hub: Hub, request_id: str) -> Posting:
+    posting = process(hub, request_id)
+    assert isinstance(posting, Posting), submission(hub, request_id).reason
+    return posting
+
+
+def test_a_corrected_list_closes_what_it_replaces_and_a_backfill_comes_to_the_same(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    posting = posted(hub, second)
+    assert (posting.posted, posting.unchanged, posting.replaced, posting.corrects) == (1, 1, 1, (first, 1))
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|201"]
+    assert_invariants(hub)
+    day = submission(hub, second).settled_at
+    assert day is not None
+    found = reproduce(hub, STOCK, "north", hub.campuses["north"].day_of(day))
+    assert (found.postings, found.entries, found.differences) == (2, 4, ())
+
+
+def test_a_list_that_only_takes_back_a_correction_closes_what_that_had_made(hub: Hub) -> None:
+    """No row of it posts anew when another file has set the old line again; the posting has one effect all the same."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    posted(hub, sent(hub, "back.xlsx", first, ACETONE, moved(ETHANOL, "201")))
+    posted(hub, sent(hub, "more.xlsx", None, ETHANOL))
+    posting = posted(hub, sent(hub, "again.xlsx", first, ACETONE, ETHANOL, ("", "", "", "", "")))
+    assert (posting.posted, posting.unchanged, posting.replaced) == (0, 2, 1)
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|101"]
+    assert_invariants(hub)
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken(Returns):
+    """Looked what the file corrects before another copy posted; asked once more, it looks again."""
+
+    stale: list[Corrects | None] = field(default_factory=list)
+
+    def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
+        return self.stale.pop() if self.stale else Returns.corrects(self, tx, current, ledger)
+
+
+def test_of_two_corrected_copies_that_post_at_once_the_later_one_is_compared_with_the_other(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    one = sent(hub, "one.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    two = sent(hub, "two.xlsx", first, ACETONE, moved(ETHANOL, "301"))
+    lease_and_validate(hub, two)
+    real = hub.processing.returns
+    with hub.db.read() as tx:
+        before = real.corrects(tx, submission(hub, two), LEDGER)
+    assert before is not None
+    assert before.submission.request_id == first
+    posted(hub, one)
+
+    racing = Overtaken(real.db, real.keys, real.archive, real.answers, stale=[before])
+    posting = posted(replace(hub, processing=replace(hub.processing, returns=racing)), two)
+
+    assert (posting.replaced, posting.corrects) == (1, (one, 1))
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|301"]
+    assert_invariants(hub)
+
+
+# ---- the sender's own file, corrected and sent again
+
+
+TOLUENE = ("Toluene", "102", "1", "L", "Merck")
+
+
+def warned(hub: Hub, request_id: str) -> list[tuple[int, str, str]]:
+    with hub.db.read() as tx:
+        found = ledgers.problems_of(tx, request_id, 1, severity="warn", limit=100)
+    return [(one["row_no"], one["rule"], one["reason"]) for one in found]
+
+
+def test_the_same_list_with_a_corrected_place_is_told_and_closes_nothing(hub: Hub) -> None:
+    posted(hub, sent(hub, "stock 2026-10.xlsx", None, ACETONE, ETHANOL, TOLUENE))
+    second = sent(hub, "stock 2026-11.xlsx", None, ACETONE, moved(ETHANOL, "201"), TOLUENE)
+    posting = posted(hub, second)
+    assert (posting.posted, posting.replaced, posting.corrects) == (1, 0, None)
+    assert len(ledger_values(hub, LEDGER)) == 4
+    ((row, rule, reason),) = warned(hub, second)
+    assert (row, rule) == (3, "earlier_line_kept")
+    assert "this row was Ethanol, 101, and now is Ethanol, 201. The ledger has both." in reason
+
+
+def test_lines_that_the_same_list_leaves_out_are_told_unless_it_leaves_out_most(hub: Hub) -> None:
+    posted(hub, sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "0", "L", "")))
+    second = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, second)
+    ((row, rule, reason),) = warned(hub, second)
+    assert (row, rule) == (0, "earlier_lines_left")
+    assert "1 line of stock.xlsx, as it was sent before, is not listed any more: Toluene, 102." in reason
+    posted(hub, sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "1", "L", "")))
+    few = sent(hub, "stock.xlsx", None, ("Ethanol", "101", "3", "L", "VWR"))
+    posted(hub, few)
+    assert warned(hub, few) == []
