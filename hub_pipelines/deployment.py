@@ -1,4 +1,5 @@
-"""`hub up`: webserver, daemon and code server as child processes that are started again when they die or go deaf.
+"""`hub up`: code server, daemon, page and receiver of messages as child processes, started again when they die or go
+deaf.
 
 Belongs here: processes, ports, their output, and looking after the machine (health.py) while they run. Not
 here: anything that the hub does. The children end with this process, however it ends: stopped in order on
@@ -93,7 +94,7 @@ class _Child:
 
 @dataclass(slots=True)
 class Deployment:
-    """The three processes of one hub. `say` gets one line for each thing that the operator should know."""
+    """The processes of one hub. `say` gets one line for each thing that the operator should know."""
 
     settings: Settings
     port: int
@@ -113,14 +114,14 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start all three; returns when the code server answers. Raises SettingsError when port or home are taken."""
+        """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken."""
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
         if not _comes_true(lambda: _is_free(self.port), _PORT_FREE_S):
             raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
         _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
         code_port = _free_port()
-        self._children = self._three(code_port)
+        self._children = self._all(code_port)
         self._start_looking()
         self._open_storage()
         self._spawn(self._children[0])
@@ -136,7 +137,7 @@ class Deployment:
         first = self._popen("lost-runs", [sys.executable, "-m", "hub_pipelines.defs.lost_runs"])
         _comes_true(lambda: first.poll() is not None or self._stopping.is_set(), _STORAGE_S)
 
-    def _three(self, code_port: int) -> list[_Child]:
+    def _all(self, code_port: int) -> list[_Child]:
         workspace = self.settings.dagster_home / "workspace.yaml"
         workspace.write_text(
             f"load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {code_port}, location_name: hub_pipelines}}\n",
@@ -149,7 +150,22 @@ class Deployment:
             _Child("code-server", [*code, "--host", "127.0.0.1", "--port", str(code_port)], _code_server(code_port)),
             _Child("daemon", [python, "-m", "dagster._daemon", "run", "-w", str(workspace)], self._daemon_is_at_work),
             _Child("webserver", [*web, *(["--read-only"] if self.read_only else [])], self.web_is_ready),
+            _Child("receiver", [python, "-m", "hub_pipelines.web", str(self._messages_port)], self._receiver_answers),
         ]
+
+    @property
+    def _messages_port(self) -> int:
+        return self.settings.messages.port
+
+    def _receiver_answers(self) -> bool:
+        """It answers, be it that it can't take anything now: starting it again would not help then."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._messages_port}/health", timeout=_ANSWER_S):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except (urllib.error.URLError, OSError, ValueError):
+            return False
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
         """Watch the processes until told to stop, by `stop`, a signal or `until`."""
@@ -171,7 +187,8 @@ class Deployment:
         self._stopping.set()
 
     def stop(self) -> None:
-        """End all in order: the daemon, so that nothing new is launched, the page, and last the code server.
+        """End all in order: the receiver, so that nothing new is taken, the daemon, so that nothing is launched, the
+        page, and last the code server.
 
         The code server waits for the runs at work. What takes longer than _STOP_S is told to end and then
         killed; a run's submission is taken up again by the next `hub up`.
@@ -179,7 +196,7 @@ class Deployment:
         self._stopping.set()
         _log.info("hub up stops %s", pairs(signal=self._stopped_by))
         deadline = time.monotonic() + _STOP_S
-        for name in ("daemon", "webserver", "code-server"):
+        for name in ("receiver", "daemon", "webserver", "code-server"):
             for child in self._children:
                 if child.name == name and child.is_running:
                     self._end(child, deadline)

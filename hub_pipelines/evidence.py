@@ -23,7 +23,9 @@ from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
 from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.messages import contents_of
 
 _HEADINGS_SHOWN = 50
 _MISSED_SHOWN = 50
@@ -37,10 +39,12 @@ class Account:
     journal_entries: int
     unchanged: int
     rejected_rows: int
+    superseded_rows: int
 
     @property
     def balanced(self) -> bool:
-        return self.in_archived_file == self.journal_entries + self.unchanged + self.rejected_rows
+        rest = self.unchanged + self.rejected_rows + self.superseded_rows
+        return self.in_archived_file == self.journal_entries + rest
 
     def document(self) -> dict[str, int]:
         return asdict(self)
@@ -51,11 +55,13 @@ def account_for(hub: Hub, request_id: str) -> Account:
         current = submissions.get(tx, request_id)
         entries = ledgers.count_entries(tx, request_id, current.revision)
         rejected = ledgers.count_rejected_rows(tx, request_id, current.revision)
+        superseded = ledgers.superseded_rows(tx, request_id, current.revision)
     return Account(
         in_archived_file=hub.processing.count_rows(current),
         journal_entries=entries,
         unchanged=current.counts.unchanged,
         rejected_rows=rejected,
+        superseded_rows=len(superseded),
     )
 
 
@@ -217,6 +223,8 @@ def _first_bad_posting(hub: Hub) -> str | None:
                 return f"{request_id}: the record of its posting is missing or was changed"
             if ledgers.count_rejected_rows(tx, request_id, revision) != int(str(detail["rejected"])):
                 return f"{request_id}: rows that its posting rejected are missing, or others were added"
+            if len(ledgers.superseded_rows(tx, request_id, revision)) != int(str(detail.get("superseded", 0))):
+                return f"{request_id}: rows that gave way to newer ones are missing, or others were added"
         if ledgers.journal_size(tx) != entries:
             return "journal: it holds entries that no posting vouches for"
         misfold = ledgers.first_misfold(tx)
@@ -263,7 +271,12 @@ def _first_bad_object(hub: Hub) -> str | None:
             str(entry.event.request_id): entry.event.detail["content_digest"]
             for entry in audit.entries_named(tx, "submission:received")
         }
-        conflicts = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
+        conflicts = [
+            entry.event
+            for name in ("submission:conflict", "message:conflict")
+            for entry in audit.entries_named(tx, name)
+        ]
+        batches: list[Submission] = []
         for current in submissions.everything(tx):
             digest = told.pop(current.request_id, None)
             if digest is None:
@@ -275,6 +288,8 @@ def _first_bad_object(hub: Hub) -> str | None:
             except Permanent as error:
                 return f"{current.request_id}: {error.reason}"
             archived[current.request_id] = str(digest)
+            if current.envelope.channel == MESSAGES:
+                batches.append(current)
     if told:
         return f"{next(iter(told))}: the audit log tells that it was received, and its record is missing"
     archived |= {
@@ -286,4 +301,17 @@ def _first_bad_object(hub: Hub) -> str | None:
             hub.archive.verify(digest)
         except Permanent as error:
             return f"{name}: {error.reason}"
+    return next((fault for one in batches if (fault := _first_bad_message(hub, one)) is not None), None)
+
+
+def _first_bad_message(hub: Hub, batch: Submission) -> str | None:
+    """Each message of a batch against the envelope that was signed when it came."""
+    for row_no, (document, body) in enumerate(contents_of(hub.archive.object_path(batch.envelope.content_digest)), 1):
+        envelope = Envelope.from_document(document)
+        try:
+            hub.keys.verify(envelope)
+        except Permanent as error:
+            return f"{batch.request_id}: message {row_no}: {error.reason}"
+        if sha256_hex(body) != envelope.content_digest:
+            return f"{batch.request_id}: message {row_no} is not the one that was signed"
     return None

@@ -21,9 +21,14 @@ from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
+from hub_pipelines.intake.inbox import store as inbox_store
+from hub_pipelines.intake.inbox.conflicts import Conflicts
+from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
+from hub_pipelines.intake.sealing.service import Sealing
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.intake.sources.service import Sources
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
 from hub_pipelines.logs import configure, process_name
@@ -60,6 +65,10 @@ class Hub:
     archive: Archive
     intake: Intake
     drop_folder: DropFolder
+    sources: Sources
+    inbox: Inbox
+    conflicts: Conflicts
+    sealing: Sealing
     judge: Judge
     processing: Processing
     receipts: Receipts
@@ -140,6 +149,8 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive)
     db.create_schema(begin=new_database or not any(archive.request_ids()))
+    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}")
+    inbox_store.create(inbox_db)
     desk = Desk()
     intake = Intake(
         db=db,
@@ -182,6 +193,19 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             stable_s=settings.limits.stable_s,
             no_room=partial(no_room, settings.home, settings.limits.keep_free_mb),
             purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
+        ),
+        sources=Sources(db, settings.source_keys, utc_now),
+        inbox=Inbox(inbox_db, keys, utc_now),
+        conflicts=Conflicts(db, archive, keys, desk, utc_now),
+        sealing=Sealing(
+            inbox=inbox_db,
+            db=db,
+            archive=archive,
+            intake=intake,
+            now=utc_now,
+            after_s=settings.messages.seal_after_s,
+            messages=settings.messages.seal_messages,
+            size_bytes=settings.messages.seal_kb * 1024,
         ),
         judge=judge,
         processing=processing,

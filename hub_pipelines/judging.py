@@ -5,9 +5,10 @@ a preview of a replay, a rehearsal of a migration and a backfill differ in nothi
 what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
@@ -16,6 +17,7 @@ from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import named_as_sent
 from hub_pipelines.drift.model import Migration, Source
 from hub_pipelines.drift.service import Reading, source_of
+from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.mapping.decision import Decision
@@ -23,13 +25,14 @@ from hub_pipelines.mapping.model import Asked, Question
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.mapping.spellings import known_headings
-from hub_pipelines.submission.model import Envelope
+from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.bulk import in_bulk
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
+from hub_pipelines.validate.messages import Messages, read_batch
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.reading.former import as_one_table
@@ -64,7 +67,7 @@ class Judged:
     """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest.
 
     `at_once` are the same verdicts as they are staged, made many at once; None where a migration changes the rows one
-    by one. Either of the two is read, never both.
+    by one, and of messages. Either of the two is read, never both.
     """
 
     verdicts: Iterator[Verdict]
@@ -72,6 +75,8 @@ class Judged:
     record: RecordType
     document: dict[str, object]
     decision: Decision | None
+    occurred_at: Mapping[int, datetime] = field(default_factory=dict)
+    """Of a batch of messages: when each of its rows occurred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,9 @@ class Judge:
         if contract is not None:
             feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
+        if envelope.channel == MESSAGES:
+            yield self._messages_judged(envelope, feed, registry)
+            return
         with self.open(envelope) as sent:
             if opened is not None:
                 opened(sent)
@@ -142,10 +150,49 @@ class Judge:
                 )
             yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision)
 
+    def _messages_judged(self, envelope: Envelope, feed: Feed, registry: Registry) -> Judged:
+        """A batch of messages: its columns are the contract's own and its values are written in the contract's way, so
+        that nothing need be found out about either."""
+        batch = self.messages(envelope, feed)
+        narrow = replace(feed, record_types=(batch.record,), foreign=())
+        reading = self.mappings.shapes.read(source_of(envelope), narrow, batch.table)
+        campus = self.campus_of(envelope)
+        verdicts = validate(
+            batch.table,
+            narrow,
+            campus=campus.name,
+            campuses=tuple(self.campuses),
+            registry=registry,
+            time_zone=campus.time_zone,
+            each_alone=True,
+        )
+        document = {
+            **describe(batch.table, narrow, registry),
+            **reading.facts,
+            "mapped": batch.table.header,
+            "confirmed": 0,
+            "decision": None,
+        }
+        return Judged(batch.verdicts(verdicts), None, batch.record, document, None, batch.occurred_at)
+
+    def messages(self, envelope: Envelope, feed: Feed) -> Messages:
+        """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""
+        name = envelope.headers[RECORD_TYPE]
+        record = next((one for one in feed.record_types if one.name == name), None)
+        if record is None:
+            raise Blocked(
+                f"This hub knows no {name} in the feed {feed.name}.",
+                "Ask the hub's operator to start the release that took these messages, then replay this batch.",
+            )
+        return read_batch(self.archive.object_path(envelope.content_digest), feed, record)
+
     @contextmanager
     def open(self, envelope: Envelope) -> Iterator[Table]:
         """The table in the archived bytes, as it was sent. Raises Unreadable, Blocked."""
         feed = self.feed_of(envelope)
+        if envelope.channel == MESSAGES:
+            yield self.messages(envelope, feed).whole
+            return
         path = self.archive.object_path(envelope.content_digest)
         with open_table(path, envelope.source_name, known=known_headings(feed).get) as table:
             if envelope.complete_count and holds_only_rows_to_fix(table):

@@ -36,11 +36,15 @@ class Tick:
     paused: tuple[str, ...] = ()
     """One sentence for each paused feed of the campus: by whom, since when, why, how much waits."""
     previews: "PreviewLaunch | None" = None
+    sealed: int = 0
+    """Batches of messages."""
 
     @property
     def summary(self) -> str:
         taken = len(self.scan.arrivals)
         parts = [f"{taken} taken, {len(self.launches)} to launch"]
+        if self.sealed:
+            parts.append(f"{self.sealed} batches of messages sealed")
         if self.previews:
             parts.append(f"{self.previews.number} to preview")
         if self.scan.left:
@@ -67,15 +71,16 @@ def tick(
     alive: Callable[[list[str]], set[str]],
     previewing: Callable[[], bool] = lambda: False,
     relaunch_after_s: float | None = None,
+    seal_at_once: bool = False,
 ) -> Tick:
-    """Take what has arrived for a campus and choose what to launch.
+    """Take what has arrived for a campus, seal messages that wait, and choose what to launch.
 
-    `alive` tells which of these request_ids have a run that is queued or working, `previewing` whether a run makes the
-    campus's previews. Each launch is counted
-    before it is asked for, so that its run_key is new; if asking fails, it is due again after
-    `relaunch_after_s` (the settings' limit when None). While there is no room on the disk nothing is launched
-    either: an attempt that fails for want of room would count. A database that does not answer is a trouble
-    of this tick; the next one tries again.
+    `seal_at_once`: whatever waits is sealed, however few and young. `alive` tells which of these request_ids have a
+    run that is queued or working, `previewing` whether a run makes the campus's previews. Each launch is counted
+    before it is asked for, so that its run_key is new; if asking fails, it is due again after `relaunch_after_s` (the
+    settings' limit when None). While there is no room on the disk nothing is sealed or launched either: an attempt
+    that fails for want of room would count. A database that does not answer is a trouble of this tick; the next one
+    tries again.
     """
     scan = hub.drop_folder.take(campus, budget_s=hub.settings.limits.tick_budget_s)
     if hub.drop_folder.no_room(0):
@@ -84,14 +89,16 @@ def tick(
     launches: list[Submission] = []
     stopped: dict[str, str] = {}
     previews = None
+    sealed = 0
     try:
+        sealed = len(hub.sealing.seal_due(campus, at_once=seal_at_once))
         previews = _previews(hub, campus, previewing, timedelta(seconds=after_s))
         stopped = _paused(hub, campus, scan)
         _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
-    return Tick(scan, tuple(launches), tuple(stopped.values()), previews)
+    return Tick(scan, tuple(launches), tuple(stopped.values()), previews, sealed)
 
 
 def _previews(hub: Hub, campus: str, previewing: Callable[[], bool], after: timedelta) -> PreviewLaunch | None:

@@ -26,12 +26,13 @@ from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge, counting_of
+from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
-from hub_pipelines.ledger.model import Batch, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
@@ -41,6 +42,7 @@ from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
+    MESSAGES,
     Busy,
     Cause,
     Failure,
@@ -52,7 +54,8 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.model import RecordType, Unreadable, row_place
+from hub_pipelines.validate.messages import superseded_if_late
+from hub_pipelines.validate.model import AcceptedRow, Feed, RecordType, Unreadable, Verdict, row_place
 from hub_pipelines.validate.staging import StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -278,7 +281,8 @@ class Processing:
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
-            handle = stage(judged.at_once or judged.verdicts, self.staged, judged.document)
+            verdicts = self._without_late_ones(current, judged) if judged.occurred_at else judged.verdicts
+            handle = stage(judged.at_once or verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)
@@ -295,6 +299,14 @@ class Processing:
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle
+
+    def _without_late_ones(self, current: Submission, judged: Judged) -> Iterator[Verdict]:
+        """A batch's verdicts; a set is void where a newer message of its item has posted. A batch is bounded."""
+        verdicts = list(judged.verdicts)
+        name = ledger_name(judged.record.name, current.envelope.campus, shared=judged.record.shared)
+        with self.db.read() as tx:
+            newest = ordering.newest(tx, name, [one.key for one in verdicts if isinstance(one, AcceptedRow)])
+        return (superseded_if_late(one, judged.occurred_at, newest) for one in verdicts)
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
         """The first problems of a staged submission, each with its row's place in the file."""
@@ -325,7 +337,7 @@ class Processing:
                 continue
             try:
                 return self._post(lease, current, current.staged)
-            except (RegistryMoved, ShapesMoved, CorrectsAnother):
+            except (RegistryMoved, ShapesMoved, OccurrencesMoved, CorrectsAnother):
                 self.validate(lease)
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
@@ -337,10 +349,12 @@ class Processing:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         ledger = ledger_name(record.name, campus.name, shared=record.shared)
+        is_list = record.lines is not None and current.envelope.channel != MESSAGES
+        occurred_at = self._occurrences(current, feed, staged) if current.envelope.channel == MESSAGES else {}
         with self.db.read() as tx:
             family = frozenset(self.returns.family(tx, current))
-            corrects = self.returns.corrects(tx, current, ledger) if record.lines is not None else None
-            before = self.returns.before(tx, current, ledger) if record.lines is not None and not corrects else None
+            corrects = self.returns.corrects(tx, current, ledger) if is_list else None
+            before = self.returns.before(tx, current, ledger) if is_list and not corrects else None
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
@@ -375,13 +389,21 @@ class Processing:
                 ),
             )
             if not posting.repeat:
-                if record.lines is not None and self.returns.corrects(tx, current, ledger) != corrects:
+                if not ordering.record(tx, ledger, occurred_at, lease.request_id):
+                    raise OccurrencesMoved("A newer message for one of these items has posted meanwhile.")
+                if is_list and self.returns.corrects(tx, current, ledger) != corrects:
                     raise CorrectsAnother("Another copy of the file that this one corrects has posted meanwhile.")
                 self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
         return posting
+
+    def _occurrences(self, current: Submission, feed: Feed, staged: str) -> dict[str, datetime]:
+        """By item, when the message occurred that sets it."""
+        moments = self.judge.messages(current.envelope, feed).occurred_at
+        _, rows = read_staged(self.staged_path(staged))
+        return {str(row.key): moments[row.row_no] for row in rows if row.verdict == "accepted"}
 
     def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
         """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged

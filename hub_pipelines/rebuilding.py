@@ -237,9 +237,12 @@ def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> I
     with hub.db.read() as tx:
         decision = hub.judge.mappings.decision_of(tx, kept.decision)
     way = hub.judge.as_recorded(kept.migration, decision)
+    with hub.db.read() as tx:
+        superseded = ledgers.superseded_rows(tx, current.request_id, kept.revision)
     with hub.judge.judged(current.envelope, registry, way, contract=record) as judged:
         for verdict in judged.verdicts:
-            yield row_of(verdict)
+            if verdict.row_no not in superseded:  # what gave way then, to what had come by then
+                yield row_of(verdict)
 
 
 def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:

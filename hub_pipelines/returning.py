@@ -202,7 +202,7 @@ class Returns:
         envelope = current.envelope
         if self._is_part(tx, current):
             return None
-        for one in submissions.of_scope(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
+        for one in submissions.files_of(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
             earlier = one.envelope.received_at < envelope.received_at
             if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
                 continue

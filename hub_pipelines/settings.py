@@ -78,6 +78,17 @@ keep_free_mb = 200
 # files above this size are worked on one at a time, so that smaller ones do not wait for them
 large_mb = 10.0
 
+[messages]
+# where other systems send messages to, on this machine only
+port = 3001
+# a larger request is refused
+body_kb = 512
+# messages of one kind are sealed into a batch when the oldest has waited so long, or so many or so much have come;
+# the next batch waits until the one before is settled
+seal_after_s = 5.0
+seal_messages = 5000
+seal_kb = 8192
+
 [retention]
 # after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
 runs_after_days = 180
@@ -151,6 +162,14 @@ class LedgerSettings(_Strict):
     at_latest_s: float = Field(default=180.0, ge=0, le=86_400)
 
 
+class MessageSettings(_Strict):
+    port: int = Field(default=3001, ge=1, le=65_535)
+    body_kb: int = Field(default=512, ge=1, le=10_240)
+    seal_after_s: float = Field(default=5.0, ge=0, le=3_600)
+    seal_messages: int = Field(default=5_000, ge=1, le=50_000)
+    seal_kb: int = Field(default=8_192, ge=64, le=65_536)
+
+
 class RetentionSettings(_Strict):
     runs_after_days: int = Field(default=180, ge=1, le=36_500)
     staged_after_days: int = Field(default=90, ge=1, le=36_500)
@@ -167,6 +186,7 @@ class _File(_Strict):
     freshness: dict[str, FreshnessSettings] = {}
     ledgers: LedgerSettings = LedgerSettings()
     limits: Limits = Limits()
+    messages: MessageSettings = MessageSettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -193,6 +213,7 @@ class Settings(_Strict):
     freshness_by_feed: dict[str, FreshnessSettings]
     ledger: LedgerSettings
     limits: Limits
+    messages: MessageSettings
     retention: RetentionSettings
     log_level: str
     database_url: str
@@ -225,6 +246,16 @@ class Settings(_Strict):
     @property
     def keys(self) -> Path:
         return self.home / "keys"
+
+    @property
+    def source_keys(self) -> Path:
+        """Shared secrets of sending systems, a folder for each."""
+        return self.keys / "sources"
+
+    @property
+    def inbox_path(self) -> Path:
+        """The inbox's database, where the hub's is SQLite."""
+        return self.home / "inbox.db"
 
     @property
     def campus_keys(self) -> Path:
@@ -284,6 +315,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         freshness_by_feed=file.freshness,
         ledger=file.ledgers,
         limits=file.limits,
+        messages=file.messages,
         retention=file.retention,
         log_level=file.log.level,
         database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",

@@ -26,6 +26,8 @@ from hub_pipelines.cli import (
     review,
     serve,
     shapes,
+    simulate,
+    sources,
     why,
 )
 from hub_pipelines.cli.output import Failed, print_document, progress
@@ -53,6 +55,8 @@ app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(locks.app, name="locks")
+app.add_typer(sources.app, name="sources")
+app.add_typer(simulate.app, name="simulate")
 app.add_typer(partitions.app, name="partitions")
 app.add_typer(retention.retention, name="retention")
 app.add_typer(retention.hold, name="hold")

@@ -166,7 +166,8 @@ def _status(hub: "Hub") -> dict[str, Any]:
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
-    return {**status_of(hub.db, hub.drop_folder), "retries": retries}
+    messages = {"received": hub.inbox.count(), "waiting": sum(one.messages for one in hub.inbox.waiting())}
+    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages}
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -179,6 +180,9 @@ def _print_status(document: dict[str, Any]) -> None:
     previews = document["previews"]
     if previews["made"] or previews["due"]:
         print(f"previews (nothing changed by them): made {previews['made']}, due {previews['due']}")
+    messages = document["messages"]
+    if messages["received"]:
+        print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from hub_pipelines.messaging import MessageOutcome
     from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, MissedBy, RejectedRow, Story
 
 
@@ -22,16 +23,37 @@ def why(
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
     hub = this_hub()
+    from hub_pipelines.messaging import outcome_of
     from hub_pipelines.timeline.service import explain
 
-    answer = explain(hub, what, limit=limit)
-    document = {"ok": answer.found, **asdict(answer)}
-    if not answer.found:
+    sent = hub.inbox.find(what)
+    message = outcome_of(hub, sent) if sent is not None else None
+    answer = explain(hub, sent.submission if sent is not None and sent.submission else what, limit=limit)
+    found = answer.found or message is not None
+    document = {"ok": found, "message": asdict(message) if message else None, **asdict(answer)}
+    if not found:
         raise Failed(_nothing_found(answer), document)
     if as_json:
         print_document(document)
-    else:
-        print("\n".join(_page(answer)))
+        return
+    pages = [_message(message)] if message else []
+    if answer.found:
+        pages.append(_page(answer))
+    print("\n\n".join("\n".join(page) for page in pages))
+
+
+def _message(outcome: "MessageOutcome") -> list[str]:
+    """One message's own lines, before those of its batch."""
+    one = outcome.message
+    place = (
+        f"row {one.row_no} of {one.submission or 'a batch that is being sealed'}" if one.batch_id else "in no batch yet"
+    )
+    return [
+        f"== message {one.request_id}",
+        f"  {one.source} sent {one.webhook_id} for {one.scope.campus}/{one.scope.feed}, {_utc(one.received_at)}",
+        f"  {outcome.fate}: {place}",
+        *(f"  {'not taken' if each.blocks else 'note'}: {each.reason}" for each in outcome.reasons),
+    ]
 
 
 def _nothing_found(answer: "Answer") -> str:

@@ -29,7 +29,7 @@ def _every_row_of_a_submission(feed: Feed) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=f"{feed.name}_posted",
         name="every_row_is_accounted_for",
-        description="Rows in the archived file = journal entries + unchanged + rejected rows, each counted anew.",
+        description="Rows in the archived file = entries + unchanged + rejected + superseded, each counted anew.",
     )
     def every_row_is_accounted_for(context: dg.AssetCheckExecutionContext, hub: HubResource) -> dg.AssetCheckResult:
         from hub_pipelines.evidence import account_for

@@ -199,6 +199,7 @@ class Runner:
             alive=runs_alive(self.instance),
             previewing=previews_alive(self.instance, campus),
             relaunch_after_s=0,
+            seal_at_once=True,
         )
         for trouble in found.scan.troubles:
             progress(f"{campus}: can't be taken now: {trouble}")

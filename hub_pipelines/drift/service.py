@@ -13,8 +13,9 @@ from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.judging import Judged, judge_header
 from hub_pipelines.drift.migrating import Plan, plan
 from hub_pipelines.drift.model import BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
+from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
-from hub_pipelines.submission.model import Envelope, Submission
+from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.model import Feed, Table, Unreadable
 
 _ACCEPTED_BY = {
@@ -145,6 +146,9 @@ class Shapes:
 
 
 def source_of(envelope: Envelope) -> Source:
+    """What a campus sends again and again: the files of one name, or the messages of one record type."""
+    if envelope.channel == MESSAGES:
+        return Source(envelope.campus, envelope.feed, f"messages of {envelope.headers[RECORD_TYPE]}")
     return Source(envelope.campus, envelope.feed, source_key(envelope.source_name))
 
 

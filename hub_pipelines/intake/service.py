@@ -49,7 +49,7 @@ class ReviewDesk(Protocol):
 
     def file_submission(self, tx: Any, submission: Submission, failure: Failure) -> None: ...
 
-    def file_conflict(self, tx: Any, arrival: Arrival, first: Submission, envelope: Envelope) -> None: ...
+    def file_conflict(self, tx: Any, arrival: Arrival, revision: int, envelope: Envelope) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class Intake:
             reason=f"The key {payload.sender_key!r} came before with other contents ({first.envelope.source_name}).",
             fix="If this is new data, send it under a key of its own.",
         )
-        self.review.file_conflict(tx, new, first, envelope)
+        self.review.file_conflict(tx, new, first.revision, envelope)
         self._record(
             tx,
             new,

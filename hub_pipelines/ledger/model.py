@@ -23,6 +23,10 @@ class RegistryMoved(HubError):
     """The registry has another version than the one that the rows were checked against. The caller re-validates."""
 
 
+class OccurrencesMoved(HubError):
+    """A newer message of an item has posted since the rows were compared. The caller re-validates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """A submission's staged rows on their way into a ledger; `rows` is a stream and is read once."""
@@ -85,19 +89,23 @@ class Posting:
     not_found: int = 0
     """Items at those locations that the count does not list."""
     listed_in_rejected_rows: int = 0
+    superseded: int = 0
+    """Rows of messages that a newer message of the same item had made void."""
     replaced: int = 0
     """Lines that were closed because rows of this file, which corrects another, have their place."""
     corrects: tuple[str, int] | None = None
     """The posting (request_id, revision) with which it was compared for that."""
 
     def document(self) -> dict[str, object]:
-        """As it is stored and told; of a count also what it covered and missed."""
+        """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
         document = asdict(self)
         document["posted_at"] = self.posted_at.isoformat()
         del document["repeat"]
         if self.counted is None:
             for name in ("counted", "not_found", "listed_in_rejected_rows"):
                 del document[name]
+        if not self.superseded:
+            del document["superseded"]
         if self.corrects is None:
             del document["replaced"], document["corrects"]
         return document
@@ -119,7 +127,7 @@ class Posting:
 
     @property
     def received(self) -> int:
-        return self.posted + self.unchanged + self.rejected
+        return self.posted + self.unchanged + self.rejected + self.superseded
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ from hub_pipelines.ledger.model import (
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
-from hub_pipelines.validate.model import Problem
+from hub_pipelines.validate.model import SUPERSEDED, Problem
 from hub_pipelines.validate.staging import StagedRow
 
 CHUNK_ROWS = 5_000
@@ -194,7 +194,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = _lock_ledger(tx, batch.ledger) + 1
     now = database_now(tx)
-    posted = unchanged = rejected = 0
+    posted = unchanged = rejected = superseded = 0
     rows_digest = hashlib.sha256()
     tally = Tally(batch.counting) if batch.counting is not None else None
     some_are_missing = batch.received_at is not None and counts.any_open(tx, batch.ledger, before=batch.received_at)
@@ -222,13 +222,16 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         if tally is not None:
             tally.add(chunk)
         posted, unchanged = posted + len(entries), unchanged + len(accepted) - len(entries)
-        rejected += len(chunk) - len(accepted)
+        void = sum(row.verdict == "superseded" for row in chunk)
+        superseded, rejected = superseded + void, rejected + len(chunk) - len(accepted) - void
     if remarks is not None:
         _insert_problems(tx, lease, ((0, at, asdict(one)) for at, one in enumerate(remarks.of_lists())))
     if posted or closed:
         _raise_version(tx, batch, version, posted + len(closed), now)
     counted, not_found, listed = _counted(tx, lease, batch, tally, now)
-    settled_at = leases.settle_posted(tx, lease, posted=posted, unchanged=unchanged, rejected=rejected)
+    settled_at = leases.settle_posted(
+        tx, lease, posted=posted, unchanged=unchanged, rejected=rejected, superseded=superseded
+    )
     outcome = Posting(
         request_id=lease.request_id,
         revision=lease.revision,
@@ -244,6 +247,7 @@ def post(tx: Transaction, lease: Lease, batch: Batch) -> Posting:
         counted=counted,
         not_found=not_found,
         listed_in_rejected_rows=listed,
+        superseded=superseded,
         replaced=len(closed),
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
@@ -676,6 +680,27 @@ def problems_of(
         .limit(limit)
     )
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def problems_of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> list[dict[str, Any]]:
+    """All that is told of one row, what blocks it and what only shows."""
+    r = rejection.c
+    where = (r.request_id == request_id, r.revision == revision, r.row_no == row_no)
+    return [dict(row) for row in tx.execute(select(rejection).where(*where).order_by(r.position)).mappings()]
+
+
+def has_entry(tx: Transaction, request_id: str, revision: int, row_no: int) -> bool:
+    """Whether a row of a posting has changed its item."""
+    j = journal.c
+    where = (j.request_id == request_id, j.revision == revision, j.row_no == row_no)
+    return tx.execute(select(j.row_no).where(*where).limit(1)).first() is not None
+
+
+def superseded_rows(tx: Transaction, request_id: str, revision: int) -> set[int]:
+    """Rows of a posting that a newer message of the same item had made void."""
+    r = rejection.c
+    where = (r.request_id == request_id, r.revision == revision, r.rule == SUPERSEDED)
+    return set(tx.execute(select(r.row_no).where(*where)).scalars())
 
 
 def problem_count(tx: Transaction, request_id: str, revision: int) -> int:

@@ -131,7 +131,7 @@ class ReceiptIndex:
 
     def _feed(self, tx: Transaction, campus: str, feed: str, folder: Path) -> FeedIndex:
         most = self.lines_per_feed
-        sent = submissions.of_scope(tx, campus, feed, limit=most)
+        sent = submissions.files_of(tx, campus, feed, limit=most)
         waiting = submissions.in_review(tx, campus, feed, limit=most)
         again = arrivals.unprocessed(tx, campus, feed, limit=most)
         undecided = reviews.open_conflicts(tx, campus)

@@ -64,7 +64,7 @@ from hub_pipelines.report.workbook.store import make_due as make_workbook_due
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.validate.columns import column_letters, table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
@@ -165,9 +165,10 @@ class Receipts:
         return self._write_page(made.request_id)
 
     def path_of(self, current: Submission) -> Path:
-        return self._folder(current.envelope.campus, current.envelope.feed) / (
-            f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html"
-        )
+        folder = self._folder(current.envelope.campus, current.envelope.feed)
+        if current.envelope.channel == MESSAGES:
+            folder /= "messages"
+        return folder / (f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html")
 
     def _not_read(self, current: Submission) -> tuple[Line, ...]:
         """What the file holds beside the rows that were judged: totals, notes, other tables, hidden sheets."""
@@ -334,7 +335,7 @@ class Receipts:
         )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
-        if current.state not in (State.POSTED, State.IN_REVIEW):
+        if current.state not in (State.POSTED, State.IN_REVIEW) or current.envelope.channel == MESSAGES:
             return None
         made = find_workbook(tx, current.request_id, current.revision)
         if made is not None:

@@ -120,7 +120,7 @@ def _covers(hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> Col
     column = COLUMN_OF[hold.kind]
     named = f"{canonical_json(column)}:{canonical_json(hold.subject)}"
     entries = exists().where(journal.c.request_id == s.request_id, journal.c["values"].contains(named, autoescape=True))
-    rows_unseen = or_(s.state != State.POSTED, s.rows_unchanged > 0, s.rows_rejected > 0)
+    rows_unseen = or_(s.state != State.POSTED, s.rows_unchanged > 0, s.rows_rejected > 0, s.rows_superseded > 0)
     return and_(s.feed.in_(list(feeds_of.get(column, ()))), entries if by_name_only else or_(entries, rows_unseen))
 
 
@@ -241,7 +241,7 @@ def entries_with_submission(tx: Transaction, name: str) -> Iterator[Any]:
     """Each journal entry of a ledger with its submission: request_id, campus, key, values, and whether it is told
     whole, which it is not when rows of it left no entry."""
     s = submission.c
-    whole = and_(s.state == State.POSTED, s.rows_unchanged == 0, s.rows_rejected == 0)
+    whole = and_(s.state == State.POSTED, s.rows_unchanged == 0, s.rows_rejected == 0, s.rows_superseded == 0)
     query = (
         select(journal.c.request_id, journal.c.campus, journal.c.key, journal.c["values"], whole.label("whole"))
         .join(submission, s.request_id == journal.c.request_id)

@@ -68,11 +68,11 @@ class Desk:
         item_id = _item_id(submission.request_id, str(submission.revision), cause)
         _file(tx, item_id, submission.envelope, submission.revision, cause, failure)
 
-    def file_conflict(self, tx: Transaction, arrival: Arrival, first: Submission, envelope: Envelope) -> None:
-        """File an item of its own for bytes that came under another submission's key."""
+    def file_conflict(self, tx: Transaction, arrival: Arrival, revision: int, envelope: Envelope) -> None:
+        """File an item of its own for bytes that came under the key of something else, which has this revision."""
         failure = Failure("Conflict", arrival.reason or "", arrival.fix or "", "", None)
-        item_id = _item_id(first.request_id, arrival.arrival_id, Cause.CONFLICT)
-        _file(tx, item_id, envelope, first.revision, Cause.CONFLICT, failure)
+        item_id = _item_id(envelope.request_id, arrival.arrival_id, Cause.CONFLICT)
+        _file(tx, item_id, envelope, revision, Cause.CONFLICT, failure)
 
 
 def _item_id(*parts: str) -> str:

@@ -32,6 +32,9 @@ _MOVES: dict[State, frozenset[State]] = {
     State.DISMISSED: frozenset(),
 }
 
+MESSAGES = "webhook"
+"""The channel of messages and of the batches that they are sealed into."""
+
 UNSETTLED = (State.RECEIVED, State.LEASED, State.RETRYING)
 
 

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata
 from hub_pipelines.submission.model import (
     COUNT_NAMES,
+    MESSAGES,
     UNSETTLED,
     Cause,
     Counts,
@@ -82,6 +83,8 @@ submission = Table(
     Column("launches_in_vain", Integer, nullable=False, server_default=text("0")),
     Column("partition_since", UtcDateTime),
     Column("decision", String(64)),
+    Column("rows_superseded", Integer, nullable=False, server_default=text("0")),
+    Column("channel", String, nullable=False, server_default=text("''")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -116,6 +119,20 @@ Index(
     submission.c.partition_since,
     postgresql_where=submission.c.partition_live,
     sqlite_where=submission.c.partition_live,
+)
+
+
+_OF_FILES = text(f"channel != '{MESSAGES}'")
+
+
+# batches of messages may be many more than files
+Index(
+    "submission_of_files",
+    submission.c.campus,
+    submission.c.feed,
+    submission.c.received_at,
+    postgresql_where=_OF_FILES,
+    sqlite_where=_OF_FILES,
 )
 
 
@@ -188,12 +205,14 @@ def from_row(row: Any) -> Submission:
 
 def _counts(row: Any, state: State) -> Counts:
     """Rows not decided by a posting wait, are held or are dismissed with their submission."""
-    undecided = row.rows_received - row.rows_posted - row.rows_unchanged - row.rows_rejected
+    decided = row.rows_posted + row.rows_unchanged + row.rows_rejected + row.rows_superseded
+    undecided = row.rows_received - decided
     return Counts(
         received=row.rows_received,
         posted=row.rows_posted,
         unchanged=row.rows_unchanged,
         rejected=row.rows_rejected,
+        superseded=row.rows_superseded,
         waiting=undecided if state in UNSETTLED else 0,
         held=undecided if state is State.IN_REVIEW else 0,
         dismissed=undecided if state is State.DISMISSED else 0,
@@ -254,7 +273,7 @@ def count_by_state(tx: Transaction) -> dict[str, int]:
 def rows_by_scope(tx: Transaction) -> list[tuple[str, str, date, Counts]]:
     """Row counts per campus, feed and received day: the conservation equation's left and right side."""
     s = submission.c
-    undecided = s.rows_received - s.rows_posted - s.rows_unchanged - s.rows_rejected
+    undecided = s.rows_received - s.rows_posted - s.rows_unchanged - s.rows_rejected - s.rows_superseded
 
     def where(states: Iterable[State]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((s.state.in_([str(x) for x in states]), undecided), else_=0)), 0)
@@ -269,6 +288,7 @@ def rows_by_scope(tx: Transaction) -> list[tuple[str, str, date, Counts]]:
             func.sum(s.rows_posted).label("posted"),
             func.sum(s.rows_unchanged).label("unchanged"),
             func.sum(s.rows_rejected).label("rejected"),
+            func.sum(s.rows_superseded).label("superseded"),
             where([State.IN_REVIEW]).label("held"),
             where([State.DISMISSED]).label("dismissed"),
         )
@@ -331,9 +351,10 @@ def of_source(tx: Transaction, source_key: str, *, limit: int) -> list[Submissio
     return _newest(tx, submission.c.source_key == source_key, limit=limit)
 
 
-def of_scope(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
-    """Submissions of a campus and feed, the newest first."""
-    return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed), limit=limit)
+def files_of(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
+    """Submissions of a campus and feed that are files, not batches of messages, the newest first."""
+    here = and_(submission.c.campus == campus, submission.c.feed == feed, _OF_FILES)
+    return _newest(tx, here, limit=limit)
 
 
 def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
@@ -406,6 +427,7 @@ def add(
             "source_version": source_version,
             "revises": revises,
             "content_digest": envelope.content_digest,
+            "channel": envelope.channel,
             "received_at": envelope.received_at,
             "received_day": received_day,
             "envelope": envelope.document(),
@@ -419,6 +441,7 @@ def add(
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,
+            "rows_superseded": 0,
             "receipt_due": False,
             "partition_live": False,
         },

@@ -207,7 +207,23 @@ class RejectedRow:
     sound: Mapping[str, str] = field(default_factory=dict)
 
 
-Verdict = AcceptedRow | RejectedRow
+SUPERSEDED = "superseded"
+"""The rule by which a set gave way to a newer one of the same item."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupersededRow:
+    """A right row of a message that a newer one has made void: it neither posts nor needs anybody's attention.
+
+    `problems` says which one, by the rule SUPERSEDED.
+    """
+
+    row_no: int
+    key: str
+    problems: tuple[Problem, ...]
+
+
+Verdict = AcceptedRow | RejectedRow | SupersededRow
 
 
 class Registry(Protocol):

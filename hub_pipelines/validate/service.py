@@ -28,7 +28,6 @@ from hub_pipelines.validate.model import (
     Restored,
     Table,
     Unclear,
-    Verdict,
 )
 
 _CHUNK_ROWS = 5_000
@@ -76,14 +75,16 @@ def validate(
     campuses: Collection[str],
     registry: Registry,
     time_zone: str | None = None,
+    each_alone: bool = False,
 ) -> Iterator[AcceptedRow | RejectedRow]:
     """One verdict per row, in the file's order. Raises Unreadable before the first one if columns are missing.
 
     `time_zone` (IANA) is the campus's: a time of day written without a zone is taken in it, or refused without it.
+    `each_alone`: that two rows are of one item is no fault of theirs, nor makes it two items of them.
     """
     columns = map_columns(table.header, feed)
     rows = RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
-    return _verdicts(table, rows, columns.record, campus, registry)
+    return _verdicts(table, rows, columns.record, campus, registry, each_alone)
 
 
 def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
@@ -99,7 +100,9 @@ def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
     }
 
 
-def _verdicts(table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry) -> Iterator[Verdict]:
+def _verdicts(
+    table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry, each_alone: bool
+) -> Iterator[AcceptedRow | RejectedRow]:
     tags = TagCheck(record.tag_column, campus, registry) if record.tag_column else None
     # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
@@ -108,10 +111,10 @@ def _verdicts(table: Table, rows: "RowCheck", record: RecordType, campus: str, r
         if tags is not None:
             tags.check(chunk)
         for row in chunk:
-            yield _verdict(row, posted, record)
+            yield _verdict(row, {} if each_alone else posted, record)
 
 
-def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> Verdict:
+def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> AcceptedRow | RejectedRow:
     if row.key is None or not row.is_good():
         return verdict_of(row, record, 0)
     if record.lines is not None:
@@ -120,7 +123,7 @@ def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> Verd
     return verdict_of(row, record, posted.setdefault(row.key, row.row_no))
 
 
-def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> Verdict:
+def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> AcceptedRow | RejectedRow:
     """`taken` matters for a good row: the number of the row that took its key, or of lines that may be alike how many
     there are so far."""
     if row.key is None or row.values is None or not row.is_good():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
-from hub_pipelines.validate.model import AcceptedRow, Problem, Verdict
+from hub_pipelines.validate.model import AcceptedRow, Problem, SupersededRow, Verdict
 
 if TYPE_CHECKING:
     import pyarrow
@@ -42,11 +42,11 @@ class StagedHandle:
 class StagedRow:
     """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings.
 
-    A rejected row has no key; its `values` are those that are sound, if any (RejectedRow).
+    A rejected row has no key; its `values` are those that are sound, if any (RejectedRow). A superseded one has none.
     """
 
     row_no: int
-    verdict: Literal["accepted", "rejected"]
+    verdict: Literal["accepted", "rejected", "superseded"]
     key: str | None
     values: str | None
     problems: list[dict[str, Any]]
@@ -63,6 +63,8 @@ def row_of(verdict: Verdict) -> StagedRow:
     """A verdict as it is staged, without its problems."""
     if isinstance(verdict, AcceptedRow):
         return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+    if isinstance(verdict, SupersededRow):
+        return StagedRow(verdict.row_no, "superseded", verdict.key, None, [])
     sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
     return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
@@ -159,6 +161,7 @@ class StagedWriter:
             "received": self._counts.total(),
             "accepted": self._counts["accepted"],
             "rejected": self._counts["rejected"],
+            **({"superseded": superseded} if (superseded := self._counts["superseded"]) else {}),
             "rules": dict(sorted(self._rules.items())),
         }
         self._writer.add_key_value_metadata({_SUMMARY_KEY: canonical_json(summary)})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
@@ -98,7 +98,10 @@ class Boundaries:
         return stepping
 
     def watch_commits(self, hub: Hub) -> None:
-        engine = hub.db.engine
+        for engine in {hub.db.engine, hub.inbox.db.engine}:
+            self._watch_commits(engine)
+
+    def _watch_commits(self, engine: Engine) -> None:
         real = engine.dialect.do_commit
 
         @event.listens_for(engine, "commit")
@@ -112,7 +115,7 @@ class Boundaries:
             if self._writing:
                 self.step()
 
-        engine.dialect.do_commit = do_commit  # type: ignore[method-assign]
+        engine.dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
 
 
 def outcome_of_run(hub: Hub, request_id: str, owner: str) -> str:

@@ -21,12 +21,15 @@ import pytest
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.deployment import Deployment
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
+from hub_pipelines.messaging import Fate, outcome_of
 from hub_pipelines.settings import load
+from hub_pipelines.simulation import Traffic, simulate
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.disks import fill, small_disk
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import all_submissions, asset, inventory_csv, procurement_csv
+from hub_pipelines_tests.web.serving import listens
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
 
@@ -218,6 +221,28 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
             wait_until(all_posted(home, number), 90, up.log)
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(60) == 0
+
+
+@pytest.mark.slow  # it waits for a whole hub to start and for its ticks
+def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path) -> None:
+    settings = home / "hub.toml"
+    settings.write_text(settings.read_text("utf-8").replace("port = 3001", f"port = {free_port()}"), "utf-8")
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    with hub_up(home, free_port()) as up:
+        os.kill(up.pid_of("receiver"), signal.SIGKILL)
+        up.wait_for("started receiver", times=2, patience_s=10)
+        wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
+        answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1), actor="person/tester")
+        assert set(answers.by_kind) == {"received", "duplicate"}
+
+        def told() -> set[Fate]:
+            found = [hub.inbox.find(one) for one in answers.request_ids]
+            return {outcome_of(hub, one).fate for one in found if one is not None}
+
+        wait_until(lambda: told() <= {Fate.POSTED, Fate.REJECTED, Fate.SUPERSEDED, Fate.UNCHANGED}, 90, up.log)
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(60) == 0
+    assert_invariants(hub)
 
 
 @pytest.mark.slow

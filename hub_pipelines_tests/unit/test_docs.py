@@ -18,6 +18,7 @@ from hub_pipelines.common.store import metadata
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.hub import KNOWN_FEEDS
 from hub_pipelines.intake.drop_folder import is_temporary
+from hub_pipelines.intake.inbox.store import inbox_metadata
 from hub_pipelines.metrics import metrics_of
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.settings import (
@@ -29,6 +30,7 @@ from hub_pipelines.settings import (
     LedgerSettings,
     Limits,
     LogSettings,
+    MessageSettings,
     RetentionSettings,
     load,
 )
@@ -147,6 +149,7 @@ def test_every_setting_is_in_the_readme() -> None:
         LedgerSettings,
         Limits,
         LogSettings,
+        MessageSettings,
         RetentionSettings,
         DatabaseSettings,
     )
@@ -162,6 +165,7 @@ def test_every_setting_is_in_the_readme() -> None:
             ("limits", Limits),
             ("ledgers", LedgerSettings),
             ("log", LogSettings),
+            ("messages", MessageSettings),
             ("retention", RetentionSettings),
         )
         for name, field in model.model_fields.items()
@@ -282,7 +286,7 @@ def test_the_diagram_begins_and_ends_where_submissions_do() -> None:
 def test_every_table_is_told_with_its_owner() -> None:
     told = set(re.findall(r"^\| `(\w+)` \| \w+ \|", ARCHITECTURE, re.M))
 
-    assert told == set(metadata.tables)
+    assert told == {*metadata.tables, *inbox_metadata.tables}
 
 
 def test_every_decision_has_its_parts_and_is_linked() -> None:

@@ -41,10 +41,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "pruning",
         "removals",
         "schedule",
+        "messaging",
     ),
     ("publishing", "recovery", "doctor", "requeueing"),
     ("metrics",),
-    ("defs", "deployment", "demo", "cli", "definitions"),
+    ("defs", "deployment", "demo", "cli", "web", "simulation", "definitions"),
 )
 """Lowest first. A part imports lower layers only; the parts of the last layer may import each other."""
 

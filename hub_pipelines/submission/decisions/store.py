@@ -29,6 +29,7 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,
+            "rows_superseded": 0,
         },
     )
     return get(tx, request_id)

@@ -136,12 +136,15 @@ def record_staged(
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,
+            "rows_superseded": 0,
             "registry_version": registry_version,
         },
     )
 
 
-def settle_posted(tx: Transaction, lease: Lease, *, posted: int, unchanged: int, rejected: int) -> datetime:
+def settle_posted(
+    tx: Transaction, lease: Lease, *, posted: int, unchanged: int, rejected: int, superseded: int = 0
+) -> datetime:
     now = database_now(tx)
     _fenced(
         tx,
@@ -154,6 +157,7 @@ def settle_posted(tx: Transaction, lease: Lease, *, posted: int, unchanged: int,
             "rows_posted": posted,
             "rows_unchanged": unchanged,
             "rows_rejected": rejected,
+            "rows_superseded": superseded,
             "posted_at": now,
             "settled_at": now,
             "lease_owner": None,

@@ -1,0 +1,85 @@
+"""JSON as it is taken from strangers: bounded before it is parsed, and with one meaning.
+
+Belongs here: reading one JSON text under limits. Not here: what its members mean. Numbers are given as they were
+written (text), so that none is rounded; a name that comes twice in an object is refused, since readers differ on it.
+"""
+
+import json
+import re
+from typing import Any
+
+MOST_LEVELS = 16
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.S)  # never fails and never looks back: one pass, whatever comes
+_BRACKET = re.compile(rb"[\[\]{}]")
+_NO_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+"""How a NUL or half a character may be written, which no database or file could hold as text."""
+_SHOWN_CHARACTERS = 80
+
+
+class BadJson(ValueError):
+    """The text is no JSON that is taken; the message says why and, where that can be told, at which character."""
+
+
+def parse(text: bytes) -> Any:
+    """The value of a JSON text in UTF-8; integers and decimals as text. The caller bounds its size. Raises BadJson."""
+    levels = deepest = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", text)):
+        levels += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, levels)
+    if deepest > MOST_LEVELS:
+        raise BadJson(f"is nested {deepest} levels deep; at most {MOST_LEVELS} are taken")
+    try:
+        found = json.loads(
+            text.decode("utf-8"),
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_no_constant,
+            object_pairs_hook=_without_repeats,
+        )
+    except UnicodeDecodeError as error:
+        raise BadJson(f"is not UTF-8 text: byte {error.start + 1} belongs to no character") from error
+    except json.JSONDecodeError as error:
+        raise BadJson(f"is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+    if _NO_TEXT.search(text):
+        _require_text(found)
+    return found
+
+
+def _require_text(found: object) -> None:
+    """Raises BadJson for a NUL or half a character, however deep."""
+    if isinstance(found, dict):
+        for name, value in found.items():
+            _require_text(name)
+            _require_text(value)
+    elif isinstance(found, list):
+        for value in found:
+            _require_text(value)
+    elif isinstance(found, str) and any(one == "\0" or "\ud800" <= one <= "\udfff" for one in found):
+        raise BadJson("holds a NUL or half a character (a lone surrogate), which no text can keep")
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """The same for a text that must be an object."""
+    found = parse(text)
+    if not isinstance(found, dict):
+        raise BadJson(f"is {_kind(found)} and not an object: it must begin with {{")
+    return found
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, list):
+        return "a list"
+    return "null" if value is None else "a single value"
+
+
+def _no_constant(name: str) -> object:
+    raise BadJson(f"holds {name}, which is no JSON value")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadJson(f'has the name "{twice[:_SHOWN_CHARACTERS]}" twice in one object')
+    return found

@@ -1,0 +1,69 @@
+"""Group commit: requests that come at once share one transaction and one wait for the disk.
+
+One writer works at a time. What comes while it writes forms the next group, so groups grow with the load by
+themselves. The queue is bounded: who finds it full is told to come again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from hub_pipelines.intake.inbox.model import Answered, Delivery
+
+
+class Full(Exception):
+    """So much waits to be written that nothing more is taken in now."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    delivery: Delivery
+    answer: asyncio.Future[Answered]
+
+
+class GroupCommit:
+    """Use `run` as a task for as long as deliveries are to be taken."""
+
+    def __init__(
+        self,
+        accept: Callable[[Sequence[Delivery]], list[Answered]],
+        *,
+        most_waiting: int = 1_000,
+        most_messages: int = 5_000,
+    ) -> None:
+        self._accept = accept
+        self._queue: asyncio.Queue[_Pending] = asyncio.Queue(most_waiting)
+        self._most_messages = most_messages
+        self._writer = ThreadPoolExecutor(1, "inbox")  # its own: no other work of the process holds it up
+
+    async def take(self, delivery: Delivery) -> Answered:
+        """The answer, when the delivery is durable. Raises Full, or whatever kept its group from being written."""
+        pending = _Pending(delivery, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(pending)
+        except asyncio.QueueFull as error:
+            raise Full from error
+        return await pending.answer
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            group = self._gathered(await self._queue.get())
+            try:
+                answers = await loop.run_in_executor(self._writer, self._accept, [one.delivery for one in group])
+            except Exception as error:  # noqa: BLE001  # each of those who wait gets it
+                for one in group:
+                    if not one.answer.done():
+                        one.answer.set_exception(error)
+            else:
+                for one, answer in zip(group, answers, strict=True):
+                    if not one.answer.done():
+                        one.answer.set_result(answer)
+
+    def _gathered(self, first: _Pending) -> list[_Pending]:
+        group, messages = [first], len(first.delivery.messages)
+        while messages < self._most_messages and not self._queue.empty():
+            group.append(self._queue.get_nowait())
+            messages += len(group[-1].delivery.messages)
+        return group

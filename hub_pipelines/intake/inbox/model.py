@@ -1,0 +1,109 @@
+"""A delivery of messages, what the inbox answers, and a message on its way. Pure.
+
+A delivery is what one HTTP request brings under one `webhook-id`: one JSON object, or lines of them. It is taken whole
+or not at all, so its id answers for all of its messages.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.intake.model import request_id_for
+
+
+class Answer(StrEnum):
+    RECEIVED = "received"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it came. `line` is its line in the delivery, None where the delivery is one message."""
+
+    body: bytes
+    record_type: str
+    """The record type that it is sealed with."""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    source: str
+    webhook_id: str
+    scope: Scope
+    body: bytes
+    messages: tuple[Incoming, ...]
+    headers: dict[str, str]
+
+    @property
+    def body_digest(self) -> str:
+        return sha256_hex(self.body)
+
+    def name_of(self, one: Incoming) -> str:
+        """The sender's name for a message: its webhook-id, and its line where there are more."""
+        return self.webhook_id if one.line is None else f"{self.webhook_id}/{one.line}"
+
+    def sender_key_of(self, one: Incoming) -> str:
+        return canonical_text(["message", self.source, self.webhook_id, one.line or 0])
+
+    def request_id_of(self, one: Incoming) -> str:
+        return request_id_for(self.scope, "", self.sender_key_of(one))
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of a delivery. `request_ids` are those of its messages in their order, or of the delivery that came
+    first under its webhook-id, at `received_at`."""
+
+    answer: Answer
+    request_ids: tuple[str, ...]
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the inbox. `batch_id` and `row_no` are its place in a batch, None while it waits;
+    `submission` is the batch's request_id once that is registered."""
+
+    request_id: str
+    source: str
+    webhook_id: str
+    scope: Scope
+    received_at: datetime
+    batch_id: str | None
+    row_no: int | None
+    submission: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What is sealed together: messages of one campus, feed and record type."""
+
+    campus: str
+    feed: str
+    record_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits of a stream."""
+
+    stream: Stream
+    messages: int
+    size_bytes: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
+    registered."""
+
+    batch_id: str
+    stream: Stream
+    number: int
+    messages: int
+    submission: str | None

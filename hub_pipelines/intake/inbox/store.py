@@ -1,0 +1,293 @@
+"""Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
+lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
+
+Everything is append-only but for a message's place in a batch and a batch's submission, each of which is set once.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    inspect,
+    select,
+    text,
+    update,
+)
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore
+from hub_pipelines.intake.inbox.model import Answer, Answered, Batch, Delivery, Message, Stream, Waiting
+from hub_pipelines.submission.model import Envelope
+
+inbox_metadata = MetaData()
+_SCHEMA_VERSION = 1
+_SCHEMA_TABLE = "inbox_schema_version"
+_LOCK = 7241960
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+delivery = Table(
+    "inbox_delivery",
+    inbox_metadata,
+    Column("source", String, primary_key=True),
+    Column("webhook_id", String, primary_key=True),
+    Column("campus", String, nullable=False),
+    Column("feed", String, nullable=False),
+    Column("body_digest", String(64), nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+message = Table(
+    "inbox_message",
+    inbox_metadata,
+    Column("seq", _NUMBER, primary_key=True, autoincrement=True),
+    Column("request_id", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("webhook_id", String, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("campus", String, nullable=False),
+    Column("feed", String, nullable=False),
+    Column("record_type", String, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("envelope", JsonText, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("batch_id", String),
+    Column("row_no", Integer),
+    UniqueConstraint("request_id", name="inbox_message_request_id"),
+    UniqueConstraint("source", "webhook_id", "line", name="inbox_message_sender_key"),
+    Index("inbox_message_by_batch", "batch_id", "row_no"),
+)
+Index(
+    "inbox_message_waiting",
+    message.c.campus,
+    message.c.feed,
+    message.c.record_type,
+    message.c.seq,
+    postgresql_where=message.c.batch_id.is_(None),
+    sqlite_where=message.c.batch_id.is_(None),
+)
+
+batch = Table(
+    "inbox_batch",
+    inbox_metadata,
+    Column("batch_id", String, primary_key=True),
+    Column("campus", String, nullable=False),
+    Column("feed", String, nullable=False),
+    Column("record_type", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("sealed_at", UtcDateTime, nullable=False),
+    Column("submission", String),
+    UniqueConstraint("campus", "feed", "record_type", "number", name="inbox_batch_number"),
+    Index("inbox_batch_submission", "submission"),
+)
+
+
+def create(db: Database) -> None:
+    """Make the tables where they are not yet. Safe to run from many processes at once.
+
+    Raises SettingsError when a newer release has been here.
+    """
+    with db.read() as tx:
+        if _version(tx) == _SCHEMA_VERSION:
+            return
+    with db.write() as tx:
+        if db.is_postgres:
+            tx.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        found = _version(tx)
+        if found is None:
+            inbox_metadata.create_all(tx)
+            tx.execute(text(f"CREATE TABLE {_SCHEMA_TABLE} (version INTEGER PRIMARY KEY)"))
+            tx.execute(text(f"INSERT INTO {_SCHEMA_TABLE} VALUES ({_SCHEMA_VERSION})"))
+        elif found > _SCHEMA_VERSION:
+            raise SettingsError(
+                f"The inbox has schema version {found}, this release knows versions up to {_SCHEMA_VERSION}: "
+                "a newer release has worked with it. Start that one."
+            )
+
+
+def _version(tx: Transaction) -> int | None:
+    if not inspect(tx).has_table(_SCHEMA_TABLE):
+        return None
+    return int(tx.execute(text(f"SELECT version FROM {_SCHEMA_TABLE}")).scalar_one())
+
+
+# ---- receiving
+
+
+def accept(tx: Transaction, one: Delivery, envelopes: Sequence[Envelope], *, at: datetime) -> Answered:
+    """Take a delivery, or say what came under its webhook-id before. `envelopes` are its messages', signed."""
+    added = tx.execute(
+        insert_or_ignore(tx, delivery).returning(delivery.c.webhook_id),
+        {
+            "source": one.source,
+            "webhook_id": one.webhook_id,
+            "campus": one.scope.campus,
+            "feed": one.scope.feed,
+            "body_digest": one.body_digest,
+            "messages": len(one.messages),
+            "received_at": at,
+        },
+    )
+    if added.first() is None:
+        return known(tx, one)
+    rows = [
+        {
+            "request_id": envelope.request_id,
+            "source": one.source,
+            "webhook_id": one.webhook_id,
+            "line": incoming.line or 0,
+            "campus": one.scope.campus,
+            "feed": one.scope.feed,
+            "record_type": incoming.record_type,
+            "received_at": at,
+            "size_bytes": len(incoming.body),
+            "envelope": envelope.document(),
+            "body": incoming.body,
+        }
+        for incoming, envelope in zip(one.messages, envelopes, strict=True)
+    ]
+    tx.execute(message.insert(), rows)
+    return Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in envelopes), at)
+
+
+def known(tx: Transaction, one: Delivery) -> Answered:
+    """Of a delivery whose webhook-id has come before: whether it is the same once more."""
+    where = (delivery.c.source == one.source, delivery.c.webhook_id == one.webhook_id)
+    first = tx.execute(select(delivery).where(*where)).one()
+    same = (first.campus, first.feed, first.body_digest) == (one.scope.campus, one.scope.feed, one.body_digest)
+    query = select(message.c.request_id).where(message.c.source == one.source, message.c.webhook_id == one.webhook_id)
+    ids = tuple(tx.execute(query.order_by(message.c.line)).scalars())
+    return Answered(Answer.DUPLICATE if same else Answer.CONFLICT, ids, first.received_at)
+
+
+def find(tx: Transaction, request_id: str) -> Message | None:
+    query = select(message, batch.c.submission).outerjoin(batch, batch.c.batch_id == message.c.batch_id)
+    row = tx.execute(query.where(message.c.request_id == request_id)).first()
+    if row is None:
+        return None
+    return Message(
+        row.request_id,
+        row.source,
+        row.webhook_id,
+        Scope(row.campus, row.feed),
+        row.received_at,
+        row.batch_id,
+        row.row_no,
+        row.submission,
+    )
+
+
+# ---- sealing
+
+
+def waiting(tx: Transaction, campus: str | None = None) -> list[Waiting]:
+    """What waits, of one campus or of all, by stream; the one whose oldest message came first at the front."""
+    m = message.c
+    query = (
+        select(m.campus, m.feed, m.record_type, func.count(), func.sum(m.size_bytes), func.min(m.received_at))
+        .where(m.batch_id.is_(None), *([m.campus == campus] if campus is not None else []))
+        .group_by(m.campus, m.feed, m.record_type)
+    )
+    found = [
+        Waiting(Stream(campus, feed, record_type), count, int(size), _moment(oldest))
+        for campus, feed, record_type, count, size, oldest in tx.execute(query)
+    ]
+    return sorted(found, key=lambda one: one.oldest_at)
+
+
+def _moment(value: Any) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
+    query = select(batch).where(*_of(stream)).order_by(batch.c.number.desc()).limit(1)
+    row = tx.execute(query).first()
+    return _batch(row) if row else None
+
+
+def unregistered(tx: Transaction, campus: str) -> list[Batch]:
+    """Batches of a campus whose submission was not told yet, the oldest first."""
+    where = (batch.c.campus == campus, batch.c.submission.is_(None))
+    return [_batch(row) for row in tx.execute(select(batch).where(*where).order_by(batch.c.sealed_at))]
+
+
+def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
+    """Give the oldest waiting messages of a stream their places in its batch of this number.
+
+    None when there is such a batch already, or nothing waits.
+    """
+    m = message.c
+    where = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
+    query = select(m.seq, m.size_bytes).where(*where, m.batch_id.is_(None)).order_by(m.seq).limit(most)
+    taken: list[int] = []
+    size = 0
+    for seq, bytes_ in tx.execute(query):
+        size += bytes_
+        if taken and size > most_bytes:
+            break
+        taken.append(seq)
+    if not taken:
+        return None
+    batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
+    added = tx.execute(
+        insert_or_ignore(tx, batch).returning(batch.c.batch_id),
+        {
+            "batch_id": batch_id,
+            "campus": stream.campus,
+            "feed": stream.feed,
+            "record_type": stream.record_type,
+            "number": number,
+            "messages": len(taken),
+            "sealed_at": at,
+        },
+    )
+    if added.first() is None:
+        return None
+    places = [{"row_no": row_no, "seq": seq} for row_no, seq in enumerate(taken, start=1)]
+    statement = f"UPDATE {message.name} SET batch_id = :batch_id, row_no = :row_no WHERE seq = :seq"
+    tx.execute(text(statement), [{"batch_id": batch_id, **place} for place in places])
+    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Envelope and body of each message of a batch, in their order."""
+    query = select(message.c.envelope, message.c.body).where(message.c.batch_id == batch_id).order_by(message.c.row_no)
+    for row in tx.execute(query):
+        yield row.envelope, bytes(row.body)
+
+
+def register(tx: Transaction, batch_id: str, submission: str) -> None:
+    where = (batch.c.batch_id == batch_id, batch.c.submission.is_(None))
+    tx.execute(update(batch).where(*where).values(submission=submission))
+
+
+def count(tx: Transaction) -> int:
+    """Messages that were ever acknowledged."""
+    return tx.execute(select(func.count()).select_from(message)).scalar_one()
+
+
+def _of(stream: Stream) -> tuple[Any, ...]:
+    return (
+        batch.c.campus == stream.campus,
+        batch.c.feed == stream.feed,
+        batch.c.record_type == stream.record_type,
+    )
+
+
+def _batch(row: Any) -> Batch:
+    stream = Stream(row.campus, row.feed, row.record_type)
+    return Batch(row.batch_id, stream, row.number, row.messages, row.submission)

@@ -1,0 +1,135 @@
+"""Sealing: what waits of one stream (campus, feed, record type) becomes one submission, in order of arrival.
+
+Inbox and hub may be two databases, so there is no common transaction. Each step can be repeated and leads to the same:
+
+1. In the inbox: the oldest waiting messages get their places in the stream's next batch. From here on the batch is
+   decided, and its bytes follow from it.
+2. Its bytes go into the archive, which knows them by their content.
+3. Intake registers them as a submission, once for the batch.
+4. In the inbox: the batch is told its submission.
+
+A stream's next batch is sealed when the one before is settled: so batches post in order of arrival, and what comes
+while one is at work waits together for the next. Not here: what a batch's bytes mean (validate/messages).
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Any, Protocol
+
+from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.store import Database
+from hub_pipelines.intake.inbox import store
+from hub_pipelines.intake.inbox.model import Batch, Stream, Waiting
+from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.logs import pairs
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import MESSAGES, UNSETTLED
+
+RECORD_TYPE = "record_type"
+"""The header of a batch's envelope that tells what its messages are sealed as."""
+_SOURCE_SYSTEM = "hub/messages"
+_log = logging.getLogger(__name__)
+
+
+class Objects(Protocol):
+    """The archive; its answer has `digest` and `size_bytes`."""
+
+    def put(self, source: IO[bytes]) -> Any: ...
+
+
+class Receiver(Protocol):
+    def receive(self, payload: Payload) -> Arrival: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """`after_s`, `messages` and `size_bytes`: a batch is due when one of them is reached; the last two bound it.
+
+    Raises Transient when database or disk fail; the next tick goes on.
+    """
+
+    inbox: Database
+    db: Database
+    archive: Objects
+    intake: Receiver
+    now: Callable[[], datetime]
+    after_s: float
+    messages: int
+    size_bytes: int
+
+    def seal_due(self, campus: str, *, at_once: bool = False) -> list[Arrival]:
+        """Finish what was begun for a campus, then seal one batch of each of its streams that is due.
+
+        `at_once`: whatever waits is due.
+        """
+        with self.inbox.read() as tx:
+            begun = store.unregistered(tx, campus)
+        arrivals = [self._register(one) for one in begun]
+        with self.inbox.read() as tx:
+            waiting = store.waiting(tx, campus)
+        for one in waiting:
+            if (at_once or self._is_due(one)) and (batch := self._seal(one.stream)) is not None:
+                arrivals.append(self._register(batch))
+        return arrivals
+
+    def _is_due(self, one: Waiting) -> bool:
+        age_s = (self.now() - one.oldest_at).total_seconds()
+        return age_s >= self.after_s or one.messages >= self.messages or one.size_bytes >= self.size_bytes
+
+    def _seal(self, stream: Stream) -> Batch | None:
+        """None while the batch before is unsettled, or when another process has just sealed one.
+
+        A batch whose submission the hub does not know (an older database was put back) is given once more.
+        """
+        with self.inbox.read() as tx:
+            last = store.newest_batch(tx, stream)
+        if last is not None:
+            if last.submission is None:
+                return None
+            with self.db.read() as tx:
+                current = submissions.find(tx, last.submission)
+            if current is None:
+                return last
+            if current.state in UNSETTLED:
+                return None
+        number = last.number + 1 if last is not None else 1
+        with self.inbox.write() as tx:
+            return store.seal(tx, stream, number=number, most=self.messages, most_bytes=self.size_bytes, at=self.now())
+
+    def _register(self, batch: Batch) -> Arrival:
+        with self.inbox.read() as tx:
+            payload = payload_of(list(store.contents(tx, batch.batch_id)))
+        stored = self.archive.put(io.BytesIO(payload))
+        stream = batch.stream
+        # an inbox that was lost numbers its batches from 1 again: their bytes tell them from the former ones
+        mark = str(stored.digest)[:16]
+        arrival = self.intake.receive(
+            Payload(
+                arrival_id=f"batch-{batch.batch_id}-{mark}",
+                scope=Scope(stream.campus, stream.feed),
+                channel=MESSAGES,
+                source_system=_SOURCE_SYSTEM,
+                source_name=f"{stream.record_type}-messages-{batch.number}-{mark[:8]}.ndjson",
+                content_digest=stored.digest,
+                size_bytes=stored.size_bytes,
+                headers={RECORD_TYPE: stream.record_type, "messages": str(batch.messages)},
+            )
+        )
+        with self.inbox.write() as tx:
+            store.register(tx, batch.batch_id, str(arrival.request_id))
+        _log.info("sealed %s", pairs(batch=batch.batch_id, messages=batch.messages, submission=arrival.request_id))
+        return arrival
+
+
+def payload_of(contents: Sequence[tuple[dict[str, Any], bytes]]) -> bytes:
+    """A batch's bytes: a line for each message with its signed envelope and its body exactly as it came."""
+    return "".join(_lines(contents)).encode("utf-8")
+
+
+def _lines(contents: Sequence[tuple[dict[str, Any], bytes]]) -> Iterator[str]:
+    for envelope, body in contents:
+        yield canonical_text({"envelope": envelope, "body": body.decode("utf-8")}) + "\n"

@@ -1,0 +1,144 @@
+"""Signatures of messages, as https://www.standardwebhooks.com defines them.
+
+The signed text is `id.timestamp.body` over the bytes as they came. `webhook-signature` may hold several signatures,
+separated by blanks, so that a sender can change its key without a pause. Not here: whose keys they are.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hub_pipelines.intake.sources.model import PUBLIC_KEY_PREFIX, SECRET_PREFIX, BadSource
+
+TOLERANCE_S = 300
+ID, TIMESTAMP, SIGNATURE = SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_ID = re.compile(r"[!-~]{1,255}")
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_MOST_SIGNATURES = 16
+_SECRET_BYTES = range(24, 65)
+
+
+class NotSigned(ValueError):
+    """A header is missing or can't be read; the message says which."""
+
+
+class NotGenuine(ValueError):
+    """No signature was made with a key that is valid."""
+
+
+class Stale(ValueError):
+    """Signed by the right key, but too long ago or in the future; the message says how far off it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The three headers, well formed and not verified."""
+
+    webhook_id: str
+    timestamp: int
+    signatures: tuple[tuple[str, bytes], ...]
+
+    def verify(self, body: bytes, secrets: Iterable[bytes], public_keys: Iterable[bytes]) -> None:
+        """Raises NotGenuine unless one of the signatures was made with one of the keys."""
+        text = f"{self.webhook_id}.{self.timestamp}.".encode("ascii") + body
+        expected = [hmac.digest(secret, text, "sha256") for secret in secrets]
+        shared = [one for version, one in self.signatures if version == "v1"]
+        if any(hmac.compare_digest(one, right) for one in shared for right in expected):
+            return
+        asymmetric = [one for version, one in self.signatures if version == "v1a"]
+        if any(_is_signed(key, one, text) for one in asymmetric for key in public_keys):
+            return
+        raise NotGenuine("None of the signatures was made with a key of this source that is valid now.")
+
+    def require_fresh(self, now: float) -> None:
+        """Raises Stale when it was signed more than five minutes before or after `now` (seconds since 1970)."""
+        off = now - self.timestamp
+        if abs(off) > TOLERANCE_S:
+            when = "ago" if off > 0 else "in the future"
+            raise Stale(
+                f"It was signed {abs(off):.0f} s {when}; at most {TOLERANCE_S} s are taken. "
+                "Sign it anew when you send it again, and set the sender's clock by a time server."
+            )
+
+
+def signed(headers: Mapping[str, str]) -> Signed:
+    """The signature's headers by their lower-case names. Raises NotSigned."""
+    for name in SIGNATURE_HEADERS:
+        if not headers.get(name):
+            raise NotSigned(f"The header {name} is missing.")
+    if not _ID.fullmatch(headers[ID]):
+        raise NotSigned(f"The header {ID} must be 1 to 255 visible ASCII characters without blanks.")
+    if not _TIMESTAMP.fullmatch(headers[TIMESTAMP]):
+        raise NotSigned(f"The header {TIMESTAMP} must be whole seconds since 1970-01-01 UTC.")
+    parts = headers[SIGNATURE].split(" ")
+    if len(parts) > _MOST_SIGNATURES:
+        raise NotSigned(f"{SIGNATURE} has {len(parts)} signatures; at most {_MOST_SIGNATURES} are looked at.")
+    found = tuple(_signature(part) for part in parts if part)
+    return Signed(headers[ID], int(headers[TIMESTAMP]), found)
+
+
+def _signature(part: str) -> tuple[str, bytes]:
+    version, comma, encoded = part.partition(",")
+    try:
+        return version, _decoded(encoded) if comma else b""
+    except ValueError as error:
+        raise NotSigned(f"A signature in {SIGNATURE} must read v1,<base64> or v1a,<base64>.") from error
+
+
+def _is_signed(public_key: bytes, signature: bytes, text: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
+    except InvalidSignature:
+        return False
+    return True
+
+
+# ---- keys as text
+
+
+def secret_bytes(secret: str) -> bytes:
+    """Of `whsec_…`. Raises BadSource."""
+    found = _of_prefix(secret, SECRET_PREFIX)
+    if len(found) not in _SECRET_BYTES:
+        raise BadSource(f"A shared secret is {SECRET_PREFIX} and 24 to 64 bytes in base64.")
+    return found
+
+
+def public_key_bytes(public_key: str) -> bytes:
+    """Of `whpk_…`. Raises BadSource."""
+    found = _of_prefix(public_key, PUBLIC_KEY_PREFIX)
+    if len(found) != 32:
+        raise BadSource(f"An Ed25519 public key is {PUBLIC_KEY_PREFIX} and 32 bytes in base64.")
+    return found
+
+
+def new_secret(random: bytes) -> str:
+    return SECRET_PREFIX + base64.b64encode(random).decode("ascii")
+
+
+def token_digest(token: str) -> str:
+    """What is kept of a reading token: it is random, so that a plain digest can't be turned back."""
+    return hashlib.sha256(token.encode("utf-8")).hexdigest()
+
+
+def _of_prefix(text: str, prefix: str) -> bytes:
+    if not text.startswith(prefix):
+        raise BadSource(f"A key of this kind begins with {prefix}.")
+    try:
+        return _decoded(text.removeprefix(prefix))
+    except ValueError as error:
+        raise BadSource(f"What follows {prefix} is no base64.") from error
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error

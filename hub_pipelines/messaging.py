@@ -1,0 +1,85 @@
+"""What became of one message: told by the inbox, its batch's submission and its row of the posting."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Message
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines.validate.model import SUPERSEDED
+
+
+class Fate(StrEnum):
+    """What a message is told to have come to."""
+
+    WAITING = "waiting"  # durable, in no batch yet
+    SEALED = "sealed"  # in a batch that is on its way
+    POSTED = "posted"  # its item was changed in the ledger
+    UNCHANGED = "unchanged"  # the ledger held all of it already
+    SUPERSEDED = "superseded"  # a newer message of its item had come
+    REJECTED = "rejected"  # it has problems, and changed nothing
+    IN_REVIEW = "in_review"  # its batch waits for a person
+    DISMISSED = "dismissed"  # a person has closed its batch without effect
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that is told of a message's row. `blocks` is False where it was taken all the same."""
+
+    rule: str
+    column: str | None
+    value: str | None
+    reason: str
+    suggestion: str | None
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOutcome:
+    message: Message
+    fate: Fate
+    reasons: tuple[Reason, ...] = ()
+    settled_at: datetime | None = None
+
+
+def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
+    """As it stands now."""
+    if message.batch_id is None:
+        return MessageOutcome(message, Fate.WAITING)
+    if message.submission is None or message.row_no is None:
+        return MessageOutcome(message, Fate.SEALED)
+    with hub.db.read() as tx:
+        current = submissions.get(tx, message.submission)
+        if current.state is State.POSTED:
+            told = ledgers.problems_of_row(tx, current.request_id, current.revision, message.row_no)
+            changed = ledgers.has_entry(tx, current.request_id, current.revision, message.row_no)
+            reasons = tuple(
+                Reason(
+                    one["rule"],
+                    one["column_name"],
+                    one["value"],
+                    one["reason"],
+                    one["suggestion"],
+                    one["severity"] == "block",
+                )
+                for one in told
+            )
+            return MessageOutcome(message, _of_row(reasons, changed), reasons, current.posted_at)
+    return MessageOutcome(message, _of_batch(current), settled_at=current.settled_at)
+
+
+def _of_row(reasons: tuple[Reason, ...], changed: bool) -> Fate:
+    if any(one.rule == SUPERSEDED for one in reasons):
+        return Fate.SUPERSEDED
+    if any(one.blocks for one in reasons):
+        return Fate.REJECTED
+    return Fate.POSTED if changed else Fate.UNCHANGED
+
+
+def _of_batch(current: Submission) -> Fate:
+    if current.state in UNSETTLED:
+        return Fate.SEALED
+    return Fate.DISMISSED if current.state is State.DISMISSED else Fate.IN_REVIEW

@@ -1,0 +1,241 @@
+"""A sealed batch of messages as a table: one message is one row, its place in the batch is the row's number.
+
+A message is the object that https://www.standardwebhooks.com advises: `type`, `timestamp`, `data`. The type is a record
+type and what is to be done with it, `inventory.stock.set`; the members of `data` are the contract's own columns, by
+their exact names. Belongs here: what a message means, and which of several sets of one item counts. Not here: the
+contract (feeds, service), how batches come about (intake/sealing).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub_pipelines.common.strict_json import BadJson, parse_object
+from hub_pipelines.validate.model import (
+    SUPERSEDED,
+    AcceptedRow,
+    Cell,
+    Feed,
+    Problem,
+    RecordType,
+    RejectedRow,
+    Row,
+    SupersededRow,
+    Table,
+    Unclear,
+    Unreadable,
+    Verdict,
+)
+from hub_pipelines.validate.staging import canonical_json
+
+SET = ".set"
+"""What follows the record type in the type of a message that sets an item."""
+_AHEAD = timedelta(minutes=5)
+_SHOWN_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a batch. `occurred_at` is its own `timestamp`, or when it came, where it has none.
+
+    `problem` says why it can't be a row; `data` is empty then.
+    """
+
+    row_no: int
+    data: Mapping[str, Any]
+    occurred_at: datetime
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """A batch as it is judged: a batch is bounded, so all of it is in memory."""
+
+    record: RecordType
+    messages: tuple[Message, ...]
+
+    @property
+    def table(self) -> Table:
+        """Those that can be rows, under the contract's columns; each in the contract's own way of writing."""
+        header = list(self.record.columns)
+        rows = [one for one in self.messages if one.problem is None]
+        return Table(header, 0, _Rows(tuple(rows), self.record), {"format": "messages", "messages": str(len(rows))})
+
+    @property
+    def whole(self) -> Table:
+        """All of them, for those who count: of one that can't be a row the cells are empty."""
+        rows = _Rows(self.messages, self.record)
+        return Table(list(self.record.columns), 0, rows, {"format": "messages", "messages": str(len(self.messages))})
+
+    @property
+    def occurred_at(self) -> dict[int, datetime]:
+        """When each row occurred."""
+        return {one.row_no: one.occurred_at for one in self.messages if one.problem is None}
+
+    def verdicts(self, judged: Iterable[Verdict]) -> Iterator[Verdict]:
+        """One for each message, in their order: `judged` with the members that the contract does not know, what is no
+        row, and those sets that a newer one in the batch has made void."""
+        by_row: dict[int, Verdict] = {one.row_no: one for one in judged}
+        newest = self._newest(by_row)
+        for one in self.messages:
+            verdict = by_row.get(one.row_no)
+            if verdict is None:
+                assert one.problem is not None, f"message {one.row_no} was not judged"
+                yield RejectedRow(one.row_no, (one.problem,))
+            elif isinstance(verdict, AcceptedRow):
+                winner = newest[verdict.key]
+                yield self._with_others(verdict, one) if winner is one else _superseded(verdict, winner)
+            else:
+                yield verdict
+
+    def _newest(self, by_row: Mapping[int, Verdict]) -> dict[str, Message]:
+        """By item the message whose set counts: it occurred last, or of those that did at once it came last."""
+        found: dict[str, Message] = {}
+        for one in self.messages:
+            verdict = by_row.get(one.row_no)
+            if isinstance(verdict, AcceptedRow):
+                before = found.get(verdict.key)
+                if before is None or one.occurred_at >= before.occurred_at:
+                    found[verdict.key] = one
+        return found
+
+    def _with_others(self, verdict: AcceptedRow, one: Message) -> AcceptedRow:
+        others = {name: _text(value) for name, value in one.data.items() if name not in self.record.columns}
+        if not others:
+            return verdict
+        return replace(verdict, values={**verdict.values, "other": others})
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    messages: tuple[Message, ...]
+    record: RecordType
+
+    def __iter__(self) -> Iterator[Row]:
+        for one in self.messages:
+            yield one.row_no, [_cell(one.data.get(name)) for name in self.record.columns]
+
+
+def record_type_for(kind: object, feed: Feed) -> RecordType:
+    """What a message of this type is sealed with. One of no known type goes with the feed's first, to be rejected."""
+    names = {one.name + SET: one for one in feed.record_types}
+    return names.get(str(kind), feed.record_types[0])
+
+
+def known_types(feed: Feed) -> list[str]:
+    return [one.name + SET for one in feed.record_types]
+
+
+def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Of each message of a batch its envelope, as a document, and its body as it came."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            found = json.loads(line)
+            yield found["envelope"], found["body"].encode("utf-8")
+
+
+def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
+    """A batch's archived bytes. Raises Unreadable when they are none."""
+    try:
+        found = [
+            _message(row_no, envelope, body, feed, record)
+            for row_no, (envelope, body) in enumerate(contents_of(path), start=1)
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreadable(
+            "These are not the bytes of a batch of messages.", "Ask the hub's operator to find out what happened."
+        ) from error
+    return Messages(record, tuple(found))
+
+
+def _message(row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, record: RecordType) -> Message:
+    received_at = datetime.fromisoformat(envelope["received_at"])
+    try:
+        body = parse_object(text)
+        if body.get("type") != record.name + SET:
+            raise _No(_unknown_type(body.get("type"), feed))
+        data = body.get("data")
+        if not isinstance(data, dict) or not data:
+            raise _No(Problem("missing_data", None, None, "The message has no `data`.", "Send an object of columns"))
+        return Message(row_no, data, _occurred_at(body.get("timestamp"), received_at))
+    except _No as no:
+        return Message(row_no, {}, received_at, no.problem)
+    except BadJson as error:
+        problem = Problem("not_json", None, None, f"The message {error}.", "Send a JSON object")
+        return Message(row_no, {}, received_at, problem)
+
+
+class _No(Exception):  # an answer on its way to the message that it is about
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.reason)
+        self.problem = problem
+
+
+def _unknown_type(kind: object, feed: Feed) -> Problem:
+    said = "The message has no `type`." if kind is None else "This feed knows no message of this type."
+    return Problem("unknown_message_type", None, _shown(kind), said, f"Known are: {', '.join(known_types(feed))}")
+
+
+def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
+    if timestamp is None:
+        return received_at
+    try:
+        moment = datetime.fromisoformat(str(timestamp))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise _No(
+            Problem(
+                "bad_timestamp",
+                None,
+                _shown(timestamp),
+                "The `timestamp` is no moment with its zone.",
+                "Write it as 2026-03-02T14:05:00Z",
+            )
+        )
+    if moment > received_at + _AHEAD:
+        raise _No(
+            Problem(
+                "timestamp_in_the_future",
+                None,
+                _shown(timestamp),
+                f"The `timestamp` is after the moment at which the message came ({received_at:%Y-%m-%dT%H:%M:%SZ}).",
+                "Set the sender's clock by a time server and send the message anew under a webhook-id of its own",
+            )
+        )
+    return moment
+
+
+def superseded_if_late(
+    verdict: Verdict, occurred_at: Mapping[int, datetime], newest: Mapping[str, datetime]
+) -> Verdict:
+    """The verdict, or that it is void because a newer message about its item (`newest`, by key) has posted."""
+    if not isinstance(verdict, AcceptedRow) or verdict.key not in newest:
+        return verdict
+    if occurred_at[verdict.row_no] >= newest[verdict.key]:
+        return verdict
+    reason = f"A newer message for the same item, of {newest[verdict.key]:%Y-%m-%dT%H:%M:%SZ}, has posted before."
+    return SupersededRow(verdict.row_no, verdict.key, (Problem(SUPERSEDED, None, verdict.key, reason, None, "warn"),))
+
+
+def _superseded(verdict: AcceptedRow, winner: Message) -> SupersededRow:
+    reason = f"A newer message for the same item came in the same batch (row {winner.row_no})."
+    problem = Problem(SUPERSEDED, None, verdict.key, reason, None, "warn")
+    return SupersededRow(verdict.row_no, verdict.key, (problem,))
+
+
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, str | bool):
+        return value
+    return Unclear(_text(value), "not_a_plain_value", "A column holds one value, not a list or an object.")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def _shown(value: object) -> str | None:
+    return None if value is None else _text(value)[:_SHOWN_CHARACTERS]

@@ -1,0 +1,246 @@
+"""The receiver: its addresses, what each answers, and the writer that runs beside them.
+
+An answer 202 is given when the message is durable and not before. Each refusal is counted (tally.py).
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from hub_pipelines.common.errors import HubError, SettingsError, Transient
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.health import no_room
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
+from hub_pipelines.intake.sources.signatures import SIGNATURE_HEADERS
+from hub_pipelines.logs import pairs
+from hub_pipelines.messaging import MessageOutcome, outcome_of
+from hub_pipelines.web import reading
+from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
+from hub_pipelines.web.openapi import document
+from hub_pipelines.web.page import page
+from hub_pipelines.web.problems import Problem
+from hub_pipelines.web.tally import EVERY_S, Tally
+
+_log = logging.getLogger(__name__)
+_ONCE = (*SIGNATURE_HEADERS, "content-type", "authorization")
+
+
+def build_app(hub: Hub) -> Starlette:
+    """A fresh app of a hub."""
+    receiver = _Receiver(hub)
+    return Starlette(
+        routes=[
+            Route("/", receiver.home, methods=["GET"]),
+            Route("/health", receiver.health, methods=["GET"]),
+            Route("/openapi.json", receiver.openapi, methods=["GET"]),
+            Route("/v1/requests/{request_id}", receiver.outcome, methods=["GET"]),
+            Route("/v1/{campus}/{feed}/messages", receiver.take, methods=["POST"]),
+        ],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(
+                BoundedRequests, body_bytes=hub.settings.messages.body_kb * 1024, refused=receiver.count_refused
+            ),
+        ],
+        exception_handlers={
+            Problem: receiver.refused,
+            HTTPException: receiver.refused,
+            HubError: receiver.failed,
+            Exception: receiver.failed,
+        },
+        lifespan=receiver.at_work,
+    )
+
+
+class _Receiver:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._sources = reading.KnownSources(hub.sources)
+        self._group = GroupCommit(hub.inbox.accept)
+        self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
+        # what writes the hub's own database waits for long postings, and must not hold up what does not
+        self._patient = ThreadPoolExecutor(2, "patient")
+        self._no_room = partial(no_room, hub.settings.home, hub.settings.limits.keep_free_mb)
+
+    @contextlib.asynccontextmanager
+    async def at_work(self, _app: Starlette) -> AsyncIterator[None]:
+        """The writer and the counting, for as long as the app is served."""
+        tasks = [asyncio.create_task(self._group.run()), asyncio.create_task(self._keep_counting())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._patiently(self._count_now)
+
+    async def _patiently(self, work: Callable[..., None], *given: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._patient, work, *given)
+
+    async def _keep_counting(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self._patiently(self._count_now)
+
+    def _count_now(self) -> None:
+        try:
+            self._tally.write()
+        except Transient as error:
+            _log.warning("what was not taken can't be audited now: %s", error)
+
+    # ---- taking messages
+
+    async def take(self, request: Request) -> Response:
+        scope = self._scope(request)
+        sent = reading.Request(scope, _source_name(request), _headers(request), await request.body())
+        checked = await asyncio.to_thread(self._checked, sent)
+        try:
+            answered = await self._group.take(checked)
+        except Full as full:
+            raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
+        if answered.answer is Answer.CONFLICT:
+            await self._patiently(self._hub.conflicts.file, checked, answered)
+            came = f"{answered.received_at:%Y-%m-%d %H:%M:%S} UTC"
+            told = f"Under {checked.webhook_id!r} other contents, or another address, came at {came}."
+            raise Problem("conflict", told, source=checked.source)
+        if answered.answer is Answer.DUPLICATE:
+            self._tally.add(scope.campus, checked.source, "duplicate")
+        return JSONResponse(_acknowledged(checked, answered), 202)
+
+    def _scope(self, request: Request) -> Scope:
+        scope = Scope(request.path_params["campus"], request.path_params["feed"])
+        if scope.campus not in self._hub.campuses or scope.feed not in self._hub.feeds:
+            raise Problem("not-found", "This hub has no such campus and feed.")
+        return scope
+
+    def _checked(self, sent: reading.Request) -> Delivery:
+        reading.require_genuine(sent, self._sources, self._hub.intake.now().timestamp())
+        try:
+            delivery = reading.delivery_of(sent, self._hub.feeds[sent.scope.feed])
+        except Problem as no:
+            no.source = sent.source
+            raise
+        if (full := self._no_room(len(sent.body))) is not None:
+            _log.warning("not taken: %s", full)
+            raise Problem("busy", "The hub has no room on its disk.")
+        return delivery
+
+    # ---- telling
+
+    async def outcome(self, request: Request) -> Response:
+        told = await asyncio.to_thread(self._outcome, _token(request), request.path_params["request_id"])
+        return JSONResponse(told)
+
+    def _outcome(self, token: str, request_id: str) -> dict[str, Any]:
+        source = self._hub.sources.of_token(token)
+        if source is None:
+            raise Problem("bad-token", "This is not the reading token of a source, or its time has ended.")
+        message = self._hub.inbox.find(request_id)
+        if message is None or message.source != source.name:
+            raise Problem("not-found", f"{source.name} has sent no message with this request_id.")
+        return _told(outcome_of(self._hub, message))
+
+    async def home(self, _request: Request) -> Response:
+        return HTMLResponse(page(self._hub.campuses, self._hub.feeds))
+
+    async def openapi(self, _request: Request) -> Response:
+        return JSONResponse(document(self._hub.campuses, self._hub.feeds, self._hub.settings.messages))
+
+    async def health(self, _request: Request) -> Response:
+        """Whether messages would be taken now, for `hub up` and whoever watches it."""
+        reason = await asyncio.to_thread(self._unwell)
+        return JSONResponse({"ok": reason is None, "reason": reason}, 200 if reason is None else 503)
+
+    def _unwell(self) -> str | None:
+        try:
+            with self._hub.inbox.db.read() as tx:
+                tx.exec_driver_sql("SELECT 1")
+        except Transient as error:
+            return str(error)
+        return self._no_room(0)
+
+    # ---- refusing
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        problem = error if isinstance(error, Problem) else _of_http(error)
+        self._tally.add(request.path_params.get("campus", ""), problem.source, problem.code)
+        return problem.response()
+
+    def count_refused(self, problem: Problem) -> None:
+        """Of a request that ended before anybody looked at where it was for."""
+        self._tally.add("", None, problem.code)
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, Transient | SettingsError):
+            _log.warning("not taken: %s", error)
+            return await self.refused(request, Problem("busy", "The hub's database or disk did not answer."))
+        _log.error("failed %s", pairs(path=request.url.path), exc_info=error)
+        return await self.refused(request, Problem("failed", "The hub met an unexpected error."))
+
+
+def _of_http(error: Exception) -> Problem:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        allowed = (error.headers or {}) if isinstance(error, HTTPException) else {}
+        return Problem("not-allowed", "This address does not take this method.", headers=allowed)
+    return Problem("not-found" if status == 404 else "malformed", "There is no such address.")
+
+
+def _source_name(request: Request) -> str:
+    names = request.query_params.getlist("source")
+    if len(names) != 1 or len(request.query_params.multi_items()) != 1:
+        raise Problem("malformed", "The address must name the sending system, and nothing else: …/messages?source=erp")
+    return names[0]
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """By lower-case name. Raises Problem when one that matters is there twice: nobody could say which one counts."""
+    for name in _ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise Problem("malformed", f"The header {name} is there more than once.")
+    return dict(request.headers)
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = _headers(request).get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem("bad-token", "There is no bearer token.")
+    return token
+
+
+def _acknowledged(delivery: Delivery, answered: Answered) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "duplicate": answered.answer is Answer.DUPLICATE,
+        "received_at": answered.received_at.isoformat(),
+    }
+    if delivery.messages[0].line is None:
+        return {"request_id": answered.request_ids[0], **told}
+    lines = zip(delivery.messages, answered.request_ids, strict=True)
+    return {"messages": [{"line": one.line, "request_id": request_id} for one, request_id in lines], **told}
+
+
+def _told(outcome: MessageOutcome) -> dict[str, Any]:
+    message = outcome.message
+    return {
+        "request_id": message.request_id,
+        "webhook_id": message.webhook_id,
+        "received_at": message.received_at.isoformat(),
+        "state": outcome.fate,
+        "reasons": [asdict(one) for one in outcome.reasons],
+        "settled_at": outcome.settled_at.isoformat() if outcome.settled_at else None,
+        "batch": message.submission,
+    }

@@ -1,0 +1,130 @@
+"""What a stranger's request may cost, as pure ASGI middleware: so many at once, so many bytes, so many seconds.
+
+The body is read here, whole, before anything looks at it. Not here: the time for a request's first line and headers,
+which is the connection's (connection.py).
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub_pipelines.web.problems import Problem
+
+_HEADER_BYTES = 16_384
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+    b"referrer-policy": b"no-referrer",
+}
+
+
+class _Gone(Exception):
+    """The sender went away before its request was whole: there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class BoundedRequests:
+    """`most` requests at once; bodies of at most `body_bytes` that come within `body_s`."""
+
+    app: ASGIApp
+    body_bytes: int
+    refused: Callable[[Problem], None]
+    """Told of each request that ends here."""
+    body_s: float = 10.0
+    most: int = 256
+    _at_work: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self._at_work >= self.most:
+            await self._refuse(Problem("busy", f"{self.most} requests are at work.", last=True), scope, receive, send)
+            return
+        self._at_work += 1
+        try:
+            await self._bounded(scope, receive, send)
+        finally:
+            self._at_work -= 1
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            _require_plain_path(scope)
+            _require_short_headers(scope)
+            body = await self._body(scope, receive)
+        except Problem as no:
+            await self._refuse(no, scope, receive, send)
+        except _Gone:
+            return
+        else:
+            await self.app(scope, _given(body, receive), send)
+
+    async def _refuse(self, problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+        self.refused(problem)
+        await problem.response()(scope, receive, send)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > self.body_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self.body_s):
+                return await self._whole(receive)
+        except TimeoutError as error:
+            raise Problem("too-slow", f"The body was not there after {self.body_s:.0f} s.", last=True) from error
+
+    async def _whole(self, receive: Receive) -> bytes:
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            body += message.get("body", b"")
+            if len(body) > self.body_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return bytes(body)
+
+    def _too_large(self) -> Problem:
+        return Problem("too-large", f"At most {self.body_bytes:,} bytes are taken in one request.", last=True)
+
+
+def _require_plain_path(scope: Scope) -> None:
+    """No escapes and no dots: every address of the hub is written in plain letters, so that no two mean the same."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+    path = raw.partition(b"?")[0]
+    if b"%" in path or b"//" in path or b".." in path or b"\\" in path or not path.isascii():
+        raise Problem("not-found", "There is no such address.", last=True)
+
+
+def _require_short_headers(scope: Scope) -> None:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+        raise Problem("malformed", f"The headers have more than {_HEADER_BYTES:,} bytes.", last=True)
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    """Gives the body once, then what the connection tells."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def given() -> Message:
+        return left.pop() if left else await receive()
+
+    return given
+
+
+@dataclass(frozen=True, slots=True)
+class SafeHeaders:
+    """Headers that keep a browser from making more of an answer than it is."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS.items()]}
+            await send(message)
+
+        await self.app(scope, receive, sending if scope["type"] == "http" else send)

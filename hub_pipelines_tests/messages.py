@@ -1,0 +1,54 @@
+"""What tests of messages share: deliveries as a receiver makes them, and a source with its keys."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming
+from hub_pipelines.intake.sources.service import Issued
+from hub_pipelines.messaging import Fate, MessageOutcome, outcome_of
+from hub_pipelines_tests.support import NORTH_INVENTORY, process_all
+
+STOCK = "inventory.stock"
+STOCK_LEDGER = "inventory.stock@north"
+
+
+def add_source(hub: Hub, name: str = "erp", *scopes: Scope) -> Issued:
+    return hub.sources.add(name, scopes or (NORTH_INVENTORY,), actor="person/tester")
+
+
+def stock(item: str, quantity: object, **others: Any) -> dict[str, Any]:
+    return {"item_name": item, "location": "Chem 214", "quantity_on_hand": quantity, "unit": "L", **others}
+
+
+def body_of(data: object, *, kind: str | None = f"{STOCK}.set", at: str | None = None) -> bytes:
+    whole: dict[str, Any] = {"type": kind, "timestamp": at, "data": data}
+    return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
+def message(webhook_id: str, body: bytes, *, source: str = "erp", scope: Scope = NORTH_INVENTORY) -> Delivery:
+    incoming = (Incoming(body, STOCK),)
+    return Delivery(source, webhook_id, scope, body, incoming, {"webhook-id": webhook_id})
+
+
+def take(hub: Hub, *deliveries: Delivery) -> list[Answered]:
+    return hub.inbox.accept(deliveries)
+
+
+def settle(hub: Hub, campus: str = "north") -> None:
+    """Work and seal what waits until nothing is left."""
+    process_all(hub)
+    while hub.sealing.seal_due(campus, at_once=True):
+        process_all(hub)
+
+
+def outcome(hub: Hub, request_id: str) -> MessageOutcome:
+    found = hub.inbox.find(request_id)
+    assert found is not None
+    return outcome_of(hub, found)
+
+
+def fates(hub: Hub, answers: Sequence[Answered]) -> list[Fate]:
+    return [outcome(hub, request_id).fate for one in answers for request_id in one.request_ids]

@@ -1,0 +1,330 @@
+"""Messages from acknowledgement to ledger, on both databases: each has one effect and a fate that can be asked for."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from sqlalchemy import delete, update
+
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.evidence import account_for, conservation, verify_all
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.inbox import store as inbox_store
+from hub_pipelines.intake.inbox.model import Answer, Delivery, Incoming
+from hub_pipelines.intake.model import Outcome
+from hub_pipelines.messaging import Fate
+from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.review import store as reviews
+from hub_pipelines.review.model import ReasonCode
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import State
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
+from hub_pipelines_tests.support import (
+    all_submissions,
+    asset,
+    events,
+    journal_size,
+    ledger_values,
+    lose_bytes,
+    make_registry,
+    on_day,
+    process,
+    process_all,
+    send_assets,
+)
+
+BODY_OF_SOMEBODY_ELSE = body_of(stock("Benzene", 1))
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def quantities(hub: Hub) -> dict[object, object]:
+    return {values["item_name"]: values["quantity_on_hand"] for values in ledger_values(hub, STOCK_LEDGER).values()}
+
+
+# ---- taking
+
+
+def test_a_repeated_delivery_is_one_message_with_one_request_id(hub: Hub) -> None:
+    one = message("m-1", body_of(stock("Ethanol", 5)))
+    first, repeat = take(hub, one, one)
+    (later,) = take(hub, one)
+
+    assert [first.answer, repeat.answer, later.answer] == [Answer.RECEIVED, Answer.DUPLICATE, Answer.DUPLICATE]
+    assert first.request_ids == repeat.request_ids == later.request_ids
+    assert first.request_ids[0].startswith("north-inventory-")
+    settle(hub)
+    assert journal_size(hub) == 1
+    assert_invariants(hub)
+
+
+def test_fifty_repeats_at_once_are_one_message(hub: Hub) -> None:
+    one = message("m-1", body_of(stock("Ethanol", 5)))
+    with ThreadPoolExecutor(10) as pool:
+        answers = [answers[0] for answers in pool.map(lambda _: take(hub, one), range(50))]
+
+    assert sum(each.answer is Answer.RECEIVED for each in answers) == 1
+    assert len({each.request_ids for each in answers}) == 1
+    assert [each.messages for each in hub.inbox.waiting()] == [1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        message("m-1", body_of(stock("Ethanol", 6))),
+        message("m-1", body_of(stock("Ethanol", 5)), scope=Scope("south", "inventory")),
+    ],
+    ids=["other contents", "another campus"],
+)
+def test_something_else_under_a_known_webhook_id_is_a_conflict_and_changes_nothing(hub: Hub, other: Delivery) -> None:
+    (first,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    for _ in range(2):  # senders repeat what is refused
+        (answered,) = take(hub, other)
+        assert answered.answer is Answer.CONFLICT
+        hub.conflicts.file(other, answered)
+
+    (item,) = hub.review.listing()
+    assert (item.cause, item.request_id) == ("conflict", first.request_ids[0])
+    assert hub.archive.object_path(item.content_digest).read_bytes() == other.body
+    assert events(hub, first.request_ids[0]) == ["message:conflict"]
+    settle(hub)
+    assert quantities(hub) == {"Ethanol": "5"}
+    hub.review.dismiss(item.item_id, actor="person/ann", reason=ReasonCode.SENT_IN_ERROR)
+    assert_invariants(hub)
+    assert verify_all(hub).first_bad is None
+    kept = hub.archive.object_path(item.content_digest)
+    kept.chmod(0o600)
+    kept.write_bytes(BODY_OF_SOMEBODY_ELSE)
+    assert "a conflict with" in str(verify_all(hub).first_bad)
+
+
+def test_the_same_webhook_id_of_two_sources_is_two_messages(hub: Hub) -> None:
+    one = message("m-1", body_of(stock("Ethanol", 5)))
+    answers = take(hub, one, replace(one, source="procurement"))
+    assert {each.answer for each in answers} == {Answer.RECEIVED}
+    assert answers[0].request_ids != answers[1].request_ids
+
+
+def test_a_message_dated_ahead_and_replayed_long_after_is_still_a_duplicate(hub: Hub) -> None:
+    """Fault 10: the key outlives the window in which a signature is taken."""
+    one = message("m-1", body_of(stock("Ethanol", 5)))
+    take(hub, one)
+    settle(hub)
+    later = replace(hub.inbox, now=lambda: datetime.now(UTC) + timedelta(days=4_000))
+    (answered,) = later.accept([one])
+    assert answered.answer is Answer.DUPLICATE
+
+
+# ---- sealing
+
+
+def test_messages_are_sealed_by_age_by_number_and_by_size(hub: Hub) -> None:
+    body = body_of(stock("Ethanol", 5))
+    take(hub, *(message(f"m-{at}", body) for at in range(3)))
+    patient = replace(hub.sealing, after_s=3_600)
+
+    assert patient.seal_due("north") == []
+    assert len(replace(patient, size_bytes=3 * len(body)).seal_due("north")) == 1
+    process_all(hub)
+    take(hub, *(message(f"n-{at}", body) for at in range(3)))
+    assert len(replace(patient, messages=3).seal_due("north")) == 1
+    process_all(hub)
+    take(hub, message("o-1", body))
+    assert replace(patient, after_s=0).seal_due("south") == []
+    assert len(replace(patient, after_s=0).seal_due("north")) == 1
+
+
+def test_a_batch_is_bounded_and_the_next_one_waits_until_it_is_settled(hub: Hub) -> None:
+    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(5)))
+    small = replace(hub.sealing, messages=2)
+
+    assert len(small.seal_due("north", at_once=True)) == 1
+    assert small.seal_due("north", at_once=True) == []
+    sizes = []
+    while process_all(hub):
+        sizes.append(all_submissions(hub)[-1].counts.received)
+        small.seal_due("north", at_once=True)
+    assert sorted(one.counts.received for one in all_submissions(hub)) == [1, 2, 2]
+    assert len(quantities(hub)) == 5
+    assert_invariants(hub)
+
+
+def test_a_batch_in_review_does_not_hold_up_what_comes_after_it(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5), at="2026-03-01T00:00:00Z")))
+    (arrival,) = hub.sealing.seal_due("north", at_once=True)
+    lose_bytes(hub, str(arrival.request_id))
+    assert process(hub, str(arrival.request_id)) is State.IN_REVIEW
+    (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
+    settle(hub)
+    assert fates(hub, [answered]) == [Fate.POSTED]
+
+
+def test_a_batch_that_an_older_database_has_forgotten_is_registered_once_more(hub: Hub) -> None:
+    (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    (first,) = hub.sealing.seal_due("north", at_once=True)
+    with hub.db.write() as tx:
+        for table in (submissions.submission, arrivals.arrival):
+            tx.execute(delete(table).where(table.c.request_id == first.request_id))
+    take(hub, message("m-2", body_of(stock("Acetone", 1))))
+
+    (again,) = hub.sealing.seal_due("north", at_once=True)
+    assert (again.outcome, again.request_id) == (Outcome.RECEIVED, first.request_id)
+    settle(hub)
+    assert fates(hub, [answered]) == [Fate.POSTED]
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
+
+
+def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    settle(hub)
+    with hub.inbox.db.write() as tx:
+        for table in (inbox_store.delivery, inbox_store.message, inbox_store.batch):
+            tx.execute(delete(table))
+    (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
+    settle(hub)
+
+    assert fates(hub, [answered]) == [Fate.POSTED]
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
+    assert_invariants(hub)
+
+
+# ---- what a message does
+
+
+def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hub) -> None:
+    answers = take(
+        hub,
+        message("good", body_of(stock("Ethanol", 5, vat_code="V7"))),
+        message("unknown", body_of({"a": 1}, kind="inventory.stock.adjust")),
+        message("no data", body_of([], kind="inventory.stock.set")),
+        message("bad value", body_of(stock("Acetone", "many"))),
+        message("nested", body_of(stock("Toluene", 1, supplier={"name": "Sigma"}))),
+        message("naive", body_of(stock("Hexane", 1), at="2026-03-01T00:00:00")),
+        message("ahead", body_of(stock("Heptane", 1), at="2999-03-01T00:00:00Z")),
+    )
+    settle(hub)
+
+    assert fates(hub, answers) == [Fate.POSTED] + [Fate.REJECTED] * 6
+    rules = [[reason.rule for reason in outcome(hub, one.request_ids[0]).reasons] for one in answers[1:]]
+    assert rules[0] == ["unknown_message_type"]
+    assert rules[1] == ["missing_data"]
+    assert rules[3:] == [["not_a_plain_value"], ["bad_timestamp"], ["timestamp_in_the_future"]]
+    (suggestion,) = (reason.suggestion for reason in outcome(hub, answers[1].request_ids[0]).reasons)
+    assert suggestion == "Known are: inventory.asset.set, inventory.stock.set, inventory.calibration.set"
+    (values,) = ledger_values(hub, STOCK_LEDGER).values()
+    assert values["other"] == {"vat_code": "V7"}
+    assert_invariants(hub)
+
+
+def test_a_column_that_another_heading_would_mean_in_a_file_is_only_kept(hub: Hub) -> None:
+    take(hub, message("m-1", body_of({"item_name": "Ethanol", "location": "A", "Qty": 7})))
+    settle(hub)
+    (values,) = ledger_values(hub, STOCK_LEDGER).values()
+    assert values["quantity_on_hand"] is None
+    assert values["other"] == {"Qty": "7"}
+
+
+def test_of_several_sets_of_an_item_in_a_batch_the_newest_counts_in_whatever_order_they_come(hub: Hub) -> None:
+    answers = take(
+        hub,
+        message("m-1", body_of(stock("Ethanol", 1), at="2026-03-01T10:00:00Z")),
+        message("m-2", body_of(stock("Ethanol", 3), at="2026-03-01T13:00:00+01:00")),
+        message("m-3", body_of(stock("Ethanol", 2), at="2026-03-01T11:00:00Z")),
+    )
+    settle(hub)
+
+    assert quantities(hub) == {"Ethanol": "3"}
+    assert fates(hub, answers) == [Fate.SUPERSEDED, Fate.POSTED, Fate.SUPERSEDED]
+    (one,) = all_submissions(hub)
+    assert (one.counts.received, one.counts.posted, one.counts.superseded) == (3, 1, 2)
+    assert account_for(hub, one.request_id).balanced
+    assert all(line["balanced"] for line in conservation(hub))
+    assert_invariants(hub)
+
+
+def test_a_set_that_comes_late_changes_nothing_though_the_newer_one_has_posted(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5), at="2026-03-01T12:00:00Z")))
+    settle(hub)
+    take(hub, message("m-2", body_of(stock("Ethanol", 5), at="2026-03-01T14:00:00Z")))
+    settle(hub)  # unchanged, and yet the newest word about the item
+    (late, equal) = take(
+        hub,
+        message("m-3", body_of(stock("Ethanol", 9), at="2026-03-01T13:00:00Z")),
+        message("m-4", body_of(stock("Acetone", 2), at="2026-03-01T13:00:00Z")),
+    )
+    settle(hub)
+
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "2"}
+    assert fates(hub, [late, equal]) == [Fate.SUPERSEDED, Fate.POSTED]
+    assert_invariants(hub)
+
+
+def test_a_batch_replayed_after_newer_messages_have_posted_sets_nothing_back(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 1), at="2026-03-01T10:00:00Z")))
+    (arrival,) = hub.sealing.seal_due("north", at_once=True)
+    first = str(arrival.request_id)
+    path = hub.archive.object_path(str(arrival.content_digest))
+    path.rename(path.with_name("lost"))
+    assert process(hub, first) is State.IN_REVIEW
+    take(hub, message("m-2", body_of(stock("Ethanol", 2), at="2026-03-01T11:00:00Z")))
+    settle(hub)
+    path.with_name("lost").rename(path)
+    with hub.db.read() as tx:
+        (item,) = reviews.open_items_of(tx, first)
+    hub.review.replay(item.item_id, actor="person/ann")
+    process_all(hub)
+
+    assert quantities(hub) == {"Ethanol": "2"}
+    assert_invariants(hub)
+
+
+def test_lines_of_one_delivery_are_messages_of_their_own(hub: Hub) -> None:
+    lines = [body_of(stock("Ethanol", 5)), body_of(stock("Acetone", "none"))]
+    incoming = tuple(Incoming(line, STOCK, number) for number, line in enumerate(lines, start=1))
+    whole = Delivery("erp", "m-1", Scope("north", "inventory"), b"\n".join(lines), incoming, {})
+    (answered,) = take(hub, whole)
+    settle(hub)
+    assert fates(hub, [answered]) == [Fate.POSTED, Fate.REJECTED]
+
+
+def test_a_day_of_messages_is_reproduced_from_the_archive(hub: Hub) -> None:
+    """Rows that gave way to messages which had posted by then give way again, and no others."""
+    day = date(2026, 3, 2)
+    there = on_day(hub, day)
+    for number, moment in ((1, "10"), (2, "12"), (3, "11")):
+        take(there, message(f"m-{number}", body_of(stock("Ethanol", number), at=f"2026-03-01T{moment}:00:00Z")))
+        settle(there)
+    record = hub.feeds["inventory"].record_type(STOCK)
+    found = reproduce(there, record, "north", day)
+    assert (found.postings, found.differences) == (2, ())
+
+
+def test_a_batch_gets_a_receipt_of_its_own_folder_and_no_workbook(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Acetone", "many"))))
+    settle(hub)
+    (page,) = hub.receipts.write_due("north")
+    assert page.parent == hub.settings.receipts / "north" / "inventory" / "messages"
+    assert list(page.parent.glob("*.xlsx")) == []
+
+
+def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001"])
+    send_assets(hub, "lab.csv", asset("NC-0001"))
+    process_all(hub)
+    take(hub, message("m-1", body_of(stock("Acetone", 1))))
+    settle(hub)
+    hub.receipts.write_due("north")
+    told = (hub.settings.receipts / "north" / "index.html").read_text("utf-8")
+    assert "lab.csv" in told
+    assert "messages-1" not in told
+
+
+def test_a_message_that_was_changed_in_the_inbox_is_found_by_the_verifier(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5))), message("m-2", body_of(stock("Acetone", 1))))
+    with hub.inbox.db.write() as tx:
+        its = inbox_store.message.c.webhook_id == "m-2"
+        tx.execute(update(inbox_store.message).where(its).values(body=body_of(stock("Acetone", 100))))
+    settle(hub)
+    assert str(verify_all(hub).first_bad).endswith("message 2 is not the one that was signed")

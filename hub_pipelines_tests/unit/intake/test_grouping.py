@@ -1,0 +1,89 @@
+"""Group commit: who comes while a group is written shares the next transaction; nobody is answered before it."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery, Incoming
+
+
+def delivery(number: int) -> Delivery:
+    return Delivery("erp", f"m-{number}", Scope("north", "inventory"), b"{}", (Incoming(b"{}", "x"),), {})
+
+
+class Disk:
+    """Writes when it is let, and remembers what it was given together."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.groups: list[list[str]] = []
+        self.fails = False
+
+    def accept(self, some: Sequence[Delivery]) -> list[Answered]:
+        self.groups.append([one.webhook_id for one in some])
+        assert self.go_on.wait(10)
+        if self.fails:
+            raise Transient("the disk is full")
+        return [Answered(Answer.RECEIVED, (one.webhook_id,), datetime.now(UTC)) for one in some]
+
+
+async def sent(group: GroupCommit, numbers: Sequence[int]) -> list[asyncio.Task[Answered]]:
+    tasks = [asyncio.create_task(group.take(delivery(number))) for number in numbers]
+    await asyncio.sleep(0.05)
+    return tasks
+
+
+def test_what_comes_while_a_group_is_written_is_written_together_and_answered_after_that() -> None:
+    disk = Disk()
+
+    async def run() -> None:
+        group = GroupCommit(disk.accept)
+        writer = asyncio.create_task(group.run())
+        tasks = await sent(group, [0]) + await sent(group, range(1, 10))
+        assert not any(task.done() for task in tasks)
+        disk.go_on.set()
+        answers = await asyncio.gather(*tasks)
+        assert [one.request_ids for one in answers] == [(f"m-{number}",) for number in range(10)]
+        writer.cancel()
+
+    asyncio.run(run())
+    assert [len(one) for one in disk.groups] == [1, 9]
+
+
+def test_whoever_finds_the_queue_full_is_told_at_once() -> None:
+    disk = Disk()
+
+    async def run() -> None:
+        group = GroupCommit(disk.accept, most_waiting=2)
+        writer = asyncio.create_task(group.run())
+        tasks = await sent(group, [0]) + await sent(group, [1, 2])
+        with pytest.raises(Full):
+            await group.take(delivery(3))
+        disk.go_on.set()
+        assert len(await asyncio.gather(*tasks)) == 3
+        writer.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_group_that_can_not_be_written_is_told_to_each_of_it_and_the_next_one_is_written() -> None:
+    disk = Disk()
+    disk.fails = True
+    disk.go_on.set()
+
+    async def run() -> None:
+        group = GroupCommit(disk.accept)
+        writer = asyncio.create_task(group.run())
+        told = await asyncio.gather(*(await sent(group, range(3))), return_exceptions=True)
+        assert [type(one) for one in told] == [Transient] * 3
+        disk.fails = False
+        assert (await group.take(delivery(4))).answer is Answer.RECEIVED
+        writer.cancel()
+
+    asyncio.run(run())

@@ -1,0 +1,129 @@
+"""Slow and greedy senders, over real sockets: each connection and each request has its limits."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from hub_pipelines.web import connection
+from hub_pipelines.web.connection import PromptConnection
+from hub_pipelines.web.limits import BoundedRequests
+from hub_pipelines.web.problems import Problem
+from hub_pipelines_tests.web.serving import free_port, problem, wait_until_listening
+
+_SHORT_S = 0.4
+_BODY_BYTES = 1_000
+
+
+class _Served:
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.refused: list[str] = []
+        self.go_on = threading.Event()
+
+    def note(self, problem: Problem) -> None:
+        self.refused.append(problem.code)
+
+    async def answer(self, request: Request) -> Response:
+        if request.url.path == "/slow":
+            while not self.go_on.is_set():
+                await asyncio.sleep(0.01)
+        return PlainTextResponse(str(len(await request.body())))
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Served]:
+    monkeypatch.setattr(connection, "HEAD_S", _SHORT_S)
+    found = _Served(free_port())
+    bounded = Middleware(BoundedRequests, body_bytes=_BODY_BYTES, body_s=_SHORT_S, most=2, refused=found.note)
+    routes = [Route(path, found.answer, methods=["POST"]) for path in ("/", "/slow")]
+    app = Starlette(routes=routes, middleware=[bounded])
+    config = uvicorn.Config(app, host="127.0.0.1", port=found.port, http=PromptConnection, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until_listening(found.port)
+    yield found
+    found.go_on.set()
+    server.should_exit = True
+    thread.join(20)
+
+
+def ends_within(connection: socket.socket, seconds: float) -> bytes:
+    began = time.monotonic()
+    told = b""
+    while more := connection.recv(65_536):
+        told += more
+    assert time.monotonic() - began < seconds
+    return told
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST / HTTP/1.1\r\nhost: a\r\n"], ids=["nothing", "half of its headers"])
+def test_a_connection_that_does_not_say_what_it_wants_is_closed(served: _Served, begun: bytes) -> None:
+    with served.connect() as one:
+        one.sendall(begun)
+        ends_within(one, 10)
+
+
+def test_headers_that_come_in_drops_are_not_waited_for_longer(served: _Served) -> None:
+    def drip(one: socket.socket) -> None:
+        for drop in b"POST / HTTP/1.1\r\nx-a: " + b"a" * 500:
+            one.sendall(bytes([drop]))
+            time.sleep(0.02)
+
+    with served.connect() as one, pytest.raises(OSError):
+        drip(one)
+
+
+def test_a_second_request_of_a_connection_may_not_be_slow_either(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab")
+        assert one.recv(65_536).endswith(b"2")
+        one.sendall(b"POST / HTTP/1.1\r\nhost")
+        ends_within(one, 10)
+
+
+def test_a_body_that_does_not_come_is_told_to_be_too_slow(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab")
+        assert b" 408 " in ends_within(one, 10)
+    assert served.refused == ["too-slow"]
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_body_beyond_the_limit_is_not_read_to_its_end(served: _Served, declared: bool) -> None:
+    length = b"content-length: 5000" if declared else b"transfer-encoding: chunked"
+    with served.connect() as one:
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\n" + length + b"\r\n\r\n")
+        if not declared:
+            one.sendall(b"fff\r\n" + b"x" * 0xFFF + b"\r\n")
+        assert b" 413 " in ends_within(one, 10)
+
+
+def test_more_requests_than_are_worked_on_at_once_are_told_to_come_again(served: _Served) -> None:
+    address = f"http://127.0.0.1:{served.port}"
+    slow = [threading.Thread(target=httpx.post, args=(f"{address}/slow",), kwargs={"timeout": 20}) for _ in range(2)]
+    for one in slow:
+        one.start()
+    deadline = time.monotonic() + 10
+    while (answer := httpx.post(address)).status_code != 503:
+        assert time.monotonic() < deadline
+    assert problem(answer) == "busy"
+    assert int(answer.headers["retry-after"]) > 0
+    served.go_on.set()
+    for one in slow:
+        one.join(20)
+    assert httpx.post(address, content=b"abc").text == "3"

@@ -1,0 +1,349 @@
+"""The receiver over real sockets, with the official Standard Webhooks client as its sender, on both databases."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
+
+from hub_pipelines.audit.store import audit_entry
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.sources.service import Issued
+from hub_pipelines_tests.disks import fill, small_disk
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.messages import add_source, body_of, settle, stock
+from hub_pipelines_tests.support import NORTH_INVENTORY, open_test_hub
+from hub_pipelines_tests.web.serving import PATH, Receiver, Sender, messages_kept, problem, receiver
+
+BODY = body_of(stock("Ethanol", 5))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Hub, Receiver, Issued]]:
+    """One receiver for the tests of a module; each of them uses webhook-ids of its own."""
+    home = tmp_path_factory.mktemp("receiver") / "home"
+    home.mkdir()
+    if request.param == "sqlite":
+        yield from _served(home, f"sqlite:///{home / 'hub.db'}")
+        return
+    with request.getfixturevalue("postgres_database")() as url:
+        yield from _served(home, url)
+
+
+def _served(home: Path, url: str) -> Iterator[tuple[Hub, Receiver, Issued]]:
+    hub = open_test_hub(home, url)
+    issued = add_source(hub)
+    with receiver(home, url) as running:
+        yield hub, running, issued
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+@pytest.fixture
+def hub(served: tuple[Hub, Receiver, Issued]) -> Hub:
+    return served[0]
+
+
+@pytest.fixture
+def sender(served: tuple[Hub, Receiver, Issued]) -> Sender:
+    return Sender(served[1].address, served[2])
+
+
+# ---- taken
+
+
+def test_a_message_of_the_official_client_is_acknowledged_posted_and_its_outcome_told(hub: Hub, sender: Sender) -> None:
+    first, repeat = sender.send("posted-1", BODY), sender.send("posted-1", BODY)
+    bad = sender.send("posted-2", body_of(stock("Acetone", "many")))
+
+    assert (first.status_code, repeat.status_code, bad.status_code) == (202, 202, 202)
+    assert (first.json()["duplicate"], repeat.json()["duplicate"]) == (False, True)
+    request_id = first.json()["request_id"]
+    assert repeat.json()["request_id"] == request_id
+    assert sender.asks(request_id).json()["state"] == "waiting"
+    settle(hub)
+    told = sender.asks(request_id).json()
+    assert (told["state"], told["reasons"], told["webhook_id"]) == ("posted", [], "posted-1")
+    refused = sender.asks(bad.json()["request_id"]).json()
+    assert (refused["state"], refused["reasons"][0]["column"]) == ("rejected", "quantity_on_hand")
+    assert_invariants(hub)
+
+
+def test_fifty_repeats_at_once_are_one_message(hub: Hub, sender: Sender) -> None:
+    before = messages_kept(hub)
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: sender.send("at-once", BODY), range(50)))
+
+    assert {one.status_code for one in answers} == {202}
+    assert sum(not one.json()["duplicate"] for one in answers) == 1
+    assert len({one.json()["request_id"] for one in answers}) == 1
+    assert messages_kept(hub) == before + 1
+
+
+def test_each_line_is_a_message_and_a_repeat_tells_the_same_request_ids(sender: Sender) -> None:
+    body = b"\n".join([BODY, b"", BODY, b""])
+    first = sender.send("lines-1", body, content_type="application/x-ndjson")
+    repeat = sender.send("lines-1", body, content_type="application/x-ndjson")
+
+    assert [one["line"] for one in first.json()["messages"]] == [1, 3]
+    assert first.json()["messages"] == repeat.json()["messages"]
+    assert len({one["request_id"] for one in first.json()["messages"]}) == 2
+
+
+def test_other_contents_under_a_known_webhook_id_are_a_conflict(hub: Hub, sender: Sender) -> None:
+    sender.send("conflict-1", BODY)
+    answer = sender.send("conflict-1", BODY + b" ")
+    assert (answer.status_code, problem(answer)) == (409, "conflict")
+    assert [one.source_name for one in hub.review.listing()] == ["conflict-1"]
+
+
+def test_a_sender_that_signs_with_its_own_ed25519_key_is_recognised(hub: Hub, sender: Sender) -> None:
+    private = Ed25519PrivateKey.generate()
+    public = "whpk_" + base64.b64encode(private.public_key().public_bytes_raw()).decode()
+    hub.sources.add("lims", (NORTH_INVENTORY,), actor="person/tester", public_key=public)
+    moment = str(int(datetime.now(UTC).timestamp()))
+    signature = base64.b64encode(private.sign(f"asymmetric-1.{moment}.".encode() + BODY)).decode()
+    own = {"webhook_timestamp": moment, "path": PATH.replace("erp", "lims")}
+
+    assert sender.send("asymmetric-1", BODY, webhook_signature=f"v1a,{signature}", **own).status_code == 202
+    spoilt = sender.send("asymmetric-1", BODY + b" ", webhook_signature=f"v1a,{signature}", **own)
+    assert problem(spoilt) == "bad-signature"
+
+
+def test_a_secret_is_rotated_without_a_pause_and_a_revoked_source_is_refused(hub: Hub, sender: Sender) -> None:
+    first = hub.sources.add("rotating", (NORTH_INVENTORY,), actor="person/tester")
+    path = PATH.replace("erp", "rotating")
+    old = Sender(sender.address, first)
+    assert old.send("rotating-1", BODY, path=path).status_code == 202
+    new = Sender(sender.address, hub.sources.rotate("rotating", actor="person/tester", keep_h=1))
+    time.sleep(1.1)
+    both = " ".join(one.headers("rotating-4", BODY)["webhook-signature"] for one in (old, new))
+
+    assert old.send("rotating-2", BODY, path=path).status_code == 202
+    assert new.send("rotating-3", BODY, path=path).status_code == 202
+    assert new.send("rotating-4", BODY, path=path, webhook_signature=both).status_code == 202
+    hub.sources.rotate("rotating", actor="person/tester", keep_h=0)
+    time.sleep(1.1)
+    assert problem(old.send("rotating-5", BODY, path=path)) == "bad-signature"
+    assert problem(old.asks("north-inventory-x")) == "bad-token"
+    hub.sources.revoke("rotating", actor="person/tester", reason="test")
+    time.sleep(1.1)
+    assert problem(new.send("rotating-6", BODY, path=path)) == "bad-signature"
+
+
+def test_an_acknowledgement_does_not_wait_for_a_posting_that_holds_the_hubs_database(hub: Hub, sender: Sender) -> None:
+    with hub.db.write() as tx:
+        tx.execute(select(audit_entry.c.seq).limit(1))
+        began = time.monotonic()
+        assert sender.send("while-posting", BODY).status_code == 202
+        assert time.monotonic() - began < 10  # SQLite would be waited for three times as long
+
+
+# ---- refused
+
+_OLD, _AHEAD = timedelta(seconds=-400), timedelta(seconds=400)
+
+
+def _signed_at(off: timedelta) -> Callable[[Sender], httpx.Response]:
+    def send(sender: Sender) -> httpx.Response:
+        headers = sender.headers("refused", BODY, signed_at=datetime.now(UTC) + off)
+        return httpx.post(sender.address + PATH, content=BODY, headers=headers)
+
+    return send
+
+
+def _body(body: bytes, **headers: str) -> Callable[[Sender], httpx.Response]:
+    return lambda sender: sender.send("refused", body, **headers)
+
+
+def _path(path: str) -> Callable[[Sender], httpx.Response]:
+    return lambda sender: sender.send("refused", BODY, path=path)
+
+
+_REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
+    "no signature": (lambda one: httpx.post(one.address + PATH, content=BODY), 401, "unsigned"),
+    "another signature": (_body(BODY, webhook_signature="v1,AAAA"), 401, "bad-signature"),
+    "an unknown version": (_body(BODY, webhook_signature="v9,AAAA"), 401, "bad-signature"),
+    "no base64": (_body(BODY, webhook_signature="v1,*"), 401, "unsigned"),
+    "no number for a time": (_body(BODY, webhook_timestamp="now"), 401, "unsigned"),
+    "signed long ago": (_signed_at(_OLD), 401, "stale"),
+    "signed in the future": (_signed_at(_AHEAD), 401, "stale"),
+    "an unknown source": (_path("/v1/north/inventory/messages?source=nobody"), 401, "bad-signature"),
+    "no source": (_path("/v1/north/inventory/messages"), 400, "malformed"),
+    "two sources": (_path(PATH + "&source=erp"), 400, "malformed"),
+    "no right": (_path(PATH.replace("north", "south")), 403, "no-right"),
+    "an unknown campus": (_path(PATH.replace("north", "moon")), 404, "not-found"),
+    "an unknown feed": (_path(PATH.replace("inventory", "payroll")), 404, "not-found"),
+    "the reserved scope": (_path("/v1/hub/unassigned/messages?source=erp"), 404, "not-found"),
+    "no object": (_body(b"[1]"), 400, "not-json"),
+    "half an object": (_body(BODY[:-1]), 400, "not-json"),
+    "a name twice": (_body(b'{"type": "a", "type": "b"}'), 400, "not-json"),
+    "not a number": (_body(b'{"type": NaN}'), 400, "not-json"),
+    "half a character": (_body(b'{"type": "\\ud800"}'), 400, "not-json"),
+    "a NUL": (_body(b'{"type": "\\u0000"}'), 400, "not-json"),
+    "a bomb of lists": (_body(b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}"), 400, "not-json"),
+    "one bad line of two": (_body(BODY + b"\n{", content_type="application/x-ndjson"), 400, "not-json"),
+    "too many lines": (_body(b"{}\n" * 1_001, content_type="application/x-ndjson"), 413, "too-large"),
+    "a long message": (_body(b'{"a":"' + b"x" * 70_000 + b'"}'), 413, "too-large"),
+    "a long body": (_body(b'{"a":"' + b"x" * 600_000 + b'"}'), 413, "too-large"),
+    "a page": (_body(BODY, content_type="text/html"), 415, "wrong-type"),
+    "another method": (lambda one: httpx.put(one.address + PATH), 405, "not-allowed"),
+    "another token": (lambda one: one.asks("north-inventory-x", token="hubr_x"), 401, "bad-token"),
+    "no token": (lambda one: httpx.get(one.address + "/v1/requests/x"), 401, "bad-token"),
+    "an unknown request_id": (lambda one: one.asks("north-inventory-x"), 404, "not-found"),
+}
+
+
+@pytest.mark.parametrize("what", _REFUSED)
+def test_what_is_not_taken_is_told_in_words_and_leaves_nothing(hub: Hub, sender: Sender, what: str) -> None:
+    send, status, code = _REFUSED[what]
+    before = messages_kept(hub)
+    answer = send(sender)
+    assert (answer.status_code, problem(answer)) == (status, code)
+    assert messages_kept(hub) == before
+
+
+def raw(sender: Sender, text: bytes) -> bytes:
+    """What a connection is answered that sends exactly this."""
+    host, port = sender.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(text)
+        answer = b""
+        while more := connection.recv(65_536):
+            answer += more
+        return answer
+
+
+def request_text(sender: Sender, path: str, *lines: str) -> bytes:
+    signed = [f"{name}: {value}" for name, value in sender.headers("raw", BODY).items()]
+    ends = [f"content-length: {len(BODY)}", "host: hub", "connection: close"]
+    return "\r\n".join([f"POST {path} HTTP/1.1", *signed, *lines, *ends, "", ""]).encode("latin-1") + BODY
+
+
+@pytest.mark.parametrize(
+    ("path", "lines", "status"),
+    [
+        ("/v1/north/../south/inventory/messages?source=erp", (), b"404"),
+        ("/v1/north/%2e%2e/inventory/messages?source=erp", (), b"404"),
+        ("/v1/north%2finventory/messages?source=erp", (), b"404"),
+        ("//v1/north/inventory/messages?source=erp", (), b"404"),
+        (PATH, ("webhook-id: other",), b"400"),
+        (PATH, ("webhook-signature: v1,AAAA",), b"400"),
+        (PATH, ("x-a: b\x00c",), b"400"),
+        (PATH, ("content-length: 1",), b"400"),
+        (PATH, ("x-long: " + "y" * 70_000,), b"400"),
+    ],
+)
+def test_tricks_with_paths_and_headers_are_refused(
+    hub: Hub, sender: Sender, path: str, lines: tuple[str, ...], status: bytes
+) -> None:
+    before = messages_kept(hub)
+    answer = raw(sender, request_text(sender, path, *lines))
+    assert answer.split(b" ")[1] == status
+    assert messages_kept(hub) == before
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_tell_every_answer(sender: Sender) -> None:
+    page = httpx.get(sender.address)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "<script" not in page.text
+    assert "src=" not in page.text
+    contract = httpx.get(f"{sender.address}/openapi.json").json()
+    codes = contract["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
+    assert all(f'id="{code.removeprefix("/#")}"' in page.text for code in codes)
+    assert httpx.get(f"{sender.address}/health").json() == {"ok": True, "reason": None}
+
+
+# ---- with a receiver of its own
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[Hub, Issued, str]]:
+    home = tmp_path / "home"
+    url = f"sqlite:///{home / 'hub.db'}"
+    opened = open_test_hub(home, url)
+    yield opened, add_source(opened), url
+    opened.db.dispose()
+    opened.inbox.db.dispose()
+
+
+def not_taken(hub: Hub) -> list[dict[str, Any]]:
+    with hub.db.read() as tx:
+        query = select(audit_entry.c.campus, audit_entry.c.detail).where(audit_entry.c.event == "messages:not_taken")
+        return [{"campus": row.campus, **row.detail["counts"]} for row in tx.execute(query)]
+
+
+def test_a_flood_of_bad_requests_is_counted_and_does_not_fill_the_audit_chain(own: tuple[Hub, Issued, str]) -> None:
+    hub, issued, url = own
+    with receiver(hub.settings.home, url) as running:
+        sender = Sender(running.address, issued)
+        with httpx.Client(base_url=running.address) as client:
+            for _ in range(60):
+                assert client.post(PATH, content=BODY).status_code == 401
+        sender.send("m-1", BODY)
+        sender.send("m-1", BODY)
+        sender.send("m-2", b"[]")
+        running.stop()
+    (entry,) = not_taken(hub)
+    assert entry == {"campus": "north", "unknown unsigned": 60, "erp duplicate": 1, "erp not-json": 1}
+    assert hub.checkpoints.verify().ok
+
+
+def test_a_full_disk_is_answered_with_come_again_and_nothing_is_acknowledged_that_is_not_kept(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "12m") as disk:
+        home = disk / "home"
+        home.mkdir()
+        (home / "hub.toml").write_text("[campuses.north]\n[limits]\nkeep_free_mb = 0\n", encoding="utf-8")
+        url = f"sqlite:///{home / 'hub.db'}"
+        hub = open_test_hub(home, url)
+        issued = add_source(hub)
+        with receiver(home, url) as running:
+            sender = Sender(running.address, issued)
+            assert sender.send("before", BODY).status_code == 202
+            filler = fill(disk)
+            answers = [sender.send(f"full-{at}", body_of(stock("x" * 20_000, 1))) for at in range(5)]
+            refused = [one for one in answers if one.status_code != 202]
+            assert refused
+            assert {(one.status_code, problem(one)) for one in refused} == {(503, "busy")}
+            assert all(int(one.headers["retry-after"]) > 0 for one in refused)
+            filler.unlink()
+            assert {sender.send(f"full-{at}", body_of(stock("x" * 20_000, 1))).status_code for at in range(5)} == {202}
+        assert messages_kept(hub) == 6
+        hub.db.dispose()
+        hub.inbox.db.dispose()
+
+
+def test_a_port_that_is_taken_is_told_with_the_setting_that_changes_it(own: tuple[Hub, Issued, str]) -> None:
+    hub, _, url = own
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "hub_pipelines.web", port],
+            env={**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "[messages] port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_contract_is_valid_json_that_names_the_feeds_messages(sender: Sender) -> None:
+    contract = json.loads(httpx.get(f"{sender.address}/openapi.json").text)
+    kinds = [one["properties"]["type"]["const"] for one in contract["components"]["schemas"]["Message"]["oneOf"]]
+    assert "inventory.stock.set" in kinds
