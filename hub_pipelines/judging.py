@@ -26,6 +26,8 @@ from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import MESSAGES, Envelope
+from hub_pipelines.validate.batches import Batch, batches_of
+from hub_pipelines.validate.bulk import in_bulk
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
@@ -35,7 +37,8 @@ from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registr
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.reading.former import as_one_table
 from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
-from hub_pipelines.validate.service import describe, validate
+from hub_pipelines.validate.service import Circumstances, describe, validate
+from hub_pipelines.validate.staging import StagedRows
 
 _ROWS_BETWEEN_SIGNS = 1_000
 
@@ -61,9 +64,14 @@ Way = Callable[[Envelope, Feed, Table], Read]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest."""
+    """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest.
+
+    `at_once` are the same verdicts as they are staged, made many at once; None where a migration changes the rows one
+    by one, and of messages. Either of the two is read, never both.
+    """
 
     verdicts: Iterator[Verdict]
+    at_once: Iterator[StagedRows] | None
     record: RecordType
     document: dict[str, object]
     decision: Decision | None
@@ -119,18 +127,20 @@ class Judge:
                 opened(sent)
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
             read = (way or self.by_what_is_known)(envelope, feed, table)
-            verdicts = validate(
-                read.table,
-                read.columns.feed,
-                campus=campus.name,
-                campuses=tuple(self.campuses),
-                registry=registry,
-                time_zone=campus.time_zone,
-            )
+            circumstances: Circumstances = {
+                "campus": campus.name,
+                "campuses": tuple(self.campuses),
+                "registry": registry,
+                "time_zone": campus.time_zone,
+            }
+            verdicts = validate(read.table, read.columns.feed, **circumstances)
+            origins = read.columns.origins
+            at_once = None if origins else in_bulk(read.table, read.columns.feed, **circumstances)
             document = {
                 **describe(read.table, read.columns.feed, registry),
                 **read.columns.facts,
                 "decision": read.decision.digest if read.decision else None,
+                "rows_judged": "one by one" if at_once is None else "at once",
             }
             record = feed.record_type(str(document["record_type"]))
             if envelope.complete_count and record.location_column is None:
@@ -138,7 +148,7 @@ class Judge:
                     f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
                     f"Drop it into the folder {envelope.feed} itself.",
                 )
-            yield Judged(named_as_sent(verdicts, read.columns.origins), record, document, read.decision)
+            yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision)
 
     def _messages_judged(self, envelope: Envelope, feed: Feed, registry: Registry) -> Judged:
         """A batch of messages: its columns are the contract's own and its values are written in the contract's way, so
@@ -163,7 +173,7 @@ class Judge:
             "confirmed": 0,
             "decision": None,
         }
-        return Judged(batch.verdicts(verdicts), batch.record, document, None, batch.occurred_at)
+        return Judged(batch.verdicts(verdicts), None, batch.record, document, None, batch.occurred_at)
 
     def messages(self, envelope: Envelope, feed: Feed) -> Messages:
         """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""
@@ -272,6 +282,15 @@ class _Watched:
             if number % _ROWS_BETWEEN_SIGNS == 0:
                 self.alive()
             yield row
+
+    def batches(self) -> Iterator[Batch] | None:
+        batches = batches_of(self.rows)
+        return None if batches is None else self._watched(batches)
+
+    def _watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self.alive()
+            yield batch
 
 
 def decided(columns: Columns, time_zone: str) -> Read:

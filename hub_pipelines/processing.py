@@ -33,7 +33,7 @@ from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
-from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
@@ -293,12 +293,12 @@ class Processing:
         """
         current = self._current(lease)
         alive = self._alive(lease)
-        registry = LedgerRegistry(self.db, self.judge.campus_of(current.envelope).time_zone)
+        registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
             verdicts = self._without_late_ones(current, judged) if judged.occurred_at else judged.verdicts
-            handle = stage(verdicts, self.staged, judged.document)
+            handle = stage(judged.at_once or verdicts, self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)

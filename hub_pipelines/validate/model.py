@@ -6,9 +6,9 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
 from hub_pipelines.common.errors import Permanent
 
@@ -268,6 +268,30 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Certain:
+    """Texts of which a type's value is known at a glance, so that a million are told at once (validate/bulk).
+
+    It stands in the annotation beside the type's own function and says of some texts what that says of them too; a
+    text that it does not cover is left to the function. `pattern` is RE2's and covers whole texts of at most `longest`
+    characters. `also` tells of covered texts (pyarrow.StringArray) which are good (pyarrow.BooleanArray), `then` makes
+    their values of them; without it the texts are the values.
+    """
+
+    pattern: str
+    longest: int | None = None
+    also: Callable[[Any], Any] | None = None
+    then: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(AfterValidator):
+    """A rule of one column that looks at `columns` of its row, which the contract names in front of it. It refuses a
+    value or gives it back."""
+
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A column whose values are keys of another record type of the same campus."""
 
@@ -345,6 +369,16 @@ class RecordType:
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
         return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
+
+    @property
+    def certain(self) -> dict[str, Certain]:
+        """What is certain of each column whose type tells it."""
+        return {
+            name: kind
+            for name, field in self.row_model.model_fields.items()
+            for kind in field.metadata
+            if isinstance(kind, Certain)
+        }
 
     @property
     def written(self) -> dict[str, str]:

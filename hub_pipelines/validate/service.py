@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from typing import TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -41,8 +42,17 @@ _LOOKS_LIKE = {
 }
 
 
+class Circumstances(TypedDict):
+    """What rows are judged by beside their table and feed."""
+
+    campus: str
+    campuses: Collection[str]
+    registry: Registry
+    time_zone: str | None
+
+
 @dataclass(slots=True)
-class _Judged:
+class JudgedRow:
     """A row under way: `tag` is set as soon as the tag's cell itself is sound, `key` when the whole row is."""
 
     row_no: int
@@ -73,7 +83,7 @@ def validate(
     `each_alone`: that two rows are of one item is no fault of theirs, nor makes it two items of them.
     """
     columns = map_columns(table.header, feed)
-    rows = _RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
+    rows = RowCheck(columns, len(table.header), {**campus_names(campuses), "time_zone": time_zone})
     return _verdicts(table, rows, columns.record, campus, registry, each_alone)
 
 
@@ -91,9 +101,9 @@ def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
 
 
 def _verdicts(
-    table: Table, rows: "_RowCheck", record: RecordType, campus: str, registry: Registry, each_alone: bool
+    table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry, each_alone: bool
 ) -> Iterator[AcceptedRow | RejectedRow]:
-    tags = _TagCheck(record.tag_column, campus, registry) if record.tag_column else None
+    tags = TagCheck(record.tag_column, campus, registry) if record.tag_column else None
     # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
@@ -104,14 +114,24 @@ def _verdicts(
             yield _verdict(row, {} if each_alone else posted, record)
 
 
-def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> AcceptedRow | RejectedRow:
+def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> AcceptedRow | RejectedRow:
+    if row.key is None or not row.is_good():
+        return verdict_of(row, record, 0)
+    if record.lines is not None:
+        number = posted[row.key] = posted.get(row.key, 0) + 1
+        return verdict_of(row, record, number)
+    return verdict_of(row, record, posted.setdefault(row.key, row.row_no))
+
+
+def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> AcceptedRow | RejectedRow:
+    """`taken` matters for a good row: the number of the row that took its key, or of lines that may be alike how many
+    there are so far."""
     if row.key is None or row.values is None or not row.is_good():
         return RejectedRow(row.row_no, tuple(row.problems), _sound(row, record))
     if record.lines is not None:
-        number = posted[row.key] = posted.get(row.key, 0) + 1
-        key = row.key if number == 1 else record.key_of(row.values, number)
+        key = row.key if taken == 1 else record.key_of(row.values, taken)
         return AcceptedRow(row.row_no, key, row.values, tuple(row.problems))
-    first = posted.setdefault(row.key, row.row_no)
+    first = taken
     if first == row.row_no:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
     repeated = Problem(
@@ -124,7 +144,7 @@ def _verdict(row: _Judged, posted: dict[str, int], record: RecordType) -> Accept
     return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))
 
 
-def _sound(row: _Judged, record: RecordType) -> dict[str, str]:
+def _sound(row: JudgedRow, record: RecordType) -> dict[str, str]:
     values = row.sound if row.values is None else row.values
     return {name: str(values[name]) for name in record.counted_columns if values.get(name) is not None}
 
@@ -158,7 +178,7 @@ class _TagColumn:
         annotation = columns.record.row_model.model_fields[column].rebuild_annotation()
         return _TagColumn(column, columns.positions[column], TypeAdapter(annotation).validate_python)
 
-    def sound(self, row: _Judged) -> str | None:
+    def sound(self, row: JudgedRow) -> str | None:
         if any(found.column == self.column and found.severity == "block" for found in row.problems):
             return None
         return self.parse(row.tag_cell)
@@ -186,7 +206,7 @@ class _SoundValues:
         return found
 
 
-class _RowCheck:
+class RowCheck:
     """The checks that need nothing but the row."""
 
     def __init__(self, columns: ColumnMap, width: int, context: dict[str, object]) -> None:
@@ -207,10 +227,10 @@ class _RowCheck:
         self._width = width
         self._context = context
 
-    def judge(self, row_no: int, cells: list[Cell]) -> _Judged:
+    def judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
         surplus = len(cells) - self._width
         if surplus > 0 and not all(_is_blank(cell) for cell in cells[self._width :]):
-            return _Judged(row_no, None, problems=[self._too_many_cells(cells)])
+            return JudgedRow(row_no, None, problems=[self._too_many_cells(cells)])
         if surplus < 0:
             cells = cells + [None] * -surplus
         marked = not _MARKED.isdisjoint(map(type, cells))
@@ -219,7 +239,7 @@ class _RowCheck:
             self._tell_marked(row, cells)
         return row
 
-    def _tell_marked(self, row: _Judged, cells: list[Cell]) -> None:
+    def _tell_marked(self, row: JudgedRow, cells: list[Cell]) -> None:
         """What conventions found out about single cells: it goes before what the contract says of them."""
         for at, cell in enumerate(cells):
             column = self._columns.get(at)
@@ -237,12 +257,12 @@ class _RowCheck:
                     assert isinstance(kept, dict)
                     kept[f"{column} as sent"] = cell.sent
 
-    def _judge(self, row_no: int, cells: list[Cell]) -> _Judged:
-        row = _Judged(row_no, cells[self._tag.position] if self._tag else None)
+    def _judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
+        row = JudgedRow(row_no, cells[self._tag.position] if self._tag else None)
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
-            row.problems = [self._with_way_out(_problem(one), cells) for one in error.errors(include_url=False)]
+            row.problems = [self.with_way_out(problem_of(one), cells) for one in error.errors(include_url=False)]
             row.tag = self._tag.sound(row) if self._tag else None
             row.sound = self._sound.read(cells)
         else:
@@ -255,7 +275,7 @@ class _RowCheck:
                 row.values["other"] = other
         return row
 
-    def _with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
+    def with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
         """Beside the right value: no value where none is needed, and no row where there is no item."""
         if found.rule == "missing_value":
             alone = sum(not _is_blank(cell) for cell in cells) == 1
@@ -287,7 +307,7 @@ def _is_blank(cell: Cell) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _problem(found: ErrorDetails) -> Problem:
+def problem_of(found: ErrorDetails) -> Problem:
     context = found.get("ctx", {})
     # a whole row's problem (of a model's validator) comes without a place and with the row as its input
     place = found["loc"][0] if found["loc"] else context.get("column")
@@ -302,7 +322,7 @@ def _or_else(found: Problem, other: str) -> Problem:
     return replace(found, suggestion=told)
 
 
-class _TagCheck:
+class TagCheck:
     """Compares a chunk's tags with procurement's registry, in one question per chunk."""
 
     def __init__(self, column: str, campus: str, registry: Registry) -> None:
@@ -312,7 +332,7 @@ class _TagCheck:
         self._suggestions: dict[str, str | None] = {}
         self._unknown_reason = _unknown_reason(registry.updated_at)
 
-    def check(self, rows: list[_Judged]) -> None:
+    def check(self, rows: list[JudgedRow]) -> None:
         known = self._registry.campuses({row.tag for row in rows if row.tag is not None})
         for row in rows:
             if row.tag is None:
@@ -320,10 +340,13 @@ class _TagCheck:
             owner = known.get(row.tag)
             if owner is None:
                 row.problems.append(self._unknown(row))
-            elif owner.casefold() != self._campus.casefold():
-                row.problems.append(self._elsewhere(row, owner))
+            elif self.is_elsewhere(owner):
+                row.problems.append(self.elsewhere(owner, shown(row.tag_cell)))
 
-    def _unknown(self, row: _Judged) -> Problem:
+    def is_elsewhere(self, owner: str) -> bool:
+        return owner.casefold() != self._campus.casefold()
+
+    def _unknown(self, row: JudgedRow) -> Problem:
         suggestion = self._suggest(row.tag or "")
         return Problem("tag_not_in_registry", self._column, shown(row.tag_cell), self._unknown_reason, suggestion)
 
@@ -336,11 +359,12 @@ class _TagCheck:
             self._suggestions[tag] = _explained(tag, self._registry.nearest(tag))
         return self._suggestions[tag]
 
-    def _elsewhere(self, row: _Judged, owner: str) -> Problem:
+    def elsewhere(self, owner: str, tag: str | None) -> Problem:
+        """`tag` as the report shows it."""
         return Problem(
             "tag_of_another_campus",
             self._column,
-            shown(row.tag_cell),
+            tag,
             f"Procurement registered this tag for the campus {owner}, and this file came from {self._campus}.",
             "Check whether the item was moved or the tag mistyped",
             "warn",

@@ -8,8 +8,8 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -129,8 +129,11 @@ def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChu
     yield StagedChunk(batch)
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def canonical_json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def row_of(verdict: Verdict) -> StagedRow:
@@ -143,11 +146,33 @@ def row_of(verdict: Verdict) -> StagedRow:
     return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
 
-def stage(verdicts: Iterable[Verdict], directory: Path, summary_base: Mapping[str, object]) -> StagedHandle:
+_PROBLEM = tuple(field.name for field in fields(Problem))
+
+
+def problems_of(verdict: Verdict) -> tuple[Problem, ...]:
+    return verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
+
+
+def problems_json(problems: Sequence[Problem]) -> str:
+    return canonical_json([{name: getattr(one, name) for name in _PROBLEM} for one in problems]) if problems else "[]"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRows:
+    """Rows as they are staged (`staged_schema`), and how often which rule was broken in them."""
+
+    table: "pyarrow.Table"
+    rules: Counter[str]
+
+
+def stage(
+    verdicts: Iterable[Verdict | StagedRows], directory: Path, summary_base: Mapping[str, object]
+) -> StagedHandle:
+    """Verdicts one by one or many at once, in order: equal ones give the same file."""
     writer = StagedWriter(directory)
     try:
-        for verdict in verdicts:
-            writer.add(verdict)
+        for some in verdicts:
+            writer.add(some)
         return writer.finish(summary_base)
     finally:
         writer.discard()
@@ -162,36 +187,52 @@ class StagedWriter:
 
         self._directory = directory
         self._temporary = directory / f".staging-{uuid.uuid4().hex}"
-        self._schema = _schema()
+        self._schema = staged_schema()
         self._writer = pyarrow.parquet.ParquetWriter(self._temporary, self._schema, compression="zstd")
         self._rows: list[dict[str, object]] = []
+        self._waiting = self._schema.empty_table()
         self._counts: Counter[str] = Counter()
         self._rules: Counter[str] = Counter()
 
-    def add(self, verdict: Verdict) -> None:
-        row = row_of(verdict)
-        problems = verdict.findings if isinstance(verdict, AcceptedRow) else verdict.problems
-        self._append(row.row_no, row.verdict, row.key, row.values, problems)
-        if len(self._rows) == _ROW_GROUP:
-            self._flush()
-
-    def _append(
-        self, row_no: int, verdict: str, key: str | None, values: str | None, problems: tuple[Problem, ...]
-    ) -> None:
-        found = canonical_json([asdict(problem) for problem in problems]) if problems else "[]"
-        self._rows.append({"row_no": row_no, "verdict": verdict, "key": key, "values": values, "problems": found})
-        self._counts[verdict] += 1
+    def add(self, some: Verdict | StagedRows) -> None:
+        if isinstance(some, StagedRows):
+            self._take(some)
+            return
+        row = row_of(some)
+        problems = problems_of(some)
+        told = {"row_no": row.row_no, "verdict": row.verdict, "key": row.key, "values": row.values}
+        self._rows.append({**told, "problems": problems_json(problems)})
         self._rules.update(problem.rule for problem in problems)
+        if len(self._rows) == _ROW_GROUP:
+            self._take_single()
 
-    def _flush(self) -> None:
+    def _take_single(self) -> None:
         import pyarrow
 
-        if self._rows:
-            self._writer.write_table(pyarrow.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows = []
+        rows, self._rows = self._rows, []
+        self._take(StagedRows(pyarrow.Table.from_pylist(rows, schema=self._schema), Counter()))
+
+    def _take(self, some: StagedRows) -> None:
+        import pyarrow
+
+        self._rules.update(some.rules)
+        self._waiting = pyarrow.concat_tables([self._waiting, some.table])
+        while self._waiting.num_rows >= _ROW_GROUP:
+            self._write(self._waiting.slice(0, _ROW_GROUP))
+            self._waiting = self._waiting.slice(_ROW_GROUP)
+
+    def _write(self, rows: "pyarrow.Table") -> None:
+        from pyarrow import compute
+
+        for verdict in compute.value_counts(rows["verdict"]).to_pylist():
+            self._counts[verdict["values"]] += verdict["counts"]
+        # in one piece, so that the bytes do not tell how the rows came
+        self._writer.write_table(rows.combine_chunks())
 
     def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
-        self._flush()
+        self._take_single()
+        if self._waiting.num_rows:
+            self._write(self._waiting)
         summary: dict[str, Any] = {
             **summary_base,
             "received": self._counts.total(),
@@ -214,7 +255,7 @@ class StagedWriter:
         self._temporary.unlink(missing_ok=True)
 
 
-def _schema() -> "pyarrow.Schema":
+def staged_schema() -> "pyarrow.Schema":
     import pyarrow
 
     return pyarrow.schema(

@@ -56,6 +56,13 @@ class LedgerRegistry:
         return str(found[0]) if found else None
 
 
+def every_tag(tx: Transaction) -> tuple[int, Iterator[tuple[str, str]]]:
+    """The registry's version and all tags, each with its campus; PostgreSQL may show a newer version's."""
+    version, _ = current_version(tx, REGISTRY_LEDGER)
+    rows: Any = tx.execute(_all_current(), execution_options={"yield_per": _KEYS_PER_QUERY})
+    return version, ((key, str(json.loads(values)["campus"])) for key, values in rows)
+
+
 def rejected_tags(tx: Transaction, rule: str, *, campus: str | None) -> dict[str, set[str]]:
     """By request_id, the oldest first: values that a rule rejected in what now is the posting of a submission."""
     s, r = submission.c, rejection.c
@@ -93,10 +100,14 @@ def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
 
 
 def _current(tags: Collection[str]) -> Select[Any]:
+    return _all_current().where(ledger.c.key.in_(tags))
+
+
+def _all_current() -> Select[Any]:
     return (
         select(ledger.c.key, journal_row.c["values"])
         .join(journal_row, is_entry(journal_row, REGISTRY_LEDGER, ledger))
-        .where(ledger.c.ledger == REGISTRY_LEDGER, ledger.c.key.in_(tags))
+        .where(ledger.c.ledger == REGISTRY_LEDGER)
     )
 
 

@@ -131,7 +131,7 @@ class Amounts:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
         if cell is None or (type(cell) is str and not cell.strip()):
             return cell, beside
-        if self.unit is None and type(beside) is str and _is_taken(beside, self.allowed) and self._is_plain(cell):
+        if self.unit is None and type(beside) is str and is_taken(beside, self.allowed) and self._is_plain(cell):
             return cell, beside
         raw = text_of(beside) if isinstance(beside, str) and beside.strip() else None
         told = _part(raw) if raw is not None else self.unit if is_blank(beside) else None
@@ -272,7 +272,7 @@ def _from_date(cell: Cell, month: int, day: int, words: str, beside: str | None)
 
 
 @lru_cache(maxsize=2_000)
-def _is_taken(beside: str, allowed: tuple[str, ...]) -> bool:
+def is_taken(beside: str, allowed: tuple[str, ...]) -> bool:
     """Whether the contract reads the unit's cell by itself."""
     return unit_of(beside) in allowed
 

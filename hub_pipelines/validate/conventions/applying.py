@@ -6,13 +6,14 @@ Belongs here: which cells are read how, and columns that the file's own cells fi
 
 import datetime
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.columns import ColumnMap
-from hub_pipelines.validate.conventions.amounts import NOTHING, Amounts
+from hub_pipelines.validate.conventions.amounts import NOTHING, Amounts, is_taken
 from hub_pipelines.validate.conventions.dates import (
     WrittenDay,
     last_day_of_month,
@@ -52,26 +53,61 @@ def apply(table: Table, columns: ColumnMap, conventions: Conventions) -> Table:
     as it is, for the contract to refuse, or is Unclear.
     """
     header = [*table.header, *conventions.added]
-    return replace(table, header=header, rows=_Rows(table, columns, conventions))
+    return replace(table, header=header, rows=ReadRows(table, columns, conventions))
 
 
-class _Rows:
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Columns that are read together, such as a quantity and its unit; most are read alone.
+
+    `read` takes a row's cells of these columns and gives them as the contract takes them. Where it `keeps` what is
+    certain, texts that a type covers (model.Certain) come back as they are, and blank cells too, provided that the
+    texts of each column in `given` are ones that it names.
+    """
+
+    positions: tuple[int, ...]
+    read: Callable[[list[Cell]], list[Cell]]
+    keeps: bool
+    given: Mapping[int, Callable[[str], bool]]
+
+
+class ReadRows:
+    """A table's rows as they are read; as columns they are had unread, with what reads them (`together`)."""
+
     def __init__(self, table: Table, columns: ColumnMap, conventions: Conventions) -> None:
         self._table = table
+        self._record = columns.record
+        self._conventions = conventions
         self._width = len(table.header)
         self._added = len(conventions.added)
-        positions = {
+        self._positions = {
             **columns.positions,
             **{column: self._width + at for at, column in enumerate(conventions.added)},
         }
-        self._cells = list(_single_cells(columns.record, positions, conventions))
-        self._pairs = list(_pairs(columns.record, positions, conventions))
+        self._cells = list(_single_cells(columns.record, self._positions, conventions))
+        self._pairs = list(_pairs(columns.record, self._positions, conventions))
 
     def __iter__(self) -> Iterator[Row]:
         for row_no, cells in self._table.rows:
-            yield row_no, self._read(cells)
+            yield row_no, self.read(cells)
 
-    def _read(self, sent: list[Cell]) -> list[Cell]:
+    def unread(self) -> Iterator[Batch] | None:
+        return batches_of(self._table.rows)
+
+    def together(self) -> list[Together]:
+        """All columns, each once, those that are added behind the file's own."""
+        columns = {at: column for column, at in self._positions.items()}
+        singles = dict(self._cells)
+        pairs: dict[int, list[tuple[int, int | None, _Pair]]] = {}
+        for at, beside, convert in self._pairs:
+            pairs.setdefault(at if beside is None else beside, []).append((at, beside, convert))
+        paired = {at for found in pairs.values() for at, _, _ in found} | set(pairs)
+        made = [_together(found, self._record, columns, self._conventions) for found in pairs.values()]
+        for at in sorted(set(range(self._width + self._added)) - paired):
+            made.append(_alone(at, singles.get(at), columns.get(at), self._conventions))
+        return made
+
+    def read(self, sent: list[Cell]) -> list[Cell]:
         # a row that is too long stays too long: its surplus moves behind the added columns
         missing = max(0, self._width - len(sent))
         cells = [*sent[: self._width], *[None] * (missing + self._added), *sent[self._width :]]
@@ -82,6 +118,40 @@ class _Rows:
             if beside is not None:
                 cells[beside] = other
         return cells
+
+
+def _alone(at: int, convert: _Convert | None, column: str | None, conventions: Conventions) -> Together:
+    def read(cells: list[Cell]) -> list[Cell]:
+        return cells if convert is None else [convert(cells[0])]
+
+    return Together((at,), read, keeps=column not in conventions.identifiers, given={})
+
+
+def _together(
+    pairs: list[tuple[int, int | None, _Pair]], record: RecordType, columns: dict[int, str], conventions: Conventions
+) -> Together:
+    positions = tuple(dict.fromkeys(at for pair in pairs for at in pair[:2] if at is not None))
+    place = {at: number for number, at in enumerate(positions)}
+
+    def read(sent: list[Cell]) -> list[Cell]:
+        cells = list(sent)
+        for at, beside, convert in pairs:
+            cells[place[at]], other = convert(cells[place[at]], None if beside is None else cells[place[beside]])
+            if beside is not None:
+                cells[place[beside]] = other
+        return cells
+
+    names = {columns[at] for at, _, _ in pairs}
+    marks = {conventions.numbers[name].mark for name in names if name in conventions.numbers}
+    unit = next((at for at in positions if record.written.get(columns[at]) == "unit"), None)
+    allowed = record.shapes[columns[unit]].choices or () if unit is not None else ()
+    given = {} if unit is None else {unit: lambda text: is_taken(text, allowed)}
+    keeps = (
+        marks <= {"."}
+        and not names & conventions.units.keys()
+        and not set(map(columns.get, positions)) & set(conventions.added)
+    )
+    return Together(positions, read, keeps, given)
 
 
 def _single_cells(

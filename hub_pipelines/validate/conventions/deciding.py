@@ -5,12 +5,21 @@ how one text is read (dates, numbers, amounts, identifiers), reading by the conc
 """
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
+from hub_pipelines.validate.batches import batches_of, gathered
 from hub_pipelines.validate.columns import ColumnMap, column_letters
 from hub_pipelines.validate.conventions.amounts import read_quantity
+from hub_pipelines.validate.conventions.counting import (
+    Forms,
+    counted,
+    counted_cells,
+    forms_of_cas,
+    forms_of_identifiers,
+    forms_of_numbers,
+)
 from hub_pipelines.validate.conventions.dates import (
     ORDERS,
     TWO_DIGIT_YEARS,
@@ -21,7 +30,6 @@ from hub_pipelines.validate.conventions.dates import (
 )
 from hub_pipelines.validate.conventions.identifiers import CasTally, IdentifierTally
 from hub_pipelines.validate.conventions.model import (
-    LONGEST,
     MARK_NAMES,
     ORDER_NAMES,
     Begins,
@@ -34,7 +42,7 @@ from hub_pipelines.validate.conventions.model import (
 from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, currency_of, read_amount, read_number
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
-from hub_pipelines.validate.model import Cell, Choice, OpenQuestion, RecordType, Row, Table, Undecided, row_place
+from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table, Undecided, row_place
 
 _CHUNK_ROWS = 5_000
 _CLEAR_MAJORITY = 9
@@ -83,6 +91,13 @@ class _Quantities:
 
 
 _Add = Callable[[object, int, int], None]
+_FORMS: dict[str, Forms] = {
+    "quantity": forms_of_numbers,
+    "amount": forms_of_numbers,
+    "identifier": forms_of_identifiers,
+    "cas": forms_of_cas,
+}
+"""By the kind of a column."""
 
 
 class _Tallies:
@@ -94,12 +109,12 @@ class _Tallies:
         self.amounts: dict[str, _Quantities] = {}
         self.identifiers: dict[str, IdentifierTally] = {}
         self.cas: dict[str, CasTally] = {}
-        self._adds: list[tuple[int, _Add]] = []
+        self._adds: list[tuple[int, _Add, Forms | None]] = []
         for column, kind in columns.record.written.items():
             position = columns.positions.get(column)
             add = None if position is None else self._tally(column, kind)
             if position is not None and add is not None:
-                self._adds.append((position, add))
+                self._adds.append((position, add, _FORMS.get(kind)))
 
     def _tally(self, column: str, kind: str) -> _Add | None:
         if kind in ("date", "expiry", "moment"):
@@ -121,28 +136,19 @@ class _Tallies:
 
     def fill(self, table: Table) -> None:
         """Equal cells of some thousand rows are looked at once."""
-        rows = iter(table.rows) if self._adds else iter(())
+        batches = batches_of(table.rows) if self._adds else iter(())
+        if batches is not None:
+            for batch in gathered(batches):
+                for position, add, forms in self._adds:
+                    for found in counted(batch, position, forms):
+                        add(*found)
+            return
+        rows = iter(table.rows)
         while chunk := list(islice(rows, _CHUNK_ROWS)):
-            for position, add in self._adds:
-                for cell, (count, row_no) in _counted(chunk, position):
-                    add(cell, count, row_no)
-
-
-def _counted(chunk: Sequence[Row], position: int) -> Iterator[tuple[Cell, tuple[int, int]]]:
-    """Each different cell with how often it is there and the first row that has it, in the order of these rows."""
-    found: dict[tuple[type, Cell], list[int]] = {}
-    for row_no, cells in chunk:
-        cell = cells[position] if position < len(cells) else None
-        if cell is None or (type(cell) is str and len(cell) > LONGEST):
-            continue
-        # typed: TRUE is not 1
-        known = found.get((type(cell), cell))
-        if known is None:
-            found[type(cell), cell] = [1, row_no]
-        else:
-            known[0] += 1
-    for (_, cell), (count, row_no) in found.items():
-        yield cell, (count, row_no)
+            for position, add, _ in self._adds:
+                cells = ((row_no, cells[position] if position < len(cells) else None) for row_no, cells in chunk)
+                for found in counted_cells(cells):
+                    add(*found)
 
 
 def decide(

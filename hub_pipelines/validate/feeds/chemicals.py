@@ -7,12 +7,13 @@ what the regulations demand of a container or of a movement (categories, clocks,
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import ValidationInfo
 
 from hub_pipelines.validate.feeds.quantities import whole_number
 from hub_pipelines.validate.feeds.types import (
+    CERTAIN_CODE,
     INVISIBLE,
     identifier,
     nearest_of,
@@ -24,7 +25,10 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape, Written
+from hub_pipelines.validate.model import Beside, Certain, Shape, Written
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # -- CAS numbers -----------------------------------------------------------------------------------------------------
 
@@ -97,6 +101,18 @@ def cas_check_digit(digits: str) -> bool:
 
 def _right_digit(digits: str) -> str:
     return str(sum(place * int(digit) for place, digit in enumerate(reversed(digits), start=1)) % 10)
+
+
+def _check_digits_fit(numbers: "pyarrow.StringArray") -> "pyarrow.BooleanArray":
+    """W01 as `cas_check_digit`, of many CAS numbers with hyphens."""
+    import numpy
+    import pyarrow
+    from pyarrow import compute
+
+    digits = compute.utf8_lpad(compute.replace_substring(numbers, "-", ""), 10, "0")
+    # each is ten bytes now, one behind the other
+    each = numpy.frombuffer(digits.buffers()[2], numpy.uint8, 10 * len(digits)).reshape(-1, 10) - ord("0")
+    return pyarrow.array(each[:, :9] @ numpy.arange(9, 0, -1) % 10 == each[:, 9])
 
 
 def _checked_cas(first: str, second: str, check: str) -> str:
@@ -300,7 +316,7 @@ def parse_epa_id(cell: object) -> str:
     return text
 
 
-def of_category(column: str) -> AfterValidator:
+def of_category(column: str) -> Beside:
     """W04: VSQG and its older names in place of an EPA ID only where the column `column` says that the site is one."""
 
     def check(epa_id: str | None, info: ValidationInfo) -> str | None:
@@ -312,7 +328,7 @@ def of_category(column: str) -> AfterValidator:
             )
         return epa_id
 
-    return AfterValidator(check)
+    return Beside(check, (column,))
 
 
 def parse_manifest_number(cell: object) -> str:
@@ -364,13 +380,18 @@ def _list_of(one: str) -> str:
     return rf"^(?:{one})(?:;(?:{one}))*$"
 
 
+_CERTAIN_CAS = Certain(r"[1-9]\d{1,6}-\d{2}-\d", also=_check_digits_fit)
 _GHS = r"EUH\d{3}[A-Z]?|H[2-4]\d{2}[A-Za-z]{0,3}"
 _CONTAINER_ID = identifier("container id", 64, leads_key=True)
 
-ContainerId = Annotated[str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$"), Written("identifier")]
-CasNumber = Annotated[str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$"), Written("cas")]
+ContainerId = Annotated[
+    str, required(_CONTAINER_ID), Shape(longest=64, pattern=r"^[^|]+$"), Written("identifier"), CERTAIN_CODE
+]
+CasNumber = Annotated[
+    str | None, optional(parse_cas_number), Shape(pattern=r"^\d{2,7}-\d{2}-\d$"), Written("cas"), _CERTAIN_CAS
+]
 CasNumbers = Annotated[
-    str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d")), Written("cas")
+    str | None, optional(parse_cas_numbers), Shape(pattern=_list_of(r"\d{2,7}-\d{2}-\d")), Written("cas"), _CERTAIN_CAS
 ]
 HazardCodes = Annotated[str | None, optional(parse_hazard_codes), Shape(pattern=rf"^(?:{_GHS})(?:[+;](?:{_GHS}))*$")]
 HazardClass = Annotated[str | None, optional(parse_hazard_class), Shape(choices=HAZARD_CLASSES)]

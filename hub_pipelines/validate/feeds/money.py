@@ -7,7 +7,7 @@ whether a cost is allowable, whether a budget holds.
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator
 
@@ -19,6 +19,7 @@ from hub_pipelines.validate.feeds.quantities import (
     without_trailing_zeros,
 )
 from hub_pipelines.validate.feeds.types import (
+    CERTAIN_CODE,
     identifier,
     identifier_text,
     is_blank,
@@ -29,7 +30,10 @@ from hub_pipelines.validate.feeds.types import (
     required,
     text_of,
 )
-from hub_pipelines.validate.model import Shape, Written
+from hub_pipelines.validate.model import Certain, Shape, Written
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # -- amounts ---------------------------------------------------------------------------------------------------------
 
@@ -55,6 +59,15 @@ def money(rule: str, noun: str, *, signed: bool) -> Callable[[object], str]:
         return f"{number + 0:.2f}"
 
     return parse
+
+
+def _in_cents(amounts: "pyarrow.StringArray") -> "pyarrow.StringArray":
+    """With two decimals, of many amounts without a sign or zeros in front."""
+    from pyarrow import compute
+
+    decimals = compute.if_else(compute.match_substring(amounts, "."), "", ".00")
+    decimals = compute.if_else(compute.match_substring_regex(amounts, r"\.\d$"), "0", decimals)
+    return compute.binary_join_element_wise(amounts, decimals, "")
 
 
 def _trimmed(number: Decimal) -> Decimal:
@@ -205,16 +218,25 @@ def parse_uei(cell: object) -> str:
 _AMOUNT = Shape("decimal", scale=2, minimum="-9999999999.99", maximum="9999999999.99")
 
 _UNIT_COST = Shape("decimal", scale=2, minimum="0", maximum="9999999999.99")
+_CERTAIN_AMOUNT = Certain(r"(?:0|[1-9]\d{0,9})(?:\.\d{1,2})?", then=_in_cents)
 _IS_AMOUNT = Written("amount")
 
-UnitCost = Annotated[str, required(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
-OptionalUnitCost = Annotated[str | None, optional(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT]
-Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
-OptionalAmount = Annotated[str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT]
+UnitCost = Annotated[
+    str, required(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT, _CERTAIN_AMOUNT
+]
+OptionalUnitCost = Annotated[
+    str | None, optional(money("bad_cost", "unit cost", signed=False)), _UNIT_COST, _IS_AMOUNT, _CERTAIN_AMOUNT
+]
+Amount = Annotated[str, required(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT, _CERTAIN_AMOUNT]
+OptionalAmount = Annotated[
+    str | None, optional(money("bad_amount", "amount", signed=True)), _AMOUNT, _IS_AMOUNT, _CERTAIN_AMOUNT
+]
 Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES), Written("currency")]
 Percent = Annotated[str | None, optional(parse_percent), Shape("decimal", scale=4, minimum="0", maximum="200")]
-AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier")]
-TransactionId = Annotated[str, required(identifier("transaction id", 64)), Shape(longest=64), Written("identifier")]
+AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier"), CERTAIN_CODE]
+TransactionId = Annotated[
+    str, required(identifier("transaction id", 64)), Shape(longest=64), Written("identifier"), CERTAIN_CODE
+]
 Fain = Annotated[str | None, optional(parse_fain), Shape(longest=30, pattern=rf"^{_FAIN.pattern}$")]
 Aln = Annotated[str | None, optional(parse_aln), Shape(pattern=rf"^{_ALN.pattern}$")]
 Uei = Annotated[str | None, optional(parse_uei), Shape(pattern=rf"^{_UEI.pattern}$")]

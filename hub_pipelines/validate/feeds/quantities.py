@@ -8,9 +8,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import ValidationInfo
 
 from hub_pipelines.validate.feeds.types import (
     EXCEL_DATE,
@@ -23,7 +23,10 @@ from hub_pipelines.validate.feeds.types import (
     text_of,
     word_of,
 )
-from hub_pipelines.validate.model import Shape, Written
+from hub_pipelines.validate.model import Beside, Certain, Shape, Written
+
+if TYPE_CHECKING:
+    import pyarrow
 
 PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.A)
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([^\W\d]+)\.?")
@@ -133,7 +136,7 @@ _parse_stock_unit = word_of(
 _parse_line_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
 
 
-def together_with(quantity: str) -> AfterValidator:
+def together_with(quantity: str) -> Beside:
     """A unit that is there exactly when the column `quantity` is filled. Its field needs `validate_default`."""
 
     def check(unit: str | None, info: ValidationInfo) -> str | None:
@@ -145,7 +148,7 @@ def together_with(quantity: str) -> AfterValidator:
             raise problem("missing_quantity", f"The row has a unit and no {quantity}.", "Write how much, or clear it")
         return unit
 
-    return AfterValidator(check)
+    return Beside(check, (quantity,))
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------
@@ -189,6 +192,14 @@ def without_trailing_zeros(number: Decimal) -> str:
     plain = f"{number:f}".lstrip("+")
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
     return "0" if plain in ("", "-0") else plain
+
+
+def _without_trailing_zeros_in(numbers: "pyarrow.StringArray") -> "pyarrow.StringArray":
+    """As `without_trailing_zeros`, of many numbers without a sign or zeros in front."""
+    from pyarrow import compute
+
+    cut = compute.utf8_rtrim(compute.utf8_rtrim(numbers, "0"), ".")
+    return compute.if_else(compute.match_substring(numbers, "."), cut, numbers)
 
 
 def _quantity_text(text: str) -> Decimal:
@@ -243,10 +254,11 @@ def comma_readings(text: str) -> str:
 
 
 _QUANTITY = Shape("decimal", scale=6, minimum="0", maximum="99999999999.999999")
+_CERTAIN_QUANTITY = Certain(r"(?:0|[1-9]\d{0,10})(?:\.\d{1,6})?", then=_without_trailing_zeros_in)
 _IS_UNIT = Written("unit")
 
-Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity")]
-OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity")]
+Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity"), _CERTAIN_QUANTITY]
+OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity"), _CERTAIN_QUANTITY]
 Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS), _IS_UNIT]
 OptionalUnit = Annotated[str | None, optional(parse_unit), Shape(choices=UNITS), _IS_UNIT]
 AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]

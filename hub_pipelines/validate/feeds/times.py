@@ -8,11 +8,11 @@ import re
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.feeds.types import MONTHS, is_blank, optional, problem, refuse_error_cell, required, text_of
-from hub_pipelines.validate.model import Shape, Written
+from hub_pipelines.validate.model import Beside, Shape, Written
 
 # -- days ------------------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ def _named_date(text: str) -> datetime.date | None:
     return _real_date(match[5], str(MONTHS.index(name) + 1), match[1] or match[4])
 
 
-def not_before(earlier: str) -> AfterValidator:
+def not_before(earlier: str) -> Beside:
     """A day that may not lie before the day in the column `earlier`, which the contract names in front of it."""
 
     def check(day: str | None, info: ValidationInfo) -> str | None:
@@ -94,7 +94,7 @@ def not_before(earlier: str) -> AfterValidator:
             )
         return day
 
-    return AfterValidator(check)
+    return Beside(check, (earlier,))
 
 
 # -- moments ---------------------------------------------------------------------------------------------------------

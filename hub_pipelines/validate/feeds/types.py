@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.model import Shape, Written
+from hub_pipelines.validate.model import Certain, Shape, Written
 
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
@@ -317,28 +317,57 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     return name
 
 
+# what is certain, beside the functions above: printable, no blank in front or behind, no error cell; no plus sign in
+# what may be a number that Excel has shown as 1.719E+11
+_WORDS = r"[!\"$-~\p{L}\p{N}\p{S}][!-~\p{L}\p{M}\p{N}\p{P}\p{S}]*(?: [!-~\p{L}\p{M}\p{N}\p{P}\p{S}]+)*"
+_CODE = "[A-Z0-9._/:()-]+"
+_CERTAIN_TAG = Certain("[A-Z0-9._/-]*[A-Z1-9][A-Z0-9._/-]*", 64)
+_CERTAIN_PO = Certain(r"[!\"$-*,-~](?:[ -*,-~]*[!-*,-~])?", 40)
+_CERTAIN_EMAIL = Certain(r"[A-Za-z0-9._%+-]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+", 254)
+CERTAIN_CODE = Certain(f"{_CODE}(?: {_CODE})*", 64)
+"""Of an identifier."""
+
+
+def _certain_text(longest: int) -> Certain:
+    return Certain(rf"[!\"$-~](?:[ -~]*[!-~])?|{_WORDS}", longest)
+
+
+def _certain_place(longest: int) -> Certain:
+    return Certain(_WORDS, longest)
+
+
 _IS_CODE = Written("identifier")
 _EMAIL_SHAPE = Shape(longest=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
-AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE]
-TagInUse = Annotated[str, required(parse_tag_in_use), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE]
-LeadingAssetTag = Annotated[str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$"), _IS_CODE]
+AssetTag = Annotated[str, required(parse_asset_tag), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE, _CERTAIN_TAG]
+TagInUse = Annotated[str, required(parse_tag_in_use), Shape(longest=64, pattern=r"^\S+$"), _IS_CODE, _CERTAIN_TAG]
+LeadingAssetTag = Annotated[
+    str, required(parse_leading_asset_tag), Shape(longest=64, pattern=r"^[^\s|]+$"), _IS_CODE, _CERTAIN_TAG
+]
 ItemCode = Annotated[
-    str, required(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$"), _IS_CODE
+    str,
+    required(identifier("item code", 64, leads_key=True)),
+    Shape(longest=64, pattern=r"^[^|]+$"),
+    _IS_CODE,
+    CERTAIN_CODE,
 ]
-PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40), _IS_CODE]
-OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40), _IS_CODE]
+PoNumber = Annotated[str, required(parse_po_number), Shape(longest=40), _IS_CODE, _CERTAIN_PO]
+OptionalPoNumber = Annotated[str | None, optional(parse_po_number), Shape(longest=40), _IS_CODE, _CERTAIN_PO]
 OptionalItemCode = Annotated[
-    str | None, optional(identifier("item code", 64, leads_key=True)), Shape(longest=64, pattern=r"^[^|]+$"), _IS_CODE
+    str | None,
+    optional(identifier("item code", 64, leads_key=True)),
+    Shape(longest=64, pattern=r"^[^|]+$"),
+    _IS_CODE,
+    CERTAIN_CODE,
 ]
-OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64), _IS_CODE]
+OptionalCode = Annotated[str | None, optional(identifier("number", 64)), Shape(longest=64), _IS_CODE, CERTAIN_CODE]
 """A number or code that somebody else gave: of a lot, a certificate, a seal, an invoice."""
-ItemName = Annotated[str, required(text_up_to(500)), Shape(longest=500)]
-Location = Annotated[str, required(text_up_to(200)), Shape(longest=200)]
-Place = Annotated[str, required(place_up_to(200)), Shape(longest=200)]
+ItemName = Annotated[str, required(text_up_to(500)), Shape(longest=500), _certain_text(500)]
+Location = Annotated[str, required(text_up_to(200)), Shape(longest=200), _certain_text(200)]
+Place = Annotated[str, required(place_up_to(200)), Shape(longest=200), _certain_place(200)]
 """A location that is part of a key, or that one row has in common with the next."""
-OptionalPlace = Annotated[str | None, optional(place_up_to(200)), Shape(longest=200)]
-OptionalLocation = Annotated[str | None, optional(text_up_to(200)), Shape(longest=200)]
+OptionalPlace = Annotated[str | None, optional(place_up_to(200)), Shape(longest=200), _certain_place(200)]
+OptionalLocation = Annotated[str | None, optional(text_up_to(200)), Shape(longest=200), _certain_text(200)]
 Category = Annotated[str, required(parse_category), Shape(choices=CATEGORIES)]
 OptionalCategory = Annotated[str | None, optional(parse_category), Shape(choices=CATEGORIES)]
 CalibrationResult = Annotated[
@@ -348,8 +377,8 @@ CalibrationResult = Annotated[
     ),
     Shape(choices=CALIBRATION_RESULTS),
 ]
-Email = Annotated[str, required(parse_email), _EMAIL_SHAPE, Written("email")]
-OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE, Written("email")]
+Email = Annotated[str, required(parse_email), _EMAIL_SHAPE, Written("email"), _CERTAIN_EMAIL]
+OptionalEmail = Annotated[str | None, optional(parse_email), _EMAIL_SHAPE, Written("email"), _CERTAIN_EMAIL]
 CampusName = Annotated[str, BeforeValidator(parse_campus)]
-OptionalText = Annotated[str | None, optional(text_up_to(500)), Shape(longest=500)]
-LongText = Annotated[str | None, optional(text_up_to(4_000)), Shape(longest=4_000)]
+OptionalText = Annotated[str | None, optional(text_up_to(500)), Shape(longest=500), _certain_text(500)]
+LongText = Annotated[str | None, optional(text_up_to(4_000)), Shape(longest=4_000), _certain_text(4_000)]

@@ -16,13 +16,14 @@ from itertools import islice
 from typing import BinaryIO
 
 from hub_pipelines.validate.parsing import wire
+from hub_pipelines.validate.parsing.columns import as_columns
 from hub_pipelines.validate.parsing.limits import more_time, set_limits
 from hub_pipelines.validate.parsing.opening import Opened, open_file
 from hub_pipelines.validate.parsing.refusal import Refusal, too_large
 from hub_pipelines.validate.parsing.source import Source
 
 _ALIVE_EVERY_S = 1.0
-_MOST_ROWS = 2_000
+_MOST_ROWS = 5_000
 _USUAL_FRAME = 1024 * 1024
 _MOST_ANSWERS_KEPT = 50_000
 _ASKED_AT_ONCE = 5_000
@@ -73,8 +74,7 @@ class Child:
         batch = list(islice(rows, self._batch))
         if not batch:
             del self._iterations[number]
-        numbers, cells = zip(*batch, strict=True) if batch else ((), ())
-        return {"rows": numbers, "cells": cells, "of": number}
+        return as_columns(batch, len(self._opened.joined.header))
 
     def _receive(self) -> wire.Message | None:
         head = self._incoming.read(wire.HEAD)
@@ -84,14 +84,14 @@ class Child:
 
     def _send(self, message: wire.Message) -> None:
         frame = wire.pack(message)
-        if "rows" in message:
+        if "numbers" in message:
             frame = self._fitted(message, frame)
         self._write(frame)
 
     def _fitted(self, message: wire.Message, frame: bytes) -> bytes:
         """Batches are as large as their rows allow."""
         if len(frame) > wire.LARGEST_FRAME:
-            refusal = too_large(f"Rows {message['rows'][0]:,} and below hold very much text")
+            refusal = too_large(f"Rows {message['numbers'][0]:,} and below hold very much text")
             return wire.pack(_refused(refusal))
         if len(frame) > _USUAL_FRAME:
             self._batch = max(1, self._batch * _USUAL_FRAME // (2 * len(frame)))

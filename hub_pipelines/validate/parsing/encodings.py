@@ -109,7 +109,8 @@ def _utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> En
             raise not_text()
         text = decoder.decode(block)
         if not block.isascii():
-            look.wide += sum(map(len, text.split())) - sum(map(_ascii_length, text.split())) if text else 0
+            solid = "".join(text.split())
+            look.wide += len(solid) - len(solid.encode("ascii", "ignore"))
             sample.add(block)
     decoder.decode(b"", final=True)
     if not look.stray:
@@ -120,10 +121,6 @@ def _utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> En
         told = f"{look.stray:,} bytes are no UTF-8 and were read as Windows letters (cp1252)"
         return Encoding(name, f"{mark}; {told}" if mark else told, _MIXED)
     return _by_letters(file, sample.lines(), alive)
-
-
-def _ascii_length(word: str) -> int:
-    return len(word) if word.isascii() else sum(letter < "\x80" for letter in word)
 
 
 def as_windows(error: UnicodeError) -> tuple[str, int]:

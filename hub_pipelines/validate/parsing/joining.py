@@ -45,29 +45,29 @@ class Joined:
     facts: dict[str, str] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[int, Cells]]:
-        """Blank cells as None. Cells beyond the header stay where they are: they show that a row is cut wrongly."""
+        """Cells beyond the header stay where they are: they show that a row is cut wrongly."""
         for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
             base = part * _PART_ROWS
             if places is None and not self.has_sections:
                 for row_no, cells, _ in table.rows_of(grid):
-                    yield base + row_no, [None if cell == "" else cell for cell in cells] if "" in cells else cells
+                    yield base + row_no, cells
             else:
                 for row_no, cells, section in table.rows_of(grid):
                     yield base + row_no, self._placed(cells, places, section)
 
     def _placed(self, cells: Cells, places: list[int] | None, section: str) -> Cells:
         width = len(self.header) - self.has_sections
-        row: Cells = [None] * width
+        row: Cells = [""] * width
         surplus: Cells = []
         for at, cell in enumerate(cells):
             place = at if places is None else places[at] if at < len(places) else width
             if place < width:
-                row[place] = None if cell == "" else cell
+                row[place] = cell
             else:
-                surplus.append(None if cell == "" else cell)
+                surplus.append(cell)
         if self.has_sections:
-            row.append(section or None)
-        return row + surplus if any(cell is not None for cell in surplus) else row
+            row.append(section)
+        return row + surplus if any(cell != "" for cell in surplus) else row
 
 
 def join(grids: Sequence[Grid], ask: Ask) -> Joined:

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TextIO
 
 from hub_pipelines.validate.parsing.encodings import Encoding
-from hub_pipelines.validate.parsing.grid import Alive, Ask, Cells, NumberedRow, SheetFacts, Span, is_blank
+from hub_pipelines.validate.parsing.grid import Alive, Ask, NumberedRow, SheetFacts, Span, is_blank
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, not_text
 from hub_pipelines.validate.parsing.source import Source
 
@@ -189,6 +189,8 @@ class _RecordReader:
         self._file = file
         self._line = 0
         self._ended = False
+        self._is_long = False
+        """Whether some record read so far may have a giant cell."""
         self._record = 0
         self._alive = alive
         self._declared = dialect.declared
@@ -199,31 +201,36 @@ class _RecordReader:
         return self._line > self._record
 
     def __iter__(self) -> Iterator[NumberedRow]:
+        """Called for every row of a large file: the usual one must cost little."""
         while (cells := self._next_record()) is not None:
             self._record += 1
             if self._record % 1_000 == 0:
                 self._alive()
-            if self._record == 1 and self._declared:
-                continue
-            if any(cells) and not all(map(is_blank, cells)):
-                self._refuse_giants(cells)
-                yield self._record, cells
+            first = cells[0] if cells else ""
+            if (first and not first.isspace()) or (any(cells) and not all(map(is_blank, cells))):
+                if self._record == 1 and self._declared:
+                    continue
+                if self._is_long or self._line > self._record:
+                    self._refuse_giants(cells)
+                yield self._record, cells  # type: ignore[misc]  # a list of texts is a list of cells
 
-    def _next_record(self) -> Cells | None:
+    def _next_record(self) -> list[str] | None:
         try:
             record = next(self._reader, None)
         except csv.Error as error:
             raise Refusal(f"Line {self._line} of the file cannot be read ({error}).", _UNCLOSED) from error
         except UnicodeError as error:
             raise Refusal(f"The text near line {self._line} cannot be decoded.", _UNCLOSED) from error
-        if record is not None and self._ended:
+        if self._ended and record is not None:
             # the csv module hands out what it has when the file ends inside a quoted cell
             raise _unclosed(self._record + 1)
-        return record  # type: ignore[return-value]  # a list of texts is a list of cells
+        return record
 
     def _lines(self) -> Iterator[str]:
         while line := self._file.readline(_LONGEST_LINE + 1):
             self._line += 1
+            if len(line) > _LONGEST_CELL:
+                self._is_long = True
             if len(line) > _LONGEST_LINE:
                 raise Refusal(f"Line {self._line} of the file is longer than a million characters.", _UNCLOSED)
             if "\0" in line:
@@ -231,10 +238,10 @@ class _RecordReader:
             yield line
         self._ended = True
 
-    def _refuse_giants(self, cells: Cells) -> None:
-        if sum(map(len, cells)) > _LONGEST_CELL:  # type: ignore[arg-type]  # texts, as read
+    def _refuse_giants(self, cells: list[str]) -> None:
+        if sum(map(len, cells)) > _LONGEST_CELL:
             for cell in cells:
-                if len(str(cell)) > _LONGEST_CELL:
+                if len(cell) > _LONGEST_CELL:
                     raise Refusal(
                         f"Row {self._record} has a cell of more than {_LONGEST_CELL:,} characters.", _UNCLOSED
                     )

@@ -22,7 +22,8 @@ from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
 
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.validate.model import Row, Unreadable
+from hub_pipelines.validate.batches import Batch, Column, Texts, damaged
+from hub_pipelines.validate.model import Unreadable
 
 Columns = Callable[[list[str]], list[str | None]]
 
@@ -49,7 +50,7 @@ class Parser:
         self._file = file
         self._limits = limits
         self._iterations = 0
-        self._waiting: dict[int, deque[list[Row]]] = {}
+        self._waiting: dict[int, deque[Batch]] = {}
         self._asked: deque[int] = deque()
         self._failure: Exception | None = None
 
@@ -89,7 +90,7 @@ class Parser:
                 table: dict[str, Any] = message["table"]
                 return table
 
-    def rows(self) -> Iterator[Row]:
+    def batches(self) -> Iterator[Batch]:
         """All rows from the first. Several such iterations may go on at once."""
         self._iterations += 1
         number = self._iterations
@@ -101,10 +102,10 @@ class Parser:
                 while not batches:
                     self._take_batch()
                 batch = batches.popleft()
-                if not batch:
+                if not batch.numbers:
                     return
                 self._ask_for(number)
-                yield from batch
+                yield batch
         finally:
             self._forget(number)
 
@@ -114,11 +115,14 @@ class Parser:
 
     def _take_batch(self) -> None:
         message = self._receive()
-        if "rows" not in message:
+        if "numbers" not in message:
             return
         number = self._asked.popleft()
         if number in self._waiting:
-            self._waiting[number].append(list(zip(message["rows"], message["cells"], strict=True)))
+            try:
+                self._waiting[number].append(batch_of(message))
+            except (ValueError, KeyError, TypeError) as error:
+                self._fail(damaged(f"its reader answered nonsense: {error}"))
 
     def _forget(self, number: int) -> None:
         del self._waiting[number]
@@ -145,7 +149,7 @@ class Parser:
             length = self._wire.length_of(self._read(self._wire.HEAD))
             message = self._unpack(self._read(length))
         except self._wire.BrokenFrame as error:
-            self._fail(_damaged(f"its reader answered nonsense: {error}"))
+            self._fail(damaged(f"its reader answered nonsense: {error}"))
         if "refused" in message:
             reason, fix = message["refused"]
             self._fail(Unreadable(str(reason), str(fix)))
@@ -195,7 +199,18 @@ class Parser:
         if code in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP):
             return Transient("The program that opens files was ended from outside; the file will be tried again.")
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [f"its reader ended with {code}"]
-        return _damaged(last[0])
+        return damaged(last[0])
+
+
+def batch_of(message: dict[str, Any]) -> Batch:
+    """Raises ValueError, KeyError or TypeError when it is none."""
+    numbers: list[int] = message["numbers"]
+    columns: list[Column] = [
+        Texts(one["texts"], one["ends"]) if isinstance(one, dict) else list(one) for one in message["columns"]
+    ]
+    if {len(numbers)} != {len(numbers), *map(len, columns)} or not {int}.issuperset(map(type, numbers)):
+        raise ValueError("columns of different length")
+    return Batch(numbers, columns, {int(at): list(cells) for at, cells in message["beyond"]})
 
 
 def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
@@ -229,14 +244,6 @@ def _processor_time(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _damaged(why: str) -> Unreadable:
-    return Unreadable(
-        f"The file cannot be read; it seems to be damaged ({why[:200]}).",
-        "Open it in Excel, save it as a new .xlsx file and send that file. If Excel can't open it either, "
-        "export it again where it came from.",
-    )
 
 
 def _too_large() -> Unreadable:

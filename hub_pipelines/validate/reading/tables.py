@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any
 
+from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import LeftOut, Part, Row, Table
 from hub_pipelines.validate.reading.process import Limits, Parser
@@ -41,7 +42,11 @@ class _Rows:
         self._parser = parser
 
     def __iter__(self) -> Iterator[Row]:
-        return self._parser.rows()
+        for batch in self._parser.batches():
+            yield from batch.rows()
+
+    def batches(self) -> Iterator[Batch]:
+        return self._parser.batches()
 
 
 def _table(told: dict[str, Any], parser: Parser) -> Table:

@@ -132,7 +132,7 @@ def check(sheet: Sheet, kind: str) -> None:
         (row_no % _PART_ROWS, _text(cell))
         for row_no, cells in rows
         for cell in (cells[:-1] if has_sections else cells)
-        if cell is not None
+        if cell != ""
     )
     assert back == sheet.items, (back - sheet.items, sheet.items - back)
     assert len({row_no for row_no, _ in rows}) == len(rows)

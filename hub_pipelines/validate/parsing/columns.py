@@ -1,0 +1,47 @@
+"""Rows as columns, as they leave the child.
+
+Belongs here: the form in which the hub takes a table's cells. Not here: framing (wire), which rows there are (joining).
+A column of nothing but text is one piece of bytes and where each cell ends in it: making a million texts one by one, on
+both sides, costs more than cutting the file does. Other columns are lists of their cells.
+"""
+
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+
+from hub_pipelines.validate.parsing.grid import Cells
+from hub_pipelines.validate.parsing.wire import Message
+
+
+def as_columns(rows: Sequence[tuple[int, Cells]], width: int) -> Message:
+    """Rows' numbers, their cells by column, and by place in this batch the cells of a row beyond the last column."""
+    numbers = [number for number, _ in rows]
+    cells = [row for _, row in rows]
+    beyond: dict[int, list[object]] = {}
+    if set(map(len, cells)) - {width}:
+        for at, row in enumerate(cells):
+            if len(row) > width:
+                beyond[at] = [_cell(cell) for cell in row[width:]]
+            if len(row) != width:
+                cells[at] = row[:width] + [""] * (width - len(row))
+    columns = [_column(column) for column in zip(*cells, strict=True)]
+    return {"numbers": numbers, "columns": columns, "beyond": list(beyond.items())}
+
+
+def _column(cells: Sequence[object]) -> object:
+    try:
+        whole = "".join(cells)  # type: ignore[arg-type]  # other kinds of cells are told by the error
+    except TypeError:
+        return [_cell(cell) for cell in cells]
+    data = whole.encode("utf-8", "replace")
+    lengths = map(len, cells if len(data) == len(whole) else [_bytes(cell) for cell in cells])  # type: ignore[arg-type]
+    return {"texts": data, "ends": array("i", accumulate(lengths)).tobytes()}
+
+
+def _bytes(cell: object) -> bytes:
+    return str(cell).encode("utf-8", "replace")
+
+
+def _cell(cell: object) -> object:
+    """Blank cells are None outside the child."""
+    return None if cell == "" else cell

@@ -1,0 +1,68 @@
+"""The registry as a whole, on both databases: the same tags as one by one, and a file for each version only."""
+
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.registry.listing import ListedRegistry
+from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.validate import bulk
+from hub_pipelines_tests.support import asset, ledger_values, make_registry, process_all, send_assets, submission
+
+TAGS = {"NC-0001": "north", "NC-0002": "north", "NC-0009": "south"}
+
+
+def listed(hub: Hub) -> dict[str, str]:
+    table = ListedRegistry(hub.db, "UTC", hub.settings.staged).listed()
+    return dict(zip(table["tag"].to_pylist(), table["campus"].to_pylist(), strict=True))
+
+
+def kept(hub: Hub) -> list[str]:
+    return sorted(path.name for path in hub.settings.staged.iterdir() if path.suffix == ".arrow")
+
+
+def fill(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    make_registry(hub, ["NC-0009"], "south")
+
+
+def test_the_list_has_the_tags_that_the_registry_tells_one_by_one(hub: Hub) -> None:
+    assert listed(hub) == {}
+    fill(hub)
+    assert listed(hub) == LedgerRegistry(hub.db).campuses(TAGS) == TAGS
+
+
+def test_the_list_is_made_once_for_a_version_and_the_one_before_goes(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001"])
+    listed(hub)
+    (first,) = kept(hub)
+    path = hub.settings.staged / first
+    before = path.stat().st_ino
+    listed(hub)
+    assert path.stat().st_ino == before
+    make_registry(hub, ["NC-0002"])
+    assert listed(hub) == {"NC-0001": "north", "NC-0002": "north"}
+    assert len(kept(hub)) == 1
+    assert kept(hub) != [first]
+
+
+def test_a_list_that_is_damaged_is_made_again(hub: Hub) -> None:
+    fill(hub)
+    listed(hub)
+    path: Path = hub.settings.staged / kept(hub)[0]
+    path.write_bytes(path.read_bytes()[:100])
+    assert listed(hub) == TAGS
+
+
+def test_a_file_whose_tags_are_compared_with_the_whole_list_posts_as_any_other(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "FEW_TAGS", 0)
+    fill(hub)
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0009"), asset("NC-0404"), asset("NC-0001"))
+    process_all(hub)
+    counts = submission(hub, request_id).counts
+    assert (counts.posted, counts.rejected) == (2, 2)
+    assert set(ledger_values(hub)) == {"NC-0001", "NC-0009"}
+    assert len(kept(hub)) == 1
