@@ -9,7 +9,16 @@ from typing import Any
 
 from hub_pipelines.report.model import GoesOn
 from hub_pipelines.report.previews.model import Found, Preview, Would
-from hub_pipelines.report.render import GLYPHS, Tone, by_row, shown_time, template, utc_text
+from hub_pipelines.report.render import (
+    GLYPHS,
+    OTHER_TABLE,
+    Tone,
+    by_row,
+    not_read_clause,
+    shown_time,
+    template,
+    utc_text,
+)
 
 _ONLY_ON_PURPOSE = "What stands below is what it would do if the hub's operator applied it again on purpose."
 _NOTHING = "Preview – nothing was changed"
@@ -107,7 +116,7 @@ def _rows_sentence(rows: dict[str, Any]) -> str:
         if rows[name]
     ]
     noun = "its only row" if rows["received"] == 1 else f"{rows['received']:,} rows"
-    return f"Of {noun}, " + ", ".join(parts)
+    return f"Of {noun}, " + ", ".join(parts) + not_read_clause(rows.get("elsewhere", 0), would=True)
 
 
 def _tone(preview: Preview) -> Tone:
@@ -117,6 +126,8 @@ def _tone(preview: Preview) -> Tone:
         found = preview.found
         if found.received == found.rejected:
             return "bad"
+        if found.elsewhere:
+            return "attention"
         return "attention" if found.rejected or found.not_found or found.listed_in_rejected_rows else "good"
     return "bad" if preview.would in ("refuse", "unknown") else "attention"
 
@@ -144,6 +155,8 @@ def _steps(preview: Preview) -> list[str]:
             "Fix the rows that would not be taken, if you like, in your own spreadsheet. The row numbers are the ones "
             "that Excel shows. Preview it again as often as you want."
         )
+    if found is not None and found.elsewhere:
+        steps.append(OTHER_TABLE)
     if preview.would != "unknown":
         folder = f"{preview.feed}/complete-count" if preview.complete_count else preview.feed
         steps.append(

@@ -303,13 +303,22 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
     content = inventory("T1", "T2") + b"Total,,,4\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
     request_id = send(small_hub, "list.csv", content)
     small_hub.work()
-    _, found = told(small_hub.hub.receipts.write(request_id))
+    page, found = told(small_hub.hub.receipts.write(request_id))
     reasons = [(one["row"], one["reason"]) for one in found["warnings"]]  # type: ignore[attr-defined]
     assert reasons == [
-        (4, "Not read: Row 4 is a total."),
         (0, "Not read: What stands in rows 6 to 8 is another table, with other columns (2 rows)."),
+        (4, "Not read: Row 4 is a total."),
     ]
     assert found["counts"]["posted"] == 2  # type: ignore[index]
+    assert found["headline"] == "All 2 rows were taken; 2 rows of another table were not read"
+    assert '<header class="attention">' in page
+    assert "put it in a file of its own" in page
+    assert "Nothing. You are done." not in page
+    (line,) = [
+        one for feed in small_hub.hub.receipts.index.gather("north").feeds for one in feed.lines
+        if one.source_name == "list.csv"
+    ]  # fmt: skip
+    assert line.needs_attention
 
 
 def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub) -> None:
