@@ -40,7 +40,7 @@ from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
 from hub_pipelines.report.model import ColumnLine, ItemName, Line
-from hub_pipelines.report.naming import item_name
+from hub_pipelines.report.naming import item_amount, item_name
 from hub_pipelines.report.previews.model import (
     ChangedCell,
     ChangedItem,
@@ -296,7 +296,9 @@ class _Difference:
             if self.location is not None:
                 self.new_places[verdict.key] = str(verdict.values.get(self.location) or "no place")
             if len(self.new_items) < ITEMS_SHOWN:
-                self.new_items.append(NewItem(row, verdict.key, self._name_of(verdict)))
+                self.new_items.append(
+                    NewItem(row, verdict.key, self._name_of(verdict), item_amount(self.record, verdict.values))
+                )
         elif sha256_hex(before.encode()) == sha256_hex(new.encode()):
             self.counts["unchanged"] += 1
         else:

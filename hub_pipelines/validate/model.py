@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol
 from pydantic import AfterValidator, BaseModel
 
 from hub_pipelines.common.errors import Permanent
-from hub_pipelines.validate.parsing.layout import RULES
 
 Plain = str | int | float | bool | datetime.datetime | datetime.date | datetime.time | datetime.timedelta | None
 """What a reader gives for a cell."""
@@ -125,8 +124,8 @@ class Table:
     left_out: tuple[LeftOut, ...] = ()
     returned: str | None = None
     answers: tuple[tuple[str, str], ...] = ()
-    rules: int = RULES
-    """By which its place in the file was found."""
+    rules: int = 1
+    """The number of the rules by which it was found in the file (parsing/layout)."""
 
 
 class Unreadable(Permanent):

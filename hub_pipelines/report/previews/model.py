@@ -19,6 +19,7 @@ class NewItem:
     row: int
     key: str
     item: ItemName
+    amount: str | None = None
 
 
 @dataclass(frozen=True)

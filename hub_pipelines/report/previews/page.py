@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from hub_pipelines.report.model import GoesOn
-from hub_pipelines.report.previews.model import Found, Preview, Would
+from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
 from hub_pipelines.report.render import (
     GLYPHS,
     OTHER_TABLE,
@@ -91,7 +91,7 @@ def told_lines(preview: Preview) -> list[str]:
     for item in found.changed_items[:_LINES]:
         cells = "; ".join(f"{one.column}: {one.old or '(empty)'} → {one.new or '(empty)'}" for one in item.cells)
         lines.append(f"  row {item.row} {item.item} would change: {cells}")
-    lines += [f"  row {item.row} {item.item} would be new" for item in found.new_items[:_LINES]]
+    lines += [f"  row {item.row} {item.item} would be new{_how_much(item)}" for item in found.new_items[:_LINES]]
     lines += [
         f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
         for line in found.problems[:_LINES]
@@ -100,6 +100,10 @@ def told_lines(preview: Preview) -> list[str]:
         lines.append(f"  counted: {', '.join(found.counted) or 'no location'}; not found: {found.not_found}")
         lines += [f"  {one.item} at {one.location} would be missed" for one in found.missed[:_LINES]]
     return lines
+
+
+def _how_much(item: NewItem) -> str:
+    return f": {item.amount}" if item.amount else ""
 
 
 def _rows_sentence(rows: dict[str, Any]) -> str:

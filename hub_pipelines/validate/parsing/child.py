@@ -136,8 +136,8 @@ def _table(opened: Opened) -> wire.Message:
         "table": {
             "header": joined.header,
             "parts": [
-                [grid.name, table.header_row, grid.first_column + table.start, places or []]
-                for (grid, table), places in zip(joined.tables, joined.places, strict=True)
+                [grid.name, table.header_row, grid.first_column + table.start, columns]
+                for (grid, table), columns in zip(joined.tables, joined.columns(), strict=True)
             ],
             "facts": opened.facts,
             "left_out": [

@@ -47,6 +47,14 @@ class Joined:
     left_out: list[LeftOut]
     facts: dict[str, str] = field(default_factory=dict)
 
+    def columns(self) -> list[list[int]]:
+        """For each table the place of its columns in the header; empty where it has just these."""
+        width = len(self.header) - self.has_sections
+        return [
+            places or ([] if len(table.header) >= width else list(range(len(table.header))))
+            for (_, table), places in zip(self.tables, self.places, strict=True)
+        ]
+
     def rows(self) -> Iterator[tuple[int, Cells]]:
         """Cells beyond the header stay where they are: they show that a row is cut wrongly."""
         for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
