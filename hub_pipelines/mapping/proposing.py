@@ -229,7 +229,7 @@ def _may_tell_how_much(at: int, profile: Profile, fits: Map[str, Fit], known: se
     return [
         Candidate(column, at, _MAY_TELL_HOW_MUCH, "content", (told,), fit=values.score)
         for column, values in fits.items()
-        if column in _HOW_MUCH and column not in known and values.score > -DOUBTFUL
+        if column in _HOW_MUCH and column not in known and values.score >= 0
     ]
 
 

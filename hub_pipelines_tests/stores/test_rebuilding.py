@@ -16,6 +16,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction, metadata
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.parsing.layout import FIRST_RULES
@@ -108,10 +109,11 @@ def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read
         then.setattr(judging, "open_table", partial(_opened_by_former_rules, open_table))
         request_id = str(send(hub, "lab.csv", f"{text}Итого: 5,,,,,,\n".encode()).request_id)
         posted = process(on_day(hub, MONDAY), request_id)
+    assert isinstance(posted, Posting)
     stock = FEEDS["inventory"].record_type("inventory.stock")
     found = reproduce(hub, stock, "north", MONDAY)
     assert (found.entries, found.differences) == (posted.posted, ())
-    assert hub.processing.count_rows(submission(hub, request_id)) == posted.posted
+    assert hub.processing.count_rows(submission(hub, request_id)) == posted.posted + posted.rejected == 6
     with hub.judge.open(submission(hub, request_id).envelope) as table:
         assert table.header == ["Name", "Company", "Cat#"], "the same file would be read otherwise now"
 

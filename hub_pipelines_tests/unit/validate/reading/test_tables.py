@@ -13,7 +13,7 @@ from hub_pipelines.validate.parsing.layout import FIRST_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
-from .files import book, seen, stored, workbook
+from .files import Rows, book, seen, stored, workbook
 
 
 def test_a_header_of_unknown_headings_is_found_by_what_stands_below(tmp_path: Path) -> None:
@@ -206,11 +206,12 @@ def test_an_empty_column_alone_makes_no_second_table(tmp_path: Path) -> None:
     assert len(found.table.parts) == 1
 
 
-_DYES = [["Name", "Company", "Cat#"], *([f"Dye {n}", "Sigma", f"H{n}"] for n in range(10))]
-_PRIMERS = [["Primer", "Sequence", "Tm"], *([f"MT_{n}_F", "ACGTTGCA", 58 + n] for n in range(15))]
+_DYES: Rows = [["Name", "Company", "Cat#"]] + [[f"Dye {n}", "Sigma", f"H{n}"] for n in range(10)]
+_PRIMER_HEADINGS: list[list[object]] = [["Primer", "Sequence", "Tm"]]
+_PRIMERS: Rows = _PRIMER_HEADINGS + [[f"MT_{n}_F", "ACGTTGCA", 58 + n] for n in range(15)]
 
 
-def _beside(left: list[list[object]], right: list[list[object]], gap: int) -> list[list[object]]:
+def _beside(left: Rows, right: Rows, gap: int) -> list[list[object]]:
     rows = zip_longest(left, right, fillvalue=[None] * 3)
     return [[*first, *[None] * gap, *second] for first, second in rows]
 
@@ -221,7 +222,7 @@ def test_rows_of_different_tables_side_by_side_are_never_joined(tmp_path: Path, 
     left, right = (_PRIMERS, _DYES) if turned else (_DYES, _PRIMERS)
     found = seen(book(tmp_path, {"S": _beside(left, right, gap)}), "a.xlsx")
     assert found.header == _DYES[0]
-    assert found.cells == _DYES[1:]
+    assert found.cells == list(_DYES[1:])
     (other,) = found.table.left_out
     assert (other.shown, other.items, other.column) == ("Primer, Sequence, Tm", 15, 0 if turned else 3 + gap)
 
@@ -229,15 +230,15 @@ def test_rows_of_different_tables_side_by_side_are_never_joined(tmp_path: Path, 
 def test_a_table_that_ends_before_the_one_beside_it_is_another_one_though_all_its_headings_are_known(
     tmp_path: Path,
 ) -> None:
-    left = [["item_name", "location"], *([f"a{n}", "here"] for n in range(9))]
-    right = [["supplier", "cas_number", ""], *([f"s{n}", "67-64-1", ""] for n in range(6))]
-    found = seen(book(tmp_path, {"S": _beside([[*row, None] for row in left], right, 1)}), "a.xlsx")
+    left = [["item_name", "location", ""]] + [[f"a{n}", "here", ""] for n in range(9)]
+    right = [["supplier", "cas_number", ""]] + [[f"s{n}", "67-64-1", ""] for n in range(6)]
+    found = seen(book(tmp_path, {"S": _beside(left, right, 1)}), "a.xlsx")
     assert found.header[:2] == ["item_name", "location"]
     assert [one.items for one in found.table.left_out] == [6]
 
 
 def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None:
-    rows = _beside([list(row) for row in _DYES], [["Name", "Company", "Cat#"], *_DYES[1:]], 1)
+    rows = _beside(_DYES, _DYES, 1)
     rows += [["Late", "Sigma", "H9", None, "Later", "Sigma", "H8"] for _ in range(40)]
     rows[-1][3] = "a remark"
     found = seen(book(tmp_path, {"S": rows}), "a.xlsx")
@@ -246,7 +247,7 @@ def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None
 
 def test_by_the_first_rules_a_file_is_read_as_it_was_then(tmp_path: Path) -> None:
     """Postings of that time are made again from it: of those, nothing may change."""
-    rows = [*_beside(_DYES, _PRIMERS, 1), ["Total: 10 items"]]
+    rows: Rows = [*_beside(_DYES, _PRIMERS, 1), ["Total: 10 items"]]
     path = book(tmp_path, {"S": rows})
     with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=FIRST_RULES) as table:
         assert table.header == [*_DYES[0], "", *_PRIMERS[0]]
@@ -265,8 +266,9 @@ def test_by_the_first_rules_a_file_is_read_as_it_was_then(tmp_path: Path) -> Non
 )  # fmt: skip
 @pytest.mark.parametrize("alone", [False, True])
 def test_a_total_is_known_in_every_language_that_headings_are(tmp_path: Path, total: str, alone: bool) -> None:
-    rows: list[list[object]] = [["item_name", "quantity", "location"], *([f"a {n}", n + 1, "x"] for n in range(8))]
-    found = seen(book(tmp_path, {"S": [*rows, [total] if alone else [total, 36]]}), "a.xlsx")
+    headings: list[list[object]] = [["item_name", "quantity", "location"]]
+    rows = headings + [[f"a {n}", n + 1, "x"] for n in range(8)] + [[total] if alone else [total, 36]]
+    found = seen(book(tmp_path, {"S": rows}), "a.xlsx")
     assert len(found.cells) == 8
     assert found.left_out == [("S", 10, 10, "is a total")]
 
