@@ -23,7 +23,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
 from hub_pipelines.ledger.snapshots.model import Snapshot
-from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.decision import Decision, rules_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.feeds import FEEDS
@@ -173,7 +173,7 @@ def headers_of(hub: Hub, request_id: str) -> Headers:
     decision = decision_of(hub, request_id)
     feed = hub.feeds[current.envelope.feed]
     shapes = hub.judge.mappings.shapes
-    with hub.judge.open(current.envelope) as table:
+    with hub.judge.open(current.envelope, rules_of(decision)) as table:
         if decision is None or decision.mapping is None:
             return Headers(shapes.judged_without(current, feed, table.header))
         narrow = feed.only(decision.mapping.record_type)

@@ -34,6 +34,7 @@ from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.messages import Messages, read_batch
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
+from hub_pipelines.validate.parsing.layout import RULES
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.reading.former import as_one_table
 from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
@@ -106,12 +107,13 @@ class Judge:
         alive: Callable[[], None] | None = None,
         contract: RecordType | None = None,
         opened: Callable[[Table], None] | None = None,
+        rules: int = RULES,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
         `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
         record type, and judged by that version of it. `opened` is shown the table before its columns are looked at,
-        for what must be known of a file that is held too.
+        for what must be known of a file that is held too. `rules` are those by which its tables are found.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
@@ -122,7 +124,7 @@ class Judge:
         if envelope.channel == MESSAGES:
             yield self._messages_judged(envelope, feed, registry)
             return
-        with self.open(envelope) as sent:
+        with self.open(envelope, rules) as sent:
             if opened is not None:
                 opened(sent)
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
@@ -187,14 +189,14 @@ class Judge:
         return read_batch(self.archive.object_path(envelope.content_digest), feed, record)
 
     @contextmanager
-    def open(self, envelope: Envelope) -> Iterator[Table]:
-        """The table in the archived bytes, as it was sent. Raises Unreadable, Blocked."""
+    def open(self, envelope: Envelope, rules: int = RULES) -> Iterator[Table]:
+        """The table in the archived bytes, as it was sent and as `rules` find it. Raises Unreadable, Blocked."""
         feed = self.feed_of(envelope)
         if envelope.channel == MESSAGES:
             yield self.messages(envelope, feed).whole
             return
         path = self.archive.object_path(envelope.content_digest)
-        with open_table(path, envelope.source_name, known=known_headings(feed).get) as table:
+        with open_table(path, envelope.source_name, known=known_headings(feed).get, rules=rules) as table:
             if envelope.complete_count and holds_only_rows_to_fix(table):
                 raise no_count(envelope.feed)
             yield without_row_numbers(table)
@@ -302,7 +304,8 @@ def decided(columns: Columns, time_zone: str) -> Read:
         units=units_of(columns.mapping),
         time_zone=time_zone,
     )
-    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.judged, columns.table.parts)
+    table = columns.table
+    decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.judged, table.parts, table.rules)
     return Read(columns, as_written(columns, conventions), decision)
 
 

@@ -38,8 +38,9 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
+from hub_pipelines.report.left_out import not_read, rows_elsewhere
 from hub_pipelines.report.model import ColumnLine, ItemName, Line
-from hub_pipelines.report.naming import item_name
+from hub_pipelines.report.naming import item_amount, item_name
 from hub_pipelines.report.previews.model import (
     ChangedCell,
     ChangedItem,
@@ -214,6 +215,13 @@ class Previews:
                     tally.add([row_of(verdict)])
         difference.end()
         found = difference.found(record.name, name, version)
+        unread = not_read(judged.document)
+        found = replace(
+            found,
+            elsewhere=rows_elsewhere(judged.document),
+            warnings=(*unread, *found.warnings),
+            warnings_total=len(unread) + found.warnings_total,
+        )
         return self._with_count(found, record, tally, difference) if tally is not None else found
 
     def _with_count(self, found: Found, record: RecordType, tally: Tally, difference: "_Difference") -> Found:
@@ -288,7 +296,9 @@ class _Difference:
             if self.location is not None:
                 self.new_places[verdict.key] = str(verdict.values.get(self.location) or "no place")
             if len(self.new_items) < ITEMS_SHOWN:
-                self.new_items.append(NewItem(row, verdict.key, self._name_of(verdict)))
+                self.new_items.append(
+                    NewItem(row, verdict.key, self._name_of(verdict), item_amount(self.record, verdict.values))
+                )
         elif sha256_hex(before.encode()) == sha256_hex(new.encode()):
             self.counts["unchanged"] += 1
         else:

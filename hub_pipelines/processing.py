@@ -35,7 +35,7 @@ from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
-from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.decision import Decision, rules_of
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
@@ -450,7 +450,9 @@ class Processing:
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self.judge.open(current.envelope) as table:
+        with self.db.read() as tx:
+            decision = self.judge.mappings.decision_of(tx, current.decision)
+        with self.judge.open(current.envelope, rules_of(decision)) as table:
             return sum(1 for _ in table.rows)
 
     def staged_path(self, digest: str) -> Path:

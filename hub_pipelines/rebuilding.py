@@ -26,6 +26,7 @@ from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import CHAIN, ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
+from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.validate.model import RecordType
@@ -245,7 +246,7 @@ def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> I
     way = hub.judge.as_recorded(kept.migration, decision)
     with hub.db.read() as tx:
         superseded = ledgers.superseded_rows(tx, current.request_id, kept.revision)
-    with hub.judge.judged(current.envelope, registry, way, contract=record) as judged:
+    with hub.judge.judged(current.envelope, registry, way, contract=record, rules=rules_of(decision)) as judged:
         for verdict in judged.verdicts:
             if verdict.row_no not in superseded:  # what gave way then, to what had come by then
                 yield row_of(verdict)

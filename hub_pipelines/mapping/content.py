@@ -260,8 +260,8 @@ def _kinds_with_digit_first(text: str) -> Iterator[str]:
                 yield "cas_digits"
     else:
         amount = _AMOUNT.fullmatch(text)
-        if amount and is_unit(amount[1]):
-            yield "amount"
+        if amount:
+            yield "amount" if is_unit(amount[1]) else "counted"
         if _MONEY.fullmatch(text):
             yield "money"
         if _PERCENT.fullmatch(text):

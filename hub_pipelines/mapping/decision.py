@@ -13,6 +13,7 @@ from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.mapping.model import Assigned, Mapping
 from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.model import Part
+from hub_pipelines.validate.parsing.layout import FIRST_RULES
 
 _FORMAT = 1
 _KNOWN = ("name", "synonym", "confirmed")
@@ -33,7 +34,7 @@ class Decision:
 
     `mapping` is None where people's migration names the columns. `judged` is then None too; else it is the header that
     was compared with those of the source's earlier files. `conventions` is the document of validate/conventions.
-    `parts` tell the sheets and places of the file's tables.
+    `parts` tell the sheets and places of the file's tables, `rules` by which rules these were found (parsing/layout).
     """
 
     header: tuple[str, ...]
@@ -41,20 +42,20 @@ class Decision:
     conventions: Map[str, Any]
     judged: tuple[str, ...] | None = None
     parts: tuple[Part, ...] = ()
+    rules: int = FIRST_RULES
 
     def document(self) -> dict[str, Any]:
         """JSON without floats (common.canonical)."""
-        return {
+        document: dict[str, Any] = {
             "format": _FORMAT,
             "header": list(self.header),
             "mapping": self.mapping.document() if self.mapping else None,
             "conventions": dict(self.conventions),
             "judged": None if self.judged is None else list(self.judged),
-            "parts": [
-                {"sheet": one.sheet, "header_row": one.header_row, "first_column": one.first_column}
-                for one in self.parts
-            ],
+            "parts": list(map(_part_document, self.parts)),
         }
+        # what is younger than some decisions stands only where it says something: theirs keep their digests
+        return document if self.rules == FIRST_RULES else {**document, "rules": self.rules}
 
     @staticmethod
     def from_document(document: Map[str, Any]) -> "Decision":
@@ -64,7 +65,11 @@ class Decision:
             mapping=None if mapping is None else Mapping.from_document(mapping),
             conventions=document["conventions"],
             judged=None if document["judged"] is None else tuple(document["judged"]),
-            parts=tuple(Part(one["sheet"], one["header_row"], one["first_column"]) for one in document["parts"]),
+            parts=tuple(
+                Part(one["sheet"], one["header_row"], one["first_column"], tuple(one.get("columns", ())))
+                for one in document["parts"]
+            ),
+            rules=document.get("rules", FIRST_RULES),
         )
 
     @cached_property
@@ -110,3 +115,13 @@ class Decision:
     @property
     def _assigned(self) -> tuple[Assigned, ...]:
         return self.mapping.assigned if self.mapping else ()
+
+
+def rules_of(decision: Decision | None) -> int:
+    """By which rules the tables of a file were found that has posted; before there were decisions, by the first."""
+    return FIRST_RULES if decision is None else decision.rules
+
+
+def _part_document(part: Part) -> dict[str, Any]:
+    document = {"sheet": part.sheet, "header_row": part.header_row, "first_column": part.first_column}
+    return {**document, "columns": list(part.columns)} if part.columns else document

@@ -113,7 +113,7 @@ def _quantity(profile: Profile) -> Fit:
         return Fit(0.7, _told(profile, amounts, "are amounts with a unit"), 0.8 if amounts >= 0.7 else 0.0)
     if numbers + amounts >= 0.6:
         return Fit(0.3, _told(profile, numbers + amounts, "are numbers"))
-    if numbers + amounts >= 0.2:
+    if numbers + amounts >= 0.2 or profile.share("counted") >= 0.6:
         return _NOTHING
     return Fit(-0.7, f"only {_told(profile, numbers + amounts, 'are numbers')}")
 

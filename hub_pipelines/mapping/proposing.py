@@ -23,6 +23,7 @@ DOUBTFUL = 0.7
 TELLING_FIT = 0.6
 """From here on values tell what they are."""
 HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
+_HOW_MUCH = frozenset(("quantity", "quantity_on_hand"))
 HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 # how much less values say where a heading says something that nobody knows
 _UNDER_A_HEADING = 0.92
@@ -37,6 +38,9 @@ _HOW: Map[str, How] = {
     "head": "likeness",
     "inside": "likeness",
 }
+_MAY_TELL_HOW_MUCH = 0.65
+"""Worth a question, and no more (questioning)."""
+_LONGEST_NUMBER = 6
 _NAMES = frozenset(("item_name", "contents"))
 _FINER = (
     words_in(
@@ -210,7 +214,23 @@ def _candidates(
         if column in HAS_UNIT and file.nameless and _has_other_numbers(file, at):
             score *= _UNDER_A_HEADING  # one is how much, the other how large or how dear
         found.append(Candidate(column, at, score, "content", (values.evidence,), fit=values.score))
+    if file.nameless:
+        found += _may_tell_how_much(at, profile, fits, {one.column for one in found})
     return found
+
+
+def _may_tell_how_much(at: int, profile: Profile, fits: Map[str, Fit], known: set[str]) -> list[Candidate]:
+    """Without headings short numbers may be amounts or anything else: its sender is asked, for nobody else knows."""
+    share = profile.share("number", "amount", "counted")
+    is_long = profile.mean_length > _LONGEST_NUMBER and not profile.share("counted")
+    if share < TELLING_FIT or profile.running or is_long:
+        return []
+    told = f"{round(share * profile.count)} of {profile.count} values begin with a number"
+    return [
+        Candidate(column, at, _MAY_TELL_HOW_MUCH, "content", (told,), fit=values.score)
+        for column, values in fits.items()
+        if column in _HOW_MUCH and column not in known and values.score >= 0
+    ]
 
 
 def _has_other_numbers(file: File, at: int) -> bool:

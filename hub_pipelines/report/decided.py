@@ -3,12 +3,13 @@
 Belongs here: from a decision to the lines of a page. Not here: deciding (mapping, validate/conventions), layout.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned
 from hub_pipelines.report.model import ColumnsRead, UnderstoodLine
-from hub_pipelines.validate.columns import column_letters, normalise_header
+from hub_pipelines.validate.columns import normalise_header, places_of
+from hub_pipelines.validate.model import Part
 
 COLUMNS_SHOWN = 100
 
@@ -18,10 +19,22 @@ def columns_read(decision: Decision | None) -> ColumnsRead:
     if decision is None:
         return ColumnsRead()
     return ColumnsRead(
-        understood=tuple(map(_understood, decision.read[:COLUMNS_SHOWN])) if decision.recognised else (),
-        unread=decision.unread[:COLUMNS_SHOWN],
+        understood=tuple(_understood(one, decision.parts) for one in decision.read[:COLUMNS_SHOWN])
+        if decision.recognised
+        else (),
+        unread=(*decision.unread, *_nameless(decision))[:COLUMNS_SHOWN],
         values=(*decision.notes, *_in_the_senders_words(decision))[:COLUMNS_SHOWN],
     )
+
+
+def _nameless(decision: Decision) -> Iterator[str]:
+    """The other columns of a file without headings. In one with headings, a nameless column is mostly a gap."""
+    if any(text.strip() for text in decision.header) or decision.mapping is None:
+        return
+    read = set(decision.mapping.positions.values())
+    for at in range(len(decision.header)):
+        if at not in read:
+            yield f"column {places_of(at, decision.parts)}"
 
 
 def _in_the_senders_words(decision: Decision) -> Iterator[str]:
@@ -36,13 +49,16 @@ def _in_the_senders_words(decision: Decision) -> Iterator[str]:
 def headings(decision: Decision | None) -> dict[str, str]:
     """What the file calls the columns that it does not call by the contract's own words, or where they stand."""
     read = decision.read if decision else ()
-    return {one.column: _called(one) for one in read if normalise_header(one.heading) != normalise_header(one.column)}
+    parts = decision.parts if decision else ()
+    return {
+        one.column: _called(one, parts) for one in read if normalise_header(one.heading) != normalise_header(one.column)
+    }
 
 
-def _understood(one: Assigned) -> UnderstoodLine:
-    place = column_letters(one.position)
-    return UnderstoodLine(_called(one), place, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
+def _understood(one: Assigned, parts: Sequence[Part]) -> UnderstoodLine:
+    place = places_of(one.position, parts)
+    return UnderstoodLine(_called(one, parts), place, one.column, HOW[one.how], f"{one.confidence:.2f}", one.evidence)
 
 
-def _called(one: Assigned) -> str:
-    return " ".join(one.heading.split()) or f"column {column_letters(one.position)}"
+def _called(one: Assigned, parts: Sequence[Part]) -> str:
+    return " ".join(one.heading.split()) or f"column {places_of(one.position, parts)}"

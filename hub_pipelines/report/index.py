@@ -44,6 +44,8 @@ class ReceiptIndex:
     page_of: Callable[[Submission], Path]
     page_of_arrival: Callable[[Arrival], Path]
     page_of_preview: Callable[[Arrival], Path]
+    rows_elsewhere: Callable[[Submission], int]
+    """Of tables in a file that were not read."""
     lines_per_feed: int = 200
     lines_per_feed_of_all: int = 25
     """On the page of all campuses."""
@@ -182,7 +184,7 @@ class ReceiptIndex:
         replaced: bool,
         overtaken: bool,
     ) -> IndexLine:
-        counts = outcomes.counts(current)
+        counts = replace(outcomes.counts(current), elsewhere=self.rows_elsewhere(current))
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
         set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
@@ -202,7 +204,7 @@ class ReceiptIndex:
             time_zone=zone,
             page=_link(self.page_of(current), folder),
             needs_attention=current.state is State.IN_REVIEW
-            or (not replaced and (bool(counts.rejected) or nothing or bool(missing))),
+            or (not replaced and (bool(counts.rejected) or nothing or bool(missing) or bool(counts.elsewhere))),
             still_missing=missing,
         )
 

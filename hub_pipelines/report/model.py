@@ -108,6 +108,8 @@ class Counts:
     unchanged: int
     rejected: int
     held: int
+    elsewhere: int = 0
+    """Rows of other tables in the file, which were not read; they are not among those received."""
 
 
 @dataclass(frozen=True)

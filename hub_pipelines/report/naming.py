@@ -10,6 +10,7 @@ from hub_pipelines.validate.model import RecordType
 
 _NAME_COLUMNS = ("item_name", "contents", "title")
 """Columns that say in words what an item is."""
+_AMOUNT_COLUMNS = ("quantity_on_hand", "quantity")
 _WORDS = {
     "cas_number": "CAS {}",
     "lot_number": "lot {}",
@@ -23,6 +24,14 @@ def item_name(record: RecordType, key: str, values: Mapping[str, object]) -> Ite
     place = values.get(record.location_column or "")
     named = next((str(values[one]) for one in _NAME_COLUMNS if one in record.columns and values.get(one)), None)
     return ItemName(named, tuple(_marks(record, key, values)), None if place is None else str(place))
+
+
+def item_amount(record: RecordType, values: Mapping[str, object]) -> str | None:
+    """How much there is of it, with its unit; None where nothing says so."""
+    number = next(
+        (values[one] for one in _AMOUNT_COLUMNS if one in record.columns and values.get(one) is not None), None
+    )
+    return None if number is None else f"{number} {values.get('unit') or ''}".strip()
 
 
 def _marks(record: RecordType, key: str, values: Mapping[str, object]) -> Iterator[str]:

@@ -38,6 +38,10 @@ Tone = Literal["good", "attention", "bad", "neutral"]
 
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 _ATTENTION_SHOWN = 100
+OTHER_TABLE = (
+    "Your file holds another table, with other columns, which was not read (see “Worth a look”). If its rows are to be "
+    "in the ledger, put it in a file of its own and drop that file too. If not, nothing need be done about it."
+)
 _REQUEUE = "hub requeue --rule tag_not_in_registry"
 _ENDED: dict[str, str] = {
     "received": "Received",
@@ -221,6 +225,8 @@ def _todo_of_rows(line: IndexLine) -> str:
     parts = ["ask for the procurement list"] if line.no_list and not line.list_has_come else []
     if wrong := line.counts.rejected - line.no_list:
         parts.append(f"correct {_rows(wrong)} and send {'it' if wrong == 1 else 'them'} again")
+    if line.counts.elsewhere:
+        parts.append("put the other table in a file of its own")
     if line.still_missing:
         parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
     told = "; ".join(parts)
@@ -280,6 +286,19 @@ def _missing(number: int) -> str:
 
 
 def _rows_sentence(counts: Counts, reason: str | None) -> str:
+    return _taken_sentence(counts, reason) + not_read_clause(counts.elsewhere)
+
+
+def not_read_clause(rows: int, *, would: bool = False) -> str:
+    """Ends a headline."""
+    if not rows:
+        return ""
+    number = "1 row" if rows == 1 else f"{rows:,} rows"
+    verb = "would not be" if would else "was not" if rows == 1 else "were not"
+    return f"; {number} of another table {verb} read"
+
+
+def _taken_sentence(counts: Counts, reason: str | None) -> str:
     if counts.received == 0:
         return _because("Nothing was taken", reason or "the file is empty")
     if counts.posted == counts.received:
@@ -322,6 +341,8 @@ def _receipt_tone(receipt: Receipt) -> Tone:
 
 def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
+    if counts.elsewhere and counts.rejected < counts.received:
+        return "attention"
     match receipt.outcome:
         case "posted":
             return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
@@ -357,6 +378,7 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
         ("Already up to date", counts.unchanged),
         ("Not taken", counts.rejected),
         ("Held for a person", counts.held),
+        ("In another table, not read", counts.elsewhere),
     ]
     if receipt.count is not None:
         others += [("Not found", receipt.count.not_found), ("Found since", _found_since(receipt.count))]
@@ -396,6 +418,8 @@ def _steps(receipt: Receipt) -> list[str]:
             steps.append(
                 "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."
             )
+    if receipt.counts.elsewhere:
+        steps.append(OTHER_TABLE)
     if receipt.still_missing:
         by_place = receipt.count is not None and receipt.count.by_place
         where = " at this location" if by_place else ", here or at another location"

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
 from hub_pipelines.report.index import ReceiptIndex
+from hub_pipelines.report.left_out import not_read, rows_elsewhere
 from hub_pipelines.report.model import (
     ChangedRow,
     ColumnLine,
@@ -68,7 +69,6 @@ from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.validate.columns import column_letters, table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
-from hub_pipelines.validate.parsing.layout import SECTION_ROW
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,6 @@ _CHANGES_SHOWN = 100
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
-_LEFT_OUT_SHOWN = 50
 _MISSED_SHOWN = 1_000
 _PLACES_SHOWN = 3
 
@@ -120,7 +119,15 @@ class Receipts:
     @property
     def index(self) -> ReceiptIndex:
         """The pages that list these receipts."""
-        return ReceiptIndex(self.db, self.root, self.campuses, self.path_of, self.path_of_arrival, self.path_of_preview)
+        return ReceiptIndex(
+            self.db,
+            self.root,
+            self.campuses,
+            self.path_of,
+            self.path_of_arrival,
+            self.path_of_preview,
+            self._rows_elsewhere,
+        )
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now, and then its workbook where it gets one; returns the page."""
@@ -170,17 +177,15 @@ class Receipts:
             folder /= "messages"
         return folder / (f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html")
 
-    def _not_read(self, current: Submission) -> tuple[Line, ...]:
-        """What the file holds beside the rows that were judged: totals, notes, other tables, hidden sheets."""
+    def _read(self, current: Submission) -> dict[str, Any]:
+        """What was staged of how a posted file was read; nothing where it is no longer there."""
         path = self.staged / f"{current.staged}.parquet"
         if current.state is not State.POSTED or current.staged is None or not path.exists():
-            return ()
-        summary, _ = read_staged(path)
-        # titles of sections are told together, since they are kept with the rows below them
-        lines = [_left_out(one) for one in summary.get("left_out", ()) if one["why"] != SECTION_ROW]
-        more = len(lines) - _LEFT_OUT_SHOWN
-        rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
-        return (*_section_rows(summary.get("reader", {})), *lines[:_LEFT_OUT_SHOWN], *rest)
+            return {}
+        return read_staged(path)[0]
+
+    def _rows_elsewhere(self, current: Submission) -> int:
+        return rows_elsewhere(self._read(current))
 
     def path_of_arrival(self, arrival: Arrival) -> Path:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (
@@ -222,6 +227,7 @@ class Receipts:
         questions = mappings.questions_about(tx, current.request_id, current.revision)
         if newer is not None and current.state is State.IN_REVIEW:
             questions = []
+        read = self._read(current)
         asked_again = any(one.answer is None for one in questions)
         return Receipt(
             title_source=envelope.source_name,
@@ -235,7 +241,7 @@ class Receipts:
             settled_at=current.settled_at,
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
-            counts=outcomes.counts(current),
+            counts=replace(outcomes.counts(current), elsewhere=rows_elsewhere(read)),
             problems=tuple(_line(problem, parts, sent_as) for problem in blocks),
             problems_total=problems_total,
             warnings=(
@@ -243,7 +249,7 @@ class Receipts:
                 *self._set_over(tx, current, came, parts),
                 *_closed(tx, current, parts),
                 *notes,
-                *self._not_read(current),
+                *not_read(read),
                 *(_line(problem, parts, sent_as) for problem in warns),
             ),
             revises=current.revises,
@@ -552,14 +558,6 @@ def _notes(found: ShapeChange) -> tuple[Line, ...]:
     return (*lines[:COLUMNS_SHOWN], *rest)
 
 
-def _left_out(one: Mapping[str, Any]) -> Line:
-    first, last = one["first_row"], one["last_row"]
-    sheet = f' of sheet "{one["sheet"]}"' if one["sheet"] else ""
-    what = f"Row {first}" if first == last else f"What stands in rows {first} to {last}"
-    reason = f"Not read: {what}{sheet} {one['why']}." if first else f"Not read: {one['why']}."
-    return Line(first if first == last else 0, None, one["shown"] or None, reason, None)
-
-
 def _correction(tx: Transaction, request_id: str) -> Correction | None:
     """What a reviewer has changed before this file was sent in place of another."""
     item = reviews.corrected_by(tx, request_id)
@@ -612,13 +610,6 @@ def _own_correction(
         problems_before=came.problems_before if judged else None,
         problems_left=left,
     )
-
-
-def _section_rows(facts: Mapping[str, str]) -> tuple[Line, ...]:
-    if "sections" not in facts:
-        return ()
-    reason = "Rows with a single cell were read as headings of the rows below them and not as items."
-    return (Line(0, "Section", facts["sections"], reason, "If one is an item, fill another cell of its row too"),)
 
 
 def _mark_notes(came: Returned | None) -> tuple[Line, ...]:

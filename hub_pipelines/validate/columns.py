@@ -48,6 +48,18 @@ def column_letters(position: int) -> str:
     return letters
 
 
+def places_of(position: int, parts: Sequence[Part]) -> str:
+    """Where Excel shows a column of the header, in each of the tables that were joined: "E", or "A, F"."""
+    if not parts:
+        return column_letters(position)
+    found = [
+        part.first_column + (part.columns.index(position) if part.columns else position)
+        for part in parts
+        if not part.columns or position in part.columns
+    ]
+    return ", ".join(column_letters(at) for at in dict.fromkeys(found)) or column_letters(position)
+
+
 @dataclass(frozen=True)
 class ColumnMap:
     """Positions counted from 0: `positions` by column, `unknown` as (position, header as written)."""

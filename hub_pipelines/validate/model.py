@@ -65,6 +65,8 @@ class Part:
     sheet: str | None
     header_row: int
     first_column: int = 0
+    columns: tuple[int, ...] = ()
+    """For each of its columns the place in the joined header; empty where they stand as the header says."""
 
 
 def excel_row(row_no: int) -> int:
@@ -91,7 +93,8 @@ class LeftOut:
     """Rows of a file that are not read: another table, a total, a note, a hidden sheet.
 
     Row numbers are Excel's; both are 0 where it is not about certain rows. `why` goes on from "Rows 3 to 9 …", as in
-    "is a total". `shown` is how the rows begin, or their headings.
+    "is a total". `shown` is how the rows begin, or their headings. `items` are the rows of another table, else 0;
+    `column` (from 0) is its first one where it stands beside others.
     """
 
     sheet: str | None
@@ -99,6 +102,8 @@ class LeftOut:
     last_row: int
     why: str
     shown: str = ""
+    items: int = 0
+    column: int | None = None
 
 
 @dataclass
@@ -119,6 +124,8 @@ class Table:
     left_out: tuple[LeftOut, ...] = ()
     returned: str | None = None
     answers: tuple[tuple[str, str], ...] = ()
+    rules: int = 1
+    """The number of the rules by which it was found in the file (parsing/layout)."""
 
 
 class Unreadable(Permanent):

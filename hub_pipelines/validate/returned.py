@@ -45,7 +45,10 @@ def without_row_numbers(table: Table) -> Table:
     """A returned workbook's table without the column of row numbers that the hub has put in front; else the same."""
     if not holds_only_rows_to_fix(table):
         return table
-    parts = tuple(replace(part, first_column=part.first_column + 1) for part in table.parts)
+    parts = tuple(
+        replace(part, first_column=part.first_column + 1, columns=tuple(at - 1 for at in part.columns[1:]))
+        for part in table.parts
+    )
     return replace(table, header=table.header[1:], rows=_Shifted(table.rows), parts=parts)
 
 

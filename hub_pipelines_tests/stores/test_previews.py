@@ -21,6 +21,7 @@ from hub_pipelines.launching import PreviewLaunch, tick
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.previewing import MOST_ATTEMPTS
 from hub_pipelines.report.previews.model import Preview
+from hub_pipelines.report.previews.page import headline
 from hub_pipelines.report.status import status_of
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
 from hub_pipelines.timeline.service import explain
@@ -124,6 +125,19 @@ def test_its_page_tells_how_columns_were_read_and_calls_items_as_their_sender_do
     assert [str(one.item) for one in made.found.new_items] == ["Agar (CAS 9002-18-0, Room 102)"]
     (cell,) = made.found.changed_items[0].cells
     assert (cell.heading, cell.old, cell.new) == ("Menge", "1", "3")
+
+
+def test_it_tells_how_much_is_new_and_which_table_would_not_be_read(hub: Hub) -> None:
+    stock = "Chemical,CAS No,Where,Amount,,Primer,Sequence,Tm\n"
+    stock += "".join(f"Salt {n},7647-14-5,Room {n},{n} g,,P{n},ACGT,6{n}\n" for n in range(1, 5))
+    made = previewed(hub, "stock.csv", stock.encode())
+    assert made.found is not None
+    assert [one.amount for one in made.found.new_items] == ["1 g", "2 g", "3 g", "4 g"]
+    assert made.found.elsewhere == 4
+    assert headline(made) == "Of 4 rows, 4 would be new; 4 rows of another table would not be read"
+    page = hub.previews.page_of(made).read_text(encoding="utf-8")
+    assert "from column F on, is another table" in page
+    assert '<header class="attention">' in page
 
 
 def test_its_numbers_are_what_the_file_does_when_it_is_dropped_for_real(hub: Hub) -> None:

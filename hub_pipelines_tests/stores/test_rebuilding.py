@@ -4,18 +4,23 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from hub_pipelines import judging
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction, metadata
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.parsing.layout import FIRST_RULES
+from hub_pipelines.validate.reading import open_table
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import unlock_journal
 from hub_pipelines_tests.support import (
@@ -94,6 +99,27 @@ def test_each_revision_of_a_file_that_was_applied_again_comes_out_the_same(hub: 
     process(on_day(hub, TUESDAY), lab)  # posts nothing
     assert again(hub) == Reproduction(postings=1, entries=2, differences=())
     assert again(hub, TUESDAY) == Reproduction(postings=2, entries=2, differences=())
+
+
+def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read_then(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Name,Company,Cat#,,Primer,Sequence,Tm\n" + "".join(f"D{n}e,Sigma,H{n},,P{n},ACGT,5{n}\n" for n in range(5))
+    with monkeypatch.context() as then:
+        then.setattr(judging, "open_table", partial(_opened_by_former_rules, open_table))
+        request_id = str(send(hub, "lab.csv", f"{text}Итого: 5,,,,,,\n".encode()).request_id)
+        posted = process(on_day(hub, MONDAY), request_id)
+    assert isinstance(posted, Posting)
+    stock = FEEDS["inventory"].record_type("inventory.stock")
+    found = reproduce(hub, stock, "north", MONDAY)
+    assert (found.entries, found.differences) == (posted.posted, ())
+    assert hub.processing.count_rows(submission(hub, request_id)) == posted.posted + posted.rejected == 6
+    with hub.judge.open(submission(hub, request_id).envelope) as table:
+        assert table.header == ["Name", "Company", "Cat#"], "the same file would be read otherwise now"
+
+
+def _opened_by_former_rules(opened: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    return opened(*args, **{**named, "rules": FIRST_RULES})
 
 
 def test_a_file_that_was_mended_and_dropped_again_comes_out_the_same(hub: Hub, lab: str) -> None:

@@ -19,6 +19,7 @@ class NewItem:
     row: int
     key: str
     item: ItemName
+    amount: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Found:
     rejected: int = 0
     problems_total: int = 0
     warnings_total: int = 0
+    elsewhere: int = 0
+    """Rows of other tables in the file, which would not be read."""
     new_items: tuple[NewItem, ...] = ()
     changed_items: tuple[ChangedItem, ...] = ()
     problems: tuple[Line, ...] = ()
@@ -112,7 +115,7 @@ class Preview:
     def summary(self) -> dict[str, Any]:
         """What a list of receipts tells of it."""
         found = self.found
-        names = ("received", "new", "changed", "unchanged", "rejected")
+        names = ("received", "new", "changed", "unchanged", "rejected", "elsewhere")
         return {
             "would": self.would,
             "reason": self.reason,

@@ -8,8 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from hub_pipelines.report.model import GoesOn
-from hub_pipelines.report.previews.model import Found, Preview, Would
-from hub_pipelines.report.render import GLYPHS, Tone, by_row, shown_time, template, utc_text
+from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
+from hub_pipelines.report.render import (
+    GLYPHS,
+    OTHER_TABLE,
+    Tone,
+    by_row,
+    not_read_clause,
+    shown_time,
+    template,
+    utc_text,
+)
 
 _ONLY_ON_PURPOSE = "What stands below is what it would do if the hub's operator applied it again on purpose."
 _NOTHING = "Preview – nothing was changed"
@@ -82,7 +91,7 @@ def told_lines(preview: Preview) -> list[str]:
     for item in found.changed_items[:_LINES]:
         cells = "; ".join(f"{one.column}: {one.old or '(empty)'} → {one.new or '(empty)'}" for one in item.cells)
         lines.append(f"  row {item.row} {item.item} would change: {cells}")
-    lines += [f"  row {item.row} {item.item} would be new" for item in found.new_items[:_LINES]]
+    lines += [f"  row {item.row} {item.item} would be new{_how_much(item)}" for item in found.new_items[:_LINES]]
     lines += [
         f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
         for line in found.problems[:_LINES]
@@ -91,6 +100,10 @@ def told_lines(preview: Preview) -> list[str]:
         lines.append(f"  counted: {', '.join(found.counted) or 'no location'}; not found: {found.not_found}")
         lines += [f"  {one.item} at {one.location} would be missed" for one in found.missed[:_LINES]]
     return lines
+
+
+def _how_much(item: NewItem) -> str:
+    return f": {item.amount}" if item.amount else ""
 
 
 def _rows_sentence(rows: dict[str, Any]) -> str:
@@ -107,7 +120,7 @@ def _rows_sentence(rows: dict[str, Any]) -> str:
         if rows[name]
     ]
     noun = "its only row" if rows["received"] == 1 else f"{rows['received']:,} rows"
-    return f"Of {noun}, " + ", ".join(parts)
+    return f"Of {noun}, " + ", ".join(parts) + not_read_clause(rows.get("elsewhere", 0), would=True)
 
 
 def _tone(preview: Preview) -> Tone:
@@ -117,6 +130,8 @@ def _tone(preview: Preview) -> Tone:
         found = preview.found
         if found.received == found.rejected:
             return "bad"
+        if found.elsewhere:
+            return "attention"
         return "attention" if found.rejected or found.not_found or found.listed_in_rejected_rows else "good"
     return "bad" if preview.would in ("refuse", "unknown") else "attention"
 
@@ -144,6 +159,8 @@ def _steps(preview: Preview) -> list[str]:
             "Fix the rows that would not be taken, if you like, in your own spreadsheet. The row numbers are the ones "
             "that Excel shows. Preview it again as often as you want."
         )
+    if found is not None and found.elsewhere:
+        steps.append(OTHER_TABLE)
     if preview.would != "unknown":
         folder = f"{preview.feed}/complete-count" if preview.complete_count else preview.feed
         steps.append(

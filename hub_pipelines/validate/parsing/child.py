@@ -59,7 +59,7 @@ class Child:
 
     def _answer(self, message: wire.Message) -> wire.Message | None:
         if "open" in message:
-            self._opened = open_file(self._source, message["open"], self._ask, self._alive)
+            self._opened = open_file(self._source, message["open"], self._ask, self._alive, message["rules"])
             return _table(self._opened)
         if "next" in message:
             return self._rows(message["next"])
@@ -135,9 +135,15 @@ def _table(opened: Opened) -> wire.Message:
     return {
         "table": {
             "header": joined.header,
-            "parts": [[grid.name, table.header_row, grid.first_column + table.start] for grid, table in joined.tables],
+            "parts": [
+                [grid.name, table.header_row, grid.first_column + table.start, columns]
+                for (grid, table), columns in zip(joined.tables, joined.columns(), strict=True)
+            ],
             "facts": opened.facts,
-            "left_out": [[one.sheet, one.first_row, one.last_row, one.why, one.shown] for one in joined.left_out],
+            "left_out": [
+                [one.sheet, one.first_row, one.last_row, one.why, one.shown, one.items, one.column]
+                for one in joined.left_out
+            ],
             "returned": opened.returned,
             "answers": opened.answers,
         }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
-from hub_pipelines.validate.parsing.layout import SECTION_ROW, Found, Remark, find_tables
+from hub_pipelines.validate.parsing.layout import RULES, SECTION_ROW, Found, Remark, find_tables
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
@@ -24,13 +24,16 @@ SECTION = "Section"
 
 @dataclass
 class LeftOut:
-    """Rows that are not read. `shown` is their beginning, for people."""
+    """Rows that are not read. `shown` is their beginning, for people; `items` are the rows of another table, and
+    `column` is its first one where it stands beside others."""
 
     sheet: str | None
     first_row: int
     last_row: int
     why: str
     shown: str
+    items: int = 0
+    column: int | None = None
 
 
 @dataclass
@@ -43,6 +46,14 @@ class Joined:
     has_sections: bool
     left_out: list[LeftOut]
     facts: dict[str, str] = field(default_factory=dict)
+
+    def columns(self) -> list[list[int]]:
+        """For each table the place of its columns in the header; empty where it has just these."""
+        width = len(self.header) - self.has_sections
+        return [
+            places or ([] if len(table.header) >= width else list(range(len(table.header))))
+            for (_, table), places in zip(self.tables, self.places, strict=True)
+        ]
 
     def rows(self) -> Iterator[tuple[int, Cells]]:
         """Cells beyond the header stay where they are: they show that a row is cut wrongly."""
@@ -70,12 +81,12 @@ class Joined:
         return row + surplus if any(cell != "" for cell in surplus) else row
 
 
-def join(grids: Sequence[Grid], ask: Ask) -> Joined:
+def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
     """Raises Refusal when no sheet holds anything."""
     candidates: list[tuple[Grid, Found]] = []
     left_out: list[LeftOut] = []
     for grid in grids:
-        tables, remarks = find_tables(grid, ask)
+        tables, remarks = find_tables(grid, ask, rules)
         candidates += [(grid, table) for table in tables]
         left_out += [_remark(grid, one) for one in remarks]
     if not candidates:
@@ -166,7 +177,9 @@ def _other_table(grid: Grid, table: Found, why: str = "is another table, with ot
     why = f"{why} ({table.items:,} rows)"
     shown = ", ".join(text for text in table.header if text) or "no headings"
     first = table.header_row or table.data_row
-    return LeftOut(grid.name, first, max(table.last_row, first), why, shown[:200])
+    is_whole = table.start == 0 and table.stop is None
+    beside = None if is_whole else grid.first_column + table.start
+    return LeftOut(grid.name, first, max(table.last_row, first), why, shown[:200], table.items, beside)
 
 
 def _cut(left_out: list[LeftOut]) -> list[LeftOut]:

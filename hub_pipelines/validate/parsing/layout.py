@@ -20,18 +20,18 @@ from hub_pipelines.validate.parsing.headings import (
     kind_of_cell,
     known_columns,
 )
+from hub_pipelines.validate.parsing.totals import is_total
 
+FIRST_RULES, RULES = 1, 2
+"""The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
+(mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
+and fewer words told a total."""
 _LOOKED_AT = 40
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
 _TITLE_ROWS = 12
 _MOST_TABLES = 200
 _MOST_REMARKS = 10_000
-_TOTAL = re.compile(
-    r"(grand |sub[- ]?|running )?(total|sum)s?( (amount|cost|value|quantity|items|price))?\s*[:=]?"
-    r"|summe|gesamt(summe)?|zwischensumme|итого|всего|合计|总计|小计|total (général|general)|suma|totale",
-    re.I,
-)
 _NOTE = re.compile(r"(notes?|source|prepared|printed|remarks?|legend|key|updated|checked|signed|page)\b|[*†‡(#]", re.I)
 _SECTION = re.compile(
     r".*[:：]|(room|shelf|cabinet|cupboard|drawer|bay|building|section|category)\s*(no\.?\s*|#\s*)?(\d+\w?|[A-Z])", re.I
@@ -104,6 +104,13 @@ class Found:
     def part_of(self, cells: Cells) -> Cells:
         return cells if self.start == 0 and self.stop is None else cells[self.start : self.stop]
 
+    def _own(self, cells: Cells) -> Cells:
+        """The blank columns up to the next table are none of its own."""
+        own = cells[self.start : self.stop]
+        while len(own) > len(self.header) and is_blank(own[-1]):
+            own.pop()
+        return own
+
     def _below(self, row_no: int, section: str) -> str:
         """The section of what follows a row that is no item."""
         if row_no not in self.sections:
@@ -123,7 +130,7 @@ class Found:
             if skipped and row_no in skipped:
                 section = self._below(row_no, section)
                 continue
-            own = cells if whole else cells[self.start : self.stop]
+            own = cells if whole else self._own(cells)
             # most rows begin with a word or a number, and one look tells
             first = own[0] if own else ""
             if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):
@@ -131,18 +138,20 @@ class Found:
             yield row_no, own, section
 
 
-def find_tables(grid: Grid, ask: Ask) -> tuple[list[Found], list[Remark]]:
+def find_tables(grid: Grid, ask: Ask, rules: int = RULES) -> tuple[list[Found], list[Remark]]:
     """The tables in order, and the rows that belong to none."""
-    scan = _Scan(grid, ask)
+    scan = _Scan(grid, ask, formerly=rules == FIRST_RULES)
     return scan.run()
 
 
 class _Scan:
     """The state of reading one sheet."""
 
-    def __init__(self, grid: Grid, ask: Ask) -> None:
+    def __init__(self, grid: Grid, ask: Ask, *, formerly: bool) -> None:
         self._grid = grid
         self._ask = ask
+        self._formerly = formerly
+        """By the first rules."""
         self._tables: list[Found] = []
         self._current: list[Found] = []
         self._waiting: list[NumberedRow] = []
@@ -179,7 +188,7 @@ class _Scan:
         self._judge_waiting()
         self._judge_pending()
         for table in self._tables:
-            _finish(table, loose=self._grid.loose)
+            _finish(table, loose=self._grid.loose, formerly=self._formerly)
         return [one for one in self._tables if one.rows or one.header_row], self._outside
 
     def _is_bridged(self, last: int, row_no: int) -> bool:
@@ -261,7 +270,7 @@ class _Scan:
         titles = [_shown(cells) for cells in above[: len(above) - header_lines]]
         self._pending = []
         whole = self._found(rows, heading, 0, None, titles)
-        lanes = _lanes(rows[heading.data :], heading)
+        lanes = _lanes(rows[heading.data :], heading) if self._formerly else _pieces(rows[heading.data :], heading)
         if len(lanes) < 2:
             return [whole]
         if titled := self._titled(rows, heading, lanes, above):
@@ -273,7 +282,16 @@ class _Scan:
         if all(found is not None and found.header_row for found in apart) and len(starts) > 1:
             apart[0].titles = titles  # type: ignore[union-attr]  # none of them is None
             return [found for found in apart if found is not None]
-        return [whole]
+        if self._formerly or heading.first is None or _is_one(rows[heading.data :], heading.texts, lanes, self._ask):
+            return [whole]
+        return [
+            self._found(rows, self._own(heading, start, stop), start, stop, [] if at else titles)
+            for at, (start, stop) in enumerate(lanes)
+        ]
+
+    def _own(self, heading: Heading, start: int, stop: int | None) -> Heading:
+        """A heading that knows only of its own columns; the other tables' say nothing of this one."""
+        return replace(heading, hits=known_columns(heading.texts[start:stop], self._ask))
 
     def _titled(
         self, rows: list[NumberedRow], heading: Heading, lanes: list[tuple[int, int | None]], above: list[Cells]
@@ -352,7 +370,7 @@ class _Scan:
         if first.__class__ is str:
             if table.header and first == table.header[0] and self._repeats_header(table, cells):
                 table.repeated.append(row_no)
-            elif len(first) < 30 and first[0] in _TOTAL_LETTERS and _TOTAL.fullmatch(first.strip()):
+            elif len(first) < 30 and is_total(first.strip(), formerly=self._formerly):
                 table.totals.append(Remark(row_no, "is a total", _shown(cells)))
 
     def _note_reach(self, table: Found, cells: Cells) -> None:
@@ -365,9 +383,6 @@ class _Scan:
         while texts and not texts[-1]:
             texts.pop()
         return texts == table.header and len(table.repeated) < _MOST_REMARKS
-
-
-_TOTAL_LETTERS = frozenset("tTgGsSrRzZиИвВ合总小 ")
 
 
 def _shown(cells: Cells) -> str:
@@ -383,15 +398,50 @@ def _only_text(cells: Cells) -> str | None:
 def _lanes(rows: Sequence[NumberedRow], heading: Heading) -> list[tuple[int, int | None]]:
     """Groups of columns that a column without heading and without values sets apart. At least two columns each."""
     used = {at for _, cells in rows for at in filled(cells)} | {at for at, text in enumerate(heading.texts) if text}
+    groups = _runs_of(sorted(used))
+    if len(groups) < 2 or any(len(group) < 2 for group in groups):
+        return []
+    return [(group[0], None if group is groups[-1] else group[-1] + 1) for group in groups]
+
+
+def _pieces(rows: Sequence[NumberedRow], heading: Heading) -> list[tuple[int, int | None]]:
+    """Where columns stand together: from each to the next, so that what comes in a blank column is not lost.
+
+    Those that are alone, or have no headings where others have, belong to what is left of them.
+    """
+    used = {at for _, cells in rows for at in filled(cells)} | {at for at, text in enumerate(heading.texts) if text}
+    starts: list[int] = []
+    headed = any(heading.texts)
+    for group in _runs_of(sorted(used)):
+        stands_alone = len(group) < 2 or (headed and not any(heading.texts[group[0] : group[-1] + 1]))
+        if not starts or not stands_alone:
+            starts.append(group[0])
+    return [(start, stop) for start, stop in zip(starts, [*starts[1:], None], strict=True)] if len(starts) > 1 else []
+
+
+def _runs_of(places: Sequence[int]) -> list[list[int]]:
     groups: list[list[int]] = []
-    for at in sorted(used):
+    for at in places:
         if groups and at == groups[-1][-1] + 1:
             groups[-1].append(at)
         else:
             groups.append([at])
-    if len(groups) < 2 or any(len(group) < 2 for group in groups):
-        return []
-    return [(group[0], None if group is groups[-1] else group[-1] + 1) for group in groups]
+    return groups
+
+
+def _is_one(rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:
+    """Whether a blank column parts one table, not two: all headings are known, none comes twice, and all of it is as
+    long. Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
+    known = [set(ask(said)) for said in ([text for text in texts[start:stop] if text] for start, stop in lanes)]
+    named = [column for each in known for column in each]
+    if None in named or len(set(named)) < len(named):
+        return False
+    last = len(rows) - 1
+    ends = [
+        max((at for at, (_, cells) in enumerate(rows) if filled(cells[start:stop])), default=last)
+        for start, stop in lanes
+    ]
+    return max(ends) - min(ends) < _SURE
 
 
 def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:
@@ -407,27 +457,27 @@ def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> 
 # -- at a table's end ------------------------------------------------------------------------------------------------
 
 
-def _finish(table: Found, *, loose: bool) -> None:
+def _finish(table: Found, *, loose: bool, formerly: bool) -> None:
     table.remarks += table.totals
     usual = max((count for count in table.fills if count > 1), key=lambda count: table.fills[count], default=1)
     several = max(table.reach, len(table.header)) >= 3
     inside = [each for each in table.lone if each[0] < table.last_full_row]
     behind = [each for each in table.lone if each[0] > table.last_full_row]
     if several and usual >= 2 and table.last_full_row:
-        _mark_notes(table, behind)
+        _mark_notes(table, behind, formerly=formerly)
         if len(inside) <= 0.4 * table.rows and table.rows >= 4:
-            _mark_sections(table, inside)
+            _mark_sections(table, inside, formerly=formerly)
     table.remarks.sort(key=lambda one: one.row_no)
     # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
     if not table.header_row or not loose or table.surplus > table.rows / 2:
         table.header += [""] * (table.reach - len(table.header))
 
 
-def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
+def _mark_notes(table: Found, behind: list[tuple[int, int, str]], *, formerly: bool) -> None:
     """What stands below the last full row: set apart by a blank row, or in a note's words. Else it is an item."""
     last = table.last_full_row
     for row_no, _, text in behind:
-        if _TOTAL.fullmatch(text):
+        if is_total(text, formerly=formerly):
             table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
         elif kind_of_cell(text) == "t" and (row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text)):
             table.remarks.append(Remark(row_no, "is a note below the table", text[:_SHOWN]))
@@ -436,11 +486,11 @@ def _mark_notes(table: Found, behind: list[tuple[int, int, str]]) -> None:
             last = row_no
 
 
-def _mark_sections(table: Found, inside: list[tuple[int, int, str]]) -> None:
+def _mark_sections(table: Found, inside: list[tuple[int, int, str]], *, formerly: bool) -> None:
     """Single cells within the table: totals, and titles of sections where something speaks for it. Else items."""
     lone: list[tuple[int, str]] = []
     for row_no, place, text in inside:
-        if _TOTAL.fullmatch(text):
+        if is_total(text, formerly=formerly):
             table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
         elif place == table.leftmost and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
             lone.append((row_no, text))

@@ -19,6 +19,7 @@ from hub_pipelines.validate.parsing.joining import (
     returned_token,
 )
 from hub_pipelines.validate.parsing.kinds import Kind, kind_of
+from hub_pipelines.validate.parsing.layout import RULES
 from hub_pipelines.validate.parsing.refusal import Refusal, empty
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
@@ -36,10 +37,13 @@ class Opened:
         self.answers: list[tuple[str, str]] = []
 
 
-def open_file(source: Source, ending: str, ask: Ask, alive: Alive) -> Opened:
-    """`ending` is that of the name which the sender gave, `.csv` for example. Raises Refusal."""
+def open_file(source: Source, ending: str, ask: Ask, alive: Alive, rules: int = RULES) -> Opened:
+    """`ending` is that of the name which the sender gave, `.csv` for example; `rules` are those of the layout. Raises
+    Refusal."""
     kind = kind_of(source, ending)
-    opened = _open_text(source, kind, ask, alive) if kind.is_text else _open_workbook(source, kind, ask, alive)
+    opened = (
+        _open_text(source, kind, ask, alive, rules) if kind.is_text else _open_workbook(source, kind, ask, alive, rules)
+    )
     width = len(opened.joined.header)
     if width > _MOST_COLUMNS:
         raise Refusal(
@@ -49,11 +53,11 @@ def open_file(source: Source, ending: str, ask: Ask, alive: Alive) -> Opened:
     return opened
 
 
-def _open_text(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened:
+def _open_text(source: Source, kind: Kind, ask: Ask, alive: Alive, rules: int) -> Opened:
     encoding = encoding_of(source.open(), alive)
     dialect = dialect_of(sample_of(source, encoding), f".{kind.format}", ask)
     grid = TextGrid(source, encoding, dialect, alive)
-    joined = join([grid], ask)
+    joined = join([grid], ask, rules)
     if grid.has_joined_lines:
         for _, table in joined.tables:
             grid.refuse_swallowed_rows(len(table.header), table.data_row)
@@ -66,7 +70,7 @@ def _format(kind: Kind) -> dict[str, str]:
     return facts if kind.note is None else {**facts, "name": kind.note}
 
 
-def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened:
+def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive, rules: int) -> Opened:
     # not for text files: see kinds
     from hub_pipelines.validate.parsing.workbook import Workbook
 
@@ -82,7 +86,7 @@ def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive) -> Opened
     hidden = [name for name in book.hidden if name not in own and not book.sheet(name).is_empty]
     if not grids:
         raise nothing_visible(hidden) if hidden else empty()
-    joined = join(grids, ask)
+    joined = join(grids, ask, rules)
     joined.left_out += [LeftOut(name, 1, book.sheet(name).height, "is a hidden sheet", "") for name in hidden]
     opened = Opened(joined, _format(kind))
     if hidden:

@@ -79,9 +79,9 @@ class Parser:
         self._child.wait()
         self._errors.close()
 
-    def open(self, ending: str, columns: Columns) -> dict[str, Any]:
+    def open(self, ending: str, columns: Columns, rules: int) -> dict[str, Any]:
         """What the child says of the file's table. Raises Unreadable and Transient."""
-        self._send({"open": ending})
+        self._send({"open": ending, "rules": rules})
         while True:
             message = self._receive()
             if "ask" in message:

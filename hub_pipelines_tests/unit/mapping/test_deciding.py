@@ -248,6 +248,20 @@ def test_a_table_without_headings_is_told_by_its_values() -> None:
     assert mapping.header == ("item_name", "cas_number", "supplier", "quantity_on_hand", "location")
 
 
+@pytest.mark.parametrize("amounts", [("2", "5", "8", "11"), ("2 racks", "5 racks", "8 racks", "11 racks")])
+def test_without_headings_numbers_that_may_be_the_amounts_are_asked_about(amounts: tuple[str, ...]) -> None:
+    names = ("Gloves nitrile", "Pipette tips", "Falcon tubes", "Parafilm")
+    lines = [f"{name}|{amount}|Room {n}" for n, (name, amount) in enumerate(zip(names, amounts, strict=True))]
+    questions = {one.column: one.position for one in asked("||", *lines)}
+    assert questions["quantity_on_hand"] == 1
+
+
+def test_without_headings_numbers_of_rows_and_long_ones_are_not_asked_about() -> None:
+    names = ("Gloves nitrile", "Pipette tips", "Falcon tubes", "Parafilm")
+    lines = [f"{n + 1}|{name}|Room {n}|4400{n}12{n}" for n, name in enumerate(names)]
+    assert [one.column for one in asked("|||", *lines)] == ["item_name"]
+
+
 def test_a_table_without_headings_whose_values_tell_nothing_is_refused() -> None:
     with pytest.raises(Unreadable, match="no row of headings"):
         mapped("||", "1|2|3", "4|5|6", "7|8|9")

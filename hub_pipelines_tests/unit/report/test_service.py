@@ -303,13 +303,49 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
     content = inventory("T1", "T2") + b"Total,,,4\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
     request_id = send(small_hub, "list.csv", content)
     small_hub.work()
-    _, found = told(small_hub.hub.receipts.write(request_id))
+    path = small_hub.hub.receipts.write(request_id)
+    page, found = told(path)
     reasons = [(one["row"], one["reason"]) for one in found["warnings"]]  # type: ignore[attr-defined]
     assert reasons == [
-        (4, "Not read: Row 4 is a total."),
         (0, "Not read: What stands in rows 6 to 8 is another table, with other columns (2 rows)."),
+        (4, "Not read: Row 4 is a total."),
     ]
     assert found["counts"]["posted"] == 2  # type: ignore[index]
+    assert found["headline"] == "All 2 rows were taken; 2 rows of another table were not read"
+    assert '<header class="attention">' in path.read_text("utf-8")
+    assert "put it in a file of its own" in page
+    assert "Nothing. You are done." not in page
+    (line,) = [
+        one for feed in small_hub.hub.receipts.index.gather("north").feeds for one in feed.lines
+        if one.source_name == "list.csv"
+    ]  # fmt: skip
+    assert line.needs_attention
+
+
+def test_a_receipt_tells_columns_as_excel_shows_them_in_each_table(small_hub: SmallHub) -> None:
+    rows = [",,Name,Location,Amount,,Name,Amount,Location", ",,Acetone,Cab 1,5 L,,Urea,2 kg,Cab 2"]
+    rows += [f",,Salt {n},Cab 1,{n} g,,Acid {n},{n} L,Cab 2" for n in range(2, 6)]
+    request_id = send(small_hub, "list.csv", "\n".join(rows).encode())
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    read = found["columns_read"]["understood"]  # type: ignore[index]
+    assert [(one["heading"], one["place"]) for one in read] == [
+        ("Name", "C, G"),
+        ("Location", "D, I"),
+        ("Amount", "E, H"),
+    ]
+
+
+def test_every_column_of_a_list_without_headings_is_told(small_hub: SmallHub) -> None:
+    text = "".join(
+        f"{name},67-64-1,Cab {n},{n}-x?\n" for n, name in enumerate(("Acetone", "Ethanol", "Toluene", "Urea"))
+    )
+    request_id = send(small_hub, "list.csv", text.encode())
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    read = found["columns_read"]
+    told_of = [one["place"] for one in read["understood"]] + read["unread"]  # type: ignore[index]
+    assert sorted(one[-1] for one in told_of) == ["A", "B", "C", "D"]
 
 
 def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub) -> None:

@@ -1,12 +1,19 @@
 """Tables in the shapes that labs send: found, joined, and whatever is left out told."""
 
+import re
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
+from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
+from hub_pipelines.validate.parsing import totals
+from hub_pipelines.validate.parsing.layout import FIRST_RULES
+from hub_pipelines.validate.reading import open_table
 
-from .files import book, seen, stored, workbook
+from ..builders import INVENTORY
+from .files import Rows, book, seen, stored, workbook
 
 
 def test_a_header_of_unknown_headings_is_found_by_what_stands_below(tmp_path: Path) -> None:
@@ -193,10 +200,89 @@ def test_tables_side_by_side_are_read_as_one_below_the_other(tmp_path: Path) -> 
 
 
 def test_an_empty_column_alone_makes_no_second_table(tmp_path: Path) -> None:
-    text = "Value,Segment,,Description,Object\na,1,,b,2\nc,3,,d,4\n"
+    text = "item_name,cas_number,,quantity,location\na,1,,b,2\nc,3,,d,4\n"
     found = seen(stored(tmp_path, text), "a.csv")
-    assert found.header == ["Value", "Segment", "", "Description", "Object"]
+    assert found.header == ["item_name", "cas_number", "", "quantity", "location"]
     assert len(found.table.parts) == 1
+
+
+_DYES: Rows = [["Name", "Company", "Cat#"]] + [[f"Dye {n}", "Sigma", f"H{n}"] for n in range(10)]
+_PRIMER_HEADINGS: list[list[object]] = [["Primer", "Sequence", "Tm"]]
+_PRIMERS: Rows = _PRIMER_HEADINGS + [[f"MT_{n}_F", "ACGTTGCA", 58 + n] for n in range(15)]
+
+
+def _beside(left: Rows, right: Rows, gap: int) -> list[list[object]]:
+    rows = zip_longest(left, right, fillvalue=[None] * 3)
+    return [[*first, *[None] * gap, *second] for first, second in rows]
+
+
+@pytest.mark.parametrize("gap", [1, 2])
+@pytest.mark.parametrize("turned", [False, True])
+def test_rows_of_different_tables_side_by_side_are_never_joined(tmp_path: Path, gap: int, turned: bool) -> None:
+    left, right = (_PRIMERS, _DYES) if turned else (_DYES, _PRIMERS)
+    found = seen(book(tmp_path, {"S": _beside(left, right, gap)}), "a.xlsx")
+    assert found.header == _DYES[0]
+    assert found.cells == list(_DYES[1:])
+    (other,) = found.table.left_out
+    assert (other.shown, other.items, other.column) == ("Primer, Sequence, Tm", 15, 0 if turned else 3 + gap)
+
+
+def test_a_table_that_ends_before_the_one_beside_it_is_another_one_though_all_its_headings_are_known(
+    tmp_path: Path,
+) -> None:
+    left = [["item_name", "location", ""]] + [[f"a{n}", "here", ""] for n in range(9)]
+    right = [["supplier", "cas_number", ""]] + [[f"s{n}", "67-64-1", ""] for n in range(6)]
+    found = seen(book(tmp_path, {"S": _beside(left, right, 1)}), "a.xlsx")
+    assert found.header[:2] == ["item_name", "location"]
+    assert [one.items for one in found.table.left_out] == [6]
+
+
+def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None:
+    rows = _beside(_DYES, _DYES, 1)
+    rows += [["Late", "Sigma", "H9", None, "Later", "Sigma", "H8"] for _ in range(40)]
+    rows[-1][3] = "a remark"
+    found = seen(book(tmp_path, {"S": rows}), "a.xlsx")
+    assert [cells for cells in found.cells if "a remark" in cells] == [["Late", "Sigma", "H9", "a remark"]]
+
+
+def test_by_the_first_rules_a_file_is_read_as_it_was_then(tmp_path: Path) -> None:
+    """Postings of that time are made again from it: of those, nothing may change."""
+    rows: Rows = [*_beside(_DYES, _PRIMERS, 1), ["Total: 10 items"]]
+    path = book(tmp_path, {"S": rows})
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=FIRST_RULES) as table:
+        assert table.header == [*_DYES[0], "", *_PRIMERS[0]]
+        assert [cells[0] for _, cells in table.rows][-1] == "Total: 10 items"
+        assert table.rules == FIRST_RULES
+
+
+@pytest.mark.parametrize(
+    "total",
+    [
+        "Итого: 16 позиций", "Всего 16 позиций", "Summe", "Gesamt: 16", "Insgesamt", "Total (16 items)",
+        "Totaal: 16 stuks",
+        "合計", "合计16项", "합계: 16개", "Toplam: 16", "Tổng cộng", "Razem", "Celkem: 16", "المجموع", "รวมทั้งหมด",
+        "Sous-total", "Totale complessivo: 16", "Soma", "Suma total", "Jumlah: 16", "I alt: 16", "Summa", 'סה"כ', "कुल",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_total_is_known_in_every_language_that_headings_are(tmp_path: Path, total: str, alone: bool) -> None:
+    headings: list[list[object]] = [["item_name", "quantity", "location"]]
+    rows = headings + [[f"a {n}", n + 1, "x"] for n in range(8)] + [[total] if alone else [total, 36]]
+    found = seen(book(tmp_path, {"S": rows}), "a.xlsx")
+    assert len(found.cells) == 8
+    assert found.left_out == [("S", 10, 10, "is a total")]
+
+
+def test_every_language_of_the_headings_has_words_for_totals() -> None:
+    of_headings = set(re.findall(r"^\s*([a-z]{2}): ", Path(headings.__file__).read_text("utf-8"), re.M))
+    assert of_headings == set(re.findall(r"^\s*([a-z]{2}): ", totals._WORDS, re.M))
+
+
+@pytest.mark.parametrize(
+    "name", ["Total RNA kit", "Total 96 kit", "Sum of Reagents", "Totally clean", "Gesamtprotein-Kit"]
+)
+def test_a_name_that_only_begins_like_a_total_is_none(name: str) -> None:
+    assert not totals.is_total(name)
 
 
 def test_alike_tables_below_each_other_are_joined(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Rows that add up others.
+
+Belongs here: by which words they are known, in the languages that headings are known in (mapping/headings). Not here:
+where they stand (layout).
+"""
+
+import re
+
+_FORMER = re.compile(
+    r"(grand |sub[- ]?|running )?(total|sum)s?( (amount|cost|value|quantity|items|price))?\s*[:=]?"
+    r"|summe|gesamt(summe)?|zwischensumme|итого|всего|合计|总计|小计|total (général|general)|suma|totale",
+    re.I,
+)
+"""As the first rules of layout had it."""
+_WORDS = """
+    ar: المجموع, الإجمالي, الاجمالي, المجموع الكلي, المجموع الفرعي
+    cs: celkem, součet, mezisoučet, celkový součet
+    da: i alt, sum, subtotal, samlet
+    de: summe, summen, gesamt, gesamtsumme, zwischensumme, endsumme, insgesamt, total
+    en: total, totals, sum, subtotal, sub total, sub-total, grand total, running total, overall total, total amount,
+    en: total cost, total value, total quantity, total items, total price, item count, number of items
+    es: total, subtotal, suma, total general, suma total
+    fr: total, totaux, somme, sous-total, sous total, total général, total general
+    he: סה"כ, סה״כ, סך הכל, סך הכול, סכום
+    hi: कुल, योग, कुल योग
+    id: total, jumlah, subtotal, total keseluruhan
+    it: totale, totali, somma, subtotale, totale generale, totale complessivo
+    ja: 合計, 小計, 総計, 計
+    ko: 합계, 총계, 소계, 총합계, 총합
+    nl: totaal, subtotaal, eindtotaal, som
+    pl: suma, razem, ogółem, łącznie, suma częściowa
+    pt: total, subtotal, soma, total geral
+    ru: итого, всего, сумма, итог, общий итог, промежуточный итог, общая сумма
+    sv: summa, totalt, delsumma, totalsumma, total
+    th: รวม, รวมทั้งหมด, ยอดรวม, ผลรวม
+    tr: toplam, genel toplam, ara toplam
+    vi: tổng, tổng cộng, tổng số, cộng
+    zh: 合计, 总计, 小计, 共计, 总共, 總計, 合計, 小計, 共計
+"""
+_COUNTED = (
+    r"items?|rows?|lines?|entries|positions?|pieces?|pcs\.?|positionen|posten|artikel|stück|stk\.?|articles?|lignes?"
+    r"|pièces?|artículos|piezas|elementos|articoli|pezzi|itens|peças|stuks|позици\w*|наименовани\w*|штук\w*|шт\.?"
+    r"|件|项|項|个|個|点|種|种|개|건"
+)
+TOTALS = tuple(
+    dict.fromkeys(
+        word.strip()
+        for line in _WORDS.strip().splitlines()
+        for word in line.partition(": ")[2].split(",")
+        if word.strip()
+    )
+)
+_TOTAL = re.compile(
+    rf"({'|'.join(map(re.escape, sorted(TOTALS, key=len, reverse=True)))})"
+    # what follows a colon is the sum; without one, only a number, and a word for what is counted
+    rf"\s*([:=：]|[:=：]\s*\d.{{0,40}}|\(\s*\d.{{0,40}}\)|\d[\d.,\s]*({_COUNTED})?)?",
+    re.I,
+)
+_LETTERS = frozenset(letter for word in TOTALS for letter in (word[0], word[0].upper()))
+_LONGEST = 80
+
+
+def is_total(text: str, *, formerly: bool = False) -> bool:
+    """`formerly`: as the first rules of layout had it. Asked for each row: most are told by a letter."""
+    if not text or len(text) > _LONGEST:
+        return False
+    if formerly:
+        return _FORMER.fullmatch(text) is not None
+    return text[0] in _LETTERS and _TOTAL.fullmatch(text) is not None
