@@ -183,7 +183,9 @@ class MissedItem:
     found_at: datetime | None
     found_in: str | None
     moved: tuple[str, ...] = ()
-    """Of what was not found: the same thing came into the ledger at these places since, with the file that says so."""
+    """Of what was not found: the same thing is new in the ledger at these places, with the file that says so."""
+    used_up: bool = False
+    """The later file said that nothing of it is left."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,8 @@ class Count:
     missed: tuple[MissedItem, ...]
     by_place: bool = False
     """The place is part of what an item is: the same thing elsewhere is another item."""
+    used_up: int = 0
+    """Of what was not found, what later files have said to be gone."""
 
 
 @dataclass(frozen=True)

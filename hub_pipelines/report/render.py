@@ -360,11 +360,12 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     ]
     if receipt.count is not None:
         others += [("Not found", receipt.count.not_found), ("Found since", _found_since(receipt.count))]
+        others.append(("Used up since" if receipt.count.by_place else "Gone since", receipt.count.used_up))
     return [(label, f"{number:,}") for label, number in always + [pair for pair in others if pair[1]]]
 
 
 def _found_since(count: Count) -> int:
-    return count.not_found - count.still_missing
+    return count.not_found - count.still_missing - count.used_up
 
 
 def _steps(receipt: Receipt) -> list[str]:

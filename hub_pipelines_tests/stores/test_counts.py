@@ -364,3 +364,26 @@ def test_a_later_file_that_lists_it_at_another_place_is_told_on_the_counts_recei
     bottles(hub, "room 9.csv", "Ethanol,,B9,1,L\n")
     assert is_due()
     assert moved(hub, counted)["name ethanol|B1"] == ["B9 (room 9.csv)"]
+
+
+def test_a_bottle_that_was_listed_elsewhere_shortly_before_the_count_has_probably_moved_too(hub: Hub) -> None:
+    """Not one that came before the missing line was set."""
+    bottles(hub, "first.csv", "Toluene,,B8,1,L\n")
+    bottles(hub, "stock.csv", BOTTLES)
+    bottles(hub, "stock v4.csv", BOTTLES.replace("Ethanol,,B1,1,L", "Ethanol,,Room 214C,1,L"))
+    counted = bottles(hub, "count.csv", "Acetone,L1,B1,2,L\n", complete_count=True)
+    assert moved(hub, counted) == {"name ethanol|B1": ["Room 214C (stock v4.csv)"], "name toluene|B1": []}
+
+
+def test_what_a_later_file_lists_with_the_quantity_0_is_used_up_and_not_found(hub: Hub) -> None:
+    bottles(hub, "stock.csv", BOTTLES)
+    counted = bottles(hub, "count.csv", "Acetone,L1,B1,2,L\n", complete_count=True)
+    gone = bottles(hub, "gone.csv", "Ethanol,,B1,0,\n")
+    with hub.db.read() as tx:
+        assert ledgers.problems_of(tx, gone, 1, severity="warn", limit=9, of_rows=True) == []
+    bottles(hub, "else.csv", "Toluene,,B1,2,L\n")
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
+    assert "used up since: <bdi>gone.csv</bdi>" in page
+    assert "found since: <bdi>else.csv</bdi>" in page
+    assert "<div><dt>Found since</dt><dd>1</dd></div>" in page
+    assert "<div><dt>Used up since</dt><dd>1</dd></div>" in page
