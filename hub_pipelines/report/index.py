@@ -21,6 +21,7 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
@@ -147,12 +148,14 @@ class ReceiptIndex:
                 folder,
                 zone,
                 missing=missing,
+                places=places,
                 registry=outcomes.waits_for_registry(tx, one),
                 replaced=one.request_id in (counted_again if missing else revised),
                 overtaken=one.request_id in overtaken,
             )
             for one in all_sent
             for missing in [_still_missing(tx, one)]
+            for places in [_places(tx, one)]
         ]
         lines += [
             self._line_of_arrival(
@@ -178,6 +181,7 @@ class ReceiptIndex:
         zone: str,
         *,
         missing: int,
+        places: tuple[int | None, int],
         registry: outcomes.Registry,
         replaced: bool,
         overtaken: bool,
@@ -202,8 +206,12 @@ class ReceiptIndex:
             time_zone=zone,
             page=_link(self.page_of(current), folder),
             needs_attention=current.state is State.IN_REVIEW
-            or (not replaced and (bool(counts.rejected) or nothing or bool(missing))),
+            or (
+                not replaced and (bool(counts.rejected) or nothing or bool(missing) or places[0] == 0 or places[1] > 0)
+            ),
             still_missing=missing,
+            places_counted=places[0],
+            places_left=places[1],
         )
 
     def _line_of_arrival(
@@ -248,6 +256,16 @@ def _still_missing(tx: Transaction, current: Submission) -> int:
     if not current.envelope.complete_count or current.state is not State.POSTED:
         return 0
     return missed.still_missing(tx, current.request_id, current.revision)
+
+
+def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
+    """How many locations a complete count names, and how many more the same list had before."""
+    if not current.envelope.complete_count or current.state is not State.POSTED:
+        return None, 0
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return None, 0
+    return len(posting.counted), len(posting.uncounted)
 
 
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:

@@ -69,6 +69,12 @@ class Told(Protocol):
     @property
     def still_missing(self) -> int: ...
 
+    @property
+    def places_counted(self) -> int | None: ...
+
+    @property
+    def places_left(self) -> int: ...
+
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
@@ -221,6 +227,8 @@ def _todo_of_rows(line: IndexLine) -> str:
     parts = ["ask for the procurement list"] if line.no_list and not line.list_has_come else []
     if wrong := line.counts.rejected - line.no_list:
         parts.append(f"correct {_rows(wrong)} and send {'it' if wrong == 1 else 'them'} again")
+    if _is_half_a_count(line):
+        parts.append("see its receipt: not all was counted" if line.places_counted else "add where the items are")
     if line.still_missing:
         parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
     told = "; ".join(parts)
@@ -256,9 +264,9 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
+            return _rows_sentence(receipt.counts, None) + _missing(receipt)
         case "nothing_posted":
-            return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
+            return _rows_sentence(receipt.counts, reason) + _missing(receipt)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
         case "question":
@@ -275,8 +283,20 @@ def headline(receipt: Told) -> str:
             return _because("This file does not agree with what we already have", reason)
 
 
-def _missing(number: int) -> str:
-    return f"; {number:,} {'item was' if number == 1 else 'items were'} not found" if number else ""
+def _missing(receipt: Told) -> str:
+    """What a complete count has not found, and where it has not looked."""
+    number, left = receipt.still_missing, receipt.places_left
+    told = [f"{number:,} {'item was' if number == 1 else 'items were'} not found"] if number else []
+    if receipt.places_counted == 0:
+        told.append("nothing was counted, since no row names a location")
+    elif left:
+        were = "location of your earlier list was" if left == 1 else "locations of your earlier list were"
+        told.append(f"{left:,} {were} not counted")
+    return "".join(f"; {one}" for one in told)
+
+
+def _is_half_a_count(receipt: Told) -> bool:
+    return receipt.places_counted == 0 or receipt.places_left > 0
 
 
 def _rows_sentence(counts: Counts, reason: str | None) -> str:
@@ -324,8 +344,11 @@ def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
-            return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
+            open_rows = counts.rejected or counts.held or receipt.still_missing
+            return "attention" if open_rows or _is_half_a_count(receipt) else "good"
         case "nothing_posted":
+            if 0 < counts.received == counts.unchanged and _is_half_a_count(receipt):
+                return "attention"
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
             return "bad"
@@ -410,9 +433,26 @@ def _steps(receipt: Receipt) -> list[str]:
                 "that is missing here, list it at its old place once more with the quantity 0; until then the ledger "
                 "has it at both."
             )
+    steps += _steps_of_half_a_count(receipt)
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+def _steps_of_half_a_count(receipt: Receipt) -> list[str]:
+    if receipt.places_counted == 0:
+        return [
+            "Nothing was counted, since no row of your file names a location. Write into each row where the item is (a "
+            "column such as Location), save the file and drop it into the folder complete-count again."
+        ]
+    if receipt.places_left:
+        them = "it has" if receipt.places_left == 1 else "they have"
+        return [
+            f"See below which locations of your earlier list are missing in this count. If {them} nothing any more, "
+            "list what was there with the quantity 0, or where it is now. If you only did not count there, nothing is "
+            "to do."
+        ]
+    return []
 
 
 def _answering(receipt: Receipt) -> list[str]:

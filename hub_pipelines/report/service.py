@@ -339,6 +339,7 @@ class Receipts:
             ),
             by_place=by_place,
             used_up=len(used_up),
+            uncounted=posting.uncounted,
         )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
