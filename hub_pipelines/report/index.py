@@ -27,11 +27,12 @@ from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Cause, State, Submission
 
 _log = logging.getLogger(__name__)
 _COUNTED_AT_MOST = 100_000
 _REPLACED = "a newer copy was sent in its place"
+_COPIES = 20
 _NO_ROWS = Counts(0, 0, 0, 0, 0)
 
 
@@ -151,11 +152,12 @@ class ReceiptIndex:
                 places=places,
                 registry=outcomes.waits_for_registry(tx, one),
                 replaced=one.request_id in (counted_again if missing else revised),
-                overtaken=one.request_id in overtaken,
+                overtaken=elsewhere or one.request_id in overtaken,
             )
             for one in all_sent
             for missing in [_still_missing(tx, one)]
             for places in [_places(tx, one)]
+            for elsewhere in [_taken_elsewhere(tx, one)]
         ]
         lines += [
             self._line_of_arrival(
@@ -188,6 +190,9 @@ class ReceiptIndex:
     ) -> IndexLine:
         counts = outcomes.counts(current)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
+        waits = current.state is State.IN_REVIEW
+        # a file that its sender had to mend is nobody's concern once it was; any other waits for a person's decision
+        is_done = overtaken and current.cause is Cause.UNREADABLE if waits else replaced
         set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
             source_name=current.envelope.source_name,
@@ -205,10 +210,8 @@ class ReceiptIndex:
             at=current.envelope.received_at,
             time_zone=zone,
             page=_link(self.page_of(current), folder),
-            needs_attention=current.state is State.IN_REVIEW
-            or (
-                not replaced and (bool(counts.rejected) or nothing or bool(missing) or places[0] == 0 or places[1] > 0)
-            ),
+            needs_attention=not is_done
+            and (waits or bool(counts.rejected) or nothing or bool(missing) or places[0] == 0 or places[1] > 0),
             still_missing=missing,
             places_counted=places[0],
             places_left=places[1],
@@ -258,6 +261,14 @@ def _still_missing(tx: Transaction, current: Submission) -> int:
     return missed.still_missing(tx, current.request_id, current.revision)
 
 
+def _taken_elsewhere(tx: Transaction, current: Submission) -> bool:
+    """A file that did not fit its folder has posted from another one."""
+    if current.state is not State.IN_REVIEW or current.cause is not Cause.UNREADABLE:
+        return False
+    same = submissions.of_digest(tx, current.envelope.content_digest, limit=_COPIES)
+    return any(one.state is State.POSTED and one.envelope.campus == current.envelope.campus for one in same)
+
+
 def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
     """How many locations a complete count names, and how many more the same list had before."""
     if not current.envelope.complete_count or current.state is not State.POSTED:
@@ -271,7 +282,8 @@ def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     """The lines, newest first; one that a newer file of the same name follows needs nobody's attention any more.
 
-    A file in review does, until a person has decided; so do items that a count did not find, until a newer count.
+    A file in review does, until a person has decided or its sender has mended it; so do items that a count did not
+    find, until a newer count.
     """
     newer: set[tuple[str, bool]] = set()
     for line in lines:

@@ -270,6 +270,8 @@ class Receipt:
     """There is one by now."""
     newer: GoesOn | None = None
     """What was sent in place of this file."""
+    cause: str | None = None
+    """Why it is in review."""
 
     @property
     def still_missing(self) -> int:

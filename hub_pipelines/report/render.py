@@ -75,6 +75,9 @@ class Told(Protocol):
     @property
     def places_left(self) -> int: ...
 
+    @property
+    def cause(self) -> str | None: ...
+
 
 def to_html(receipt: Receipt) -> str:
     """The receipt as one self-contained page."""
@@ -267,6 +270,8 @@ def headline(receipt: Told) -> str:
             return _rows_sentence(receipt.counts, None) + _missing(receipt)
         case "nothing_posted":
             return _rows_sentence(receipt.counts, reason) + _missing(receipt)
+        case "in_review" if receipt.cause == "unreadable":
+            return _because("This file could not be taken", reason)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
         case "question":

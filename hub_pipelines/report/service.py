@@ -274,6 +274,7 @@ class Receipts:
             complete_count=envelope.complete_count,
             count=self._count(tx, current),
             newer=newer,
+            cause=str(current.cause) if current.state is State.IN_REVIEW else None,
         )
 
     def _record_of(self, ledger: str) -> RecordType | None:

@@ -218,8 +218,8 @@ _NO_COLUMNS = _Columns((), {}, {}, {})
 def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     column = problem["column_name"]
     position = columns.positions.get(column) if column else None
-    lacks = bool(column and columns.header) and position is None
-    position = columns.stands_in.get(column) if lacks else position
+    lacks = column is not None and position is None and bool(columns.header)
+    position = columns.stands_in.get(str(column)) if lacks else position
     heading = None if position is None else columns.header[position].strip() or f"column {column_letters(position)}"
     reason = without_heading(problem["reason"]) if heading and not lacks else problem["reason"]
     return Mark(

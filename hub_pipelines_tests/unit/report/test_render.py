@@ -95,6 +95,13 @@ def test_the_headline_says_what_happened(outcome: Outcome, counts: Counts, reaso
     assert f"<h1>{expected}</h1>" in to_html(receipt)
 
 
+def test_a_file_that_its_sender_must_mend_is_not_said_to_wait_for_a_person() -> None:
+    told = replace(
+        PLAIN, outcome="in_review", counts=UNCOUNTED, headline_reason="a column is missing", cause="unreadable"
+    )
+    assert headline(told) == "This file could not be taken: a column is missing"
+
+
 def test_hostile_values_are_shown_and_never_obeyed() -> None:
     attack = "<script>alert('x')</script>\"><img src=x onerror=1>"
     line = Line(2, attack, attack, attack, attack)
