@@ -51,6 +51,7 @@ _ENDED: dict[str, str] = {
     "waiting": "Not finished",
     "duplicate": "Copies",
     "dismissed": "Set aside",
+    "replaced": "Replaced by a newer one",
 }
 
 
@@ -154,7 +155,7 @@ def _attention_headline(number: int) -> str:
 
 def _outcome_strip(index: Index) -> list[tuple[str, str]]:
     """How the newest files ended, in the order of the words above."""
-    found = Counter(_ended(line) for feed in index.feeds for line in feed.lines)
+    found = Counter(_counted_as(line) for feed in index.feeds for line in feed.lines)
     return [(label, f"{found[label]:,}") for label in dict.fromkeys(_ENDED.values()) if found[label]]
 
 
@@ -162,6 +163,12 @@ def _ended(line: Told) -> str:
     if line.outcome == "posted" and (line.counts.rejected or line.counts.held):
         return _ENDED["partly"]
     return _ENDED[line.outcome]
+
+
+def _counted_as(line: IndexLine) -> str:
+    """What was not or not all taken of a file in whose place a newer one came is no news any more."""
+    ended = _ended(line)
+    return _ENDED["replaced"] if line.replaced and ended != _ENDED["posted"] else ended
 
 
 def _index_row(line: IndexLine) -> dict[str, object]:
@@ -551,6 +558,8 @@ def _correction_told(correction: Correction | None) -> str | None:
     if correction is None or correction.problems_before is None or correction.problems_left is None:
         return None
     before, left = correction.problems_before, correction.problems_left
+    if before == 0 and left == 0:
+        return None
     was = "1 problem" if before == 1 else f"{before:,} problems"
     if left == 0:
         return f"The earlier file had {was}; none is left."

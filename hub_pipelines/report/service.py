@@ -239,7 +239,9 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=outcomes.counts(current),
-            problems=tuple(_line(problem, parts, sent_as) for problem in blocks),
+            problems=tuple(
+                _line(_with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
+            ),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
@@ -480,6 +482,14 @@ _REGISTRY_GREW = (
     "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
     "since. Ask the hub's operator to apply this file again."
 )
+
+
+def _with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
+    """Of a tag that nobody could check when its file came: there is a list by now."""
+    if problem["rule"] != outcomes.TAG_RULE:
+        return problem
+    reason = "There was no procurement list yet when this tag was checked. It has come since."
+    return {**problem, "reason": reason}
 
 
 def _line(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:

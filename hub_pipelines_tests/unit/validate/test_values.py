@@ -102,6 +102,8 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("acquired_on", "2/15/2024", "bad_date", "2024-02-15"),
         ("acquired_on", "2/3/2024", "bad_date", "2024-02-03 or 2024-03-02"),
         ("acquired_on", "20240203", "bad_date", "2024-02-03"),
+        ("acquired_on", "2019", "bad_date", "Write the day too"),
+        ("acquired_on", "March 2021", "bad_date", "Write the day too"),
         ("acquired_on", "1850-01-01", "bad_date", None),
         ("acquired_on", 45000.0, "bad_date", None),
         ("unit_cost", "1,234", "bad_cost", "1234 or 1.234"),
