@@ -5,7 +5,7 @@ a preview of a replay, a rehearsal of a migration and a backfill differ in nothi
 what failure leads to. Nothing is written. The caller verifies signature and digest first.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.drift.migrating import named_as_sent
-from hub_pipelines.drift.model import Migration, Source
+from hub_pipelines.drift.model import Migration, Source, Unfit
 from hub_pipelines.drift.service import Reading, source_of
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
@@ -28,7 +28,7 @@ from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.bulk import in_bulk
-from hub_pipelines.validate.columns import located_columns, record_type_of
+from hub_pipelines.validate.columns import ColumnsMissing, fits, located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
@@ -128,7 +128,11 @@ class Judge:
             if opened is not None:
                 opened(sent)
             table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
-            read = (way or self.by_what_is_known)(envelope, feed, table)
+            try:
+                read = (way or self.by_what_is_known)(envelope, feed, table)
+            except (ColumnsMissing, Unfit) as error:
+                error.fix = self._or_elsewhere(error.fix, feed, table.header)
+                raise
             circumstances: Circumstances = {
                 "campus": campus.name,
                 "campuses": tuple(self.campuses),
@@ -151,6 +155,19 @@ class Judge:
                     f"Drop it into the folder {envelope.feed} itself.",
                 )
             yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision)
+
+    def _or_elsewhere(self, fix: str, feed: Feed, header: Sequence[str]) -> str:
+        """What the sender of a list does that lacks columns, behind the folders into which it could go as it is."""
+        others = [
+            (one.name, found.title) for one in self.feeds.values() if one is not feed and (found := fits(header, one))
+        ]
+        if not others:
+            return fix
+        where = " or ".join(f"into the folder {name} (as {title})" for name, title in others)
+        return (
+            f"As it is, this list can go {where}: drop it there, and nothing is to do here. Or, if it belongs here, "
+            f"{fix[:1].lower()}{fix[1:]}"
+        )
 
     def _messages_judged(self, envelope: Envelope, feed: Feed, registry: Registry) -> Judged:
         """A batch of messages: its columns are the contract's own and its values are written in the contract's way, so

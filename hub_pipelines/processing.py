@@ -30,6 +30,7 @@ from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
+from hub_pipelines.ledger.counting.model import places_in
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
@@ -370,14 +371,15 @@ class Processing:
         with self.db.read() as tx:
             family = frozenset(self.returns.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
-            before = self.returns.before(tx, current, ledger) if is_list and not corrects else None
+            is_count = current.envelope.complete_count
+            before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
             corrected = self._corrected(corrects, family, record, staged)
-        elif before is not None:
+        elif before is not None and is_list:
             corrected = self._changed_since(before, record, staged)
-        if corrected is not None and current.envelope.complete_count:
+        if corrected is not None and is_count:
             corrected = replace(corrected, left=())  # what a count does not list is told as not found
         with self.db.write() as tx:
             posting = postings.post(
@@ -396,7 +398,8 @@ class Processing:
                     migration=summary["migration"],
                     decision=summary["decision"],
                     received_at=current.envelope.received_at,
-                    counting=counting_of(record) if current.envelope.complete_count else None,
+                    counting=counting_of(record) if is_count else None,
+                    places_before=self._places_before(corrects or before, record) if is_count else (),
                     thing_in=record.lines.thing_in if record.lines is not None else None,
                     comparing=comparing_of(
                         record, current.envelope.source_name, family, decision.parts if decision else ()
@@ -447,6 +450,15 @@ class Processing:
             return None
         partial_list = 2 * len(found.left) > before.submission.counts.received
         return replace(found, closes=False, left=() if partial_list else found.left)
+
+    def _places_before(self, before: Corrects | None, record: RecordType) -> tuple[str, ...]:
+        """Where a list had something when it was sent before, by the rows that were staged."""
+        counting = counting_of(record)
+        staged = before.submission.staged if before is not None else None
+        if counting is None or staged is None or not self.staged_path(staged).exists():
+            return ()
+        summary, rows = read_staged(self.staged_path(staged), digest=staged)
+        return () if int(summary["received"]) > _MOST_COMPARED else places_in(rows, counting)
 
     def count_rows(self, current: Submission) -> int:
         """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""

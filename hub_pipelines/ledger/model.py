@@ -52,6 +52,8 @@ class Batch:
     """When the submission came; what it names was found again after earlier counts. None: nothing is concluded."""
     counting: Counting | None = None
     """How to compare, when the submission is a complete count."""
+    places_before: tuple[str, ...] = ()
+    """Of a complete count: where the same list, as it was sent before, had something."""
     thing_in: ThingIn | None = None
     """Where the place is a part of what an item is: what else its key says."""
     comparing: Comparing | None = None
@@ -83,6 +85,8 @@ class Posting:
     """The locations that a complete count covers; None of any other submission."""
     not_found: int = 0
     """Items at those locations that the count does not list."""
+    uncounted: tuple[str, ...] = ()
+    """Locations that the same list had before and this count does not name."""
     listed_in_rejected_rows: int = 0
     superseded: int = 0
     """Rows of messages that a newer message of the same item had made void."""
@@ -99,6 +103,8 @@ class Posting:
         if self.counted is None:
             for name in ("counted", "not_found", "listed_in_rejected_rows"):
                 del document[name]
+        if not self.uncounted:
+            del document["uncounted"]
         if not self.superseded:
             del document["superseded"]
         if self.corrects is None:
@@ -116,6 +122,7 @@ class Posting:
                 **document,
                 "posted_at": posted_at,
                 "counted": None if counted is None else tuple(counted),
+                "uncounted": tuple(document.get("uncounted", ())),
                 "corrects": None if corrects is None else (corrects[0], corrects[1]),
             }
         )

@@ -489,11 +489,34 @@ def first_misfold(tx: Transaction) -> str | None:
     return f"{row.ledger} {row.key}" if row else None
 
 
-def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str]]:
-    """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id."""
+def version_at(tx: Transaction, name: str, at: datetime) -> int:
+    """The version that a ledger had at a time."""
+    known = select(func.max(posting.c.version)).where(posting.c.ledger == name, posting.c.posted_at <= at)
+    return tx.execute(known).scalar() or 0
+
+
+def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, int]:
+    """Of these items the ledger's version in which each was set last."""
+    return {key: head.version for key, head in _heads(tx, name, keys).items()}
+
+
+def values_set_by(tx: Transaction, name: str, request_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """What a submission has set these items to, as canonical JSON; of what it left as it was, nothing."""
+    found: dict[str, str] = {}
+    for some in _chunks(iter(keys), _KEYS_PER_QUERY):
+        query = select(journal.c.key, journal.c["values"]).where(
+            journal.c.ledger == name, journal.c.request_id == request_id, journal.c.key.in_(some)
+        )
+        found.update((row[0], row[1]) for row in tx.execute(query.order_by(journal.c.version)))
+    return found
+
+
+def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str, int]]:
+    """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id and
+    that version."""
     first = journal.alias("first")
     query = (
-        select(journal.c.key, journal.c["values"], first.c.request_id)
+        select(journal.c.key, journal.c["values"], first.c.request_id, first.c.version)
         .join(ledger, _its_newest_entry)
         .join(first, and_(first.c.ledger == ledger.c.ledger, first.c.key == ledger.c.key))
         .where(first.c.ledger == name, first.c.version >= version, first.c.previous_version.is_(None), _stands)

@@ -21,16 +21,18 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Cause, State, Submission
 
 _log = logging.getLogger(__name__)
 _COUNTED_AT_MOST = 100_000
 _REPLACED = "a newer copy was sent in its place"
+_COPIES = 20
 _NO_ROWS = Counts(0, 0, 0, 0, 0)
 
 
@@ -149,12 +151,15 @@ class ReceiptIndex:
                 folder,
                 zone,
                 missing=missing,
+                places=places,
                 registry=outcomes.waits_for_registry(tx, one),
                 replaced=one.request_id in (counted_again if missing else revised),
-                overtaken=one.request_id in overtaken,
+                overtaken=elsewhere or one.request_id in overtaken,
             )
             for one in all_sent
             for missing in [_still_missing(tx, one)]
+            for places in [_places(tx, one)]
+            for elsewhere in [_taken_elsewhere(tx, one)]
         ]
         lines += [
             self._line_of_arrival(
@@ -180,12 +185,16 @@ class ReceiptIndex:
         zone: str,
         *,
         missing: int,
+        places: tuple[int | None, int],
         registry: outcomes.Registry,
         replaced: bool,
         overtaken: bool,
     ) -> IndexLine:
         counts = replace(outcomes.counts(current), elsewhere=self.rows_elsewhere(current))
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
+        waits = current.state is State.IN_REVIEW
+        # a file that its sender had to mend is nobody's concern once it was; any other waits for a person's decision
+        is_done = overtaken and current.cause is Cause.UNREADABLE if waits else replaced
         set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
             source_name=current.envelope.source_name,
@@ -203,9 +212,17 @@ class ReceiptIndex:
             at=current.envelope.received_at,
             time_zone=zone,
             page=_link(self.page_of(current), folder),
-            needs_attention=current.state is State.IN_REVIEW
-            or (not replaced and (bool(counts.rejected) or nothing or bool(missing) or bool(counts.elsewhere))),
+            needs_attention=not is_done
+            and (
+                waits
+                or bool(counts.rejected or counts.elsewhere or missing)
+                or nothing
+                or places[0] == 0
+                or places[1] > 0
+            ),
             still_missing=missing,
+            places_counted=places[0],
+            places_left=places[1],
         )
 
     def _line_of_arrival(
@@ -252,10 +269,29 @@ def _still_missing(tx: Transaction, current: Submission) -> int:
     return missed.still_missing(tx, current.request_id, current.revision)
 
 
+def _taken_elsewhere(tx: Transaction, current: Submission) -> bool:
+    """A file that did not fit its folder has posted from another one."""
+    if current.state is not State.IN_REVIEW or current.cause is not Cause.UNREADABLE:
+        return False
+    same = submissions.of_digest(tx, current.envelope.content_digest, limit=_COPIES)
+    return any(one.state is State.POSTED and one.envelope.campus == current.envelope.campus for one in same)
+
+
+def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
+    """How many locations a complete count names, and how many more the same list had before."""
+    if not current.envelope.complete_count or current.state is not State.POSTED:
+        return None, 0
+    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    if posting is None or posting.counted is None:
+        return None, 0
+    return len(posting.counted), len(posting.uncounted)
+
+
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     """The lines, newest first; one that a newer file of the same name follows needs nobody's attention any more.
 
-    A file in review does, until a person has decided; so do items that a count did not find, until a newer count.
+    A file in review does, until a person has decided or its sender has mended it; so do items that a count did not
+    find, until a newer count.
     """
     newer: set[tuple[str, bool]] = set()
     for line in lines:

@@ -185,7 +185,9 @@ class MissedItem:
     found_at: datetime | None
     found_in: str | None
     moved: tuple[str, ...] = ()
-    """Of what was not found: the same thing came into the ledger at these places since, with the file that says so."""
+    """Of what was not found: the same thing is new in the ledger at these places, with the file that says so."""
+    used_up: bool = False
+    """The later file said that nothing of it is left."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,10 @@ class Count:
     missed: tuple[MissedItem, ...]
     by_place: bool = False
     """The place is part of what an item is: the same thing elsewhere is another item."""
+    used_up: int = 0
+    """Of what was not found, what later files have said to be gone."""
+    uncounted: tuple[str, ...] = ()
+    """Locations that the same list had before and this count does not name."""
 
 
 @dataclass(frozen=True)
@@ -266,10 +272,20 @@ class Receipt:
     """There is one by now."""
     newer: GoesOn | None = None
     """What was sent in place of this file."""
+    cause: str | None = None
+    """Why it is in review."""
 
     @property
     def still_missing(self) -> int:
         return self.count.still_missing if self.count is not None else 0
+
+    @property
+    def places_counted(self) -> int | None:
+        return len(self.count.locations) if self.count is not None else None
+
+    @property
+    def places_left(self) -> int:
+        return len(self.count.uncounted) if self.count is not None else 0
 
 
 @dataclass(frozen=True)
@@ -288,6 +304,10 @@ class IndexLine:
     needs_attention: bool
     still_missing: int = 0
     """Items that a complete count did not find and that no later file names."""
+    places_counted: int | None = None
+    """Of a complete count that has posted, how many locations it names."""
+    places_left: int = 0
+    """How many more the same list had before."""
     cause: str | None = None
     """Why it is in review."""
     fix: str | None = None

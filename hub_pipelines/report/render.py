@@ -55,6 +55,7 @@ _ENDED: dict[str, str] = {
     "waiting": "Not finished",
     "duplicate": "Copies",
     "dismissed": "Set aside",
+    "replaced": "Replaced by a newer one",
 }
 
 
@@ -72,6 +73,15 @@ class Told(Protocol):
 
     @property
     def still_missing(self) -> int: ...
+
+    @property
+    def places_counted(self) -> int | None: ...
+
+    @property
+    def places_left(self) -> int: ...
+
+    @property
+    def cause(self) -> str | None: ...
 
 
 def to_html(receipt: Receipt) -> str:
@@ -149,7 +159,7 @@ def _attention_headline(number: int) -> str:
 
 def _outcome_strip(index: Index) -> list[tuple[str, str]]:
     """How the newest files ended, in the order of the words above."""
-    found = Counter(_ended(line) for feed in index.feeds for line in feed.lines)
+    found = Counter(_counted_as(line) for feed in index.feeds for line in feed.lines)
     return [(label, f"{found[label]:,}") for label in dict.fromkeys(_ENDED.values()) if found[label]]
 
 
@@ -157,6 +167,12 @@ def _ended(line: Told) -> str:
     if line.outcome == "posted" and (line.counts.rejected or line.counts.held):
         return _ENDED["partly"]
     return _ENDED[line.outcome]
+
+
+def _counted_as(line: IndexLine) -> str:
+    """What was not or not all taken of a file in whose place a newer one came is no news any more."""
+    ended = _ended(line)
+    return _ENDED["replaced"] if line.replaced and ended != _ENDED["posted"] else ended
 
 
 def _index_row(line: IndexLine) -> dict[str, object]:
@@ -227,6 +243,8 @@ def _todo_of_rows(line: IndexLine) -> str:
         parts.append(f"correct {_rows(wrong)} and send {'it' if wrong == 1 else 'them'} again")
     if line.counts.elsewhere:
         parts.append("put the other table in a file of its own")
+    if _is_half_a_count(line):
+        parts.append("see its receipt: not all was counted" if line.places_counted else "add where the items are")
     if line.still_missing:
         parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
     told = "; ".join(parts)
@@ -262,9 +280,11 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
+            return _rows_sentence(receipt.counts, None) + _missing(receipt)
         case "nothing_posted":
-            return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
+            return _rows_sentence(receipt.counts, reason) + _missing(receipt)
+        case "in_review" if receipt.cause == "unreadable":
+            return _because("This file could not be taken", reason)
         case "in_review":
             return _because("A person at the hub will look at this file", reason)
         case "question":
@@ -281,8 +301,20 @@ def headline(receipt: Told) -> str:
             return _because("This file does not agree with what we already have", reason)
 
 
-def _missing(number: int) -> str:
-    return f"; {number:,} {'item was' if number == 1 else 'items were'} not found" if number else ""
+def _missing(receipt: Told) -> str:
+    """What a complete count has not found, and where it has not looked."""
+    number, left = receipt.still_missing, receipt.places_left
+    told = [f"{number:,} {'item was' if number == 1 else 'items were'} not found"] if number else []
+    if receipt.places_counted == 0:
+        told.append("nothing was counted, since no row names a location")
+    elif left:
+        were = "location of your earlier list was" if left == 1 else "locations of your earlier list were"
+        told.append(f"{left:,} {were} not counted")
+    return "".join(f"; {one}" for one in told)
+
+
+def _is_half_a_count(receipt: Told) -> bool:
+    return receipt.places_counted == 0 or receipt.places_left > 0
 
 
 def _rows_sentence(counts: Counts, reason: str | None) -> str:
@@ -345,8 +377,11 @@ def _tone(receipt: Told) -> Tone:
         return "attention"
     match receipt.outcome:
         case "posted":
-            return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
+            open_rows = counts.rejected or counts.held or receipt.still_missing
+            return "attention" if open_rows or _is_half_a_count(receipt) else "good"
         case "nothing_posted":
+            if 0 < counts.received == counts.unchanged and _is_half_a_count(receipt):
+                return "attention"
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
             return "bad"
@@ -382,11 +417,12 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     ]
     if receipt.count is not None:
         others += [("Not found", receipt.count.not_found), ("Found since", _found_since(receipt.count))]
+        others.append(("Used up since" if receipt.count.by_place else "Gone since", receipt.count.used_up))
     return [(label, f"{number:,}") for label, number in always + [pair for pair in others if pair[1]]]
 
 
 def _found_since(count: Count) -> int:
-    return count.not_found - count.still_missing
+    return count.not_found - count.still_missing - count.used_up
 
 
 def _steps(receipt: Receipt) -> list[str]:
@@ -433,9 +469,26 @@ def _steps(receipt: Receipt) -> list[str]:
                 "that is missing here, list it at its old place once more with the quantity 0; until then the ledger "
                 "has it at both."
             )
+    steps += _steps_of_half_a_count(receipt)
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
     return steps or [_usual_step(receipt)]
+
+
+def _steps_of_half_a_count(receipt: Receipt) -> list[str]:
+    if receipt.places_counted == 0:
+        return [
+            "Nothing was counted, since no row of your file names a location. Write into each row where the item is (a "
+            "column such as Location), save the file and drop it into the folder complete-count again."
+        ]
+    if receipt.places_left:
+        them = "it has" if receipt.places_left == 1 else "they have"
+        return [
+            f"See below which locations of your earlier list are missing in this count. If {them} nothing any more, "
+            "list what was there with the quantity 0, or where it is now. If you only did not count there, nothing is "
+            "to do."
+        ]
+    return []
 
 
 def _answering(receipt: Receipt) -> list[str]:
@@ -529,6 +582,8 @@ def _correction_told(correction: Correction | None) -> str | None:
     if correction is None or correction.problems_before is None or correction.problems_left is None:
         return None
     before, left = correction.problems_before, correction.problems_left
+    if before == 0 and left == 0:
+        return None
     was = "1 problem" if before == 1 else f"{before:,} problems"
     if left == 0:
         return f"The earlier file had {was}; none is left."

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
-from hub_pipelines.ledger.counting.model import MissedRecord
+from hub_pipelines.ledger.counting.model import MissedRecord, place_of
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, Posting, SetOver
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.remembered import Kept
@@ -79,6 +80,8 @@ _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
 _MISSED_SHOWN = 1_000
 _PLACES_SHOWN = 3
+_MOVED_WITHIN = timedelta(days=90)
+"""What was listed anew at another place so long before a count did not find it is likely the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +245,9 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=replace(outcomes.counts(current), elsewhere=rows_elsewhere(read)),
-            problems=tuple(_line(problem, parts, sent_as) for problem in blocks),
+            problems=tuple(
+                _line(_with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
+            ),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else _mark_notes(came)),
@@ -277,6 +282,7 @@ class Receipts:
             complete_count=envelope.complete_count,
             count=self._count(tx, current),
             newer=newer,
+            cause=str(current.cause) if current.state is State.IN_REVIEW else None,
         )
 
     def _record_of(self, ledger: str) -> RecordType | None:
@@ -331,13 +337,18 @@ class Receipts:
         record = self._record_of(posting.ledger)
         by_place = self._is_by_place(posting.ledger)
         moved = _moved(tx, posting, record, found) if record is not None and by_place else {}
+        used_up = _used_up(tx, posting, record) if record is not None else set()
         return Count(
             locations=posting.counted,
             not_found=posting.not_found,
             listed_in_rejected_rows=posting.listed_in_rejected_rows,
             still_missing=counts.still_missing(tx, current.request_id, current.revision),
-            missed=tuple(_missed(tx, one, names[one.missed.key], moved.get(one.missed.key, ())) for one in found),
+            missed=tuple(
+                _missed(tx, one, names[one.missed.key], moved.get(one.missed.key, ()), used_up) for one in found
+            ),
             by_place=by_place,
+            used_up=len(used_up),
+            uncounted=posting.uncounted,
         )
 
     def _workbook(self, tx: Transaction, current: Submission) -> Workbook | None:
@@ -477,6 +488,14 @@ _REGISTRY_GREW = (
     "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
     "since. Ask the hub's operator to apply this file again."
 )
+
+
+def _with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
+    """Of a tag that nobody could check when its file came: there is a list by now."""
+    if problem["rule"] != outcomes.TAG_RULE:
+        return problem
+    reason = "There was no procurement list yet when this tag was checked. It has come since."
+    return {**problem, "reason": reason}
 
 
 def _line(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:
@@ -635,23 +654,46 @@ def _source_name(tx: Transaction, request_id: str) -> str:
 def _moved(
     tx: Transaction, posting: Posting, record: RecordType, found: Sequence[MissedRecord]
 ) -> dict[str, tuple[str, ...]]:
-    """By the key of what is still missing, where the same thing is new since."""
+    """By the key of what is still missing, where the same thing is new: since the count, or shortly before it but
+    after the missing line was set."""
     thing_in = record.lines.thing_in if record.lines is not None else None
-    missing = [one.missed.key for one in found if one.missed.row_no is None and one.found_at is None]
+    missing = [one.missed for one in found if one.missed.row_no is None and one.found_at is None]
     if thing_in is None or not missing:
         return {}
-    things = set(map(thing_in, missing))
-    places: dict[str, list[str]] = {}
-    # a posting that changed nothing has made no version of its own
-    since = posting.ledger_version + (0 if posting.posted or posting.replaced else 1)
-    for key, values, request_id in ledgers.new_since(tx, posting.ledger, since):
-        if thing_in(key) in things:
-            where = json.loads(values).get(record.location_column) or "no place"
-            places.setdefault(thing_in(key), []).append(f"{where} ({_source_name(tx, request_id)})")
-    return {key: tuple(places.get(thing_in(key), ())[:_PLACES_SHOWN]) for key in missing}
+    things = {thing_in(one.key) for one in missing}
+    new: dict[str, list[tuple[int, str, str]]] = {}
+    since = ledgers.version_at(tx, posting.ledger, posting.posted_at - _MOVED_WITHIN) + 1
+    for key, text, request_id, version in ledgers.new_since(tx, posting.ledger, since):
+        values = json.loads(text)
+        if thing_in(key) in things and not (record.is_gone and record.is_gone(values)):
+            where = str(values.get(record.location_column) or "no place")
+            new.setdefault(thing_in(key), []).append((version, where, _source_name(tx, request_id)))
+    was_set = ledgers.versions_of(tx, posting.ledger, [one.key for one in missing])
+    return {
+        one.key: tuple(
+            f"{where} ({source})"
+            for version, where, source in new.get(thing_in(one.key), ())
+            if version > was_set.get(one.key, 0) and place_of(where) != place_of(one.location)
+        )[:_PLACES_SHOWN]
+        for one in missing
+    }
 
 
-def _missed(tx: Transaction, one: MissedRecord, item: ItemName, moved: tuple[str, ...]) -> MissedItem:
+def _used_up(tx: Transaction, posting: Posting, record: RecordType) -> set[str]:
+    """What a count did not find and a later file says to be gone."""
+    if record.is_gone is None:
+        return set()
+    return {
+        key
+        for finder, keys in counts.found_by(tx, posting.request_id, posting.revision).items()
+        for key, values in ledgers.values_set_by(tx, posting.ledger, finder, keys).items()
+        if record.is_gone(json.loads(values))
+    }
+
+
+def _missed(
+    tx: Transaction, one: MissedRecord, item: ItemName, moved: tuple[str, ...], used_up: set[str]
+) -> MissedItem:
     row = one.missed.row_no
     finder = submissions.find(tx, one.found_by) if one.found_by else None
     return MissedItem(
@@ -662,6 +704,7 @@ def _missed(tx: Transaction, one: MissedRecord, item: ItemName, moved: tuple[str
         found_at=one.found_at,
         found_in=finder.envelope.source_name if finder else None,
         moved=moved,
+        used_up=one.missed.key in used_up,
     )
 
 

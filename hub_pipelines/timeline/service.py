@@ -78,5 +78,5 @@ def _near(hub: Hub, text: str) -> list[str]:
     with hub.db.read() as tx:
         found = submissions.sources_like(tx, stem, limit=_NEAR) if stem else []
     tag = unicodedata.normalize("NFKC", text).upper()
-    known = LedgerRegistry(hub.db).nearest(tag) if 0 < len(tag) <= _LONGEST_TAG else None
-    return [*found, known] if known else found
+    near = LedgerRegistry(hub.db).near(tag) if 0 < len(tag) <= _LONGEST_TAG else []
+    return [*found, *(known for _, known in near[:1])]

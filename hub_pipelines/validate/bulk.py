@@ -34,7 +34,7 @@ from hub_pipelines.validate.model import (
     Unclear,
     Verdict,
 )
-from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, problem_of, shown, verdict_of
+from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, TagColumn, problem_of, shown, verdict_of
 from hub_pipelines.validate.staging import StagedRows, canonical_json, problems_json, problems_of, row_of, staged_schema
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def in_bulk(
         return None
     columns = map_columns(table.header, feed)
     context: dict[str, object] = {**campus_names(campuses), "time_zone": time_zone}
-    return _Bulk(columns, len(table.header), context, cast(ReadRows, rows), campus, registry).judge(batches)
+    return _Bulk(table, columns, context, campus, registry).judge(batches)
 
 
 # -- cells of one or several columns ---------------------------------------------------------------------------------
@@ -285,16 +285,15 @@ class _Bulk:
 
     def __init__(
         self,
+        table: Table,
         columns: ColumnMap,
-        width: int,
         context: dict[str, object],
-        read: ReadRows,
         campus: str,
         registry: Registry,
     ) -> None:
         self._record = record = columns.record
-        self._read = read
-        self._rows = RowCheck(columns, width, context)
+        self._read = read = cast(ReadRows, table.rows)
+        self._rows = RowCheck(columns, len(table.header), context)
         self._context = context
         self._columns = [self._columns_of(one, columns) for one in read.together()]
         fields = record.row_model.model_fields
@@ -305,7 +304,11 @@ class _Bulk:
             if isinstance(kind, Beside) and (name in columns.positions or field.validate_default)
         ]
         self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
-        self._tags = _Tags(columns, self._columns, campus, registry) if record.tag_column else None
+        self._tags = (
+            _Tags(self._rows.tag, record, self._columns, TagCheck(table, self._rows.tag, campus, registry), registry)
+            if self._rows.tag
+            else None
+        )
         self._sound = dict.fromkeys([*record.counted_columns, *([record.tag_column] if record.tag_column else [])])
         self._keys = _Lines(record) if record.lines else _Keys(record)
 
@@ -471,13 +474,15 @@ def _unknown(name: str) -> _Type:
 class _Tags:
     """Tags against the registry."""
 
-    def __init__(self, columns: ColumnMap, made: Sequence[_Columns], campus: str, registry: Registry) -> None:
-        self.column = str(columns.record.tag_column)
-        self._at = columns.positions[self.column]
+    def __init__(
+        self, tag: TagColumn, record: RecordType, made: Sequence[_Columns], check: TagCheck, registry: Registry
+    ) -> None:
+        self.column = tag.column
+        self._at = tag.position
         together = next(one.together for one in made if self._at in one.together.positions)
-        self._as_shown = _Columns(together, [_Type(self.column, columns.record.certain.get(self.column), shown)])
-        self._check = TagCheck(self.column, campus, registry)
-        self.check = self._check.check
+        self._as_shown = _Columns(together, [_Type(self.column, record.certain.get(self.column), shown)])
+        self._check = check
+        self.check = check.check
         self._registry = registry
         self._owners: Any = None
 

@@ -69,6 +69,18 @@ class ColumnMap:
     unknown: tuple[tuple[int, str], ...]
 
 
+class ColumnsMissing(Unreadable):
+    """The header lacks columns that the feed needs; it may be a list of another feed."""
+
+
+def fits(header: Sequence[str], feed: Feed) -> RecordType | None:
+    """What a list with these headings is to a feed, as it stands; None when the feed could not take it."""
+    try:
+        return map_columns(header, feed).record
+    except Unreadable:
+        return None
+
+
 def table_of(row_no: int, parts: Sequence[Part]) -> str | None:
     """Where the row's table begins, as Excel names the column, when its sheet has another table beside it."""
     at = row_no // PART_ROWS
@@ -237,7 +249,7 @@ def _require_columns(feed: Feed, record: RecordType, positions: dict[str, int], 
     described = "; ".join(_missing_text(column, record, others) for column in missing)
     noun = "a required column" if len(missing) == 1 else f"{len(missing)} required columns"
     of_what = f" of {_a(record)}" if len(feed.record_types) > 1 else ""
-    raise Unreadable(
+    raise ColumnsMissing(
         f"The file lacks {noun}{of_what}: {described}.",
         f"Add or rename the missing column headers ({', '.join(missing)}) and send the file again. {_needs(feed)}",
     )

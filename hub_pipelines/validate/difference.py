@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
-from hub_pipelines.validate.model import Cell, Feed, Unreadable
+from hub_pipelines.validate.model import Cell, Feed, Unreadable, excel_row
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
+_REMOVED_NAMED = 10
 _LONGEST_VALUE = 200
 
 
@@ -38,6 +39,8 @@ class Difference:
     changed: int = 0
     added: int = 0
     removed: int = 0
+    removed_rows: tuple[int, ...] = ()
+    """Numbers in the earlier file, as Excel shows them, of the first that were removed."""
     columns_added: tuple[str, ...] = ()
     columns_removed: tuple[str, ...] = ()
     cells: tuple[CellChange, ...] = ()
@@ -56,7 +59,8 @@ class Difference:
     @staticmethod
     def from_document(document: dict[str, Any]) -> "Difference":
         cells = tuple(CellChange(**one) for one in document["cells"])
-        columns = {name: tuple(document[name]) for name in ("columns_added", "columns_removed")}
+        names = ("columns_added", "columns_removed", "removed_rows")
+        columns = {name: tuple(document.get(name, ())) for name in names}
         return Difference(**{**document, **columns, "cells": cells})
 
     def sentence(self) -> str:
@@ -73,6 +77,9 @@ class Difference:
             )
         ]
         columns = [_columns_told(self.columns_added, "added"), _columns_told(self.columns_removed, "removed")]
+        if self.removed_rows:
+            more = " and more" if self.removed > len(self.removed_rows) else ""
+            counts[-1] += f" (in the earlier file {', '.join(map(str, self.removed_rows))}{more})"
         told = "; ".join(filter(None, (", ".join(counts), *columns)))
         return f"{told or 'The rows are the same'}."
 
@@ -123,7 +130,7 @@ def compare_files(
         rows = [None if isinstance(one, str) else len(one.rows) for one in (old, new)]
         return Difference(rows[0], rows[1], note=f"{which} can't be read as a table: {reason}")
     found = _compare(old, new, cells)
-    return replace(found, removed=0) if part else found
+    return replace(found, removed=0, removed_rows=()) if part else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +215,7 @@ def _compare(old: _Content, new: _Content, listed: int) -> Difference:
         changed=len(pairs),
         added=len(after),
         removed=len(before),
+        removed_rows=tuple(excel_row(row_no) for row_no, _ in before[:_REMOVED_NAMED]),
         columns_added=tuple(one for one in new.columns if one not in old.columns),
         columns_removed=tuple(one for one in old.columns if one not in new.columns),
         cells=tuple(cells[:listed]),

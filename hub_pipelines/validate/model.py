@@ -246,8 +246,9 @@ class Registry(Protocol):
     def campuses(self, tags: Collection[str]) -> dict[str, str]:
         """The known ones among `tags`, each with its campus."""
 
-    def nearest(self, tag: str) -> str | None:
-        """The registered tag most like `tag`, if one is close enough to suggest."""
+    def near(self, tag: str) -> list[tuple[int, str]]:
+        """Registered tags that are close enough to `tag` to suggest, each behind the number of slips between them, the
+        closest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +340,8 @@ class RecordType:
     """Normalised header text to column."""
     tag_column: str | None = None
     """The key column that procurement's registry is asked about."""
+    untagged: str | None = None
+    """What the sender does with a thing that has no tag."""
     shared: bool = False
     """True: one ledger for all campuses."""
     references: tuple[Reference, ...] = ()

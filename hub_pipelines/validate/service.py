@@ -5,9 +5,12 @@ Not here: reading the file, rules on one value, storing verdicts.
 """
 
 import datetime
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import TypedDict
 
@@ -35,11 +38,19 @@ _SHOWN_CHARACTERS = 200
 _MARKED = frozenset({Restored, Unclear})
 # finding a similar tag compares with the whole registry; a file of nothing but unknown tags must not take hours
 _MOST_SUGGESTIONS = 200
+_MOST_ROWS_COMPARED = 100_000
+"""Of a longer file no tag is suggested: it might be another row's."""
+_MOST_FRONTS = 20
+_SHORTEST_REST = 4
 _LOOKS_LIKE = {
     ("O", "0"): "a zero, not the letter O",
     ("I", "1"): "a one, not the letter I",
     ("L", "1"): "a one, not the letter L",
 }
+_AS_DIGITS = str.maketrans(dict(_LOOKS_LIKE.keys()))
+_FRONT = re.compile(r"[^\d\s]+(?=\d)")
+_ASK_PROCUREMENT = "Compare it with the tag on the item; if it is right, ask procurement to register it"
+_ONE_TAG = "Write one tag, as procurement registered it"
 
 
 class Circumstances(TypedDict):
@@ -103,7 +114,7 @@ def describe(table: Table, feed: Feed, registry: Registry) -> dict[str, object]:
 def _verdicts(
     table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry, each_alone: bool
 ) -> Iterator[AcceptedRow | RejectedRow]:
-    tags = TagCheck(record.tag_column, campus, registry) if record.tag_column else None
+    tags = TagCheck(table, rows.tag, campus, registry, each_alone=each_alone) if rows.tag is not None else None
     # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
@@ -165,18 +176,20 @@ def shown(cell: object) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _TagColumn:
+class TagColumn:
     """Where the tag stands and how it is read: a tag is looked up even when another cell spoils its row."""
 
     column: str
     position: int
     parse: Callable[[Cell], str]
+    untagged: str | None
 
     @staticmethod
-    def of(columns: ColumnMap) -> "_TagColumn":
+    def of(columns: ColumnMap) -> "TagColumn":
         column = str(columns.record.tag_column)
         annotation = columns.record.row_model.model_fields[column].rebuild_annotation()
-        return _TagColumn(column, columns.positions[column], TypeAdapter(annotation).validate_python)
+        parse = TypeAdapter(annotation).validate_python
+        return TagColumn(column, columns.positions[column], parse, columns.record.untagged)
 
     def sound(self, row: JudgedRow) -> str | None:
         if any(found.column == self.column and found.severity == "block" for found in row.problems):
@@ -214,7 +227,7 @@ class RowCheck:
         self._validate = record.row_model.model_validate
         self._key_of = record.key_of
         self._added = record.added
-        self._tag = _TagColumn.of(columns) if record.tag_column else None
+        self.tag = TagColumn.of(columns) if record.tag_column else None
         self._sound = _SoundValues(columns)
         self._positions = tuple(columns.positions.items())
         self._columns = {at: name for name, at in columns.positions.items()}
@@ -246,7 +259,7 @@ class RowCheck:
             if isinstance(cell, Unclear):
                 row.problems = [found for found in row.problems if found.column not in (column, cell.covers or column)]
                 row.problems.append(Problem(cell.rule, column, shown(cell.sent), cell.reason, cell.suggestion))
-                if self._tag and column == self._tag.column:
+                if self.tag and column == self.tag.column:
                     row.tag = None
             elif isinstance(cell, Restored):
                 row.problems.append(
@@ -258,19 +271,19 @@ class RowCheck:
                     kept[f"{column} as sent"] = cell.sent
 
     def _judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
-        row = JudgedRow(row_no, cells[self._tag.position] if self._tag else None)
+        row = JudgedRow(row_no, cells[self.tag.position] if self.tag else None)
         try:
             model = self._validate({name: cells[at] for name, at in self._positions}, context=self._context)
         except ValidationError as error:
             row.problems = [self.with_way_out(problem_of(one), cells) for one in error.errors(include_url=False)]
-            row.tag = self._tag.sound(row) if self._tag else None
+            row.tag = self.tag.sound(row) if self.tag else None
             row.sound = self._sound.read(cells)
         else:
             values = model.__dict__
             row.key = self._key_of(values)
             # a row that the former contract took as well stays as it was: an item does not change with a release
             row.values = {name: value for name, value in values.items() if value is not None or name not in self._added}
-            row.tag = str(row.values[self._tag.column]) if self._tag else None
+            row.tag = str(row.values[self.tag.column]) if self.tag else None
             if other := self._other(cells):
                 row.values["other"] = other
         return row
@@ -278,6 +291,8 @@ class RowCheck:
     def with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
         """Beside the right value: no value where none is needed, and no row where there is no item."""
         if found.rule == "missing_value":
+            if self.tag and found.column == self.tag.column and self.tag.untagged:
+                found = replace(found, suggestion=f"Write its tag. {self.tag.untagged}")
             alone = sum(not _is_blank(cell) for cell in cells) == 1
             return _or_else(found, "delete this row if it is no item") if alone else found
         if found.value and found.column in self._may_be_empty:
@@ -322,20 +337,54 @@ def _or_else(found: Problem, other: str) -> Problem:
     return replace(found, suggestion=told)
 
 
+class _FileTags:
+    """The tags that a file holds, read when they are first needed. Of a file that is too long nothing is known."""
+
+    def __init__(self, table: Table, tag: TagColumn) -> None:
+        self._tags: set[str] = set()
+        self.is_known = True
+        for number, (_, cells) in enumerate(table.rows):
+            if number >= _MOST_ROWS_COMPARED:
+                self.is_known = False
+                break
+            with suppress(ValidationError, IndexError):
+                self._tags.add(tag.parse(_plain(cells[tag.position])))
+        self._as_digits = {one.translate(_AS_DIGITS) for one in self._tags}
+        fronts = Counter(front[0] for one in self._tags if (front := _FRONT.match(one)))
+        self.fronts = sorted(fronts, key=lambda one: (-fronts[one], one))[:_MOST_FRONTS]
+        """What stands before the digits, the most frequent first."""
+
+    def is_of_another(self, known: str, tag: str) -> bool:
+        """Whether a row has this registered tag, or means it, other than by writing `tag`."""
+        if known in self._tags:
+            return True
+        form, own = known.translate(_AS_DIGITS), tag.translate(_AS_DIGITS)
+        rests = (form[at:] for at in range(max(1, len(form) - _SHORTEST_REST + 1)))
+        return any(rest in self._as_digits and rest != own for rest in rests)
+
+
 class TagCheck:
     """Compares a chunk's tags with procurement's registry, in one question per chunk."""
 
-    def __init__(self, column: str, campus: str, registry: Registry) -> None:
-        self._column = column
+    def __init__(
+        self, table: Table, tag: TagColumn, campus: str, registry: Registry, *, each_alone: bool = False
+    ) -> None:
+        self._tag = tag
         self._campus = campus
         self._registry = registry
+        self._table = replace(table, rows=()) if each_alone else table
         self._suggestions: dict[str, str | None] = {}
         self._unknown_reason = _unknown_reason(registry.updated_at)
+
+    @cached_property
+    def _in_file(self) -> _FileTags:
+        return _FileTags(self._table, self._tag)
 
     def check(self, rows: list[JudgedRow]) -> None:
         known = self._registry.campuses({row.tag for row in rows if row.tag is not None})
         for row in rows:
             if row.tag is None:
+                row.problems = [self._cleaned(found) for found in row.problems]
                 continue
             owner = known.get(row.tag)
             if owner is None:
@@ -346,24 +395,48 @@ class TagCheck:
     def is_elsewhere(self, owner: str) -> bool:
         return owner.casefold() != self._campus.casefold()
 
+    def _cleaned(self, found: Problem) -> Problem:
+        """Of a cell that is no tag the one that it may mean: only when it is registered and no other row's."""
+        if found.rule != "bad_asset_tag" or found.column != self._tag.column:
+            return found
+        meant = found.suggestion
+        if meant is not None and self._registry.campuses({meant}) and self._is_free(meant, meant):
+            return found
+        return replace(found, suggestion=f"{_ONE_TAG}. {self._tag.untagged}" if self._tag.untagged else _ONE_TAG)
+
+    def _is_free(self, known: str, tag: str) -> bool:
+        return self._in_file.is_known and not self._in_file.is_of_another(known, tag)
+
     def _unknown(self, row: JudgedRow) -> Problem:
         suggestion = self._suggest(row.tag or "")
-        return Problem("tag_not_in_registry", self._column, shown(row.tag_cell), self._unknown_reason, suggestion)
+        return Problem("tag_not_in_registry", self._tag.column, shown(row.tag_cell), self._unknown_reason, suggestion)
 
     def _suggest(self, tag: str) -> str | None:
         if self._registry.updated_at is None:
             return None
         if tag not in self._suggestions:
             if len(self._suggestions) >= _MOST_SUGGESTIONS:
-                return None
-            self._suggestions[tag] = _explained(tag, self._registry.nearest(tag))
+                return _ASK_PROCUREMENT
+            self._suggestions[tag] = _explained(tag, self._meant(tag)) or _ASK_PROCUREMENT
         return self._suggestions[tag]
+
+    def _meant(self, tag: str) -> str | None:
+        """The registered tag that a row may mean; None when it is another row's, or several are as likely."""
+        completed = self._registry.campuses({front + tag for front in self._in_file.fronts})
+        near = [(0, known) for known in completed] + self._registry.near(tag)
+        slips: dict[str, int] = {}
+        for number, known in near:
+            is_alike = known.translate(_AS_DIGITS) == tag.translate(_AS_DIGITS)
+            if known not in slips and self._is_free(known, tag):
+                slips[known] = 0 if is_alike else number
+        closest = [known for known, number in slips.items() if number == min(slips.values())]
+        return closest[0] if len(closest) == 1 else None
 
     def elsewhere(self, owner: str, tag: str | None) -> Problem:
         """`tag` as the report shows it."""
         return Problem(
             "tag_of_another_campus",
-            self._column,
+            self._tag.column,
             tag,
             f"Procurement registered this tag for the campus {owner}, and this file came from {self._campus}.",
             "Check whether the item was moved or the tag mistyped",

@@ -364,3 +364,60 @@ def test_a_later_file_that_lists_it_at_another_place_is_told_on_the_counts_recei
     bottles(hub, "room 9.csv", "Ethanol,,B9,1,L\n")
     assert is_due()
     assert moved(hub, counted)["name ethanol|B1"] == ["B9 (room 9.csv)"]
+
+
+def test_a_bottle_that_was_listed_elsewhere_shortly_before_the_count_has_probably_moved_too(hub: Hub) -> None:
+    """Not one that came before the missing line was set."""
+    bottles(hub, "first.csv", "Toluene,,B8,1,L\n")
+    bottles(hub, "stock.csv", BOTTLES)
+    bottles(hub, "stock v4.csv", BOTTLES.replace("Ethanol,,B1,1,L", "Ethanol,,Room 214C,1,L"))
+    counted = bottles(hub, "count.csv", "Acetone,L1,B1,2,L\n", complete_count=True)
+    assert moved(hub, counted) == {"name ethanol|B1": ["Room 214C (stock v4.csv)"], "name toluene|B1": []}
+
+
+def test_what_a_later_file_lists_with_the_quantity_0_is_used_up_and_not_found(hub: Hub) -> None:
+    bottles(hub, "stock.csv", BOTTLES)
+    counted = bottles(hub, "count.csv", "Acetone,L1,B1,2,L\n", complete_count=True)
+    gone = bottles(hub, "gone.csv", "Ethanol,,B1,0,\n")
+    with hub.db.read() as tx:
+        assert ledgers.problems_of(tx, gone, 1, severity="warn", limit=9, of_rows=True) == []
+    bottles(hub, "else.csv", "Toluene,,B1,2,L\n")
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
+    assert "used up since: <bdi>gone.csv</bdi>" in page
+    assert "found since: <bdi>else.csv</bdi>" in page
+    assert "<div><dt>Found since</dt><dd>1</dd></div>" in page
+    assert "<div><dt>Used up since</dt><dd>1</dd></div>" in page
+
+
+def test_a_place_that_the_list_had_before_and_the_count_lacks_is_named_and_needs_a_look(hub: Hub) -> None:
+    """Not a place where the list said that nothing is left."""
+    bottles(hub, "lab 2026-10.csv", BOTTLES + "Hexane,,B2,0,L\n")
+    counted = bottles(hub, "lab 2026-11.csv", BOTTLES.replace("Ethanol,,B7,1,L\n", ""), complete_count=True)
+    assert posting_of(hub, counted).uncounted == ("B7",)
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
+    assert '<header class="attention">' in page
+    assert "1 location of your earlier list was not counted</h1>" in page
+    assert re.search(r'also had\s+<bdi class="wrote">B7</bdi>. No row of this file names it', page)
+    assert "Nothing. You are done." not in page
+    (line,) = (one for one in hub.receipts.index.gather("north").attention if one.source_name == "lab 2026-11.csv")
+    assert (line.places_counted, line.places_left) == (1, 1)
+    again = bottles(hub, "lab 2026-12.csv", BOTTLES, complete_count=True)
+    assert posting_of(hub, again).uncounted == ()
+
+
+def test_of_tagged_items_the_places_of_the_earlier_list_are_told_too(hub: Hub) -> None:
+    request_id = count(hub, "lab.csv", *(asset(tag, location=ROOM) for tag in TAGS[:3]))
+    assert posting_of(hub, request_id).uncounted == (OTHER,)
+
+
+def test_a_count_without_places_needs_a_look_since_nothing_was_counted(hub: Hub) -> None:
+    rows = "Ethanol,,,1,L\n"
+    bottles(hub, "lab.csv", rows)
+    counted = bottles(hub, "lab count.csv", rows, complete_count=True)
+    page = hub.receipts.write(counted).read_text(encoding="utf-8")
+    assert '<header class="attention">' in page
+    assert "nothing was counted, since no row names a location</h1>" in page
+    hub.receipts.write_due()
+    listed = hub.receipts.index.path("north")
+    hub.receipts.index.write("north")
+    assert "Add where the items are" in listed.read_text(encoding="utf-8")

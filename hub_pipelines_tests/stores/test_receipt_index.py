@@ -13,7 +13,16 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.report.model import IndexLine
 from hub_pipelines.review.model import ReasonCode
-from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, take_everything
+from hub_pipelines_tests.support import (
+    asset,
+    inventory_csv,
+    make_registry,
+    process,
+    send,
+    send_assets,
+    submission,
+    take_everything,
+)
 
 NORTH_INVENTORY = Scope("north", "inventory")
 SOUTH_INVENTORY = Scope("south", "inventory")
@@ -87,9 +96,12 @@ def test_a_file_that_a_newer_one_of_its_name_follows_needs_no_attention(hub: Hub
     assert attention(hub) == []
 
 
-def test_a_file_in_review_needs_attention_until_a_person_has_decided(hub: Hub) -> None:
+def test_a_file_in_review_needs_attention_until_a_person_has_decided_or_its_sender_has_mended_it(hub: Hub) -> None:
+    unreadable(hub, "mended.csv")
+    settled(hub, "mended.csv", asset("NC-0001"))
+    assert attention(hub) == []
+    hub.review.dismiss(hub.review.listing()[0].item_id, actor="person/ann", reason=ReasonCode.REPLACED)
     unreadable(hub, "lab.csv")
-    settled(hub, "lab.csv", asset("NC-0001"))
     assert attention(hub) == ["lab.csv"]
     (item,) = hub.review.listing()
     hub.review.dismiss(item.item_id, actor="person/ann", reason=ReasonCode.REPLACED)
@@ -237,7 +249,7 @@ def test_a_line_that_a_newer_file_follows_asks_for_nothing(hub: Hub) -> None:
     assert told(hub)["lab.csv"][1] == "Correct the file and send it again"
     settled(hub, "lab.csv", asset("NC-0001"))
     (newest, oldest) = lines_of(hub)
-    assert (newest.replaced, oldest.replaced, oldest.needs_attention) == (False, True, True)
+    assert (newest.replaced, oldest.replaced, oldest.needs_attention) == (False, True, False)
 
 
 def test_items_that_a_count_missed_stay_open_under_an_update_and_not_under_a_newer_count(hub: Hub) -> None:
@@ -260,3 +272,23 @@ def test_a_preview_of_a_known_file_is_listed_as_known(hub: Hub) -> None:
     list(hub.previews.make_due("north"))
     html = hub.receipts.index.write("north").read_text(encoding="utf-8")
     assert "The hub has this very file already: dropped again it would change nothing" in html
+
+
+def test_a_list_in_the_wrong_folder_is_told_the_right_one_and_is_done_once_it_is_taken_there(hub: Hub) -> None:
+    data = b"Name,CAS,Quantity,Unit,Location\nAcetone,67-64-1,2,L,R1\n"
+    wrong = send(hub, "shelf.csv", data, Scope("north", "hazmat"))
+    process(hub, str(wrong.request_id))
+    fix = str(submission(hub, str(wrong.request_id)).fix)
+    assert fix.startswith("As it is, this list can go into the folder inventory (as stock list): drop it there")
+    assert "Or, if it belongs here, add or rename the missing column headers (container_id)" in fix
+    page = hub.receipts.write(str(wrong.request_id)).read_text(encoding="utf-8")
+    assert "<h1>This file could not be taken: the file lacks a required column of a container list" in page
+    assert attention(hub) == ["shelf.csv"]
+    process(hub, str(send(hub, "shelf.csv", data).request_id))
+    assert attention(hub) == []
+
+
+def test_a_list_that_fits_no_folder_is_sent_to_none(hub: Hub) -> None:
+    wrong = send(hub, "names.csv", b"Surname,Phone\nCurie,12\n", Scope("north", "hazmat"))
+    process(hub, str(wrong.request_id))
+    assert "this list can go" not in str(submission(hub, str(wrong.request_id)).fix)

@@ -165,7 +165,8 @@ class _Amount:
 
 def _difference(was: _Amount, now: _Amount) -> tuple[str, str] | None:
     """The rule, and in words how two amounts differ so that somebody should look; None when nobody need."""
-    if was.number is None or now.number is None:
+    if was.number is None or now.number is None or now.number == 0:
+        # what is used up has no unit
         return None
     if was.unit == now.unit:
         jump = _times(was.number, now.number)

@@ -60,6 +60,17 @@ class MissedRecord:
     found_by: str | None
 
 
+def places_in(rows: Iterable[StagedRow], counting: Counting) -> tuple[str, ...]:
+    """Where a list's rows have something, as it first spells each place."""
+    places: dict[str, str] = {}
+    for row in rows:
+        values: dict[str, object] = json.loads(row.values) if row.key is not None and row.values else {}
+        location = values.get(counting.location_column)
+        if location and not (counting.is_gone and counting.is_gone(values)):
+            places.setdefault(place_of(str(location)), str(location))
+    return tuple(places.values())
+
+
 @dataclass(slots=True)
 class Tally:
     """What a count's rows list. Holds its keys and locations, not its rows."""
@@ -92,6 +103,10 @@ class Tally:
     def locations(self) -> tuple[str, ...]:
         """The locations that were counted, as the file first spells each, in alphabetical order."""
         return tuple(sorted(self._places.values(), key=str.casefold))
+
+    def left_out(self, locations: Iterable[str]) -> tuple[str, ...]:
+        """Of these locations those that the file does not name."""
+        return tuple(one for one in locations if place_of(one) not in self._places)
 
     def missed(self, items: Iterable[Item]) -> Iterator[Missed]:
         """Of a ledger's items as they are after the count was posted, those that it misses."""

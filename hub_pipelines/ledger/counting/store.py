@@ -129,6 +129,20 @@ def still_missing(tx: Transaction, request_id: str, revision: int) -> int:
     return tx.execute(select(func.count()).where(*where)).scalar_one()
 
 
+def found_by(tx: Transaction, request_id: str, revision: int) -> dict[str, list[str]]:
+    """Of what a posting of a count did not find, what later submissions have named, by submission."""
+    query = select(missed_item.c.found_by, missed_item.c.key).where(
+        missed_item.c.request_id == request_id,
+        missed_item.c.revision == revision,
+        missed_item.c.row_no.is_(None),
+        missed_item.c.found_by.is_not(None),
+    )
+    found: dict[str, list[str]] = {}
+    for finder, key in tx.execute(query.order_by(missed_item.c.found_by, missed_item.c.key)):
+        found.setdefault(finder, []).append(key)
+    return found
+
+
 def of_item(tx: Transaction, ledger: str, key: str, *, limit: int) -> list[MissedRecord]:
     """The newest counts that have missed an item, the newest first."""
     query = select(missed_item).where(missed_item.c.ledger == ledger, missed_item.c.key == key)

@@ -121,6 +121,7 @@ def post(
         decision=batch.decision,
         counted=counted,
         not_found=not_found,
+        uncounted=rows.tally.left_out(batch.places_before) if rows.tally is not None else (),
         listed_in_rejected_rows=listed,
         superseded=rows.superseded,
         replaced=rows.closed,

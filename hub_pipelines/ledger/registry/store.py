@@ -44,16 +44,18 @@ class LedgerRegistry:
                 found.update((row[0], str(json.loads(row[1])["campus"])) for row in rows)
         return found
 
-    def nearest(self, tag: str) -> str | None:
-        """The known tag that is most like a mistyped one, from its neighbours in order; None when none is close."""
+    def near(self, tag: str) -> list[tuple[int, str]]:
+        """Known tags like a mistyped one, from its neighbours in order: with the number of slips, the closest first."""
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
         with self._db.read() as tx:
             candidates = [*_neighbours(tx, tag), *_one_edit_away(tx, tag)]
         limit = max(1, len(tag) // 4)
-        found = process.extractOne(tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit)
-        return str(found[0]) if found else None
+        found = process.extract(
+            tag, sorted(set(candidates)), scorer=OSA.distance, score_cutoff=limit, limit=len(candidates)
+        )
+        return sorted((int(slips), str(known)) for known, slips, _ in found)
 
 
 def every_tag(tx: Transaction) -> tuple[int, Iterator[tuple[str, str]]]:

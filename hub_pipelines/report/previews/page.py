@@ -130,9 +130,8 @@ def _tone(preview: Preview) -> Tone:
         found = preview.found
         if found.received == found.rejected:
             return "bad"
-        if found.elsewhere:
-            return "attention"
-        return "attention" if found.rejected or found.not_found or found.listed_in_rejected_rows else "good"
+        is_open = found.rejected or found.not_found or found.listed_in_rejected_rows or found.counted == ()
+        return "attention" if is_open or found.elsewhere else "good"
     return "bad" if preview.would in ("refuse", "unknown") else "attention"
 
 

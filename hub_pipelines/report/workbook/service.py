@@ -35,6 +35,7 @@ from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
 from hub_pipelines.validate.columns import column_letters, located_columns, normalise_header
+from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 from hub_pipelines.validate.staging import read_staged
@@ -185,7 +186,8 @@ class Workbooks:
         feed = self.feeds[current.envelope.feed]
         record = feed.record_type(str(summary["record_type"]))
         positions = _positions(decision, record, self._origins(summary, decision, feed))
-        return _Columns(decision.header, positions, _lists(record, positions, tuple(self.campuses)))
+        lists = _lists(record, positions, tuple(self.campuses))
+        return _Columns(decision.header, positions, lists, _stands_in(record, positions))
 
     def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
         """The headings as sent of the columns that a migration has made."""
@@ -199,29 +201,46 @@ class Workbooks:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """The file's headings, positions in them by a column's or heading's name; by position the values allowed."""
+    """The file's headings, positions in them by a column's or heading's name; by position the values allowed.
+
+    `stands_in` has, by columns that the file lacks, the position of the one whose cells may say it too.
+    """
 
     header: tuple[str, ...]
     positions: Mapping[str, int]
     lists: Mapping[int, tuple[str, ...]]
+    stands_in: Mapping[str, int]
 
 
-_NO_COLUMNS = _Columns((), {}, {})
+_NO_COLUMNS = _Columns((), {}, {}, {})
 
 
 def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     column = problem["column_name"]
     position = columns.positions.get(column) if column else None
+    lacks = column is not None and position is None and bool(columns.header)
+    position = columns.stands_in.get(str(column)) if lacks else position
     heading = None if position is None else columns.header[position].strip() or f"column {column_letters(position)}"
+    reason = without_heading(problem["reason"]) if heading and not lacks else problem["reason"]
     return Mark(
         row=problem["row_no"],
         position=position,
-        column=column if heading is None else _named(heading, column),
+        column=column if heading is None or lacks else _named(heading, column),
         value=problem["value"],
-        reason=without_heading(problem["reason"]) if heading else problem["reason"],
+        reason=f"About the {column.replace('_', ' ')}, which has no column of its own: {reason}" if lacks else reason,
         suggestion=problem["suggestion"],
         severity=problem["severity"],
     )
+
+
+def _stands_in(record: RecordType, positions: Mapping[str, int]) -> dict[str, int]:
+    """A unit or currency without a column of its own stands behind its number."""
+    found = {}
+    for kind, beside in (("unit", "quantity"), ("currency", "amount")):
+        column, number = column_of_kind(record, kind), column_of_kind(record, beside)
+        if column is not None and column not in positions and number in positions:
+            found[column] = positions[number]
+    return found
 
 
 def _folder(envelope: Envelope) -> str:

@@ -18,7 +18,7 @@ from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER, without_traili
 from hub_pipelines.validate.feeds.types import EXCEL_DATE, MONTHS, is_blank, text_of
 from hub_pipelines.validate.model import Cell, Restored, Unclear
 
-NOTHING = re.compile(r"[-–—]+|n\.?/?a\.?", re.I)
+NOTHING = re.compile(r"[-–—]+|\?+|n\.?/?a\.?", re.I)
 """What people write into a cell that has nothing to say."""
 
 _TIMES = "[*x×хX·]"
@@ -333,7 +333,9 @@ def _refused(cell: str, text: str) -> Cell:
         return Unclear(cell, "bad_quantity", "The cell holds a unit and no number.", "Write how much, such as 2.5")
     if form_of(text) in {"half", "quarter", "full", "empty", "some", "lots", "a few", "few", "partial", "part"}:
         reason = f'"{text}" does not say how much there is.'
-        return Unclear(cell, "bad_quantity", reason, "Write the amount that is there, as a number and a unit")
+        fix = "Write the amount that is there, as a number and a unit"
+        fix = "If nothing is left, write 0" if form_of(text) == "empty" else fix
+        return Unclear(cell, "bad_quantity", reason, fix)
     return cell
 
 

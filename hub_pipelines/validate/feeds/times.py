@@ -27,6 +27,9 @@ _COMPACT_DATE = re.compile(r"(\d{4})(\d{2})(\d{2})", re.A)
 _DAY_OF_MOMENT = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?=[T ]\d)", re.A)
 _NAMED_DATE = re.compile(r"(?:(\d{1,2})[ -]([a-z]{3,9})|([a-z]{3,9})\.? (\d{1,2}))[.,]?[ -](\d{4})\b.*", re.A | re.I)
 
+# a year, or a month of one
+_PARTLY = re.compile(r"(?P<month>[a-z]{3,9}\.?[ -]?|\d{1,2}[-/.])?(?:19|20)\d\d", re.A | re.I)
+
 
 def parse_date(cell: object) -> str:
     if isinstance(cell, datetime.datetime):
@@ -70,6 +73,9 @@ def _date_problem(text: str) -> PydanticCustomError:
         return problem("bad_date", reason, f"{' or '.join(shown)} (format the column as Text, so that Excel keeps it)")
     parts = _COMPACT_DATE.fullmatch(text) or _DAY_OF_MOMENT.match(text)
     found = _real_date(*parts.groups()) if parts else _named_date(text)
+    if found is None and (partly := _PARTLY.fullmatch(text)):
+        told = "month" if partly["month"] else "year"
+        return problem("bad_date", f"The cell tells only the {told}, and a day is needed.", "Write the day too")
     return problem("bad_date", "This is not a date written as YYYY-MM-DD.", found.isoformat() if found else None)
 
 

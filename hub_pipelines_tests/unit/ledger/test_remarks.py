@@ -56,6 +56,7 @@ def test_an_amount_that_jumps_or_changes_its_unit_is_remarked_with_both(
         (("1", "gal"), ("3.785", "L")),
         (("5", "g"), ("499", "g")),
         (("5", "g"), ("0", "g")),
+        (("500", "mL"), ("0", None)),
         (("0", "g"), ("500", "g")),
         ((None, None), ("500", "g")),
         (("5", "g"), (None, None)),

@@ -95,6 +95,13 @@ def test_the_headline_says_what_happened(outcome: Outcome, counts: Counts, reaso
     assert f"<h1>{expected}</h1>" in to_html(receipt)
 
 
+def test_a_file_that_its_sender_must_mend_is_not_said_to_wait_for_a_person() -> None:
+    told = replace(
+        PLAIN, outcome="in_review", counts=UNCOUNTED, headline_reason="a column is missing", cause="unreadable"
+    )
+    assert headline(told) == "This file could not be taken: a column is missing"
+
+
 def test_hostile_values_are_shown_and_never_obeyed() -> None:
     attack = "<script>alert('x')</script>\"><img src=x onerror=1>"
     line = Line(2, attack, attack, attack, attack)
@@ -264,3 +271,23 @@ def test_the_file_for_programs_is_stable() -> None:
     assert list(content) == ["headline", *(field.name for field in fields(Receipt))]
     assert content["received_at"] == "2026-03-02T12:00:00+00:00"
     assert text.startswith('{\n  "headline": "All 12 rows were taken",\n  "title_source": "stock.xlsx",\n')
+
+
+def test_what_was_not_taken_of_a_replaced_file_is_counted_as_replaced() -> None:
+    lines = (
+        replace(LINE, counts=Counts(12, 9, 0, 3, 0), replaced=True),
+        replace(LINE, outcome="nothing_posted", counts=Counts(2, 0, 0, 2, 0), replaced=True),
+        replace(LINE, replaced=True),
+    )
+    feed = FeedIndex("north", "inventory", lines, 0, False)
+    page = to_index_html(Index("north", NOON, "America/New_York", (), (feed,), 25))
+    assert "Taken in part</dt>" not in page
+    assert "Not taken</dt>" not in page
+    assert "<dt>Replaced by a newer one</dt><dd>2</dd>" in page
+    assert "<dt>Taken</dt><dd>1</dd>" in page
+
+
+def test_a_file_without_problems_is_not_said_to_have_none_left() -> None:
+    correction = Correction(None, "S-0", "stock.xlsx", None, NOON, "1 row changed.", (), 0, 0, 0)
+    assert "none is left" not in to_html(replace(PLAIN, correction=correction))
+    assert "none is left" in to_html(replace(PLAIN, correction=replace(correction, problems_before=2)))

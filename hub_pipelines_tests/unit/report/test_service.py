@@ -371,6 +371,8 @@ def test_rows_that_wait_for_the_procurement_list_are_told_apart_from_those_to_co
     small_hub.hub.receipts.write_due()  # the receipt of the first list has made theirs due
     page = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
     assert "2 rows came before the procurement list, 1 row has something to correct" in page
+    assert "There was no procurement list yet when this tag was checked. It has come since." in page
+    assert "has no entries yet" not in page
     assert "The rows that only waited for it need no correction." in page
 
 

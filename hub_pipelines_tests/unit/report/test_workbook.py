@@ -768,3 +768,13 @@ def test_a_list_of_other_columns_in_a_returned_workbook_sets_nothing_aside(small
     assert "submission:revises" not in events(small_hub, second)
     assert small_hub.submission(first).state is State.IN_REVIEW
     assert [one.request_id for one in small_hub.hub.review.listing() if one.request_id == first] == [first]
+
+
+def test_what_is_wrong_with_a_unit_that_has_no_column_is_noted_on_the_amounts_cell(small_hub: SmallHub) -> None:
+    rows = ["W-1,Acetone waste,5 L,R1", "W-2,Solids,2 kg,R1", "W-3,Halogens,,R1"]
+    text = "\n".join(["container_id,contents,quantity,location", *rows])
+    request_id = drop(small_hub, "waste.csv", text.encode(), feed="hazmat")
+    sheet = openpyxl.load_workbook(returned(small_hub, request_id))["Your table"]
+    told = {cell.coordinate: cell.comment.text for line in sheet.iter_rows() for cell in line if cell.comment}
+    assert list(told) == ["C4"]
+    assert "About the unit, which has no column of its own: The cell is empty" in told["C4"]

@@ -1,7 +1,7 @@
 """Inputs for the validation tests: files, tables and registries. Not here: assertions."""
 
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +169,8 @@ class AllTags:
     def campuses(self, tags: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(tags, "North")
 
-    def nearest(self, tag: str) -> str | None:
-        return f"{tag}-NEAR"
+    def near(self, tag: str) -> list[tuple[int, str]]:
+        return [(1, f"{tag}-NEAR")]
 
 
 class SomeTags(AllTags):
@@ -191,7 +191,7 @@ def verdicts(
     rows: Sequence[dict[str, Cell]], *, feed: Any = INVENTORY, registry: Any = None, time_zone: str | None = None
 ) -> list[AcceptedRow | RejectedRow]:
     header = list(rows[0])
-    numbered: Iterator[tuple[int, list[Cell]]] = iter([(n, list(each.values())) for n, each in enumerate(rows, 2)])
+    numbered = [(n, list(each.values())) for n, each in enumerate(rows, 2)]
     table = Table(header, 1, numbered, {})
     return list(
         validate(

@@ -61,8 +61,8 @@ class Register:
     def campuses(self, tags: Collection[str]) -> dict[str, str]:
         return {tag: REGISTERED[tag] for tag in tags if tag in REGISTERED}
 
-    def nearest(self, tag: str) -> str | None:
-        return "TAG-1" if tag.startswith("TAG") else None
+    def near(self, tag: str) -> list[tuple[int, str]]:
+        return [(1, known) for known in sorted(REGISTERED) if known[0] == tag[0]]
 
 
 class WholeRegister(Register):

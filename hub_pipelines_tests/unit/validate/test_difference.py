@@ -111,3 +111,9 @@ def test_an_original_that_is_no_table_is_told_with_its_reason(tmp_path: Path) ->
 def test_a_difference_survives_being_kept_as_a_document(tmp_path: Path, text: str) -> None:
     found = compare(tmp_path, listed(ROWS[1], header=HEADER), text)
     assert Difference.from_document(found.document()) == found
+
+
+def test_which_rows_were_removed_is_told(tmp_path: Path) -> None:
+    found = compare(tmp_path, listed(*ROWS, "A-9,Caps,Room 9,1,box"), listed(ROWS[1]))
+    assert found.sentence() == "3 rows removed (in the earlier file 2, 4, 5)."
+    assert Difference.from_document(found.document()) == found

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, model_validator
 from pydantic_core import PydanticCustomError
 
+from hub_pipelines.validate import service
 from hub_pipelines.validate.columns import aliases_for
 from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, RecordType, RejectedRow, Table
 from hub_pipelines.validate.service import _explained, validate
@@ -53,8 +54,57 @@ def test_a_cell_that_need_not_be_filled_may_be_emptied() -> None:
 def test_a_lone_cell_may_be_no_item_at_all() -> None:
     nothing: dict[str, Cell] = dict.fromkeys(GOOD_ROW)
     lone = suggested(**{**nothing, "item_name": "Chemicals below"})
-    assert lone["asset_tag"] == "Fill the cell, or delete this row if it is no item"
-    assert suggested(**{**nothing, "item_name": "Acetone", "location": "B1"})["asset_tag"] is None
+    assert (lone["asset_tag"] or "").endswith(", or delete this row if it is no item")
+
+
+def test_what_has_no_tag_belongs_into_a_list_without_tags() -> None:
+    nothing: dict[str, Cell] = dict.fromkeys(GOOD_ROW)
+    told = suggested(**{**nothing, "item_name": "Acetone", "location": "B1"})["asset_tag"] or ""
+    assert told.startswith("Write its tag. Things without a tag go into a list of their own")
+    assert told.endswith("(a stock list)")
+
+
+REGISTERED = dict.fromkeys([*(f"N-{number}" for number in range(10231, 10238)), "N-10249", "N-10250"], "North")
+
+
+class SomeNear(SomeTags):
+    """Close are the tags that differ in one character."""
+
+    def near(self, tag: str) -> list[tuple[int, str]]:
+        alike = [known for known in self._tags if len(known) == len(tag)]
+        slips = {known: sum(a != b for a, b in zip(tag, known, strict=True)) for known in alike}
+        return [(1, known) for known in sorted(slips) if slips[known] == 1]
+
+
+def tags_told(*tags: str) -> dict[str | None, str | None]:
+    found = verdicts([row(asset_tag=tag) for tag in tags], registry=SomeNear(REGISTERED))
+    return {one.problems[0].value: one.problems[0].suggestion for one in found if isinstance(one, RejectedRow)}
+
+
+def test_no_tag_is_suggested_that_another_row_has_or_means() -> None:
+    others = [f"N-{number}" for number in (10231, 10232, 10234, 10235, 10236)]
+    told = tags_told("N-10238", *others, "10237", "N-1O233")
+    assert told["10237"] == "N-10237", "what the file's other tags have in front is missing"
+    assert told["N-1O233"] == "N-10233 (with a zero, not the letter O)"
+    assert str(told["N-10238"]).startswith("Compare it with the tag on the item"), "each that is near is another row's"
+    assert str(tags_told("N-10238")["N-10238"]).startswith("Compare"), "several are as near: none is likely"
+    assert tags_told("N-10239", "N-10249")["N-10239"] != "N-10249"
+
+
+@pytest.mark.parametrize("cell", ["no tag", "N-10249 / N-10250"])
+def test_a_cell_that_is_no_tag_is_not_cleaned_into_one_that_nobody_registered(cell: str) -> None:
+    assert str(tags_told(cell)[cell]).startswith("Write one tag, as procurement registered it. Things without a tag")
+
+
+def test_a_cleaned_tag_is_suggested_when_it_is_registered_and_no_other_rows() -> None:
+    assert tags_told("N- 10249") == {"N- 10249": "N-10249"}
+    assert str(tags_told("N- 10249", "N-10249")["N- 10249"]).startswith("Write one tag")
+
+
+def test_of_a_file_too_long_to_be_compared_with_itself_no_tag_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tags_told("N-1O249", "N-10231")["N-1O249"] == "N-10249 (with a zero, not the letter O)"
+    monkeypatch.setattr(service, "_MOST_ROWS_COMPARED", 1)
+    assert str(tags_told("N-1O249", "N-10231")["N-1O249"]).startswith("Compare it")
 
 
 def test_a_tag_that_cannot_be_read_is_not_looked_up() -> None:

@@ -48,6 +48,7 @@ FEED = Feed(
             aliases=aliases_for(AssetRow.model_fields, ASSET_SPELLINGS),
             location_column="location",
             tag_column="asset_tag",
+            untagged="Things without a tag go into a list of their own that has no tag column (a stock list)",
             contract_version=2,
             former=(_FIRST_ASSET,),
         ),

@@ -89,6 +89,13 @@ def test_what_had_to_be_reckoned_is_told_and_what_was_sent_is_kept(
     assert (restored.value, in_unit, restored.rule, restored.sent) == (number, unit, rule, cell)
 
 
+@pytest.mark.parametrize(("cell", "fix"), [("empty", "If nothing is left, write 0"), ("some", "Write the amount")])
+def test_of_what_is_empty_0_may_be_meant(cell: str, fix: str) -> None:
+    refused, _ = amount(cell, record_type=CONTAINER, column="quantity")
+    assert isinstance(refused, Unclear)
+    assert str(refused.suggestion).startswith(fix)
+
+
 @pytest.mark.parametrize(
     ("cell", "rule", "text"),
     [
