@@ -21,7 +21,9 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as missed
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
@@ -141,9 +143,11 @@ class ReceiptIndex:
         counted_again = {one.revises for one in all_sent if one.envelope.complete_count}
         overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
+        postings = ledgers.find_postings(tx, {one.request_id: one.revision for one in all_sent})
         lines = [
             self._line(
                 one,
+                postings.get(one.request_id),
                 folder,
                 zone,
                 missing=missing,
@@ -174,6 +178,7 @@ class ReceiptIndex:
     def _line(
         self,
         current: Submission,
+        posting: Posting | None,
         folder: Path,
         zone: str,
         *,
@@ -182,7 +187,7 @@ class ReceiptIndex:
         replaced: bool,
         overtaken: bool,
     ) -> IndexLine:
-        counts = outcomes.counts(current)
+        counts = outcomes.counts(current, posting)
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
         set_aside = replaced and current.state is State.DISMISSED
         return IndexLine(
@@ -202,7 +207,7 @@ class ReceiptIndex:
             time_zone=zone,
             page=_link(self.page_of(current), folder),
             needs_attention=current.state is State.IN_REVIEW
-            or (not replaced and (bool(counts.rejected) or nothing or bool(missing))),
+            or (not replaced and (bool(counts.rejected) or nothing or bool(missing) or bool(counts.worth_a_look))),
             still_missing=missing,
         )
 

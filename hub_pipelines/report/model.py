@@ -108,6 +108,14 @@ class Counts:
     unchanged: int
     rejected: int
     held: int
+    new: int | None = None
+    """Of those posted, items that the ledger never had; None where it was not counted."""
+    worth_a_look: int = 0
+    """Remarks for which a receipt does not say that all is done."""
+
+    @property
+    def changed(self) -> int | None:
+        return None if self.new is None else self.posted - self.new
 
 
 @dataclass(frozen=True)

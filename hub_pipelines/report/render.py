@@ -42,6 +42,7 @@ _REQUEUE = "hub requeue --rule tag_not_in_registry"
 _ENDED: dict[str, str] = {
     "received": "Received",
     "posted": "Taken",
+    "worth_a_look": "Taken, worth a look",
     "partly": "Taken in part",
     "nothing_posted": "Not taken",
     "refused": "Not taken",
@@ -152,6 +153,8 @@ def _outcome_strip(index: Index) -> list[tuple[str, str]]:
 def _ended(line: Told) -> str:
     if line.outcome == "posted" and (line.counts.rejected or line.counts.held):
         return _ENDED["partly"]
+    if line.outcome == "posted" and line.counts.worth_a_look:
+        return _ENDED["worth_a_look"]
     return _ENDED[line.outcome]
 
 
@@ -164,9 +167,18 @@ def _index_row(line: IndexLine) -> dict[str, object]:
         "headline": _in_a_list(line),
         "todo": _todo(line),
         "when": _short_time(line.at, line.time_zone),
-        "taken": f"{line.counts.posted:,}" if line.counts.received else "",
+        "taken": _taken(line.counts),
         "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
     }
+
+
+def _taken(counts: Counts) -> str:
+    if not counts.received:
+        return ""
+    if counts.new is None or not counts.posted:
+        return f"{counts.posted:,}"
+    told = [f"{number:,} {what}" for number, what in ((counts.new, "new"), (counts.changed, "changed")) if number]
+    return ", ".join(told)
 
 
 def _in_a_list(line: IndexLine) -> str:
@@ -223,6 +235,8 @@ def _todo_of_rows(line: IndexLine) -> str:
         parts.append(f"correct {_rows(wrong)} and send {'it' if wrong == 1 else 'them'} again")
     if line.still_missing:
         parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
+    if line.counts.worth_a_look:
+        parts.append("see what is worth a look")
     told = "; ".join(parts)
     return f"{told[:1].upper()}{told[1:]}" if told else "Nothing"
 
@@ -256,7 +270,8 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
+            told = _rows_sentence(receipt.counts, None) + _missing(receipt.still_missing)
+            return f"{told}, worth a look" if receipt.counts.worth_a_look else told
         case "nothing_posted":
             return _rows_sentence(receipt.counts, reason) + _missing(receipt.still_missing)
         case "in_review":
@@ -324,7 +339,8 @@ def _tone(receipt: Told) -> Tone:
     counts = receipt.counts
     match receipt.outcome:
         case "posted":
-            return "attention" if counts.rejected or counts.held or receipt.still_missing else "good"
+            is_done = not (counts.rejected or counts.held or receipt.still_missing or counts.worth_a_look)
+            return "good" if is_done else "attention"
         case "nothing_posted":
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":
@@ -353,6 +369,8 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
         return []  # the rows were never counted, and "0 rows" would read as "your file is empty"
     always = [("Rows in your file", counts.received), ("Taken", counts.posted)]
+    if counts.new is not None and counts.posted:
+        always += [("New", counts.new), ("Changed", counts.posted - counts.new)]
     others = [
         ("Already up to date", counts.unchanged),
         ("Not taken", counts.rejected),
@@ -514,6 +532,8 @@ def _correction_told(correction: Correction | None) -> str | None:
 def _usual_step(receipt: Receipt) -> str:
     match receipt.outcome:
         case "posted" | "nothing_posted" if receipt.counts.received:
+            if receipt.counts.worth_a_look:
+                return "Look at what stands under “Worth a look” below. What the ledger says now may not be meant."
             if any(line.suggestion for line in receipt.warnings):
                 return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."

@@ -235,7 +235,7 @@ class Receipts:
             settled_at=current.settled_at,
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
-            counts=outcomes.counts(current),
+            counts=outcomes.counts(current, ledgers.find_posting(tx, current.request_id, current.revision)),
             problems=tuple(_line(problem, parts, sent_as) for problem in blocks),
             problems_total=problems_total,
             warnings=(

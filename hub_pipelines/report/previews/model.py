@@ -73,6 +73,8 @@ class Found:
     rejected: int = 0
     problems_total: int = 0
     warnings_total: int = 0
+    worth_a_look: int = 0
+    """Remarks for which the receipt would not say that all is done."""
     new_items: tuple[NewItem, ...] = ()
     changed_items: tuple[ChangedItem, ...] = ()
     problems: tuple[Line, ...] = ()
