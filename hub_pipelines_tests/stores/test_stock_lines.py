@@ -212,7 +212,7 @@ def test_a_bottle_that_was_moved_within_a_list_under_its_next_name_is_told_and_t
     posting = post(hub, STOCK_HEADER, there, (*TOLUENE[:3], "400", *TOLUENE[4:]), TIPS, name="Harker v4.csv")
 
     assert (posting.posted, posting.new, posting.worth_a_look) == (2, 1, 1)
-    ((row, _, reason),) = warnings(hub, posting.request_id)
+    (_left, (row, _, reason)) = warnings(hub, posting.request_id)
     assert (row, reason[:47]) == (2, "The same thing is also listed at Shelf 3 (Harke")
     (line, first) = hub.receipts.index.gather("north").feeds[0].lines
     assert (line.needs_attention, line.counts.new, line.counts.changed) == (True, 1, 1)
