@@ -21,7 +21,7 @@ from hub_pipelines_tests.invariants import remember_rows
 from hub_pipelines_tests.support import asset, inventory_csv, make_registry, open_test_hub
 
 LEASE_S = 1.0
-AT_ONCE = 12
+AT_ONCE = 6
 FILE = inventory_csv([asset("NC-0001"), asset("NC-0002"), asset("NC-9999")])
 Home = tuple[Path, str]
 """A hub's folder and the address of its database."""

@@ -11,7 +11,7 @@ import pytest
 from hub_pipelines.hub import Hub
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.stores.test_registry_list import TAGS, fill, listed
-from hub_pipelines_tests.support import open_test_hub
+from hub_pipelines_tests.support import assert_invariants, open_test_hub
 
 pytestmark = pytest.mark.crash
 
@@ -39,5 +39,6 @@ def test_a_list_that_was_killed_amid_is_made_whole_by_the_next(tmp_path: Path) -
         left += len(list(staged.glob(".staging-*")))
         again = open_here(tmp_path)
         assert listed(again) == TAGS
+        assert_invariants(again)
         again.db.dispose()
     assert left >= 2, "no kill came amid the list, so nothing was tried"

@@ -25,7 +25,7 @@ from hub_pipelines.recovery.model import Kind, Position
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
-from hub_pipelines.validate.model import Verdict
+from hub_pipelines.validate.staging import StagedRows
 from hub_pipelines_tests.crash.faults import finish, fork, outcome_of_run, run_in_child, stop_self, wait_until_stopped
 from hub_pipelines_tests.crash.test_overlaps import assert_one_effect, stop_before_posting, waiting_file
 from hub_pipelines_tests.invariants import assert_invariants
@@ -76,15 +76,15 @@ def test_a_row_that_crashes_every_worker_leads_to_review_and_its_neighbours_are_
     hub.db.dispose()
 
     def work() -> None:
-        real = judging.validate
+        real = judging.in_bulk
 
-        def validate(*args: object, **context: object) -> Iterator[Verdict]:
-            for verdict in real(*args, **context):  # type: ignore[arg-type]
-                if "poison" in str(verdict):
+        def in_bulk(*args: object, **context: object) -> Iterator[StagedRows]:
+            for rows in real(*args, **context) or ():  # type: ignore[arg-type]
+                if "poison" in str(rows.table["values"].to_pylist()):
                     crash()
-                yield verdict
+                yield rows
 
-        judging.validate = validate  # type: ignore[assignment]
+        judging.in_bulk = in_bulk  # type: ignore[assignment]
         process_all(open_test_hub(home, url), owner=f"worker-{os.getpid()}")
 
     ends = []

@@ -173,7 +173,7 @@ def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None
         granted = {one["permission"] for one in permissions if one["value"]}
         assert "launch_pipeline_execution" not in granted
         children = up.children()
-        assert len(children) == 3
+        assert len(children) == 4
         assert all(is_alive(pid) for pid in children)
         up.process.send_signal(signal.SIGTERM)
         up.process.wait(timeout=60)

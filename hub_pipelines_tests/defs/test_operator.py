@@ -14,7 +14,7 @@ import pytest
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.jobs import submission_job
-from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.resources import HubResource, forget_hub
 from hub_pipelines.defs.sensors import drop_folder_sensor
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
 from hub_pipelines.settings import load
@@ -120,6 +120,7 @@ def test_a_lost_database_is_begun_anew_only_on_purpose(home: Path, answer: Answe
     sent = answer("submit", str(SAMPLES / REGISTRY), "--campus", "west", "--feed", "procurement", "--wait")
     for path in home.glob("hub.db*"):
         path.unlink()
+    forget_hub()  # a command is a process of its own, and has no connection to the file that is gone
     for command in (["status"], ["audit", "verify"], ["drain"]):
         assert "Is HUB_DATABASE_URL set" in answer(*command, code=1)["error"]
     assert not (home / "hub.db").exists()

@@ -11,6 +11,7 @@ from hub_pipelines.common.errors import Permanent, Transient
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -297,7 +298,7 @@ def test_a_failed_attempt_leaves_no_trace_in_journal_and_ledger(
     before = journal_size(hub)
     taken = lease_and_validate(hub, request_id)
     with monkeypatch.context() as broken:
-        broken.setattr(ledgers, "_posted_event", refuse)
+        broken.setattr(postings, "_posted_event", refuse)
         with pytest.raises(AttemptFailed), hub.processing.attempt(taken):
             hub.processing.post(taken)
     assert journal_size(hub) == before

@@ -181,7 +181,7 @@ def test_a_problem_names_the_senders_heading(hub: Hub) -> None:
     process(hub, second)
     (problem,) = receipt(hub, second)["problems"]
     assert problem["column"] == "quantity_on_hand"
-    assert problem["reason"].endswith('(In your file this is "Bestand 7".)')
+    assert problem["heading"] == "Bestand 7"
 
 
 def test_several_questions_are_answered_one_by_one_or_together(hub: Hub) -> None:
