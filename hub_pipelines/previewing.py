@@ -30,7 +30,7 @@ from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
 from hub_pipelines.judging import Judge, Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.model import Earlier
-from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
+from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.ledger.counting.model import Missed as Counted
 from hub_pipelines.ledger.counting.model import Tally, ThingIn
 from hub_pipelines.ledger.model import ledger_name
@@ -201,7 +201,15 @@ class Previews:
         with self.db.read() as tx:
             version, _ = ledgers.current_version(tx, name)
         parts = judged.decision.parts if judged.decision else ()
-        remarks = Remarks(comparing_of(record, envelope.source_name, parts=parts))
+        comparing = comparing_of(
+            record,
+            envelope.source_name,
+            parts=parts,
+            columns=judged.decision.columns if judged.decision else None,
+            is_count=envelope.complete_count,
+            is_preview=True,
+        )
+        remarks = Remarks(comparing)
         by_place = counting is not None and record.lines is not None
         place = record.location_column if by_place else None
         difference = _Difference(record, parts, headings(judged.decision), remarks, location=place)
@@ -213,7 +221,7 @@ class Previews:
                 difference.add(verdict, current)
                 if tally is not None:
                     tally.add([row_of(verdict)])
-        difference.end()
+        difference.end(self._listed_elsewhere(name, record, difference))
         found = difference.found(record.name, name, version)
         unread = not_read(judged.document)
         found = replace(
@@ -223,6 +231,15 @@ class Previews:
             warnings_total=len(unread) + found.warnings_total,
         )
         return self._with_count(found, record, tally, difference) if tally is not None else found
+
+    def _listed_elsewhere(self, name: str, record: RecordType, difference: "_Difference") -> dict[str, Earlier]:
+        """Lines of the same things as the file's new ones that it does not list."""
+        things = difference.remarks.things()
+        if record.lines is None or not things:
+            return {}
+        with self.db.read() as tx:
+            keys = ledgers.lines_of_things(tx, name, things, record.lines.thing_in)
+            return ledgers.earlier(tx, name, [key for key in keys if key not in difference.keys])
 
     def _with_count(self, found: Found, record: RecordType, tally: Tally, difference: "_Difference") -> Found:
         """What a complete count would miss: what it would set or move is listed, so the ledger does as it is."""
@@ -263,6 +280,9 @@ class _Difference:
     location: str | None = None
     """The column of the places, where what a count misses may be at another one."""
     new_places: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of all lines of a stock list, which may be at other places too: their rows, and what they say as a hash."""
+    worth_a_look: int = 0
 
     def add(self, verdict: Verdict, current: Mapping[str, Earlier]) -> None:
         """`current` are the items that are in the ledger."""
@@ -282,17 +302,26 @@ class _Difference:
             places.setdefault(thing_in(key), []).append(place)
         return places
 
-    def end(self) -> None:
-        """After the last row: what is to be said of all."""
+    def end(self, listed: Mapping[str, Earlier]) -> None:
+        """After the last row: what is to be said of all, and of new lines of which `listed` are at other places."""
+        for key in self.remarks.twins:
+            row_no, values = self.keys[key]
+            self.remarks.add_first(row_no, key, values)
         self._tell(0, self.remarks.of_lists())
+        for row_no, one in self.remarks.elsewhere(listed):
+            self._tell(row_no, [one])
 
     def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
         new = canonical_json(verdict.values)
         if held is not None:
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
         before = None if held is None else held.values
+        if self.record.lines is not None:
+            self.keys[verdict.key] = (verdict.row_no, hash(new))
+            self.remarks.add_twins([(verdict.row_no, verdict.key, new)])
         if before is None:
             self.counts["new"] += 1
+            self.remarks.add_new([(verdict.row_no, verdict.key)])
             if self.location is not None:
                 self.new_places[verdict.key] = str(verdict.values.get(self.location) or "no place")
             if len(self.new_items) < ITEMS_SHOWN:
@@ -311,6 +340,7 @@ class _Difference:
         row, part, sheet = excel_row(row_no), row_no // PART_ROWS, sheet_of(row_no, self.parts)
         for one in problems:
             self.totals[one.severity] += 1
+            self.worth_a_look += one.rule in WORTH_A_LOOK
             lines = self.problems if one.severity == "block" else self.warnings
             if len(lines) < PROBLEMS_SHOWN:
                 heading, table = self.sent_as.get(one.column or ""), table_of(row_no, self.parts)
@@ -346,6 +376,7 @@ class _Difference:
             rejected=self.counts["rejected"],
             problems_total=self.totals["block"],
             warnings_total=self.totals["warn"],
+            worth_a_look=self.worth_a_look,
             new_items=tuple(self.new_items),
             changed_items=tuple(self.changed_items),
             problems=tuple(self.problems),

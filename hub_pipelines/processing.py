@@ -402,7 +402,12 @@ class Processing:
                     places_before=self._places_before(corrects or before, record) if is_count else (),
                     thing_in=record.lines.thing_in if record.lines is not None else None,
                     comparing=comparing_of(
-                        record, current.envelope.source_name, family, decision.parts if decision else ()
+                        record,
+                        current.envelope.source_name,
+                        family,
+                        decision.parts if decision else (),
+                        decision.columns if decision else None,
+                        is_count=current.envelope.complete_count,
                     ),
                     corrected=corrected,
                 ),

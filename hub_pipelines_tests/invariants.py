@@ -13,7 +13,7 @@ Nothing here asks the code that is under test for a total: states, entries and b
 import hashlib
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
@@ -83,6 +83,10 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
         }, "a posting without journal entries, or entries without a posting"
         for one in stored:
             assert ledgers.count_entries(tx, one.request_id, one.revision) == one.posted
+            if one.new is not None:
+                first = (journal.request_id == one.request_id, journal.revision == one.revision)
+                new = select(func.count()).where(*first, journal.previous_version.is_(None))
+                assert tx.execute(new).scalar_one() == one.new, "a new item is one whose entry replaces none"
             assert ledgers.digest_of_entries(tx, one.request_id, one.revision, one.digest_version) == one.rows_digest
             entries = [
                 entry

@@ -94,6 +94,11 @@ class Posting:
     """Lines that were closed because rows of this file, which corrects another, have their place."""
     corrects: tuple[str, int] | None = None
     """The posting (request_id, revision) with which it was compared for that."""
+    new: int | None = None
+    """Of the rows that were posted, those whose item the ledger never had; None for postings that did not count them.
+    """
+    worth_a_look: int = 0
+    """Remarks about what the rows replace that somebody should look at (comparing/remarks.py)."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
@@ -107,6 +112,10 @@ class Posting:
             del document["uncounted"]
         if not self.superseded:
             del document["superseded"]
+        if self.new is None:
+            del document["new"]
+        if not self.worth_a_look:
+            del document["worth_a_look"]
         if self.corrects is None:
             del document["replaced"], document["corrects"]
         return document

@@ -8,7 +8,7 @@ Not here: the transaction that writes them (posting/store.py).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from itertools import islice
@@ -41,13 +41,14 @@ from hub_pipelines.common.store import (
     refuse_changes,
 )
 from hub_pipelines.ledger.comparing.model import REPLACED, Earlier, Head, entry_row
-from hub_pipelines.ledger.counting.model import Item
+from hub_pipelines.ledger.counting.model import Item, ThingIn
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import LaterChange, LedgerRow, Posting, SetOver
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import SUPERSEDED
 
 _KEYS_PER_QUERY = 5_000
+_LINES_OF_THINGS = 20_000
 
 posting = Table(
     "posting",
@@ -166,6 +167,17 @@ def find_posting(tx: Transaction, request_id: str, revision: int) -> Posting | N
     return replace(Posting.from_document(row.outcome), repeat=True)
 
 
+def find_postings(tx: Transaction, revisions: Mapping[str, int]) -> dict[str, Posting]:
+    """The outcomes of these submissions' revisions that have posted, by request_id."""
+    found: dict[str, Posting] = {}
+    for some in _chunks(iter(revisions), _KEYS_PER_QUERY):
+        i = idempotency.c
+        for row in tx.execute(select(idempotency).where(i.request_id.in_(some))):
+            if row.revision == revisions[row.request_id]:
+                found[row.request_id] = replace(Posting.from_document(row.outcome), repeat=True)
+    return found
+
+
 def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for some in _chunks(iter(keys), _KEYS_PER_QUERY):
@@ -255,6 +267,19 @@ def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlie
             .where(ledger.c.ledger == name, ledger.c.key.in_(some), _stands)
         )
         found.update((row[0], Earlier(*row[1:])) for row in tx.execute(query))
+    return found
+
+
+def lines_of_things(tx: Transaction, name: str, things: Collection[str], thing_in: ThingIn) -> list[str]:
+    """Keys of a ledger's items that are one of these things (validate/model.py, Lines.thing_in), wherever they are; the
+    first of very many. The ledger's keys are read whole: no collation decides what begins with what."""
+    found: list[str] = []
+    bar = func.strpos if tx.dialect.name == "postgresql" else func.instr
+    what = func.substr(ledger.c.key, 1, bar(ledger.c.key, "|") - 1)
+    whats = sorted({one.partition("|")[0] for one in things})
+    for some in _chunks(iter(whats), _KEYS_PER_QUERY):
+        query = select(ledger.c.key).where(ledger.c.ledger == name, what.in_(some)).limit(_LINES_OF_THINGS)
+        found += (key for key in tx.execute(query).scalars() if thing_in(key) in things)
     return found
 
 

@@ -23,6 +23,7 @@ from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as missed
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.review import store as reviews
@@ -145,9 +146,11 @@ class ReceiptIndex:
         counted_again = {one.revises for one in all_sent if one.envelope.complete_count}
         overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
+        postings = ledgers.find_postings(tx, {one.request_id: one.revision for one in all_sent})
         lines = [
             self._line(
                 one,
+                postings.get(one.request_id),
                 folder,
                 zone,
                 missing=missing,
@@ -181,6 +184,7 @@ class ReceiptIndex:
     def _line(
         self,
         current: Submission,
+        posting: Posting | None,
         folder: Path,
         zone: str,
         *,
@@ -190,7 +194,7 @@ class ReceiptIndex:
         replaced: bool,
         overtaken: bool,
     ) -> IndexLine:
-        counts = replace(outcomes.counts(current), elsewhere=self.rows_elsewhere(current))
+        counts = replace(outcomes.counts(current, posting), elsewhere=self.rows_elsewhere(current))
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
         waits = current.state is State.IN_REVIEW
         # a file that its sender had to mend is nobody's concern once it was; any other waits for a person's decision
@@ -215,7 +219,7 @@ class ReceiptIndex:
             needs_attention=not is_done
             and (
                 waits
-                or bool(counts.rejected or counts.elsewhere or missing)
+                or bool(counts.rejected or counts.elsewhere or counts.worth_a_look or missing)
                 or nothing
                 or places[0] == 0
                 or places[1] > 0

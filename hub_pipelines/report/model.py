@@ -110,6 +110,14 @@ class Counts:
     held: int
     elsewhere: int = 0
     """Rows of other tables in the file, which were not read; they are not among those received."""
+    new: int | None = None
+    """Of those posted, items that the ledger never had; None where it was not counted."""
+    worth_a_look: int = 0
+    """Remarks for which a receipt does not say that all is done."""
+
+    @property
+    def changed(self) -> int | None:
+        return None if self.new is None else self.posted - self.new
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 Belongs here: from states and intake's answers to a receipt's outcome and reason. Not here: wording (`render`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.model import REGISTRY_LEDGER
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
@@ -114,6 +114,8 @@ def clause(sentence: str | None) -> str | None:
     return sentence[0].lower() + sentence[1:]
 
 
-def counts(current: Submission) -> Counts:
+def counts(current: Submission, posting: Posting | None) -> Counts:
+    """`posting` is the outcome of the submission's own revision, where it has posted."""
     rows = current.counts
-    return Counts(rows.received, rows.posted, rows.unchanged, rows.rejected, rows.held)
+    told = Counts(rows.received, rows.posted, rows.unchanged, rows.rejected, rows.held)
+    return told if posting is None else replace(told, new=posting.new, worth_a_look=posting.worth_a_look)

@@ -46,6 +46,7 @@ _REQUEUE = "hub requeue --rule tag_not_in_registry"
 _ENDED: dict[str, str] = {
     "received": "Received",
     "posted": "Taken",
+    "worth_a_look": "Taken, worth a look",
     "partly": "Taken in part",
     "nothing_posted": "Not taken",
     "refused": "Not taken",
@@ -166,6 +167,8 @@ def _outcome_strip(index: Index) -> list[tuple[str, str]]:
 def _ended(line: Told) -> str:
     if line.outcome == "posted" and (line.counts.rejected or line.counts.held):
         return _ENDED["partly"]
+    if line.outcome == "posted" and line.counts.worth_a_look:
+        return _ENDED["worth_a_look"]
     return _ENDED[line.outcome]
 
 
@@ -184,9 +187,18 @@ def _index_row(line: IndexLine) -> dict[str, object]:
         "headline": _in_a_list(line),
         "todo": _todo(line),
         "when": _short_time(line.at, line.time_zone),
-        "taken": f"{line.counts.posted:,}" if line.counts.received else "",
+        "taken": _taken(line.counts),
         "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
     }
+
+
+def _taken(counts: Counts) -> str:
+    if not counts.received:
+        return ""
+    if counts.new is None or not counts.posted:
+        return f"{counts.posted:,}"
+    told = [f"{number:,} {what}" for number, what in ((counts.new, "new"), (counts.changed, "changed")) if number]
+    return ", ".join(told)
 
 
 def _in_a_list(line: IndexLine) -> str:
@@ -247,6 +259,8 @@ def _todo_of_rows(line: IndexLine) -> str:
         parts.append("see its receipt: not all was counted" if line.places_counted else "add where the items are")
     if line.still_missing:
         parts.append(f"look for {_some(line.still_missing, 'item', 'items')}")
+    if line.counts.worth_a_look:
+        parts.append("see what is worth a look")
     told = "; ".join(parts)
     return f"{told[:1].upper()}{told[1:]}" if told else "Nothing"
 
@@ -280,7 +294,8 @@ def headline(receipt: Told) -> str:
         case "received":
             return _because("Received, and not worked on yet", reason)
         case "posted":
-            return _rows_sentence(receipt.counts, None) + _missing(receipt)
+            told = _rows_sentence(receipt.counts, None) + _missing(receipt)
+            return f"{told}, worth a look" if receipt.counts.worth_a_look else told
         case "nothing_posted":
             return _rows_sentence(receipt.counts, reason) + _missing(receipt)
         case "in_review" if receipt.cause == "unreadable":
@@ -377,8 +392,8 @@ def _tone(receipt: Told) -> Tone:
         return "attention"
     match receipt.outcome:
         case "posted":
-            open_rows = counts.rejected or counts.held or receipt.still_missing
-            return "attention" if open_rows or _is_half_a_count(receipt) else "good"
+            is_open = counts.rejected or counts.held or receipt.still_missing or counts.worth_a_look
+            return "attention" if is_open or _is_half_a_count(receipt) else "good"
         case "nothing_posted":
             if 0 < counts.received == counts.unchanged and _is_half_a_count(receipt):
                 return "attention"
@@ -409,6 +424,8 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
         return []  # the rows were never counted, and "0 rows" would read as "your file is empty"
     always = [("Rows in your file", counts.received), ("Taken", counts.posted)]
+    if counts.new is not None and counts.posted:
+        always += [("New", counts.new), ("Changed", counts.posted - counts.new)]
     others = [
         ("Already up to date", counts.unchanged),
         ("Not taken", counts.rejected),
@@ -593,6 +610,8 @@ def _correction_told(correction: Correction | None) -> str | None:
 def _usual_step(receipt: Receipt) -> str:
     match receipt.outcome:
         case "posted" | "nothing_posted" if receipt.counts.received:
+            if receipt.counts.worth_a_look:
+                return "Look at what stands under “Worth a look” below. What the ledger says now may not be meant."
             if any(line.suggestion for line in receipt.warnings):
                 return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."

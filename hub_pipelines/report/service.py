@@ -244,7 +244,10 @@ class Receipts:
             settled_at=current.settled_at,
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
-            counts=replace(outcomes.counts(current), elsewhere=rows_elsewhere(read)),
+            counts=replace(
+                outcomes.counts(current, ledgers.find_posting(tx, current.request_id, current.revision)),
+                elsewhere=rows_elsewhere(read),
+            ),
             problems=tuple(
                 _line(_with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
             ),

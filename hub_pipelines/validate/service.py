@@ -149,7 +149,7 @@ def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> AcceptedRow | 
         "repeated_in_file",
         record.key_columns[0],
         row.key,
-        f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row was taken.",
+        f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row counts.",
         "Keep one row for it, or correct the one that is wrong",
     )
     return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))

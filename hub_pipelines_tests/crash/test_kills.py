@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.killing import AT_ONCE as AT_ONCE
@@ -60,6 +62,55 @@ def homes(request: pytest.FixtureRequest) -> Homes:
 
 def test_a_worker_killed_at_any_boundary_leaves_one_effect_and_loses_nothing(homes: Homes) -> None:
     kill_everywhere(homes, take_and_process, recover, at_least=26, after_s=LEASE_S, extends_lease=True)
+
+
+STOCK = "Name,CAS,Location,Quantity,Unit,Supplier\n"
+BEFORE = f"{STOCK}DMSO,67-68-5,Shelf 3,100,mL,Roth\nToluene,108-88-3,Shelf 3,500,mL,Sigma\n"
+NEXT = (
+    "Name,CAS,Location,Quantity,Unit\nToluene,108-88-3,Shelf 3,400,mL\nTips,,Shelf 4,2,box\nTips,,Shelf 4,2,box\n"
+    "DMSO,67-68-5,Room 214C,100,mL\n"
+)
+
+
+def fill_stock(home: Path, database_url: str) -> None:
+    """A posted stock list, and its next one with something to remark of every kind, in a drop folder."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    folder = hub.settings.drop / "north" / "inventory"
+    (folder / "stock.csv").write_text(BEFORE, encoding="utf-8")
+    take_everything(hub)
+    process_all(hub)
+    hub.receipts.write_due()
+    (folder / "stock v2.csv").write_text(NEXT, encoding="utf-8")
+    hub.db.dispose()
+
+
+def take_and_post(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    """Killed at commits only: remarks are in no file."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    boundaries.watch_commits(hub)
+    take_everything(hub)
+    process_all(hub, owner="victim")
+
+
+def recover_stock(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    take_everything(hub)
+    process_all(hub, owner="rescuer")
+    (current,) = (one for one in all_submissions(hub) if one.envelope.source_name == "stock v2.csv")
+    with hub.db.read() as tx:
+        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        told = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=100)
+    assert posting is not None
+    assert (posting.posted, posting.new) == (4, 3)
+    assert posting.worth_a_look == sum(one["rule"] in WORTH_A_LOOK for one in told)
+    rules = sorted(one["rule"] for one in told)
+    assert rules == ["column_gone", "earlier_lines_left", "listed_elsewhere", "rows_alike"], rules
+    assert_invariants(hub)
+
+
+def test_a_worker_killed_while_it_posts_remarks_tells_each_of_them_once(request: pytest.FixtureRequest) -> None:
+    homes = homes_for(request, "sqlite", fill_stock)
+    kill_everywhere(homes, take_and_post, recover_stock, at_least=6, after_s=LEASE_S, extends_lease=True)
 
 
 def test_a_hub_killed_during_its_first_start_starts_again(tmp_path: Path) -> None:

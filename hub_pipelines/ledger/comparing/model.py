@@ -3,11 +3,11 @@
 Belongs here: the facts. Not here: what follows from them (remarks.py, replacing.py).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from hub_pipelines.validate.model import Part
+from hub_pipelines.validate.model import Lines, Part
 
 SET = "set"
 REPLACED = "replaced"
@@ -30,6 +30,7 @@ class Comparing:
 
     `family` are the submission itself and those that it corrects: what they have set is this file's own. `location` is
     None for record types whose items carry numbers of their own; of those any list may tell news.
+    `columns` are the contract's that the file has, and its other headings, normalised; None where nobody knows.
     """
 
     source_name: str
@@ -38,6 +39,14 @@ class Comparing:
     unit: str | None
     location: str | None
     parts: tuple[Part, ...] = ()
+    columns: frozenset[str] | None = None
+    lines: Lines | None = None
+    """Where the place is a part of what an item is: how its key is made."""
+    is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    is_count: bool = False
+    """Whoever counts all that is at a place is right about it, whosever list it is on."""
+    is_preview: bool = False
+    """It is told what would happen, not what has happened."""
 
     def is_placeless(self, values: Mapping[str, object]) -> bool:
         return self.location is not None and not values.get(self.location)

@@ -1,18 +1,23 @@
 """What a person should look at when a row takes the place of what the ledger held. Pure.
 
-Belongs here: amounts that jumped or changed their unit, and lines that two lists share (decisions/0053). Not here: what
-the ledger held (store.py), a line that another one has replaced (replacing.py). Nothing here keeps a row out.
+Belongs here: amounts that jumped or changed their unit, lines that two lists share (decisions/0053), values that are
+gone since the file has no column for them, things that the ledger has at another place too, rows that are alike.
+Not here: what the ledger held (store.py), a line that another one has replaced (replacing.py). Nothing keeps a row out.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
@@ -22,12 +27,36 @@ _JUMP = 100
 _ROUNDING = Decimal("0.01")
 """A part of an amount: 3.785 L for a gallon is the same."""
 _ROWS_NAMED = 10
+_PLACES_NAMED = 3
+MOST_NEW_LINES = 2_000
+"""Of so many new lines of a file it is looked where else the same things are listed."""
+MOST_TWINS = 2_000
+"""So many rows that are the same line as another one are compared with it."""
+
+WORTH_A_LOOK = frozenset({
+    "unit_changed", "quantity_jumped", "line_of_another_list", "column_gone", "listed_elsewhere", "earlier_line_kept",
+    "earlier_lines_unknown",
+})  # fmt: skip
+"""Rules of remarks for which a posting's receipt does not say that all is done."""
+
+_OF_THE_SAME_LIST = re.compile(
+    r"\b(?:partial|part|update|full|complete|count(?:ed)?|recount|stock ?take|inventur|teil(?:liste)?)\b"
+)
+"""Words in a file's name that say what was done to a list, not which one it is."""
 
 
 def comparing_of(
-    record: RecordType, source_name: str, family: frozenset[str] = frozenset(), parts: Sequence[Part] = ()
+    record: RecordType,
+    source_name: str,
+    family: frozenset[str] = frozenset(),
+    parts: Sequence[Part] = (),
+    columns: Collection[str] | None = None,
+    *,
+    is_count: bool = False,
+    is_preview: bool = False,
 ) -> Comparing:
-    """How rows of a file of this name are compared."""
+    """How rows of a file of this name are compared. `columns` are the contract's that it has, and its other headings;
+    None where nobody knows."""
     return Comparing(
         source_name=source_name,
         family=family,
@@ -35,6 +64,11 @@ def comparing_of(
         unit=column_of_kind(record, "unit"),
         location=record.location_column if record.lines is not None else None,
         parts=tuple(parts),
+        columns=None if columns is None else frozenset(map(normalise_header, columns)),
+        lines=record.lines,
+        is_gone=record.is_gone,
+        is_count=is_count,
+        is_preview=is_preview,
     )
 
 
@@ -54,12 +88,20 @@ class Remarks:
     """Takes a file's accepted rows with what the ledger held of them before."""
 
     comparing: Comparing
+    new: dict[str, int] = field(default_factory=dict)
+    """The rows of new lines by their keys, and one more than are looked at."""
+    twins: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By the key of the first of lines alike in what, lot and place: the others, each with a hash of all it says."""
     _shared: dict[tuple[str, bool], _Shared] = field(default_factory=dict)
+    _gone: Counter[str] = field(default_factory=Counter)
+    """By column, where the file has none: how many items had a value in it."""
+    _gone_from: dict[str, str] = field(default_factory=dict)
+    _alike: list[list[int]] = field(default_factory=list)
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
         """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
         c = self.comparing
-        if c.quantity is None and c.location is None:
+        if c.quantity is None and c.location is None and c.columns is None:
             return False
         # a column without a value is null in every row: most need not be parsed for that
         return changed or (c.location is not None and f'"{c.location}":null' in values)
@@ -73,14 +115,25 @@ class Remarks:
             self._share(row_no, earlier, placeless=placeless, changed=changed)
         if not changed:
             return []
-        found = self._amount(json.loads(earlier.values), after, earlier)
+        before: dict[str, object] = json.loads(earlier.values)
+        self._note_gone(before, after, earlier)
+        found = self._amount(before, after, earlier)
         return [found] if found else []
+
+    def add_new(self, lines: Iterable[tuple[int, str]]) -> None:
+        """Rows, by number and key, of items that the ledger did not have."""
+        if self.comparing.lines is None:
+            return
+        for row_no, key in lines:
+            if len(self.new) > MOST_NEW_LINES:
+                return
+            self.new[key] = row_no
 
     def _is_of_another_list(self, earlier: Earlier) -> bool:
         c = self.comparing
-        if c.location is None or earlier.request_id in c.family:
+        if c.location is None or c.is_count or earlier.request_id in c.family:
             return False
-        return list_key(earlier.source_name) != list_key(c.source_name)
+        return not _is_same_list(earlier.source_name, c.source_name)
 
     def _share(self, row_no: int, earlier: Earlier, *, placeless: bool, changed: bool) -> None:
         name = (list_key(earlier.source_name), placeless)
@@ -91,22 +144,26 @@ class Remarks:
         shared.changed += changed
 
     def of_lists(self) -> list[Problem]:
-        """One for each other list that had set lines of this file."""
-        return [self._told(one) for one in self._shared.values()]
+        """One for each other list that had set lines of this file, and for each column that it lacks."""
+        alike = [self._told_alike()] if self._alike else []
+        return [*map(self._told, self._shared.values()), *map(self._told_gone, self._gone), *alike]
 
     def _told(self, one: _Shared) -> Problem:
+        would = self.comparing.is_preview
         rows, had = self._rows(one.rows), f"{one.source_name} had set on {one.ledger_date:%Y-%m-%d}"
         if not one.placeless:
             return Problem(
                 "line_of_another_list",
                 None,
                 None,
-                f"{rows} replaced what {had}.",
+                f"{rows} {'would replace' if would else 'replaced'} what {had}.",
                 f"If {one.source_name} is an older copy of this list, nothing is to do. Otherwise decide which of the "
                 "two lists is right about these items, and take them out of the other one",
                 "warn",
             )
-        now = "All of them say the same in both" if not one.changed else "The ledger says now what this file says"
+        now = "The ledger would then say what this file says" if would else "The ledger says now what this file says"
+        if not one.changed:
+            now = "All of them say the same in both"
         return Problem(
             "line_of_another_list",
             self.comparing.location,
@@ -126,6 +183,132 @@ class Remarks:
             return f"{len(rows):,} rows ({', '.join(places)} and more)"
         return f"Rows {', '.join(places[:-1])} and {places[-1]}"
 
+    # ---- rows that are alike
+
+    def add_twins(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Of accepted rows (number, key, values) those that are the same line as one before them are kept in mind."""
+        lines = self.comparing.lines
+        if lines is None:
+            return
+        for row_no, key, values in rows:
+            if "| no " in key and lines.number_in(key) > 1 and len(self.twins) < MOST_TWINS:
+                self.twins.setdefault(lines.key_of(json.loads(values)), []).append((row_no, hash(values)))
+
+    def add_first(self, row_no: int, key: str, values: int) -> None:
+        """A row that may be the first of some that are alike; once for each of `twins`. `values` is their hash."""
+        by_values: dict[int, list[int]] = defaultdict(list)
+        for other, said in ((row_no, values), *self.twins.get(key, ())):
+            by_values[said].append(other)
+        self._alike += (rows for rows in by_values.values() if len(rows) > 1)
+
+    def _told_alike(self) -> Problem:
+        told = [self._rows(rows).lower() for rows in self._alike[:_ROWS_NAMED]]
+        more = f" and {len(self._alike) - _ROWS_NAMED:,} more" if len(self._alike) > _ROWS_NAMED else ""
+        counted = "would be" if self.comparing.is_preview else "was"
+        return Problem(
+            "rows_alike",
+            None,
+            None,
+            f"Rows are alike in every cell: {'; '.join(told)}{more}. Each {counted} taken as an item of its own.",
+            "If they are one item, write 0 for the quantity of all but one of them",
+            "warn",
+        )
+
+    # ---- columns that the file does not have
+
+    def _note_gone(self, before: Mapping[str, object], after: Mapping[str, object], earlier: Earlier) -> None:
+        has = self.comparing.columns
+        if has is None:
+            return
+        was, now = _cells(before), _cells(after)
+        for column, value in was.items():
+            if value is not None and now.get(column) is None and normalise_header(column) not in has:
+                self._gone[column] += 1
+                self._gone_from[column] = plain_name(earlier.source_name)
+
+    def _told_gone(self, column: str) -> Problem:
+        number, would = self._gone[column], self.comparing.is_preview
+        items = "1 item" if number == 1 else f"{number:,} items"
+        had = "has one and would have none" if would and number == 1 else "have one and would have none"
+        if not would:
+            had = f"had one and {'has' if number == 1 else 'have'} none now"
+        called = column.replace("_", " ")
+        return Problem(
+            "column_gone",
+            column,
+            None,
+            f"This list has no column {called}: {items} {had}.",
+            f"If that is not meant, add the column {called} with its values ({self._gone_from[column]} has them) and "
+            "send the list again",
+            "warn",
+        )
+
+    # ---- the same thing at another place
+
+    def things(self) -> set[str]:
+        """What is to be looked for at other places: none where too many lines are new."""
+        if self.comparing.lines is None or len(self.new) > MOST_NEW_LINES:
+            return set()
+        return set(map(self.comparing.lines.thing_in, self.new))
+
+    def elsewhere(self, listed: Mapping[str, Earlier]) -> list[tuple[int, Problem]]:
+        """What is to be said of new lines, of which `listed` are those of the same things that this file does not
+        list: by the row's number, 0 of the whole file."""
+        if self.comparing.lines is None:
+            return []
+        thing_in = self.comparing.lines.thing_in
+        if len(self.new) > MOST_NEW_LINES:
+            return [(0, _not_looked_elsewhere())]
+        places: dict[str, list[Earlier]] = defaultdict(list)
+        for key, one in listed.items():
+            values: dict[str, object] = json.loads(one.values)
+            if self.comparing.is_gone is None or not self.comparing.is_gone(values):
+                places[thing_in(key)].append(one)
+        own, others = [], {}
+        for key, row_no in self.new.items():
+            found = places.get(thing_in(key), [])
+            if mine := [one for one in found if _is_same_list(one.source_name, self.comparing.source_name)]:
+                own.append((row_no, self._listed_elsewhere(mine)))
+            elif found:
+                others[row_no] = found
+        return [*own, *([(0, self._listed_by_others(others))] if others else [])]
+
+    def _listed_elsewhere(self, found: Sequence[Earlier]) -> Problem:
+        would = "would then have" if self.comparing.is_preview else "has"
+        return Problem(
+            "listed_elsewhere",
+            self.comparing.location,
+            None,
+            f"The same thing is also listed at {self._places(found)}. The ledger {would} it at both places.",
+            "If it was moved, list it at its old place once more with the quantity 0. If both are there, nothing is to "
+            "do",
+            "warn",
+        )
+
+    def _listed_by_others(self, rows: Mapping[int, Sequence[Earlier]]) -> Problem:
+        told = [
+            f"row {row_place(row_no, self.comparing.parts)} at {self._places(found)}"
+            for row_no, found in list(rows.items())[:_ROWS_NAMED]
+        ]
+        more = f" and {len(rows) - _ROWS_NAMED:,} more" if len(rows) > _ROWS_NAMED else ""
+        new = "1 new line is" if len(rows) == 1 else f"{len(rows):,} new lines are"
+        return Problem(
+            "listed_by_others",
+            None,
+            None,
+            f"{new} also in other lists, at other places: {'; '.join(told)}{more}.",
+            None,
+            "warn",
+        )
+
+    def _places(self, found: Sequence[Earlier]) -> str:
+        told = []
+        for one in found[:_PLACES_NAMED]:
+            place = json.loads(one.values).get(self.comparing.location) if self.comparing.location else None
+            told.append(f"{place or 'no place'} ({plain_name(one.source_name)}, {one.ledger_date:%Y-%m-%d})")
+        more = [f"{len(found) - _PLACES_NAMED:,} more places"] if len(found) > _PLACES_NAMED else []
+        return " and ".join([", ".join(told), *more])
+
     # ---- amounts
 
     def _amount(self, before: Mapping[str, object], after: Mapping[str, object], earlier: Earlier) -> Problem | None:
@@ -137,13 +320,15 @@ class Remarks:
         if what is None:
             return None
         rule, told = what
-        by = plain_name(earlier.source_name)
+        told_day = f"({plain_name(earlier.source_name)}, {earlier.ledger_date:%Y-%m-%d})"
+        reason = f"It was {was} {told_day}, and now is {now}: {told}. The row was taken as it is."
+        if self.comparing.is_preview:
+            reason = f"It is {was} {told_day}, and would be {now}: {told}. The row would be taken as it is."
         return Problem(
             rule,
             unit if rule == "unit_changed" else column,
             str(now),
-            f"It was {was} ({by}, {earlier.ledger_date:%Y-%m-%d}), and now is {now}: {told}. The row "
-            "was taken as it is.",
+            reason,
             "If this is a slip, correct the row and send it again",
             "warn",
         )
@@ -191,3 +376,28 @@ def _times(was: Decimal, now: Decimal) -> str | None:
         return None
     times = f"{max(was, now) / min(was, now):,.0f}"
     return f"{times} times as much" if now > was else f"{times} times less"
+
+
+def _not_looked_elsewhere() -> Problem:
+    reason = f"More than {MOST_NEW_LINES:,} lines are new: the hub did not look whether the same things are listed at "
+    return Problem("not_looked_elsewhere", None, None, f"{reason}other places.", None, "warn")
+
+
+def _is_same_list(one: str, other: str) -> bool:
+    """For remarks a part or a count of a list is the same list; what closes lines is stricter (lists.py)."""
+    return _list_of(one) == _list_of(other)
+
+
+@lru_cache(maxsize=10_000)
+def _list_of(source_name: str) -> str:
+    key = list_key(source_name)
+    return " ".join(_OF_THE_SAME_LIST.sub(" ", key).split()) or key
+
+
+def _cells(values: Mapping[str, object]) -> dict[str, object]:
+    """What a line says, the sender's own columns included; not how a cell was written that was read as another."""
+    other = values.get("other")
+    own = other if isinstance(other, dict) else {}
+    cells = {**{name: value for name, value in own.items() if not name.endswith(" as sent")}, **values}
+    cells.pop("other", None)
+    return cells

@@ -26,9 +26,9 @@ from hub_pipelines.common.store import (
     insert_or_ignore,
     room_to_sort,
 )
-from hub_pipelines.ledger.comparing.model import SET
+from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
-from hub_pipelines.ledger.comparing.remarks import Remarks
+from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
 from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
@@ -45,12 +45,14 @@ from hub_pipelines.ledger.store import (
     ledger,
     ledger_day,
     ledger_version,
+    lines_of_things,
     posting,
     rejection,
 )
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 _MEMORY_MB = 64
@@ -125,6 +127,8 @@ def post(
         listed_in_rejected_rows=listed,
         superseded=rows.superseded,
         replaced=rows.closed,
+        new=rows.new,
+        worth_a_look=rows.worth_a_look,
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
         else None,
@@ -158,6 +162,7 @@ class _Rows:
 
     def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
+        self.new = self.worth_a_look = 0
         self.posted = self.unchanged = self.rejected = self.superseded = self.closed = 0
         self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
@@ -183,8 +188,7 @@ class _Rows:
                 through += len(chunk)
                 progress(through)
             heads.end()
-        if self._remarks is not None:
-            self._insert_problems((0, at, asdict(one)) for at, one in enumerate(self._remarks.of_lists()))
+            self._remark_all(limits)
         if self.posted or self.closed:
             self._fold()
 
@@ -219,11 +223,14 @@ class _Rows:
         )
         self._insert_problems(chunk.found())
         self._remark(accepted, changed)
+        if self._remarks is not None:
+            self._remarks.add_twins(accepted)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
         if self.tally is not None:
             self.tally.add(chunk.rows())
         self.posted += len(changed)
+        self.new += sum(one[5] is None for one in changed)
         self.unchanged += len(accepted) - len(changed)
         void = chunk.superseded
         self.superseded += void
@@ -260,12 +267,12 @@ class _Rows:
         closed, kept = closings(corrected, heads)
         self._append(closed)
         self.closed = len(closed)
-        self._insert_problems(
-            (one.row_no, _AFTER_ITS_OWN - 1, asdict(kept_line(corrected, one, heads[one.old]))) for one in kept
+        self._insert_remarks(
+            (one.row_no, _AFTER_ITS_OWN - 1, kept_line(corrected, one, heads[one.old])) for one in kept
         )
         if corrected.left or not corrected.is_known:
             told = left_lines(corrected) if corrected.is_known else not_compared(corrected)
-            self._insert_problems([(0, _AFTER_ITS_OWN, asdict(told))])
+            self._insert_remarks([(0, _AFTER_ITS_OWN, told)])
         self._mark_found([one.key for one in closed])
 
     def _remark(self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]) -> None:
@@ -279,13 +286,49 @@ class _Rows:
             for row in accepted
             if not is_new.get(row[0], False) and remarks.is_wanted(row[2], changed=row[0] in is_new)
         ]
+        remarks.add_new((row_no, key) for row_no, key, _ in accepted if is_new.get(row_no, False))
         before = earlier(self.tx, self.batch.ledger, [key for _, key, _ in looked_at])
-        self._insert_problems(
-            (row_no, _AFTER_ITS_OWN + at, asdict(found))
+        self._insert_remarks(
+            (row_no, _AFTER_ITS_OWN + at, found)
             for row_no, key, values in looked_at
             if (held := before.get(key)) is not None
             for at, found in enumerate(remarks.add(row_no, values, held))
         )
+
+    def _remark_all(self, limits: ChunkLimits) -> None:
+        """After the last row: what is to be said of all, and where else its new lines are listed."""
+        remarks = self._remarks
+        if remarks is None:
+            return
+        self._find_twins(remarks, limits)
+        found = [(0, one) for one in remarks.of_lists()]
+        found += remarks.elsewhere(self._listed_elsewhere(remarks.things()))
+        self._insert_remarks((row_no, 2 * _AFTER_ITS_OWN + at, one) for at, (row_no, one) in enumerate(found))
+
+    def _find_twins(self, remarks: Remarks, limits: ChunkLimits) -> None:
+        """The first of each kind of line of which there are several: its row is found by reading the rows again."""
+        for chunk in self.batch.rows.chunks(limits) if remarks.twins else ():
+            for row_no, key, values in chunk.accepted():
+                if key in remarks.twins:
+                    remarks.add_first(row_no, key, hash(values))
+
+    def _listed_elsewhere(self, things: set[str]) -> dict[str, Earlier]:
+        """Lines of these things that the file does not list, and that are told nowhere else."""
+        thing_in = self.batch.thing_in
+        if thing_in is None or not things:
+            return {}
+        keys = lines_of_things(self.tx, self.batch.ledger, things, thing_in)
+        told = {one.old for one in self.batch.corrected.replaced} if self.batch.corrected is not None else set()
+        for first in range(0, len(keys), _KEYS_PER_QUERY):
+            own = select(incoming.c.key).where(incoming.c.key.in_(keys[first : first + _KEYS_PER_QUERY]))
+            told |= set(self.tx.execute(own).scalars())
+        return earlier(self.tx, self.batch.ledger, [key for key in keys if key not in told])
+
+    def _insert_remarks(self, remarks: Iterable[tuple[int, int, Problem]]) -> None:
+        """Row number, position and remark, as of problems; those that somebody should look at are counted."""
+        found = list(remarks)
+        self.worth_a_look += sum(one.rule in WORTH_A_LOOK for _, _, one in found)
+        self._insert_problems((row_no, position, asdict(one)) for row_no, position, one in found)
 
     def _missing_things(self) -> dict[str, set[str]]:
         if self.batch.thing_in is None or self.batch.received_at is None:

@@ -76,6 +76,8 @@ class Found:
     warnings_total: int = 0
     elsewhere: int = 0
     """Rows of other tables in the file, which would not be read."""
+    worth_a_look: int = 0
+    """Remarks for which the receipt would not say that all is done."""
     new_items: tuple[NewItem, ...] = ()
     changed_items: tuple[ChangedItem, ...] = ()
     problems: tuple[Line, ...] = ()

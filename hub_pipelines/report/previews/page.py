@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from hub_pipelines.report.model import GoesOn
+from hub_pipelines.report.model import GoesOn, Line
 from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
 from hub_pipelines.report.render import (
     GLYPHS,
@@ -96,6 +96,7 @@ def told_lines(preview: Preview) -> list[str]:
         f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
         for line in found.problems[:_LINES]
     ]
+    lines += [f"  worth a look: {_place(line)}{line.reason}" for line in found.warnings[:_LINES]]
     if found.counted is not None:
         lines.append(f"  counted: {', '.join(found.counted) or 'no location'}; not found: {found.not_found}")
         lines += [f"  {one.item} at {one.location} would be missed" for one in found.missed[:_LINES]]
@@ -104,6 +105,10 @@ def told_lines(preview: Preview) -> list[str]:
 
 def _how_much(item: NewItem) -> str:
     return f": {item.amount}" if item.amount else ""
+
+
+def _place(line: Line) -> str:
+    return f"row {line.row}: " if line.row else ""
 
 
 def _rows_sentence(rows: dict[str, Any]) -> str:
@@ -131,7 +136,7 @@ def _tone(preview: Preview) -> Tone:
         if found.received == found.rejected:
             return "bad"
         is_open = found.rejected or found.not_found or found.listed_in_rejected_rows or found.counted == ()
-        return "attention" if is_open or found.elsewhere else "good"
+        return "attention" if is_open or found.elsewhere or found.worth_a_look else "good"
     return "bad" if preview.would in ("refuse", "unknown") else "attention"
 
 
@@ -153,6 +158,8 @@ def _steps(preview: Preview) -> list[str]:
         return [_go_on(preview.first_copy)]
     steps = [preview.next_step] if preview.next_step else []
     found = preview.found
+    if found is not None and found.worth_a_look:
+        steps.append("Look at what stands under “Worth a look” below, before you drop it.")
     if found is not None and found.rejected:
         steps.append(
             "Fix the rows that would not be taken, if you like, in your own spreadsheet. The row numbers are the ones "

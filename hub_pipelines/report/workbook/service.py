@@ -238,7 +238,7 @@ def _stands_in(record: RecordType, positions: Mapping[str, int]) -> dict[str, in
     found = {}
     for kind, beside in (("unit", "quantity"), ("currency", "amount")):
         column, number = column_of_kind(record, kind), column_of_kind(record, beside)
-        if column is not None and column not in positions and number in positions:
+        if column is not None and number is not None and column not in positions and number in positions:
             found[column] = positions[number]
     return found
 

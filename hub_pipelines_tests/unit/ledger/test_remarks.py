@@ -1,12 +1,13 @@
 """What is to be looked at when a row takes the place of what the ledger held."""
 
+import json
 from datetime import date
 
 import pytest
 
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Earlier
-from hub_pipelines.ledger.comparing.remarks import Remarks, comparing_of
+from hub_pipelines.ledger.comparing.remarks import MOST_NEW_LINES, WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import canonical_json
@@ -70,6 +71,108 @@ def test_an_equal_amount_in_another_unit_and_a_usual_change_are_not_remarked(
     assert remarked(line(*before), line(*after)) == []
 
 
+def test_a_preview_says_what_would_be_and_claims_nothing_that_has_happened() -> None:
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=["item_name", "location"], is_preview=True))
+    (jump,) = remarks.add(2, line("500"), Earlier(line(), "x", "lab 2.csv", DAY))
+    assert "It is 5 g (lab 2.csv, 2026-11-03), and would be 500 g" in jump.reason
+    assert jump.reason.endswith("The row would be taken as it is.")
+    remarks.add(3, line("6", location=None), Earlier(line(location=None), "x", "lab 2.csv", DAY))
+    told = [one.reason for one in remarks.of_lists()]
+    assert told[0] == "Row 2 would replace what lab 2.csv had set on 2026-11-03."
+    assert told[1].endswith("The ledger would then say what this file says.")
+
+
+# ---- columns that the file does not have
+
+
+def with_supplier(supplier: str | None, **other: str) -> str:
+    kept = {"other": other} if other else {}
+    return canonical_json({**json.loads(line()), "supplier": supplier, **kept})
+
+
+def gone(remarks: Remarks) -> dict[str | None, str]:
+    return {one.column: one.reason for one in remarks.of_lists() if one.rule == "column_gone"}
+
+
+def test_a_column_that_the_file_lacks_and_its_items_had_is_told_once_with_how_many() -> None:
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=["item_name", "location", "quantity_on_hand", "unit"]))
+    for row_no in (2, 3):
+        before = with_supplier("Merck", Section="Solvents", **{"quantity_on_hand as sent": "5,0"})
+        assert remarks.add(row_no, with_supplier(None), Earlier(before, "x", "stock.csv", DAY)) == []
+    assert gone(remarks) == {
+        "supplier": "This list has no column supplier: 2 items had one and have none now.",
+        "Section": "This list has no column Section: 2 items had one and have none now.",
+    }
+
+
+def test_a_cell_that_was_emptied_in_a_column_that_the_file_has_is_the_senders_own_and_not_told() -> None:
+    has = ["item_name", "location", "quantity_on_hand", "unit", "supplier", " SECTION "]
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=has))
+    remarks.add(2, with_supplier(None), Earlier(with_supplier("Merck", Section="Solvents"), "x", "stock.csv", DAY))
+    unknown = Remarks(comparing_of(STOCK, "stock.csv"))
+    unknown.add(2, with_supplier(None), Earlier(with_supplier("Merck"), "x", "stock.csv", DAY))
+    assert gone(remarks) == gone(unknown) == {}
+
+
+def test_items_with_numbers_of_their_own_lose_a_column_with_a_remark_too() -> None:
+    remarks = Remarks(comparing_of(ASSET, "moves.csv", columns=["asset_tag", "location"]))
+    before, after = (
+        {"asset_tag": "N-1", "location": one, "manufacturer": two} for one, two in (("A", "X"), ("B", None))
+    )
+    assert remarks.is_wanted(canonical_json(after), changed=True)
+    remarks.add(2, canonical_json(after), Earlier(canonical_json(before), "x", "all.csv", DAY))
+    assert list(gone(remarks)) == ["manufacturer"]
+
+
+# ---- the same thing at another place
+
+
+def elsewhere(by: str, quantity: str = "5", name: str = "stock v2.csv") -> list[tuple[int, Problem]]:
+    """Acetone is new in 101, in row 2 of a file, and a list has it in 102."""
+    remarks = Remarks(comparing_of(STOCK, name))
+    remarks.add_new([(2, "name acetone|101")])
+    assert remarks.things() == {"name acetone|"}
+    return remarks.elsewhere({"name acetone|102": Earlier(line(quantity, location="102"), "x", by, DAY)})
+
+
+def test_a_new_line_whose_thing_the_same_list_has_at_another_place_is_worth_a_look() -> None:
+    ((row_no, told),) = elsewhere("stock.csv")
+    assert (row_no, told.rule in WORTH_A_LOOK) == (2, True)
+    assert told.reason.startswith("The same thing is also listed at 102 (stock.csv, 2026-11-03).")
+
+
+def test_that_another_list_has_the_thing_too_is_told_once_and_needs_nobody() -> None:
+    ((row_no, told),) = elsewhere("lab 2.csv")
+    assert (row_no, told.suggestion, told.rule in WORTH_A_LOOK) == (0, None, False)
+    assert told.reason == "1 new line is also in other lists, at other places: row 2 at 102 (lab 2.csv, 2026-11-03)."
+
+
+def test_a_line_that_is_used_up_is_at_no_other_place() -> None:
+    assert elsewhere("stock.csv", "0") == []
+
+
+def test_of_very_many_new_lines_the_other_places_are_not_looked_for_and_that_is_said() -> None:
+    remarks = Remarks(comparing_of(STOCK, "stock.csv"))
+    remarks.add_new((at, f"name {at}|101") for at in range(10 * MOST_NEW_LINES))
+    assert len(remarks.new) == MOST_NEW_LINES + 1
+    assert remarks.things() == set()
+    ((_, told),) = remarks.elsewhere({})
+    assert told.reason.startswith("More than 2,000 lines are new")
+
+
+# ---- rows that are alike
+
+
+def test_rows_that_are_alike_in_every_cell_are_told_and_those_that_differ_in_one_are_not() -> None:
+    remarks = Remarks(comparing_of(STOCK, "stock.csv"))
+    first, second = STOCK.key_of(json.loads(line())), STOCK.key_of(json.loads(line()), 2)
+    remarks.add_twins([(2, first, line()), (3, second, line("6")), (23, STOCK.key_of(json.loads(line()), 3), line())])
+    assert list(remarks.twins) == [first]
+    remarks.add_first(2, first, hash(line()))
+    (told,) = remarks.of_lists()
+    assert told.reason == "Rows are alike in every cell: rows 2 and 23. Each was taken as an item of its own."
+
+
 # ---- two lists
 
 
@@ -93,9 +196,18 @@ def test_a_line_with_a_place_that_another_list_had_set_otherwise_is_told_once_fo
     )
 
 
-@pytest.mark.parametrize("name", ["stock_2026-10.csv", "STOCK (1).xlsx", "stock.csv--abcdefgh.xlsx"])
+@pytest.mark.parametrize(
+    "name",
+    ["stock_2026-10.csv", "STOCK (1).xlsx", "stock.csv--abcdefgh.xlsx", "Stock partial.csv", "stock count 2026-12.csv"],
+)
 def test_the_same_list_under_its_next_name_is_not_told(name: str) -> None:
     assert remarked(line(location=None), line("6", location=None), by=name) == []
+
+
+def test_a_complete_count_is_right_about_its_places_whosever_list_they_are_on() -> None:
+    remarks = Remarks(comparing_of(STOCK, "R122.csv", is_count=True))
+    remarks.add(2, line("6"), Earlier(line(), "x", "lab 2.csv", DAY))
+    assert remarks.of_lists() == []
 
 
 def test_what_this_file_corrects_is_its_own_and_items_with_numbers_are_everybodys() -> None:

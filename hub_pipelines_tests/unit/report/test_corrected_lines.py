@@ -168,9 +168,11 @@ def test_what_can_not_be_compared_any_more_is_told_and_nothing_is_closed(small_h
     small_hub.hub.processing.staged_path(staged).unlink()
     second = drop(small_hub, path.name, type_over(path, SHEET, {"B3": "Room 201", "C5": 3}))
     assert len(keys(small_hub.hub)) == 5
-    ((row, reason),) = reasons(small_hub, second)
+    (row, reason), (moved, at) = reasons(small_hub, second)
     assert row == 0
     assert reason.startswith("The rows of stock.csv, which this file corrects, can't be compared with its own")
+    assert moved == 3
+    assert at.startswith("The same thing is also listed at Room 101 (stock.csv")
     confirmed(small_hub.hub)
 
 

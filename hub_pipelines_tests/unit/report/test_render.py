@@ -209,12 +209,31 @@ def test_the_columns_are_told_by_place_heading_and_what_they_were_read_as() -> N
         (replace(LINE, outcome="in_review", cause="exhausted"), "Nothing for now: a person at the hub looks at it"),
         (replace(LINE, outcome="nothing_posted", counts=UNCOUNTED), "Correct the file and send it again"),
         (replace(LINE, still_missing=2), "Look for 2 items"),
+        (replace(LINE, counts=replace(ALL_TAKEN, worth_a_look=1)), "See what is worth a look"),
     ],
 )
 def test_a_line_of_a_list_says_what_its_sender_does(line: IndexLine, todo: str) -> None:
     feed = FeedIndex("north", "inventory", (line,), 0, False)
     page = to_index_html(Index("north", NOON, "America/New_York", (), (feed,), 25))
     assert f"<td>{todo}" in page
+
+
+def test_new_and_changed_items_are_told_apart_where_they_were_counted() -> None:
+    assert "<dt>New</dt>" not in to_html(PLAIN)
+    page = to_html(replace(PLAIN, counts=replace(ALL_TAKEN, new=5)))
+    assert re.findall(r"<dt>(New|Changed)</dt><dd>(\d+)</dd>", page) == [("New", "5"), ("Changed", "7")]
+    line = replace(LINE, counts=replace(ALL_TAKEN, new=5))
+    feed = FeedIndex("north", "inventory", (line,), 0, False)
+    assert "5 new, 7 changed" in to_index_html(Index("north", NOON, "America/New_York", (), (feed,), 25))
+
+
+def test_what_is_worth_a_look_is_neither_green_nor_done() -> None:
+    told = replace(PLAIN, counts=replace(ALL_TAKEN, worth_a_look=2))
+    assert headline(told) == "All 12 rows were taken, worth a look"
+    page = to_html(told)
+    assert '<header class="attention">' in page
+    assert "You are done" not in page
+    assert "Nothing else is to do" not in page
 
 
 @pytest.mark.parametrize(("by_place", "where"), [(True, "at this location,"), (False, "at another location,")])
