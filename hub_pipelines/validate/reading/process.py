@@ -64,6 +64,9 @@ class Parser:
         self._child = _start(self._file, self._errors)
         assert self._child.stdout is not None
         self._from_child = self._child.stdout.fileno()
+        # not select(): it knows no descriptor above 1,023
+        self._ready = select.poll()
+        self._ready.register(self._from_child, select.POLLIN)
         self._buffer = bytearray()
         return self
 
@@ -164,8 +167,7 @@ class Parser:
         begun = time.monotonic()
         used = _processor_time(self._child.pid)
         while len(self._buffer) < size:
-            ready, _, _ = select.select([self._from_child], [], [], _LOOK_EVERY_S)
-            if ready:
+            if self._ready.poll(_LOOK_EVERY_S * 1000):
                 data = os.read(self._from_child, 1024 * 1024)
                 if not data:
                     self._fail(self._ended())
