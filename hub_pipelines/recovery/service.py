@@ -300,7 +300,7 @@ class Reconciler:
     def _not_held(self, tx: Transaction, paths: list[Path]) -> list[Path]:
         """Half a copy of what somebody sent does not tell whose it is, so any hold that stands may be about it. The
         other half files are drafts of what the hub writes itself: no hold is about them."""
-        if not retention.holds(tx):
+        if not self.hub.holds.any_stands(tx):
             return paths
         return [path for path in paths if path.parent != self.hub.archive.incoming]
 

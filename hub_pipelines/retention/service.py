@@ -99,6 +99,10 @@ class Holds:
                 )
         return found
 
+    def any_stands(self, tx: Transaction) -> bool:
+        """By the table or by the audit chain: one whose record was deleted stands still."""
+        return bool(retention.holds(tx)) or any(one.lifted_at is None for one in self.told(tx).values())
+
     def astray(self) -> list[str]:
         """What the table of holds has otherwise than the audit chain tells, in words."""
         with self.db.read() as tx:

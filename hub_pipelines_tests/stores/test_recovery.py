@@ -465,6 +465,18 @@ def test_half_a_copy_of_what_was_sent_stays_as_long_as_any_hold_stands(hub: Hub)
     assert_invariants(hub)
 
 
+def test_half_a_copy_stays_while_the_chain_tells_of_a_hold_whose_record_was_deleted(hub: Hub) -> None:
+    hub.archive.incoming.mkdir(parents=True, exist_ok=True)
+    copy = hub.archive.incoming / "0123456789abcdef"
+    copy.write_bytes(b"half")
+    os.utime(copy, (time.time() - TWO_DAYS_S,) * 2)
+    hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+    with hub.db.write() as tx:
+        tx.execute(delete(retention.legal_hold))
+    assert look(hub).findings == ()
+    assert copy.exists()
+
+
 def test_a_hold_that_is_placed_after_the_announcement_keeps_half_a_copy(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
