@@ -147,7 +147,8 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             "Remove what is in its place, or set HUB_HOME to a folder that this user may write to."
         ) from error
     configure(settings.log_path, process_name(), settings.log_level)
-    db = Database(settings.database_url, idle_in_transaction_timeout_s=max(1, int(settings.limits.lease_s * 0.75)))
+    # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
+    db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive)
     db.create_schema(begin=new_database or not any(archive.request_ids()))
     inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}")

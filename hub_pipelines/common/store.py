@@ -236,9 +236,12 @@ class Database:
 
     `read()` and `write()` yield a transaction; leaving `write()` normally commits, an exception rolls
     back. Raises `Transient` when the database is locked, away or restarting: the caller's caller retries.
+
+    `idle_when_writing_s`: PostgreSQL ends a writing transaction whose client does nothing for so long, and with it its
+    locks. One that reads holds none and may take its time.
     """
 
-    def __init__(self, url: str, *, idle_in_transaction_timeout_s: int = 45) -> None:
+    def __init__(self, url: str, *, idle_when_writing_s: int = 45) -> None:
         try:
             parsed = make_url(_use_psycopg(url))
         except (ArgumentError, ValueError) as error:
@@ -254,11 +257,10 @@ class Database:
             raise SettingsError(
                 f"HUB_DATABASE_URL: there is no folder {Path(parsed.database).parent}. Create it first."
             )
-        # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
-        options = f"-c idle_in_transaction_session_timeout={idle_in_transaction_timeout_s}s"
+        self.idle_when_writing_s = idle_when_writing_s
         try:
             if self.is_postgres:
-                self.engine = create_engine(parsed, pool_pre_ping=True, connect_args={"options": options})
+                self.engine = create_engine(parsed, pool_pre_ping=True)
             else:
                 self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
                 _prepare_sqlite(self.engine)
@@ -273,6 +275,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         with self._transaction(write=True) as tx:
+            if self.is_postgres:
+                tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{self.idle_when_writing_s}s'")
             yield tx
 
     @contextmanager
@@ -309,7 +313,7 @@ class Database:
             return
         if not begin and version is None:
             raise self._lost()
-        with self.write() as tx:
+        with self._transaction(write=True) as tx:  # under no lease, and others wait for its end anyway
             if self.is_postgres:
                 tx.execute(text("SELECT pg_advisory_xact_lock(7241959)"))
             version = schema_version(tx)
