@@ -225,6 +225,12 @@ class Adapter(Protocol):
         ...
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port of all its addresses, as `https://api.nsf.gov`. Nothing else is asked, and its key is
+        sent to nobody else."""
+        ...
+
+    @property
     def order(self) -> Order: ...
 
     @property
