@@ -230,7 +230,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
             },
-            key_of=partial(_portal_key, settings),
+            key_of=partial(portal_key, settings),
             client=partial(http_client, utc_now),
             now=utc_now,
         ),
@@ -262,7 +262,8 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
 
 
-def _portal_key(settings: Settings, name: str) -> dict[str, str]:
+def portal_key(settings: Settings, name: str) -> dict[str, str]:
+    """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
     return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
 
 

@@ -54,8 +54,8 @@ def open_hub_of(home: Path, database_url: str) -> Hub:
     return replace(hub, portals=replace(hub.portals, lease_s=LEASE_S))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest, portal: Portal) -> Homes:
+@pytest.fixture
+def homes(kind: str, request: pytest.FixtureRequest, portal: Portal) -> Homes:
     def fill(home: Path, database_url: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
         settings = toml(portal, order="stable", overlap_h=8_000, size=30)
@@ -64,7 +64,7 @@ def homes(request: pytest.FixtureRequest, portal: Portal) -> Homes:
         hub.db.dispose()
         hub.inbox.db.dispose()
 
-    return homes_for(request, request.param, fill)
+    return homes_for(request, kind, fill)
 
 
 def read(home: Path, database_url: str, boundaries: Boundaries, *, files: bool) -> None:
@@ -102,7 +102,15 @@ def _assert_pages(hub: Hub, poll_id: str) -> None:
         hub.archive.verify(one.content_digest)
 
 
-@pytest.mark.parametrize("files", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["commits", "files too"])
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("sqlite", False),
+        pytest.param("sqlite", True, marks=pytest.mark.slow),
+        pytest.param("postgresql", False, marks=pytest.mark.slow),
+    ],
+    ids=["sqlite", "sqlite, files too", "postgresql"],
+)
 def test_a_poll_killed_at_any_boundary_reads_pages_again_and_takes_each_record_once(homes: Homes, files: bool) -> None:
     """Archive, review, inbox and cursor are durable in this order, and on SQLite in two databases."""
     kill_everywhere(homes, partial(read, files=files), recover, at_least=14, after_s=LEASE_S)
