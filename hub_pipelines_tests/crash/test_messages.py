@@ -20,9 +20,20 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import State
 from hub_pipelines.web.app import build_app
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
+from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, outcome, settle, stock, take
+from hub_pipelines_tests.messages import (
+    STOCK,
+    STOCK_LEDGER,
+    add_source,
+    body_of,
+    message,
+    moved,
+    outcome,
+    settle,
+    stock,
+    take,
+)
 from hub_pipelines_tests.support import all_submissions, events, ledger_values, ledger_version, open_test_hub
 from hub_pipelines_tests.web.serving import Sender, free_port, receiver, wait_until_listening
 
@@ -77,8 +88,13 @@ def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest) -> Homes:
-    return homes_for(request, request.param, fill)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def homes(request: pytest.FixtureRequest, kind: str) -> Homes:
+    return homes_for(request, kind, fill)
 
 
 def test_sealing_killed_at_any_boundary_leads_to_the_same_one_submission(homes: Homes) -> None:
@@ -92,6 +108,47 @@ def test_two_sealers_at_once_make_one_batch(homes: Homes) -> None:
         sealers = [fork(partial(seal, *home, Boundaries(0))) for _ in range(4)]
         assert [finish(pid) for pid in sealers] == [0] * 4
         assert finish(fork(partial(recover, *home))) == 0
+
+
+# ---- a worker that dies while it adjusts quantities
+
+NOON = "2026-03-01T12:00:00Z"
+MOVED = (
+    message("a-1", body_of(moved("Ethanol", 2), kind=f"{STOCK}.received", at=NOON)),
+    message("a-2", body_of(moved("Ethanol", 3, to_location="B"), kind=f"{STOCK}.transferred", at=NOON)),
+    message("a-3", body_of(moved("Ethanol", 500, unit="mL"), kind=f"{STOCK}.consumed", at="2026-03-01T13:00:00Z")),
+    message("a-4", body_of(stock("Ethanol", 20), at="2026-03-01T11:30:00Z")),
+)
+
+
+def fill_moved(home: Path, database_url: str) -> None:
+    """What there was has posted; what came and went, and a late count, wait."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    take(hub, message("a-0", body_of(stock("Ethanol", 10), at="2026-03-01T10:00:00Z")))
+    settle(hub)
+    take(hub, *MOVED)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def seal_and_post(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    boundaries.watch_commits(hub)
+    settle(hub)
+
+
+def recover_moved(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    settle(hub)
+    assert [outcome(hub, one.request_id_of(one.messages[0])).fate for one in MOVED] == [Fate.POSTED] * 4
+    items = {one["location"]: one["quantity_on_hand"] for one in ledger_values(hub, STOCK_LEDGER).values()}
+    assert items == {"Chem 214": "18.5", "B": "3"}
+    assert_invariants(hub)
+
+
+def test_a_worker_killed_while_it_adjusts_applies_each_message_once(request: pytest.FixtureRequest, kind: str) -> None:
+    homes = homes_for(request, kind, fill_moved)
+    kill_everywhere(homes, seal_and_post, recover_moved, at_least=12, after_s=LEASE_S, extends_lease=True)
 
 
 # ---- a receiver that dies between commit and answer

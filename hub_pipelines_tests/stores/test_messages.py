@@ -212,7 +212,10 @@ def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hu
     assert rules[1] == ["missing_data"]
     assert rules[3:] == [["not_a_plain_value"], ["bad_timestamp"], ["timestamp_in_the_future"]]
     (suggestion,) = (reason.suggestion for reason in outcome(hub, answers[1].request_ids[0]).reasons)
-    assert suggestion == "Known are: inventory.asset.set, inventory.stock.set, inventory.calibration.set"
+    assert suggestion == (
+        "Known are: inventory.asset.set, inventory.stock.set, inventory.stock.received, inventory.stock.consumed, "
+        "inventory.stock.transferred, inventory.stock.disposed, inventory.calibration.set"
+    )
     (values,) = ledger_values(hub, STOCK_LEDGER).values()
     assert values["other"] == {"vat_code": "V7"}
     assert_invariants(hub)
