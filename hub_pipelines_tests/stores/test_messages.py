@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
 
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
@@ -14,12 +16,13 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Delivery, Incoming
 from hub_pipelines.intake.model import Outcome
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.messaging import Fate
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State
+from hub_pipelines.submission.model import Cause, State
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import (
@@ -187,6 +190,37 @@ def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub
 
     assert fates(hub, [answered]) == [Fate.POSTED]
     assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
+    assert_invariants(hub)
+
+
+def test_a_batch_that_failed_for_the_machine_s_sake_is_not_split(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise Transient("The hub's database is locked.")
+
+    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", locked)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (batch,) = all_submissions(hub)
+    assert (batch.state, batch.cause) == (State.IN_REVIEW, Cause.EXHAUSTED)
+    assert hub.sealing.seal_due("north", at_once=True) == []
+    assert len(hub.review.listing()) == 1
+
+
+def test_a_batch_that_a_person_replays_before_it_is_split_posts_whole(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", lambda *_, **__: 1 / 0)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (item,) = hub.review.listing()
+    hub.review.replay(item.item_id, actor="person/ann")
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED] * 4
+    assert len(all_submissions(hub)) == 1
     assert_invariants(hub)
 
 
