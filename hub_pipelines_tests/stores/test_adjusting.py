@@ -15,6 +15,7 @@ from hub_pipelines.intake.inbox.model import Delivery
 from hub_pipelines.messaging import Fate
 from hub_pipelines.publishing import publish
 from hub_pipelines.submission.model import State
+from hub_pipelines_tests.commands import printed
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import (
     STOCK,
@@ -201,6 +202,26 @@ def test_days_of_adjustments_are_published_and_reproduced_from_the_archive(hub: 
     assert found.postings > 1
     assert found.differences == ()
     assert_invariants(hub)
+
+
+def test_each_adjustment_of_an_item_is_told_with_what_it_left(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    (_, out, mass) = take(
+        hub,
+        sent("set", "set", stock("Ethanol", 10), 8),
+        sent("out", "consumed", moved("Ethanol", 12), 9),
+        sent("mass", "consumed", moved("Ethanol", 1, unit="kg"), 9),
+    )
+    settle(hub)
+    (page,) = hub.receipts.write_due("north")
+    assert "the item is kept in L, a volume" in page.read_text("utf-8")
+    monkeypatch.setenv("HUB_HOME", str(hub.settings.home))
+    monkeypatch.setenv("HUB_DATABASE_URL", hub.settings.database_url)
+    told = printed("why", "name ethanol")
+    assert "consumed by" in told
+    assert "quantity_on_hand: 10 → 0" in told
+    assert "short_by: (empty) → 2" in told
+    assert "10 → 0 L, 2 L more taken than was known to be there" in printed("why", out.request_ids[0])
+    assert "not taken: The message says 1 kg" in printed("why", mass.request_ids[0])
 
 
 # ---- any order, any repetition, any batches

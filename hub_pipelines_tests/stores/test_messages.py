@@ -23,6 +23,7 @@ from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import (
@@ -314,6 +315,29 @@ def test_a_batch_replayed_after_newer_messages_have_posted_sets_nothing_back(hub
     process_all(hub)
 
     assert quantities(hub) == {"Ethanol": "2"}
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize(
+    ("feed", "record_type", "data"),
+    [
+        ("procurement", "procurement.asset", {"asset_tag": "NC-1", "po_number": "PO-1", "campus": "north"}),
+        ("hazmat", "hazmat.container", {"container_id": "C-1", "contents": "Acetone", "quantity": 2, "unit": "L",
+                                        "location": "SAA 3"}),
+        ("hazmat", "hazmat.event", {"container_id": "C-1", "event_seq": 1, "event_type": "moved", "to_place": "SAA 3",
+                                    "at": "2026-03-01T10:00:00Z"}),
+        ("grants", "grants.award", {"award_id": "A-1", "starts_on": "2026-01-01", "obligated_amount": "5000"}),
+        ("grants", "grants.expenditure", {"transaction_id": "T-1", "award_id": "A-1", "amount": "84.50",
+                                          "posted_on": "2026-03-01", "description": "Ethanol"}),
+    ],
+)  # fmt: skip
+def test_each_record_type_is_taken_as_messages(hub: Hub, feed: str, record_type: str, data: dict[str, object]) -> None:
+    body = body_of(data, kind=f"{record_type}.set")
+    incoming = (Incoming(body, record_type_for(f"{record_type}.set", hub.feeds[feed]).name),)
+    (answered,) = take(hub, Delivery("erp", "m-1", Scope("north", feed), body, incoming, {}))
+    settle(hub)
+    told = outcome(hub, answered.request_ids[0])
+    assert (told.fate, told.reasons) == (Fate.POSTED, ())
     assert_invariants(hub)
 
 

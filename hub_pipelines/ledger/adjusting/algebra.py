@@ -21,7 +21,6 @@ from hub_pipelines.validate.feeds.quantities import without_trailing_zeros
 from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED, Adjusted, Problem, RecordType
 from hub_pipelines.validate.staging import StagedRow, canonical_json
 
-MORE_TAKEN = "more_taken_than_known"
 _SMALLEST = Decimal("0.000001")
 _TOO_MUCH = Decimal(10**11)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -288,7 +287,7 @@ def _remark(total: Decimal | None, unit: str | None) -> Problem | None:
         return None
     amount = f"{without_trailing_zeros(-total)} {unit or ''}".rstrip()
     return Problem(
-        MORE_TAKEN,
+        "more_taken_than_known",
         None,
         None,
         f"{amount} more have been taken than were known to be there. The ledger says 0, and by how much it is short.",

@@ -184,6 +184,7 @@ class _Rows:
         }
         self._digest_of = digester(batch.ledger, version, self._of_posting)
         record = batch.adjustable
+        self._several_of_an_item = False
         self._adjusted = record.adjusted if record is not None and movements.is_adjusted(tx, batch.ledger) else None
 
     @property
@@ -211,6 +212,7 @@ class _Rows:
         assert record is not None
         assert record.adjusted is not None
         assert occurred_at is not None
+        self._several_of_an_item = True
         rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
         before = movements.known_before(self.tx, self.batch.ledger, rows, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
@@ -434,7 +436,7 @@ class _Rows:
 
     def _last_of_items(self) -> tuple[ColumnElement[bool], ...]:
         """Rows that adjust may be several of one item: the last one is where it stands."""
-        if self.batch.occurred_at is None:
+        if not self._several_of_an_item:
             return ()
         j = journal_row.c
         place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
