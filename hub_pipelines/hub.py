@@ -27,6 +27,7 @@ from hub_pipelines.intake.inbox.conflicts import Conflicts
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.service import Sealing
+from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources.service import Sources
@@ -215,6 +216,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             db=db,
             archive=archive,
             intake=intake,
+            splitting=Splitting(inbox_db, db, desk, utc_now),
             now=utc_now,
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,

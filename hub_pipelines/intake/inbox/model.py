@@ -167,10 +167,16 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
-    registered."""
+    registered. `batch_id` ends with `.1` or `.2` for each time that it was split."""
 
     batch_id: str
     stream: Stream
     number: int
     messages: int
     submission: str | None
+
+    @property
+    def half_of(self) -> str | None:
+        """The batch from which it was split."""
+        name, _, part = self.batch_id.rpartition(".")
+        return name if part in ("1", "2") and name.rpartition("-")[2].replace(".", "").isdecimal() else None

@@ -1,8 +1,8 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Deliveries and messages are append-only but for a message's place in a batch and a batch's submission, each of which
-is set once.
+Everything is append-only but for a message's place in a batch, which it gets anew when that is split, and a batch's
+submission, which is set once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
 from hub_pipelines.intake.inbox.model import Answer, Answered, Batch, Delivery, Message, Stream, Version, Waiting
@@ -275,9 +275,31 @@ def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
 
 
 def unregistered(tx: Transaction, campus: str) -> list[Batch]:
-    """Batches of a campus whose submission was not told yet, the oldest first."""
-    where = (batch.c.campus == campus, batch.c.submission.is_(None))
-    return [_batch(row) for row in tx.execute(select(batch).where(*where).order_by(batch.c.sealed_at))]
+    """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
+    first = func.min(message.c.seq)
+    query = (
+        select(batch)
+        .join(message, message.c.batch_id == batch.c.batch_id)
+        .where(batch.c.campus == campus, batch.c.submission.is_(None))
+        .group_by(*batch.c)
+        .order_by(first)
+    )
+    return [_batch(row) for row in tx.execute(query)]
+
+
+def newest_submissions(tx: Transaction, stream: Stream, *, limit: int) -> list[str]:
+    """Of the batches of a stream that were made last."""
+    query = select(batch.c.submission).where(*_of(stream)).order_by(batch.c.number.desc()).limit(limit)
+    return [one for one in tx.execute(query).scalars() if one is not None]
+
+
+def submission_of(tx: Transaction, batch_id: str) -> str | None:
+    return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
+
+
+def batch_of(tx: Transaction, submission: str) -> Batch | None:
+    row = tx.execute(select(batch).where(batch.c.submission == submission)).first()
+    return _batch(row) if row else None
 
 
 def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
@@ -298,6 +320,14 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
     if not taken:
         return None
     batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
+    if not _add(tx, batch_id, stream, number, len(taken), at):
+        return None
+    _place(tx, batch_id, taken)
+    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
+    """False when there is such a batch already."""
     added = tx.execute(
         insert_or_ignore(tx, batch).returning(batch.c.batch_id),
         {
@@ -306,16 +336,40 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
             "feed": stream.feed,
             "record_type": stream.record_type,
             "number": number,
-            "messages": len(taken),
+            "messages": messages,
             "sealed_at": at,
         },
     )
-    if added.first() is None:
-        return None
+    return added.first() is not None
+
+
+def _place(tx: Transaction, batch_id: str, taken: Sequence[int]) -> None:
+    """Give messages, by their numbers in the inbox, the rows of a batch in this order."""
     places = [{"row_no": row_no, "seq": seq} for row_no, seq in enumerate(taken, start=1)]
     statement = f"UPDATE {message.name} SET batch_id = :batch_id, row_no = :row_no WHERE seq = :seq"
     tx.execute(text(statement), [{"batch_id": batch_id, **place} for place in places])
-    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
+    """Give the messages of a batch their places in two new ones, the first half before the second; their names.
+
+    Done once, whoever does it: the halves are named after the batch. Nothing of a batch that has no two messages.
+    Raises Transient when another batch of the stream is made at the same moment.
+    """
+    halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
+    if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
+        return halves
+    places = select(message.c.seq).where(message.c.batch_id == whole.batch_id).order_by(message.c.row_no)
+    taken = list(tx.execute(places).scalars())
+    if len(taken) < 2:
+        return []
+    newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
+    middle = (len(taken) + 1) // 2
+    for at_place, (name, part) in enumerate(zip(halves, (taken[:middle], taken[middle:]), strict=True), start=1):
+        if not _add(tx, name, whole.stream, newest + at_place, len(part), at):
+            raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
+        _place(tx, name, part)
+    return halves
 
 
 def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[dict[str, Any], bytes]]:
