@@ -23,6 +23,7 @@ from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.conflicts import Conflicts
+from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.service import Sealing
@@ -198,7 +199,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
         ),
         sources=Sources(db, settings.source_keys, utc_now),
-        inbox=Inbox(inbox_db, keys, utc_now),
+        inbox=Inbox(inbox_db, keys, utc_now, capacity_of(settings)),
         conflicts=Conflicts(db, archive, keys, desk, utc_now),
         sealing=Sealing(
             inbox=inbox_db,
@@ -209,6 +210,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,
             size_bytes=settings.messages.seal_kb * 1024,
+            urgent=urgent_feeds(settings),
         ),
         judge=judge,
         processing=processing,
@@ -224,6 +226,16 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         feeds=feeds,
         campuses=campuses,
     )
+
+
+def capacity_of(settings: Settings) -> Capacity:
+    """Of the inbox of messages."""
+    most = Load(settings.messages.capacity_messages, settings.messages.capacity_mb * 1_000_000)
+    return Capacity(most, len(settings.campuses), urgent_feeds(settings))
+
+
+def urgent_feeds(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name in settings.feeds if FEEDS[name].urgent)
 
 
 def purposes_of(feed: Feed) -> list[Purpose]:

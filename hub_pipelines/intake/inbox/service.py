@@ -12,7 +12,7 @@ from typing import Protocol
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
-from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming, Message, Waiting
+from hub_pipelines.intake.inbox.model import Answered, Capacity, Delivery, Filling, Incoming, Message, Waiting
 from hub_pipelines.submission.model import MESSAGES, Envelope
 
 
@@ -27,13 +27,21 @@ class Inbox:
     db: Database
     signer: Signer
     now: Callable[[], datetime]
+    capacity: Capacity
 
     def accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
-        """Take these, in this order, in one transaction: when this returns, they are durable."""
+        """Take these, in this order, in one transaction: when this returns, what was received is durable.
+
+        Never more than the capacity waits, however many processes take deliveries.
+        """
         at = self.now()
         signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in deliveries]
         with self.db.write() as tx:
-            return [store.accept(tx, one, envelopes, at=at) for one, envelopes in zip(deliveries, signed, strict=True)]
+            return store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+
+    def filling(self) -> Filling:
+        with self.db.read() as tx:
+            return Filling(self.capacity, store.load(tx))
 
     def count(self) -> int:
         """Messages that were ever acknowledged."""

@@ -48,6 +48,7 @@ class Receiver(Protocol):
 @dataclass(frozen=True, slots=True)
 class Sealing:
     """`after_s`, `messages` and `size_bytes`: a batch is due when one of them is reached; the last two bound it.
+    Feeds that are `urgent` go first.
 
     Raises Transient when database or disk fail; the next tick goes on.
     """
@@ -60,18 +61,20 @@ class Sealing:
     after_s: float
     messages: int
     size_bytes: int
+    urgent: frozenset[str]
 
     def seal_due(self, campus: str, *, at_once: bool = False) -> list[Arrival]:
-        """Finish what was begun for a campus, then seal one batch of each of its streams that is due.
+        """Finish what was begun for a campus, then seal one batch of each of its streams that is due, urgent ones
+        first and small before large.
 
-        `at_once`: whatever waits is due.
+        `at_once`: whatever waits is due. No more than a batch of each stream: so campuses take turns.
         """
         with self.inbox.read() as tx:
             begun = store.unregistered(tx, campus)
         arrivals = [self._register(one) for one in begun]
         with self.inbox.read() as tx:
             waiting = store.waiting(tx, campus)
-        for one in waiting:
+        for one in sorted(waiting, key=lambda one: (one.stream.feed not in self.urgent, one.size_bytes)):
             if (at_once or self._is_due(one)) and (batch := self._seal(one.stream)) is not None:
                 arrivals.append(self._register(batch))
         return arrivals
