@@ -189,7 +189,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     portal.down = lambda: (500, {}) if len(portal.asked) > asked_before_failing else None
 
     failed = poll(hub)
-    state = hub.portals.state("erp")
+    state, failed_at = hub.portals.state("erp"), clock.now()
     portal.down = lambda: None
     goes_on = tick_until_complete(hub, clock)
 
@@ -197,7 +197,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     assert (failed.tally.pages, failed.tally.failed_requests) == (1, 5)
     assert state is not None
     assert state.cursor is None
-    assert state.health.breaker(clock.now()) is Breaker.OPEN
+    assert state.health.breaker(failed_at) is Breaker.OPEN
     assert goes_on[-1].poll_id == failed.poll_id
     assert (goes_on[-1].tally.pages, goes_on[-1].tally.taken) == (3, 120)
     assert [asked["page"] for _, asked in portal.asked] == ["1", *["2"] * 6, "3"]
