@@ -135,9 +135,10 @@ def _told(outcome: "Outcome") -> str:
         f"{tally.held:,} held. {tally.requests:,} requests, of which {tally.failed_requests:,} failed."
     )
     until = f" Not before {_moment(outcome.until)}." if outcome.until else ""
+    why = f"{outcome.reason} " if outcome.reason else ""
     return {
         "complete": f"{outcome.portal} is read to its end. {counts}",
-        "unfinished": f"{outcome.portal} is read in part; the next poll goes on. {counts}",
+        "unfinished": f"{outcome.portal} is read in part; the next poll goes on. {why}{counts}",
         "waiting": f"{outcome.portal} asks to wait: {outcome.reason or ''}{until} {counts}",
         "failed": f"{outcome.portal} can't be read: {outcome.reason or ''}{until} The cursor stays. {counts}",
         "unsettled": f"{outcome.portal} changed faster than it could be read; the cursor stays. {counts}",

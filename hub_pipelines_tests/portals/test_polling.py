@@ -16,11 +16,12 @@ from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.doctor.model import diagnose
 from hub_pipelines.doctor.service import checks_of
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.metrics import exposition
 from hub_pipelines.portals import store
 from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.pacing import Breaker
-from hub_pipelines.portals.service import Outcome
+from hub_pipelines.portals.service import NO_ROOM, Outcome
 from hub_pipelines.portals.state import PollEnd
 from hub_pipelines.submission.model import Envelope, State
 from hub_pipelines_tests.messages import settle
@@ -192,7 +193,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     portal.down = lambda: (500, {}) if len(portal.asked) > asked_before_failing else None
 
     failed = poll(hub)
-    state = hub.portals.state("erp")
+    state, failed_at = hub.portals.state("erp"), clock.now()
     portal.down = lambda: None
     goes_on = tick_until_complete(hub, clock)
 
@@ -200,7 +201,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     assert (failed.tally.pages, failed.tally.failed_requests) == (1, 5)
     assert state is not None
     assert state.cursor is None
-    assert state.health.breaker(clock.now()) is Breaker.OPEN
+    assert state.health.breaker(failed_at) is Breaker.OPEN
     assert goes_on[-1].poll_id == failed.poll_id
     assert (goes_on[-1].tally.pages, goes_on[-1].tally.taken) == (3, 120)
     assert [asked["page"] for _, asked in portal.asked] == ["1", *["2"] * 6, "3"]
@@ -340,6 +341,20 @@ def test_a_poll_that_is_cut_short_goes_on_and_one_asked_to_begin_later_leaves_th
     assert (later.end, moved) == (PollEnd.COMPLETE, cursor)
     assert cursor is not None
     assert portal.asked[0][1]["since"].startswith("2026-03-01")
+
+
+def test_a_poll_stops_when_the_inbox_is_nearly_full_and_goes_on_when_there_is_room(
+    home: Path, sqlite: str, portal: Portal
+) -> None:
+    hub = hub_of(home, sqlite, portal)
+    small = replace(hub.inbox, capacity=Capacity(Load(100, 10**9)))
+
+    full = replace(hub, portals=replace(hub.portals, inbox=small)).portals.poll("erp", for_s=60.0)
+    settle(hub)
+    rest = replace(hub, portals=replace(hub.portals, inbox=small)).portals.poll("erp", for_s=60.0)
+
+    assert (full.end, full.reason, full.tally.taken) == (PollEnd.UNFINISHED, NO_ROOM, 100)
+    assert (rest.end, rest.poll_id, rest.tally.taken) == (PollEnd.COMPLETE, full.poll_id, 120)
 
 
 def test_only_one_process_polls_a_portal_at_a_time(home: Path, sqlite: str, portal: Portal) -> None:
