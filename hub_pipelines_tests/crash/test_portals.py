@@ -49,6 +49,19 @@ def portal() -> Iterator[Portal]:
     os.waitpid(server, 0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory, portal: Portal) -> None:
+    """All that reading and judging imports is loaded here, so that no child need do so."""
+    home = tmp_path_factory.mktemp("loaded")
+    (home / "hub.toml").write_text(CAMPUSES + toml(portal, order="stable"), encoding="utf-8")
+    hub = open_hub_of(home, f"sqlite:///{home / 'hub.db'}")
+    hub.portals.poll("erp", for_s=60)
+    settle(hub)
+    assert_invariants(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
 def open_hub_of(home: Path, database_url: str) -> Hub:
     hub = open_test_hub(home, database_url)
     return replace(hub, portals=replace(hub.portals, lease_s=LEASE_S))
