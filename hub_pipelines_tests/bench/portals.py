@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from hub_pipelines.hub import Hub
@@ -87,7 +88,7 @@ def outage() -> list[float]:
     during = sum(at < OUTAGE_S for at in asked)
     print(
         f"An outage of {OUTAGE_S} s with 1,000 items waiting: {during} requests while it lasted, the shortest pause "
-        f"{min(b - a for a, b in zip(asked[:during], asked[1:during], strict=False)):.0f} s; read to its end "
+        f"{min(later - at for at, later in pairwise(asked[:during])):.0f} s; read to its end "
         f"{asked[-1] - OUTAGE_S:.0f} s after it, {outcomes[-1].tally.taken:,} items taken once ({hub.inbox.count():,})."
     )
     return asked
@@ -107,8 +108,8 @@ def many_hubs() -> list[float]:
         asked.append((at - began).total_seconds())  # the portal is back: it is answered
     bins = Counter(int(at // _BIN_S) for at in asked if at >= 1)
     print(
-        f"{HUBS} hubs at once: {sum(at < OUTAGE_S for at in asked) / HUBS:.1f} requests each; after the first moment at "
-        f"most {max(bins.values())} in any {_BIN_S} s, which is {max(bins.values()) / HUBS:.0%} of the hubs."
+        f"{HUBS} hubs at once: {sum(at < OUTAGE_S for at in asked) / HUBS:.1f} requests each; after the first moment "
+        f"at most {max(bins.values())} in any {_BIN_S} s, which is {max(bins.values()) / HUBS:.0%} of the hubs."
     )
     return asked
 
@@ -119,26 +120,25 @@ def many_hubs() -> list[float]:
 def plot(rows: Sequence[tuple[str, Sequence[float]]], path: Path) -> None:
     """Requests in each ten seconds, a row of bars for each; the outage is grey."""
     width, height, left, most_s = 900, 190, 60, 1_200
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 80}" height="{height * len(rows) + 30}" '
-             'font-family="sans-serif" font-size="12">']  # fmt: skip
+    size = f'width="{width + 80}" height="{height * len(rows) + 30}"'
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">']
     for row, (title, asked) in enumerate(rows):
         bins = Counter(int(at // _BIN_S) for at in asked if at < most_s)
         top, base = row * height + 30, row * height + height - 10
         scale = (base - top) / max(bins.values())
         step = width / (most_s / _BIN_S)
-        parts.append(
-            f'<rect x="{left}" y="{top}" width="{OUTAGE_S / _BIN_S * step}" height="{base - top}" fill="#eee"/>'
-        )
+        parts.append(_bar(left, top, OUTAGE_S / _BIN_S * step, base - top, "#eee"))
         parts.append(f'<text x="{left}" y="{top - 8}">{title}; most in {_BIN_S} s: {max(bins.values())}</text>')
         for number, count in bins.items():
-            x, y = left + number * step, base - count * scale
-            parts.append(
-                f'<rect x="{x:.1f}" y="{y:.1f}" width="{step - 1:.1f}" height="{count * scale:.1f}" fill="#27c"/>'
-            )
+            parts.append(_bar(left + number * step, base - count * scale, step - 1, count * scale, "#27c"))
         for second in range(0, most_s + 1, 120):
             x = left + second / _BIN_S * step
             parts.append(f'<text x="{x:.0f}" y="{base + 14}" text-anchor="middle">{second // 60} min</text>')
     path.write_text("\n".join([*parts, "</svg>\n"]), encoding="utf-8")
+
+
+def _bar(x: float, y: float, width: float, height: float, colour: str) -> str:
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>'
 
 
 def main(records: int, path: Path) -> None:
