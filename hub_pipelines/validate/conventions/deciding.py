@@ -6,10 +6,10 @@ how one text is read (dates, numbers, amounts, identifiers), reading by the conc
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from hub_pipelines.validate.batches import batches_of, gathered
+from hub_pipelines.validate.batches import gathered
 from hub_pipelines.validate.columns import ColumnMap, column_letters
 from hub_pipelines.validate.conventions.amounts import read_quantity
 from hub_pipelines.validate.conventions.counting import (
@@ -40,6 +40,7 @@ from hub_pipelines.validate.conventions.model import (
     Order,
 )
 from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, currency_of, read_amount, read_number
+from hub_pipelines.validate.conventions.placeholders import Looking
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table, Undecided, row_place
@@ -134,16 +135,16 @@ class _Tallies:
             return lambda cell, count, _: cas.add(cell, count)
         return None
 
-    def fill(self, table: Table) -> None:
+    def fill(self, source: Looking) -> None:
         """Equal cells of some thousand rows are looked at once."""
-        batches = batches_of(table.rows) if self._adds else iter(())
+        batches = source.batches()
         if batches is not None:
             for batch in gathered(batches):
                 for position, add, forms in self._adds:
                     for found in counted(batch, position, forms):
                         add(*found)
             return
-        rows = iter(table.rows)
+        rows = iter(source)
         while chunk := list(islice(rows, _CHUNK_ROWS)):
             for position, add, _ in self._adds:
                 cells = ((row_no, cells[position] if position < len(cells) else None) for row_no, cells in chunk)
@@ -166,8 +167,10 @@ def decide(
     question for each column whose values leave it open.
     """
     tallies = _Tallies(columns)
-    tallies.fill(table)
-    return _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    looking = Looking(table, columns)
+    tallies.fill(looking)
+    found = _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    return replace(found, placeholders=looking.placeholders())
 
 
 class _Deciding:

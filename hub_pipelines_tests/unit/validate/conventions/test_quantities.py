@@ -121,7 +121,7 @@ def test_a_quantity_that_is_not_clear_is_refused_in_the_senders_words(cell: Any,
     assert refused.covers == "unit"
 
 
-@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
+@pytest.mark.parametrize("cell", ["1e5", "inf", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
 def test_what_can_not_be_read_is_left_for_the_contract_to_refuse(cell: str) -> None:
     assert amount(cell)[0] == cell
 
