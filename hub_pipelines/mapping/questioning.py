@@ -84,6 +84,7 @@ def _question(
         file.keys,
         file.profiles,
         [*dict.fromkeys(first), *others],
+        file.place,
         sure=likely[0].score if likely else 0.0,
         rivals=rivals,
         evidence=likely[0].evidence if likely else (),

@@ -44,15 +44,12 @@ class Line:
 
 @dataclass(frozen=True)
 class QuestionLine:
-    """A question to the sender. `choices` are numbered from 1 in this order; `answer` is the label of the chosen one.
-
-    `place` is the column as Excel names it, when the question is about one.
-    """
+    """A question to the sender, which says which column it is about. `choices` are numbered from 1 in this order;
+    `answer` is the label of the chosen one."""
 
     question_id: str
     text: str
     heading: str | None
-    place: str | None
     choices: tuple[str, ...]
     evidence: tuple[str, ...]
     answer: str | None

@@ -67,7 +67,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
-from hub_pipelines.validate.columns import column_letters, table_of
+from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
@@ -521,7 +521,6 @@ def _question_line(one: Kept) -> QuestionLine:
         question_id=one.question_id,
         text=one.text,
         heading=one.heading or None,
-        place=None if one.position is None else column_letters(one.position),
         choices=tuple(choice.label for choice in one.choices),
         evidence=one.evidence,
         answer=one.label_of(one.answer),

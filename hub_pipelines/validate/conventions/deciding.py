@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from hub_pipelines.validate.batches import gathered
-from hub_pipelines.validate.columns import ColumnMap, column_letters
+from hub_pipelines.validate.columns import ColumnMap, places_of
 from hub_pipelines.validate.conventions.amounts import read_quantity
 from hub_pipelines.validate.conventions.counting import (
     Forms,
@@ -43,6 +43,7 @@ from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, curre
 from hub_pipelines.validate.conventions.placeholders import Looking
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
+from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table, Undecided, row_place
 
 _CHUNK_ROWS = 5_000
@@ -52,6 +53,9 @@ _FEW = 5
 """With so many times as many dates that need no order, a question about the rest would hold up them all."""
 _YEAR_DAYS = 366
 _BEGINS: dict[str, Begins] = {"1900": 1900, "1904": 1904}
+_EXAMPLES = 3
+_ROWS_FOR_EXAMPLES = 100
+_LONGEST_EXAMPLE = 40
 _NEUTRAL = 0.5
 """The confidence of a choice that makes no difference to the column, and so tells nothing about others."""
 
@@ -186,6 +190,7 @@ class _Deciding:
         self._header = table.header
         self._facts = table.facts
         self._parts = table.parts
+        self._rows = table.rows
         self._columns = columns
         self._tallies = tallies
         self._answers = answers
@@ -224,18 +229,27 @@ class _Deciding:
 
     def _ask(self, kind: str, column: str, text: str, choices: tuple[tuple[str, str], ...], *evidence: str) -> None:
         position = self._columns.positions[column]
-        heading = self._header[position].strip() or f"Column {column_letters(position)}"
+        place = places_of(position, self._parts)
+        heading = " ".join(self._header[position].split())
+        named = f', "{heading}"' if heading else ""
         self._questions.append(
             OpenQuestion(
                 kind=kind,
                 column=column,
-                heading=heading,
+                heading=heading or f"Column {place}",
                 position=position,
-                text=f'Column "{heading}": {text}',
+                text=f"Column {place}{named}{self._examples(position)}: {text}",
                 choices=tuple(Choice(value, label) for value, label in choices),
                 evidence=evidence,
             )
         )
+
+    def _examples(self, position: int) -> str:
+        """Some of the column's different values, for a person to know it by."""
+        first = (cells[position] for _, cells in islice(self._rows, _ROWS_FOR_EXAMPLES) if position < len(cells))
+        different = dict.fromkeys(text_of(cell)[:_LONGEST_EXAMPLE] for cell in first if not is_blank(cell))
+        shown = list(different)[:_EXAMPLES]
+        return f" (for example: {', '.join(shown)})" if shown else ""
 
     # -- dates
 

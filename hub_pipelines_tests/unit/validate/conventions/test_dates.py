@@ -68,7 +68,8 @@ def test_a_column_without_a_day_above_12_is_asked_about_with_both_readings() -> 
 
     assert asked.key == "date_order:acquired_on"
     assert asked.text == (
-        'Column "acquired_on": is 3/4/2025 3 April 2025 or 4 March 2025? No value of the column tells.'
+        'Column A, "acquired_on" (for example: 5/5/2024, 3/4/2025): is 3/4/2025 3 April 2025 or 4 March 2025? '
+        "No value of the column tells."
     )
     assert [choice.value for choice in asked.choices] == ["DMY", "MDY"]
     assert asked.choices[1].label == "month/day/year: 3/4/2025 is 4 March 2025"
