@@ -157,6 +157,7 @@ class Previews:
             archived_copy=str(self.judge.archive.object_path(digest)),
             would="unknown",
             first_copy=first_copy,
+            contact=self.receipts.contact,
         )
 
     def _look(self, due: PreviewDue) -> Preview:

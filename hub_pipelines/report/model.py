@@ -257,6 +257,8 @@ class Receipt:
     registry_date: datetime | None
     archived_copy: str | None
     needs_registry: bool
+    contact: str = ""
+    """Whom to ask, as the settings say."""
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
     correction: Correction | None = None
