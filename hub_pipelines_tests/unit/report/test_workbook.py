@@ -155,6 +155,29 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     assert (link.value, link.hyperlink.location) == ("Assets '26!E5", "'Assets ''26'!E5")
 
 
+def test_rows_that_excel_damaged_beyond_telling_come_back_as_questions_and_post_when_answered(
+    small_hub: SmallHub,
+) -> None:
+    """The rest of the file posts; nothing is guessed and nothing is dropped."""
+    small_hub.register("171900000123", "NC-2")
+    lines = ["asset_tag,item_name,location,cas_number"]
+    lines += ["1.719E+11,Freezer,B1,", "NC-2,Acetone,B1,67-64-1", "NC-2,Urea,B1,12-Mar-88"]
+    text = "\n".join(lines).replace("NC-2,Urea", "171900000123,Urea")
+    request_id = drop(small_hub, "lab.csv", text.encode())
+    _, told = receipt(small_hub.hub, small_hub.submission(request_id))
+    assert told["counts"]["posted"] == 1
+    asked = {one["row"]: f"{one['reason']} {one['suggestion']}" for one in told["problems"]}
+    assert "its digits cannot be trusted" in asked[2]
+    assert asked[4] == "Excel has turned this CAS number into a date. Format the column as Text and type it again"
+
+    path = returned(small_hub, request_id)
+    sheet = openpyxl.load_workbook(path)["Your table"]
+    assert [sheet[one].comment is not None for one in ("A2", "D4")] == [True, True]
+    mended = type_over(path, "Your table", {"A2": "171900000123", "A4": "NC-2", "B4": "Acetone, p.a.", "D4": "67-64-1"})
+    drop(small_hub, "lab mended.xlsx", mended)
+    assert posted_tags(small_hub) == ["171900000123", "NC-2"]
+
+
 def test_whom_to_ask_stands_on_receipts_of_all_kinds_and_in_the_workbook(small_hub: SmallHub) -> None:
     home, contact = small_hub.hub.settings.home, "Ada <Reyes>, ada@uni.edu"
     (home / "hub.toml").write_text(DEFAULT_TOML.replace('contact = ""', f'contact = " {contact} "'), encoding="utf-8")
