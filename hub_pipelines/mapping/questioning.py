@@ -101,5 +101,6 @@ def _others(file: File, proposal: Proposal, column: str, positions: Sequence[int
 
 
 def _worth_a_try(proposal: Proposal) -> bool:
-    """Whether most of what is required is there, so that a column more may make the file what it is taken for."""
-    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= 3
+    """Whether enough is there that a column more may make the file what it is taken for."""
+    enough = 2 if len(proposal.missing) == 1 else 3
+    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= enough
