@@ -438,8 +438,9 @@ def _runs_of(places: Sequence[int]) -> list[list[int]]:
 def _is_one(
     rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask, *, all_known: bool
 ) -> bool:
-    """Whether a blank column parts one table, not two: no known heading comes twice, all of it is as long, and all headings
-    are known (with `all_known` only then) or what is beyond the blank column tells more of what is before it. Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
+    """Whether a blank column parts one table, not two: no known heading comes twice, all of it is as long, and all
+    headings are known (with `all_known` only then) or what is beyond the blank column tells more of what is before it.
+    Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
     known = [ask([text for text in texts[start:stop] if text]) for start, stop in lanes]
     named = [column for each in known for column in each if column is not None]
     if len(set(named)) < len(named):
