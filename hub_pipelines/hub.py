@@ -191,7 +191,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
     )
     workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
-    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)
+    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks, settings.contact)
     return Hub(
         settings=settings,
         db=db,

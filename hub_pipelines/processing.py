@@ -26,7 +26,7 @@ from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge, Judged, counting_of
+from hub_pipelines.judging import Judge, Judged, counting_of, said_of
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
@@ -408,7 +408,7 @@ class Processing:
                         current.envelope.source_name,
                         family,
                         decision.parts if decision else (),
-                        decision.columns if decision else None,
+                        said_of(summary),
                         is_count=current.envelope.complete_count,
                     ),
                     corrected=corrected,

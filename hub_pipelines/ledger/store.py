@@ -189,12 +189,6 @@ def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def count_changed(tx: Transaction, name: str, values: Mapping[str, str]) -> int:
-    """Of these items, by key with their values as canonical JSON: how many differ from what the ledger holds."""
-    heads = _heads(tx, name, list(values))
-    return sum(key not in heads or heads[key].digest != sha256_hex(new.encode("utf-8")) for key, new in values.items())
-
-
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while chunk := list(islice(items, size)):
         yield chunk

@@ -67,7 +67,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
-from hub_pipelines.validate.columns import column_letters, table_of
+from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
@@ -95,6 +95,8 @@ class Receipts:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
     workbooks: Workbooks
+    contact: str
+    """Whom a sender is to ask; empty when nobody is named."""
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
         """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
@@ -233,6 +235,7 @@ class Receipts:
         read = self._read(current)
         asked_again = any(one.answer is None for one in questions)
         return Receipt(
+            contact=self.contact,
             title_source=envelope.source_name,
             campus=envelope.campus,
             feed=envelope.feed,
@@ -368,6 +371,7 @@ class Receipts:
         changes = self.changed_since(tx, duplicate) if duplicate else []
         retry = bool(duplicate) and self._registry_grew(tx, duplicate)
         return Receipt(
+            contact=self.contact,
             title_source=arrival.source_name,
             campus=arrival.scope.campus,
             feed=arrival.scope.feed,
@@ -521,7 +525,6 @@ def _question_line(one: Kept) -> QuestionLine:
         question_id=one.question_id,
         text=one.text,
         heading=one.heading or None,
-        place=None if one.position is None else column_letters(one.position),
         choices=tuple(choice.label for choice in one.choices),
         evidence=one.evidence,
         answer=one.label_of(one.answer),
@@ -646,6 +649,7 @@ def _told(receipt: Receipt) -> Told:
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
+        *([("Whom to ask", receipt.contact)] if receipt.contact else []),
     ]
     return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 

@@ -47,6 +47,11 @@ Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
+def sent_name(column: str) -> str:
+    """Under which name a row keeps what was sent in a cell of a column, where its value is another."""
+    return f"{column} as sent"
+
+
 Row = tuple[int, list[Cell]]
 """A row's number (see Part) and its cells, the header's first column first."""
 

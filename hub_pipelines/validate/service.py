@@ -31,6 +31,7 @@ from hub_pipelines.validate.model import (
     Restored,
     Table,
     Unclear,
+    sent_name,
 )
 
 _CHUNK_ROWS = 5_000
@@ -268,7 +269,7 @@ class RowCheck:
                 if row.values is not None:
                     kept = row.values.setdefault("other", {})
                     assert isinstance(kept, dict)
-                    kept[f"{column} as sent"] = cell.sent
+                    kept[sent_name(str(column))] = cell.sent
 
     def _judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
         row = JudgedRow(row_no, cells[self.tag.position] if self.tag else None)

@@ -54,6 +54,7 @@ from hub_pipelines.ledger.store import (
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
@@ -133,6 +134,7 @@ def post(
         arrived=rows.arrived,
         new=rows.new,
         worth_a_look=rows.worth_a_look,
+        keeps=batch.comparing is not None and batch.comparing.said is not None,
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
         else None,
@@ -235,7 +237,9 @@ class _Rows:
         self, limits: ChunkLimits, sets: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]
     ) -> None:
         with self._incoming(limits):
-            self._remark(sets, [one for one in changed if one[2] == SET])
+            set_anew = [one for one in changed if one[2] == SET]
+            differing = [(row_no, key, values, *before) for row_no, key, _, values, _, *before in set_anew]
+            self._remark(sets, set_anew, self._held(sets, differing))
             if self._remarks is not None:
                 self._remarks.add_twins(sets)
             self._remark_all(limits)
@@ -280,18 +284,20 @@ class _Rows:
     def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
         accepted = chunk.accepted()
         differing = [(*row, *head) for row in accepted if (head := heads.of(row[0])) is not None]
+        held = self._held(accepted, differing)
+        changes = list(self._completed(differing, held))
         # a plain tuple: a Change takes three times as long to make
         changed = self._append(
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
-            for row_no, key, values, version, before in differing
+            for row_no, key, values, version, before in changes
         )
         self._insert_problems(chunk.found())
-        self._remark(accepted, changed)
+        self._remark(accepted, changed, held)
         if self._remarks is not None:
             self._remarks.add_twins(accepted)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
-        if self._adjusted is not None:
+        if self._adjusted is not None and self._says(self._adjusted.quantity):
             sets = movements.sets_of_file(accepted, self.now, self._adjusted)
             movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
         if self.tally is not None:
@@ -302,6 +308,11 @@ class _Rows:
         void = chunk.superseded
         self.superseded += void
         self.rejected += len(chunk) - len(accepted) - void
+
+    def _says(self, column: str) -> bool:
+        """Whether the rows say it of their items."""
+        said = self.batch.comparing.said if self.batch.comparing is not None else None
+        return said is None or normalise_header(column) in said
 
     def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Entries are made and digested while the database takes those before them; all of them."""
@@ -342,24 +353,48 @@ class _Rows:
             self._insert_remarks([(0, _AFTER_ITS_OWN, told)])
         self._mark_found([one.key for one in closed])
 
-    def _remark(self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]) -> None:
-        """Compare the rows of known items with what the ledger holds of them, before they take its place."""
+    def _held(
+        self, accepted: Sequence[tuple[int, str, str]], differing: Sequence[tuple[Any, ...]]
+    ) -> dict[str, Earlier]:
+        """What the ledger holds of known items whose rows are compared with it, before they take its place."""
+        remarks = self._remarks
+        if remarks is None or self.version == 1:
+            return {}
+        differs = {row[0]: row[3] is None for row in differing}
+        keys = [
+            key
+            for row_no, key, values in accepted
+            if not differs.get(row_no, False) and remarks.is_wanted(values, changed=row_no in differs)
+        ]
+        return earlier(self.tx, self.batch.ledger, keys)
+
+    def _completed(
+        self, differing: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows with what their items keep in columns that the file does not have; without those that then say nothing
+        new."""
+        for row_no, key, values, version, before in differing:
+            now = held.get(key)
+            if now is None or self._remarks is None:
+                yield row_no, key, values, version, before
+            elif (whole := self._remarks.completed(values, now)) != now.values:
+                yield row_no, key, whole, version, before
+
+    def _remark(
+        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> None:
+        """Tell what somebody should look at of rows that take the place of what the ledger held."""
         remarks = self._remarks
         if remarks is None or self.version == 1:
             return
-        is_new = {one[0]: one[5] is None for one in changed}
-        looked_at = [
-            row
-            for row in accepted
-            if not is_new.get(row[0], False) and remarks.is_wanted(row[2], changed=row[0] in is_new)
-        ]
-        remarks.add_new((row_no, key) for row_no, key, _ in accepted if is_new.get(row_no, False))
-        before = earlier(self.tx, self.batch.ledger, [key for _, key, _ in looked_at])
+        new = {one[0]: one[5] is None for one in changed}
+        posted = {one[0]: one[3] for one in changed}
+        remarks.add_new((row_no, key) for row_no, key, _ in accepted if new.get(row_no, False))
         self._insert_remarks(
             (row_no, _AFTER_ITS_OWN + at, found)
-            for row_no, key, values in looked_at
-            if (held := before.get(key)) is not None
-            for at, found in enumerate(remarks.add(row_no, values, held))
+            for row_no, key, _ in accepted
+            if (now := held.get(key)) is not None
+            for at, found in enumerate(remarks.add(row_no, posted.get(row_no, now.values), now))
         )
 
     def _remark_all(self, limits: ChunkLimits) -> None:
