@@ -21,10 +21,11 @@ from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
-    fold_into,
+    insert_from,
     insert_many,
     insert_or_ignore,
     room_to_sort,
+    update_from,
 )
 from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
@@ -355,14 +356,19 @@ class _Rows:
             )
 
     def _fold(self) -> None:
-        """The ledger follows the journal: items in the order of their keys, as its index wants them; then versions."""
+        """The ledger follows the journal: new items in the order of their keys, as its index wants them, then those
+        that it has; then versions. Nobody else adds items meanwhile, under the ledger's lock."""
         j = journal_row.c
-        chosen = (
-            select(j.ledger, j.key, j.version, j.row_no, j.digest)
-            .where(j.ledger == self.batch.ledger, j.version == self.version)
-            .order_by(j.key)
+        entries = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(
+            j.ledger == self.batch.ledger, j.version == self.version
         )
-        fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
+        new, known = entries.where(j.previous_version.is_(None)), entries.where(j.previous_version.is_not(None))
+        taken = insert_from(self.tx, ledger, new.order_by(j.key)) if self.new else 0
+        if self.posted + self.closed > self.new:
+            update = ["version", "row_no", "digest"]
+            taken += update_from(self.tx, ledger, known, keys=["ledger", "key"], update=update)
+        if taken != self.posted + self.closed:
+            raise ValueError(f"the ledger took {taken} entries of {self.posted + self.closed}")
         place = {"ledger": self.batch.ledger, "version": self.version}
         self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
         _raise_version(self.tx, self.batch, self.version, self.posted + self.closed, self.now)
