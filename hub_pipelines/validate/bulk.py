@@ -9,7 +9,7 @@ do the repeats of a key. What comes out is what is staged, byte for byte.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
@@ -482,7 +482,6 @@ class _Tags:
         together = next(one.together for one in made if self._at in one.together.positions)
         self._as_shown = _Columns(together, [_Type(self.column, record.certain.get(self.column), shown)])
         self._check = check
-        self.check = check.check
         self._registry = registry
         self._owners: Any = None
 
@@ -514,6 +513,17 @@ class _Tags:
         codes[at.drop_null().to_numpy(zero_copy_only=False)] = campuses.indices.filter(found).to_numpy()
         of_different = pyarrow.array(codes, mask=codes < 0)
         return pyarrow.DictionaryArray.from_arrays(of_different.take(coded.indices), campuses.dictionary)
+
+    def check(self, rows: list[JudgedRow]) -> None:
+        """As TagCheck does with single rows; many tags are compared with the whole registry."""
+        self._check.check(rows, self._campuses)
+
+    def _campuses(self, tags: Collection[str]) -> Mapping[str, str]:
+        import pyarrow
+
+        asked = list(tags)
+        owners = self._owners_of(pyarrow.array(asked, pyarrow.string())).to_pylist()
+        return {tag: owner for tag, owner in zip(asked, owners, strict=True) if owner is not None}
 
     @cached_property
     def _listed(self) -> dict[str, Any]:

@@ -78,13 +78,19 @@ class StagedChunk:
 
     def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Row number, position and content of each problem."""
-        for row_no, problems in zip(_listed(self.batch["row_no"]), _listed(self.batch["problems"]), strict=True):
-            if problems != _NO_PROBLEMS:
-                yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+        return _problems_in(self.batch)
 
     def rows(self) -> Iterator[StagedRow]:
         for row in self.batch.to_pylist():
             yield StagedRow(**{**row, "problems": json.loads(row["problems"])})
+
+
+def _problems_in(batch: "pyarrow.RecordBatch") -> Iterator[tuple[int, int, dict[str, Any]]]:
+    from pyarrow import compute
+
+    told = batch.filter(compute.not_equal(batch["problems"], _NO_PROBLEMS))
+    for row_no, problems in zip(_listed(told["row_no"]), _listed(told["problems"]), strict=True):
+        yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
 
 
 def _listed(column: "pyarrow.Array") -> list[Any]:
@@ -275,6 +281,15 @@ def _digest(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def problems_in(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Row number, position and content of each problem in a staged file; nothing else of it is read."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["row_no", "problems"]):
+            yield from _problems_in(batch)
 
 
 def read_staged(path: Path, *, digest: str | None = None) -> tuple[dict[str, Any], Iterator[StagedRow]]:

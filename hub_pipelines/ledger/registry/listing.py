@@ -8,7 +8,7 @@ at any time.
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Database
 from hub_pipelines.ledger.registry.store import LedgerRegistry, every_tag
+from hub_pipelines.validate.bulk import FEW_TAGS
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,6 +34,16 @@ class ListedRegistry(LedgerRegistry):
     def __init__(self, db: Database, time_zone: str, folder: Path) -> None:
         super().__init__(db, time_zone)
         self._folder = folder
+
+    def known(self, tags: Collection[str]) -> frozenset[str]:
+        """Those that are registered; of many tags the whole list is asked, not the database."""
+        import pyarrow
+        from pyarrow import compute
+
+        if len(tags) <= FEW_TAGS:
+            return frozenset(self.campuses(tags))
+        asked = pyarrow.array(list(tags), pyarrow.string())
+        return frozenset(asked.filter(compute.is_in(asked, value_set=self.listed()["tag"])).to_pylist())
 
     def listed(self) -> "pyarrow.Table":
         """Every tag with its campus. When the registry moves meanwhile it is the newer one, which posting notices."""
