@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import (
     DDL,
+    JSON,
+    ColumnElement,
     Connection,
     DateTime,
     Engine,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    cast,
     create_engine,
     event,
     func,
@@ -114,6 +117,13 @@ def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str])
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in update}
     )
+
+
+def text_in(tx: Transaction, document: ColumnElement[str], name: str) -> ColumnElement[str]:
+    """A member of a JSON object that a column holds as text; the member is a text itself."""
+    if tx.dialect.name == "postgresql":
+        return func.json_extract_path_text(cast(document, JSON), name)
+    return func.json_extract(document, f"$.{name}")
 
 
 def insert_from(tx: Transaction, table: Table, chosen: Select[Any]) -> int:

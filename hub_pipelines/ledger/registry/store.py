@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.store import Database, Transaction, room_to_sort
+from hub_pipelines.common.store import Database, Transaction, room_to_sort, text_in
 from hub_pipelines.ledger.comparing.model import REPLACED
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.ledger.store import (
@@ -69,11 +69,24 @@ class LedgerRegistry:
         return sorted((int(slips), str(known)) for known, slips, _ in found)
 
 
-def every_tag(tx: Transaction) -> tuple[int, Iterator[tuple[str, str]]]:
-    """The registry's version and all tags, each with its campus; PostgreSQL may show a newer version's."""
-    version, _ = current_version(tx, REGISTRY_LEDGER)
-    rows: Any = tx.execute(_all_current(), execution_options={"yield_per": _KEYS_PER_QUERY})
-    return version, ((key, str(json.loads(values)["campus"])) for key, values in rows)
+def tags_set_since(
+    tx: Transaction, version: int, *, at_once: int
+) -> tuple[int, int, Iterator[Sequence[tuple[str, str]]]]:
+    """The registry's version, how many tags it has, and what was set after an earlier version: tag and campus, in the
+    order of the journal, so many at once.
+
+    The database takes the campus out of the values: parsing a million of them here takes several times as long.
+    """
+    now, _ = current_version(tx, REGISTRY_LEDGER)
+    size = tx.execute(select(func.count()).where(ledger.c.ledger == REGISTRY_LEDGER)).scalar_one()
+    j = journal_row.c
+    query = (
+        select(j.key, text_in(tx, j["values"], "campus"))
+        .where(j.ledger == REGISTRY_LEDGER, j.version > version)
+        .order_by(j.version, j.row_no)
+    )
+    rows: Any = tx.execute(query, execution_options={"stream_results": True, "yield_per": at_once})
+    return now, size, rows.partitions()
 
 
 def count_tags(tx: Transaction, request_id: str, revision: int, *, is_whole_key: bool) -> tuple[int, int]:
