@@ -194,7 +194,10 @@ class StagedWriter:
         self._directory = directory
         self._temporary = directory / f".staging-{uuid.uuid4().hex}"
         self._schema = staged_schema()
-        self._writer = pyarrow.parquet.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        # keys and values hardly repeat: a dictionary of them costs time and room
+        self._writer = pyarrow.parquet.ParquetWriter(
+            self._temporary, self._schema, compression="zstd", use_dictionary=["verdict", "problems"]
+        )
         self._rows: list[dict[str, object]] = []
         self._waiting = self._schema.empty_table()
         self._counts: Counter[str] = Counter()
