@@ -7,7 +7,7 @@ writes the workbook and then its answer; without an answer nothing of it counts.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -74,13 +74,13 @@ def _measured(table: Table) -> tuple[list[Extent], int]:
     """The rows of each part, and about how many cells there are in all."""
     count = 0
 
-    def numbers() -> Iterator[int]:
+    def numbers() -> Iterator[Sequence[int]]:
         nonlocal count
         batches = batches_of(table.rows)
         some = ([row_no] for row_no, _ in table.rows) if batches is None else (one.numbers for one in batches)
         for each in some:
             count += len(each)
-            yield from each
+            yield each
 
     spans = extents(numbers())
     return spans, count * max(1, len(table.header))
