@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -66,15 +66,31 @@ class StagedChunk:
     @property
     def superseded(self) -> int:
         """How many rows a newer message had made void."""
-        return _listed(self.batch["verdict"]).count("superseded")
+        from pyarrow import compute
 
-    def accepted(self) -> list[tuple[int, str, str]]:
-        """Row number, key and values of each accepted row."""
-        columns = (_listed(self.batch[name]) for name in ("row_no", "key", "values", "verdict"))
-        found = [row[:3] for row in zip(*columns, strict=True) if row[3] == "accepted"]
-        if any(key is None or values is None for _, key, values in found):
+        return int(compute.sum(compute.equal(self.batch["verdict"], "superseded")).as_py() or 0)
+
+    def accepted_numbers(self) -> list[int]:
+        """Row number of each accepted row."""
+        return _listed(self._accepted["row_no"])
+
+    def accepted(self, numbers: Collection[int] | None = None) -> list[tuple[int, str, str]]:
+        """Row number, key and values of each accepted row, or of those among them that are told."""
+        import pyarrow
+        from pyarrow import compute
+
+        rows = self._accepted
+        if numbers is not None:
+            rows = rows.filter(compute.is_in(rows["row_no"], value_set=pyarrow.array(list(numbers), pyarrow.int64())))
+        if rows["key"].null_count or rows["values"].null_count:
             raise ValueError("a row was staged as accepted without key or values")
-        return found
+        return list(zip(*(_listed(rows[name]) for name in ("row_no", "key", "values")), strict=True))
+
+    @property
+    def _accepted(self) -> "pyarrow.RecordBatch":
+        from pyarrow import compute
+
+        return self.batch.filter(compute.equal(self.batch["verdict"], "accepted"))
 
     def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Row number, position and content of each problem."""

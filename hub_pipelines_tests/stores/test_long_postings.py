@@ -145,8 +145,8 @@ def test_staged_rows_out_of_order_are_refused_as_a_whole(hub: Hub, monkeypatch: 
     process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
     taken = lease_and_validate(hub, send_assets(hub, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS)))
     before = journal_size(hub)
-    real = StagedChunk.accepted
-    monkeypatch.setattr(StagedChunk, "accepted", lambda chunk: real(chunk)[::-1])
+    real = StagedChunk.accepted_numbers
+    monkeypatch.setattr(StagedChunk, "accepted_numbers", lambda chunk: real(chunk)[::-1])
     with pytest.raises(ValueError, match="not in the order"):
         hub.processing.post(taken)
     assert journal_size(hub) == before
