@@ -112,16 +112,17 @@ class Judge:
         envelope: Envelope,
         registry: Registry,
         way: Way | None = None,
-        alive: Callable[[], None] | None = None,
+        alive: Callable[[int], None] | None = None,
         contract: RecordType | None = None,
         opened: Callable[[Table], None] | None = None,
         rules: int = RULES,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
-        record type, and judged by that version of it. `opened` is shown the table before its columns are looked at,
-        for what must be known of a file that is held too. `rules` are those by which its tables are found.
+        `alive` is called now and then while rows are read, with how many are through; they are read more than once.
+        With `contract` it is of that record type, and judged by that version of it. `opened` is shown the table before
+        its columns are looked at, for what must be known of a file that is held too. `rules` are those by which its
+        tables are found.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
@@ -305,12 +306,12 @@ class _Watched:
     """Rows that tell now and then that they are still being read."""
 
     rows: Iterable[Row]
-    alive: Callable[[], None]
+    alive: Callable[[int], None]
 
     def __iter__(self) -> Iterator[Row]:
         for number, row in enumerate(self.rows):
             if number % _ROWS_BETWEEN_SIGNS == 0:
-                self.alive()
+                self.alive(number)
             yield row
 
     def batches(self) -> Iterator[Batch] | None:
@@ -318,9 +319,11 @@ class _Watched:
         return None if batches is None else self._watched(batches)
 
     def _watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        through = 0
         for batch in batches:
-            self.alive()
+            self.alive(through)
             yield batch
+            through += len(batch.numbers)
 
 
 def decided(columns: Columns, time_zone: str) -> Read:

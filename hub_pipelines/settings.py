@@ -398,6 +398,11 @@ class Settings(_Strict):
         return self.home / "staged"
 
     @property
+    def progress(self) -> Path:
+        """How far runs are with large files."""
+        return self.home / "progress"
+
+    @property
     def ledgers(self) -> Path:
         return self.home / "ledgers"
 

@@ -162,7 +162,7 @@ def metrics() -> None:
 
 def _status(hub: "Hub") -> dict[str, Any]:
     from hub_pipelines.recovery.store import retry_figures
-    from hub_pipelines.report.status import status_of
+    from hub_pipelines.report.status import at_work, status_of
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
@@ -174,7 +174,8 @@ def _status(hub: "Hub") -> dict[str, Any]:
         "filled": round(filling.share, 4),
         "troubles": list(filling.troubles.values())[:1],
     }
-    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages}
+    now = at_work(hub.db, hub.processing.progress)
+    return {**status_of(hub.db, hub.drop_folder), "at_work": now, "retries": retries, "messages": messages}
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -192,6 +193,8 @@ def _print_status(document: dict[str, Any]) -> None:
         print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
         for one in messages["troubles"]:
             print(f"ATTENTION: {one}")
+    for one in document["at_work"]:
+        print(f"at work: {one['source_name']} ({one['request_id']}), {one['told']}, told at {one['at']:%H:%M:%S} UTC")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -281,6 +281,8 @@ class Receipt:
     """What was sent in place of this file."""
     cause: str | None = None
     """Why it is in review."""
+    at_work: str | None = None
+    """How far a run is with it, where it takes more than seconds."""
 
     @property
     def still_missing(self) -> int:

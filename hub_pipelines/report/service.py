@@ -67,6 +67,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
+from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
@@ -97,6 +98,7 @@ class Receipts:
     workbooks: Workbooks
     contact: str
     """Whom a sender is to ask; empty when nobody is named."""
+    progress: ProgressFiles
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
         """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
@@ -143,6 +145,18 @@ class Receipts:
         if made is not None:
             _written(partial(self._add_workbook, made))
         return page
+
+    def write_progress(self, request_id: str) -> None:
+        """A page that says how far a run is with a file; the one that follows takes its place. An error is logged."""
+        _written(partial(self._write_page_of_progress, request_id))
+
+    def _write_page_of_progress(self, request_id: str) -> Path:
+        with self.db.read() as tx:
+            current = submissions.get(tx, request_id)
+            receipt = self._of_submission(tx, current)
+        path = self.path_of(current)
+        _write_both(path, receipt)
+        return path
 
     def _write_page(self, request_id: str) -> Path:
         with self.db.read() as tx:
@@ -234,6 +248,7 @@ class Receipts:
             questions = []
         read = self._read(current)
         asked_again = any(one.answer is None for one in questions)
+        progress = self.progress.of(current)
         return Receipt(
             contact=self.contact,
             title_source=envelope.source_name,
@@ -289,6 +304,7 @@ class Receipts:
             count=self._count(tx, current),
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
+            at_work=str(progress) if progress else None,
         )
 
     def _record_of(self, ledger: str) -> RecordType | None:

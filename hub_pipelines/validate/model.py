@@ -382,7 +382,7 @@ class RecordType:
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
-    """The key column that procurement's registry is asked about."""
+    """The first of the key's columns, where procurement's registry is asked about it."""
     untagged: str | None = None
     """What the sender does with a thing that has no tag."""
     shared: bool = False
@@ -440,11 +440,6 @@ class RecordType:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
-
-    def tag_in(self, key: str) -> str:
-        """The tag that an item's key holds; for record types with a tag column."""
-        parts = key.split("|", len(self.key_columns) - 1)
-        return parts[self.key_columns.index(str(self.tag_column))]
 
     @property
     def added(self) -> frozenset[str]:

@@ -21,10 +21,11 @@ from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
-    fold_into,
+    insert_from,
     insert_many,
     insert_or_ignore,
     room_to_sort,
+    update_from,
 )
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
@@ -186,8 +187,16 @@ class _Rows:
         }
         self._digest_of = digester(batch.ledger, version, self._of_posting)
         record = batch.adjustable
-        self._several_of_an_item = False
+        self._items: tuple[int, int] | None = None
+        """How many are new, and how many there are, where a posting may have several entries of an item."""
         self._adjusted = record.adjusted if record is not None and movements.is_adjusted(tx, batch.ledger) else None
+        self._looks_at_all = (
+            self._some_are_missing
+            or self._adjusted is not None
+            or (batch.comparing is not None and batch.comparing.lines is not None)
+        )
+        """Rows that change nothing may be found again, set a quantity anew, be lines that another list has set, or be
+        alike."""
 
     @property
     def entries(self) -> int:
@@ -214,11 +223,11 @@ class _Rows:
         assert record is not None
         assert record.adjusted is not None
         assert occurred_at is not None
-        self._several_of_an_item = True
         rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
         before = movements.known_before(self.tx, self.batch.ledger, rows, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
         changed = self._append(applied.entries)
+        self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
         self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
         self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
         moved = [*before.openings, *applied.movements]
@@ -282,8 +291,11 @@ class _Rows:
         self.tx.execute(DropTable(incoming))
 
     def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
-        accepted = chunk.accepted()
-        differing = [(*row, *head) for row in accepted if (head := heads.of(row[0])) is not None]
+        numbers = chunk.accepted_numbers()
+        places = {row_no: head for row_no in numbers if (head := heads.of(row_no)) is not None}
+        # of rows that change nothing hardly anything need be read
+        accepted = chunk.accepted(None if self._looks_at_all or len(places) == len(numbers) else places)
+        differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
         held = self._held(accepted, differing)
         changes = list(self._completed(differing, held))
         # a plain tuple: a Change takes three times as long to make
@@ -304,10 +316,10 @@ class _Rows:
             self.tally.add(chunk.rows())
         self.posted += len(changed)
         self.new += sum(one[5] is None for one in changed)
-        self.unchanged += len(accepted) - len(changed)
+        self.unchanged += len(numbers) - len(changed)
         void = chunk.superseded
         self.superseded += void
-        self.rejected += len(chunk) - len(accepted) - void
+        self.rejected += len(chunk) - len(numbers) - void
 
     def _says(self, column: str) -> bool:
         """Whether the rows say it of their items."""
@@ -457,21 +469,28 @@ class _Rows:
             )
 
     def _fold(self) -> None:
-        """The ledger follows the journal: items in the order of their keys, as its index wants them; then versions."""
+        """The ledger follows the journal: new items in the order of their keys, as its index wants them, then those
+        that it has; then versions. Nobody else adds items meanwhile, under the ledger's lock."""
         j = journal_row.c
-        chosen = (
-            select(j.ledger, j.key, j.version, j.row_no, j.digest)
-            .where(j.ledger == self.batch.ledger, j.version == self.version, *self._last_of_items())
-            .order_by(j.key)
-        )
-        fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
+        this = (j.ledger == self.batch.ledger, j.version == self.version)
+        entries = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(*this, *self._last_of_items())
+        is_new = j.previous_version.is_(None)
+        if self._items is not None:  # an item's last entry follows another one of this posting
+            is_new = j.key.in_(select(j.key).where(*this, is_new).scalar_subquery())
+        new_items, items = self._items or (self.new, self.posted + self.closed)
+        taken = insert_from(self.tx, ledger, entries.where(is_new).order_by(j.key)) if new_items else 0
+        if items > new_items:
+            update = ["version", "row_no", "digest"]
+            taken += update_from(self.tx, ledger, entries.where(~is_new), keys=["ledger", "key"], update=update)
+        if taken != items:
+            raise ValueError(f"the ledger took {taken} entries of {items}")
         place = {"ledger": self.batch.ledger, "version": self.version}
         self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
         _raise_version(self.tx, self.batch, self.version, self.entries, self.now)
 
     def _last_of_items(self) -> tuple[ColumnElement[bool], ...]:
         """Rows that adjust may be several of one item: the last one is where it stands."""
-        if not self._several_of_an_item:
+        if self._items is None:
             return ()
         j = journal_row.c
         place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
