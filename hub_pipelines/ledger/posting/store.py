@@ -214,7 +214,7 @@ class _Rows:
         assert occurred_at is not None
         self._several_of_an_item = True
         rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
-        before = movements.known_before(self.tx, self.batch.ledger, rows, self.version, record.adjusted)
+        before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
         changed = self._append(applied.entries)
         self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
