@@ -41,13 +41,13 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an item stands: its newest journal entry."""
+    """Where an item stands: its newest journal entry, and what that says."""
 
     version: int
     row_no: int
     digest: str
     operation: str
-    values: str
+    said: dict[str, object]
 
 
 @dataclass(slots=True)

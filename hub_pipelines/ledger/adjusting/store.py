@@ -241,7 +241,7 @@ class Before:
 def _standing(head: Head | None) -> Standing | None:
     if head is None:
         return None
-    return Standing(head.version, head.row_no, head.digest, head.operation, head.values)
+    return Standing(head.version, head.row_no, head.digest, head.operation, json.loads(head.values))
 
 
 def _movement(row: Any) -> Movement:
