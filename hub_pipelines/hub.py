@@ -3,6 +3,7 @@
 Belongs here: which part is wired to which. Not here: anything that a part does.
 """
 
+import os
 import socket
 import uuid
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.conflicts import Conflicts
+from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.service import Sealing
@@ -36,6 +38,12 @@ from hub_pipelines.logs import configure, process_name
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
+from hub_pipelines.portals.client import http_client
+from hub_pipelines.portals.holding import Holding
+from hub_pipelines.portals.keys import key_headers
+from hub_pipelines.portals.kinds import adapter_of
+from hub_pipelines.portals.service import Polling, start_of
+from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.previews.model import Preview
@@ -71,6 +79,8 @@ class Hub:
     inbox: Inbox
     conflicts: Conflicts
     sealing: Sealing
+    portals: Polling
+    portal_shapes: PortalShapes
     judge: Judge
     processing: Processing
     receipts: Receipts
@@ -164,6 +174,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
+    inbox = Inbox(inbox_db, keys, utc_now, capacity_of(settings))
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
@@ -199,7 +210,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
         ),
         sources=Sources(db, settings.source_keys, utc_now),
-        inbox=Inbox(inbox_db, keys, utc_now),
+        inbox=inbox,
         conflicts=Conflicts(db, archive, keys, desk, utc_now),
         sealing=Sealing(
             inbox=inbox_db,
@@ -211,7 +222,23 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,
             size_bytes=settings.messages.seal_kb * 1024,
+            urgent=urgent_feeds(settings),
         ),
+        portals=Polling(
+            db=db,
+            inbox=inbox,
+            archive=archive,
+            signer=keys,
+            holding=Holding(archive, keys, intake, desk),
+            adapters={name: adapter_of(name, one, tuple(campuses), feeds) for name, one in settings.portals.items()},
+            first_days={
+                name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
+            },
+            key_of=partial(_portal_key, settings),
+            client=partial(http_client, utc_now),
+            now=utc_now,
+        ),
+        portal_shapes=PortalShapes(db, review),
         judge=judge,
         processing=processing,
         receipts=receipts,
@@ -228,6 +255,16 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     )
 
 
+def capacity_of(settings: Settings) -> Capacity:
+    """Of the inbox of messages."""
+    most = Load(settings.messages.capacity_messages, settings.messages.capacity_mb * 1_000_000)
+    return Capacity(most, len(settings.campuses), urgent_feeds(settings))
+
+
+def urgent_feeds(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name in settings.feeds if FEEDS[name].urgent)
+
+
 def purposes_of(feed: Feed) -> list[Purpose]:
     """What a file may be sent for by a folder in the feed's own."""
     return [one for one in FOLDER_OF if one is not Purpose.COUNT or feed.takes_counts]
@@ -237,6 +274,10 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
     places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
+
+
+def _portal_key(settings: Settings, name: str) -> dict[str, str]:
+    return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:

@@ -10,7 +10,8 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -91,6 +92,9 @@ body_kb = 512
 seal_after_s = 5.0
 seal_messages = 5000
 seal_kb = 8192
+# no more than this waits in the inbox; beyond, senders are told to come again
+capacity_messages = 200000
+capacity_mb = 256
 
 [retention]
 # after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
@@ -173,11 +177,128 @@ class MessageSettings(_Strict):
     seal_after_s: float = Field(default=5.0, ge=0, le=3_600)
     seal_messages: int = Field(default=5_000, ge=1, le=50_000)
     seal_kb: int = Field(default=8_192, ge=64, le=65_536)
+    capacity_messages: int = Field(default=200_000, ge=1_000, le=10_000_000)
+    capacity_mb: int = Field(default=256, ge=16, le=100_000)
 
 
 class RetentionSettings(_Strict):
     runs_after_days: int = Field(default=180, ge=1, le=36_500)
     staged_after_days: int = Field(default=90, ge=1, le=36_500)
+
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def _require_web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url!r} is no web address; write one like https://erp.example.edu/api/orders")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        raise ValueError(f"{url!r}: use https, or keys and records can be read on their way")
+    if parts.username or parts.password:
+        raise ValueError("write no user or password into an address; use `auth`")
+    return url
+
+
+class PortalSettings(_Strict):
+    """What every portal has; each kind adds its own."""
+
+    every_s: float = Field(default=3_600.0, ge=1, le=30 * 86_400)
+    overlap_h: float = Field(default=48.0, ge=0, le=24 * 366)
+    first_day: date | None = None
+    interval_s: float = Field(default=1.0, ge=0, le=3_600)
+    attempts: int = Field(default=5, ge=1, le=20)
+    timeout_s: float = Field(default=30.0, ge=1, le=600)
+
+
+class PortalAuth(_Strict):
+    """Where the key is: the name of an environment variable, or a file. Never the key itself."""
+
+    kind: Literal["bearer", "header", "basic"]
+    env: str = ""
+    file: str = ""
+    header: str = ""
+    user: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PortalAuth":
+        if bool(self.env) == bool(self.file):
+            raise ValueError("name either `env`, an environment variable, or `file`, that holds the key")
+        for name, of in (("header", "header"), ("user", "basic")):
+            if bool(getattr(self, name)) != (self.kind == of):
+                raise ValueError(f'`{name}` belongs to kind = "{of}", which needs it')
+        return self
+
+
+class PortalPaging(_Strict):
+    """How the portal's pages follow each other. `next`: where in an answer the cursor or the next address is."""
+
+    style: Literal["single", "page", "offset", "cursor", "next_link", "link_header"]
+    param: str = ""
+    size_param: str = ""
+    size: int = Field(default=100, ge=1, le=10_000)
+    first: int = Field(default=1, ge=0, le=1)
+    next: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PortalPaging":
+        needs = {"page": "param", "offset": "param", "cursor": "param next", "next_link": "next"}.get(self.style, "")
+        for name in needs.split():
+            if not getattr(self, name):
+                raise ValueError(f'style = "{self.style}" needs `{name}`')
+        return self
+
+
+class PortalSince(_Strict):
+    """The parameter that asks for what was changed since then, and how its value is written."""
+
+    param: str = Field(min_length=1)
+    written: Literal["datetime", "date"] = "datetime"
+
+
+class RestPortalSettings(PortalSettings):
+    """A portal that answers GET with JSON, told by settings alone. Paths have dots between names: `po.number`."""
+
+    kind: Literal["rest"]
+    url: str
+    params: dict[str, str] = {}
+    auth: PortalAuth | None = None
+    paging: PortalPaging = PortalPaging(style="single")
+    since: PortalSince | None = None
+    order: Literal["stable", "moving"] = "moving"
+    records: str = ""
+    total: str = ""
+    natural_id: list[str] = Field(min_length=1)
+    updated: str = ""
+    record_type: str
+    campus: str = ""
+    campus_field: str = ""
+    campus_values: dict[str, str] = {}
+    fields: dict[str, str] = Field(min_length=1)
+    optional: list[str] = []
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        return _require_web_address(url)
+
+    @field_validator("natural_id", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RestPortalSettings":
+        if bool(self.campus) == bool(self.campus_field):
+            raise ValueError("name either `campus`, whose the records are, or `campus_field`, where a record tells it")
+        unknown = sorted(set(self.optional) - {*self.fields.values(), self.updated})
+        if unknown:
+            raise ValueError(f"`optional` names {', '.join(unknown)}, which `fields` and `updated` do not read")
+        return self
+
+
+AnyPortalSettings = Annotated[RestPortalSettings, Field(discriminator="kind")]
+"""One of the kinds; another kind joins here, and in portals/kinds.py."""
 
 
 class DatabaseSettings(_Strict):
@@ -192,6 +313,7 @@ class _File(_Strict):
     ledgers: LedgerSettings = LedgerSettings()
     limits: Limits = Limits()
     messages: MessageSettings = MessageSettings()
+    portals: dict[str, AnyPortalSettings] = {}
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -208,6 +330,14 @@ class _File(_Strict):
                 raise ValueError(f"{name!r} is reserved for what belongs to no campus; choose another name")
         return campuses
 
+    @field_validator("portals")
+    @classmethod
+    def _portal_names(cls, portals: dict[str, AnyPortalSettings]) -> dict[str, AnyPortalSettings]:
+        for name in portals:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a portal's name is lower-case letters, digits and _, a letter first")
+        return portals
+
 
 class Settings(_Strict):
     """All settings of one hub, absolute and checked. Build it with `load`."""
@@ -219,6 +349,7 @@ class Settings(_Strict):
     ledger: LedgerSettings
     limits: Limits
     messages: MessageSettings
+    portals: dict[str, AnyPortalSettings]
     retention: RetentionSettings
     log_level: str
     database_url: str
@@ -321,6 +452,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         ledger=file.ledgers,
         limits=file.limits,
         messages=file.messages,
+        portals=file.portals,
         retention=file.retention,
         log_level=file.log.level,
         database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",

@@ -166,7 +166,14 @@ def _status(hub: "Hub") -> dict[str, Any]:
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
-    messages = {"received": hub.inbox.count(), "waiting": sum(one.messages for one in hub.inbox.waiting())}
+    filling = hub.inbox.filling()
+    messages = {
+        "received": hub.inbox.count(),
+        "waiting": filling.whole.messages,
+        "waiting_bytes": filling.whole.size_bytes,
+        "filled": round(filling.share, 4),
+        "troubles": list(filling.troubles.values())[:1],
+    }
     return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages}
 
 
@@ -183,6 +190,8 @@ def _print_status(document: dict[str, Any]) -> None:
     messages = document["messages"]
     if messages["received"]:
         print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
+        for one in messages["troubles"]:
+            print(f"ATTENTION: {one}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -8,7 +8,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import HubError, SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS, RESERVED_FEED
 from hub_pipelines.common.store import SCHEMA_VERSION, Database, schema_version
-from hub_pipelines.doctor import home
+from hub_pipelines.doctor import home, messages
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
@@ -68,6 +68,9 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
         Check("review", lambda: _review(db), "hub review list"),
         Check("scopes", lambda: _scopes(db, settings), f"less {home.quote(toml)}"),
         Check("pauses", lambda: _pauses(db), "hub status"),
+        Check("receiver", lambda: messages.receiver(settings), f"grep receiver {home.quote(settings.log_path)}"),
+        Check("messages", lambda: messages.waiting(settings, db.db, overdue_s=overdue_s), "hub status"),
+        Check("secrets of sources", lambda: messages.secrets(settings, db.db), "hub sources list"),
     ]
 
 

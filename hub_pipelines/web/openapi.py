@@ -8,12 +8,12 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.settings import MessageSettings
 from hub_pipelines.validate.messages import types_of
 from hub_pipelines.validate.model import Feed, Kind, RecordType
-from hub_pipelines.web.problems import KINDS
+from hub_pipelines.web.problems import KINDS, RETRY_AFTER_S
 from hub_pipelines.web.reading import JSON, LINES, MESSAGE_BYTES, MOST_MESSAGES
 
 _TAKING = (
     "not-json malformed unsigned bad-signature stale no-right not-found too-slow conflict too-large wrong-type "
-    "failed busy"
+    "inbox-full failed busy"
 )
 _TELLING = "malformed bad-token not-found failed busy"
 
@@ -136,7 +136,7 @@ def _problems(codes: str) -> dict[str, Any]:
         status: {
             "description": "; ".join(titles),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            **({"headers": {"Retry-After": {"schema": {"type": "string"}}}} if status == "503" else {}),
+            **({"headers": {"Retry-After": {"schema": {"type": "string"}}}} if int(status) in RETRY_AFTER_S else {}),
         }
         for status, titles in by_status.items()
     }

@@ -54,6 +54,7 @@ class Receiver(Protocol):
 @dataclass(frozen=True, slots=True)
 class Sealing:
     """`after_s`, `messages` and `size_bytes`: a batch is due when one of them is reached; the last two bound it.
+    Feeds that are `urgent` go first.
 
     Raises Transient when database or disk fail; the next tick goes on.
     """
@@ -67,12 +68,13 @@ class Sealing:
     after_s: float
     messages: int
     size_bytes: int
+    urgent: frozenset[str]
 
     def seal_due(self, campus: str, *, at_once: bool = False) -> list[Arrival]:
         """Split what brings workers down, finish what was begun for a campus, then seal one batch of each of its
-        streams that is due.
+        streams that is due, urgent ones first and small before large.
 
-        `at_once`: whatever waits is due.
+        `at_once`: whatever waits is due. No more than a batch of each stream: so campuses take turns.
         """
         self.splitting.split_poisoned(campus)
         with self.inbox.read() as tx:
@@ -80,7 +82,7 @@ class Sealing:
             waiting = store.waiting(tx, campus)
         first_begun = {one.stream: one for one in reversed(begun)}
         arrivals = [self._register(one) for one in first_begun.values() if self._is_free(one.stream)]
-        for one in waiting:
+        for one in sorted(waiting, key=lambda one: (one.stream.feed not in self.urgent, one.size_bytes)):
             if one.stream in first_begun or not (at_once or self._is_due(one)):
                 continue
             if (batch := self._seal(one.stream)) is not None:

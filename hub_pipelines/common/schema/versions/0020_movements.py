@@ -7,7 +7,7 @@ from hub_pipelines.common.schema import append_only
 from hub_pipelines.common.store import UtcDateTime
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:
