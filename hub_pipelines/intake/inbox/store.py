@@ -50,6 +50,7 @@ _SCHEMA_VERSION = 2
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
+_AT_ONCE = 1_000
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -392,9 +393,14 @@ def submission_of(tx: Transaction, batch_id: str) -> str | None:
     return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
 
 
-def batch_of(tx: Transaction, submission: str) -> Batch | None:
-    row = tx.execute(select(batch).where(batch.c.submission == submission)).first()
-    return _batch(row) if row else None
+def several(tx: Transaction, submissions: Sequence[str]) -> list[Batch]:
+    """Of the batches that are these submissions, those of more than one message, in their order."""
+    found: list[Batch] = []
+    for first in range(0, len(submissions), _AT_ONCE):
+        some = submissions[first : first + _AT_ONCE]
+        query = select(batch).where(batch.c.submission.in_(some), batch.c.messages > 1)
+        found += map(_batch, tx.execute(query))
+    return sorted(found, key=lambda one: one.number)
 
 
 def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
