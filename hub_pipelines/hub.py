@@ -3,6 +3,7 @@
 Belongs here: which part is wired to which. Not here: anything that a part does.
 """
 
+import os
 import socket
 import uuid
 from dataclasses import dataclass
@@ -35,6 +36,12 @@ from hub_pipelines.logs import configure, process_name
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
+from hub_pipelines.portals.client import http_client
+from hub_pipelines.portals.holding import Holding
+from hub_pipelines.portals.keys import key_headers
+from hub_pipelines.portals.kinds import adapter_of
+from hub_pipelines.portals.service import Polling, start_of
+from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.previews.model import Preview
@@ -70,6 +77,8 @@ class Hub:
     inbox: Inbox
     conflicts: Conflicts
     sealing: Sealing
+    portals: Polling
+    portal_shapes: PortalShapes
     judge: Judge
     processing: Processing
     receipts: Receipts
@@ -163,6 +172,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
+    inbox = Inbox(inbox_db, keys, utc_now)
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
@@ -198,7 +208,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
         ),
         sources=Sources(db, settings.source_keys, utc_now),
-        inbox=Inbox(inbox_db, keys, utc_now),
+        inbox=inbox,
         conflicts=Conflicts(db, archive, keys, desk, utc_now),
         sealing=Sealing(
             inbox=inbox_db,
@@ -210,6 +220,21 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             messages=settings.messages.seal_messages,
             size_bytes=settings.messages.seal_kb * 1024,
         ),
+        portals=Polling(
+            db=db,
+            inbox=inbox,
+            archive=archive,
+            signer=keys,
+            holding=Holding(archive, keys, intake, desk),
+            adapters={name: adapter_of(name, one, tuple(campuses), feeds) for name, one in settings.portals.items()},
+            first_days={
+                name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
+            },
+            key_of=partial(_portal_key, settings),
+            client=partial(http_client, utc_now),
+            now=utc_now,
+        ),
+        portal_shapes=PortalShapes(db, review),
         judge=judge,
         processing=processing,
         receipts=receipts,
@@ -235,6 +260,10 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
     places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
+
+
+def _portal_key(settings: Settings, name: str) -> dict[str, str]:
+    return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:

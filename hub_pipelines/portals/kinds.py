@@ -1,10 +1,44 @@
 """From a portal's settings to its adapter: the one place that knows all kinds."""
 
+from collections.abc import Collection, Mapping
+
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.portals.model import Adapter
 from hub_pipelines.portals.rest import RestAdapter
-from hub_pipelines.settings import AnyPortalSettings
+from hub_pipelines.settings import AnyPortalSettings, RestPortalSettings
+from hub_pipelines.validate.model import Feed, RecordType
 
 
-def adapter_of(name: str, settings: AnyPortalSettings, campuses: tuple[str, ...]) -> Adapter:
-    """`campuses` are those of the hub: nothing is taken for another one."""
-    return RestAdapter(name, settings, campuses)
+def adapter_of(name: str, settings: AnyPortalSettings, campuses: tuple[str, ...], feeds: Mapping[str, Feed]) -> Adapter:
+    """`campuses` are those of the hub: nothing is taken for another one. Raises SettingsError when the settings name
+    what the hub does not have: a campus, a record type, a column."""
+    record = _record_type(name, settings, campuses, feeds)
+    return RestAdapter(name, settings, campuses, "campus" in record.columns)
+
+
+def _record_type(
+    name: str, settings: RestPortalSettings, campuses: Collection[str], feeds: Mapping[str, Feed]
+) -> RecordType:
+    where = f"[portals.{name}]"
+    records = {one.name: one for feed in feeds.values() for one in feed.record_types}
+    record = records.get(settings.record_type)
+    if record is None:
+        known = ", ".join(records)
+        raise SettingsError(f"{where} record_type: {settings.record_type!r} is none of this hub. Choose from: {known}.")
+    for key, named in (("campus", [settings.campus]), ("campus_values", list(settings.campus_values.values()))):
+        unknown = [one for one in named if one and one not in campuses]
+        if unknown:
+            told = f"{unknown[0]!r} is no campus of this hub. Choose from: {', '.join(campuses)}."
+            raise SettingsError(f"{where} {key}: {told}")
+    _check_columns(where, record, settings.fields)
+    return record
+
+
+def _check_columns(where: str, record: RecordType, fields: Mapping[str, str]) -> None:
+    unknown = [one for one in fields if one not in record.columns]
+    if unknown:
+        known = ", ".join(record.columns)
+        raise SettingsError(f"{where} fields.{unknown[0]}: {record.name} has no such column. Its columns: {known}.")
+    missing = [one for one in record.required if one not in (*fields, "campus")]
+    if missing:
+        raise SettingsError(f"{where} fields: {record.name} needs {missing[0]}; say which field of a record it is.")

@@ -12,17 +12,20 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, Pace, PageRead, Record, Request, Unread
 from hub_pipelines.settings import RestPortalSettings
 
+_CAMPUS = "campus"
 _NEXT_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+=(?:\"[^\"]*\"|[^\s;,\"]+))*)")
 _REL_NEXT = re.compile(r";\s*rel=(?:\"(?:[^\"]*\s)?next(?:\s[^\"]*)?\"|next(?![^\s;,]))", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class RestAdapter:
-    """`campuses` are those of the hub: a record of any other is held."""
+    """`campuses` are those of the hub: a record of any other is held. `names_campus`: the contract has a column for
+    it, which need not be a field of the record."""
 
     name: str
     settings: RestPortalSettings
     campuses: tuple[str, ...]
+    names_campus: bool
 
     @property
     def origin(self) -> str:
@@ -109,6 +112,8 @@ class RestAdapter:
         if campus not in self.campuses:
             return self._unread(raw, f"{told.campus_field} is {campus!r}, which is no campus of this hub.")
         data = {column: _plain(at(raw, path)) for column, path in told.fields.items()}
+        if self.names_campus:
+            data.setdefault(_CAMPUS, campus)
         scope = Scope(campus, told.record_type.partition(".")[0])
         natural_id = "/".join(str(one).strip() for one in ids)
         return Record(natural_id, scope, told.record_type, data, raw, _moment(at(raw, told.updated)))

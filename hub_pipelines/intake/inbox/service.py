@@ -1,19 +1,29 @@
 """Taking deliveries: envelope and signature for each message, one transaction for many deliveries.
 
-Nobody is answered before that transaction is durable. Not here: who may send (sources), HTTP (web), what becomes of
-messages later (sealing).
+Nobody is answered before that transaction is durable. Records that the hub reads itself come in the same way, by
+versions. Not here: who may send (sources), HTTP (web, portals), what becomes of messages later (sealing).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
-from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming, Message, Waiting
-from hub_pipelines.submission.model import MESSAGES, Envelope
+from hub_pipelines.intake.inbox.model import (
+    NO_VERSION,
+    Answered,
+    Delivery,
+    FoundRecord,
+    Incoming,
+    Message,
+    Version,
+    Waiting,
+    delivery_of,
+)
+from hub_pipelines.submission.model import Envelope
 
 
 class Signer(Protocol):
@@ -34,6 +44,39 @@ class Inbox:
         signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in deliveries]
         with self.db.write() as tx:
             return [store.accept(tx, one, envelopes, at=at) for one, envelopes in zip(deliveries, signed, strict=True)]
+
+    def take_found(self, source: str, found: Sequence[FoundRecord], *, held: Mapping[str, str], mark: int) -> list[str]:
+        """Take those of these records that are not known as they are; the record_ids of what was taken, in order.
+
+        One transaction: a record's version and its message are there together or not at all. `held` are records that
+        wait for a person, each with the digest of what it said. All are marked as seen with `mark`.
+        """
+        at = self.now()
+        taken: list[str] = []
+        with self.db.write() as tx:
+            ids = [*(one.record_id for one in found), *held]
+            versions = store.versions(tx, source, ids)
+            for one in found:
+                before = versions.get(one.record_id, NO_VERSION)
+                if not before.has_news(one):
+                    continue
+                delivery, versions[one.record_id] = delivery_of(one, before)
+                store.accept(tx, delivery, [self._envelope(delivery, delivery.messages[0], at)], at=at)
+                taken.append(one.record_id)
+            for record_id, digest in held.items():
+                versions[record_id] = replace(versions.get(record_id, NO_VERSION), held=digest)
+            store.keep_versions(tx, source, {one: versions[one] for one in ids}, mark=mark)
+        return taken
+
+    def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
+        """The newest version of each of these records that is known."""
+        with self.db.read() as tx:
+            return store.versions(tx, source, record_ids)
+
+    def count_seen(self, source: str, mark: int) -> int:
+        """How many different records were marked so."""
+        with self.db.read() as tx:
+            return store.count_seen(tx, source, mark)
 
     def count(self) -> int:
         """Messages that were ever acknowledged."""
@@ -58,7 +101,7 @@ def envelope_of(one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
         request_id=one.request_id_of(incoming),
         campus=one.scope.campus,
         feed=one.scope.feed,
-        channel=MESSAGES,
+        channel=one.channel,
         source_system=one.source,
         source_name=one.name_of(incoming),
         content_digest=sha256_hex(incoming.body),

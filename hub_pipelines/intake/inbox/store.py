@@ -1,10 +1,11 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Everything is append-only but for a message's place in a batch and a batch's submission, each of which is set once.
+Deliveries and messages are append-only but for a message's place in a batch and a batch's submission, each of which
+is set once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,12 +28,12 @@ from sqlalchemy import (
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore
-from hub_pipelines.intake.inbox.model import Answer, Answered, Batch, Delivery, Message, Stream, Waiting
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
+from hub_pipelines.intake.inbox.model import Answer, Answered, Batch, Delivery, Message, Stream, Version, Waiting
 from hub_pipelines.submission.model import Envelope
 
 inbox_metadata = MetaData()
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -95,6 +96,21 @@ batch = Table(
     Index("inbox_batch_submission", "submission"),
 )
 
+record = Table(
+    "inbox_record",
+    inbox_metadata,
+    Column("source", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("occurred_at", UtcDateTime),
+    Column("held", String(64)),
+    Column("read_at", UtcDateTime),
+    Column("seen", _NUMBER, nullable=False),
+)
+"""The newest version of each record that the hub has read itself."""
+_IDS_PER_QUERY = 500
+
 
 def create(db: Database) -> None:
     """Make the tables where they are not yet. Safe to run from many processes at once.
@@ -112,6 +128,9 @@ def create(db: Database) -> None:
             inbox_metadata.create_all(tx)
             tx.execute(text(f"CREATE TABLE {_SCHEMA_TABLE} (version INTEGER PRIMARY KEY)"))
             tx.execute(text(f"INSERT INTO {_SCHEMA_TABLE} VALUES ({_SCHEMA_VERSION})"))
+        elif found < _SCHEMA_VERSION:
+            inbox_metadata.create_all(tx)  # version 2 has a table more
+            tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
         elif found > _SCHEMA_VERSION:
             raise SettingsError(
                 f"The inbox has schema version {found}, this release knows versions up to {_SCHEMA_VERSION}: "
@@ -189,6 +208,44 @@ def find(tx: Transaction, request_id: str) -> Message | None:
         row.row_no,
         row.submission,
     )
+
+
+# ---- records that are read
+
+
+def versions(tx: Transaction, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
+    """The newest version of each of these records that is known."""
+    r = record.c
+    found: dict[str, Version] = {}
+    for first in range(0, len(record_ids), _IDS_PER_QUERY):
+        some = record_ids[first : first + _IDS_PER_QUERY]
+        for row in tx.execute(select(record).where(r.source == source, r.record_id.in_(some))):
+            found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.held, row.read_at)
+    return found
+
+
+def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *, mark: int) -> None:
+    rows = [
+        {
+            "source": source,
+            "record_id": record_id,
+            "version": one.number,
+            "digest": one.digest,
+            "occurred_at": one.occurred_at,
+            "held": one.held,
+            "read_at": one.read_at,
+            "seen": mark,
+        }
+        for record_id, one in newest.items()
+    ]
+    if rows:
+        changing = ["version", "digest", "occurred_at", "held", "read_at", "seen"]
+        tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
+
+
+def count_seen(tx: Transaction, source: str, mark: int) -> int:
+    r = record.c
+    return tx.execute(select(func.count()).where(r.source == source, r.seen == mark)).scalar_one()
 
 
 # ---- sealing
