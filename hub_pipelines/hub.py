@@ -52,7 +52,7 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import Settings, load
+from hub_pipelines.settings import RestPortalSettings, Settings, load
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
@@ -263,7 +263,9 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
 
 
 def _portal_key(settings: Settings, name: str) -> dict[str, str]:
-    return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
+    told = settings.portals[name]
+    auth = told.auth if isinstance(told, RestPortalSettings) else None
+    return key_headers(name, auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:
