@@ -12,7 +12,7 @@ _MOST = 25
 
 class NsfShelf(Shelf):
     kind = "nsf"
-    settings = "interval_s = 0.1\n" + institutions_table("nsf")
+    settings = "interval_s = 0.1\nyears = 5\n" + institutions_table("nsf")
 
     def recorded(self) -> Sequence[Raw]:
         names = ("nsf_awards_first.json", "nsf_awards_last.json", "nsf_awards_obligated.json")
