@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Any, Protocol
 
-from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.inbox.model import NO_VERSION, Delivery, FoundRecord, Version, delivery_of
 from hub_pipelines.intake.inbox.service import envelope_of
@@ -55,6 +55,10 @@ class Strange:
     reason: str = ""
 
     @property
+    def digest(self) -> str:
+        return sha256_hex(canonical_text(self.raw).encode("utf-8"))
+
+    @property
     def group(self) -> tuple[Scope, str, str]:
         told = self.deviations or (Deviation("", "record", self.reason),)
         return self.found.scope, self.found.record_type, fingerprint_of(told)
@@ -62,7 +66,8 @@ class Strange:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Raises Transient when database or disk fail; the page is read again then, and held once."""
+    """Raises Transient when database or disk fail; the page is read again then, and held once: what was held is kept
+    in the transaction that registers its submission."""
 
     archive: Objects
     signer: Signer
@@ -88,7 +93,7 @@ class Holding:
             leases.shelve(tx, request_id, Cause.DRIFT, failure)
             self.desk.file_submission(tx, submissions.get(tx, request_id), failure)
             shape = HeldShape(portal, fingerprint, deviations, arrival.arrived_at, request_id, None, None)
-            store.add_held(tx, shape, request_id, len(some))
+            store.add_held(tx, shape, request_id, {one.found.record_id: one.digest for one in some})
 
         headers = {RECORD_TYPE: record_type, "messages": str(len(some)), "portal": portal}
         return self.intake.receive(
@@ -130,7 +135,7 @@ def _shown(record: Any, path: str) -> str:
 
 
 def _failure(portal: str, some: Sequence[Strange], deviations: Sequence[Deviation]) -> Failure:
-    how_many = "A record" if len(some) == 1 else f"{len(some):,} records"
+    how_many = "1 record" if len(some) == 1 else f"{len(some):,} records"
     reason = some[0].reason
     if reason:
         told = f"{how_many} of the portal {portal} can't be read: {reason}"
@@ -138,7 +143,7 @@ def _failure(portal: str, some: Sequence[Strange], deviations: Sequence[Deviatio
         return Failure("UnreadRecord", told, fix, _ids(some), None)
     named = "; ".join(f"{one.path} was {one.before} and is {one.now}" for one in deviations[:_FIELDS_NAMED])
     more = f"; and {len(deviations) - _FIELDS_NAMED} more" if len(deviations) > _FIELDS_NAMED else ""
-    told = f"{how_many} of the portal {portal} are not as before: {named}{more}."
+    told = f"{how_many} of the portal {portal} differ from those before: {named}{more}."
     fix = (
         "`hub portals shape` shows old and new side by side. Is it right as it is now, `hub portals accept` takes "
         "these and all like them; else ask who runs the portal, and dismiss this item."

@@ -119,6 +119,7 @@ class Polling:
     now: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+    lease_s: float = LEASE_S
     draw: Callable[[], float] = field(default=random.SystemRandom().random)
 
     # ---- what is due
@@ -204,7 +205,7 @@ class Polling:
             if state.poll is not None:
                 store.end_poll(tx, state.poll, PollEnd.UNFINISHED, at=now)
             store.add_poll(tx, adapter.name, poll, by=actor)
-            store.keep(tx, begun, lease_s=LEASE_S)
+            store.keep(tx, begun, lease_s=self.lease_s)
         return begun
 
     def _since(self, adapter: Adapter, state: PortalState) -> datetime | None:
@@ -248,7 +249,7 @@ class Polling:
             last_error_at=now,
         )
         with self.db.write() as tx:
-            store.keep(tx, failed, lease_s=LEASE_S)
+            store.keep(tx, failed, lease_s=self.lease_s)
             if opened and (health.openings == 1 or not error.may_pass):
                 detail: dict[str, object] = {"reason": error.reason, "failures": health.failures}
                 _audit(tx, "portal:unread", state.name, detail)
@@ -267,12 +268,11 @@ class Polling:
         envelope = self._archived(adapter, poll, number, request, answer)
         sorted_ = self._sorted(adapter, envelope, answer, read)
         held = self._hold(adapter, sorted_)
-        taken = self.inbox.take_found(
-            _source(adapter), sorted_.good, held={**sorted_.held_before, **held}, mark=poll.mark
-        )
-        known = len(sorted_.good) - len(taken) + len(sorted_.held_before)
+        seen = [one.found.record_id for one in sorted_.strange]
+        taken = self.inbox.take_found(_source(adapter), sorted_.good, mark=poll.mark, seen=seen)
+        known = len(read.records) + len(read.unread) - len(taken) - held
         tally = poll.tally.plus(
-            pages=1, records=len(read.records) + len(read.unread), taken=len(taken), known=known, held=len(held)
+            pages=1, records=len(read.records) + len(read.unread), taken=len(taken), known=known, held=held
         )
         poll = replace(
             poll,
@@ -284,11 +284,11 @@ class Polling:
         )
         advanced = replace(state, poll=poll)
         page = Page(
-            poll.poll_id, number, envelope.content_digest, envelope.document(), len(read.records), len(taken), len(held)
+            poll.poll_id, number, envelope.content_digest, envelope.document(), len(read.records), len(taken), held
         )
         with self.db.write() as tx:
             store.add_page(tx, page)
-            store.keep(tx, advanced, lease_s=LEASE_S)
+            store.keep(tx, advanced, lease_s=self.lease_s)
         return advanced
 
     def _archived(self, adapter: Adapter, poll: Poll, number: int, request: Request, answer: Answer) -> Envelope:
@@ -333,12 +333,15 @@ class Polling:
         before = self.inbox.versions(_source(adapter), [one.found.record_id for one in strange])
         return _Sorted(tuple(good), tuple(strange), before, like)
 
-    def _hold(self, adapter: Adapter, page: "_Sorted") -> dict[str, str]:
-        """Bring to review what was not before; by record_id the digest of what it said."""
-        news = sorted(page.strange_now, key=lambda one: str(one.group))
+    def _hold(self, adapter: Adapter, page: "_Sorted") -> int:
+        """Bring to review what was not before; how many records."""
+        with self.db.read() as tx:
+            known = store.held_before(tx, adapter.name, {one.found.record_id: one.digest for one in page.strange})
+        news = [one for one in page.strange if one.found.record_id not in known]
+        news.sort(key=lambda one: str(one.group))
         for _, some in groupby(news, key=lambda one: str(one.group)):
             self.holding.hold(adapter.name, list(some), page.before, page.like)
-        return {one.found.record_id: _digest(one.raw) for one in news}
+        return len(news)
 
     def _fresh(self, poll: Poll, good: Sequence[FoundRecord], taken: set[str]) -> int:
         """Records that this pass was the first to see, though they were there when the poll began."""
@@ -367,7 +370,7 @@ class Polling:
         )
         state = replace(state, poll=again, marks=again.mark)
         with self.db.write() as tx:
-            store.keep(tx, state, lease_s=LEASE_S)
+            store.keep(tx, state, lease_s=self.lease_s)
         return state, None
 
     def _is_complete(self, adapter: Adapter, poll: Poll) -> bool:
@@ -386,7 +389,7 @@ class Polling:
         moved = poll.began_at if complete and poll.moves_cursor else state.cursor
         ended = replace(state, cursor=moved, poll=None, completed_at=now if complete else state.completed_at)
         with self.db.write() as tx:
-            store.keep(tx, ended, lease_s=LEASE_S)
+            store.keep(tx, ended, lease_s=self.lease_s)
             store.end_poll(tx, poll, end, at=now)
             digests = [one.content_digest for one in store.pages_of(tx, poll.poll_id)]
             detail: dict[str, object] = {
@@ -426,7 +429,7 @@ class Polling:
                         pending = (*read[1].then, *pending[1:])
                         self._look_at(adapter, *read, found)
             with self.db.write() as tx:
-                store.keep(tx, state, lease_s=LEASE_S)
+                store.keep(tx, state, lease_s=self.lease_s)
         return found.told(complete=not pending, reason=state.last_error if state.health.failures else None)
 
     def _look_at(self, adapter: Adapter, answer: Answer, page: PageRead, found: "_Looked") -> None:
@@ -457,7 +460,7 @@ class Polling:
     def _leased(self, name: str) -> Iterator[PortalState | None]:
         """The right to poll, for as long as this lasts; None when another process has it."""
         with self.db.write() as tx:
-            state = store.claim(tx, name, lease_s=LEASE_S)
+            state = store.claim(tx, name, lease_s=self.lease_s)
         try:
             yield state
         finally:
@@ -479,16 +482,6 @@ class _Sorted:
     strange: tuple[Strange, ...]
     before: dict[str, Version]
     like: Any
-
-    @property
-    def strange_now(self) -> list[Strange]:
-        return [one for one in self.strange if one.found.record_id not in self.held_before]
-
-    @property
-    def held_before(self) -> dict[str, str]:
-        """Those that wait for a person already, as they are."""
-        digests = {one.found.record_id: _digest(one.raw) for one in self.strange}
-        return {name: digest for name, digest in digests.items() if self.before.get(name, NO_VERSION).held == digest}
 
 
 @dataclass(slots=True)
@@ -546,10 +539,6 @@ def _strange(adapter: Adapter, one: Unread, answer: Answer, headers: dict[str, s
 def _unnamed(found: FoundRecord) -> FoundRecord:
     """A record that is known by what it says."""
     return replace(found, record_id=f"?{found.digest[:32]}")
-
-
-def _digest(raw: Any) -> str:
-    return sha256_hex(canonical_text(raw).encode("utf-8"))
 
 
 def _totals(poll: Poll, read: PageRead) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ Every write about a poll names the lease's token: who has lost the lease writes 
 the inbox (intake/inbox/store.py), in the transaction of its message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,13 +92,16 @@ portal_shape = Table(
 portal_held = Table(
     "portal_held",
     metadata,
-    Column("request_id", String, primary_key=True),
-    Column("portal", String, nullable=False),
+    Column("portal", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("digest", String(64), primary_key=True),
     Column("fingerprint", String(12), nullable=False),
-    Column("records", Integer, nullable=False),
+    Column("request_id", String, nullable=False),
     Index("portal_held_by_shape", "portal", "fingerprint"),
+    Index("portal_held_by_request", "request_id"),
 )
-"""Submissions of records that were held, by shape."""
+"""Records that were held: what each said, and the submission that it waits in."""
+_IDS_PER_QUERY = 500
 
 
 # ---- states
@@ -262,7 +265,8 @@ def accepted(tx: Transaction, name: str) -> set[tuple[str, str]]:
     return {(one["path"], one["now"]) for told in tx.execute(query).scalars() for one in told}
 
 
-def add_held(tx: Transaction, shape: HeldShape, request_id: str, records: int) -> None:
+def add_held(tx: Transaction, shape: HeldShape, request_id: str, records: Mapping[str, str]) -> None:
+    """`records`: by record_id the digest of what each says."""
     tx.execute(
         insert_or_ignore(tx, portal_shape),
         {
@@ -273,8 +277,21 @@ def add_held(tx: Transaction, shape: HeldShape, request_id: str, records: int) -
             "first_request_id": request_id,
         },
     )
-    told = {"portal": shape.portal, "fingerprint": shape.fingerprint, "records": records}
-    tx.execute(insert_or_ignore(tx, portal_held), {"request_id": request_id, **told})
+    told = {"portal": shape.portal, "fingerprint": shape.fingerprint, "request_id": request_id}
+    rows = [{"record_id": one, "digest": digest, **told} for one, digest in records.items()]
+    tx.execute(insert_or_ignore(tx, portal_held), rows)
+
+
+def held_before(tx: Transaction, name: str, records: Mapping[str, str]) -> set[str]:
+    """Those of these records (record_id and digest) that were held as they are."""
+    h = portal_held.c
+    found: set[str] = set()
+    ids = list(records)
+    for first in range(0, len(ids), _IDS_PER_QUERY):
+        some = h.record_id.in_(ids[first : first + _IDS_PER_QUERY])
+        query = select(h.record_id, h.digest).where(h.portal == name, some)
+        found.update(row.record_id for row in tx.execute(query) if records[row.record_id] == row.digest)
+    return found
 
 
 def shapes(tx: Transaction, name: str) -> list[HeldShape]:
@@ -286,7 +303,7 @@ def shape_of(tx: Transaction, request_id: str) -> HeldShape | None:
     """By a submission that was held for it."""
     h, s = portal_held.c, portal_shape.c
     same = (h.portal == s.portal) & (h.fingerprint == s.fingerprint)
-    row = tx.execute(select(portal_shape).join(portal_held, same).where(h.request_id == request_id)).first()
+    row = tx.execute(select(portal_shape).join(portal_held, same).where(h.request_id == request_id).limit(1)).first()
     return _shape(row) if row else None
 
 
@@ -296,16 +313,16 @@ def accept(tx: Transaction, shape: HeldShape, *, by: str, at: datetime) -> list[
     this = (s.portal == shape.portal, s.fingerprint == shape.fingerprint)
     tx.execute(update(portal_shape).where(*this, s.accepted_at.is_(None)).values(accepted_at=at, accepted_by=by))
     held = (h.portal == shape.portal, h.fingerprint == shape.fingerprint)
-    return list(tx.execute(select(h.request_id).where(*held).order_by(h.request_id)).scalars())
+    return list(tx.execute(select(h.request_id).where(*held).distinct().order_by(h.request_id)).scalars())
 
 
 def count_held(tx: Transaction, name: str) -> int:
     """Records that were held for a shape that nobody has accepted."""
     h, s = portal_held.c, portal_shape.c
     same = (h.portal == s.portal) & (h.fingerprint == s.fingerprint)
-    query = select(func.coalesce(func.sum(h.records), 0)).select_from(portal_held).join(portal_shape, same)
+    query = select(func.count()).select_from(portal_held).join(portal_shape, same)
     query = query.where(h.portal == name, s.accepted_at.is_(None))
-    return int(tx.execute(query).scalar_one())
+    return tx.execute(query).scalar_one()
 
 
 def _shape(row: Any) -> HeldShape:

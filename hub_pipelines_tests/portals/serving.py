@@ -37,15 +37,18 @@ def asset(number: int, *, changes: int = 0) -> dict[str, Any]:
 
 @dataclass
 class Portal:
-    """`answers` are given before anything else, one for each request, by status and headers. `fails` is the share of
-    requests that are answered 500; after each page `moves` may change the records. `order` sorts them."""
+    """`answers` are given before anything else, one for each request, by status and headers; `down` while it says so.
+    `fails` is the share of requests that are answered 500; after each page `moves` may change the records. `order`
+    sorts them. `clock` dates requests."""
 
     records: dict[int, dict[str, Any]]
     fails: float = 0.0
     moves: Callable[["Portal"], None] = lambda _portal: None
-    order: Callable[[dict[str, Any]], Any] = lambda one: one["id"]
+    order: Callable[[dict[str, Any]], Any] = lambda one: one["tag"]
     tells_total: bool = True
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    down: Callable[[], tuple[int, dict[str, str]] | None] = lambda: None
+    clock: Callable[[], float] = time.monotonic
     asked: list[tuple[float, dict[str, str]]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
@@ -62,11 +65,13 @@ class Portal:
         self.records[number] = {**asset(number, changes=changes), "updated": datetime.now(UTC).isoformat()}
 
     async def _page(self, request: Request) -> Response:
-        self.asked.append((time.monotonic(), dict(request.query_params)))
+        self.asked.append((self.clock(), dict(request.query_params)))
         self.keys.append(request.headers.get("authorization") or request.headers.get("x-api-key"))
         if self.answers:
             status, headers = self.answers.pop(0)
             return Response("nothing now", status, headers)
+        if (outage := self.down()) is not None:
+            return Response("nothing now", *outage)
         if self.chance.random() < self.fails:
             return Response("<html>Internal error</html>", 500)
         since = request.query_params.get("since", "")
@@ -86,6 +91,22 @@ class Portal:
         return JSONResponse(document, headers=headers)
 
 
+@dataclass
+class Clock:
+    """Time in which nobody waits: sleeping moves it on at once."""
+
+    skipped_s: float = 0.0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.skipped_s)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.skipped_s
+
+    def sleep(self, seconds: float) -> None:
+        self.skipped_s += max(0.0, seconds)
+
+
 @contextmanager
 def serving(portal: Portal) -> Iterator[Portal]:
     portal.port = free_port()
@@ -103,25 +124,26 @@ def serving(portal: Portal) -> Iterator[Portal]:
 
 
 def toml(portal: Portal, *, paging: str = 'style = "page"', **more: Any) -> str:
-    """The settings of this portal as `erp`; `more` are settings of its own."""
-    told = {"interval_s": 0.0, "order": "moving", **more}
-    lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in told.items())
-    paged = {
-        'style = "page"': 'param = "page"\nsize_param = "per_page"\nsize = 50',
-        'style = "offset"': 'param = "offset"\nsize_param = "per_page"\nsize = 50',
-        'style = "link_header"': 'size_param = "per_page"\nsize = 50',
-        'style = "next_link"': 'size_param = "per_page"\nsize = 50\nnext = "next"',
-    }[paging]
+    """The settings of this portal as `erp`; `more` are settings of its own, a `size` that of its pages."""
+    size = more.pop("size", 50)
+    told = {
+        "kind": "rest",
+        "url": f"{portal.address}/orders",
+        "records": "data.items",
+        "total": "data.total",
+        "natural_id": "id",
+        "updated": "updated",
+        "record_type": "procurement.asset",
+        "campus": "north",
+        "interval_s": 0.0,
+        "order": "moving",
+        **more,
+    }
+    lines = "\n".join(f"{name} = {_written(value)}" for name, value in told.items())
+    named = {"page": 'param = "page"', "offset": 'param = "offset"', "next_link": 'next = "next"'}
+    style = paging.partition('"')[2].rstrip('"')
     return f"""
 [portals.erp]
-kind = "rest"
-url = "{portal.address}/orders"
-records = "data.items"
-total = "data.total"
-natural_id = "id"
-updated = "updated"
-record_type = "procurement.asset"
-campus = "north"
 {lines}
 
 [portals.erp.fields]
@@ -131,8 +153,16 @@ description = "description"
 
 [portals.erp.paging]
 {paging}
-{paged}
+size_param = "per_page"
+size = {size}
+{named.get(style, "")}
 
 [portals.erp.since]
 param = "since"
 """
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {_written(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value)

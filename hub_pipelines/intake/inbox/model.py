@@ -94,7 +94,7 @@ class FoundRecord:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The newest version of a record. 0: none was taken yet. `held` is the digest of what waits for a person.
+    """The newest version of a record. 0: none was taken yet.
 
     `read_at` is when that was read: what somebody has read before and brings later is not taken.
     """
@@ -102,7 +102,6 @@ class Version:
     number: int
     digest: str
     occurred_at: datetime | None
-    held: str | None
     read_at: datetime | None
 
     def has_news(self, one: FoundRecord) -> bool:
@@ -110,7 +109,7 @@ class Version:
         return self.digest != one.digest and (self.read_at is None or self.read_at <= one.read_at)
 
 
-NO_VERSION = Version(0, "", None, None, None)
+NO_VERSION = Version(0, "", None, None)
 
 
 def delivery_of(one: FoundRecord, before: Version) -> tuple[Delivery, Version]:
@@ -122,7 +121,7 @@ def delivery_of(one: FoundRecord, before: Version) -> tuple[Delivery, Version]:
     occurred_at = min(one.changed_at or one.read_at, one.read_at)
     if before.occurred_at is not None:
         occurred_at = max(occurred_at, before.occurred_at)
-    version = Version(before.number + 1, one.digest, occurred_at, before.held, one.read_at)
+    version = Version(before.number + 1, one.digest, occurred_at, one.read_at)
     document = {"type": f"{one.record_type}.set", "timestamp": iso(occurred_at), "data": dict(one.data)}
     body = canonical_text(document).encode("utf-8")
     headers = {**one.headers, "record_id": one.record_id, "version": str(version.number)}

@@ -4,8 +4,8 @@ Nobody is answered before that transaction is durable. Records that the hub read
 versions. Not here: who may send (sources), HTTP (web, portals), what becomes of messages later (sealing).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -45,16 +45,18 @@ class Inbox:
         with self.db.write() as tx:
             return [store.accept(tx, one, envelopes, at=at) for one, envelopes in zip(deliveries, signed, strict=True)]
 
-    def take_found(self, source: str, found: Sequence[FoundRecord], *, held: Mapping[str, str], mark: int) -> list[str]:
+    def take_found(
+        self, source: str, found: Sequence[FoundRecord], *, mark: int, seen: Sequence[str] = ()
+    ) -> list[str]:
         """Take those of these records that are not known as they are; the record_ids of what was taken, in order.
 
-        One transaction: a record's version and its message are there together or not at all. `held` are records that
-        wait for a person, each with the digest of what it said. All are marked as seen with `mark`.
+        One transaction: a record's version and its message are there together or not at all. All are marked as seen
+        with `mark`, and so are those that were only `seen`.
         """
         at = self.now()
         taken: list[str] = []
         with self.db.write() as tx:
-            ids = [*(one.record_id for one in found), *held]
+            ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
             versions = store.versions(tx, source, ids)
             for one in found:
                 before = versions.get(one.record_id, NO_VERSION)
@@ -63,9 +65,7 @@ class Inbox:
                 delivery, versions[one.record_id] = delivery_of(one, before)
                 store.accept(tx, delivery, [self._envelope(delivery, delivery.messages[0], at)], at=at)
                 taken.append(one.record_id)
-            for record_id, digest in held.items():
-                versions[record_id] = replace(versions.get(record_id, NO_VERSION), held=digest)
-            store.keep_versions(tx, source, {one: versions[one] for one in ids}, mark=mark)
+            store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
         return taken
 
     def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:

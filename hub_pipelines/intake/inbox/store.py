@@ -104,7 +104,6 @@ record = Table(
     Column("version", Integer, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("occurred_at", UtcDateTime),
-    Column("held", String(64)),
     Column("read_at", UtcDateTime),
     Column("seen", _NUMBER, nullable=False),
 )
@@ -220,7 +219,7 @@ def versions(tx: Transaction, source: str, record_ids: Sequence[str]) -> dict[st
     for first in range(0, len(record_ids), _IDS_PER_QUERY):
         some = record_ids[first : first + _IDS_PER_QUERY]
         for row in tx.execute(select(record).where(r.source == source, r.record_id.in_(some))):
-            found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.held, row.read_at)
+            found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.read_at)
     return found
 
 
@@ -232,14 +231,13 @@ def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *
             "version": one.number,
             "digest": one.digest,
             "occurred_at": one.occurred_at,
-            "held": one.held,
             "read_at": one.read_at,
             "seen": mark,
         }
         for record_id, one in newest.items()
     ]
     if rows:
-        changing = ["version", "digest", "occurred_at", "held", "read_at", "seen"]
+        changing = ["version", "digest", "occurred_at", "read_at", "seen"]
         tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
 
 

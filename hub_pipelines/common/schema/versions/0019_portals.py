@@ -68,10 +68,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "portal_held",
-        sa.Column("request_id", sa.String(), nullable=False),
         sa.Column("portal", sa.String(), nullable=False),
+        sa.Column("record_id", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("fingerprint", sa.String(12), nullable=False),
-        sa.Column("records", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("request_id"),
+        sa.Column("request_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("portal", "record_id", "digest"),
     )
+    op.create_index("portal_held_by_request", "portal_held", ["request_id"])
     op.create_index("portal_held_by_shape", "portal_held", ["portal", "fingerprint"])
