@@ -1,12 +1,14 @@
 """The four federal portals, simulated over real HTTP, read and posted: each record once, and again when it changes."""
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.hub import Hub
 from hub_pipelines.portals.simulator.server import SHELVES, Behaviour, Simulated, serving, shelf_of
 from hub_pipelines.portals.simulator.shelf import INSTITUTIONS
@@ -111,3 +113,25 @@ def test_a_simulated_portal_prints_the_settings_that_read_it() -> None:
 
 def test_an_outage_is_written_as_two_numbers() -> None:
     assert "60:600" in run("simulate", "portal", "nih", "--outage", "soon").err
+
+
+def test_the_portals_of_the_readme_are_settings_that_the_hub_takes(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^```toml\n(\[portals\.nih\].*?)^```", readme, re.M | re.S)
+    (tmp_path / "hub.toml").write_text(f"{_CAMPUSES}{told}", encoding="utf-8")
+    adapters = open_test_hub(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}").portals.adapters
+    assert {name: one.every.days for name, one in adapters.items()} == {"nih": 1, "opportunities": 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('kind = "nih"\n[portals.x.institutions.east]\nnames = ["A"]\n', "'east' is no campus"),
+        ('kind = "nsf"\n[portals.x.institutions.north]\nnames = ["A", "a"]\n', "a is written twice"),
+        ('kind = "nih"\n[portals.x.institutions.north]\nnames = ["A"]\nueis = ["12"]\n', "'12' is no UEI"),
+    ],
+)
+def test_settings_of_a_federal_portal_that_cannot_be_meant_are_refused(tmp_path: Path, wrong: str, told: str) -> None:
+    (tmp_path / "hub.toml").write_text(f"{_CAMPUSES}[portals.x]\n{wrong}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=told):
+        open_test_hub(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")

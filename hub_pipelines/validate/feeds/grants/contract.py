@@ -172,9 +172,7 @@ class OpportunityRow(types.Contract):
     opportunity_number: money.AwardId = Field(description="The agency's number of it, such as PAR-24-075")
     title: types.ItemName = Field(description="What it is called, up to 500 characters")
     posted_on: times.OptionalDate = Field(default=None, description="Day it was posted")
-    closes_on: times.OptionalDate = Field(
-        default=None, description="Last day for applications, if one is set"
-    )
+    closes_on: times.OptionalDate = Field(default=None, description="Last day for applications, if one is set")
     archives_on: times.OptionalDate = Field(default=None, description="Day it is archived")
     status: types.OptionalText = Field(default=None, description="posted or forecasted")
     agency_code: types.OptionalCode = Field(default=None, description="Code of the agency, such as HHS-NIH11")
