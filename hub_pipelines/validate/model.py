@@ -356,6 +356,8 @@ class RecordType:
     """Where an item is; only such files may be complete counts of locations."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
+    news: "Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None" = None
+    """What people are told when an item's values were the first and are the second; None: nothing."""
     by_messages_only: bool = False
     """No file is taken for a list of it: it comes by messages and from portals."""
 

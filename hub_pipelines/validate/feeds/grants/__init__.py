@@ -12,6 +12,7 @@ from hub_pipelines.validate.feeds.grants.contract import (
     OpportunityRow,
     SponsorAwardRow,
 )
+from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news
 from hub_pipelines.validate.model import Feed, RecordType, Reference
 
 FEED = Feed(
@@ -39,6 +40,7 @@ FEED = Feed(
             row_model=SponsorAwardRow,
             key_columns=("portal", "record_id"),
             aliases=aliases_for(SponsorAwardRow.model_fields, {}),
+            news=award_news,
             by_messages_only=True,
         ),
         RecordType(
@@ -47,6 +49,7 @@ FEED = Feed(
             row_model=OpportunityRow,
             key_columns=("opportunity_id",),
             aliases=aliases_for(OpportunityRow.model_fields, {}),
+            news=opportunity_news,
             by_messages_only=True,
         ),
     ),
