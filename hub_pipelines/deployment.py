@@ -42,6 +42,11 @@ _ANSWER_S = 5.0
 _HEARTBEAT_FRESH_S = 180.0
 _PORT_FREE_S = 5.0
 _STORAGE_S = 60.0
+_HINDERED_PAUSE_S = 10.0
+_WITHOUT_MESSAGES = (
+    "no messages are taken until it is free, and the rest of the hub goes on. "
+    "Stop that program, or set another port in hub.toml, [messages] port, and restart `hub up`"
+)
 
 _TIED = """
 import ctypes, os, signal, sys
@@ -58,11 +63,13 @@ if os.getppid() == int(sys.argv[1]):
 
 @dataclass(slots=True)
 class _Child:
-    """One process. `answers` says whether it does its work: True, False, or None when that can't be told."""
+    """One process. `answers` says whether it does its work: True, False, or None when that can't be told. `hindered`
+    says why it can't be started now; it is started when nothing hinders it any more."""
 
     name: str
     command: list[str]
     answers: Callable[[], bool | None]
+    hindered: Callable[[], str | None] = lambda: None
     deaf_s: float = _DEAF_S
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -72,6 +79,7 @@ class _Child:
     has_answered: bool = False
     silent_since: float | None = None
     silent_s: float = 0.0
+    hindrance: str | None = None
 
     def heard(self, answer: bool | None) -> None:
         """Silence counts once it has answered, and only from one failed question to the next."""
@@ -127,7 +135,7 @@ class Deployment:
         self._spawn(self._children[0])
         self._wait_for(code_port)
         for child in self._children[1:]:
-            self._spawn(child)
+            self._spawn_if_unhindered(child)
 
     def _open_storage(self) -> None:
         """One process makes or opens Dagster's storage alone and settles lost runs; then come the others.
@@ -150,8 +158,23 @@ class Deployment:
             _Child("code-server", [*code, "--host", "127.0.0.1", "--port", str(code_port)], _code_server(code_port)),
             _Child("daemon", [python, "-m", "dagster._daemon", "run", "-w", str(workspace)], self._daemon_is_at_work),
             _Child("webserver", [*web, *(["--read-only"] if self.read_only else [])], self.web_is_ready),
-            _Child("receiver", [python, "-m", "hub_pipelines.web", str(self._messages_port)], self._receiver_answers),
+            _Child(
+                "receiver",
+                [python, "-m", "hub_pipelines.web", str(self._messages_port)],
+                self._receiver_answers,
+                self._no_port_for_messages,
+            ),
         ]
+
+    def _no_port_for_messages(self) -> str | None:
+        port = self._messages_port
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except PermissionError:
+            return f"port {port} is kept for the system's own programs; {_WITHOUT_MESSAGES}"
+        except OSError:
+            return f"port {port} is taken by another program; {_WITHOUT_MESSAGES}"
+        return None
 
     @property
     def _messages_port(self) -> int:
@@ -290,9 +313,22 @@ class Deployment:
             self._end_if_deaf(child)
         if child.process is None and time.monotonic() >= child.resume_at:
             try:
-                self._spawn(child)
+                self._spawn_if_unhindered(child)
             except OSError as error:
                 self._died(child, f"can't be started ({error.strerror})")
+
+    def _spawn_if_unhindered(self, child: _Child) -> None:
+        """What hinders it is told once, and once when it is over."""
+        why = child.hindered()
+        if why is None:
+            if child.hindrance is not None:
+                self._tell(logging.INFO, f"{child.name} can be started now")
+            self._spawn(child)
+        else:
+            child.resume_at = time.monotonic() + _HINDERED_PAUSE_S
+            if child.hindrance is None:
+                self._tell(logging.WARNING, f"{child.name}: {why}")
+        child.hindrance = why
 
     def _died(self, child: _Child, how: str) -> None:
         if time.monotonic() - child.started_at > _STEADY_S:

@@ -218,7 +218,7 @@ def _first_bad_posting(hub: Hub) -> str | None:
         for entry in list(audit.entries_named(tx, "submission:posted")):
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
-            entries += int(str(detail["posted"])) + int(str(detail.get("replaced", 0)))
+            entries += sum(int(str(detail.get(name, 0))) for name in ("posted", "replaced", "arrived"))
             made = int(str(detail.get("digest_version", CHAIN)))
             if ledgers.digest_of_entries(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"

@@ -24,9 +24,11 @@ from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.conflicts import Conflicts
+from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.service import Sealing
+from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources.service import Sources
@@ -172,7 +174,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
-    inbox = Inbox(inbox_db, keys, utc_now)
+    inbox = Inbox(inbox_db, keys, utc_now, capacity_of(settings))
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
@@ -215,10 +217,12 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             db=db,
             archive=archive,
             intake=intake,
+            splitting=Splitting(inbox_db, db, desk, utc_now),
             now=utc_now,
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,
             size_bytes=settings.messages.seal_kb * 1024,
+            urgent=urgent_feeds(settings),
         ),
         portals=Polling(
             db=db,
@@ -230,7 +234,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
             },
-            key_of=partial(_portal_key, settings),
+            key_of=partial(portal_key, settings),
             client=partial(http_client, utc_now),
             now=utc_now,
         ),
@@ -251,6 +255,16 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     )
 
 
+def capacity_of(settings: Settings) -> Capacity:
+    """Of the inbox of messages."""
+    most = Load(settings.messages.capacity_messages, settings.messages.capacity_mb * 1_000_000)
+    return Capacity(most, len(settings.campuses), urgent_feeds(settings))
+
+
+def urgent_feeds(settings: Settings) -> frozenset[str]:
+    return frozenset(name for name in settings.feeds if FEEDS[name].urgent)
+
+
 def purposes_of(feed: Feed) -> list[Purpose]:
     """What a file may be sent for by a folder in the feed's own."""
     return [one for one in FOLDER_OF if one is not Purpose.COUNT or feed.takes_counts]
@@ -262,7 +276,8 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
 
 
-def _portal_key(settings: Settings, name: str) -> dict[str, str]:
+def portal_key(settings: Settings, name: str) -> dict[str, str]:
+    """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
     told = settings.portals[name]
     auth = told.auth if isinstance(told, RestPortalSettings) else None
     return key_headers(name, auth, settings.home, os.environ)

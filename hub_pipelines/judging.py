@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
@@ -176,15 +177,15 @@ class Judge:
         narrow = replace(feed, record_types=(batch.record,), foreign=())
         reading = self.mappings.shapes.read(source_of(envelope), narrow, batch.table)
         campus = self.campus_of(envelope)
-        verdicts = validate(
-            batch.table,
-            narrow,
-            campus=campus.name,
-            campuses=tuple(self.campuses),
-            registry=registry,
-            time_zone=campus.time_zone,
-            each_alone=True,
-        )
+        circumstances: Circumstances = {
+            "campus": campus.name,
+            "campuses": tuple(self.campuses),
+            "registry": registry,
+            "time_zone": campus.time_zone,
+        }
+        verdicts = [validate(batch.table, narrow, **circumstances, each_alone=True)]
+        for data, table in batch.adjusting:
+            verdicts.append(validate(table, replace(narrow, record_types=(data,)), **circumstances, each_alone=True))
         document = {
             **describe(batch.table, narrow, registry),
             **reading.facts,
@@ -192,7 +193,9 @@ class Judge:
             "confirmed": 0,
             "decision": None,
         }
-        return Judged(batch.verdicts(verdicts), None, batch.record, document, None, batch.occurred_at)
+        return Judged(
+            batch.verdicts(chain.from_iterable(verdicts)), None, batch.record, document, None, batch.occurred_at
+        )
 
     def messages(self, envelope: Envelope, feed: Feed) -> Messages:
         """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""

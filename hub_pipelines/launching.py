@@ -38,6 +38,10 @@ class Tick:
     previews: "PreviewLaunch | None" = None
     sealed: int = 0
     """Batches of messages."""
+    inbox: tuple[str, ...] = ()
+    """How full the inbox of messages is, where that is worth a word."""
+    ahead: int = 0
+    """Launches of the campus before this tick that have not come to an end."""
 
     @property
     def summary(self) -> str:
@@ -52,6 +56,7 @@ class Tick:
         if self.scan.unfinished:
             parts.append(f"{self.scan.unfinished} not complete yet")
         parts += [f"can't be taken now: {trouble}" for trouble in self.scan.troubles]
+        parts += self.inbox
         parts += self.paused
         return "; ".join(parts)
 
@@ -89,16 +94,20 @@ def tick(
     launches: list[Submission] = []
     stopped: dict[str, str] = {}
     previews = None
-    sealed = 0
+    sealed = ahead = 0
+    inbox: tuple[str, ...] = ()
     try:
         sealed = len(hub.sealing.seal_due(campus, at_once=seal_at_once))
+        inbox = tuple(hub.inbox.filling().troubles.values())[:1]
         previews = _previews(hub, campus, previewing, timedelta(seconds=after_s))
         stopped = _paused(hub, campus, scan)
+        with hub.db.read() as tx:
+            ahead = queue.launched(tx, campus)
         _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
-    return Tick(scan, tuple(launches), tuple(stopped.values()), previews, sealed)
+    return Tick(scan, tuple(launches), tuple(stopped.values()), previews, sealed, inbox, ahead)
 
 
 def _previews(hub: Hub, campus: str, previewing: Callable[[], bool], after: timedelta) -> PreviewLaunch | None:

@@ -7,7 +7,7 @@ Belongs here: the order of the stages and the decision between retry and review.
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.messages import superseded_if_late
-from hub_pipelines.validate.model import AcceptedRow, Feed, RecordType, Unreadable, Verdict, row_place
+from hub_pipelines.validate.model import AcceptedRow, RecordType, Unreadable, Verdict, row_place
 from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, read_staged, stage
 
 RECOVERY = "hub/recovery"
@@ -366,8 +366,10 @@ class Processing:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         ledger = ledger_name(record.name, campus.name, shared=record.shared)
-        is_list = record.lines is not None and current.envelope.channel != MESSAGES
-        occurred_at = self._occurrences(current, feed, staged) if current.envelope.channel == MESSAGES else {}
+        is_batch = current.envelope.channel == MESSAGES
+        is_list = record.lines is not None and not is_batch
+        moments = self.judge.messages(current.envelope, feed).occurred_at if is_batch else None
+        occurred_at = self._occurrences(moments, staged) if moments is not None else {}
         with self.db.read() as tx:
             family = frozenset(self.returns.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
@@ -410,6 +412,8 @@ class Processing:
                         is_count=current.envelope.complete_count,
                     ),
                     corrected=corrected,
+                    adjustable=record if record.adjusted else None,
+                    occurred_at=moments,
                 ),
                 limits=self.chunks,
                 progress=_Progress(int(summary["received"])),
@@ -425,9 +429,8 @@ class Processing:
             _log.info("posted %s", _told_of(posting))
         return posting
 
-    def _occurrences(self, current: Submission, feed: Feed, staged: str) -> dict[str, datetime]:
+    def _occurrences(self, moments: Mapping[int, datetime], staged: str) -> dict[str, datetime]:
         """By item, when the message occurred that sets it."""
-        moments = self.judge.messages(current.envelope, feed).occurred_at
         _, rows = read_staged(self.staged_path(staged))
         return {str(row.key): moments[row.row_no] for row in rows if row.verdict == "accepted"}
 

@@ -184,7 +184,7 @@ def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
     postings = [ledgers.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
     return EntryCount(
         in_journal=snapshots.count_entries(tx, *place),
-        in_postings=sum(one.posted + one.replaced for one in postings if one is not None),
+        in_postings=sum(one.entries for one in postings if one is not None),
         counted=day.entries,
         in_snapshot=files.count_rows(draft.path) if draft.content_digest else 0,
     )

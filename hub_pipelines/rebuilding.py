@@ -18,6 +18,8 @@ from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.adjusting import store as movements
+from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.model import SET, Corrected, entry_row
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
@@ -28,7 +30,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Submission
+from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import StagedRow, row_of
 
@@ -183,6 +185,10 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         "ledger_date": day,
     }
     digest_of = digester(name, kept.version, of_posting)
+    if current.envelope.channel == MESSAGES and record.adjusted is not None:
+        for one in _adjusted_again(hub, record, name, current, kept):
+            again.rows[one.row_no] = (one.digest, digest_of(one))
+        return again
     for one in _closed_again(hub, record, name, current, kept):
         again.rows[one.row_no] = (one.digest, digest_of(one))
     accepted = _accepted_rows(hub, record, current, kept)
@@ -192,6 +198,16 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         for one in _changes(chunk, heads):
             again.rows[one.row_no] = (one.digest, digest_of(one))
     return again
+
+
+def _adjusted_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
+    """The entries of a batch of messages that set and adjust, by what was known of their items before it."""
+    rows = list(_rows(hub, record, current, kept))
+    occurred_at = hub.judge.messages(current.envelope, hub.judge.feed_of(current.envelope)).occurred_at
+    with hub.db.read() as tx:
+        before = movements.known_then(tx, name, rows, kept.version, current.request_id, kept.revision)
+    applied = Adjusting(record, before.known, before.done, kept.version).take(rows, occurred_at)
+    return [Change._make(one) for one in applied.entries]
 
 
 def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any]) -> Iterator[Change]:

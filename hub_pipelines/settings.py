@@ -92,6 +92,9 @@ body_kb = 512
 seal_after_s = 5.0
 seal_messages = 5000
 seal_kb = 8192
+# no more than this waits in the inbox; beyond, senders are told to come again
+capacity_messages = 200000
+capacity_mb = 256
 
 [retention]
 # after so many days Dagster forgets a settled submission's partition, and runs with their events and logs
@@ -174,6 +177,8 @@ class MessageSettings(_Strict):
     seal_after_s: float = Field(default=5.0, ge=0, le=3_600)
     seal_messages: int = Field(default=5_000, ge=1, le=50_000)
     seal_kb: int = Field(default=8_192, ge=64, le=65_536)
+    capacity_messages: int = Field(default=200_000, ge=1_000, le=10_000_000)
+    capacity_mb: int = Field(default=256, ge=16, le=100_000)
 
 
 class RetentionSettings(_Strict):

@@ -6,6 +6,7 @@
    counts and audit chain alike; a complete count has kept what it missed once, no other submission anything.
 3. Rows: received = waiting + posted + unchanged + rejected + held + superseded + dismissed, by submission and by day.
 4. The audit chain verifies, and every accepted file is archived and signed as it came.
+5. What the inbox counts as waiting is what waits.
 
 Nothing here asks the code that is under test for a total: states, entries and bytes are counted anew.
 """
@@ -13,11 +14,13 @@ Nothing here asks the code that is under test for a total: states, entries and b
 import hashlib
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.inbox import store as inbox
+from hub_pipelines.intake.inbox.model import Load
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
@@ -26,6 +29,7 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
+from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines_tests import recovering
 
 
@@ -42,9 +46,20 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
     _assert_archive(hub, everything, damaged)
+    assert_inbox_counts(hub)
     if all(one.state not in UNSETTLED for one in everything):
         left = [path for path in hub.settings.drop.rglob("*") if path.is_file() and ".claimed" in path.parts]
         assert not left, f"claimed and forgotten: {left}"
+
+
+def assert_inbox_counts(hub: Hub) -> None:
+    with hub.inbox.db.read() as tx:
+        counted = {campus: one for campus, one in inbox.load(tx).items() if one != Load()}
+        waits: dict[str, Load] = {}
+        for one in inbox.waiting(tx):
+            campus = one.stream.campus
+            waits[campus] = waits.get(campus, Load()) + Load(one.messages, one.size_bytes)
+    assert counted == waits
 
 
 def _assert_each_came_once(hub: Hub, everything: list[Submission]) -> None:
@@ -83,9 +98,11 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
         }, "a posting without journal entries, or entries without a posting"
         for one in stored:
             assert ledgers.count_entries(tx, one.request_id, one.revision) == one.posted
+            second = and_(journal.operation == "arrived", journal.row_no >= PART_ROWS)
             if one.new is not None:
                 first = (journal.request_id == one.request_id, journal.revision == one.revision)
-                new = select(func.count()).where(*first, journal.previous_version.is_(None))
+                first_of_row = (journal.previous_version.is_(None), ~second)
+                new = select(func.count()).where(*first, *first_of_row)
                 assert tx.execute(new).scalar_one() == one.new, "a new item is one whose entry replaces none"
             assert ledgers.digest_of_entries(tx, one.request_id, one.revision, one.digest_version) == one.rows_digest
             entries = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
+from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
 
@@ -166,8 +167,16 @@ def _status(hub: "Hub") -> dict[str, Any]:
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
-    messages = {"received": hub.inbox.count(), "waiting": sum(one.messages for one in hub.inbox.waiting())}
-    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages}
+    filling = hub.inbox.filling()
+    messages = {
+        "received": hub.inbox.count(),
+        "waiting": filling.whole.messages,
+        "waiting_bytes": filling.whole.size_bytes,
+        "filled": round(filling.share, 4),
+        "troubles": list(filling.troubles.values())[:1],
+    }
+    portals = [portal_document(hub, name) for name in hub.portals.adapters]
+    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages, "portals": portals}
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -183,6 +192,10 @@ def _print_status(document: dict[str, Any]) -> None:
     messages = document["messages"]
     if messages["received"]:
         print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
+        for one in messages["troubles"]:
+            print(f"ATTENTION: {one}")
+    for one in document["portals"]:
+        print(f"portal {one['name']}: {portal_line(one)}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

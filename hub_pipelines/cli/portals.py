@@ -123,7 +123,7 @@ def portal_line(one: dict[str, Any]) -> str:
         told = f"NOT READ: {one['last_error']} ({one['failures']} failures in a row, breaker {one['breaker']})"
         parts.append(told.replace("half_open", "half open"))
     if one["records_held"]:
-        parts.append(f"{one['records_held']:,} records held for their shape (`hub review list`)")
+        parts.append(f"held for their shape: {one['records_held']:,} (`hub review list`)")
     parts.append(f"{one['requests']:,} requests so far, {one['failed_requests']:,} failed")
     return "; ".join(parts)
 
@@ -135,9 +135,10 @@ def _told(outcome: "Outcome") -> str:
         f"{tally.held:,} held. {tally.requests:,} requests, of which {tally.failed_requests:,} failed."
     )
     until = f" Not before {_moment(outcome.until)}." if outcome.until else ""
+    why = f"{outcome.reason} " if outcome.reason else ""
     return {
         "complete": f"{outcome.portal} is read to its end. {counts}",
-        "unfinished": f"{outcome.portal} is read in part; the next poll goes on. {counts}",
+        "unfinished": f"{outcome.portal} is read in part; the next poll goes on. {why}{counts}",
         "waiting": f"{outcome.portal} asks to wait: {outcome.reason or ''}{until} {counts}",
         "failed": f"{outcome.portal} can't be read: {outcome.reason or ''}{until} The cursor stays. {counts}",
         "unsettled": f"{outcome.portal} changed faster than it could be read; the cursor stays. {counts}",

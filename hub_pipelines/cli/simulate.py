@@ -23,17 +23,19 @@ def simulate_erp(
     repeat: Annotated[float, typer.Option(help="Share of requests that are sent twice.", min=0, max=1)] = 0.2,
     late: Annotated[float, typer.Option(help="Share of messages that tell of an hour ago.", min=0, max=1)] = 0.1,
     bad: Annotated[float, typer.Option(help="Share of messages with a wrong value.", min=0, max=1)] = 0.05,
+    adjust: Annotated[float, typer.Option(help="Share that tells what came or went.", min=0, max=1)] = 0.5,
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send stock levels to a running hub over HTTP, as an ERP would. Its items are named Reagent 000 and so on."""
+    """Send stock levels, and what came and went, to a running hub over HTTP, as an ERP would. Its items are named
+    Reagent 000 and so on."""
     from hub_pipelines.simulation import SOURCE, Traffic, simulate
 
     hub = this_hub()
     if campus not in hub.campuses:
         raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
     progress(f"Sending as {SOURCE} for {seconds:g} s …")
-    answers = simulate(hub, campus, Traffic(rate, seconds, repeat, late, bad), actor=actor(by))
+    answers = simulate(hub, campus, Traffic(rate, seconds, repeat, late, bad, adjust), actor=actor(by))
     document = {"ok": set(answers.by_kind) <= {"received", "duplicate"}, **answers.document()}
     if as_json and document["ok"]:
         print_document(document)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from hub_pipelines.messaging import MessageOutcome
+    from hub_pipelines.messaging import Effect, MessageOutcome
     from hub_pipelines.timeline.model import (
         Answer,
         AwardStanding,
@@ -65,8 +65,15 @@ def _message(outcome: "MessageOutcome") -> list[str]:
         f"== message {one.request_id}",
         f"  {one.source} sent {one.webhook_id} for {one.scope.campus}/{one.scope.feed}, {_utc(one.received_at)}",
         f"  {outcome.fate}: {place}",
+        *(f"  {effect.kind} {effect.key}: {_told(effect)}" for effect in outcome.effects),
         *(f"  {'not taken' if each.blocks else 'note'}: {each.reason}" for each in outcome.reasons),
     ]
+
+
+def _told(effect: "Effect") -> str:
+    unit = f" {effect.unit}" if effect.unit else ""
+    short = f", {effect.short_by}{unit} more taken than was known to be there" if effect.short_by else ""
+    return f"{_value(effect.before)} → {_value(effect.after)}{unit}{short}"
 
 
 def _nothing_found(answer: "Answer") -> str:

@@ -40,7 +40,7 @@ from hub_pipelines.common.errors import HubError, SettingsError, Transient
 Transaction = Connection
 metadata = MetaData()
 
-SCHEMA_VERSION = "0019"
+SCHEMA_VERSION = "0020"
 """The newest step in common/schema/versions."""
 SCHEMA_TABLE = "hub_schema_version"
 """Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""

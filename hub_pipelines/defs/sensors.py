@@ -21,7 +21,7 @@ from hub_pipelines.defs.sources import source_name
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
-    from hub_pipelines.launching import PreviewLaunch
+    from hub_pipelines.launching import PreviewLaunch, Tick
     from hub_pipelines.submission.model import Failure, Submission
     from hub_pipelines.validate.model import Feed
 
@@ -29,6 +29,8 @@ REQUEST_TAG = "hub/request_id"
 SIZE_TAG = "hub/size"
 PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
+_PER_TURN, _TURNS = 10, 99
+_URGENT, _SMALL = 1_000, 10_000
 _FAILURES_PER_TICK = 1_000
 _FAILURES_BUDGET_S = 20.0
 _AUDIT_WALK_EVERY_S = 600
@@ -66,7 +68,7 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
             return dg.SkipReason(found.summary)
         previews = [preview_request(campus, found.previews)] if found.previews else []
         return dg.SensorResult(
-            run_requests=[*previews, *(run_request(opened, one) for one in found.launches)],
+            run_requests=[*previews, *_run_requests(opened, found)],
             asset_events=[
                 dg.AssetMaterialization(
                     f"{one.envelope.feed}_received",
@@ -80,6 +82,10 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
         )
 
     return sensor
+
+
+def _run_requests(hub: "Hub", found: "Tick") -> list[dg.RunRequest]:
+    return [run_request(hub, one, turn=turn) for turn, one in enumerate(found.launches, start=found.ahead)]
 
 
 def _from_campus(launches: Sequence["Submission"]) -> list[dg.AssetMaterialization]:
@@ -135,8 +141,11 @@ def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequ
             mark_retired(hub, surplus)
 
 
-def run_request(hub: "Hub", one: "Submission") -> dg.RunRequest:
-    """A large submission's run waits for a place among its like, so that small ones do not wait for it."""
+def run_request(hub: "Hub", one: "Submission", *, turn: int = 0) -> dg.RunRequest:
+    """A large submission's run waits for a place among its like, so that small ones do not wait for it.
+
+    `turn`: so many runs of its campus are before it.
+    """
     large = one.envelope.size_bytes > hub.settings.limits.large_mb * 1_000_000
     return dg.RunRequest(
         run_key=one.run_key,
@@ -148,15 +157,16 @@ def run_request(hub: "Hub", one: "Submission") -> dg.RunRequest:
             "hub/feed": one.envelope.feed,
             "hub/source": one.envelope.source_name[:200],
             SIZE_TAG: "large" if large else "small",
-            "dagster/priority": str(priority_of(hub.feeds.get(one.envelope.feed), large=large)),
+            "dagster/priority": str(priority_of(hub.feeds.get(one.envelope.feed), large=large, turn=turn)),
         },
     )
 
 
-def priority_of(feed: "Feed | None", *, large: bool) -> int:
-    """Dagster starts the highest first: small before large, among them what is urgent, then by the feed's priority."""
-    of_feed = 0 if feed is None else (100 if feed.urgent else 0) - feed.priority
-    return of_feed + (0 if large else 1_000)
+def priority_of(feed: "Feed | None", *, large: bool, turn: int = 0) -> int:
+    """Dagster starts the highest first: small before large, among them what is urgent, then campuses by turns, then by
+    the feed's priority."""
+    of_feed = 0 if feed is None else (_URGENT if feed.urgent else 0) - feed.priority
+    return of_feed - _PER_TURN * min(turn, _TURNS) + (0 if large else _SMALL)
 
 
 def review_queue_sensor() -> dg.SensorDefinition:

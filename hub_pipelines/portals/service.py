@@ -30,7 +30,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database
-from hub_pipelines.intake.inbox.model import NO_VERSION, FoundRecord, Version
+from hub_pipelines.intake.inbox.model import NEARLY_FULL, NO_VERSION, FoundRecord, Version
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.logs import pairs
 from hub_pipelines.portals import store
@@ -59,6 +59,7 @@ ACTOR = "hub/portals"
 LEASE_S = 120.0
 """Longer than any request with its wait: within this time a poll always says that it lives."""
 MOST_PASSES = 5
+NO_ROOM = "The inbox is nearly full. What waits there is posted first; the poll then goes on by itself."
 _ID_CHARACTERS = 200
 _log = logging.getLogger(__name__)
 
@@ -174,6 +175,8 @@ class Polling:
                 continue
             if self.monotonic() > deadline:
                 return self._told(state, PollEnd.UNFINISHED)
+            if self.inbox.filling().share >= NEARLY_FULL:
+                return self._told(state, PollEnd.UNFINISHED, NO_ROOM)
             wait_s = state.health.wait_s(self.now())
             if wait_s > adapter.pace.patience_s:
                 return self._told(state, PollEnd.WAITING, state.last_error)
@@ -377,9 +380,11 @@ class Polling:
         """Whether no record can have slipped past: by the portal's order, by its count, or by reading all again."""
         if adapter.order is Order.STABLE:
             return True
-        if poll.totals is not None and not poll.untold and poll.totals[0] == poll.totals[1]:
-            return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
-        return poll.passes > 1 and poll.fresh == 0
+        if poll.passes > 1 and poll.fresh == 0:
+            return True
+        if poll.totals is None or poll.untold or poll.totals[0] != poll.totals[1]:
+            return False
+        return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
 
     def _ended(self, state: PortalState, end: PollEnd) -> tuple[PortalState, PollEnd]:
         poll = state.poll

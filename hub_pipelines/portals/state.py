@@ -26,7 +26,7 @@ class PollEnd(StrEnum):
     """How a poll, or the work on one, ended."""
 
     COMPLETE = "complete"  # all pages were read: the cursor has moved
-    UNFINISHED = "unfinished"  # its time was up; the next one goes on with the next page
+    UNFINISHED = "unfinished"  # its time was up, or the inbox nearly full; the next one goes on with the next page
     WAITING = "waiting"  # the portal is not to be asked yet; the next one goes on then
     FAILED = "failed"  # it can't be read: the breaker is open
     UNSETTLED = "unsettled"  # pages never held still: what was seen was taken, and the cursor stays

@@ -25,11 +25,12 @@ _MOST_RECORDS = 10_000
 def awards_named(tx: Transaction, text: str, limit: int) -> list[AwardStanding]:
     """One for each campus whose portals tell of an award with this number, the office's or the sponsor's."""
     wanted = text.strip().upper()
-    if not wanted:
+    campuses = _campuses(tx)
+    if not wanted or not campuses:
         return []
     office = [*_items(tx, OFFICE, "award_id", wanted), *_items(tx, OFFICE, "fain", wanted)]
     found = []
-    for campus in _campuses(tx):
+    for campus in campuses:
         own = list({one.key: one for one in office if one.campus == campus}.values())
         named = [str(one.values[column]) for one in own for column in ("award_id", "fain") if one.values.get(column)]
         ids = list(dict.fromkeys([wanted, *named]))

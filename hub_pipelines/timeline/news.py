@@ -16,9 +16,10 @@ def news_of(db: Database, posting: Posting) -> list[dict[str, Any]]:
         told = ledgers.problems_of(tx, posting.request_id, posting.revision, severity="warn", limit=_MOST, of_rows=True)
         found = []
         for one in told:
-            if not ledgers.has_entry(tx, posting.request_id, posting.revision, one["row_no"]):
+            entries = ledgers.entries_of_row(tx, posting.request_id, posting.revision, one["row_no"])
+            if not entries:
                 continue  # a row that gave way to a newer one
-            entry = ledgers.entry_of(tx, posting.request_id, posting.revision, one["row_no"])
+            entry = entries[0]
             values = json.loads(entry["values"])
             item = values.get("award_id") or values.get("opportunity_number") or entry["key"]
             found.append(

@@ -230,7 +230,21 @@ class SupersededRow:
     problems: tuple[Problem, ...]
 
 
-Verdict = AcceptedRow | RejectedRow | SupersededRow
+@dataclass(frozen=True, slots=True)
+class AdjustingRow:
+    """A right message that adjusts the quantity of an item (ledger/adjusting). `key` is the item's.
+
+    `values` say how: `kind`, `occurred_at`, `quantity` (None: all that is there), `unit`, `message` (its request_id),
+    `item` (what the message says the item is), and where it goes to another place `to`, with `key` and `item`.
+    """
+
+    row_no: int
+    key: str
+    values: dict[str, object]
+    problems: tuple[Problem, ...] = ()
+
+
+Verdict = AcceptedRow | RejectedRow | SupersededRow | AdjustingRow
 
 
 class Registry(Protocol):
@@ -325,6 +339,30 @@ class Lines(Protocol):
 
 
 @dataclass(frozen=True)
+class Kind:
+    """One way to adjust a quantity by a message: `<record type>.<name>`."""
+
+    name: str
+    means: str
+    """What has happened, in words."""
+    adds: bool
+    """Whether there is more of it afterwards, at the place that the message names."""
+    data: "RecordType"
+    """What the message's `data` holds."""
+    to_column: str | None = None
+    """Where the place is told to which it went."""
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """That messages may adjust a quantity: its column and its unit's, and in which ways."""
+
+    quantity: str
+    unit: str
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
 class RecordType:
     """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
 
@@ -360,6 +398,8 @@ class RecordType:
     """What people are told when an item's values were the first and are the second; None: nothing."""
     by_messages_only: bool = False
     """No file is taken for a list of it: it comes by messages and from portals."""
+    adjusted: Adjusted | None = None
+    """What of it messages may adjust; None where they only set."""
 
     @property
     def columns(self) -> tuple[str, ...]:

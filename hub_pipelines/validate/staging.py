@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
-from hub_pipelines.validate.model import AcceptedRow, Problem, SupersededRow, Verdict
+from hub_pipelines.validate.model import AcceptedRow, AdjustingRow, Problem, SupersededRow, Verdict
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,10 +45,11 @@ class StagedRow:
     """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings.
 
     A rejected row has no key; its `values` are those that are sound, if any (RejectedRow). A superseded one has none.
+    Those of an adjusting one are AdjustingRow's.
     """
 
     row_no: int
-    verdict: Literal["accepted", "rejected", "superseded"]
+    verdict: Literal["accepted", "rejected", "superseded", "adjusting"]
     key: str | None
     values: str | None
     problems: list[dict[str, Any]]
@@ -67,6 +68,11 @@ class StagedChunk:
     def superseded(self) -> int:
         """How many rows a newer message had made void."""
         return _listed(self.batch["verdict"]).count("superseded")
+
+    @property
+    def adjusts(self) -> bool:
+        """Whether there is a row that adjusts a quantity."""
+        return "adjusting" in _listed(self.batch["verdict"])
 
     def accepted(self) -> list[tuple[int, str, str]]:
         """Row number, key and values of each accepted row."""
@@ -140,6 +146,8 @@ def row_of(verdict: Verdict) -> StagedRow:
     """A verdict as it is staged, without its problems."""
     if isinstance(verdict, AcceptedRow):
         return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+    if isinstance(verdict, AdjustingRow):
+        return StagedRow(verdict.row_no, "adjusting", verdict.key, canonical_json(verdict.values), [])
     if isinstance(verdict, SupersededRow):
         return StagedRow(verdict.row_no, "superseded", verdict.key, None, [])
     sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
@@ -236,7 +244,7 @@ class StagedWriter:
         summary: dict[str, Any] = {
             **summary_base,
             "received": self._counts.total(),
-            "accepted": self._counts["accepted"],
+            "accepted": self._counts["accepted"] + self._counts["adjusting"],
             "rejected": self._counts["rejected"],
             **({"superseded": superseded} if (superseded := self._counts["superseded"]) else {}),
             "rules": dict(sorted(self._rules.items())),

@@ -27,7 +27,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
 from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.sources.signatures import SIGNATURE_HEADERS
-from hub_pipelines.logs import pairs
+from hub_pipelines.logs import Standing, pairs
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
 from hub_pipelines.web import reading
@@ -39,6 +39,7 @@ from hub_pipelines.web.tally import EVERY_S, Tally
 
 _log = logging.getLogger(__name__)
 _ONCE = (*SIGNATURE_HEADERS, "content-type", "authorization")
+_WATCH_EVERY_S = 2.0
 
 
 def build_app(hub: Hub) -> Starlette:
@@ -74,6 +75,8 @@ class _Receiver:
         self._hub = hub
         self._sources = reading.KnownSources(hub.sources)
         self._group = GroupCommit(hub.inbox.accept)
+        self._key_id = hub.keys.current_key_id()
+        self._standing = Standing(_log, logging.WARNING)
         self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
         # what writes the hub's own database waits for long postings, and must not hold up what does not
         self._patient = ThreadPoolExecutor(2, "patient")
@@ -82,7 +85,7 @@ class _Receiver:
     @contextlib.asynccontextmanager
     async def at_work(self, _app: Starlette) -> AsyncIterator[None]:
         """The writer and the counting, for as long as the app is served."""
-        tasks = [asyncio.create_task(self._group.run()), asyncio.create_task(self._keep_counting())]
+        tasks = [asyncio.create_task(one()) for one in (self._group.run, self._keep_counting, self._keep_watching)]
         try:
             yield
         finally:
@@ -105,6 +108,18 @@ class _Receiver:
         except Transient as error:
             _log.warning("what was not taken can't be audited now: %s", error)
 
+    async def _keep_watching(self) -> None:
+        while True:
+            await asyncio.to_thread(self._watch_now)
+            await asyncio.sleep(_WATCH_EVERY_S)
+
+    def _watch_now(self) -> None:
+        """How full the inbox is goes to the log when a threshold is reached, and when it is so no more."""
+        try:
+            self._standing.are_now(self._hub.inbox.filling().troubles)
+        except Transient as error:
+            _log.warning("the inbox can't be asked how full it is: %s", error)
+
     # ---- taking messages
 
     async def take(self, request: Request) -> Response:
@@ -115,6 +130,8 @@ class _Receiver:
             answered = await self._group.take(checked)
         except Full as full:
             raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
+        if answered.answer is Answer.FULL:
+            raise self._full(checked)
         if answered.answer is Answer.CONFLICT:
             await self._patiently(self._hub.conflicts.file, checked, answered)
             came = f"{answered.received_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -123,6 +140,14 @@ class _Receiver:
         if answered.answer is Answer.DUPLICATE:
             self._tally.add(scope.campus, checked.source, "duplicate")
         return JSONResponse(_acknowledged(checked, answered), 202)
+
+    def _full(self, refused: Delivery) -> Problem:
+        most = self._hub.inbox.capacity.most
+        told = (
+            f"At most {most.messages:,} messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, the last "
+            f"tenth of it for campuses with little waiting. For {refused.scope.campus} there is no room now."
+        )
+        return Problem("inbox-full", told, source=refused.source)
 
     def _scope(self, request: Request) -> Scope:
         scope = Scope(request.path_params["campus"], request.path_params["feed"])
@@ -164,9 +189,10 @@ class _Receiver:
         return JSONResponse(document(self._hub.campuses, self._hub.feeds, self._hub.settings.messages))
 
     async def health(self, _request: Request) -> Response:
-        """Whether messages would be taken now, for `hub up` and whoever watches it."""
+        """Whether messages would be taken now and by which hub, for `hub up` and whoever watches it."""
         reason = await asyncio.to_thread(self._unwell)
-        return JSONResponse({"ok": reason is None, "reason": reason}, 200 if reason is None else 503)
+        told = {"ok": reason is None, "reason": reason, "key_id": self._key_id}
+        return JSONResponse(told, 200 if reason is None else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """For Prometheus on this machine; they tell counts, and nothing of what was sent."""
@@ -248,6 +274,7 @@ def _told(outcome: MessageOutcome) -> dict[str, Any]:
         "received_at": message.received_at.isoformat(),
         "state": outcome.fate,
         "reasons": [asdict(one) for one in outcome.reasons],
+        "effects": [asdict(one) for one in outcome.effects],
         "settled_at": outcome.settled_at.isoformat() if outcome.settled_at else None,
         "batch": message.submission,
     }

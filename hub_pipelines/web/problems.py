@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse, Response
 
-RETRY_AFTER_S = 2
+RETRY_AFTER_S = {429: 10, 503: 2}
+"""By status: what is full is emptied by a batch, what is busy is so for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,14 @@ KINDS = {
             "Send application/json, or application/x-ndjson for one message a line.",
         ),
         Kind(
+            "inbox-full",
+            429,
+            "As many messages wait at the hub as it keeps waiting",
+            "Send it again after the time in Retry-After, under the same webhook-id with a new timestamp and "
+            "signature. Nothing of it was taken; what was acknowledged before is not touched. If it stays so, tell the "
+            "hub's operator.",
+        ),
+        Kind(
             "failed", 500, "The hub met an error of its own", "Send it again later; the operator's log has the cause."
         ),
         Kind(
@@ -105,8 +114,8 @@ class Problem(Exception):
         if self.where:
             document["errors"] = list(self.where)
         headers = dict(self.headers)
-        if kind.status == 503:
-            headers["Retry-After"] = str(RETRY_AFTER_S)
+        if kind.status in RETRY_AFTER_S:
+            headers["Retry-After"] = str(RETRY_AFTER_S[kind.status])
         if kind.status == 401:
             headers["WWW-Authenticate"] = "Bearer" if kind.code == "bad-token" else "Webhook-Signature"
         if self.last:

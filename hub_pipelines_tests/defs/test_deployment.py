@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,9 +21,11 @@ import pytest
 
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.deployment import Deployment
+from hub_pipelines.doctor.messages import receiver
+from hub_pipelines.doctor.model import Check, diagnose
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
 from hub_pipelines.messaging import Fate, outcome_of
-from hub_pipelines.settings import load
+from hub_pipelines.settings import Settings, load
 from hub_pipelines.simulation import Traffic, simulate
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
@@ -166,15 +169,25 @@ def all_posted(home: Path, number: int) -> Callable[[], bool]:
     return lambda: [one.state for one in submissions_in(home)] == [State.POSTED] * number
 
 
-def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None:
+def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_stops_on_sigterm(home: Path) -> None:
     port = free_port()
-    with hub_up(home, port, "--read-only") as up:
+    settings = with_messages_port(home)
+    with socket.create_server(("127.0.0.1", settings.messages.port)) as taken, hub_up(home, port, "--read-only") as up:
+        up.wait_for(f"receiver: port {settings.messages.port} is taken by another program; no messages are taken")
+        taken.settimeout(10)
+        told = threading.Thread(target=answer_as_another, args=(taken,))
+        told.start()
+        (finding,) = diagnose([Check("receiver", lambda: receiver(settings), "")]).findings
+        told.join(10)
+        assert f"Port {settings.messages.port} is taken by another program" in finding.text
         permissions = graphql(port, "{ permissions { permission value } }")["data"]["permissions"]
         granted = {one["permission"] for one in permissions if one["value"]}
         assert "launch_pipeline_execution" not in granted
-        # the receiver may find its port taken by another test's, and is started again until it is free
-        children = [up.pid_of(name) for name in ("code-server", "daemon", "webserver")]
-        assert "started receiver" in up.log()
+        assert "started receiver" not in up.log()
+        taken.close()
+        up.wait_for("started receiver")
+        wait_until(lambda: not diagnose([Check("receiver", lambda: receiver(settings), "")]).findings, 60, up.log)
+        children = [up.pid_of(name) for name in ("code-server", "daemon", "webserver", "receiver")]
         assert all(is_alive(pid) for pid in children)
         up.process.send_signal(signal.SIGTERM)
         up.process.wait(timeout=60)
@@ -187,6 +200,21 @@ def test_hub_up_serves_a_read_only_page_and_stops_on_sigterm(home: Path) -> None
     assert "did not stop in time" not in up.log()
     line = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{12}Z (DEBUG|INFO |WARNING|ERROR) [\w-]+ \S+ .+|    .+)")
     assert [one for one in up.log().splitlines() if not line.fullmatch(one)] == []
+
+
+def with_messages_port(home: Path) -> Settings:
+    """The settings of a home whose receiver has a port of its own."""
+    path = home / "hub.toml"
+    path.write_text(path.read_text("utf-8").replace("port = 3001", f"port = {free_port()}"), "utf-8")
+    return load(KNOWN_FEEDS, {"HUB_HOME": str(home)})
+
+
+def answer_as_another(taken: socket.socket) -> None:
+    """One answer of a program that is no receiver."""
+    connection, _ = taken.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello")
 
 
 @pytest.mark.slow
@@ -225,14 +253,12 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
 
 @pytest.mark.slow  # it waits for a whole hub to start and for its ticks
 def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path) -> None:
-    settings = home / "hub.toml"
-    settings.write_text(settings.read_text("utf-8").replace("port = 3001", f"port = {free_port()}"), "utf-8")
-    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    hub = open_hub(with_messages_port(home))
     with hub_up(home, free_port()) as up:
         os.kill(up.pid_of("receiver"), signal.SIGKILL)
         up.wait_for("started receiver", times=2, patience_s=10)
         wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
-        answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1), actor="person/tester")
+        answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1, 0.5), actor="person/tester")
         assert set(answers.by_kind) == {"received", "duplicate"}
 
         def told() -> set[Fate]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from hub_pipelines.settings import Settings
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines_tests.commands import answer
 from hub_pipelines_tests.disks import small_disk
+from hub_pipelines_tests.messages import add_source, body_of, message, stock, take
 from hub_pipelines_tests.support import (
     asset,
     expire_lease,
@@ -78,7 +80,7 @@ def test_nothing_is_found_on_a_hub_that_is_well(hub: Hub) -> None:
     diagnosis = found(hub.settings)
     assert diagnosis.findings == ()
     assert diagnosis.is_well
-    assert len(diagnosis.checks) == 15
+    assert len(diagnosis.checks) == 19
 
 
 def test_a_check_that_cannot_be_made_is_a_finding_and_stops_no_other() -> None:
@@ -325,6 +327,42 @@ def test_a_clock_that_went_back_is_told(hub: Hub) -> None:
     execute(hub, f"DROP TRIGGER {guard}")
     execute(hub, f"UPDATE audit_entry SET at = '{future}'")
     assert "in the future: a clock went back" in {one.check: one.text for one in found(hub.settings).findings}["clock"]
+
+
+# ---- messages
+
+
+def test_an_inbox_that_fills_and_one_that_nobody_empties_are_told(hub: Hub) -> None:
+    body = body_of(stock("Ethanol", 5))
+    take(hub, *(message(f"m-{at}", body) for at in range(950)))
+    assert found(hub.settings).findings == ()
+    for capacity, severity in ((1_200, "warning"), (1_000, "error")):
+        messages = hub.settings.messages.model_copy(update={"capacity_messages": capacity})
+        finding = only(hub.settings.model_copy(update={"messages": messages}))
+        assert (finding.check, finding.severity, finding.command) == ("messages", severity, "hub up")
+        assert f"950 of {capacity:,} messages" in finding.text
+    (unsealed,) = (one for one in found(hub.settings, overdue_s=-1).findings if one.check == "messages")
+    assert (unsealed.severity, unsealed.command) == ("warning", "hub up")
+    assert "950 messages of north (inventory.stock) wait" in unsealed.text
+    replace(hub.sealing, messages=900).seal_due("north", at_once=True)
+    behind = [one for one in found(hub.settings, overdue_s=-1).findings if one.check == "messages"]
+    assert [one.command.split("-")[0] for one in behind] == ["hub why north"]
+
+
+def test_a_lost_inbox_and_a_lost_secret_are_told(sqlite_hub: Hub) -> None:
+    add_source(sqlite_hub)
+    (secret,) = sqlite_hub.settings.source_keys.glob("erp/*")
+    secret.chmod(0o644)
+    finding = only(sqlite_hub.settings)
+    assert (finding.check, finding.command) == ("secrets of sources", f"chmod 600 {secret}")
+    secret.unlink()
+    assert only(sqlite_hub.settings).command == "hub sources rotate erp"
+    sqlite_hub.sources.revoke("erp", actor="person/tester", reason="test")
+    assert found(sqlite_hub.settings).findings == ()
+    sqlite_hub.inbox.db.dispose()
+    sqlite_hub.settings.inbox_path.unlink()
+    assert "is missing" in only(sqlite_hub.settings).text
+    assert not sqlite_hub.settings.inbox_path.exists()
 
 
 # ---- stuck submissions

@@ -219,6 +219,14 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
 
 
+def test_campuses_take_turns_among_what_is_equally_urgent(runner: Runner) -> None:
+    inventory, hazmat = runner.hub.feeds["inventory"], runner.hub.feeds["hazmat"]
+    flooding = [priority_of(inventory, large=False, turn=turn) for turn in range(3)]
+    assert flooding[0] >= priority_of(inventory, large=False) > flooding[1] > flooding[2]
+    assert priority_of(hazmat, large=False, turn=500) > flooding[0]
+    assert priority_of(inventory, large=False, turn=500) > priority_of(inventory, large=True)
+
+
 def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:
     last = {"entries": 10, "at": 1_000.0}
     assert not walk_is_due(10, last, waiting=0, now=1e6)

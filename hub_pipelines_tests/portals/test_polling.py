@@ -11,12 +11,17 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.doctor.model import diagnose
+from hub_pipelines.doctor.service import checks_of
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Capacity, Load
+from hub_pipelines.metrics import exposition
 from hub_pipelines.portals import store
 from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.pacing import Breaker
-from hub_pipelines.portals.service import Outcome
+from hub_pipelines.portals.service import NO_ROOM, Outcome
 from hub_pipelines.portals.state import PollEnd
 from hub_pipelines.submission.model import Envelope, State
 from hub_pipelines_tests.messages import settle
@@ -188,7 +193,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     portal.down = lambda: (500, {}) if len(portal.asked) > asked_before_failing else None
 
     failed = poll(hub)
-    state = hub.portals.state("erp")
+    state, failed_at = hub.portals.state("erp"), clock.now()
     portal.down = lambda: None
     goes_on = tick_until_complete(hub, clock)
 
@@ -196,7 +201,7 @@ def test_a_page_that_fails_is_never_an_empty_one_and_the_next_poll_goes_on_with_
     assert (failed.tally.pages, failed.tally.failed_requests) == (1, 5)
     assert state is not None
     assert state.cursor is None
-    assert state.health.breaker(clock.now()) is Breaker.OPEN
+    assert state.health.breaker(failed_at) is Breaker.OPEN
     assert goes_on[-1].poll_id == failed.poll_id
     assert (goes_on[-1].tally.pages, goes_on[-1].tally.taken) == (3, 120)
     assert [asked["page"] for _, asked in portal.asked] == ["1", *["2"] * 6, "3"]
@@ -338,6 +343,20 @@ def test_a_poll_that_is_cut_short_goes_on_and_one_asked_to_begin_later_leaves_th
     assert portal.asked[0][1]["since"].startswith("2026-03-01")
 
 
+def test_a_poll_stops_when_the_inbox_is_nearly_full_and_goes_on_when_there_is_room(
+    home: Path, sqlite: str, portal: Portal
+) -> None:
+    hub = hub_of(home, sqlite, portal)
+    small = replace(hub.inbox, capacity=Capacity(Load(100, 10**9)))
+
+    full = replace(hub, portals=replace(hub.portals, inbox=small)).portals.poll("erp", for_s=60.0)
+    settle(hub)
+    rest = replace(hub, portals=replace(hub.portals, inbox=small)).portals.poll("erp", for_s=60.0)
+
+    assert (full.end, full.reason, full.tally.taken) == (PollEnd.UNFINISHED, NO_ROOM, 100)
+    assert (rest.end, rest.poll_id, rest.tally.taken) == (PollEnd.COMPLETE, full.poll_id, 120)
+
+
 def test_only_one_process_polls_a_portal_at_a_time(home: Path, sqlite: str, portal: Portal) -> None:
     hub = hub_of(home, sqlite, portal)
     with hub.db.write() as tx:
@@ -373,3 +392,24 @@ def test_a_wrong_setting_is_refused_with_its_name(
     with pytest.raises(SettingsError) as told:
         hub_of(home, sqlite, portal, **changed)
     assert says in str(told.value)
+
+
+def test_status_doctor_and_metrics_tell_where_a_portal_stands(
+    home: Path, sqlite: str, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERP_KEY", "k-1")
+    hub = hub_of(home, sqlite, portal, auth={"kind": "bearer", "env": "ERP_KEY"})
+    poll(hub)
+    portal.down = lambda: (403, {})
+    poll(hub)
+
+    (told,) = [one for one in diagnose(checks_of(hub.settings)).findings if one.check == "portals"]
+    assert (told.severity, told.command) == ("error", "hub portals list")
+    assert "look at its key" in told.text
+    line = portal_line(portal_document(hub, "erp"))
+    assert "breaker open" in line
+    assert "4 requests so far, 1 failed" in line
+    assert 'hub_portal_requests{outcome="failed",portal="erp"} 1.0' in exposition(hub)
+    monkeypatch.delenv("ERP_KEY")
+    (told,) = [one for one in diagnose(checks_of(hub.settings)).findings if one.check == "portals"]
+    assert "[portals.erp] auth: the environment variable ERP_KEY is not set" in told.text

@@ -1,25 +1,31 @@
 """Messages from acknowledgement to ledger, on both databases: each has one effect and a fate that can be asked for."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox_store
-from hub_pipelines.intake.inbox.model import Answer, Delivery, Incoming
+from hub_pipelines.intake.inbox.model import Answer, Capacity, Delivery, Incoming, Load
 from hub_pipelines.intake.model import Outcome
+from hub_pipelines.launching import tick
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.messaging import Fate
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State
+from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import (
@@ -31,6 +37,7 @@ from hub_pipelines_tests.support import (
     lose_bytes,
     make_registry,
     on_day,
+    open_test_hub,
     process,
     process_all,
     send_assets,
@@ -117,7 +124,115 @@ def test_a_message_dated_ahead_and_replayed_long_after_is_still_a_duplicate(hub:
     assert answered.answer is Answer.DUPLICATE
 
 
+# ---- how much may wait
+
+
+def roomy(hub: Hub, messages: int, **others: Any) -> Hub:
+    """The same hub with room for so many messages."""
+    return replace(hub, inbox=replace(hub.inbox, capacity=Capacity(Load(messages, 10**9), **others)))
+
+
+def test_no_more_than_the_capacity_waits_however_many_receivers_take_at_once_and_nothing_is_lost(
+    hub: Hub,
+) -> None:
+    body = body_of(stock("Ethanol", 5))
+    url = hub.db.url.render_as_string(hide_password=False)
+    receivers = [roomy(open_test_hub(hub.settings.home, url), 100) for _ in range(4)]
+    groups = [[message(f"m-{at}", body) for at in range(first, first + 7)] for first in range(0, 210, 7)]
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [pool.submit(take, receivers[at % 4], *group) for at, group in enumerate(groups)]
+        answers = [one for task in tasks for one in task.result()]
+    for one in receivers:
+        one.db.dispose()
+        one.inbox.db.dispose()
+
+    first = Counter(one.answer for one in answers)
+    assert first == {Answer.RECEIVED: 100, Answer.FULL: 110}
+    assert hub.inbox.filling().whole == Load(100, 100 * len(body))
+    small = roomy(hub, 100)
+    again = take(small, *(one for group in groups for one in group))
+    assert Counter(one.answer for one in again) == {Answer.DUPLICATE: 100, Answer.FULL: 110}
+    settle(small)
+    taken = take(small, *(one for group in groups for one in group))
+    assert Counter(one.answer for one in taken) == {Answer.DUPLICATE: 100, Answer.RECEIVED: 100, Answer.FULL: 10}
+    assert_invariants(hub)
+
+
+def test_bytes_are_bounded_too_and_a_delivery_is_taken_whole_or_not_at_all(hub: Hub) -> None:
+    lines = tuple(Incoming(body_of(stock("Ethanol", at)), STOCK, at) for at in range(1, 4))
+    whole = Delivery("erp", "m-1", Scope("north", "inventory"), b"...", lines, {})
+    size = sum(len(one.body) for one in lines)
+    small = replace(hub, inbox=replace(hub.inbox, capacity=Capacity(Load(1_000, size - 1))))
+    assert [one.answer for one in take(small, whole, message("m-2", lines[0].body))] == [Answer.FULL, Answer.RECEIVED]
+    assert hub.inbox.filling().whole == Load(1, len(lines[0].body))
+
+
+def test_the_last_tenth_is_for_campuses_with_little_waiting_and_for_hazardous_material(hub: Hub) -> None:
+    small = roomy(hub, 100, campuses=2, urgent=frozenset({"hazmat"}))
+    body = body_of(stock("Ethanol", 5))
+
+    def answers(name: str, number: int, scope: Scope) -> Counter[Answer]:
+        return Counter(
+            one.answer for at in range(number) for one in take(small, message(f"{name}-{at}", body, scope=scope))
+        )
+
+    flood = answers("flood", 120, Scope("north", "inventory"))
+    assert flood == {Answer.RECEIVED: 90, Answer.FULL: 30}
+    assert answers("urgent", 3, Scope("north", "hazmat")) == {Answer.RECEIVED: 3}
+    assert answers("other", 10, Scope("south", "inventory")) == {Answer.RECEIVED: 7, Answer.FULL: 3}
+
+
+def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub: Hub) -> None:
+    body = body_of(stock("Ethanol", 5))
+    take(hub, message("m-1", body), message("m-2", body, scope=Scope("south", "inventory")))
+    settle(hub)
+    with hub.inbox.db.write() as tx:
+        tx.execute(text("DROP TABLE inbox_load"))
+        tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
+    inbox_store.create(hub.inbox.db)
+    assert hub.inbox.filling().waiting == {"south": Load(1, len(body))}
+    assert_invariants(hub)
+
+
 # ---- sealing
+
+
+def test_a_flood_of_one_campus_keeps_no_other_from_being_sealed(hub: Hub) -> None:
+    """Fifty thousand of north wait; ten of south are in the next round, whole."""
+    body = body_of(stock("Ethanol", 5))
+    take(hub, message("flood", body))
+    multiply_waiting(hub, "flood", 50_000)
+    hazmat = Incoming(body, "hazmat.container")
+    take(hub, replace(message("waste", body, scope=Scope("north", "hazmat")), messages=(hazmat,)))
+    south = take(hub, *(message(f"south-{at}", body, scope=Scope("south", "inventory")) for at in range(10)))
+    rounds = {campus: tick(hub, campus, alive=lambda _: set(), seal_at_once=True) for campus in ("north", "south")}
+
+    assert fates(hub, south) == [Fate.SEALED] * 10
+    assert {campus: found.ahead for campus, found in rounds.items()} == {"north": 0, "south": 0}
+    assert len(rounds["south"].launches) == 1
+    again = tick(hub, "north", alive=lambda _: set(), seal_at_once=True)
+    assert (again.sealed, again.ahead) == (0, 2)
+    assert hub.inbox.filling().whole.messages == 50_001 - hub.sealing.messages
+
+
+def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
+    """So many more messages wait that say what this one says."""
+    columns = "source, line, campus, feed, record_type, received_at, size_bytes, envelope, body"
+    more = (
+        f"INSERT INTO inbox_message (request_id, webhook_id, {columns}) "
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number) "
+        f"SELECT request_id || '-' || i, webhook_id || '-' || i, {columns} FROM inbox_message, n "
+        "WHERE webhook_id = :webhook_id"
+    )
+    with hub.inbox.db.write() as tx:
+        tx.execute(text(more), {"number": number, "webhook_id": webhook_id})
+        tx.execute(text("DELETE FROM inbox_load"))
+        tx.execute(
+            text(
+                "INSERT INTO inbox_load SELECT campus, count(*), sum(size_bytes) FROM inbox_message "
+                "WHERE batch_id IS NULL GROUP BY campus"
+            )
+        )
 
 
 def test_messages_are_sealed_by_age_by_number_and_by_size(hub: Hub) -> None:
@@ -190,6 +305,37 @@ def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub
     assert_invariants(hub)
 
 
+def test_a_batch_that_failed_for_the_machine_s_sake_is_not_split(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise Transient("The hub's database is locked.")
+
+    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", locked)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (batch,) = all_submissions(hub)
+    assert (batch.state, batch.cause) == (State.IN_REVIEW, Cause.EXHAUSTED)
+    assert hub.sealing.seal_due("north", at_once=True) == []
+    assert len(hub.review.listing()) == 1
+
+
+def test_a_batch_that_a_person_replays_before_it_is_split_posts_whole(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", lambda *_, **__: 1 / 0)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (item,) = hub.review.listing()
+    hub.review.replay(item.item_id, actor="person/ann")
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED] * 4
+    assert len(all_submissions(hub)) == 1
+    assert_invariants(hub)
+
+
 # ---- what a message does
 
 
@@ -212,7 +358,10 @@ def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hu
     assert rules[1] == ["missing_data"]
     assert rules[3:] == [["not_a_plain_value"], ["bad_timestamp"], ["timestamp_in_the_future"]]
     (suggestion,) = (reason.suggestion for reason in outcome(hub, answers[1].request_ids[0]).reasons)
-    assert suggestion == "Known are: inventory.asset.set, inventory.stock.set, inventory.calibration.set"
+    assert suggestion == (
+        "Known are: inventory.asset.set, inventory.stock.set, inventory.stock.received, inventory.stock.consumed, "
+        "inventory.stock.transferred, inventory.stock.disposed, inventory.calibration.set"
+    )
     (values,) = ledger_values(hub, STOCK_LEDGER).values()
     assert values["other"] == {"vat_code": "V7"}
     assert_invariants(hub)
@@ -277,6 +426,29 @@ def test_a_batch_replayed_after_newer_messages_have_posted_sets_nothing_back(hub
     process_all(hub)
 
     assert quantities(hub) == {"Ethanol": "2"}
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize(
+    ("feed", "record_type", "data"),
+    [
+        ("procurement", "procurement.asset", {"asset_tag": "NC-1", "po_number": "PO-1", "campus": "north"}),
+        ("hazmat", "hazmat.container", {"container_id": "C-1", "contents": "Acetone", "quantity": 2, "unit": "L",
+                                        "location": "SAA 3"}),
+        ("hazmat", "hazmat.event", {"container_id": "C-1", "event_seq": 1, "event_type": "moved", "to_place": "SAA 3",
+                                    "at": "2026-03-01T10:00:00Z"}),
+        ("grants", "grants.award", {"award_id": "A-1", "starts_on": "2026-01-01", "obligated_amount": "5000"}),
+        ("grants", "grants.expenditure", {"transaction_id": "T-1", "award_id": "A-1", "amount": "84.50",
+                                          "posted_on": "2026-03-01", "description": "Ethanol"}),
+    ],
+)  # fmt: skip
+def test_each_record_type_is_taken_as_messages(hub: Hub, feed: str, record_type: str, data: dict[str, object]) -> None:
+    body = body_of(data, kind=f"{record_type}.set")
+    incoming = (Incoming(body, record_type_for(f"{record_type}.set", hub.feeds[feed]).name),)
+    (answered,) = take(hub, Delivery("erp", "m-1", Scope("north", feed), body, incoming, {}))
+    settle(hub)
+    told = outcome(hub, answered.request_ids[0])
+    assert (told.fate, told.reasons) == (Fate.POSTED, ())
     assert_invariants(hub)
 
 

@@ -21,6 +21,7 @@ class Answer(StrEnum):
     RECEIVED = "received"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    FULL = "full"  # so much waits already that this is to come again later
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What became of a delivery. `request_ids` are those of its messages in their order, or of the delivery that came
-    first under its webhook-id, at `received_at`."""
+    first under its webhook-id, at `received_at`; there are none where the inbox was full."""
 
     answer: Answer
     request_ids: tuple[str, ...]
@@ -167,10 +168,90 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
-    registered."""
+    registered. `batch_id` ends with `.1` or `.2` for each time that it was split."""
 
     batch_id: str
     stream: Stream
     number: int
     messages: int
     submission: str | None
+
+    @property
+    def half_of(self) -> str | None:
+        """The batch from which it was split."""
+        name, _, part = self.batch_id.rpartition(".")
+        return name if part in ("1", "2") and name.rpartition("-")[2].replace(".", "").isdecimal() else None
+
+
+# ---- how much may wait
+
+FILLING, NEARLY_FULL = 0.7, 0.9
+"""Shares of the capacity from which on people are told; beyond the second not everybody's messages are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Messages that are in no batch yet, and the bytes of their bodies."""
+
+    messages: int = 0
+    size_bytes: int = 0
+
+    def __add__(self, other: "Load") -> "Load":
+        return Load(self.messages + other.messages, self.size_bytes + other.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What may wait at most, of all `campuses` together.
+
+    The last tenth is kept for feeds that are `urgent`, and for campuses of which less waits than their equal share:
+    one that floods the inbox shuts out neither.
+    """
+
+    most: Load
+    campuses: int = 1
+    urgent: frozenset[str] = frozenset()
+
+    def share_of(self, load: Load) -> float:
+        """The larger of the shares of messages and of bytes."""
+        return max(load.messages / self.most.messages, load.size_bytes / self.most.size_bytes)
+
+    def takes(self, scope: Scope, more: Load, waiting: Mapping[str, Load]) -> bool:
+        """Whether this much more may come for a scope, beside what waits of each campus."""
+        share = self.share_of(sum(waiting.values(), more))
+        if share > 1:
+            return False
+        own = self.share_of(waiting.get(scope.campus, Load()) + more)
+        return share <= NEARLY_FULL or scope.feed in self.urgent or own <= 1 / self.campuses
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How full the inbox is, as people are told."""
+
+    capacity: Capacity
+    waiting: Mapping[str, Load]
+    """By campus."""
+
+    @property
+    def whole(self) -> Load:
+        return sum(self.waiting.values(), Load())
+
+    @property
+    def share(self) -> float:
+        return self.capacity.share_of(self.whole)
+
+    @property
+    def sentence(self) -> str:
+        whole, most = self.whole, self.capacity.most
+        most_of = max(self.waiting, key=lambda one: self.capacity.share_of(self.waiting[one]), default="")
+        return (
+            f"the inbox of messages is {self.share:.0%} full: {whole.messages:,} of {most.messages:,} messages and "
+            f"{whole.size_bytes / 1e6:,.0f} of {most.size_bytes / 1e6:,.0f} MB wait, most of them for {most_of}; "
+            "when it is full, senders are told to come again"
+        )
+
+    @property
+    def troubles(self) -> dict[str, str]:
+        """The sentence under each threshold that is reached."""
+        return {f"inbox {at:.0%}": self.sentence for at in (FILLING, NEARLY_FULL) if self.share >= at}

@@ -15,7 +15,9 @@ from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import (
     NO_VERSION,
     Answered,
+    Capacity,
     Delivery,
+    Filling,
     FoundRecord,
     Incoming,
     Message,
@@ -37,13 +39,21 @@ class Inbox:
     db: Database
     signer: Signer
     now: Callable[[], datetime]
+    capacity: Capacity
 
     def accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
-        """Take these, in this order, in one transaction: when this returns, they are durable."""
+        """Take these, in this order, in one transaction: when this returns, what was received is durable.
+
+        Never more than the capacity waits, however many processes take deliveries.
+        """
         at = self.now()
         signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in deliveries]
         with self.db.write() as tx:
-            return [store.accept(tx, one, envelopes, at=at) for one, envelopes in zip(deliveries, signed, strict=True)]
+            return store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+
+    def filling(self) -> Filling:
+        with self.db.read() as tx:
+            return Filling(self.capacity, store.load(tx))
 
     def take_found(
         self, source: str, found: Sequence[FoundRecord], *, mark: int, seen: Sequence[str] = ()
@@ -55,6 +65,7 @@ class Inbox:
         """
         at = self.now()
         taken: list[str] = []
+        new: list[Delivery] = []
         with self.db.write() as tx:
             ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
             versions = store.versions(tx, source, ids)
@@ -63,8 +74,10 @@ class Inbox:
                 if not before.has_news(one):
                     continue
                 delivery, versions[one.record_id] = delivery_of(one, before)
-                store.accept(tx, delivery, [self._envelope(delivery, delivery.messages[0], at)], at=at)
+                new.append(delivery)
                 taken.append(one.record_id)
+            signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in new]
+            store.accept(tx, new, signed, capacity=None, at=at)
             store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
         return taken
 

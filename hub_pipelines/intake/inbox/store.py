@@ -1,12 +1,14 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Deliveries and messages are append-only but for a message's place in a batch and a batch's submission, each of which
-is set once.
+Everything is append-only but for a message's place in a batch, which it gets anew when that is split, a batch's
+submission, which is set once, the newest version of each record of a portal, and how much waits of each campus, which
+the transactions count that change it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -26,16 +28,28 @@ from sqlalchemy import (
     update,
 )
 
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
-from hub_pipelines.intake.inbox.model import Answer, Answered, Batch, Delivery, Message, Stream, Version, Waiting
+from hub_pipelines.intake.inbox.model import (
+    Answer,
+    Answered,
+    Batch,
+    Capacity,
+    Delivery,
+    Load,
+    Message,
+    Stream,
+    Version,
+    Waiting,
+)
 from hub_pipelines.submission.model import Envelope
 
 inbox_metadata = MetaData()
 _SCHEMA_VERSION = 2
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
+_TAKING_LOCK = 7241961
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -109,6 +123,13 @@ record = Table(
 )
 """The newest version of each record that the hub has read itself."""
 _IDS_PER_QUERY = 500
+waiting_load = Table(
+    "inbox_load",
+    inbox_metadata,
+    Column("campus", String, primary_key=True),
+    Column("messages", Integer, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+)
 
 
 def create(db: Database) -> None:
@@ -128,13 +149,17 @@ def create(db: Database) -> None:
             tx.execute(text(f"CREATE TABLE {_SCHEMA_TABLE} (version INTEGER PRIMARY KEY)"))
             tx.execute(text(f"INSERT INTO {_SCHEMA_TABLE} VALUES ({_SCHEMA_VERSION})"))
         elif found < _SCHEMA_VERSION:
-            inbox_metadata.create_all(tx)  # version 2 has a table more
-            tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
+            _upgrade(tx)
         elif found > _SCHEMA_VERSION:
             raise SettingsError(
                 f"The inbox has schema version {found}, this release knows versions up to {_SCHEMA_VERSION}: "
                 "a newer release has worked with it. Start that one."
             )
+
+
+def is_current(tx: Transaction) -> bool:
+    """The tables are as this release makes them."""
+    return _version(tx) == _SCHEMA_VERSION
 
 
 def _version(tx: Transaction) -> int | None:
@@ -143,27 +168,87 @@ def _version(tx: Transaction) -> int | None:
     return int(tx.execute(text(f"SELECT version FROM {_SCHEMA_TABLE}")).scalar_one())
 
 
+def _upgrade(tx: Transaction) -> None:
+    """From version 1, which had no records of portals and did not count what waits."""
+    record.create(tx)
+    waiting_load.create(tx)
+    m = message.c
+    found = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
+    tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], found))
+    tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
+
+
 # ---- receiving
 
 
-def accept(tx: Transaction, one: Delivery, envelopes: Sequence[Envelope], *, at: datetime) -> Answered:
-    """Take a delivery, or say what came under its webhook-id before. `envelopes` are its messages', signed."""
-    added = tx.execute(
-        insert_or_ignore(tx, delivery).returning(delivery.c.webhook_id),
-        {
-            "source": one.source,
-            "webhook_id": one.webhook_id,
-            "campus": one.scope.campus,
-            "feed": one.scope.feed,
-            "body_digest": one.body_digest,
-            "messages": len(one.messages),
-            "received_at": at,
-        },
-    )
-    if added.first() is None:
-        return known(tx, one)
-    rows = [
-        {
+def accept(
+    tx: Transaction,
+    deliveries: Sequence[Delivery],
+    envelopes: Sequence[Sequence[Envelope]],
+    *,
+    capacity: Capacity | None,
+    at: datetime,
+) -> list[Answered]:
+    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
+
+    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
+    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
+    waits, and what it does not find is not there.
+    """
+    if tx.dialect.name == "postgresql":
+        tx.execute(text(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})"))
+    keys = _keys_there(tx, deliveries)
+    waits = load(tx)
+    answers: list[Answered | None] = []
+    new: list[tuple[Delivery, Sequence[Envelope]]] = []
+    more: dict[str, Load] = {}
+    for one, signed in zip(deliveries, envelopes, strict=True):
+        key = (one.source, one.webhook_id)
+        added = Load(len(one.messages), sum(len(incoming.body) for incoming in one.messages))
+        campus = one.scope.campus
+        if key in keys:
+            answers.append(None)
+        elif capacity is not None and not capacity.takes(one.scope, added, waits):
+            answers.append(Answered(Answer.FULL, (), at))
+        else:
+            keys.add(key)
+            new.append((one, signed))
+            waits[campus] = waits.get(campus, Load()) + added
+            more[campus] = more.get(campus, Load()) + added
+            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+    if new:
+        tx.execute(delivery.insert(), [_delivery_row(one, at) for one, _ in new])
+        tx.execute(message.insert(), [row for one, signed in new for row in _message_rows(one, signed, at)])
+    for campus in sorted(more):
+        _count(tx, campus, more[campus])
+    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
+
+
+def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[str, str]]:
+    """Those (source, webhook-id) of deliveries that have come before."""
+    found: set[tuple[str, str]] = set()
+    for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
+        ids = [webhook_id for _, webhook_id in its]
+        query = select(delivery.c.webhook_id).where(delivery.c.source == source, delivery.c.webhook_id.in_(ids))
+        found.update((source, webhook_id) for webhook_id in tx.execute(query).scalars())
+    return found
+
+
+def _delivery_row(one: Delivery, at: datetime) -> dict[str, Any]:
+    return {
+        "source": one.source,
+        "webhook_id": one.webhook_id,
+        "campus": one.scope.campus,
+        "feed": one.scope.feed,
+        "body_digest": one.body_digest,
+        "messages": len(one.messages),
+        "received_at": at,
+    }
+
+
+def _message_rows(one: Delivery, envelopes: Sequence[Envelope], at: datetime) -> Iterator[dict[str, Any]]:
+    for incoming, envelope in zip(one.messages, envelopes, strict=True):
+        yield {
             "request_id": envelope.request_id,
             "source": one.source,
             "webhook_id": one.webhook_id,
@@ -176,10 +261,20 @@ def accept(tx: Transaction, one: Delivery, envelopes: Sequence[Envelope], *, at:
             "envelope": envelope.document(),
             "body": incoming.body,
         }
-        for incoming, envelope in zip(one.messages, envelopes, strict=True)
-    ]
-    tx.execute(message.insert(), rows)
-    return Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in envelopes), at)
+
+
+def load(tx: Transaction) -> dict[str, Load]:
+    """What waits of each campus."""
+    return {row.campus: Load(row.messages, row.size_bytes) for row in tx.execute(select(waiting_load))}
+
+
+def _count(tx: Transaction, campus: str, more: Load) -> None:
+    """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
+    c = waiting_load.c
+    added = {"messages": c.messages + more.messages, "size_bytes": c.size_bytes + more.size_bytes}
+    if not tx.execute(update(waiting_load).where(c.campus == campus).values(added)).rowcount:
+        first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
+        tx.execute(waiting_load.insert(), first)
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
@@ -275,9 +370,31 @@ def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
 
 
 def unregistered(tx: Transaction, campus: str) -> list[Batch]:
-    """Batches of a campus whose submission was not told yet, the oldest first."""
-    where = (batch.c.campus == campus, batch.c.submission.is_(None))
-    return [_batch(row) for row in tx.execute(select(batch).where(*where).order_by(batch.c.sealed_at))]
+    """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
+    first = func.min(message.c.seq)
+    query = (
+        select(batch)
+        .join(message, message.c.batch_id == batch.c.batch_id)
+        .where(batch.c.campus == campus, batch.c.submission.is_(None))
+        .group_by(*batch.c)
+        .order_by(first)
+    )
+    return [_batch(row) for row in tx.execute(query)]
+
+
+def newest_submissions(tx: Transaction, stream: Stream, *, limit: int) -> list[str]:
+    """Of the batches of a stream that were made last."""
+    query = select(batch.c.submission).where(*_of(stream)).order_by(batch.c.number.desc()).limit(limit)
+    return [one for one in tx.execute(query).scalars() if one is not None]
+
+
+def submission_of(tx: Transaction, batch_id: str) -> str | None:
+    return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
+
+
+def batch_of(tx: Transaction, submission: str) -> Batch | None:
+    row = tx.execute(select(batch).where(batch.c.submission == submission)).first()
+    return _batch(row) if row else None
 
 
 def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
@@ -285,19 +402,19 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
 
     None when there is such a batch already, or nothing waits.
     """
-    m = message.c
-    where = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
-    query = select(m.seq, m.size_bytes).where(*where, m.batch_id.is_(None)).order_by(m.seq).limit(most)
-    taken: list[int] = []
-    size = 0
-    for seq, bytes_ in tx.execute(query):
-        size += bytes_
-        if taken and size > most_bytes:
-            break
-        taken.append(seq)
+    taken = _oldest(tx, stream, most=most, most_bytes=most_bytes)
     if not taken:
         return None
     batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
+    if not _add(tx, batch_id, stream, number, len(taken), at):
+        return None
+    _place(tx, batch_id, [seq for seq, _ in taken])
+    _count(tx, stream.campus, Load(-len(taken), -sum(size for _, size in taken)))
+    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
+    """False when there is such a batch already."""
     added = tx.execute(
         insert_or_ignore(tx, batch).returning(batch.c.batch_id),
         {
@@ -306,16 +423,55 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
             "feed": stream.feed,
             "record_type": stream.record_type,
             "number": number,
-            "messages": len(taken),
+            "messages": messages,
             "sealed_at": at,
         },
     )
-    if added.first() is None:
-        return None
+    return added.first() is not None
+
+
+def _place(tx: Transaction, batch_id: str, taken: Sequence[int]) -> None:
+    """Give messages, by their numbers in the inbox, the rows of a batch in this order."""
     places = [{"row_no": row_no, "seq": seq} for row_no, seq in enumerate(taken, start=1)]
     statement = f"UPDATE {message.name} SET batch_id = :batch_id, row_no = :row_no WHERE seq = :seq"
     tx.execute(text(statement), [{"batch_id": batch_id, **place} for place in places])
-    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
+    """Give the messages of a batch their places in two new ones, the first half before the second; their names.
+
+    Done once, whoever does it: the halves are named after the batch. Nothing of a batch that has no two messages.
+    Raises Transient when another batch of the stream is made at the same moment.
+    """
+    halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
+    if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
+        return halves
+    places = select(message.c.seq).where(message.c.batch_id == whole.batch_id).order_by(message.c.row_no)
+    taken = list(tx.execute(places).scalars())
+    if len(taken) < 2:
+        return []
+    newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
+    middle = (len(taken) + 1) // 2
+    for at_place, (name, part) in enumerate(zip(halves, (taken[:middle], taken[middle:]), strict=True), start=1):
+        if not _add(tx, name, whole.stream, newest + at_place, len(part), at):
+            raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
+        _place(tx, name, part)
+    return halves
+
+
+def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> list[tuple[int, int]]:
+    """Number and bytes of each of the oldest waiting messages, so many as a batch may hold, but one at least."""
+    m = message.c
+    where = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
+    query = select(m.seq, m.size_bytes).where(*where, m.batch_id.is_(None)).order_by(m.seq).limit(most)
+    taken: list[tuple[int, int]] = []
+    size = 0
+    for seq, size_bytes in tx.execute(query):
+        size += size_bytes
+        if taken and size > most_bytes:
+            break
+        taken.append((seq, size_bytes))
+    return taken
 
 
 def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, and_, select, update
+from sqlalchemy import Column, ColumnElement, Integer, MetaData, String, Table, and_, func, select, update
 from sqlalchemy.schema import CreateTable, DropTable
 
 from hub_pipelines.audit import store as audit
@@ -26,6 +26,8 @@ from hub_pipelines.common.store import (
     insert_or_ignore,
     room_to_sort,
 )
+from hub_pipelines.ledger.adjusting import store as movements
+from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
@@ -56,6 +58,7 @@ from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 _MEMORY_MB = 64
+_OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
 _KEYS_PER_QUERY = 5_000
@@ -113,7 +116,7 @@ def post(
         revision=lease.revision,
         token=lease.token,
         ledger=batch.ledger,
-        ledger_version=version if rows.posted or rows.closed else version - 1,
+        ledger_version=version if rows.entries else version - 1,
         posted=rows.posted,
         unchanged=rows.unchanged,
         rejected=rows.rejected,
@@ -127,6 +130,7 @@ def post(
         listed_in_rejected_rows=listed,
         superseded=rows.superseded,
         replaced=rows.closed,
+        arrived=rows.arrived,
         new=rows.new,
         worth_a_look=rows.worth_a_look,
         corrects=(corrected.request_id, corrected.revision)
@@ -163,7 +167,7 @@ class _Rows:
     def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
         self.new = self.worth_a_look = 0
-        self.posted = self.unchanged = self.rejected = self.superseded = self.closed = 0
+        self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
         self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
         self._some_are_missing = batch.received_at is not None and counts.any_open(
@@ -179,8 +183,64 @@ class _Rows:
             "contract_version": batch.contract_version,
         }
         self._digest_of = digester(batch.ledger, version, self._of_posting)
+        record = batch.adjustable
+        self._several_of_an_item = False
+        self._adjusted = record.adjusted if record is not None and movements.is_adjusted(tx, batch.ledger) else None
+
+    @property
+    def entries(self) -> int:
+        """Journal entries of this posting."""
+        return self.posted + self.closed + self.arrived
 
     def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
+        if self._adjusts(limits):
+            self._post_adjusting(limits)
+        else:
+            self._post_chunks(limits, progress)
+        if self.entries:
+            self._fold()
+
+    def _adjusts(self, limits: ChunkLimits) -> bool:
+        """Whether rows are to be applied to what earlier messages have adjusted, or adjust something themselves."""
+        if self.batch.adjustable is None or self.batch.occurred_at is None:
+            return False
+        return self._adjusted is not None or any(chunk.adjusts for chunk in self.batch.rows.chunks(limits))
+
+    def _post_adjusting(self, limits: ChunkLimits) -> None:
+        """A batch of messages of which some set and some adjust: it is bounded, so all of it is in memory."""
+        record, occurred_at = self.batch.adjustable, self.batch.occurred_at
+        assert record is not None
+        assert record.adjusted is not None
+        assert occurred_at is not None
+        self._several_of_an_item = True
+        rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
+        before = movements.known_before(self.tx, self.batch.ledger, rows, self.version, record.adjusted)
+        applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
+        changed = self._append(applied.entries)
+        self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
+        self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
+        moved = [*before.openings, *applied.movements]
+        movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, moved)
+        self._remark_sets(limits, applied.sets, changed)
+        self._tell_counts(changed)
+        self._mark_found(sorted({one.key for one in applied.movements}))
+        self.arrived = applied.arrived
+        self.posted = len(changed) - applied.arrived
+        self.new = sum(one[5] is None for one in changed[: self.posted])
+        self.unchanged = applied.unchanged
+        self.superseded = applied.superseded + sum(row.verdict == "superseded" for row in rows)
+        self.rejected = applied.rejected + sum(row.verdict == "rejected" for row in rows)
+
+    def _remark_sets(
+        self, limits: ChunkLimits, sets: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]
+    ) -> None:
+        with self._incoming(limits):
+            self._remark(sets, [one for one in changed if one[2] == SET])
+            if self._remarks is not None:
+                self._remarks.add_twins(sets)
+            self._remark_all(limits)
+
+    def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         through = 0
         with self._heads(limits) as heads:
             for chunk in self.batch.rows.chunks(limits):
@@ -189,8 +249,6 @@ class _Rows:
                 progress(through)
             heads.end()
             self._remark_all(limits)
-        if self.posted or self.closed:
-            self._fold()
 
     @contextmanager
     def _heads(self, limits: ChunkLimits) -> "Iterator[_NoHeads]":
@@ -198,19 +256,25 @@ class _Rows:
         if self.version == 1:
             yield _NoHeads()
             return
+        with self._incoming(limits):
+            query = (
+                select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
+                .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
+                .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
+                .order_by(incoming.c.row_no)
+            )
+            with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
+                yield _Heads(found)
+
+    @contextmanager
+    def _incoming(self, limits: ChunkLimits) -> Iterator[None]:
+        """All accepted rows in a table beside the ledger."""
         self.tx.execute(CreateTable(incoming))
         for chunk in self.batch.rows.chunks(limits):
             insert_many(self.tx, incoming, ("row_no", "key", "digest"), (
                 (row_no, key, sha256(values.encode("utf-8")).hexdigest()) for row_no, key, values in chunk.accepted()
             ))  # fmt: skip
-        query = (
-            select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
-            .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
-            .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
-            .order_by(incoming.c.row_no)
-        )
-        with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
-            yield _Heads(found)
+        yield
         self.tx.execute(DropTable(incoming))
 
     def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
@@ -227,6 +291,9 @@ class _Rows:
             self._remarks.add_twins(accepted)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
+        if self._adjusted is not None:
+            sets = movements.sets_of_file(accepted, self.now, self._adjusted)
+            movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
         if self.tally is not None:
             self.tally.add(chunk.rows())
         self.posted += len(changed)
@@ -359,13 +426,22 @@ class _Rows:
         j = journal_row.c
         chosen = (
             select(j.ledger, j.key, j.version, j.row_no, j.digest)
-            .where(j.ledger == self.batch.ledger, j.version == self.version)
+            .where(j.ledger == self.batch.ledger, j.version == self.version, *self._last_of_items())
             .order_by(j.key)
         )
         fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
         place = {"ledger": self.batch.ledger, "version": self.version}
         self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
-        _raise_version(self.tx, self.batch, self.version, self.posted + self.closed, self.now)
+        _raise_version(self.tx, self.batch, self.version, self.entries, self.now)
+
+    def _last_of_items(self) -> tuple[ColumnElement[bool], ...]:
+        """Rows that adjust may be several of one item: the last one is where it stands."""
+        if not self._several_of_an_item:
+            return ()
+        j = journal_row.c
+        place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
+        ranked = select(j.row_no, place).where(j.ledger == self.batch.ledger, j.version == self.version).subquery()
+        return (j.row_no.in_(select(ranked.c.row_no).where(ranked.c.place == 1)),)
 
 
 class _NoHeads:

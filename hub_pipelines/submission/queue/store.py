@@ -101,6 +101,13 @@ def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement
     )
 
 
+def launched(tx: Transaction, campus: str) -> int:
+    """Submissions of a campus that were launched and are not settled."""
+    s = submission.c
+    where = (s.campus == campus, s.state.in_(UNSETTLED), s.launched_at.is_not(None))
+    return tx.execute(select(func.count()).where(*where)).scalar_one()
+
+
 def mark_launched(tx: Transaction, request_id: str) -> Submission:
     """Count a launch; the returned submission's `run_key` is the one to launch with."""
     now = database_now(tx)
