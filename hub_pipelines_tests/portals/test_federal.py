@@ -58,7 +58,7 @@ def ours(simulated: Simulated) -> set[str]:
 @pytest.mark.parametrize("kind", sorted(SHELVES))
 def test_a_portals_records_are_posted_once_and_an_amended_one_again(tmp_path: Path, kind: str) -> None:
     """With some of the requests failing."""
-    with serving(shelf_of(kind, records=200), Behaviour(fail=0.05)) as simulated:
+    with serving(shelf_of(kind, records=90 if kind == "grants_gov" else 200), Behaviour(fail=0.05)) as simulated:
         hub = hub_of(tmp_path / "home", f"sqlite:///{tmp_path / 'hub.db'}", simulated)
         name = simulated.shelf.kind
 
