@@ -54,7 +54,7 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import Settings, load
+from hub_pipelines.settings import RestPortalSettings, Settings, load
 from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
@@ -240,7 +240,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
             },
-            key_of=partial(_portal_key, settings),
+            key_of=partial(portal_key, settings),
             client=partial(http_client, utc_now),
             now=utc_now,
         ),
@@ -282,8 +282,11 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
 
 
-def _portal_key(settings: Settings, name: str) -> dict[str, str]:
-    return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
+def portal_key(settings: Settings, name: str) -> dict[str, str]:
+    """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
+    told = settings.portals[name]
+    auth = told.auth if isinstance(told, RestPortalSettings) else None
+    return key_headers(name, auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:

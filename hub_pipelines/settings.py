@@ -316,7 +316,85 @@ class RestPortalSettings(PortalSettings):
         return self
 
 
-AnyPortalSettings = Annotated[RestPortalSettings, Field(discriminator="kind")]
+class InstitutionSettings(_Strict):
+    """How a campus's institution is called at portals: each spelling, and its UEIs."""
+
+    names: list[str] = Field(min_length=1)
+    ueis: list[str] = []
+
+    @field_validator("ueis")
+    @classmethod
+    def _written(cls, ueis: list[str]) -> list[str]:
+        for uei in ueis:
+            if not re.fullmatch(r"[A-HJ-NP-Z1-9][A-HJ-NP-Z0-9]{11}", uei):
+                raise ValueError(f"{uei!r} is no UEI: 12 capital letters and digits, without O and I")
+        return ueis
+
+
+class FederalPortalSettings(PortalSettings):
+    """A portal of the federal government, whose address is known and whose key nobody needs."""
+
+    url: str
+    every_s: float = Field(default=86_400.0, ge=1, le=30 * 86_400)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        return _require_web_address(url).rstrip("/")
+
+
+class AwardPortalSettings(FederalPortalSettings):
+    """A portal of awards. `institutions` by campus: only their awards are taken."""
+
+    institutions: dict[str, InstitutionSettings] = Field(min_length=1)
+
+    @field_validator("institutions")
+    @classmethod
+    def _each_once(cls, found: dict[str, InstitutionSettings]) -> dict[str, InstitutionSettings]:
+        told = [text.casefold() for one in found.values() for text in (*one.names, *one.ueis)]
+        if twice := sorted({text for text in told if told.count(text) > 1}):
+            raise ValueError(f"{', '.join(twice)} is written twice: a portal's award can be of one campus only")
+        return found
+
+
+class NihPortalSettings(AwardPortalSettings):
+    """NIH RePORTER v2. It tells no day of change, so each poll reads the newest `fiscal_years` whole."""
+
+    kind: Literal["nih"]
+    url: str = "https://api.reporter.nih.gov"
+    fiscal_years: int = Field(default=6, ge=1, le=40)
+
+
+class NsfPortalSettings(AwardPortalSettings):
+    """NSF's award search. It tells no day of change, so each poll reads what was awarded in so many years."""
+
+    kind: Literal["nsf"]
+    url: str = "https://api.nsf.gov"
+    interval_s: float = Field(default=3.0, ge=0, le=3_600)
+    years: int = Field(default=10, ge=1, le=60)
+
+
+class UsaSpendingPortalSettings(AwardPortalSettings):
+    """USAspending: grants and cooperative agreements, by the day on which they were changed last."""
+
+    kind: Literal["usaspending"]
+    url: str = "https://api.usaspending.gov"
+    overlap_h: float = Field(default=24.0 * 7, ge=0, le=24 * 366)
+
+
+class GrantsGovPortalSettings(FederalPortalSettings):
+    """Grants.gov: the milestones of what `agencies` (codes, such as HHS-NIH11) offer, for one campus."""
+
+    kind: Literal["grants_gov"]
+    url: str = "https://api.grants.gov"
+    campus: str
+    agencies: list[str] = Field(min_length=1)
+
+
+AnyPortalSettings = Annotated[
+    RestPortalSettings | NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+    Field(discriminator="kind"),
+]
 """One of the kinds; another kind joins here, and in portals/kinds.py."""
 
 

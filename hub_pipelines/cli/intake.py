@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
+from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
 
@@ -175,7 +176,14 @@ def _status(hub: "Hub") -> dict[str, Any]:
         "troubles": list(filling.troubles.values())[:1],
     }
     now = at_work(hub.db, hub.processing.progress)
-    return {**status_of(hub.db, hub.drop_folder), "at_work": now, "retries": retries, "messages": messages}
+    portals = [portal_document(hub, name) for name in hub.portals.adapters]
+    return {
+        **status_of(hub.db, hub.drop_folder),
+        "at_work": now,
+        "retries": retries,
+        "messages": messages,
+        "portals": portals,
+    }
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -195,6 +203,8 @@ def _print_status(document: dict[str, Any]) -> None:
             print(f"ATTENTION: {one}")
     for one in document["at_work"]:
         print(f"at work: {one['source_name']} ({one['request_id']}), {one['told']}, told at {one['at']:%H:%M:%S} UTC")
+    for one in document["portals"]:
+        print(f"portal {one['name']}: {portal_line(one)}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -123,7 +123,7 @@ def portal_line(one: dict[str, Any]) -> str:
         told = f"NOT READ: {one['last_error']} ({one['failures']} failures in a row, breaker {one['breaker']})"
         parts.append(told.replace("half_open", "half open"))
     if one["records_held"]:
-        parts.append(f"{one['records_held']:,} records held for their shape (`hub review list`)")
+        parts.append(f"held for their shape: {one['records_held']:,} (`hub review list`)")
     parts.append(f"{one['requests']:,} requests so far, {one['failed_requests']:,} failed")
     return "; ".join(parts)
 

@@ -140,6 +140,14 @@ def of_posted(posting: "Posting") -> Metadata:
     }
 
 
+def of_news(news: Sequence[Mapping[str, Any]]) -> Metadata:
+    """What was changed and what that means: extensions, funds that were taken back, milestones that moved."""
+    if not news:
+        return {}
+    lines = [{name: one[name] for name in ("row", "item", "event", "what", "what_to_do")} for one in news]
+    return {"what_changed": records(lines[:_PROBLEMS_SHOWN]), "changes_of_note": len(news)}
+
+
 def _of_count(posting: "Posting") -> Metadata:
     if posting.counted is None:
         return {}

@@ -47,6 +47,7 @@ from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import LaterChange, LedgerRow, Posting, SetOver
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED
+from hub_pipelines.validate.staging import canonical_json
 
 _KEYS_PER_QUERY = 5_000
 _LINES_OF_THINGS = 20_000
@@ -420,6 +421,28 @@ def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, st
         keys = [*tx.execute(own.where(ledger.c.key == key)).scalars(), *tx.execute(parts).scalars()]
         found += [(name, one) for one in keys if one == key or one.startswith(f"{key}|")]
     return found[:limit]
+
+
+def names_of(tx: Transaction, record_type: str) -> list[str]:
+    """The ledgers of a record type that hold something, by name."""
+    named = ledger_version.c.ledger.startswith(f"{record_type}@", autoescape=True)
+    return list(tx.execute(select(ledger_version.c.ledger).where(named).order_by(ledger_version.c.ledger)).scalars())
+
+
+def items_with(
+    tx: Transaction, record_type: str, column: str, value: str, *, campus: str | None = None, limit: int
+) -> list[tuple[str, str, str]]:
+    """(ledger, key, values) of the items of a record type that have exactly this text in a column."""
+    named = f"{canonical_json(column)}:{canonical_json(value)}"
+    found: list[tuple[str, str, str]] = []
+    for name in names_of(tx, record_type):
+        if campus is not None and name != f"{record_type}@{campus}":
+            continue
+        query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+        where = (ledger.c.ledger == name, _stands, journal.c["values"].contains(named, autoescape=True))
+        rows = tx.execute(query.where(*where).order_by(ledger.c.key).limit(limit - len(found)))
+        found += [(name, row[0], row[1]) for row in rows if json.loads(row[1]).get(column) == value]
+    return found
 
 
 def changes_of(tx: Transaction, name: str, key: str, *, limit: int) -> tuple[list[dict[str, Any]], int]:

@@ -76,8 +76,8 @@ def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> t
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
-    named = [one for one in feed.record_types if one.name == confirmed.record_type]
-    return named or feed.record_types
+    named = [one for one in feed.lists if one.name == confirmed.record_type]
+    return named or feed.lists
 
 
 def _tells(file: File, proposal: Proposal) -> bool:

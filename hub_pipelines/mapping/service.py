@@ -113,7 +113,7 @@ class Mappings:
         Drifted: a column in question is gone that the source had before. Unfit: the source is new and required columns
         are lacking, for which people may rather write a migration. Both are told beside the questions.
         """
-        named = {column for record in feed.record_types for column in _named(table.header, record)}
+        named = {column for record in feed.lists for column in _named(table.header, record)}
         if asked.mapping is None or any(one.column is None or one.column in named for one in asked.questions):
             return None
         try:

@@ -18,6 +18,8 @@ OPEN_S = 60.0
 LONGEST_OPEN_S = 3_600.0
 LONGEST_ASKED_S = 86_400.0
 """No portal is believed that it wants to be left alone for longer."""
+_SPREAD = 3
+"""What a portal asks for is spread over so many times as long, up to the longest pause between attempts."""
 _NEEDS_A_PERSON = 7
 """A refusal opens the breaker for as long as it goes: asking again mends no key."""
 
@@ -61,7 +63,7 @@ class Health:
             wait_s = spread_s / 2 + draw() * spread_s / 2
         if error.retry_after_s is not None:
             asked_s = min(error.retry_after_s, LONGEST_ASKED_S)
-            wait_s = max(wait_s, asked_s + draw() * min(pace.cap_s, max(pace.base_s, asked_s)))
+            wait_s = max(wait_s, asked_s + draw() * min(pace.cap_s, max(pace.base_s, _SPREAD * asked_s)))
         return Health(failures, openings, now + timedelta(seconds=wait_s))
 
 

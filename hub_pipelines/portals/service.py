@@ -380,9 +380,11 @@ class Polling:
         """Whether no record can have slipped past: by the portal's order, by its count, or by reading all again."""
         if adapter.order is Order.STABLE:
             return True
-        if poll.totals is not None and not poll.untold and poll.totals[0] == poll.totals[1]:
-            return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
-        return poll.passes > 1 and poll.fresh == 0
+        if poll.passes > 1 and poll.fresh == 0:
+            return True
+        if poll.totals is None or poll.untold or poll.totals[0] != poll.totals[1]:
+            return False
+        return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
 
     def _ended(self, state: PortalState, end: PollEnd) -> tuple[PortalState, PollEnd]:
         poll = state.poll
@@ -510,7 +512,8 @@ def _goes_on(adapter: Adapter, poll: Poll | None) -> bool:
 
 def _news_of(record: Record, adapter: Adapter, accepted: set[tuple[str, str]]) -> tuple[Deviation, ...]:
     """How it differs from what the adapter reads, but for what a person has accepted."""
-    return tuple(one for one in deviations_of(record.raw, adapter.fields) if (one.path, one.now) not in accepted)
+    fields = (*adapter.fields, *record.needs)
+    return tuple(one for one in deviations_of(record.raw, fields) if (one.path, one.now) not in accepted)
 
 
 def _source(adapter: Adapter) -> str:

@@ -399,6 +399,10 @@ class RecordType:
     """Where an item is; only such files may be complete counts of locations."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
+    news: "Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None" = None
+    """What people are told when an item's values were the first and are the second; None: nothing."""
+    by_messages_only: bool = False
+    """No file is taken for a list of it: it comes by messages and from portals."""
     adjusted: Adjusted | None = None
     """What of it messages may adjust; None where they only set."""
 
@@ -492,9 +496,14 @@ class Feed:
     foreign: tuple[Foreign, ...] = ()
 
     @property
+    def lists(self) -> tuple[RecordType, ...]:
+        """What a file may be a list of. Of a feed that was narrowed to one record type (`only`) that one."""
+        return tuple(one for one in self.record_types if not one.by_messages_only) or self.record_types
+
+    @property
     def aliases(self) -> dict[str, str]:
-        """Every heading that some record type knows."""
-        return {alias: column for one in reversed(self.record_types) for alias, column in one.aliases.items()}
+        """Every heading that some list knows."""
+        return {alias: column for one in reversed(self.lists) for alias, column in one.aliases.items()}
 
     @property
     def checks_tags(self) -> bool:

@@ -49,13 +49,26 @@ def portal() -> Iterator[Portal]:
     os.waitpid(server, 0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loaded(tmp_path_factory: pytest.TempPathFactory, portal: Portal) -> None:
+    """All that reading and judging imports is loaded here, so that no child need do so."""
+    home = tmp_path_factory.mktemp("loaded")
+    (home / "hub.toml").write_text(CAMPUSES + toml(portal, order="stable"), encoding="utf-8")
+    hub = open_hub_of(home, f"sqlite:///{home / 'hub.db'}")
+    hub.portals.poll("erp", for_s=60)
+    settle(hub)
+    assert_invariants(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
 def open_hub_of(home: Path, database_url: str) -> Hub:
     hub = open_test_hub(home, database_url)
     return replace(hub, portals=replace(hub.portals, lease_s=LEASE_S))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest, portal: Portal) -> Homes:
+@pytest.fixture
+def homes(kind: str, request: pytest.FixtureRequest, portal: Portal) -> Homes:
     def fill(home: Path, database_url: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
         settings = toml(portal, order="stable", overlap_h=8_000, size=30)
@@ -64,7 +77,7 @@ def homes(request: pytest.FixtureRequest, portal: Portal) -> Homes:
         hub.db.dispose()
         hub.inbox.db.dispose()
 
-    return homes_for(request, request.param, fill)
+    return homes_for(request, kind, fill)
 
 
 def read(home: Path, database_url: str, boundaries: Boundaries, *, files: bool) -> None:
@@ -102,7 +115,15 @@ def _assert_pages(hub: Hub, poll_id: str) -> None:
         hub.archive.verify(one.content_digest)
 
 
-@pytest.mark.parametrize("files", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["commits", "files too"])
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ("sqlite", False),
+        pytest.param("sqlite", True, marks=pytest.mark.slow),
+        pytest.param("postgresql", False, marks=pytest.mark.slow),
+    ],
+    ids=["sqlite", "sqlite, files too", "postgresql"],
+)
 def test_a_poll_killed_at_any_boundary_reads_pages_again_and_takes_each_record_once(homes: Homes, files: bool) -> None:
     """Archive, review, inbox and cursor are durable in this order, and on SQLite in two databases."""
     kill_everywhere(homes, partial(read, files=files), recover, at_least=14, after_s=LEASE_S)

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.doctor.model import diagnose
+from hub_pipelines.doctor.service import checks_of
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Capacity, Load
+from hub_pipelines.metrics import exposition
 from hub_pipelines.portals import store
 from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.pacing import Breaker
@@ -388,3 +392,24 @@ def test_a_wrong_setting_is_refused_with_its_name(
     with pytest.raises(SettingsError) as told:
         hub_of(home, sqlite, portal, **changed)
     assert says in str(told.value)
+
+
+def test_status_doctor_and_metrics_tell_where_a_portal_stands(
+    home: Path, sqlite: str, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERP_KEY", "k-1")
+    hub = hub_of(home, sqlite, portal, auth={"kind": "bearer", "env": "ERP_KEY"})
+    poll(hub)
+    portal.down = lambda: (403, {})
+    poll(hub)
+
+    (told,) = [one for one in diagnose(checks_of(hub.settings)).findings if one.check == "portals"]
+    assert (told.severity, told.command) == ("error", "hub portals list")
+    assert "look at its key" in told.text
+    line = portal_line(portal_document(hub, "erp"))
+    assert "breaker open" in line
+    assert "4 requests so far, 1 failed" in line
+    assert 'hub_portal_requests{outcome="failed",portal="erp"} 1.0' in exposition(hub)
+    monkeypatch.delenv("ERP_KEY")
+    (told,) = [one for one in diagnose(checks_of(hub.settings)).findings if one.check == "portals"]
+    assert "[portals.erp] auth: the environment variable ERP_KEY is not set" in told.text

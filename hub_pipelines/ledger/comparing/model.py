@@ -3,11 +3,11 @@
 Belongs here: the facts. Not here: what follows from them (remarks.py, replacing.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub_pipelines.validate.model import Lines, Part
+from hub_pipelines.validate.model import Lines, Part, Problem
 
 SET = "set"
 REPLACED = "replaced"
@@ -44,6 +44,8 @@ class Comparing:
     lines: Lines | None = None
     """Where the place is a part of what an item is: how its key is made."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    news: Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None = None
+    """What people are told of a change of an item's values, see RecordType."""
     is_count: bool = False
     """Whoever counts all that is at a place is right about it, whosever list it is on."""
     is_preview: bool = False

@@ -1,7 +1,8 @@
 """What a person should look at when a row takes the place of what the ledger held. Pure.
 
 Belongs here: amounts that jumped or changed their unit, lines that two lists share (decisions/0053), values that stay
-since the file has no column for them, things that the ledger has at another place too, rows that are alike.
+since the file has no column for them, things that the ledger has at another place too, rows that are alike, and what
+the record type itself tells of a change.
 Not here: what the ledger held (store.py), a line that another one has replaced (replacing.py). Nothing keeps a row out.
 """
 
@@ -35,7 +36,7 @@ MOST_TWINS = 2_000
 
 WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
-    "earlier_lines_unknown", "more_taken_than_known",
+    "earlier_lines_unknown", "more_taken_than_known", "award_shortened", "award_deobligated",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -67,6 +68,7 @@ def comparing_of(
         said=said,
         lines=record.lines,
         is_gone=record.is_gone,
+        news=record.news,
         is_count=is_count,
         is_preview=is_preview,
     )
@@ -101,7 +103,7 @@ class Remarks:
     def is_wanted(self, values: str, *, changed: bool) -> bool:
         """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
         c = self.comparing
-        if c.quantity is None and c.location is None and c.said is None:
+        if c.quantity is None and c.location is None and c.said is None and c.news is None:
             return False
         # a column without a value is null in every row: most need not be parsed for that
         return changed or (c.location is not None and f'"{c.location}":null' in values)
@@ -117,7 +119,8 @@ class Remarks:
             return []
         before: dict[str, object] = json.loads(earlier.values)
         found = self._amount(before, after, earlier)
-        return [found] if found else []
+        news = self.comparing.news(before, after) if self.comparing.news is not None else ()
+        return [*([found] if found else []), *news]
 
     def completed(self, values: str, earlier: Earlier) -> str:
         """What the ledger is to hold of a known item, whose values in columns that the file does not have stay."""

@@ -24,7 +24,7 @@ from hub_pipelines.validate.model import (
 )
 from hub_pipelines.validate.service import validate
 
-from ..builders import GOOD_ROW, GOOD_ROWS, RECORD_TYPES, AllTags, Rows
+from ..builders import GOOD_ROW, GOOD_ROWS, RECORD_TYPES, AllTags, Rows, feed_of
 from .columns import read, table
 
 
@@ -33,7 +33,7 @@ def judged(record_type: str, *rows: dict[str, Any]) -> list[Verdict]:
     sent = table({column: [row.get(column) for row in rows] for column in rows[0]})
     columns = located_columns(sent.header, RECORD_TYPES[record_type])
     found = apply(sent, columns, decide(sent, columns, answers={}, units={}))
-    feed = FEEDS[record_type.partition(".")[0]]
+    feed = feed_of(record_type)
     return list(
         validate(found, feed, campus="North", campuses=["North"], registry=AllTags(), time_zone="America/New_York")
     )
