@@ -88,6 +88,12 @@ def test_headers_that_come_in_drops_are_not_waited_for_longer(served: _Served) -
         drip(one)
 
 
+def test_headers_without_an_end_are_not_read_on(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\nx-a: " + b"a" * 200_000)
+        assert b" 400 " in ends_within(one, 10)
+
+
 def test_a_second_request_of_a_connection_may_not_be_slow_either(served: _Served) -> None:
     with served.connect() as one:
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab")
