@@ -6,6 +6,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel
@@ -357,7 +358,7 @@ class RecordType:
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.row_model.model_fields)
 
