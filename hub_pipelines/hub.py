@@ -54,7 +54,8 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import Settings, load
+from hub_pipelines.settings import RestPortalSettings, Settings, load
+from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
@@ -178,6 +179,11 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
+    progress = ProgressFiles(settings.progress)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
+    receipts = Receipts(
+        db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress
+    )
     processing = Processing(
         db=db,
         archive=archive,
@@ -189,9 +195,9 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
+        progress=progress,
+        tell=receipts.write_progress,
     )
-    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
-    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)
     return Hub(
         settings=settings,
         db=db,
@@ -278,7 +284,9 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
 
 def portal_key(settings: Settings, name: str) -> dict[str, str]:
     """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
-    return key_headers(name, settings.portals[name].auth, settings.home, os.environ)
+    told = settings.portals[name]
+    auth = told.auth if isinstance(told, RestPortalSettings) else None
+    return key_headers(name, auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:

@@ -20,9 +20,14 @@ from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
 
+_LONGEST_CONTACT = 200
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_TOML = """\
 # Settings of this hub. Sizes and times carry their unit in the name. Restart `hub up` after a change.
+
+[hub]
+# whom senders are to ask, as receipts and returned workbooks tell them: name, e-mail address, telephone
+contact = ""
 
 [campuses.north]
 time_zone = "America/New_York"
@@ -90,8 +95,8 @@ body_kb = 512
 # messages of one kind are sealed into a batch when the oldest has waited so long, or so many or so much have come;
 # the next batch waits until the one before is settled
 seal_after_s = 5.0
-seal_messages = 5000
-seal_kb = 8192
+seal_messages = 20000
+seal_kb = 32768
 # no more than this waits in the inbox; beyond, senders are told to come again
 capacity_messages = 200000
 capacity_mb = 256
@@ -116,6 +121,20 @@ dagster_url = ""
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSettings(_Strict):
+    contact: str = ""
+
+    @field_validator("contact")
+    @classmethod
+    def _one_line(cls, contact: str) -> str:
+        contact = contact.strip()
+        if len(contact) > _LONGEST_CONTACT or not contact.isprintable():
+            raise ValueError(
+                f"write one line of at most {_LONGEST_CONTACT} characters, such as Ada Reyes, ada@uni.edu, ext. 214"
+            )
+        return contact
 
 
 class FreshnessSettings(_Strict):
@@ -175,8 +194,8 @@ class MessageSettings(_Strict):
     port: int = Field(default=3001, ge=1, le=65_535)
     body_kb: int = Field(default=512, ge=1, le=10_240)
     seal_after_s: float = Field(default=5.0, ge=0, le=3_600)
-    seal_messages: int = Field(default=5_000, ge=1, le=50_000)
-    seal_kb: int = Field(default=8_192, ge=64, le=65_536)
+    seal_messages: int = Field(default=20_000, ge=1, le=50_000)
+    seal_kb: int = Field(default=32_768, ge=64, le=65_536)
     capacity_messages: int = Field(default=200_000, ge=1_000, le=10_000_000)
     capacity_mb: int = Field(default=256, ge=16, le=100_000)
 
@@ -297,7 +316,85 @@ class RestPortalSettings(PortalSettings):
         return self
 
 
-AnyPortalSettings = Annotated[RestPortalSettings, Field(discriminator="kind")]
+class InstitutionSettings(_Strict):
+    """How a campus's institution is called at portals: each spelling, and its UEIs."""
+
+    names: list[str] = Field(min_length=1)
+    ueis: list[str] = []
+
+    @field_validator("ueis")
+    @classmethod
+    def _written(cls, ueis: list[str]) -> list[str]:
+        for uei in ueis:
+            if not re.fullmatch(r"[A-HJ-NP-Z1-9][A-HJ-NP-Z0-9]{11}", uei):
+                raise ValueError(f"{uei!r} is no UEI: 12 capital letters and digits, without O and I")
+        return ueis
+
+
+class FederalPortalSettings(PortalSettings):
+    """A portal of the federal government, whose address is known and whose key nobody needs."""
+
+    url: str
+    every_s: float = Field(default=86_400.0, ge=1, le=30 * 86_400)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        return _require_web_address(url).rstrip("/")
+
+
+class AwardPortalSettings(FederalPortalSettings):
+    """A portal of awards. `institutions` by campus: only their awards are taken."""
+
+    institutions: dict[str, InstitutionSettings] = Field(min_length=1)
+
+    @field_validator("institutions")
+    @classmethod
+    def _each_once(cls, found: dict[str, InstitutionSettings]) -> dict[str, InstitutionSettings]:
+        told = [text.casefold() for one in found.values() for text in (*one.names, *one.ueis)]
+        if twice := sorted({text for text in told if told.count(text) > 1}):
+            raise ValueError(f"{', '.join(twice)} is written twice: a portal's award can be of one campus only")
+        return found
+
+
+class NihPortalSettings(AwardPortalSettings):
+    """NIH RePORTER v2. It tells no day of change, so each poll reads the newest `fiscal_years` whole."""
+
+    kind: Literal["nih"]
+    url: str = "https://api.reporter.nih.gov"
+    fiscal_years: int = Field(default=6, ge=1, le=40)
+
+
+class NsfPortalSettings(AwardPortalSettings):
+    """NSF's award search. It tells no day of change, so each poll reads what was awarded in so many years."""
+
+    kind: Literal["nsf"]
+    url: str = "https://api.nsf.gov"
+    interval_s: float = Field(default=3.0, ge=0, le=3_600)
+    years: int = Field(default=10, ge=1, le=60)
+
+
+class UsaSpendingPortalSettings(AwardPortalSettings):
+    """USAspending: grants and cooperative agreements, by the day on which they were changed last."""
+
+    kind: Literal["usaspending"]
+    url: str = "https://api.usaspending.gov"
+    overlap_h: float = Field(default=24.0 * 7, ge=0, le=24 * 366)
+
+
+class GrantsGovPortalSettings(FederalPortalSettings):
+    """Grants.gov: the milestones of what `agencies` (codes, such as HHS-NIH11) offer, for one campus."""
+
+    kind: Literal["grants_gov"]
+    url: str = "https://api.grants.gov"
+    campus: str
+    agencies: list[str] = Field(min_length=1)
+
+
+AnyPortalSettings = Annotated[
+    RestPortalSettings | NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+    Field(discriminator="kind"),
+]
 """One of the kinds; another kind joins here, and in portals/kinds.py."""
 
 
@@ -307,6 +404,7 @@ class DatabaseSettings(_Strict):
 
 
 class _File(_Strict):
+    hub: HubSettings = HubSettings()
     campuses: dict[str, CampusSettings]
     feeds: FeedSettings = FeedSettings()
     freshness: dict[str, FreshnessSettings] = {}
@@ -343,6 +441,8 @@ class Settings(_Strict):
     """All settings of one hub, absolute and checked. Build it with `load`."""
 
     home: Path
+    contact: str
+    """Whom senders are to ask; empty when nobody is named."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]
@@ -374,6 +474,11 @@ class Settings(_Strict):
     @property
     def staged(self) -> Path:
         return self.home / "staged"
+
+    @property
+    def progress(self) -> Path:
+        """How far runs are with large files."""
+        return self.home / "progress"
 
     @property
     def ledgers(self) -> Path:
@@ -446,6 +551,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         )
     return Settings(
         home=home,
+        contact=file.hub.contact,
         campuses=file.campuses,
         feeds=tuple(enabled),
         freshness_by_feed=file.freshness,

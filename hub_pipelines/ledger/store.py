@@ -47,6 +47,7 @@ from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import LaterChange, LedgerRow, Posting, SetOver
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED
+from hub_pipelines.validate.staging import canonical_json
 
 _KEYS_PER_QUERY = 5_000
 _LINES_OF_THINGS = 20_000
@@ -189,12 +190,6 @@ def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def count_changed(tx: Transaction, name: str, values: Mapping[str, str]) -> int:
-    """Of these items, by key with their values as canonical JSON: how many differ from what the ledger holds."""
-    heads = _heads(tx, name, list(values))
-    return sum(key not in heads or heads[key].digest != sha256_hex(new.encode("utf-8")) for key, new in values.items())
-
-
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while chunk := list(islice(items, size)):
         yield chunk
@@ -277,13 +272,17 @@ def lines_of_things(tx: Transaction, name: str, things: Collection[str], thing_i
     """Keys of a ledger's items that are one of these things (validate/model.py, Lines.thing_in), wherever they are; the
     first of very many. The ledger's keys are read whole: no collation decides what begins with what."""
     found: list[str] = []
-    bar = func.strpos if tx.dialect.name == "postgresql" else func.instr
-    what = func.substr(ledger.c.key, 1, bar(ledger.c.key, "|") - 1)
+    what = func.substr(ledger.c.key, 1, place_of_bar(tx, ledger.c.key) - 1)
     whats = sorted({one.partition("|")[0] for one in things})
     for some in _chunks(iter(whats), _KEYS_PER_QUERY):
         query = select(ledger.c.key).where(ledger.c.ledger == name, what.in_(some)).limit(_LINES_OF_THINGS)
         found += (key for key in tx.execute(query).scalars() if thing_in(key) in things)
     return found
+
+
+def place_of_bar(tx: Transaction, key: ColumnElement[str]) -> ColumnElement[int]:
+    """Where in a key the first bar is, which parts what it is made of; from 1, and 0 where there is none."""
+    return func.strpos(key, "|") if tx.dialect.name == "postgresql" else func.instr(key, "|")
 
 
 def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:
@@ -422,6 +421,28 @@ def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, st
         keys = [*tx.execute(own.where(ledger.c.key == key)).scalars(), *tx.execute(parts).scalars()]
         found += [(name, one) for one in keys if one == key or one.startswith(f"{key}|")]
     return found[:limit]
+
+
+def names_of(tx: Transaction, record_type: str) -> list[str]:
+    """The ledgers of a record type that hold something, by name."""
+    named = ledger_version.c.ledger.startswith(f"{record_type}@", autoescape=True)
+    return list(tx.execute(select(ledger_version.c.ledger).where(named).order_by(ledger_version.c.ledger)).scalars())
+
+
+def items_with(
+    tx: Transaction, record_type: str, column: str, value: str, *, campus: str | None = None, limit: int
+) -> list[tuple[str, str, str]]:
+    """(ledger, key, values) of the items of a record type that have exactly this text in a column."""
+    named = f"{canonical_json(column)}:{canonical_json(value)}"
+    found: list[tuple[str, str, str]] = []
+    for name in names_of(tx, record_type):
+        if campus is not None and name != f"{record_type}@{campus}":
+            continue
+        query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+        where = (ledger.c.ledger == name, _stands, journal.c["values"].contains(named, autoescape=True))
+        rows = tx.execute(query.where(*where).order_by(ledger.c.key).limit(limit - len(found)))
+        found += [(name, row[0], row[1]) for row in rows if json.loads(row[1]).get(column) == value]
+    return found
 
 
 def changes_of(tx: Transaction, name: str, key: str, *, limit: int) -> tuple[list[dict[str, Any]], int]:

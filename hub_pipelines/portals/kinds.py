@@ -3,17 +3,56 @@
 from collections.abc import Collection, Mapping
 
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.portals.grants_gov import GrantsGovAdapter
 from hub_pipelines.portals.model import Adapter
+from hub_pipelines.portals.nih import NihAdapter
+from hub_pipelines.portals.nsf import NsfAdapter
 from hub_pipelines.portals.rest import RestAdapter
-from hub_pipelines.settings import AnyPortalSettings, RestPortalSettings
+from hub_pipelines.portals.usaspending import UsaSpendingAdapter
+from hub_pipelines.settings import (
+    AnyPortalSettings,
+    GrantsGovPortalSettings,
+    NihPortalSettings,
+    NsfPortalSettings,
+    RestPortalSettings,
+    UsaSpendingPortalSettings,
+)
 from hub_pipelines.validate.model import Feed, RecordType
 
 
 def adapter_of(name: str, settings: AnyPortalSettings, campuses: tuple[str, ...], feeds: Mapping[str, Feed]) -> Adapter:
     """`campuses` are those of the hub: nothing is taken for another one. Raises SettingsError when the settings name
     what the hub does not have: a campus, a record type, a column."""
-    record = _record_type(name, settings, campuses, feeds)
-    return RestAdapter(name, settings, campuses, "campus" in record.columns)
+    if isinstance(settings, RestPortalSettings):
+        record = _record_type(name, settings, campuses, feeds)
+        return RestAdapter(name, settings, campuses, "campus" in record.columns)
+    return _checked(_federal(name, settings), campuses, feeds)
+
+
+def _federal(
+    name: str,
+    settings: NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+) -> Adapter:
+    match settings:
+        case NihPortalSettings():
+            return NihAdapter(name, settings)
+        case NsfPortalSettings():
+            return NsfAdapter(name, settings)
+        case UsaSpendingPortalSettings():
+            return UsaSpendingAdapter(name, settings)
+        case GrantsGovPortalSettings():
+            return GrantsGovAdapter(name, settings)
+
+
+def _checked(adapter: Adapter, campuses: Collection[str], feeds: Mapping[str, Feed]) -> Adapter:
+    for scope, record_type in adapter.scopes:
+        where = f"[portals.{adapter.name}]"
+        if scope.campus not in campuses:
+            known = ", ".join(campuses)
+            raise SettingsError(f"{where}: {scope.campus!r} is no campus of this hub. Choose from: {known}.")
+        if scope.feed not in feeds:
+            raise SettingsError(f"{where} brings {record_type}, and [feeds] enabled does not name {scope.feed}.")
+    return adapter
 
 
 def _record_type(

@@ -139,6 +139,8 @@ class Record:
     data: Mapping[str, Any]
     raw: Mapping[str, Any]
     occurred_at: datetime | None = None
+    needs: tuple["Field", ...] = ()
+    """Fields that this record must have, or not have (kind `absent`), beside those of its adapter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -512,7 +512,8 @@ def _goes_on(adapter: Adapter, poll: Poll | None) -> bool:
 
 def _news_of(record: Record, adapter: Adapter, accepted: set[tuple[str, str]]) -> tuple[Deviation, ...]:
     """How it differs from what the adapter reads, but for what a person has accepted."""
-    return tuple(one for one in deviations_of(record.raw, adapter.fields) if (one.path, one.now) not in accepted)
+    fields = (*adapter.fields, *record.needs)
+    return tuple(one for one in deviations_of(record.raw, fields) if (one.path, one.now) not in accepted)
 
 
 def _source(adapter: Adapter) -> str:

@@ -6,6 +6,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel
@@ -45,6 +46,11 @@ class Unclear:
 
 Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
+
+
+def sent_name(column: str) -> str:
+    """Under which name a row keeps what was sent in a cell of a column, where its value is another."""
+    return f"{column} as sent"
 
 
 Row = tuple[int, list[Cell]]
@@ -377,7 +383,7 @@ class RecordType:
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
-    """The key column that procurement's registry is asked about."""
+    """The first of the key's columns, where procurement's registry is asked about it."""
     untagged: str | None = None
     """What the sender does with a thing that has no tag."""
     shared: bool = False
@@ -394,10 +400,14 @@ class RecordType:
     """Where an item is; only such files may be complete counts of locations."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
+    news: "Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None" = None
+    """What people are told when an item's values were the first and are the second; None: nothing."""
+    by_messages_only: bool = False
+    """No file is taken for a list of it: it comes by messages and from portals."""
     adjusted: Adjusted | None = None
     """What of it messages may adjust; None where they only set."""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.row_model.model_fields)
 
@@ -435,11 +445,6 @@ class RecordType:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
-
-    def tag_in(self, key: str) -> str:
-        """The tag that an item's key holds; for record types with a tag column."""
-        parts = key.split("|", len(self.key_columns) - 1)
-        return parts[self.key_columns.index(str(self.tag_column))]
 
     @property
     def added(self) -> frozenset[str]:
@@ -492,9 +497,14 @@ class Feed:
     foreign: tuple[Foreign, ...] = ()
 
     @property
+    def lists(self) -> tuple[RecordType, ...]:
+        """What a file may be a list of. Of a feed that was narrowed to one record type (`only`) that one."""
+        return tuple(one for one in self.record_types if not one.by_messages_only) or self.record_types
+
+    @property
     def aliases(self) -> dict[str, str]:
-        """Every heading that some record type knows."""
-        return {alias: column for one in reversed(self.record_types) for alias, column in one.aliases.items()}
+        """Every heading that some list knows."""
+        return {alias: column for one in reversed(self.lists) for alias, column in one.aliases.items()}
 
     @property
     def checks_tags(self) -> bool:
