@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.resources import HubResource
@@ -70,7 +71,11 @@ def portal_asset(adapter: "Adapter") -> dg.AssetsDefinition:
     )
     def portal(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[dg.MaterializeResult[Any]]:
         opened = hub.open()
-        outcome = opened.portals.poll(name, for_s=_POLL_FOR_S)
+        try:
+            outcome = opened.portals.poll(name, for_s=_POLL_FOR_S)
+        except Transient as error:
+            context.log.warning(f"{name}: {error} The next poll goes on.")
+            return
         context.log.info(f"{name}: {outcome.end}; {outcome.reason or 'no trouble'}")
         told = _told(opened, outcome)
         if outcome.end == "complete":
@@ -199,13 +204,23 @@ def portals_sensor(job: "dg.UnresolvedAssetJobDefinition", names: list[str]) -> 
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
         opened = hub.open()
         due = [name for name in names if opened.portals.is_due(name)]
-        due = [name for name in due if not _is_at_work(context.instance, name)]
+        due = [name for name in due if not _is_at_work(context.instance, name) and _has_key(context, opened, name)]
         if not due:
             return dg.SkipReason("No portal is due.")
         at = int(opened.portals.now().timestamp())
         return dg.SensorResult(run_requests=[_request(name, at) for name in due])
 
     return sensor
+
+
+def _has_key(context: dg.SensorEvaluationContext, hub: "Hub", portal: str) -> bool:
+    """Without its key no run is worth its while; `hub doctor` says so too."""
+    try:
+        hub.portals.key_of(portal)
+    except SettingsError as error:
+        context.log.error(str(error))
+        return False
+    return True
 
 
 def _is_at_work(instance: dg.DagsterInstance, portal: str) -> bool:

@@ -46,6 +46,11 @@ class Health:
             return Breaker.CLOSED
         return Breaker.OPEN if self.wait_s(now) > 0 else Breaker.HALF_OPEN
 
+    @property
+    def needs_a_person(self) -> bool:
+        """It was refused, or has failed for so long that somebody should look."""
+        return self.openings >= _NEEDS_A_PERSON
+
     def wait_s(self, now: datetime) -> float:
         return max(0.0, (self.not_before - now).total_seconds()) if self.not_before else 0.0
 

@@ -150,14 +150,20 @@ class Polling:
 
     def poll(self, name: str, *, for_s: float, actor: str = ACTOR, since: datetime | None = None) -> Outcome:
         """Go on with the poll under way, or begin one, for about so many seconds. Never raises PortalError: what the
-        portal does wrong is in the outcome, the log and the state. `since` begins anew, with what was changed then."""
+        portal does wrong is in the outcome, the log and the state. `since` begins anew, with what was changed then.
+
+        A portal that has refused the hub is asked at once for a person, for the hub itself when the breaker says so.
+        """
         adapter = self._adapter(name)
         deadline = self.monotonic() + for_s
         with self._leased(name) as state:
             if state is None:
                 return Outcome(name, PollEnd.BUSY)
             if state.health.breaker(self.now()) is Breaker.OPEN:
-                return self._told(state, PollEnd.FAILED, state.last_error)
+                if actor == ACTOR or not state.health.needs_a_person:
+                    return self._told(state, PollEnd.FAILED, state.last_error)
+                # whoever asks by hand may have mended what it was refused for: this is the probe
+                state = replace(state, health=replace(state.health, not_before=None))
             try:
                 if since is not None or not _goes_on(adapter, state.poll):
                     state = self._begin(adapter, state, actor, since)
@@ -179,7 +185,7 @@ class Polling:
                 return self._told(state, PollEnd.UNFINISHED, NO_ROOM)
             wait_s = state.health.wait_s(self.now())
             if wait_s > adapter.pace.patience_s:
-                return self._told(state, PollEnd.WAITING, state.last_error)
+                return self._told(state, PollEnd.WAITING, state.last_error if state.health.failures else None)
             if wait_s:
                 self.sleep(wait_s)
             request = poll.pending[0]

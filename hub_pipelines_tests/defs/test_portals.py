@@ -81,6 +81,19 @@ def test_a_portal_that_is_down_is_no_red_run_and_its_checks_say_so(runner: Runne
     assert isinstance(tick(runner), dg.SkipReason), "the breaker is open"
 
 
+def test_a_portal_whose_key_is_missing_gets_no_run_until_it_is_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = toml(Portal({}, port=9), auth={"kind": "bearer", "env": "ERP_KEY"})
+    with (home / "hub.toml").open("a", encoding="utf-8") as file:
+        file.write(settings)
+    runner = Runner(open_hub(load(KNOWN_FEEDS)))
+
+    assert isinstance(tick(runner), dg.SkipReason)
+    monkeypatch.setenv("ERP_KEY", "k-1")
+    assert isinstance(tick(runner), dg.SensorResult)
+
+
 def test_lineage_leads_from_a_portal_to_its_feed_and_the_readme_names_its_parts(runner: Runner) -> None:
     definitions = build_defs(runner.hub.settings)
     graph = definitions.resolve_asset_graph()

@@ -246,6 +246,9 @@ def test_what_a_person_must_mend_is_asked_once_and_told(
 
     assert (outcome.end, again.end, len(portal.asked)) == (PollEnd.FAILED, PollEnd.FAILED, 1)
     assert says in str(outcome.reason)
+    portal.down = lambda: None  # mended
+    assert poll(hub).end is PollEnd.FAILED
+    assert poll(hub, actor="person/ann").end is PollEnd.COMPLETE
 
 
 def test_a_200_that_is_no_page_is_no_empty_page(home: Path, sqlite: str, portal: Portal) -> None:
