@@ -284,7 +284,7 @@ def _expected(messages: Sequence[Delivery]) -> dict[str, Decimal | None]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_any_order_any_repetition_and_any_batches_of_messages_make_the_same_ledger(hub: Hub, seed: int) -> None:
     told = []
     for run in range(6):
