@@ -55,6 +55,7 @@ from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import RestPortalSettings, Settings, load
+from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
@@ -178,6 +179,11 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
+    progress = ProgressFiles(settings.progress)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
+    receipts = Receipts(
+        db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress
+    )
     processing = Processing(
         db=db,
         archive=archive,
@@ -189,9 +195,9 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
+        progress=progress,
+        tell=receipts.write_progress,
     )
-    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
-    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)
     return Hub(
         settings=settings,
         db=db,

@@ -20,7 +20,7 @@ from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import ledger_name
-from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Day, Draft, NotInShape, Snapshot
@@ -207,7 +207,7 @@ def _known_keys(hub: Hub, record: RecordType, campus: str, frame: "pandas.DataFr
             known[reference.column] = frozenset(snapshots.known_keys(tx, name, values))
     if record.tag_column:
         tags = set(frame[frame_column(record.tag_column)].dropna())
-        known[record.tag_column] = frozenset(LedgerRegistry(hub.db).campuses(tags))
+        known[record.tag_column] = ListedRegistry(hub.db, "UTC", hub.settings.staged).known(tags)
     return known
 
 

@@ -20,9 +20,14 @@ from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
 
+_LONGEST_CONTACT = 200
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_TOML = """\
 # Settings of this hub. Sizes and times carry their unit in the name. Restart `hub up` after a change.
+
+[hub]
+# whom senders are to ask, as receipts and returned workbooks tell them: name, e-mail address, telephone
+contact = ""
 
 [campuses.north]
 time_zone = "America/New_York"
@@ -116,6 +121,20 @@ dagster_url = ""
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSettings(_Strict):
+    contact: str = ""
+
+    @field_validator("contact")
+    @classmethod
+    def _one_line(cls, contact: str) -> str:
+        contact = contact.strip()
+        if len(contact) > _LONGEST_CONTACT or not contact.isprintable():
+            raise ValueError(
+                f"write one line of at most {_LONGEST_CONTACT} characters, such as Ada Reyes, ada@uni.edu, ext. 214"
+            )
+        return contact
 
 
 class FreshnessSettings(_Strict):
@@ -385,6 +404,7 @@ class DatabaseSettings(_Strict):
 
 
 class _File(_Strict):
+    hub: HubSettings = HubSettings()
     campuses: dict[str, CampusSettings]
     feeds: FeedSettings = FeedSettings()
     freshness: dict[str, FreshnessSettings] = {}
@@ -421,6 +441,8 @@ class Settings(_Strict):
     """All settings of one hub, absolute and checked. Build it with `load`."""
 
     home: Path
+    contact: str
+    """Whom senders are to ask; empty when nobody is named."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]
@@ -452,6 +474,11 @@ class Settings(_Strict):
     @property
     def staged(self) -> Path:
         return self.home / "staged"
+
+    @property
+    def progress(self) -> Path:
+        """How far runs are with large files."""
+        return self.home / "progress"
 
     @property
     def ledgers(self) -> Path:
@@ -524,6 +551,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         )
     return Settings(
         home=home,
+        contact=file.hub.contact,
         campuses=file.campuses,
         feeds=tuple(enabled),
         freshness_by_feed=file.freshness,

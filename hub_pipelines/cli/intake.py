@@ -163,7 +163,7 @@ def metrics() -> None:
 
 def _status(hub: "Hub") -> dict[str, Any]:
     from hub_pipelines.recovery.store import retry_figures
-    from hub_pipelines.report.status import status_of
+    from hub_pipelines.report.status import at_work, status_of
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
@@ -175,8 +175,15 @@ def _status(hub: "Hub") -> dict[str, Any]:
         "filled": round(filling.share, 4),
         "troubles": list(filling.troubles.values())[:1],
     }
+    now = at_work(hub.db, hub.processing.progress)
     portals = [portal_document(hub, name) for name in hub.portals.adapters]
-    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages, "portals": portals}
+    return {
+        **status_of(hub.db, hub.drop_folder),
+        "at_work": now,
+        "retries": retries,
+        "messages": messages,
+        "portals": portals,
+    }
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -196,6 +203,8 @@ def _print_status(document: dict[str, Any]) -> None:
             print(f"ATTENTION: {one}")
     for one in document["portals"]:
         print(f"portal {one['name']}: {portal_line(one)}")
+    for one in document["at_work"]:
+        print(f"at work: {one['source_name']} ({one['request_id']}), {one['told']}, told at {one['at']:%H:%M:%S} UTC")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -107,6 +107,9 @@ class Posting:
     """Journal entries at the place to which a row has moved something, beside its entry at the place where it was."""
     worth_a_look: int = 0
     """Remarks about what the rows replace that somebody should look at (comparing/remarks.py)."""
+    keeps: bool = False
+    """Its items kept what they had in columns that the file does not have (comparing/keeping.py). False: each row said
+    all about its item."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
@@ -126,6 +129,8 @@ class Posting:
             del document["arrived"]
         if not self.worth_a_look:
             del document["worth_a_look"]
+        if not self.keeps:
+            del document["keeps"]
         if self.corrects is None:
             del document["replaced"], document["corrects"]
         return document

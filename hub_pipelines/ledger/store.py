@@ -190,12 +190,6 @@ def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def count_changed(tx: Transaction, name: str, values: Mapping[str, str]) -> int:
-    """Of these items, by key with their values as canonical JSON: how many differ from what the ledger holds."""
-    heads = _heads(tx, name, list(values))
-    return sum(key not in heads or heads[key].digest != sha256_hex(new.encode("utf-8")) for key, new in values.items())
-
-
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while chunk := list(islice(items, size)):
         yield chunk
@@ -278,13 +272,17 @@ def lines_of_things(tx: Transaction, name: str, things: Collection[str], thing_i
     """Keys of a ledger's items that are one of these things (validate/model.py, Lines.thing_in), wherever they are; the
     first of very many. The ledger's keys are read whole: no collation decides what begins with what."""
     found: list[str] = []
-    bar = func.strpos if tx.dialect.name == "postgresql" else func.instr
-    what = func.substr(ledger.c.key, 1, bar(ledger.c.key, "|") - 1)
+    what = func.substr(ledger.c.key, 1, place_of_bar(tx, ledger.c.key) - 1)
     whats = sorted({one.partition("|")[0] for one in things})
     for some in _chunks(iter(whats), _KEYS_PER_QUERY):
         query = select(ledger.c.key).where(ledger.c.ledger == name, what.in_(some)).limit(_LINES_OF_THINGS)
         found += (key for key in tx.execute(query).scalars() if thing_in(key) in things)
     return found
+
+
+def place_of_bar(tx: Transaction, key: ColumnElement[str]) -> ColumnElement[int]:
+    """Where in a key the first bar is, which parts what it is made of; from 1, and 0 where there is none."""
+    return func.strpos(key, "|") if tx.dialect.name == "postgresql" else func.instr(key, "|")
 
 
 def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:

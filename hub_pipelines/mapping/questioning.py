@@ -84,6 +84,7 @@ def _question(
         file.keys,
         file.profiles,
         [*dict.fromkeys(first), *others],
+        file.place,
         sure=likely[0].score if likely else 0.0,
         rivals=rivals,
         evidence=likely[0].evidence if likely else (),
@@ -100,5 +101,6 @@ def _others(file: File, proposal: Proposal, column: str, positions: Sequence[int
 
 
 def _worth_a_try(proposal: Proposal) -> bool:
-    """Whether most of what is required is there, so that a column more may make the file what it is taken for."""
-    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= 3
+    """Whether enough is there that a column more may make the file what it is taken for."""
+    enough = 2 if len(proposal.missing) == 1 else 3
+    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= enough

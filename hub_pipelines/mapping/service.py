@@ -97,7 +97,7 @@ class Mappings:
         """None when the header is refused and what the source had before is to tell why."""
         sample = sample_of(table)
         try:
-            return decide(table.header, sample, feed, confirmed)
+            return decide(table.header, sample, feed, confirmed, table.parts)
         except Asked as asked:
             held = self._held_without_answers(source, feed, table, asked)
             if isinstance(held, Drifted):
@@ -133,7 +133,7 @@ class Mappings:
             planned = Reading.planned(table, plan(migration.steps, table.header, feed))
             return _columns(planned, feed, table, None, known)
         except BadMigration as error:
-            mapping = decide(table.header, sample_of(table), feed, known.confirmed)
+            mapping = decide(table.header, sample_of(table), feed, known.confirmed, table.parts)
             mapped = rehead(table, mapping)
             try:
                 made = plan(migration.steps, mapped.header, feed, table.header)

@@ -47,6 +47,11 @@ Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
+def sent_name(column: str) -> str:
+    """Under which name a row keeps what was sent in a cell of a column, where its value is another."""
+    return f"{column} as sent"
+
+
 Row = tuple[int, list[Cell]]
 """A row's number (see Part) and its cells, the header's first column first."""
 
@@ -377,7 +382,7 @@ class RecordType:
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
-    """The key column that procurement's registry is asked about."""
+    """The first of the key's columns, where procurement's registry is asked about it."""
     untagged: str | None = None
     """What the sender does with a thing that has no tag."""
     shared: bool = False
@@ -439,11 +444,6 @@ class RecordType:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
-
-    def tag_in(self, key: str) -> str:
-        """The tag that an item's key holds; for record types with a tag column."""
-        parts = key.split("|", len(self.key_columns) - 1)
-        return parts[self.key_columns.index(str(self.tag_column))]
 
     @property
     def added(self) -> frozenset[str]:

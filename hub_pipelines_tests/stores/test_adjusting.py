@@ -163,6 +163,16 @@ def _posted_hour(hub: Hub) -> float:
     return (newest - MORNING) / timedelta(hours=1)
 
 
+def test_a_list_without_quantities_sets_none_and_what_came_before_it_counts_still(hub: Hub) -> None:
+    take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 2), 12))
+    settle(hub)
+    send(hub, "list.csv", b"Item,Location,Supplier\nEthanol,Chem 214,Merck\n")
+    process_all(hub)
+    take(hub, sent("late", "consumed", moved("Ethanol", 3), 11))
+    settle(hub)
+    assert held(hub) == {ETHANOL: ("5", None)}
+
+
 def test_all_that_was_there_is_gone_and_what_comes_later_counts(hub: Hub) -> None:
     answers = take(
         hub,

@@ -30,7 +30,8 @@ class Comparing:
 
     `family` are the submission itself and those that it corrects: what they have set is this file's own. `location` is
     None for record types whose items carry numbers of their own; of those any list may tell news.
-    `columns` are the contract's that the file has, and its other headings, normalised; None where nobody knows.
+    `said` are the columns that the file has, normalised (keeping.columns_said): what an item has in others stays. None:
+    each row says all about its item.
     """
 
     source_name: str
@@ -39,7 +40,7 @@ class Comparing:
     unit: str | None
     location: str | None
     parts: tuple[Part, ...] = ()
-    columns: frozenset[str] | None = None
+    said: frozenset[str] | None = None
     lines: Lines | None = None
     """Where the place is a part of what an item is: how its key is made."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None

@@ -83,7 +83,7 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "item_name": "Balance",
         "location": "Room 1",
         "responsible_email": "ada@uni.edu",
-        "remarks": "none",
+        "remarks": "all in order",
     },
     "hazmat.container": {
         "container_id": "W-1",
