@@ -34,6 +34,7 @@ PATH = "/v2/projects/search"
 LIMIT = 500
 REACH = 15_000
 """So many records of one query can be read from one end."""
+_SORT = "appl_id"
 _LONG = "a long text that no check reads"
 _SPLIT = "stands in project_num"
 ACCOUNT = Account(
@@ -95,7 +96,29 @@ ACCOUNT = Account(
         "congress_dist": "a place of the institution",
         "geo_lat_lon": "a place of the institution",
         "organization_type": "the settings name the institution",
-        "organization": "the settings name the institution",
+        **dict.fromkeys(
+            (
+                "organization.city",
+                "organization.country",
+                "organization.org_country",
+                "organization.org_state_name",
+                "organization.org_zipcode",
+                "organization.fips_country_code",
+                "organization.org_fips",
+            ),
+            "a place of the institution",
+        ),
+        **dict.fromkeys(
+            (
+                "organization.org_ueis",
+                "organization.org_duns",
+                "organization.primary_duns",
+                "organization.org_ipf_code",
+                "organization.external_org_id",
+                "organization.dept_type",
+            ),
+            "name and UEI tell the institution",
+        ),
         "covid_response": "told by the listing number",
         "arra_funded": "told by the listing number",
         "project_detail_url": "made of appl_id",
@@ -139,7 +162,7 @@ class NihAdapter(Federal[NihPortalSettings]):
                     "include_fields": list(_INCLUDE),
                     "offset": 0,
                     "limit": LIMIT,
-                    "sort_field": "appl_id",
+                    "sort_field": _SORT,
                     "sort_order": "asc",
                 },
             )
@@ -150,6 +173,7 @@ class NihAdapter(Federal[NihPortalSettings]):
         document = answer.document()
         found = list_at(document, "results")
         total, offset = number_at(document, "meta", "total"), number_at(document, "meta", "offset")
+        sorted_by = document["meta"].get("sort_field")
         body = dict(request.body or {})
         if offset != body["offset"]:
             raise Garbled(f"The answer begins at {offset} and was asked for from {body['offset']} on.")
@@ -169,6 +193,7 @@ class NihAdapter(Federal[NihPortalSettings]):
             self.scopes[0],
             then=tuple(self._next(request, body, ends_at, total)),
             total=total,
+            remarks=() if sorted_by == _SORT else (f"it sorts by {sorted_by} and was asked to by {_SORT}",),
         )
 
     @staticmethod

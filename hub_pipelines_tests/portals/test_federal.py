@@ -2,10 +2,12 @@
 
 import json
 import re
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from hub_pipelines.common.errors import SettingsError
@@ -99,6 +101,44 @@ def test_records_that_change_while_they_are_paged_are_each_taken_once(tmp_path: 
         assert waiting == tally.taken == tally.records
         settle_all(hub)
         assert before <= {key.rpartition("|")[2] for key in posted(hub, "nih")}
+
+
+def test_a_record_with_a_renamed_field_is_held_with_old_and_new_and_is_taken_once_that_is_accepted(
+    tmp_path: Path,
+) -> None:
+    with serving(shelf_of("nih", records=70)) as simulated:
+        hub = hub_of(tmp_path / "home", f"sqlite:///{tmp_path / 'hub.db'}", simulated)
+        natural_id = min(ours(simulated))
+        raw = simulated.shelf.records[natural_id]
+        place = {name: value for name, value in raw["organization"].items() if name != "primary_uei"}
+        simulated.shelf.put({**raw, "organization": {**place, "uei": raw["organization"]["primary_uei"]}})
+
+        tally = _to_the_end(hub, "nih")
+        settle_all(hub)
+
+        assert (tally.held, tally.taken) == (1, len(ours(simulated)) - 1)
+        (item,) = hub.review.listing()
+        fields = hub.portal_shapes.show(item.item_id)[2]
+        assert [(one["path"], one["before"], one["now"]) for one in fields] == [
+            ("organization.primary_uei", "text", "absent"),
+            ("organization.uei", "absent", "text"),
+        ]
+        hub.portal_shapes.accept(item.item_id, actor="person/ann")
+        settle_all(hub)
+        assert {key.rpartition("|")[2] for key in posted(hub, "nih")} == ours(simulated)
+        assert_invariants(hub)
+
+
+def test_a_simulated_portal_has_outages_and_asks_for_patience() -> None:
+    with serving(shelf_of("nsf", records=3), Behaviour(outage=(0.0, 0.4))) as simulated:
+        address = f"{simulated.url}/services/v1/awards.json"
+        assert httpx.get(address).status_code == 503
+        time.sleep(0.5)
+        assert len(httpx.get(address).json()["response"]["award"]) == 3
+        assert list(simulated.outcomes) == ["outage", "answered"]
+    with serving(shelf_of("nsf", records=3), Behaviour(per_second=0.1)) as simulated:
+        first, second = (httpx.get(f"{simulated.url}/services/v1/awards.json") for _ in range(2))
+        assert (first.status_code, second.status_code, second.headers["retry-after"]) == (200, 429, "1")
 
 
 def test_a_simulated_portal_prints_the_settings_that_read_it() -> None:
