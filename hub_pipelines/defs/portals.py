@@ -202,11 +202,16 @@ def portals_sensor(job: "dg.UnresolvedAssetJobDefinition", names: list[str]) -> 
         description="Has each portal polled when it is due: its interval is over, or a poll under way may go on.",
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
+        from hub_pipelines.intake.inbox.model import NEARLY_FULL
+        from hub_pipelines.portals.service import NO_ROOM
+
         opened = hub.open()
         due = [name for name in names if opened.portals.is_due(name)]
         due = [name for name in due if not _is_at_work(context.instance, name) and _has_key(context, opened, name)]
         if not due:
             return dg.SkipReason("No portal is due.")
+        if opened.inbox.filling().share >= NEARLY_FULL:
+            return dg.SkipReason(NO_ROOM)
         at = int(opened.portals.now().timestamp())
         return dg.SensorResult(run_requests=[_request(name, at) for name in due])
 
