@@ -213,7 +213,8 @@ def _adjusted_again(hub: Hub, record: RecordType, name: str, current: Submission
         rows = list(_staged(judged, _superseded(hub, current, kept)))
     occurred_at = hub.judge.messages(current.envelope, hub.judge.feed_of(current.envelope)).occurred_at
     with hub.db.read() as tx:
-        before = movements.known_then(tx, name, rows, kept.version, current.request_id, kept.revision)
+        posting = (current.request_id, kept.revision)
+        before = movements.known_then(tx, name, rows, occurred_at, kept.version, posting)
     applied = Adjusting(record, before.known, before.done, kept.version).take(rows, occurred_at)
     return [Change._make(one) for one in applied.entries]
 

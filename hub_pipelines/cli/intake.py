@@ -201,10 +201,10 @@ def _print_status(document: dict[str, Any]) -> None:
         print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
         for one in messages["troubles"]:
             print(f"ATTENTION: {one}")
-    for one in document["portals"]:
-        print(f"portal {one['name']}: {portal_line(one)}")
     for one in document["at_work"]:
         print(f"at work: {one['source_name']} ({one['request_id']}), {one['told']}, told at {one['at']:%H:%M:%S} UTC")
+    for one in document["portals"]:
+        print(f"portal {one['name']}: {portal_line(one)}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

@@ -42,6 +42,7 @@ from hub_pipelines.common.errors import HubError, SettingsError, Transient
 
 Transaction = Connection
 metadata = MetaData()
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 SCHEMA_VERSION = "0020"
 """The newest step in common/schema/versions."""
@@ -89,7 +90,7 @@ class JsonText(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, _dialect: Any) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return None if value is None else _encode(value)
 
     def process_result_value(self, value: Any, _dialect: Any) -> Any:
         return None if value is None else json.loads(value)

@@ -29,13 +29,7 @@ def parse(text: bytes) -> Any:
     if deepest > MOST_LEVELS:
         raise BadJson(f"is nested {deepest} levels deep; at most {MOST_LEVELS} are taken")
     try:
-        found = json.loads(
-            text.decode("utf-8"),
-            parse_int=str,
-            parse_float=str,
-            parse_constant=_no_constant,
-            object_pairs_hook=_without_repeats,
-        )
+        found = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadJson(f"is not UTF-8 text: byte {error.start + 1} belongs to no character") from error
     except json.JSONDecodeError as error:
@@ -83,3 +77,9 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice = next(name for name in names if names.count(name) > 1)
         raise BadJson(f'has the name "{twice[:_SHOWN_CHARACTERS]}" twice in one object')
     return found
+
+
+# one for all: making one costs as much as reading a small text
+_DECODER = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=_no_constant, object_pairs_hook=_without_repeats
+)

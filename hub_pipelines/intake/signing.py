@@ -26,6 +26,7 @@ class KeyRing:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._private: Ed25519PrivateKey | None = None
+        self._signing_key_id = ""
         self._public: dict[str, Ed25519PublicKey] = {}
 
     def ensure(self) -> None:
@@ -46,9 +47,9 @@ class KeyRing:
     def sign(self, envelope: Envelope) -> Envelope:
         """The envelope with key id and signature filled in."""
         private = self._signing_key()
-        named = replace(envelope, key_id=_key_id(private.public_key()), signature="")
-        signature = private.sign(_message(named))
-        return replace(named, signature=base64.b64encode(signature).decode("ascii"))
+        signed_part = {**envelope.signed_part(), "key_id": self._signing_key_id}
+        signature = private.sign(canonical_text(signed_part).encode("utf-8"))
+        return replace(envelope, key_id=self._signing_key_id, signature=base64.b64encode(signature).decode("ascii"))
 
     def verify(self, envelope: Envelope) -> None:
         """Raises Integrity when the signature does not cover the envelope as it is."""
@@ -85,8 +86,10 @@ class KeyRing:
 
     def _signing_key(self) -> "Ed25519PrivateKey":
         if self._private is None:
-            self._private = self._load_private()
+            private = self._load_private()
             self._publish()
+            self._signing_key_id = _key_id(private.public_key())
+            self._private = private
         return self._private
 
     def _load_private(self) -> "Ed25519PrivateKey":

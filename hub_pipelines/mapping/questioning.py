@@ -74,7 +74,10 @@ def _question(
     first = [one.position for one in likely]
     others = _others(file, proposal, column, positions, first) if required else []
     unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
-    if not first and (not unknown or not _worth_a_try(proposal)):
+    # where it is all that is required, a column that other lists call so may be it as well: `Item` may be a number, and
+    # `Type` what it is
+    may_be = others if len(proposal.record.required) == 1 else unknown
+    if not first and (not may_be or not _worth_a_try(proposal)):
         return None
     rivals = len(tied) if len(tied) > 1 else 1
     return about_column(

@@ -278,7 +278,7 @@ def _missing_text(column: str, record: RecordType, others: list[str]) -> str:
     spellings = [alias for alias, target in record.aliases.items() if target == column]
     by_form = {normalise_header(other): other for other in others}
     for spelling in spellings:
-        close = difflib.get_close_matches(spelling, by_form, n=1, cutoff=0.75)
+        close = difflib.get_close_matches(spelling, by_form, n=1, cutoff=0.8)
         if close:
             return f'{column} (did you mean the column "{by_form[close[0]]}"?)'
     return column

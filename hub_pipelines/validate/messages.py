@@ -8,7 +8,7 @@ service), what an adjustment comes to (ledger/adjusting), how batches come about
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -93,6 +93,7 @@ class Messages:
         row, and those sets that a newer one in the batch has made void."""
         by_row: dict[int, Verdict] = {one.row_no: one for one in judged}
         newest = self._newest(by_row)
+        columns = frozenset(self.record.columns)
         for one in self.messages:
             verdict = by_row.get(one.row_no)
             if verdict is None:
@@ -102,7 +103,7 @@ class Messages:
                 yield _adjusting(verdict, one, one.kind)
             elif isinstance(verdict, AcceptedRow):
                 winner = newest[verdict.key]
-                yield self._with_others(verdict, one) if winner is one else _superseded(verdict, winner)
+                yield _with_others(verdict, one, columns) if winner is one else _superseded(verdict, winner)
             else:
                 yield verdict
 
@@ -117,12 +118,6 @@ class Messages:
                     found[verdict.key] = one
         return found
 
-    def _with_others(self, verdict: AcceptedRow, one: Message) -> AcceptedRow:
-        others = {name: _text(value) for name, value in one.data.items() if name not in self.record.columns}
-        if not others:
-            return verdict
-        return replace(verdict, values={**verdict.values, "other": others})
-
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
@@ -130,8 +125,9 @@ class _Rows:
     record: RecordType
 
     def __iter__(self) -> Iterator[Row]:
+        columns = self.record.columns
         for one in self.messages:
-            yield one.row_no, [_cell(one.data.get(name)) for name in self.record.columns]
+            yield one.row_no, [_cell(one.data.get(name)) for name in columns]
 
 
 def _table(record: RecordType, rows: tuple[Message, ...]) -> Table:
@@ -164,9 +160,10 @@ def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     """A batch's archived bytes. Raises Unreadable when they are none."""
+    kinds = types_of(record)
     try:
         found = [
-            _message(row_no, envelope, body, feed, record)
+            _message(row_no, envelope, body, feed, kinds)
             for row_no, (envelope, body) in enumerate(contents_of(path), start=1)
         ]
     except (ValueError, KeyError, TypeError) as error:
@@ -176,11 +173,13 @@ def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     return Messages(record, tuple(found))
 
 
-def _message(row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, record: RecordType) -> Message:
+def _message(
+    row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, kinds: Mapping[str, Kind | None]
+) -> Message:
     received_at, request_id = datetime.fromisoformat(envelope["received_at"]), str(envelope["request_id"])
     try:
         body = parse_object(text)
-        kinds, kind = types_of(record), str(body.get("type"))
+        kind = str(body.get("type"))
         if kind not in kinds:
             raise _No(_unknown_type(body.get("type"), feed))
         data = body.get("data")
@@ -245,6 +244,13 @@ def superseded_if_late(
         return verdict
     reason = f"A newer message for the same item, of {newest[verdict.key]:%Y-%m-%dT%H:%M:%SZ}, has posted before."
     return SupersededRow(verdict.row_no, verdict.key, (Problem(SUPERSEDED, None, verdict.key, reason, None, "warn"),))
+
+
+def _with_others(verdict: AcceptedRow, one: Message, columns: Collection[str]) -> AcceptedRow:
+    others = {name: _text(value) for name, value in one.data.items() if name not in columns}
+    if not others:
+        return verdict
+    return replace(verdict, values={**verdict.values, "other": others})
 
 
 def _adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:

@@ -6,6 +6,7 @@ Belongs here: plain types that the other modules share. Not here: reading files,
 import datetime
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel
@@ -406,7 +407,7 @@ class RecordType:
     adjusted: Adjusted | None = None
     """What of it messages may adjust; None where they only set."""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.row_model.model_fields)
 

@@ -12,10 +12,14 @@ from hub_pipelines.web.connection import PromptConnection
 
 _BACKLOG = 256
 _STOP_S = 10
+_SWITCH_S = 0.0005
+"""So long the thread that writes a group keeps the interpreter while others wait for it; by default ten times as long,
+which is longer than a whole group takes."""
 
 
 def serve(port: int) -> None:
     """Until SIGTERM or Ctrl-C; requests at work are answered first. Raises SettingsError when the port is taken."""
+    sys.setswitchinterval(_SWITCH_S)
     hub = open_hub()
     listening = _listening(port)
     server = uvicorn.Config(
@@ -23,7 +27,7 @@ def serve(port: int) -> None:
         http=PromptConnection,
         ws="none",
         lifespan="on",
-        loop="asyncio",
+        loop="uvloop",
         log_config=None,
         access_log=False,
         proxy_headers=False,

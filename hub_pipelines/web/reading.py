@@ -1,4 +1,4 @@
-"""From a request to a delivery: who sent it, whether it is genuine, what it holds. Blocking; runs in a thread.
+"""From a request to a delivery: who sent it, whether it is genuine, what it holds. Blocks where it asks for a source.
 
 Not here: limits on size and time (limits.py), what becomes of it (app.py).
 """
@@ -33,15 +33,20 @@ class KnownSources:
     clock: Callable[[], float] = time.monotonic
     _kept: dict[str, tuple[float, Recognised]] = field(default_factory=dict)
 
+    def is_kept(self, name: str) -> bool:
+        """Recognising it asks nobody."""
+        kept = self._kept.get(name)
+        return kept is not None and self.clock() - kept[0] < _KEPT_S
+
     def recognise(self, name: str) -> Recognised | None:
         """None for a name that is no source's; such names are not kept."""
+        if self.is_kept(name):
+            return self._kept[name][1]
         now = self.clock()
-        kept = self._kept.get(name)
-        if kept is not None and now - kept[0] < _KEPT_S:
-            return kept[1]
-        self._kept.pop(name, None)
         found = self.sources.recognise(name)
-        if found is not None:
+        if found is None:
+            self._kept.pop(name, None)
+        else:
             self._kept[name] = (now, found)
         return found
 

@@ -188,6 +188,7 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
     settle(hub)
     with hub.inbox.db.write() as tx:
         tx.execute(text("DROP TABLE inbox_load"))
+        tx.execute(text("DROP TABLE inbox_record"))
         tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
     inbox_store.create(hub.inbox.db)
     assert hub.inbox.filling().waiting == {"south": Load(1, len(body))}

@@ -88,6 +88,19 @@ def test_headers_that_come_in_drops_are_not_waited_for_longer(served: _Served) -
         drip(one)
 
 
+def test_headers_without_an_end_are_not_read_on(served: _Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 60)  # it is their length that ends them
+
+    def flood(one: socket.socket) -> None:
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\nx-a: ")
+        for _ in range(2_000):
+            one.sendall(b"a" * 100_000)
+
+    with served.connect() as one, pytest.raises(OSError):
+        flood(one)
+    assert httpx.post(f"http://127.0.0.1:{served.port}", content=b"abc").text == "3"
+
+
 def test_a_second_request_of_a_connection_may_not_be_slow_either(served: _Served) -> None:
     with served.connect() as one:
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab")

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     func,
     inspect,
     select,
@@ -28,6 +29,8 @@ from sqlalchemy import (
     update,
 )
 
+from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
@@ -50,6 +53,7 @@ _SCHEMA_VERSION = 2
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
+_AT_ONCE = 1_000
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -181,6 +185,21 @@ def _upgrade(tx: Transaction) -> None:
 # ---- receiving
 
 
+# made once: building one costs as much as running it, and these run for each group
+_THERE = select(delivery.c.webhook_id).where(
+    delivery.c.source == bindparam("its_source"), delivery.c.webhook_id.in_(bindparam("its_ids", expanding=True))
+)
+_LOAD = select(waiting_load)
+_COUNT = (
+    update(waiting_load)
+    .where(waiting_load.c.campus == bindparam("its_campus"))
+    .values(
+        messages=waiting_load.c.messages + bindparam("more_messages"),
+        size_bytes=waiting_load.c.size_bytes + bindparam("more_bytes"),
+    )
+)
+
+
 def accept(
     tx: Transaction,
     deliveries: Sequence[Delivery],
@@ -217,8 +236,9 @@ def accept(
             more[campus] = more.get(campus, Load()) + added
             answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
     if new:
-        tx.execute(delivery.insert(), [_delivery_row(one, at) for one, _ in new])
-        tx.execute(message.insert(), [row for one, signed in new for row in _message_rows(one, signed, at)])
+        moment = at if tx.dialect.name == "postgresql" else iso(at)
+        _insert(tx, delivery, [_delivery_row(one, moment) for one, _ in new])
+        _insert(tx, message, [row for one, signed in new for row in _message_rows(one, signed, moment)])
     for campus in sorted(more):
         _count(tx, campus, more[campus])
     return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
@@ -229,50 +249,62 @@ def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[st
     found: set[tuple[str, str]] = set()
     for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
         ids = [webhook_id for _, webhook_id in its]
-        query = select(delivery.c.webhook_id).where(delivery.c.source == source, delivery.c.webhook_id.in_(ids))
-        found.update((source, webhook_id) for webhook_id in tx.execute(query).scalars())
+        there = tx.execute(_THERE, {"its_source": source, "its_ids": ids}).scalars()
+        found.update((source, webhook_id) for webhook_id in there)
     return found
 
 
-def _delivery_row(one: Delivery, at: datetime) -> dict[str, Any]:
-    return {
-        "source": one.source,
-        "webhook_id": one.webhook_id,
-        "campus": one.scope.campus,
-        "feed": one.scope.feed,
-        "body_digest": one.body_digest,
-        "messages": len(one.messages),
-        "received_at": at,
-    }
+_COLUMNS = {
+    delivery.name: "source, webhook_id, campus, feed, body_digest, messages, received_at",
+    message.name: (
+        "request_id, source, webhook_id, line, campus, feed, record_type, received_at, size_bytes, envelope, body"
+    ),
+}
+_ROWS_AT_ONCE = 1_000
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[Envelope], at: datetime) -> Iterator[dict[str, Any]]:
+def _insert(tx: Transaction, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Many rows in one statement, as the driver takes them: by SQLAlchemy's way this would cost as much as all the rest
+    of taking a message, and each row would be a step at which another thread may cut in."""
+    mark = "%s" if tx.dialect.name == "postgresql" else "?"
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[first : first + _ROWS_AT_ONCE]
+        marks = f"({', '.join([mark] * len(some[0]))})"
+        statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES {', '.join([marks] * len(some))}"
+        tx.exec_driver_sql(statement, tuple(value for row in some for value in row))
+
+
+def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
+    scope = one.scope
+    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), moment)
+
+
+def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> Iterator[tuple[Any, ...]]:
     for incoming, envelope in zip(one.messages, envelopes, strict=True):
-        yield {
-            "request_id": envelope.request_id,
-            "source": one.source,
-            "webhook_id": one.webhook_id,
-            "line": incoming.line or 0,
-            "campus": one.scope.campus,
-            "feed": one.scope.feed,
-            "record_type": incoming.record_type,
-            "received_at": at,
-            "size_bytes": len(incoming.body),
-            "envelope": envelope.document(),
-            "body": incoming.body,
-        }
+        yield (
+            envelope.request_id,
+            one.source,
+            one.webhook_id,
+            incoming.line or 0,
+            one.scope.campus,
+            one.scope.feed,
+            incoming.record_type,
+            moment,
+            len(incoming.body),
+            canonical_text(envelope.document()),
+            incoming.body,
+        )
 
 
 def load(tx: Transaction) -> dict[str, Load]:
     """What waits of each campus."""
-    return {row.campus: Load(row.messages, row.size_bytes) for row in tx.execute(select(waiting_load))}
+    return {row.campus: Load(row.messages, row.size_bytes) for row in tx.execute(_LOAD)}
 
 
 def _count(tx: Transaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    c = waiting_load.c
-    added = {"messages": c.messages + more.messages, "size_bytes": c.size_bytes + more.size_bytes}
-    if not tx.execute(update(waiting_load).where(c.campus == campus).values(added)).rowcount:
+    its = {"its_campus": campus, "more_messages": more.messages, "more_bytes": more.size_bytes}
+    if not tx.execute(_COUNT, its).rowcount:
         first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
         tx.execute(waiting_load.insert(), first)
 
@@ -392,9 +424,14 @@ def submission_of(tx: Transaction, batch_id: str) -> str | None:
     return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
 
 
-def batch_of(tx: Transaction, submission: str) -> Batch | None:
-    row = tx.execute(select(batch).where(batch.c.submission == submission)).first()
-    return _batch(row) if row else None
+def several(tx: Transaction, submissions: Sequence[str]) -> list[Batch]:
+    """Of the batches that are these submissions, those of more than one message, in their order."""
+    found: list[Batch] = []
+    for first in range(0, len(submissions), _AT_ONCE):
+        some = submissions[first : first + _AT_ONCE]
+        query = select(batch).where(batch.c.submission.in_(some), batch.c.messages > 1)
+        found += map(_batch, tx.execute(query))
+    return sorted(found, key=lambda one: one.number)
 
 
 def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:

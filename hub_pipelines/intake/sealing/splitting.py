@@ -43,11 +43,10 @@ class Splitting:
         """Split each batch of a campus that has failed at its last attempt by a fault that may lie in what it holds."""
         with self.db.read() as tx:
             poisoned = submissions.poisoned_batches(tx, campus)
-        for request_id in poisoned:
-            with self.inbox.read() as tx:
-                batch = store.batch_of(tx, request_id)
-            if batch is not None and batch.messages > 1:
-                self._split(batch, request_id)
+        with self.inbox.read() as tx:
+            batches = store.several(tx, poisoned)
+        for batch in batches:
+            self._split(batch, str(batch.submission))
 
     def _split(self, batch: Batch, request_id: str) -> None:
         with self.inbox.write() as tx:

@@ -33,7 +33,7 @@ class Adjusting:
     def __init__(self, record: RecordType, known: dict[str, Known], done: Collection[str], version: int) -> None:
         assert record.adjusted is not None, f"{record.name} is not adjusted by messages"
         self.applied = Applied()
-        self._record, self._adjusted = record, record.adjusted
+        self._adjusted, self._columns, self._added = record.adjusted, record.columns, record.added
         self._adds = {kind.name: kind.adds for kind in record.adjusted.kinds} | {ARRIVED: True}
         self._known, self._done, self._version = known, done, version
 
@@ -63,13 +63,13 @@ class Adjusting:
         self.applied.movements.append(base)
         start = self._start(known)
         if start is not base or any(one.occurred_at > base.occurred_at for one in known.deltas):
-            values = canonical_json(self._with(said, self._sum(known), base.unit))
+            said = self._with(said, self._sum(known), base.unit)
+            values = canonical_json(said)
         self.applied.sets.append((row.row_no, row.key, values))
-        digest = sha256_hex(values.encode("utf-8"))
-        if known.standing is not None and known.standing.digest == digest:
+        if known.standing is not None and known.standing.digest == sha256_hex(values.encode("utf-8")):
             self.applied.unchanged += 1
             return
-        self._append(row.row_no, row.key, SET, values, digest)
+        self._append(row.row_no, row.key, SET, said, values)
 
     def _adjust(self, row: StagedRow) -> list[Movement]:
         """What arrives at a second place by this row, if anything."""
@@ -141,8 +141,8 @@ class Adjusting:
             else:
                 moved = _in_unit(one, self._unit(known))
                 after = before if before is None or moved is None else before + self._signed(one, moved)
-        values = canonical_json(self._with(self._item(known), after, self._unit(known)))
-        self._append(one.row_no, one.key, one.kind, values, sha256_hex(values.encode("utf-8")))
+        said = self._with(self._item(known), after, self._unit(known))
+        self._append(one.row_no, one.key, one.kind, said, canonical_json(said))
         if (told := _remark(after, self._unit(known))) is not None:
             self.applied.found.append((one.row_no % PART_ROWS, told))
 
@@ -192,9 +192,9 @@ class Adjusting:
         """As the ledger tells it: what there is, or below zero by how much more was taken."""
         if known.standing is None:
             return Decimal(0)
-        values = json.loads(known.standing.values)
+        values = known.standing.said
         on_hand = values.get(self._adjusted.quantity)
-        return None if on_hand is None else Decimal(on_hand) - Decimal(values.get(SHORT_BY, 0))
+        return None if on_hand is None else Decimal(str(on_hand)) - Decimal(str(values.get(SHORT_BY, 0)))
 
     def _signed(self, one: Movement, moved: Decimal) -> Decimal:
         return moved if self._adds[one.kind] else -moved
@@ -203,12 +203,11 @@ class Adjusting:
         """What the item is: as its set says; of one that nothing has set, as its first message does."""
         if known.base is not None:
             assert known.standing is not None, "what was set is in the ledger"
-            values: dict[str, object] = json.loads(known.standing.values)
-            return values
+            return known.standing.said
         first = known.emptied or self._first(known.deltas)
         assert first is not None
         said = json.loads(str(first.item))
-        return {name: said.get(name) for name in self._record.columns if name in said or name not in self._record.added}
+        return {name: said.get(name) for name in self._columns if name in said or name not in self._added}
 
     def _with(self, item: dict[str, object], total: Decimal | None, unit: str | None) -> dict[str, object]:
         values = {name: value for name, value in item.items() if name != SHORT_BY}
@@ -218,11 +217,11 @@ class Adjusting:
             values[SHORT_BY] = without_trailing_zeros(-total)
         return values
 
-    def _append(self, row_no: int, key: str, operation: str, values: str, digest: str) -> None:
-        before = self._known[key].standing
+    def _append(self, row_no: int, key: str, operation: str, said: dict[str, object], values: str) -> None:
+        before, digest = self._known[key].standing, sha256_hex(values.encode("utf-8"))
         place = (before.version, before.row_no) if before is not None else (None, None)
         self.applied.entries.append((row_no, key, operation, values, digest, *place))
-        self._known[key].standing = Standing(self._version, row_no, digest, operation, values)
+        self._known[key].standing = Standing(self._version, row_no, digest, operation, said)
 
 
 def set_by(

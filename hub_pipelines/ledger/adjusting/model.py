@@ -41,21 +41,21 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an item stands: its newest journal entry."""
+    """Where an item stands: its newest journal entry, and what that says."""
 
     version: int
     row_no: int
     digest: str
     operation: str
-    values: str
+    said: dict[str, object]
 
 
 @dataclass(slots=True)
 class Known:
     """What is known of an item's quantity.
 
-    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` are all that have
-    counted, in no order; of an item with a base they are there only where a row of the batch sets or empties it.
+    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have counted, in no
+    order: all after the base where a row of the batch sets or empties the item, else those that tell its unit.
     """
 
     standing: Standing | None = None

@@ -6,8 +6,8 @@ written down with its first adjustment, as its opening. A hub without adjustment
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select
@@ -49,6 +49,8 @@ refuse_changes(movement)
 _m = movement.c
 _sets = _m.kind.in_((SET, OPENING))
 _empties = and_(_m.kind == DISPOSED, _m.quantity.is_(None))
+_adds = and_(~_sets, ~_empties)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def is_adjusted(tx: Transaction, ledger: str) -> bool:
@@ -73,61 +75,114 @@ def sets_of_file(rows: Iterable[tuple[int, str, str]], at: datetime, adjusted: A
 # ---- what was known before a batch
 
 
-def known_before(tx: Transaction, ledger: str, rows: Sequence[StagedRow], version: int, adjusted: Adjusted) -> "Before":
+def known_before(
+    tx: Transaction,
+    ledger: str,
+    rows: Sequence[StagedRow],
+    occurred_at: Mapping[int, datetime],
+    version: int,
+    adjusted: Adjusted,
+) -> "Before":
     """Before the posting of a batch, which is at work under the ledger's lock and makes `version`."""
-    before = Before(tx, ledger, rows, version, ())
+    before = Before(tx, ledger, rows, occurred_at, version)
     before.open_new(adjusted)
     return before
 
 
 def known_then(
-    tx: Transaction, ledger: str, rows: Sequence[StagedRow], version: int, request_id: str, revision: int
+    tx: Transaction,
+    ledger: str,
+    rows: Sequence[StagedRow],
+    occurred_at: Mapping[int, datetime],
+    version: int,
+    posting: tuple[str, int],
 ) -> "Before":
-    """Before a batch that was posted as `version`; its openings are those that it wrote down."""
-    own = and_(_m.request_id == request_id, _m.revision == revision)
+    """Before a batch that was posted as `version` by this request_id and revision; its openings are its own."""
+    own = and_(_m.request_id == posting[0], _m.revision == posting[1])
     first = tx.execute(select(func.min(_m.seq)).where(_m.ledger == ledger, own)).scalar()
     # a batch without movements was posted before the ledger's first adjustment
     then = or_(_m.seq < (first or 0), and_(own, _m.kind == OPENING))
-    return Before(tx, ledger, rows, version, (then,))
+    return Before(tx, ledger, rows, occurred_at, version, (then,))
+
+
+class _Asked:
+    """What a batch's rows say of each item: the moments of those that set it, and the first that adjusts it."""
+
+    def __init__(self, rows: Sequence[StagedRow], occurred_at: Mapping[int, datetime]) -> None:
+        self.set: dict[str, datetime] = {}
+        self.first: dict[str, tuple[datetime, str]] = {}
+        self.emptied: set[str] = set()
+        self.messages: list[str] = []
+        for row in rows:
+            if row.verdict == "accepted":
+                moment = occurred_at[row.row_no]
+                self.set[str(row.key)] = min(moment, self.set.get(str(row.key), moment))
+            elif row.verdict == "adjusting":
+                self._adjust(str(row.key), json.loads(str(row.values)))
+
+    def _adjust(self, key: str, said: Mapping[str, Any]) -> None:
+        self.messages.append(said["message"])
+        if said["quantity"] is None:
+            self.emptied.add(key)
+        when = (datetime.fromisoformat(said["occurred_at"]), said["message"])
+        for one in (key, said["to"]["key"]) if "to" in said else (key,):
+            self.first[one] = min(when, self.first.get(one, when))
 
 
 class Before:
-    """By item what was known, the messages of the batch that had adjusted before, and openings that are new."""
+    """By item what was known, the messages of the batch that had adjusted before, and openings that are new.
+
+    Of an item's adjustments only those are read that its rows may need: all after its base where a row sets or empties
+    it, the first one where nothing has set it. What has become of the rest is what the ledger says.
+    """
 
     def __init__(
         self,
         tx: Transaction,
         ledger: str,
         rows: Sequence[StagedRow],
+        occurred_at: Mapping[int, datetime],
         version: int,
-        then: tuple[ColumnElement[bool], ...],
+        then: tuple[ColumnElement[bool], ...] = (),
     ) -> None:
-        self._tx, self._ledger, self._version, self._then = tx, ledger, version, then
+        self._tx, self._ledger, self._then = tx, ledger, then
+        self._asked = asked = _Asked(rows, occurred_at)
         self.openings: list[Movement] = []
-        said = [json.loads(str(row.values)) for row in rows if row.verdict == "adjusting"]
-        self._set = {str(row.key) for row in rows if row.verdict == "accepted"}
-        self._adjusted = {str(row.key) for row in rows if row.verdict == "adjusting"}
-        self._adjusted |= {one["to"]["key"] for one in said if "to" in one}
-        emptied = {
-            str(row.key)
-            for row, one in zip((row for row in rows if row.verdict == "adjusting"), said, strict=True)
-            if one["quantity"] is None
-        }
-        keys = sorted(self._set | self._adjusted)
+        keys = sorted(asked.set.keys() | asked.first.keys())
         self._heads = heads_of_lines(tx, ledger, keys, version)
         self.known = {key: Known(standing=_standing(self._heads.get(key))) for key in keys}
-        self.done = set(self._done([one["message"] for one in said]))
-        for one in self._newest(keys, _sets, by=_m.seq):
+        self.done = set(self._done(asked.messages))
+        for one in self._newest(keys, _sets, _m.seq.desc()):
             self.known[one.key].base = one
-        for one in self._newest(keys, _empties, by=_m.occurred_at):
+        for one in self._newest(keys, _empties, _m.occurred_at.desc()):
             self.known[one.key].emptied = one
-        whole = [key for key in keys if key in self._set or key in emptied or self.known[key].base is None]
-        for one in self._of(whole, and_(~_sets, ~_empties)):
+        self._read_deltas(keys)
+
+    def _read_deltas(self, keys: Sequence[str]) -> None:
+        unset = [key for key in keys if self.known[key].base is None]
+        for one in self._newest(unset, _adds, _m.occurred_at, _m.message):
             self.known[one.key].deltas.append(one)
+        since = {key: moment for key in keys if (moment := self._needed_since(key)) is not None}
+        for key in since:
+            self.known[key].deltas.clear()
+        for one in self._since(since):
+            self.known[one.key].deltas.append(one)
+
+    def _needed_since(self, key: str) -> datetime | None:
+        """From which moment on all adjustments of an item are needed; None when none but its first one are."""
+        known, asked = self.known[key], self._asked
+        base = known.base.occurred_at if known.base is not None else _BEGINNING
+        needs = [asked.set[key]] if key in asked.set else []
+        needs += [base] if key in asked.emptied else []
+        if known.base is None and key in asked.first:
+            first = min(((one.occurred_at, str(one.message)) for one in known.deltas), default=None)
+            precedes = first is not None and asked.first[key] < first
+            needs += [_BEGINNING] if needs or precedes or known.emptied is not None else []
+        return min(needs, default=None)
 
     def open_new(self, adjusted: Adjusted) -> None:
         """Take what the ledger holds of items that were never adjusted as set when it came there."""
-        new = [key for key in sorted(self._adjusted) if self._is_new(self.known[key])]
+        new = [key for key in sorted(self._asked.first) if self._is_new(self.known[key])]
         moments = self._moments(new)
         for key in new:
             values = json.loads(self._heads[key].values)
@@ -164,26 +219,29 @@ class Before:
             query = select(_m.message).where(_m.ledger == self._ledger, _m.message.in_(some), *self._then)
             yield from self._tx.execute(query).scalars()
 
-    def _newest(self, keys: Sequence[str], which: ColumnElement[bool], *, by: Any) -> Iterator[Movement]:
-        """Of each item the movement of this sort that is the last one."""
-        place = func.row_number().over(partition_by=_m.key, order_by=(by.desc(), _m.seq.desc())).label("place")
+    def _newest(self, keys: Sequence[str], which: ColumnElement[bool], *by: Any) -> Iterator[Movement]:
+        """Of each item the one movement of this sort that is first in this order."""
+        place = func.row_number().over(partition_by=_m.key, order_by=(*by, _m.seq.desc())).label("place")
         for some in _chunks(keys):
             where = (_m.ledger == self._ledger, _m.key.in_(some), which, *self._then)
             ranked = select(movement, place).where(*where).subquery()
             for row in self._tx.execute(select(ranked).where(ranked.c.place == 1)):
                 yield _movement(row)
 
-    def _of(self, keys: Sequence[str], which: ColumnElement[bool]) -> Iterator[Movement]:
-        for some in _chunks(keys):
-            where = (_m.ledger == self._ledger, _m.key.in_(some), which, *self._then)
-            for row in self._tx.execute(select(movement).where(*where).order_by(_m.seq)):
+    def _since(self, since: Mapping[str, datetime]) -> Iterator[Movement]:
+        """The adjustments of these items from a moment on, and perhaps some earlier ones."""
+        for some in _chunks(sorted(since, key=lambda key: since[key])):
+            first = min(since[key] for key in some)
+            bound = () if first == _BEGINNING else (_m.occurred_at >= first,)
+            where = (_m.ledger == self._ledger, _m.key.in_(some), _adds, *bound, *self._then)
+            for row in self._tx.execute(select(movement).where(*where)):
                 yield _movement(row)
 
 
 def _standing(head: Head | None) -> Standing | None:
     if head is None:
         return None
-    return Standing(head.version, head.row_no, head.digest, head.operation, head.values)
+    return Standing(head.version, head.row_no, head.digest, head.operation, json.loads(head.values))
 
 
 def _movement(row: Any) -> Movement:

@@ -224,7 +224,7 @@ class _Rows:
         assert record.adjusted is not None
         assert occurred_at is not None
         rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
-        before = movements.known_before(self.tx, self.batch.ledger, rows, self.version, record.adjusted)
+        before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
         changed = self._append(applied.entries)
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))

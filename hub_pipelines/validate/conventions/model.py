@@ -146,7 +146,7 @@ class Conventions:
 
 def _no_value(words: Mapping[str, int]) -> str:
     cells = sum(words.values())
-    told = " or ".join(sorted(words, key=lambda one: (-words[one], one))[:_WORDS_TOLD])
+    told = " or ".join(f"“{one}”" for one in sorted(words, key=lambda one: (-words[one], one))[:_WORDS_TOLD])
     return f"1 cell says {told} and counts as empty" if cells == 1 else f"{cells:,} cells say {told} and count as empty"
 
 

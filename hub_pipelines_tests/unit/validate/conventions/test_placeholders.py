@@ -98,8 +98,8 @@ def test_they_tell_nothing_about_how_a_column_is_written_and_the_receipt_says_ho
     found, verdicts = judged("inventory.stock", cells)
     assert found.dates["expires_on"].order == "DMY"
     assert found.identifiers["lot_number"].width == 4
-    assert "expires_on: 4 cells say n/a or tbd or unknown and count as empty" in found.told()
-    assert "lot_number: 1 cell says - and counts as empty" in found.told()
+    assert "expires_on: 4 cells say “n/a” or “tbd” or “unknown” and count as empty" in found.told()
+    assert "lot_number: 1 cell says “-” and counts as empty" in found.told()
     assert all(isinstance(one, AcceptedRow) for one in verdicts)
 
 

@@ -1,0 +1,323 @@
+"""What messages cost: `python -m hub_pipelines_tests.bench.messages ack|through|burst [options] [postgresql://…]`.
+
+`ack`: requests a second and the 99th percentile of waiting, with 32 connections that send as fast as they are answered,
+of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of an endpoint that
+verifies the same signatures, keeps nothing and answers 202. The client is the same for both and shares the machine.
+
+`through`: so many messages, 5 % of them repeats and 2 % wrong, from an inbox in which they are durable to the ledger,
+through `hub up` with its sensors and Dagster runs; counted from the moment at which all processes are up to the last
+posting. Then none is lost and none was applied twice.
+
+`burst`: so many in ten seconds to a running hub: each is acknowledged or told to come back, and does, until all are
+posted.
+
+A hub of its own is made on SQLite, or on the PostgreSQL database of the address, which must be empty. One JSON line for
+each figure. Compare ratios: machines and their other work differ.
+"""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from sqlalchemy import func, select
+from standardwebhooks import Webhook
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox import store as inbox
+from hub_pipelines.intake.inbox.model import Answer, Delivery
+from hub_pipelines.ledger.store import journal
+from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, stock
+from hub_pipelines_tests.support import all_submissions, ledger_values, open_test_hub
+from hub_pipelines_tests.web.serving import PATH, free_port, receiver, wait_until_listening
+
+CONNECTIONS = 32
+REPEATED, WRONG = 0.05, 0.02
+ITEMS = 50_000
+PATIENCE_S = 900.0
+
+
+def main() -> None:
+    known = {"ack": ack, "through": through}
+    parser = argparse.ArgumentParser()
+    parser.add_argument("figure", choices=known)
+    parser.add_argument("url", nargs="?", default="")
+    parser.add_argument("--messages", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        told = known[given.figure](home, given)
+    print(json.dumps({"figure": given.figure, "database": "postgresql" if given.url else "sqlite", **told}))
+
+
+# ---- acknowledging
+
+
+def ack(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    hub = _hub(home, given.url, capacity=10_000_000)
+    secret = str(add_source(hub).secret)
+    taken, found = 0, {"no-op": [], "durable": []}  # type: dict[str, list[Round]]
+    with receiver(home, _url(hub)) as running, _no_op(secret) as port:
+        for at in range(given.rounds):
+            for name, where in (("no-op", port), ("durable", running.port)):
+                requests = list(_signed(secret, int(given.seconds * 8_000), f"{name}-{at}"))
+                found[name].append(asyncio.run(_flood(where, requests, given.seconds)))
+        taken = sum(one.answers[202] for one in found["durable"])
+    assert hub.inbox.count() >= taken, "acknowledged and not kept"
+    told = {name: _of_rounds(some) for name, some in found.items()}
+    pairs = [mine.per_second / theirs.per_second for theirs, mine in zip(found["no-op"], found["durable"], strict=True)]
+    return {"connections": CONNECTIONS, **told, "of_no_op": round(statistics.median(pairs), 3)}
+
+
+@dataclass
+class Round:
+    seconds: float
+    answers: Counter[int]
+    waits_s: list[float]
+
+    @property
+    def per_second(self) -> float:
+        return self.answers[202] / self.seconds
+
+    @property
+    def p99_ms(self) -> float:
+        return 1_000 * sorted(self.waits_s)[int(0.99 * len(self.waits_s))]
+
+
+def _of_rounds(some: Sequence[Round]) -> dict[str, Any]:
+    refused = sum(sum(one.answers.values()) - one.answers[202] for one in some)
+    return {
+        "per_second": round(statistics.median(one.per_second for one in some)),
+        "p99_ms": round(statistics.median(one.p99_ms for one in some), 1),
+        "refused": refused,
+    }
+
+
+def _signed(secret: str, number: int, name: str) -> Iterator[bytes]:
+    """Whole requests, each of another message."""
+    signer, now = Webhook(secret), datetime.now(UTC)
+    for at in range(number):
+        body = body_of(stock(f"Reagent {at % 5_000}", at, note="x" * 100), at=now.isoformat())
+        webhook_id = f"{name}-{at}"
+        lines = [
+            f"POST {PATH} HTTP/1.1",
+            "host: hub",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            f"webhook-id: {webhook_id}",
+            f"webhook-timestamp: {int(now.timestamp())}",
+            f"webhook-signature: {signer.sign(webhook_id, now, body.decode())}",
+        ]
+        yield "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def _flood(port: int, requests: Sequence[bytes], seconds: float) -> Round:
+    """All connections send their next request when the one before is answered."""
+    loop = asyncio.get_running_loop()
+    left = deque(requests)
+    answers: Counter[int] = Counter()
+    waits: list[float] = []
+    began = loop.time()
+    ends = began + seconds
+    senders = [
+        (await loop.create_connection(lambda: _Sender(left, answers, waits, ends), "127.0.0.1", port))[1]
+        for _ in range(CONNECTIONS)
+    ]
+    await asyncio.gather(*(one.done for one in senders))
+    return Round(loop.time() - began, answers, waits)
+
+
+class _Sender(asyncio.Protocol):
+    def __init__(self, left: deque[bytes], answers: Counter[int], waits: list[float], ends: float) -> None:
+        self._left, self._answers, self._waits, self._ends = left, answers, waits, ends
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self._came, self._sent_at = b"", 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        head, separator, rest = self._came.partition(b"\r\n\r\n")
+        if not separator:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(rest) >= length:
+            self._waits.append(self._loop.time() - self._sent_at)
+            self._answers[int(head[9:12])] += 1
+            self._came = b""
+            self._next()
+
+    def connection_lost(self, _why: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def _next(self) -> None:
+        self._sent_at = self._loop.time()
+        if self._left and self._sent_at < self._ends:
+            self._transport.write(self._left.popleft())
+        else:
+            self._transport.close()
+
+
+@contextmanager
+def _no_op(secret: str) -> Iterator[int]:
+    port = free_port()
+    process = multiprocessing.get_context("spawn").Process(target=_serve_no_op, args=(port, secret))
+    process.start()
+    try:
+        wait_until_listening(port)
+        yield port
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve_no_op(port: int, secret: str) -> None:
+    verifier = Webhook(secret)
+
+    async def take(request: Request) -> Response:
+        verifier.verify((await request.body()).decode(), dict(request.headers))
+        return Response(status_code=202)
+
+    app = Starlette(routes=[Route("/v1/north/inventory/messages", take, methods=["POST"])])
+    uvicorn.run(app, port=port, log_config=None, access_log=False)
+
+
+# ---- from the inbox to the ledger
+
+
+def through(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    hub = _hub(home, given.url, capacity=10 * given.messages)
+    began = time.monotonic()
+    quantities, unique, wrong = _fill(hub, given.messages)
+    filling_s = time.monotonic() - began
+    with _hub_up(hub):
+        _wait_until_settled(hub, unique)
+    with hub.inbox.db.read() as tx:
+        first = tx.execute(select(func.min(inbox.batch.c.sealed_at))).scalar_one()
+        batches = tx.execute(select(func.count()).select_from(inbox.batch)).scalar_one()
+    batch_times = [one.posted_at for one in all_submissions(hub) if one.posted_at]
+    seconds = (max(batch_times) - first).total_seconds()
+    _require_whole(hub, quantities, unique, wrong)
+    return {
+        "messages": given.messages,
+        "batches": batches,
+        "filling_s": round(filling_s, 1),
+        "s": round(seconds, 1),
+        "per_second": round(given.messages / seconds),
+        "lost": 0,
+        "twice": 0,
+    }
+
+
+def _fill(hub: Hub, number: int) -> tuple[dict[str, str], int, int]:
+    """Take so many deliveries, repeats among them; the quantity of each item in the end, and how many are unique and
+    wrong."""
+    chance = random.Random(number)
+    sent: list[Delivery] = []
+    came: list[Delivery] = []
+    quantities: dict[str, str] = {}
+    wrong = 0
+    start = datetime.now(UTC) - timedelta(hours=1)
+    for at in range(number):
+        if sent and chance.random() < REPEATED:
+            came.append(chance.choice(sent))
+            continue
+        item, quantity = f"Reagent {chance.randrange(ITEMS):05}", str(chance.randrange(1, 9_999))
+        if chance.random() < WRONG:
+            wrong, quantity = wrong + 1, "many"
+        else:
+            quantities[item] = quantity
+        body = body_of(stock(item, quantity, note="x" * 100), at=(start + timedelta(milliseconds=10 * at)).isoformat())
+        sent.append(message(f"m-{at}", body))
+        came.append(sent[-1])
+    answers = [one for first in range(0, len(came), 1_000) for one in hub.inbox.accept(came[first : first + 1_000])]
+    assert Counter(one.answer for one in answers) == {
+        Answer.RECEIVED: len(sent),
+        Answer.DUPLICATE: number - len(sent),
+    }
+    return quantities, len(sent), wrong
+
+
+def _wait_until_settled(hub: Hub, unique: int) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        done = sum(one.counts.received for one in all_submissions(hub) if one.posted_at)
+        if done >= unique:
+            return
+        assert time.monotonic() < deadline, f"only {done:,} of {unique:,} are posted"
+        time.sleep(0.5)
+
+
+def _require_whole(hub: Hub, quantities: dict[str, str], unique: int, wrong: int) -> None:
+    """None is lost, none was applied twice, and what stays of each item is what was sent last."""
+    assert hub.inbox.count() == unique
+    assert hub.inbox.waiting() == []
+    counts = [one.counts for one in all_submissions(hub)]
+    assert sum(one.received for one in counts) == unique
+    assert sum(one.rejected for one in counts) == wrong
+    assert sum(one.posted + one.unchanged + one.superseded for one in counts) == unique - wrong
+    ledger = ledger_values(hub, STOCK_LEDGER).values()
+    assert {one["item_name"]: one["quantity_on_hand"] for one in ledger} == quantities
+    with hub.db.read() as tx:
+        assert tx.execute(select(func.count()).select_from(journal)).scalar_one() == sum(one.posted for one in counts)
+
+
+# ---- making and waiting
+
+
+@contextmanager
+def _hub_up(hub: Hub) -> Iterator[None]:
+    """A running hub, from the moment at which all of it is up."""
+    environment = {**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": _url(hub)}
+    if hub.db.is_postgres:
+        environment["HUB_DAGSTER_DATABASE_URL"] = _url(hub)
+    command = [sys.executable, "-m", "hub_pipelines.cli", "up", "--port", str(free_port())]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "The hub is up" in line)
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _hub(home: Path, url: str, *, capacity: int = 200_000) -> Hub:
+    home.mkdir()
+    port, room = free_port(), f"capacity_messages = {capacity}\ncapacity_mb = 10000"
+    page = f"[campuses.north]\n[campuses.south]\n[messages]\nport = {port}\n{room}\n"
+    (home / "hub.toml").write_text(page, encoding="utf-8")
+    return open_test_hub(home, url or f"sqlite:///{home / 'hub.db'}")
+
+
+def _url(hub: Hub) -> str:
+    return hub.db.url.render_as_string(hide_password=False)
+
+
+if __name__ == "__main__":
+    main()
