@@ -24,6 +24,7 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
 from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.mapping.decision import Decision, rules_of
+from hub_pipelines.portals import store as portals
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.feeds import FEEDS
@@ -204,11 +205,12 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, snapshots, legal holds."""
+    archived bytes, signatures, pages of portals, snapshots, legal holds."""
     report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
-    fault = _first_bad_posting(hub) or _first_bad_object(hub) or _first_bad_snapshot(hub)
+    looks = (_first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
+    fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
 
 
@@ -311,6 +313,28 @@ def _is_of_the_journal(hub: Hub, one: Snapshot, path: Path) -> bool:
     record = FEEDS[record_type.partition(".")[0]].record_type(record_type)
     with hub.db.read() as tx:
         return is_written_from(path, snapshots.entries(tx, one.ledger, one.campus, one.ledger_date), record)
+
+
+def _first_bad_page(hub: Hub) -> str | None:
+    """Pages of portals, as the audit chain tells of each poll, against their records, signatures and archived bytes."""
+    with hub.db.read() as tx:
+        polls = [entry.event.detail for entry in audit.entries_named(tx, "portal:polled")]
+        pages = {str(one["poll_id"]): portals.pages_of(tx, str(one["poll_id"])) for one in polls}
+    for poll in polls:
+        found = pages[str(poll["poll_id"])]
+        digests = [one.content_digest for one in found]
+        if (len(found), portals.digest_of_pages(digests)) != (poll["pages"], poll["pages_digest"]):
+            return f"{poll['poll_id']}: the records of its pages are not what the audit log tells"
+        for page in found:
+            envelope = Envelope.from_document(page.envelope)
+            try:
+                hub.keys.verify(envelope)
+                hub.archive.verify(envelope.content_digest)
+            except Permanent as error:
+                return f"{poll['poll_id']}, page {page.number}: {error.reason}"
+            if envelope.content_digest != page.content_digest:
+                return f"{poll['poll_id']}, page {page.number}: its record is not the one that was signed"
+    return None
 
 
 def _first_bad_object(hub: Hub) -> str | None:

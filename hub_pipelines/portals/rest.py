@@ -33,8 +33,7 @@ class RestAdapter:
 
     @property
     def order(self) -> Order:
-        keeps_place = self.settings.paging.style in ("single", "cursor", "next_link", "link_header")
-        return Order.STABLE if keeps_place else Order(self.settings.order)
+        return Order.STABLE if self.settings.paging.style == "single" else Order(self.settings.order)
 
     @property
     def fields(self) -> tuple[Field, ...]:

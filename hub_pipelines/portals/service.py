@@ -27,7 +27,7 @@ from typing import IO, Any, Protocol
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox.model import NEARLY_FULL, NO_VERSION, FoundRecord, Version
@@ -205,10 +205,10 @@ class Polling:
         )
         begun = replace(state, poll=poll, began_at=now, marks=poll.mark)
         with self.db.write() as tx:
+            store.keep(tx, begun, lease_s=self.lease_s)
             if state.poll is not None:
                 store.end_poll(tx, state.poll, PollEnd.UNFINISHED, at=now)
             store.add_poll(tx, adapter.name, poll, by=actor)
-            store.keep(tx, begun, lease_s=self.lease_s)
         return begun
 
     def _since(self, adapter: Adapter, state: PortalState) -> datetime | None:
@@ -290,8 +290,8 @@ class Polling:
             poll.poll_id, number, envelope.content_digest, envelope.document(), len(read.records), len(taken), held
         )
         with self.db.write() as tx:
+            store.keep(tx, advanced, lease_s=self.lease_s)  # first: who was overtaken adds no page
             store.add_page(tx, page)
-            store.keep(tx, advanced, lease_s=self.lease_s)
         return advanced
 
     def _archived(self, adapter: Adapter, poll: Poll, number: int, request: Request, answer: Answer) -> Envelope:
@@ -403,7 +403,7 @@ class Polling:
                 "since": poll.since.isoformat() if poll.since else None,
                 "passes": poll.passes,
                 "pages": len(digests),
-                "pages_digest": sha256_hex("\n".join(digests).encode("ascii")),
+                "pages_digest": store.digest_of_pages(digests),
                 **{name: getattr(poll.tally, name) for name in ("requests", "records", "taken", "held")},
             }
             _audit(tx, "portal:polled", state.name, detail)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
 from hub_pipelines.portals.model import Request
 from hub_pipelines.portals.pacing import Health
@@ -247,6 +248,11 @@ def add_page(tx: Transaction, page: Page) -> None:
 def pages_of(tx: Transaction, poll_id: str) -> list[Page]:
     query = select(portal_page).where(portal_page.c.poll_id == poll_id).order_by(portal_page.c.number)
     return [Page(**row) for row in tx.execute(query).mappings()]
+
+
+def digest_of_pages(digests: Sequence[str]) -> str:
+    """What the audit entry of a poll says of its pages, in their order."""
+    return sha256_hex("\n".join(digests).encode("ascii"))
 
 
 def known_digests(tx: Transaction, digests: Sequence[str]) -> set[str]:

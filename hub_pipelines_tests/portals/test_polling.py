@@ -1,8 +1,10 @@
 """Polling a portal over real HTTP: each record once, none missed, whatever pages do; nothing is doubled or skipped."""
 
 import random
-from collections.abc import Iterator
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -15,6 +17,7 @@ from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.doctor.model import diagnose
 from hub_pipelines.doctor.service import checks_of
+from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.metrics import exposition
@@ -364,6 +367,67 @@ def test_only_one_process_polls_a_portal_at_a_time(home: Path, sqlite: str, port
 
     assert poll(hub).end is PollEnd.BUSY
     assert not hub.portals.is_due("erp")
+
+
+@dataclass
+class Overtaken:
+    """Asks as always; before its second answer is given its lease ends, and somebody else polls to the end."""
+
+    inner: Any
+    meanwhile: Callable[[], object]
+    asked: int = 0
+
+    def ask(self, request: Any, key: Any, pace: Any) -> Any:
+        answer = self.inner.ask(request, key, pace)
+        self.asked += 1
+        if self.asked == 2:
+            self.meanwhile()
+        return answer
+
+
+def test_who_was_overtaken_while_it_waited_for_an_answer_writes_nothing_more_of_the_poll(
+    home: Path, hub_database_url: str, portal: Portal
+) -> None:
+    hub = hub_of(home, hub_database_url, portal, order="stable")
+    other = open_test_hub(home, hub_database_url)
+    ends: list[Outcome] = []
+
+    def poll_to_the_end() -> None:
+        time.sleep(0.3)  # the lease of the first one is over
+        portal.change(60)  # the second one sees what the first one's answer does not have
+        ends.append(poll(other))
+
+    @contextmanager
+    def client() -> Iterator[Overtaken]:
+        with http_client(hub.portals.now) as inner:
+            yield Overtaken(inner, poll_to_the_end)
+
+    slow = replace(hub, portals=replace(hub.portals, client=client, lease_s=0.2))
+    first = poll(slow)
+    settle(hub)
+
+    assert (first.end, ends[0].end, ends[0].tally.pages) == (PollEnd.BUSY, PollEnd.COMPLETE, 3)
+    assert hub.inbox.count() == 120
+    values = {one["asset_tag"]: one["description"] for one in ledger_values(hub, LEDGER).values()}
+    assert values == {one["tag"]: one["description"] for one in portal.records.values()}
+    assert_pages_are_signed(hub, ends[0])
+    assert_invariants(hub)
+
+
+def test_a_page_that_was_changed_is_found_by_the_audit(home: Path, sqlite: str, portal: Portal) -> None:
+    hub = hub_of(home, sqlite, portal)
+    outcome = poll(hub)
+    assert verify_all(hub).ok
+
+    with hub.db.read() as tx:
+        path = hub.archive.object_path(store.pages_of(tx, str(outcome.poll_id))[1].content_digest)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes().replace(b"NC-000060", b"NC-000061"))
+
+    assert str(verify_all(hub).first_bad).startswith(f"{outcome.poll_id}, page 2")
+    with hub.db.write() as tx:
+        tx.execute(store.portal_page.delete().where(store.portal_page.c.number == 2))
+    assert "are not what the audit log tells" in str(verify_all(hub).first_bad)
 
 
 def test_a_look_takes_nothing(home: Path, sqlite: str, portal: Portal) -> None:

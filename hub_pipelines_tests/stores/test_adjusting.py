@@ -240,17 +240,17 @@ def test_each_adjustment_of_an_item_is_told_with_what_it_left(hub: Hub, monkeypa
 def _messages(chance: random.Random, mark: str) -> list[Delivery]:
     """Of some items at two places, at moments that are all different."""
     found = []
-    hours = chance.sample(range(1, 200), 24)
+    hours = chance.sample(range(1, 200), 28)
     for number, hour in enumerate(hours):
         item, place = f"{chance.choice(['Ethanol', 'Acetone'])} {mark}", chance.choice(["A", "B"])
-        kind = chance.choice(["set", "received", "received", "consumed", "consumed", "transferred", "disposed"])
+        kind = chance.choice(["set", "set", "received", "received", "consumed", "consumed", "transferred", "disposed"])
         quantity: object = str(Decimal(chance.randrange(1, 4_000)) / 1_000)
         unit = chance.choice(["L", "mL"])
         if kind == "set":
-            known = None if chance.random() < 0.1 else quantity
+            known = None if chance.random() < 0.05 else quantity
             data = stock(item, known, location=place, unit=unit, supplier=f"S{number}")
         else:
-            if kind == "disposed" and chance.random() < 0.5:
+            if kind == "disposed" and chance.random() < 0.3:
                 quantity = "all"
             to = {"to_location": "B" if place == "A" else "A"} if kind == "transferred" else {}
             data = moved(item, quantity, location=place, unit=unit, **to)
@@ -294,7 +294,7 @@ def _expected(messages: Sequence[Delivery]) -> dict[str, Decimal | None]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [10, pytest.param(7, marks=pytest.mark.slow)])
 def test_any_order_any_repetition_and_any_batches_of_messages_make_the_same_ledger(hub: Hub, seed: int) -> None:
     told = []
     for run in range(6):

@@ -4,7 +4,7 @@ Nobody is answered before that transaction is durable. Records that the hub read
 versions. Not here: who may send (sources), HTTP (web, portals), what becomes of messages later (sealing).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -64,22 +64,17 @@ class Inbox:
         with `mark`, and so are those that were only `seen`.
         """
         at = self.now()
-        taken: list[str] = []
-        new: list[Delivery] = []
-        with self.db.write() as tx:
-            ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
-            versions = store.versions(tx, source, ids)
-            for one in found:
-                before = versions.get(one.record_id, NO_VERSION)
-                if not before.has_news(one):
-                    continue
-                delivery, versions[one.record_id] = delivery_of(one, before)
-                new.append(delivery)
-                taken.append(one.record_id)
-            signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in new]
-            store.accept(tx, new, signed, capacity=None, at=at)
-            store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
-        return taken
+        ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
+        while True:
+            before = self.versions(source, ids)
+            new, versions = _news_of(found, before)
+            # signed outside of the transaction, which is to be short: others wait for it
+            signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in new.values()]
+            with self.db.write() as tx:
+                if store.versions(tx, source, ids, keep_still=True) == before:
+                    store.accept(tx, list(new.values()), signed, capacity=None, at=at)
+                    store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
+                    return [record_id for record_id, _ in new]
 
     def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
         """The newest version of each of these records that is known."""
@@ -106,6 +101,21 @@ class Inbox:
 
     def _envelope(self, one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
         return self.signer.sign(envelope_of(one, incoming, at))
+
+
+def _news_of(
+    found: Sequence[FoundRecord], before: Mapping[str, Version]
+) -> tuple[dict[tuple[str, int], Delivery], dict[str, Version]]:
+    """The deliveries of what is new or changed, by record_id and version, and the newest version of each record."""
+    versions = dict(before)
+    new: dict[tuple[str, int], Delivery] = {}
+    for one in found:
+        known = versions.get(one.record_id, NO_VERSION)
+        if known.has_news(one):
+            delivery, version = delivery_of(one, known)
+            new[one.record_id, version.number] = delivery
+            versions[one.record_id] = version
+    return new, versions
 
 
 def envelope_of(one: Delivery, incoming: Incoming, at: datetime) -> Envelope:

@@ -339,13 +339,17 @@ def find(tx: Transaction, request_id: str) -> Message | None:
 # ---- records that are read
 
 
-def versions(tx: Transaction, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
-    """The newest version of each of these records that is known."""
+def versions(
+    tx: Transaction, source: str, record_ids: Sequence[str], *, keep_still: bool = False
+) -> dict[str, Version]:
+    """The newest version of each of these records that is known. `keep_still`: until the transaction ends nobody else
+    makes a next one of them."""
     r = record.c
     found: dict[str, Version] = {}
     for first in range(0, len(record_ids), _IDS_PER_QUERY):
         some = record_ids[first : first + _IDS_PER_QUERY]
-        for row in tx.execute(select(record).where(r.source == source, r.record_id.in_(some))):
+        query = select(record).where(r.source == source, r.record_id.in_(some)).order_by(r.record_id)
+        for row in tx.execute(query.with_for_update() if keep_still else query):
             found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.read_at)
     return found
 
