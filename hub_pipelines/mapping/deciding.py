@@ -120,7 +120,23 @@ def _notes(file: File, proposal: Proposal) -> tuple[str, ...]:
         for one in proposal.candidates
         if one.how in ("name", "synonym") and one.position not in used and one.fit <= -0.5 and one.score < SURE
     ]
-    return (*refuted, *_unread(file, proposal, used))
+    return (*refuted, *_unread(file, proposal, used), *_without_heading(file, proposal, used))
+
+
+def _without_heading(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:
+    """Columns without a heading among others that have one. Before a name it may be the first part of it: 1,2- stands
+    apart from dichloroethane in more than one list."""
+    if file.nameless:
+        return
+    name = proposal.chosen.get("item_name")
+    lacking = [at for at, profile in enumerate(file.profiles) if profile.count and not file.header[at].strip()]
+    for at in [at for at in lacking if at not in used and at not in file.settled][:_MOST_TOLD]:
+        told = f"Column {file.place(at)} has no heading (for example: {', '.join(file.profiles[at].examples)}). "
+        told += "Its values are kept with each row. "
+        if name is not None and at + 1 == name.position:
+            yield f"{told}If they are the beginning of what stands in the next column, write both into one cell."
+        else:
+            yield f"{told}To have them read, write a heading above them."
 
 
 def _unread(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:

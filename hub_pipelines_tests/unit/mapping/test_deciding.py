@@ -291,6 +291,18 @@ def test_a_required_column_that_no_heading_names_is_asked_for_with_examples() ->
     assert question.heading == "Gizmo"
 
 
+def test_a_column_without_a_heading_is_told_and_before_a_name_it_may_be_the_first_part_of_it() -> None:
+    mapping = mapped("ID||Name|Location||Notes", "1|1,2-|Dichloroethane|B1||", "2|1,1-|Dichloroethane|B1|x1|low")
+    assert mapping.positions["item_name"] == 2
+    before, other = mapping.notes
+    assert before == (
+        "Column B has no heading (for example: 1,2-, 1,1-). Its values are kept with each row. If they are the "
+        "beginning of what stands in the next column, write both into one cell."
+    )
+    assert other.startswith("Column E has no heading (for example: x1). ")
+    assert other.endswith("To have them read, write a heading above them.")
+
+
 def test_a_number_that_may_be_two_columns_is_left_unread_and_told_and_holds_no_file() -> None:
     mapping = mapped("Chemical Name|Room|Left Cabinet Cat#|Right Cabinet Cat#", *["Acetone|214|A-17|B-18"] * 3)
     assert list(mapping.positions) == ["item_name", "location"]
