@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_pipelines.validate import batches, bulk
+from hub_pipelines.validate import batches, bulk, service
 from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.bulk import in_bulk
 from hub_pipelines.validate.columns import located_columns
@@ -156,10 +156,18 @@ def many(table: Table, feed: Feed, circumstances: Circumstances) -> list[tuple[A
 
 
 @pytest.mark.parametrize(("feed", "record"), [*RECORDS, *FORMER], ids=lambda one: f"{one.name}")
-def test_rows_judged_many_at_once_get_the_verdicts_that_each_gets_alone(feed: Feed, record: RecordType) -> None:
+def test_rows_judged_many_at_once_get_the_verdicts_that_each_gets_alone(
+    feed: Feed, record: RecordType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @settings(max_examples=EXAMPLES, deadline=None)
-    @given(table=tables(record), whole=st.booleans(), zone=st.sampled_from([None, "America/New_York"]))
-    def check(table: Table, whole: bool, zone: str | None) -> None:
+    @given(
+        table=tables(record),
+        whole=st.booleans(),
+        zone=st.sampled_from([None, "America/New_York"]),
+        compared=st.sampled_from([2, 100]),
+    )
+    def check(table: Table, whole: bool, zone: str | None, compared: int) -> None:
+        monkeypatch.setattr(service, "_MOST_ROWS_COMPARED", compared)
         only = Feed(feed.name, feed.title, (record,), feed.priority)
         rows = table.rows
         assert isinstance(rows, FromChild)
@@ -223,4 +231,5 @@ def test_what_a_staged_row_says_is_escaped_as_json_has_it() -> None:
     texts = ['"', "\\", "\n\x00\x1f\x7f", "é", 'a\\"b', "plain", None]
     found = bulk.escaped(pyarrow.array(texts, pyarrow.string())).to_pylist()
     assert found == [None if text is None else canonical_json(text)[1:-1] for text in texts]
+    assert bulk.escaped(pyarrow.array(texts).slice(5, 1)).to_pylist() == ["plain"]
     assert bulk.escaped(pyarrow.array(['a\\"b'])).to_pylist() == ['a\\\\\\"b']
