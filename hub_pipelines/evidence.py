@@ -17,9 +17,9 @@ from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counting
-from hub_pipelines.ledger.model import CHAIN, TREE
+from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER, TREE
 from hub_pipelines.ledger.proofs import RowProof
-from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
 from hub_pipelines.ledger.snapshots.model import Snapshot
@@ -58,13 +58,13 @@ def account_for(hub: Hub, request_id: str) -> Account:
         current = submissions.get(tx, request_id)
         entries = ledgers.count_entries(tx, request_id, current.revision)
         rejected = ledgers.count_rejected_rows(tx, request_id, current.revision)
-        superseded = ledgers.superseded_rows(tx, request_id, current.revision)
+        superseded = len(ledgers.superseded_rows(tx, request_id, current.revision))
     return Account(
         in_archived_file=hub.processing.count_rows(current),
         journal_entries=entries,
         unchanged=current.counts.unchanged,
         rejected_rows=rejected,
-        superseded_rows=len(superseded),
+        superseded_rows=superseded,
     )
 
 
@@ -87,16 +87,17 @@ class Tags:
 
 def tags_of(hub: Hub, request_id: str) -> Tags:
     """A submission of a record type without tags has none."""
-    registry = LedgerRegistry(hub.db)
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
         posting = ledgers.find_posting(tx, request_id, current.revision)
         unknown = ledgers.rejected_by_rule(tx, request_id, current.revision, "tag_not_in_registry")
-        keys = ledgers.keys_of(tx, request_id, current.revision)
-    record = hub.feeds[current.envelope.feed].record_type(posting.ledger.partition("@")[0]) if posting else None
-    tags = [record.tag_in(key) for key in keys] if record and record.tag_column else []
-    known = registry.campuses(tags)
-    return Tags(len(tags), sum(tag not in known for tag in tags), unknown, registry.version)
+        version, _ = ledgers.current_version(tx, REGISTRY_LEDGER)
+        record = hub.feeds[current.envelope.feed].record_type(posting.ledger.partition("@")[0]) if posting else None
+        posted = unregistered = 0
+        if record is not None and record.tag_column is not None:
+            is_whole_key = len(record.key_columns) == 1
+            posted, unregistered = count_tags(tx, request_id, current.revision, is_whole_key=is_whole_key)
+    return Tags(posted, unregistered, unknown, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,7 @@ def _first_bad_posting(hub: Hub) -> str | None:
         for entry in list(audit.entries_named(tx, "submission:posted")):
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
-            entries += int(str(detail["posted"])) + int(str(detail.get("replaced", 0)))
+            entries += sum(int(str(detail.get(name, 0))) for name in ("posted", "replaced", "arrived"))
             made = int(str(detail.get("digest_version", CHAIN)))
             if ledgers.digest_of_entries(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"

@@ -3,6 +3,7 @@
 Belongs here: which part is wired to which. Not here: anything that a part does.
 """
 
+import os
 import socket
 import uuid
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.service import Sealing
+from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources.service import Sources
@@ -36,6 +38,12 @@ from hub_pipelines.logs import configure, process_name
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
+from hub_pipelines.portals.client import http_client
+from hub_pipelines.portals.holding import Holding
+from hub_pipelines.portals.keys import key_headers
+from hub_pipelines.portals.kinds import adapter_of
+from hub_pipelines.portals.service import Polling, start_of
+from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.previews.model import Preview
@@ -46,7 +54,8 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import Settings, load
+from hub_pipelines.settings import RestPortalSettings, Settings, load
+from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
@@ -71,6 +80,8 @@ class Hub:
     inbox: Inbox
     conflicts: Conflicts
     sealing: Sealing
+    portals: Polling
+    portal_shapes: PortalShapes
     judge: Judge
     processing: Processing
     receipts: Receipts
@@ -164,9 +175,15 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
+    inbox = Inbox(inbox_db, keys, utc_now, capacity_of(settings))
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
     answers = Answers(db, review, feeds)
+    progress = ProgressFiles(settings.progress)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
+    receipts = Receipts(
+        db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress
+    )
     processing = Processing(
         db=db,
         archive=archive,
@@ -178,9 +195,9 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         policy=RetryPolicy(max_attempts=settings.limits.max_attempts),
         lease_s=settings.limits.lease_s,
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
+        progress=progress,
+        tell=receipts.write_progress,
     )
-    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
-    receipts = Receipts(db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks)
     return Hub(
         settings=settings,
         db=db,
@@ -199,19 +216,35 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             purposes={name: tuple(purposes_of(feed)) for name, feed in feeds.items()},
         ),
         sources=Sources(db, settings.source_keys, utc_now),
-        inbox=Inbox(inbox_db, keys, utc_now, capacity_of(settings)),
+        inbox=inbox,
         conflicts=Conflicts(db, archive, keys, desk, utc_now),
         sealing=Sealing(
             inbox=inbox_db,
             db=db,
             archive=archive,
             intake=intake,
+            splitting=Splitting(inbox_db, db, desk, utc_now),
             now=utc_now,
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,
             size_bytes=settings.messages.seal_kb * 1024,
             urgent=urgent_feeds(settings),
         ),
+        portals=Polling(
+            db=db,
+            inbox=inbox,
+            archive=archive,
+            signer=keys,
+            holding=Holding(archive, keys, intake, desk),
+            adapters={name: adapter_of(name, one, tuple(campuses), feeds) for name, one in settings.portals.items()},
+            first_days={
+                name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
+            },
+            key_of=partial(portal_key, settings),
+            client=partial(http_client, utc_now),
+            now=utc_now,
+        ),
+        portal_shapes=PortalShapes(db, review),
         judge=judge,
         processing=processing,
         receipts=receipts,
@@ -247,6 +280,13 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
     """Checkpoints of a hub that need not be open otherwise. Makes nothing."""
     places = {name: CheckpointFiles(folder) for name, folder in settings.checkpoints.items()}
     return Checkpoints(db, CampusKeys(settings.campus_keys), places, tuple(settings.campuses))
+
+
+def portal_key(settings: Settings, name: str) -> dict[str, str]:
+    """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
+    told = settings.portals[name]
+    auth = told.auth if isinstance(told, RestPortalSettings) else None
+    return key_headers(name, auth, settings.home, os.environ)
 
 
 def _make_folders(settings: Settings) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import Permanent
@@ -19,6 +21,7 @@ from hub_pipelines.drift.model import Migration, Source, Unfit
 from hub_pipelines.drift.service import Reading, source_of
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.comparing.keeping import columns_said
 from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Question
@@ -66,6 +69,7 @@ Way = Callable[[Envelope, Feed, Table], Read]
 @dataclass(frozen=True, slots=True)
 class Judged:
     """`verdicts` can be read once, while the file is open. `document` is what a staged file records of the rest.
+    `said` are the columns that the file has, normalised; None where each row says all about its item.
 
     `at_once` are the same verdicts as they are staged, made many at once; None where a migration changes the rows one
     by one, and of messages. Either of the two is read, never both.
@@ -78,6 +82,10 @@ class Judged:
     decision: Decision | None
     occurred_at: Mapping[int, datetime] = field(default_factory=dict)
     """Of a batch of messages: when each of its rows occurred."""
+
+    @property
+    def said(self) -> frozenset[str] | None:
+        return said_of(self.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +112,17 @@ class Judge:
         envelope: Envelope,
         registry: Registry,
         way: Way | None = None,
-        alive: Callable[[], None] | None = None,
+        alive: Callable[[int], None] | None = None,
         contract: RecordType | None = None,
         opened: Callable[[Table], None] | None = None,
         rules: int = RULES,
     ) -> Iterator[Judged]:
         """The verdicts on a submission's rows; its columns are read by what is in force, or as `way` says.
 
-        `alive` is called now and then while rows are read, which happens more than once. With `contract` it is of that
-        record type, and judged by that version of it. `opened` is shown the table before its columns are looked at,
-        for what must be known of a file that is held too. `rules` are those by which its tables are found.
+        `alive` is called now and then while rows are read, with how many are through; they are read more than once.
+        With `contract` it is of that record type, and judged by that version of it. `opened` is shown the table before
+        its columns are looked at, for what must be known of a file that is held too. `rules` are those by which its
+        tables are found.
         Raises Unreadable when the file as a whole can't be taken, Drifted, Asked or Undecided when a person must say
         something first, Blocked.
         """
@@ -149,6 +158,7 @@ class Judge:
                 "rows_judged": "one by one" if at_once is None else "at once",
             }
             record = feed.record_type(str(document["record_type"]))
+            document["said"] = sorted(columns_said(read.table.header, record))
             if envelope.complete_count and record.location_column is None:
                 raise Unreadable(
                     f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
@@ -176,15 +186,15 @@ class Judge:
         narrow = replace(feed, record_types=(batch.record,), foreign=())
         reading = self.mappings.shapes.read(source_of(envelope), narrow, batch.table)
         campus = self.campus_of(envelope)
-        verdicts = validate(
-            batch.table,
-            narrow,
-            campus=campus.name,
-            campuses=tuple(self.campuses),
-            registry=registry,
-            time_zone=campus.time_zone,
-            each_alone=True,
-        )
+        circumstances: Circumstances = {
+            "campus": campus.name,
+            "campuses": tuple(self.campuses),
+            "registry": registry,
+            "time_zone": campus.time_zone,
+        }
+        verdicts = [validate(batch.table, narrow, **circumstances, each_alone=True)]
+        for data, table in batch.adjusting:
+            verdicts.append(validate(table, replace(narrow, record_types=(data,)), **circumstances, each_alone=True))
         document = {
             **describe(batch.table, narrow, registry),
             **reading.facts,
@@ -192,7 +202,9 @@ class Judge:
             "confirmed": 0,
             "decision": None,
         }
-        return Judged(batch.verdicts(verdicts), None, batch.record, document, None, batch.occurred_at)
+        return Judged(
+            batch.verdicts(chain.from_iterable(verdicts)), None, batch.record, document, None, batch.occurred_at
+        )
 
     def messages(self, envelope: Envelope, feed: Feed) -> Messages:
         """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""
@@ -294,12 +306,12 @@ class _Watched:
     """Rows that tell now and then that they are still being read."""
 
     rows: Iterable[Row]
-    alive: Callable[[], None]
+    alive: Callable[[int], None]
 
     def __iter__(self) -> Iterator[Row]:
         for number, row in enumerate(self.rows):
             if number % _ROWS_BETWEEN_SIGNS == 0:
-                self.alive()
+                self.alive(number)
             yield row
 
     def batches(self) -> Iterator[Batch] | None:
@@ -307,9 +319,11 @@ class _Watched:
         return None if batches is None else self._watched(batches)
 
     def _watched(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        through = 0
         for batch in batches:
-            self.alive()
+            self.alive(through)
             yield batch
+            through += len(batch.numbers)
 
 
 def decided(columns: Columns, time_zone: str) -> Read:
@@ -332,6 +346,13 @@ def as_written(columns: Columns, conventions: Conventions) -> Table:
 
 def _record(columns: Columns) -> RecordType:
     return record_type_of(columns.table.header, columns.feed)
+
+
+def said_of(document: Mapping[str, Any]) -> frozenset[str] | None:
+    """The columns of a file, by what a staged file records of it; None for messages, and for files that were staged by
+    a release that recorded none."""
+    said = document.get("said")
+    return None if said is None else frozenset(said)
 
 
 def counting_of(record: RecordType) -> Counting | None:

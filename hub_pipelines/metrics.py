@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Filling
+from hub_pipelines.portals import store as portals
 from hub_pipelines.recovery.store import retry_figures
 from hub_pipelines.report.status import status_of
 from hub_pipelines.review import store as reviews
@@ -52,8 +53,23 @@ def metrics_of(hub: Hub) -> Iterator[Metric]:
     yield _gauge("hub_messages_oldest_timestamp_seconds", "When the oldest of them came.", labels, oldest)
     yield from _filling(hub.inbox.filling())
     with hub.db.read() as tx:
+        yield from _portals(hub, tx)
         yield from _retries(tx)
         yield from _review(tx)
+
+
+def _portals(hub: Hub, tx: Transaction) -> Iterator[Metric]:
+    states = [state for name in hub.portals.adapters if (state := portals.find(tx, name)) is not None]
+    requests = {(one.name, "failed"): one.failed_requests for one in states}
+    requests |= {(one.name, "answered"): one.requests - one.failed_requests for one in states}
+    yield _gauge("hub_portal_requests", "Requests to portals since the beginning.", ("portal", "outcome"), requests)
+    read = {(one.name,): one.completed_at.timestamp() for one in states if one.completed_at is not None}
+    told = "When a portal was last read to its end."
+    yield _gauge("hub_portal_read_timestamp_seconds", told, ("portal",), read)
+    failures = {(one.name,): one.health.failures for one in states}
+    yield _gauge("hub_portal_failures", "Requests to a portal that failed in a row.", ("portal",), failures)
+    held = {(name,): portals.count_held(tx, name) for name in hub.portals.adapters}
+    yield _gauge("hub_portal_records_held", "Records held for a shape that nobody has accepted.", ("portal",), held)
 
 
 def _filling(found: Filling) -> Iterator[Metric]:

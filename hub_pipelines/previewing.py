@@ -157,6 +157,7 @@ class Previews:
             archived_copy=str(self.judge.archive.object_path(digest)),
             would="unknown",
             first_copy=first_copy,
+            contact=self.receipts.contact,
         )
 
     def _look(self, due: PreviewDue) -> Preview:
@@ -205,7 +206,7 @@ class Previews:
             record,
             envelope.source_name,
             parts=parts,
-            columns=judged.decision.columns if judged.decision else None,
+            said=judged.said,
             is_count=envelope.complete_count,
             is_preview=True,
         )
@@ -312,13 +313,14 @@ class _Difference:
             self._tell(row_no, [one])
 
     def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
-        new = canonical_json(verdict.values)
+        sent = new = canonical_json(verdict.values)
         if held is not None:
+            new = self.remarks.completed(sent, held)
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
         before = None if held is None else held.values
         if self.record.lines is not None:
-            self.keys[verdict.key] = (verdict.row_no, hash(new))
-            self.remarks.add_twins([(verdict.row_no, verdict.key, new)])
+            self.keys[verdict.key] = (verdict.row_no, hash(sent))
+            self.remarks.add_twins([(verdict.row_no, verdict.key, sent)])
         if before is None:
             self.counts["new"] += 1
             self.remarks.add_new([(verdict.row_no, verdict.key)])

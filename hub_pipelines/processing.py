@@ -7,7 +7,7 @@ Belongs here: the order of the stages and the decision between retry and review.
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge, Judged, counting_of
+from hub_pipelines.judging import Judge, Judged, counting_of, said_of
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
@@ -54,10 +54,12 @@ from hub_pipelines.submission.model import (
     State,
     Submission,
 )
+from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
+from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.messages import superseded_if_late
-from hub_pipelines.validate.model import AcceptedRow, Feed, RecordType, Unreadable, Verdict, row_place
-from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, read_staged, stage
+from hub_pipelines.validate.model import AcceptedRow, RecordType, Unreadable, Verdict, row_place
+from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, problems_in, read_staged, stage
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
@@ -99,16 +101,23 @@ class _Alive:
 
 
 @dataclass(slots=True)
-class _Progress:
-    """Tells the log how far a posting is, at most every few seconds."""
+class _Telling:
+    """Tells the log, and whoever asks, how far a run is with a file; at most every few seconds."""
 
-    received: int
+    files: ProgressFiles
+    lease: Lease
+    page: Callable[[str], None]
+    stage: Stage
+    of: int | None = None
     told_at: float = field(default_factory=time.monotonic)
 
     def __call__(self, rows: int) -> None:
-        if time.monotonic() - self.told_at >= _TELL_EVERY_S:
-            self.told_at = time.monotonic()
-            _log.info("posting %s", pairs(rows=rows, received=self.received))
+        if time.monotonic() - self.told_at < _TELL_EVERY_S:
+            return
+        self.told_at = time.monotonic()
+        _log.info("%s %s", self.stage, pairs(rows=rows, received=self.of))
+        self.files.tell(self.lease.request_id, Progress(self.lease.token, self.stage, rows, self.of, utc_now()))
+        self.page(self.lease.request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,9 @@ class Processing:
     policy: RetryPolicy
     lease_s: float
     chunks: ChunkLimits
+    progress: ProgressFiles
+    tell: Callable[[str], None]
+    """Called with the request_id when there is news of how far its file is."""
 
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
@@ -150,6 +162,7 @@ class Processing:
         try:
             with working_on(lease.request_id), self._failures_settled(lease):
                 yield
+            self.progress.remove(lease.request_id)
         except LeaseLost:
             with self.db.write() as tx:
                 self._audit(
@@ -186,6 +199,7 @@ class Processing:
                     self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
                 self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
                 after, retry_at = State.IN_REVIEW, None
+        self.progress.remove(lease.request_id)
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
         return after
@@ -210,6 +224,7 @@ class Processing:
             for one in [] if dry_run else found:
                 self._end_expired(tx, one)
         for one in [] if dry_run else found:
+            self.progress.remove(one.request_id)
             with working_on(one.request_id):
                 told = pairs(run=one.run_id, attempt=one.attempts, until=one.lease_until)
                 _log.warning("its lease ran out without a word %s", told)
@@ -235,6 +250,8 @@ class Processing:
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
         retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
+        if self.progress.is_told(one.request_id):  # its page says that a run is at it
+            submissions.make_receipt_due(tx, one.request_id)
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -294,10 +311,17 @@ class Processing:
         """
         current = self._current(lease)
         alive = self._alive(lease)
+        telling = _Telling(self.progress, lease, self.tell, "reading")
+
+        def through(rows: int) -> None:
+            alive()
+            telling(rows)
+
         registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
         self.archive.verify(current.envelope.content_digest, alive)
         noted = partial(self.returns.note, lease, current)
-        with self.judge.judged(current.envelope, registry, alive=alive, opened=noted) as judged:
+        with self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged:
+            telling.stage = "judging"
             verdicts = self._without_late_ones(current, judged) if judged.occurred_at else judged.verdicts
             handle = stage(judged.at_once or verdicts, self.staged, judged.document)
         with self.db.write() as tx:
@@ -329,9 +353,8 @@ class Processing:
         """The first problems of a staged submission, each with its row's place in the file."""
         decision = self.decision_of(handle)
         parts = decision.parts if decision else ()
-        _, rows = read_staged(handle.path)
-        found = ({"row": row_place(row.row_no, parts), **problem} for row in rows for problem in row.problems)
-        return list(islice(found, limit))
+        found = problems_in(handle.path)
+        return [{"row": row_place(row_no, parts), **problem} for row_no, _, problem in islice(found, limit)]
 
     def decision_of(self, handle: StagedHandle) -> Decision | None:
         """By what the file was read whose verdicts are staged."""
@@ -366,8 +389,10 @@ class Processing:
             raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
         record = feed.record_type(str(summary["record_type"]))
         ledger = ledger_name(record.name, campus.name, shared=record.shared)
-        is_list = record.lines is not None and current.envelope.channel != MESSAGES
-        occurred_at = self._occurrences(current, feed, staged) if current.envelope.channel == MESSAGES else {}
+        is_batch = current.envelope.channel == MESSAGES
+        is_list = record.lines is not None and not is_batch
+        moments = self.judge.messages(current.envelope, feed).occurred_at if is_batch else None
+        occurred_at = self._occurrences(moments, staged) if moments is not None else {}
         with self.db.read() as tx:
             family = frozenset(self.returns.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
@@ -406,13 +431,15 @@ class Processing:
                         current.envelope.source_name,
                         family,
                         decision.parts if decision else (),
-                        decision.columns if decision else None,
+                        said_of(summary),
                         is_count=current.envelope.complete_count,
                     ),
                     corrected=corrected,
+                    adjustable=record if record.adjusted else None,
+                    occurred_at=moments,
                 ),
                 limits=self.chunks,
-                progress=_Progress(int(summary["received"])),
+                progress=_Telling(self.progress, lease, self.tell, "posting", int(summary["received"])),
             )
             if not posting.repeat:
                 if not ordering.record(tx, ledger, occurred_at, lease.request_id):
@@ -425,9 +452,8 @@ class Processing:
             _log.info("posted %s", _told_of(posting))
         return posting
 
-    def _occurrences(self, current: Submission, feed: Feed, staged: str) -> dict[str, datetime]:
+    def _occurrences(self, moments: Mapping[int, datetime], staged: str) -> dict[str, datetime]:
         """By item, when the message occurred that sets it."""
-        moments = self.judge.messages(current.envelope, feed).occurred_at
         _, rows = read_staged(self.staged_path(staged))
         return {str(row.key): moments[row.row_no] for row in rows if row.verdict == "accepted"}
 
@@ -470,7 +496,8 @@ class Processing:
         with self.db.read() as tx:
             decision = self.judge.mappings.decision_of(tx, current.decision)
         with self.judge.open(current.envelope, rules_of(decision)) as table:
-            return sum(1 for _ in table.rows)
+            batches = batches_of(table.rows)
+            return sum(1 for _ in table.rows) if batches is None else sum(len(one.numbers) for one in batches)
 
     def staged_path(self, digest: str) -> Path:
         return self.staged / f"{digest}.parquet"

@@ -20,7 +20,7 @@ from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import ledger_name
-from hub_pipelines.ledger.registry.store import LedgerRegistry
+from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Day, Draft, NotInShape, Snapshot
@@ -184,7 +184,7 @@ def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
     postings = [ledgers.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
     return EntryCount(
         in_journal=snapshots.count_entries(tx, *place),
-        in_postings=sum(one.posted + one.replaced for one in postings if one is not None),
+        in_postings=sum(one.entries for one in postings if one is not None),
         counted=day.entries,
         in_snapshot=files.count_rows(draft.path) if draft.content_digest else 0,
     )
@@ -207,7 +207,7 @@ def _known_keys(hub: Hub, record: RecordType, campus: str, frame: "pandas.DataFr
             known[reference.column] = frozenset(snapshots.known_keys(tx, name, values))
     if record.tag_column:
         tags = set(frame[frame_column(record.tag_column)].dropna())
-        known[record.tag_column] = frozenset(LedgerRegistry(hub.db).campuses(tags))
+        known[record.tag_column] = ListedRegistry(hub.db, "UTC", hub.settings.staged).known(tags)
     return known
 
 

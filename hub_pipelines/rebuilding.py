@@ -7,6 +7,7 @@ mended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -16,8 +17,11 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
-from hub_pipelines.judging import counting_of
+from hub_pipelines.judging import Judged, counting_of
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.adjusting import store as movements
+from hub_pipelines.ledger.adjusting.algebra import Adjusting
+from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.model import SET, Corrected, entry_row
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
@@ -28,7 +32,7 @@ from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Submission
+from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import StagedRow, row_of
 
@@ -63,6 +67,8 @@ class _Record:
     rows_digest: str
     digest_version: int
     corrects: tuple[str, int] | None
+    keeps: bool
+    """Its items kept what they had in columns that the file does not have."""
 
 
 @dataclass(slots=True)
@@ -162,6 +168,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 rows_digest=str(detail["rows_digest"]),
                 digest_version=int(str(detail.get("digest_version", CHAIN))),
                 corrects=_corrects(detail.get("corrects")),
+                keeps=bool(detail.get("keeps", False)),
             )
     return None
 
@@ -183,27 +190,48 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         "ledger_date": day,
     }
     digest_of = digester(name, kept.version, of_posting)
+    if current.envelope.channel == MESSAGES and record.adjusted is not None:
+        for one in _adjusted_again(hub, record, name, current, kept):
+            again.rows[one.row_no] = (one.digest, digest_of(one))
+        return again
     for one in _closed_again(hub, record, name, current, kept):
         again.rows[one.row_no] = (one.digest, digest_of(one))
-    accepted = _accepted_rows(hub, record, current, kept)
-    while chunk := list(islice(accepted, _CHUNK_ROWS)):
-        with hub.db.read() as tx:
-            heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
-        for one in _changes(chunk, heads):
-            again.rows[one.row_no] = (one.digest, digest_of(one))
+    with _judged(hub, record, current, kept) as judged:
+        said = judged.said if kept.keeps else None
+        accepted = (row for row in _staged(judged, _superseded(hub, current, kept)) if row.verdict == "accepted")
+        while chunk := list(islice(accepted, _CHUNK_ROWS)):
+            with hub.db.read() as tx:
+                heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
+            for one in _changes(chunk, heads, said):
+                again.rows[one.row_no] = (one.digest, digest_of(one))
     return again
 
 
-def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any]) -> Iterator[Change]:
+def _adjusted_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
+    """The entries of a batch of messages that set and adjust, by what was known of their items before it."""
+    with _judged(hub, record, current, kept) as judged:
+        rows = list(_staged(judged, _superseded(hub, current, kept)))
+    occurred_at = hub.judge.messages(current.envelope, hub.judge.feed_of(current.envelope)).occurred_at
+    with hub.db.read() as tx:
+        posting = (current.request_id, kept.revision)
+        before = movements.known_then(tx, name, rows, occurred_at, kept.version, posting)
+    applied = Adjusting(record, before.known, before.done, kept.version).take(rows, occurred_at)
+    return [Change._make(one) for one in applied.entries]
+
+
+def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any], said: frozenset[str] | None) -> Iterator[Change]:
     """The entries of the rows that differ from their item's newest entry before the posting."""
     for row in rows:
         assert row.key is not None, "an accepted row has a key"
         assert row.values is not None, "an accepted row has values"
-        digest, head = sha256_hex(row.values.encode("utf-8")), heads.get(row.key)
+        head, values = heads.get(row.key), row.values
+        if head is not None and said is not None and head.operation == SET:
+            values, _ = completed(values, head.values, said)
+        digest = sha256_hex(values.encode("utf-8"))
         if head is None:
-            yield Change(row.row_no, row.key, SET, row.values, digest, None, None)
+            yield Change(row.row_no, row.key, SET, values, digest, None, None)
         elif head.digest != digest:
-            yield Change(row.row_no, row.key, SET, row.values, digest, head.version, head.row_no)
+            yield Change(row.row_no, row.key, SET, values, digest, head.version, head.row_no)
 
 
 def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
@@ -234,22 +262,31 @@ def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | Non
     return newest.under(version)
 
 
-def _accepted_rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
-    return (row for row in _rows(hub, record, current, kept) if row.verdict == "accepted")
-
-
-def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
-    """As they are staged, without their problems."""
+@contextmanager
+def _judged(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[Judged]:
+    """By the registry, the decision and the migration of that time."""
     registry = LedgerRegistry(hub.db, version=kept.registry_version)
     with hub.db.read() as tx:
         decision = hub.judge.mappings.decision_of(tx, kept.decision)
     way = hub.judge.as_recorded(kept.migration, decision)
-    with hub.db.read() as tx:
-        superseded = ledgers.superseded_rows(tx, current.request_id, kept.revision)
     with hub.judge.judged(current.envelope, registry, way, contract=record, rules=rules_of(decision)) as judged:
-        for verdict in judged.verdicts:
-            if verdict.row_no not in superseded:  # what gave way then, to what had come by then
-                yield row_of(verdict)
+        yield judged
+
+
+def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
+    """As they are staged, without their problems."""
+    with _judged(hub, record, current, kept) as judged:
+        yield from _staged(judged, _superseded(hub, current, kept))
+
+
+def _superseded(hub: Hub, current: Submission, kept: _Record) -> set[int]:
+    """Rows that gave way then, to what had come by then."""
+    with hub.db.read() as tx:
+        return ledgers.superseded_rows(tx, current.request_id, kept.revision)
+
+
+def _staged(judged: Judged, superseded: set[int]) -> Iterator[StagedRow]:
+    return (row_of(verdict) for verdict in judged.verdicts if verdict.row_no not in superseded)
 
 
 def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:

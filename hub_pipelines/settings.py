@@ -10,7 +10,8 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -19,9 +20,14 @@ from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
 
+_LONGEST_CONTACT = 200
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT_TOML = """\
 # Settings of this hub. Sizes and times carry their unit in the name. Restart `hub up` after a change.
+
+[hub]
+# whom senders are to ask, as receipts and returned workbooks tell them: name, e-mail address, telephone
+contact = ""
 
 [campuses.north]
 time_zone = "America/New_York"
@@ -117,6 +123,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class HubSettings(_Strict):
+    contact: str = ""
+
+    @field_validator("contact")
+    @classmethod
+    def _one_line(cls, contact: str) -> str:
+        contact = contact.strip()
+        if len(contact) > _LONGEST_CONTACT or not contact.isprintable():
+            raise ValueError(
+                f"write one line of at most {_LONGEST_CONTACT} characters, such as Ada Reyes, ada@uni.edu, ext. 214"
+            )
+        return contact
+
+
 class FreshnessSettings(_Strict):
     warn_after_days: float = Field(default=8, gt=0, le=3_650)
     fail_after_days: float = Field(default=15, gt=0, le=3_650)
@@ -185,18 +205,213 @@ class RetentionSettings(_Strict):
     staged_after_days: int = Field(default=90, ge=1, le=36_500)
 
 
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def _require_web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        raise ValueError(f"{url!r} is no web address; write one like https://erp.example.edu/api/orders")
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        raise ValueError(f"{url!r}: use https, or keys and records can be read on their way")
+    if parts.username or parts.password:
+        raise ValueError("write no user or password into an address; use `auth`")
+    return url
+
+
+class PortalSettings(_Strict):
+    """What every portal has; each kind adds its own."""
+
+    every_s: float = Field(default=3_600.0, ge=1, le=30 * 86_400)
+    overlap_h: float = Field(default=48.0, ge=0, le=24 * 366)
+    first_day: date | None = None
+    interval_s: float = Field(default=1.0, ge=0, le=3_600)
+    attempts: int = Field(default=5, ge=1, le=20)
+    timeout_s: float = Field(default=30.0, ge=1, le=600)
+
+
+class PortalAuth(_Strict):
+    """Where the key is: the name of an environment variable, or a file. Never the key itself."""
+
+    kind: Literal["bearer", "header", "basic"]
+    env: str = ""
+    file: str = ""
+    header: str = ""
+    user: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PortalAuth":
+        if bool(self.env) == bool(self.file):
+            raise ValueError("name either `env`, an environment variable, or `file`, that holds the key")
+        for name, of in (("header", "header"), ("user", "basic")):
+            if bool(getattr(self, name)) != (self.kind == of):
+                raise ValueError(f'`{name}` belongs to kind = "{of}", which needs it')
+        return self
+
+
+class PortalPaging(_Strict):
+    """How the portal's pages follow each other. `next`: where in an answer the cursor or the next address is."""
+
+    style: Literal["single", "page", "offset", "cursor", "next_link", "link_header"]
+    param: str = ""
+    size_param: str = ""
+    size: int = Field(default=100, ge=1, le=10_000)
+    first: int = Field(default=1, ge=0, le=1)
+    next: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "PortalPaging":
+        needs = {"page": "param", "offset": "param", "cursor": "param next", "next_link": "next"}.get(self.style, "")
+        for name in needs.split():
+            if not getattr(self, name):
+                raise ValueError(f'style = "{self.style}" needs `{name}`')
+        return self
+
+
+class PortalSince(_Strict):
+    """The parameter that asks for what was changed since then, and how its value is written."""
+
+    param: str = Field(min_length=1)
+    written: Literal["datetime", "date"] = "datetime"
+
+
+class RestPortalSettings(PortalSettings):
+    """A portal that answers GET with JSON, told by settings alone. Paths have dots between names: `po.number`."""
+
+    kind: Literal["rest"]
+    url: str
+    params: dict[str, str] = {}
+    auth: PortalAuth | None = None
+    paging: PortalPaging = PortalPaging(style="single")
+    since: PortalSince | None = None
+    order: Literal["stable", "moving"] = "moving"
+    records: str = ""
+    total: str = ""
+    natural_id: list[str] = Field(min_length=1)
+    updated: str = ""
+    record_type: str
+    campus: str = ""
+    campus_field: str = ""
+    campus_values: dict[str, str] = {}
+    fields: dict[str, str] = Field(min_length=1)
+    optional: list[str] = []
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        return _require_web_address(url)
+
+    @field_validator("natural_id", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RestPortalSettings":
+        if bool(self.campus) == bool(self.campus_field):
+            raise ValueError("name either `campus`, whose the records are, or `campus_field`, where a record tells it")
+        unknown = sorted(set(self.optional) - {*self.fields.values(), self.updated})
+        if unknown:
+            raise ValueError(f"`optional` names {', '.join(unknown)}, which `fields` and `updated` do not read")
+        return self
+
+
+class InstitutionSettings(_Strict):
+    """How a campus's institution is called at portals: each spelling, and its UEIs."""
+
+    names: list[str] = Field(min_length=1)
+    ueis: list[str] = []
+
+    @field_validator("ueis")
+    @classmethod
+    def _written(cls, ueis: list[str]) -> list[str]:
+        for uei in ueis:
+            if not re.fullmatch(r"[A-HJ-NP-Z1-9][A-HJ-NP-Z0-9]{11}", uei):
+                raise ValueError(f"{uei!r} is no UEI: 12 capital letters and digits, without O and I")
+        return ueis
+
+
+class FederalPortalSettings(PortalSettings):
+    """A portal of the federal government, whose address is known and whose key nobody needs."""
+
+    url: str
+    every_s: float = Field(default=86_400.0, ge=1, le=30 * 86_400)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str) -> str:
+        return _require_web_address(url).rstrip("/")
+
+
+class AwardPortalSettings(FederalPortalSettings):
+    """A portal of awards. `institutions` by campus: only their awards are taken."""
+
+    institutions: dict[str, InstitutionSettings] = Field(min_length=1)
+
+    @field_validator("institutions")
+    @classmethod
+    def _each_once(cls, found: dict[str, InstitutionSettings]) -> dict[str, InstitutionSettings]:
+        told = [text.casefold() for one in found.values() for text in (*one.names, *one.ueis)]
+        if twice := sorted({text for text in told if told.count(text) > 1}):
+            raise ValueError(f"{', '.join(twice)} is written twice: a portal's award can be of one campus only")
+        return found
+
+
+class NihPortalSettings(AwardPortalSettings):
+    """NIH RePORTER v2. It tells no day of change, so each poll reads the newest `fiscal_years` whole."""
+
+    kind: Literal["nih"]
+    url: str = "https://api.reporter.nih.gov"
+    fiscal_years: int = Field(default=6, ge=1, le=40)
+
+
+class NsfPortalSettings(AwardPortalSettings):
+    """NSF's award search. It tells no day of change, so each poll reads what was awarded in so many years."""
+
+    kind: Literal["nsf"]
+    url: str = "https://api.nsf.gov"
+    interval_s: float = Field(default=3.0, ge=0, le=3_600)
+    years: int = Field(default=10, ge=1, le=60)
+
+
+class UsaSpendingPortalSettings(AwardPortalSettings):
+    """USAspending: grants and cooperative agreements, by the day on which they were changed last."""
+
+    kind: Literal["usaspending"]
+    url: str = "https://api.usaspending.gov"
+    overlap_h: float = Field(default=24.0 * 7, ge=0, le=24 * 366)
+
+
+class GrantsGovPortalSettings(FederalPortalSettings):
+    """Grants.gov: the milestones of what `agencies` (codes, such as HHS-NIH11) offer, for one campus."""
+
+    kind: Literal["grants_gov"]
+    url: str = "https://api.grants.gov"
+    campus: str
+    agencies: list[str] = Field(min_length=1)
+
+
+AnyPortalSettings = Annotated[
+    RestPortalSettings | NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+    Field(discriminator="kind"),
+]
+"""One of the kinds; another kind joins here, and in portals/kinds.py."""
+
+
 class DatabaseSettings(_Strict):
     url: str = ""
     dagster_url: str = ""
 
 
 class _File(_Strict):
+    hub: HubSettings = HubSettings()
     campuses: dict[str, CampusSettings]
     feeds: FeedSettings = FeedSettings()
     freshness: dict[str, FreshnessSettings] = {}
     ledgers: LedgerSettings = LedgerSettings()
     limits: Limits = Limits()
     messages: MessageSettings = MessageSettings()
+    portals: dict[str, AnyPortalSettings] = {}
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -213,17 +428,28 @@ class _File(_Strict):
                 raise ValueError(f"{name!r} is reserved for what belongs to no campus; choose another name")
         return campuses
 
+    @field_validator("portals")
+    @classmethod
+    def _portal_names(cls, portals: dict[str, AnyPortalSettings]) -> dict[str, AnyPortalSettings]:
+        for name in portals:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: a portal's name is lower-case letters, digits and _, a letter first")
+        return portals
+
 
 class Settings(_Strict):
     """All settings of one hub, absolute and checked. Build it with `load`."""
 
     home: Path
+    contact: str
+    """Whom senders are to ask; empty when nobody is named."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]
     ledger: LedgerSettings
     limits: Limits
     messages: MessageSettings
+    portals: dict[str, AnyPortalSettings]
     retention: RetentionSettings
     log_level: str
     database_url: str
@@ -248,6 +474,11 @@ class Settings(_Strict):
     @property
     def staged(self) -> Path:
         return self.home / "staged"
+
+    @property
+    def progress(self) -> Path:
+        """How far runs are with large files."""
+        return self.home / "progress"
 
     @property
     def ledgers(self) -> Path:
@@ -320,12 +551,14 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         )
     return Settings(
         home=home,
+        contact=file.hub.contact,
         campuses=file.campuses,
         feeds=tuple(enabled),
         freshness_by_feed=file.freshness,
         ledger=file.ledgers,
         limits=file.limits,
         messages=file.messages,
+        portals=file.portals,
         retention=file.retention,
         log_level=file.log.level,
         database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",

@@ -24,19 +24,22 @@ from hub_pipelines.hub import Hub
 SOURCE = "simulated-erp"
 _AT_ONCE = 32
 _ITEMS = 40
+_ADJUSTING = ("received", "consumed", "consumed", "transferred", "disposed")
+_NO_NUMBER = "some"
 _PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """`repeat`, `late` and `bad` are shares: of requests that are sent twice, of messages that tell of an hour ago, and
-    of those whose quantity is no number."""
+    """`repeat`, `late`, `bad` and `adjust` are shares: of requests that are sent twice, of messages that tell of an
+    hour ago, of those whose quantity is no number, and of those that tell what came or went, not what is there."""
 
     rate: float
     seconds: float
     repeat: float
     late: float
     bad: float
+    adjust: float
 
 
 @dataclass(slots=True)
@@ -70,7 +73,10 @@ class Answers:
 
 
 def simulate(hub: Hub, campus: str, traffic: Traffic, *, actor: str, seed: int | None = None) -> Answers:
-    """Send stock levels of a campus for a while. Raises SettingsError when there is no receiver to send to."""
+    """Send stock levels of a campus, and what came and went, for a while.
+
+    Raises SettingsError when there is no receiver to send to.
+    """
     secret = _secret(hub, actor)
     sender = _Sender(hub.settings.messages.port, f"/v1/{campus}/inventory/messages?source={SOURCE}", secret)
     sender.require_receiver()
@@ -108,15 +114,19 @@ def _requests(traffic: Traffic, chance: random.Random) -> Iterator[tuple[str, by
 def _body(traffic: Traffic, chance: random.Random) -> bytes:
     item = chance.randrange(_ITEMS)
     ago = timedelta(hours=1) if chance.random() < traffic.late else timedelta(0)
-    quantity = "some" if chance.random() < traffic.bad else str(chance.randrange(1, 500) / 10)
-    data = {
-        "item_name": f"Reagent {item:03}",
-        "location": f"Chem {item % 7 + 1}",
-        "quantity_on_hand": quantity,
-        "unit": "L",
-    }
+    quantity = _NO_NUMBER if chance.random() < traffic.bad else str(chance.randrange(1, 500) / 10)
+    data = {"item_name": f"Reagent {item:03}", "location": f"Chem {item % 7 + 1}"}
+    if chance.random() < traffic.adjust:
+        kind = chance.choice(_ADJUSTING)
+        amount = quantity if quantity == _NO_NUMBER else str(chance.randrange(1, 500))
+        data |= {"quantity": amount, "unit": "mL"}
+        if kind == "transferred":
+            data["to_location"] = "Storeroom"
+    else:
+        kind = "set"
+        data |= {"quantity_on_hand": quantity, "unit": "L"}
     moment = (datetime.now(UTC) - ago).isoformat()
-    return json.dumps({"type": "inventory.stock.set", "timestamp": moment, "data": data}).encode("utf-8")
+    return json.dumps({"type": f"inventory.stock.{kind}", "timestamp": moment, "data": data}).encode("utf-8")
 
 
 @dataclass(slots=True)

@@ -52,3 +52,8 @@ def outcome(hub: Hub, request_id: str) -> MessageOutcome:
 
 def fates(hub: Hub, answers: Sequence[Answered]) -> list[Fate]:
     return [outcome(hub, request_id).fate for one in answers for request_id in one.request_ids]
+
+
+def moved(item: str, quantity: object, **others: Any) -> dict[str, Any]:
+    """The data of a message that adjusts."""
+    return {"item_name": item, "location": "Chem 214", "quantity": quantity, "unit": "L", **others}

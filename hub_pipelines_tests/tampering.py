@@ -9,6 +9,10 @@ from sqlalchemy import delete, insert, select, text, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.checkpoints import store as checkpoints
+from hub_pipelines.audit.checkpoints.bundle import verify_bundle
+from hub_pipelines.audit.checkpoints.exporting import export
+from hub_pipelines.audit.checkpoints.keys import CampusKeys
+from hub_pipelines.audit.checkpoints.model import Checkpoint, PublicKey
 from hub_pipelines.audit.model import GENESIS, Entry, Event
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Transaction
@@ -97,3 +101,29 @@ def with_statement(told: str, **changes: object) -> str:
 def count_of_checkpoints(hub: Hub) -> int:
     with hub.db.read() as tx:
         return len(tx.execute(select(checkpoints.audit_checkpoint.c.number)).all())
+
+
+def first_bad(hub: Hub) -> str:
+    """What verifying names first; it must find something."""
+    report = hub.checkpoints.verify()
+    assert not report.ok
+    return str(report.first_bad)
+
+
+def checkpoint(hub: Hub, campus: str, number: int) -> Checkpoint:
+    """A checkpoint as it stands in the database."""
+    return Checkpoint.from_document(json.loads(texts(hub, campus)[number]))
+
+
+def strangers(folder: Path) -> CampusKeys:
+    """Keys that somebody made at home, in the hub's layout."""
+    keys = CampusKeys(folder)
+    keys.ensure(["north", "south", "hub"])
+    return keys
+
+
+def bundle_of(hub: Hub, tmp_path: Path, given: list[PublicKey]) -> Any:
+    """What is said of north's exported chain to somebody who holds the given keys."""
+    path = tmp_path / f"bundle-{len(list(tmp_path.glob('bundle-*')))}"
+    export(hub.db, hub.checkpoints.keys, "north", path)
+    return verify_bundle(path, {key.key_id: key for key in given})

@@ -65,6 +65,17 @@ class Archive:
             self._link(temporary, final.with_suffix(".json"))
         return final.with_suffix(".json")
 
+    def put_page(self, envelope: Envelope) -> Path:
+        """Keep the envelope of a page that the hub has read itself. It is no submission's, so it has a place apart."""
+        data = canonical_text(envelope.document()).encode("utf-8")
+        final = self._root / "pages" / envelope.feed / f"{sha256_hex(data)}.json"
+        with _disk_errors(), self._temporary() as temporary:
+            with temporary.open("xb") as target:
+                target.write(data)
+                _make_durable(target)
+            self._link(temporary, final)
+        return final
+
     def envelopes(self) -> Iterator[Path]:
         yield from (self._root / "envelopes").glob("*/*/*/*.json")
 

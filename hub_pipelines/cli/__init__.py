@@ -19,6 +19,7 @@ from hub_pipelines.cli import (
     migration,
     partitions,
     pausing,
+    portals,
     recovery,
     report,
     requeue,
@@ -48,6 +49,7 @@ app.command()(report.report)
 app.command()(backfill.backfill)
 app.command()(recovery.reconcile)
 app.command()(doctor.doctor)
+app.command()(portals.poll)
 app.command()(pausing.pause)
 app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
@@ -56,6 +58,7 @@ app.add_typer(migration.app, name="migration")
 app.add_typer(mapping.app, name="mapping")
 app.add_typer(locks.app, name="locks")
 app.add_typer(sources.app, name="sources")
+app.add_typer(portals.app, name="portals")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(partitions.app, name="partitions")
 app.add_typer(retention.retention, name="retention")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
+from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
 
@@ -162,7 +163,7 @@ def metrics() -> None:
 
 def _status(hub: "Hub") -> dict[str, Any]:
     from hub_pipelines.recovery.store import retry_figures
-    from hub_pipelines.report.status import status_of
+    from hub_pipelines.report.status import at_work, status_of
 
     with hub.db.read() as tx:
         retries = {**retry_figures(tx), "max_attempts": hub.processing.policy.max_attempts}
@@ -174,7 +175,15 @@ def _status(hub: "Hub") -> dict[str, Any]:
         "filled": round(filling.share, 4),
         "troubles": list(filling.troubles.values())[:1],
     }
-    return {**status_of(hub.db, hub.drop_folder), "retries": retries, "messages": messages}
+    now = at_work(hub.db, hub.processing.progress)
+    portals = [portal_document(hub, name) for name in hub.portals.adapters]
+    return {
+        **status_of(hub.db, hub.drop_folder),
+        "at_work": now,
+        "retries": retries,
+        "messages": messages,
+        "portals": portals,
+    }
 
 
 def _print_status(document: dict[str, Any]) -> None:
@@ -192,6 +201,10 @@ def _print_status(document: dict[str, Any]) -> None:
         print(f"messages: {messages['received']} received, of which {messages['waiting']} are in no batch yet")
         for one in messages["troubles"]:
             print(f"ATTENTION: {one}")
+    for one in document["at_work"]:
+        print(f"at work: {one['source_name']} ({one['request_id']}), {one['told']}, told at {one['at']:%H:%M:%S} UTC")
+    for one in document["portals"]:
+        print(f"portal {one['name']}: {portal_line(one)}")
     retries = document["retries"]
     if retries["retrying"]:
         made = "  ".join(

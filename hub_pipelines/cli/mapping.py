@@ -209,14 +209,15 @@ def _sources(hub: "Hub", what: str) -> list["Source"]:
 def _decision_document(decision: "Decision | None") -> dict[str, Any]:
     if decision is None:
         return {"decision": None, "record_type": None, "columns": [], "unread": [], "notes": [], "values": []}
-    from hub_pipelines.validate.columns import column_letters
+    from hub_pipelines.validate.columns import places_of
 
     mapping = decision.mapping
     return {
         "decision": decision.digest,
         "record_type": mapping.record_type if mapping else None,
         "columns": [
-            {**one.document(), "place": column_letters(one.position)} for one in (mapping.assigned if mapping else ())
+            {**one.document(), "place": places_of(one.position, decision.parts)}
+            for one in (mapping.assigned if mapping else ())
         ],
         "unread": list(decision.unread),
         "notes": list(decision.notes),
@@ -330,14 +331,14 @@ def _columns(decision: "Decision | None") -> list[str]:
         return []
     if decision.mapping is None:
         return ["Its columns are named by a migration (`hub why` tells which)."]
-    from hub_pipelines.validate.columns import column_letters
+    from hub_pipelines.validate.columns import places_of
 
     rows = [("column", "in the file", "", "by", "sure", "why")]
     rows += [
         (
             one.column,
             one.heading or "(no heading)",
-            column_letters(one.position),
+            places_of(one.position, decision.parts),
             one.how,
             f"{one.confidence:.2f}",
             "; ".join(one.evidence),

@@ -12,12 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from hub_pipelines.messaging import MessageOutcome
-    from hub_pipelines.timeline.model import Answer, Came, Change, FileMatch, Item, MissedBy, RejectedRow, Story
+    from hub_pipelines.messaging import Effect, MessageOutcome
+    from hub_pipelines.timeline.model import (
+        Answer,
+        AwardStanding,
+        Came,
+        Change,
+        FileMatch,
+        Item,
+        MissedBy,
+        RejectedRow,
+        Spent,
+        Story,
+    )
 
 
 def why(
-    what: Annotated[str, typer.Argument(help="A request_id or its beginning, a file or its name, or an asset tag.")],
+    what: Annotated[
+        str, typer.Argument(help="A request_id or its beginning, a file or its name, an asset tag or an award.")
+    ],
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The longest that any list may be.")] = 200,
     as_json: AsJson = False,
 ) -> None:
@@ -52,8 +65,15 @@ def _message(outcome: "MessageOutcome") -> list[str]:
         f"== message {one.request_id}",
         f"  {one.source} sent {one.webhook_id} for {one.scope.campus}/{one.scope.feed}, {_utc(one.received_at)}",
         f"  {outcome.fate}: {place}",
+        *(f"  {effect.kind} {effect.key}: {_told(effect)}" for effect in outcome.effects),
         *(f"  {'not taken' if each.blocks else 'note'}: {each.reason}" for each in outcome.reasons),
     ]
+
+
+def _told(effect: "Effect") -> str:
+    unit = f" {effect.unit}" if effect.unit else ""
+    short = f", {effect.short_by}{unit} more taken than was known to be there" if effect.short_by else ""
+    return f"{_value(effect.before)} → {_value(effect.after)}{unit}{short}"
 
 
 def _nothing_found(answer: "Answer") -> str:
@@ -67,6 +87,7 @@ def _page(answer: "Answer") -> list[str]:
         parts.append([f"Several submissions begin with {answer.asked}; write more of it:", *_indent(answer.candidates)])
     parts += [_file(match) for match in answer.files]
     parts += [_story(story) for story in answer.stories]
+    parts += [_award(award) for award in answer.awards]
     parts += [_item(item) for item in answer.items]
     if answer.rejected:
         parts.append(_rejected(answer))
@@ -97,6 +118,40 @@ def _story(story: "Story") -> list[str]:
         if position == 0 and story.left_out:
             lines.append(f"… {story.left_out:,} later ones are left out here; --limit shows more …")
     return [f"== Submission {story.request_id}", *_indent([*lines, "", f"Now: {story.now}"])]
+
+
+def _award(award: "AwardStanding") -> list[str]:
+    lines = [
+        f"{one.portal}: {one.starts_on or '?'} to {one.ends_on or '?'}, {_dollars(one.obligated)} obligated, "
+        f"{one.records} {'record' if one.records == 1 else 'records'}"
+        for one in award.said
+    ]
+    lines += [
+        f"the office's list: {_value(one.get('starts_on'))} to {_value(one.get('ends_on'))}, "
+        f"{_dollars(one.get('obligated_amount'))} obligated, as {one.get('award_id')}"
+        for one in award.office
+    ]
+    lines.append(f"what was spent on it, by the period that {award.judged_by} tells ({award.spent_lines:,} lines):")
+    lines += [f"  {line}" for one in award.findings for line in _spent(one)]
+    if award.left_out:
+        lines.append(f"  … and {award.left_out:,} more; --limit shows them …")
+    if award.without_day:
+        lines.append(f"  {award.without_day:,} lines do not tell when their cost was incurred (incurred_on)")
+    if not award.findings and not award.without_day:
+        lines.append("  nothing is outside of it")
+    return [f"== Award {award.award_id} of {award.campus}, as portals tell it now", *_indent(lines)]
+
+
+def _spent(one: "Spent") -> list[str]:
+    line = f"{one.transaction_id} of {one.incurred_on}, {_dollars(one.amount)}: "
+    if one.problem is None:
+        return [f"{line}inside since the change of {_utc(one.changed_at)}; before it was {one.was}"]  # type: ignore[arg-type]
+    since = f", since the change of {_utc(one.changed_at)}" if one.changed_at else ""
+    return [f"{line}{one.problem}{since}"]
+
+
+def _dollars(amount: object) -> str:
+    return "nothing told" if amount is None else f"${amount}"
 
 
 def _item(item: "Item") -> list[str]:
@@ -135,6 +190,7 @@ def _change(change: "Change", *, with_values: bool) -> list[str]:
         f"{_utc(change.at)}  {what} by {where}, ledger version {change.ledger_version}",
         f"    submission {change.request_id}{again}",
     ]
+    lines += [f"    event: {one}" for one in change.news]
     for column, (old, new) in change.changed.items() if with_values else ():
         lines.append(f"    {column}: {_value(new)}" if change.first else f"    {column}: {_value(old)} → {_value(new)}")
     return lines

@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import (
     DDL,
+    JSON,
+    ColumnElement,
     Connection,
     DateTime,
     Engine,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    cast,
     create_engine,
     event,
     func,
@@ -41,7 +44,7 @@ Transaction = Connection
 metadata = MetaData()
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
-SCHEMA_VERSION = "0018"
+SCHEMA_VERSION = "0020"
 """The newest step in common/schema/versions."""
 SCHEMA_TABLE = "hub_schema_version"
 """Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""
@@ -49,6 +52,7 @@ _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
 _WRITE = "hub_write"
+_COUNTED = {"preserve_rowcount": True}
 _BAD_ADDRESS = (
     "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
     "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
@@ -116,12 +120,25 @@ def upsert(tx: Transaction, table: Table, *, keys: list[str], update: list[str])
     )
 
 
-def fold_into(tx: Transaction, table: Table, chosen: Select[Any], *, keys: list[str], update: list[str]) -> None:
-    """INSERT … SELECT … ON CONFLICT (keys) DO UPDATE of the named columns; all happens in the database."""
-    statement = _insert(tx, table).from_select([column.name for column in chosen.selected_columns], chosen)
-    tx.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_={name: statement.excluded[name] for name in update})
-    )
+def text_in(tx: Transaction, document: ColumnElement[str], name: str) -> ColumnElement[str]:
+    """A member of a JSON object that a column holds as text; the member is a text itself."""
+    if tx.dialect.name == "postgresql":
+        return func.json_extract_path_text(cast(document, JSON), name)
+    return func.json_extract(document, f"$.{name}")
+
+
+def insert_from(tx: Transaction, table: Table, chosen: Select[Any]) -> int:
+    """INSERT … SELECT; all happens in the database. How many rows that were."""
+    names = [column.name for column in chosen.selected_columns]
+    return tx.execute(table.insert().from_select(names, chosen), execution_options=_COUNTED).rowcount
+
+
+def update_from(tx: Transaction, table: Table, chosen: Select[Any], *, keys: list[str], update: list[str]) -> int:
+    """UPDATE … FROM: rows of equal keys take the named columns, in the database. How many rows that were."""
+    source = chosen.subquery()
+    same = (table.c[name] == source.c[name] for name in keys)
+    values = {name: source.c[name] for name in update}
+    return tx.execute(table.update().where(*same).values(values), execution_options=_COUNTED).rowcount
 
 
 def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:

@@ -19,6 +19,7 @@ from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
+    from hub_pipelines.ledger.model import Posting
     from hub_pipelines.submission.model import Lease
 
 OWNERS = ["team:research-data"]
@@ -110,9 +111,19 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
     def posted(context: dg.AssetExecutionContext, hub: HubResource) -> Results:
         with _attempt(context, hub.open()) as work:
             if work:
-                yield dg.MaterializeResult(metadata=metadata.of_posted(work.hub.processing.post(work.lease)))
+                posting = work.hub.processing.post(work.lease)
+                told = {**metadata.of_posted(posting), **metadata.of_news(_news(work.hub, feed, posting))}
+                yield dg.MaterializeResult(metadata=told)
 
     return posted
+
+
+def _news(hub: "Hub", feed: Feed, posting: "Posting") -> list[dict[str, Any]]:
+    """What changes of a posting mean, of record types that tell."""
+    from hub_pipelines.timeline.news import news_of
+
+    record = next((one for one in feed.record_types if posting.ledger.startswith(f"{one.name}@")), None)
+    return news_of(hub.db, posting) if record is not None and record.news is not None else []
 
 
 def _receipts(feed: Feed) -> dg.AssetsDefinition:

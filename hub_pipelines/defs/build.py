@@ -1,6 +1,7 @@
 """Builds the definitions from settings: the only place that knows all of them."""
 
 import warnings
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -10,6 +11,14 @@ from hub_pipelines.defs.checkpoints import checkpoints_asset, checkpoints_job, c
 from hub_pipelines.defs.checks import feed_checks, shared_checks
 from hub_pipelines.defs.jobs import audit_job, preview_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
+from hub_pipelines.defs.portals import (
+    adapters_of,
+    portal_asset,
+    portal_checks,
+    portals_job,
+    portals_of,
+    portals_sensor,
+)
 from hub_pipelines.defs.previews import previews_asset
 from hub_pipelines.defs.reconciliation import reconciliation_asset, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
@@ -17,6 +26,7 @@ from hub_pipelines.defs.retention import retention_asset, retention_checks, rete
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
 from hub_pipelines.defs.sources import source, source_name
 from hub_pipelines.defs.weekly import weekly_asset, weekly_job, weekly_schedule
+from hub_pipelines.portals.model import Adapter
 from hub_pipelines.settings import Settings
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Feed
@@ -35,10 +45,13 @@ def build_defs(settings: Settings) -> dg.Definitions:
     review = weekly_job(weekly)
     retention = retention_job()
     checkpoints = checkpoints_job()
+    adapters = adapters_of(settings, {feed.name: feed for feed in feeds})
+    portals = portals_job(list(adapters)) if adapters else None
     return dg.Definitions(
         assets=[
             *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
-            *(asset for feed in feeds for asset in feed_assets(feed, _sources(settings, feed))),
+            *(asset for feed in feeds for asset in feed_assets(feed, _sources(settings, feed, adapters))),
+            *(portal_asset(one) for one in adapters.values()),
             *(ledger_asset(feed, settings) for feed in feeds),
             *shared_assets(feeds),
             reconciliation_asset(f"{feed.name}_posted" for feed in feeds),
@@ -51,8 +64,9 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *(check for feed in feeds for check in feed_checks(feed)),
             *shared_checks(),
             *retention_checks(),
+            *(check for name in adapters for check in portal_checks(name)),
         ],
-        jobs=[*jobs, previews, audit, ledgers, review, retention, checkpoints],
+        jobs=[*jobs, previews, audit, ledgers, review, retention, checkpoints, *([portals] if portals else [])],
         schedules=[weekly_schedule(review), retention_schedule(retention), checkpoints_schedule(checkpoints)],
         sensors=[
             *(drop_folder_sensor(campus, [*jobs, previews]) for campus in [*settings.campuses, RESERVED_CAMPUS]),
@@ -60,11 +74,13 @@ def build_defs(settings: Settings) -> dg.Definitions:
             audit_log_sensor(audit),
             ledgers_sensor(ledgers),
             reconciliation_sensor(),
+            *([portals_sensor(portals, list(adapters))] if portals else []),
         ],
         resources={"hub": HubResource()},
         executor=dg.in_process_executor,
     )
 
 
-def _sources(settings: Settings, feed: Feed) -> list[str]:
-    return [source_name(campus, feed.name) for campus in settings.campuses]
+def _sources(settings: Settings, feed: Feed, adapters: Mapping[str, Adapter]) -> list[str]:
+    """The assets that a feed's submissions come from: its campuses' folders, and portals."""
+    return [*(source_name(campus, feed.name) for campus in settings.campuses), *portals_of(adapters, feed.name)]

@@ -99,8 +99,8 @@ def _mapping(feed: Feed) -> dg.AssetChecksDefinition:
         decision = decision_of(hub.open(), _request_id(context))
         guessed = decision.guessed if decision else ()
         told: dict[str, Any] = {"columns_guessed": len(guessed)}
-        if guessed:
-            told["columns"] = metadata.records([metadata.column_line(one) for one in guessed])
+        if decision and guessed:
+            told["columns"] = metadata.records([metadata.column_line(one, decision.parts) for one in guessed])
         return dg.AssetCheckResult(passed=not guessed, severity=dg.AssetCheckSeverity.WARN, metadata=told)
 
     return columns_are_mapped_with_confidence

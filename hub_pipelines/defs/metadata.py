@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from hub_pipelines.validate.columns import column_letters
+from hub_pipelines.validate.columns import places_of
 from hub_pipelines.validate.model import Feed, RecordType
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hub_pipelines.mapping.model import Assigned
     from hub_pipelines.publishing import Outcome
     from hub_pipelines.submission.model import Envelope, Submission
+    from hub_pipelines.validate.model import Part
 
 Metadata = Mapping[str, Any]
 _PROBLEMS_SHOWN = 25
@@ -90,17 +91,17 @@ def _of_decision(decision: "Decision") -> dict[str, Any]:
         "kept_unread": ", ".join(decision.unread[:_COLUMNS_SHOWN]) or "none",
     }
     if decision.mapping is not None and decision.mapping.assigned:
-        told["columns"] = records([column_line(one) for one in decision.mapping.assigned])
+        told["columns"] = records([column_line(one, decision.parts) for one in decision.mapping.assigned])
     if decision.told:
         told["values_read_as"] = dg.MetadataValue.md("\n".join(f"- {cell(line)}" for line in decision.told))
     return told
 
 
-def column_line(one: "Assigned") -> Mapping[str, Any]:
+def column_line(one: "Assigned", parts: Sequence["Part"]) -> Mapping[str, Any]:
     return {
         "column": one.column,
         "heading": one.heading or "(no heading)",
-        "place": column_letters(one.position),
+        "place": places_of(one.position, parts),
         "how": one.how,
         "confidence": f"{one.confidence:.2f}",
         "evidence": "; ".join(one.evidence),
@@ -137,6 +138,14 @@ def of_posted(posting: "Posting") -> Metadata:
         "repeat_of_an_earlier_run": posting.repeat,
         **_of_count(posting),
     }
+
+
+def of_news(news: Sequence[Mapping[str, Any]]) -> Metadata:
+    """What was changed and what that means: extensions, funds that were taken back, milestones that moved."""
+    if not news:
+        return {}
+    lines = [{name: one[name] for name in ("row", "item", "event", "what", "what_to_do")} for one in news]
+    return {"what_changed": records(lines[:_PROBLEMS_SHOWN]), "changes_of_note": len(news)}
 
 
 def _of_count(posting: "Posting") -> Metadata:

@@ -12,10 +12,11 @@ from hub_pipelines.doctor import home, messages
 from hub_pipelines.doctor import store as database
 from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
-from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of
+from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of, portal_key
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
+from hub_pipelines.portals import store as portals
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Integrity, State, Submission
@@ -67,11 +68,34 @@ def checks_of(settings: Settings, *, overdue_s: float = 600.0) -> list[Check]:
         Check("receipts", lambda: _receipts(db, overdue_s), "hub drain"),
         Check("review", lambda: _review(db), "hub review list"),
         Check("scopes", lambda: _scopes(db, settings), f"less {home.quote(toml)}"),
+        Check("portals", lambda: _portals(db, settings), "hub portals list"),
         Check("pauses", lambda: _pauses(db), "hub status"),
         Check("receiver", lambda: messages.receiver(settings), f"grep receiver {home.quote(settings.log_path)}"),
         Check("messages", lambda: messages.waiting(settings, db.db, overdue_s=overdue_s), "hub status"),
         Check("secrets of sources", lambda: messages.secrets(settings, db.db), "hub sources list"),
     ]
+
+
+def _portals(opened: "_Opened", settings: Settings) -> Found:
+    """Each portal's key is there, it is not failing, and it was read lately."""
+    now = datetime.now(UTC)
+    for name, one in settings.portals.items():
+        try:
+            portal_key(settings, name)
+        except SettingsError as error:
+            yield "error", str(error), f"nano {home.quote(settings.home / 'hub.toml')}"
+            continue
+        with opened.db.read() as tx:
+            state = portals.find(tx, name)
+        if state is None:
+            continue
+        if state.health.openings:
+            until = f"until {state.health.not_before:%Y-%m-%d %H:%M} UTC" if state.health.wait_s(now) else "now"
+            told = f"The portal {name} can't be read: {state.last_error} It is not asked {until}."
+            yield "error", told.replace("not asked now", "asked again now"), "hub portals list"
+        elif state.began_at is not None and now - state.began_at > timedelta(seconds=one.every_s * 3 + 600):
+            told = f"The portal {name} was last polled at {state.began_at:%Y-%m-%d %H:%M} UTC; portals_sensor is off."
+            yield "warning", told, f"hub poll {name}"
 
 
 class MissingDatabase(HubError):

@@ -6,7 +6,7 @@ them (TREE) or, of postings made before there were trees, the hash of all of the
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
@@ -57,6 +57,16 @@ def entry_digest(entry: Mapping[Any, Any]) -> bytes:
     """Of one journal entry with all its parts."""
     digest_of = digester(entry["ledger"], entry["version"], entry)
     return digest_of(Change(*(entry[name] for name in Change._fields)))
+
+
+def entry_digests(entries: Iterable[Mapping[Any, Any]]) -> Iterator[bytes]:
+    """Of each of many journal entries; those of one posting follow each other."""
+    parts = ("ledger", "version", *_OF_POSTING, "ledger_date")
+    of_posting: tuple[Any, ...] | None = None
+    for entry in entries:
+        if (now := tuple([entry[name] for name in parts])) != of_posting:
+            of_posting, digest_of = now, digester(entry["ledger"], entry["version"], entry)
+        yield digest_of([entry[name] for name in Change._fields])
 
 
 def rows_digest(digests: Iterable[bytes], digest_version: int) -> str:

@@ -5,6 +5,7 @@ procurement registry). Its `version` counts the postings that changed it; a jour
 (ledger, version, row_no).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.ledger.comparing.model import Comparing, Corrected
 from hub_pipelines.ledger.counting.model import Counting, ThingIn
+from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import Staged
 
 REGISTRY_LEDGER = "procurement.asset@all"
@@ -60,6 +62,10 @@ class Batch:
     """How to compare with what the rows replace. None: nothing is remarked."""
     corrected: Corrected | None = None
     """When the submission corrects another one that has posted."""
+    adjustable: RecordType | None = None
+    """The record type, where messages may adjust a quantity of it."""
+    occurred_at: Mapping[int, datetime] | None = None
+    """Of messages: when each row occurred. None of a file, whose rows set as of their posting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,13 @@ class Posting:
     new: int | None = None
     """Of the rows that were posted, those whose item the ledger never had; None for postings that did not count them.
     """
+    arrived: int = 0
+    """Journal entries at the place to which a row has moved something, beside its entry at the place where it was."""
     worth_a_look: int = 0
     """Remarks about what the rows replace that somebody should look at (comparing/remarks.py)."""
+    keeps: bool = False
+    """Its items kept what they had in columns that the file does not have (comparing/keeping.py). False: each row said
+    all about its item."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
@@ -114,8 +125,12 @@ class Posting:
             del document["superseded"]
         if self.new is None:
             del document["new"]
+        if not self.arrived:
+            del document["arrived"]
         if not self.worth_a_look:
             del document["worth_a_look"]
+        if not self.keeps:
+            del document["keeps"]
         if self.corrects is None:
             del document["replaced"], document["corrects"]
         return document
@@ -135,6 +150,11 @@ class Posting:
                 "corrects": None if corrects is None else (corrects[0], corrects[1]),
             }
         )
+
+    @property
+    def entries(self) -> int:
+        """Journal entries that it has made."""
+        return self.posted + self.replaced + self.arrived
 
     @property
     def received(self) -> int:

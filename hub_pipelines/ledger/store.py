@@ -40,12 +40,14 @@ from hub_pipelines.common.store import (
     metadata,
     refuse_changes,
 )
+from hub_pipelines.ledger.adjusting.model import ARRIVED
 from hub_pipelines.ledger.comparing.model import REPLACED, Earlier, Head, entry_row
 from hub_pipelines.ledger.counting.model import Item, ThingIn
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import LaterChange, LedgerRow, Posting, SetOver
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.validate.model import SUPERSEDED
+from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED
+from hub_pipelines.validate.staging import canonical_json
 
 _KEYS_PER_QUERY = 5_000
 _LINES_OF_THINGS = 20_000
@@ -149,6 +151,8 @@ _its_newest_entry = and_(
 )
 _stands = journal.c.operation != REPLACED
 """An item whose newest entry is another one is in the ledger; else something else has its place."""
+_of_rows = and_(_stands, or_(journal.c.operation != ARRIVED, journal.c.row_no < PART_ROWS))
+"""One entry for each row that changed something: neither closed lines nor what a row has moved to a second place."""
 # the beginning only: a cell may be longer than a database lets an index entry be
 _VALUE_START = 64
 _value_start = func.lower(func.substr(rejection.c.value, literal_column("1"), literal_column(str(_VALUE_START))))
@@ -184,12 +188,6 @@ def _heads(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Any]:
         query = select(ledger).where(ledger.c.ledger == name, ledger.c.key.in_(some))
         found.update((row.key, row) for row in tx.execute(query))
     return found
-
-
-def count_changed(tx: Transaction, name: str, values: Mapping[str, str]) -> int:
-    """Of these items, by key with their values as canonical JSON: how many differ from what the ledger holds."""
-    heads = _heads(tx, name, list(values))
-    return sum(key not in heads or heads[key].digest != sha256_hex(new.encode("utf-8")) for key, new in values.items())
 
 
 def _chunks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -274,13 +272,17 @@ def lines_of_things(tx: Transaction, name: str, things: Collection[str], thing_i
     """Keys of a ledger's items that are one of these things (validate/model.py, Lines.thing_in), wherever they are; the
     first of very many. The ledger's keys are read whole: no collation decides what begins with what."""
     found: list[str] = []
-    bar = func.strpos if tx.dialect.name == "postgresql" else func.instr
-    what = func.substr(ledger.c.key, 1, bar(ledger.c.key, "|") - 1)
+    what = func.substr(ledger.c.key, 1, place_of_bar(tx, ledger.c.key) - 1)
     whats = sorted({one.partition("|")[0] for one in things})
     for some in _chunks(iter(whats), _KEYS_PER_QUERY):
         query = select(ledger.c.key).where(ledger.c.ledger == name, what.in_(some)).limit(_LINES_OF_THINGS)
         found += (key for key in tx.execute(query).scalars() if thing_in(key) in things)
     return found
+
+
+def place_of_bar(tx: Transaction, key: ColumnElement[str]) -> ColumnElement[int]:
+    """Where in a key the first bar is, which parts what it is made of; from 1, and 0 where there is none."""
+    return func.strpos(key, "|") if tx.dialect.name == "postgresql" else func.instr(key, "|")
 
 
 def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:
@@ -334,11 +336,19 @@ def problems_of_row(tx: Transaction, request_id: str, revision: int, row_no: int
     return [dict(row) for row in tx.execute(select(rejection).where(*where).order_by(r.position)).mappings()]
 
 
-def has_entry(tx: Transaction, request_id: str, revision: int, row_no: int) -> bool:
-    """Whether a row of a posting has changed its item."""
-    j = journal.c
-    where = (j.request_id == request_id, j.revision == revision, j.row_no == row_no)
-    return tx.execute(select(j.row_no).where(*where).limit(1)).first() is not None
+def entries_of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> list[dict[str, Any]]:
+    """The journal entries of a posting's row, each with the `before` that it replaced: two where it has moved something
+    to a second place."""
+    previous = journal_row.alias("previous")
+    replaced = and_(
+        previous.c.ledger == journal.c.ledger,
+        previous.c.version == journal.c.previous_version,
+        previous.c.row_no == journal.c.previous_row_no,
+    )
+    query = select(journal, previous.c["values"].label("before")).outerjoin(previous, replaced)
+    where = (journal.c.request_id == request_id, journal.c.revision == revision)
+    rows = query.where(*where, journal.c.row_no.in_((row_no, PART_ROWS + row_no))).order_by(journal.c.row_no)
+    return [dict(row) for row in tx.execute(rows).mappings()]
 
 
 def superseded_rows(tx: Transaction, request_id: str, revision: int) -> set[int]:
@@ -363,14 +373,14 @@ def rejected_by_rule(tx: Transaction, request_id: str, revision: int, rule: str)
 
 
 def count_entries(tx: Transaction, request_id: str, revision: int) -> int:
-    """Journal entries that rows of a posting have made, counted anew; the lines that it closed are no rows of it."""
-    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
+    """Rows of a posting that have made journal entries, counted anew; the lines that it closed are no rows of it."""
+    query = select(func.count()).where(journal.c.request_id == request_id, journal.c.revision == revision, _of_rows)
     return tx.execute(query).scalar_one()
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
     """Keys of a posting's rows that are in the journal."""
-    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision, _stands)
+    query = select(journal.c.key).where(journal.c.request_id == request_id, journal.c.revision == revision, _of_rows)
     return list(tx.execute(query).scalars())
 
 
@@ -381,7 +391,7 @@ def entries_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
     query = (
         select(s.campus, s.feed, s.received_day, func.count())
         .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
-        .where(_stands)
+        .where(_of_rows)
         .group_by(s.campus, s.feed, s.received_day)
     )
     return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}
@@ -413,6 +423,28 @@ def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, st
     return found[:limit]
 
 
+def names_of(tx: Transaction, record_type: str) -> list[str]:
+    """The ledgers of a record type that hold something, by name."""
+    named = ledger_version.c.ledger.startswith(f"{record_type}@", autoescape=True)
+    return list(tx.execute(select(ledger_version.c.ledger).where(named).order_by(ledger_version.c.ledger)).scalars())
+
+
+def items_with(
+    tx: Transaction, record_type: str, column: str, value: str, *, campus: str | None = None, limit: int
+) -> list[tuple[str, str, str]]:
+    """(ledger, key, values) of the items of a record type that have exactly this text in a column."""
+    named = f"{canonical_json(column)}:{canonical_json(value)}"
+    found: list[tuple[str, str, str]] = []
+    for name in names_of(tx, record_type):
+        if campus is not None and name != f"{record_type}@{campus}":
+            continue
+        query = select(ledger.c.key, journal.c["values"]).join(journal, _its_newest_entry)
+        where = (ledger.c.ledger == name, _stands, journal.c["values"].contains(named, autoescape=True))
+        rows = tx.execute(query.where(*where).order_by(ledger.c.key).limit(limit - len(found)))
+        found += [(name, row[0], row[1]) for row in rows if json.loads(row[1]).get(column) == value]
+    return found
+
+
 def changes_of(tx: Transaction, name: str, key: str, *, limit: int) -> tuple[list[dict[str, Any]], int]:
     """The newest journal entries of an item, newest first, each with the `before` it replaced; how many in all."""
     newest = select(ledger.c.key, ledger.c.version, ledger.c.row_no).where(ledger.c.ledger == name, ledger.c.key == key)
@@ -429,7 +461,7 @@ def changes_of(tx: Transaction, name: str, key: str, *, limit: int) -> tuple[lis
         select(journal, previous.c["values"].label("before"))
         .join(walk, is_entry(journal, name, walk))
         .outerjoin(previous, replaced)
-        .order_by(journal.c.version.desc())
+        .order_by(journal.c.version.desc(), journal.c.row_no.desc())
         .limit(limit)
     )
     total = tx.execute(select(func.count()).select_from(walk)).scalar_one()
@@ -532,7 +564,7 @@ def values_set_by(tx: Transaction, name: str, request_id: str, keys: Sequence[st
         query = select(journal.c.key, journal.c["values"]).where(
             journal.c.ledger == name, journal.c.request_id == request_id, journal.c.key.in_(some)
         )
-        found.update((row[0], row[1]) for row in tx.execute(query.order_by(journal.c.version)))
+        found.update((row[0], row[1]) for row in tx.execute(query.order_by(journal.c.version, journal.c.row_no)))
     return found
 
 

@@ -189,7 +189,7 @@ class Answers:
     def set(self, source: Source, heading: str, column: str, *, actor: str) -> Remembered:
         """From now on the column under this heading is this one of the contract, or `none` of them."""
         feed = self._feed(source)
-        known_columns = {name for one in feed.record_types for name in one.columns}
+        known_columns = {name for one in feed.lists for name in one.columns}
         if column != NOTHING and column not in known_columns:
             raise NotAnswered(f"{source.feed} has no column {column!r}. It has: {', '.join(sorted(known_columns))}.")
         with self.db.write() as tx:

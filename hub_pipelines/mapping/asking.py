@@ -4,11 +4,10 @@ Belongs here: the sentences and the choices. Not here: when one is asked (questi
 (validate/conventions).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hub_pipelines.mapping.content import Profile
 from hub_pipelines.mapping.model import NONE_OF_THEM, Question
-from hub_pipelines.validate.columns import column_letters
 from hub_pipelines.validate.model import Choice, RecordType
 
 _MOST_CHOICES = 4
@@ -67,11 +66,11 @@ def phrase_of(column: str, record: RecordType) -> str:
     return _PHRASES.get(column) or f"the {column.replace('_', ' ')} ({described[0].lower()}{described[1:]})"
 
 
-def shown_column(heading: str, position: int, profile: Profile) -> str:
-    """A column of the file as a person knows it: its heading or its letter, and what is in it."""
+def shown_column(heading: str, place: str, profile: Profile) -> str:
+    """A column of the file as a person knows it: where Excel shows it, its heading, and what is in it."""
     name = f'"{" ".join(heading.split())[:60]}"' if heading.strip() else "which has no heading"
     examples = f" (for example: {', '.join(profile.examples)})" if profile.examples else " (empty)"
-    return f"column {column_letters(position)}, {name}{examples}"
+    return f"column {place}, {name}{examples}"
 
 
 def about_column(
@@ -81,17 +80,19 @@ def about_column(
     keys: Sequence[str],
     profiles: Sequence[Profile],
     positions: Sequence[int],
+    place: Callable[[int], str],
     *,
     sure: float,
     rivals: int = 1,
     evidence: Sequence[str] = (),
 ) -> Question:
-    """Which of the columns at `positions` is `column`? The first is the likeliest, unless `sure` is 0.
+    """Which of the columns at `positions` is `column`? The first is the likeliest, unless `sure` is 0. `place` tells
+    where Excel shows a column.
 
     With several `rivals` the first so many are equally likely.
     """
     asked = f"Which column tells {phrase_of(column, record)}?"
-    shown = [shown_column(header[at], at, profiles[at]) for at in positions[:_MOST_CHOICES]]
+    shown = [shown_column(header[at], place(at), profiles[at]) for at in positions[:_MOST_CHOICES]]
     if rivals > 1:
         text = f"{asked} It may be {' or '.join(shown[:rivals])}."
     elif sure >= _THINK:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hub_pipelines.mapping.content import words_in
-from hub_pipelines.mapping.fits import carries_unit
+from hub_pipelines.mapping.fits import carries_unit, fit
 from hub_pipelines.mapping.proposing import DOUBTFUL, HAS_UNIT, SURE, TELLING_FIT, Candidate, File, Proposal
 
 MARGIN = 0.06
@@ -35,6 +35,7 @@ _OF_CONTAINERS = re.compile(
 def choose(proposal: Proposal, file: File) -> Proposal:
     """The same proposal, with all that is sure chosen."""
     _take_the_surest(proposal, file)
+    _name_rather_than_number(proposal, file)
     _doubt_unit(proposal, file)
     _add_the_only_ones(proposal)
     proposal.given = _given(file, proposal)
@@ -62,6 +63,20 @@ def _take_the_surest(proposal: Proposal, file: File) -> None:
         else:
             proposal.chosen[winner.column] = winner
             used.add(winner.position)
+
+
+def _name_rather_than_number(proposal: Proposal, file: File) -> None:
+    """`Part` above M3 screws is what the items are, where no other column tells it."""
+    number = proposal.chosen.get("item_code")
+    if number is None or number.how == "confirmed" or number.names or "item_name" not in proposal.missing:
+        return
+    if "item_name" in proposal.absent or "item_name" in proposal.ties:
+        return
+    values = fit("item_name", file.profiles[number.position])
+    if values.score > 0:
+        told = (*number.evidence, values.evidence, "no other column tells what the items are")
+        del proposal.chosen["item_code"]
+        proposal.chosen["item_name"] = replace(number, column="item_name", how="likeness", score=SURE, evidence=told)
 
 
 def _clearest(those: Sequence[Candidate], file: File) -> Candidate | None:

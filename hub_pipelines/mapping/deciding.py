@@ -14,7 +14,6 @@ from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, Mapping
 from hub_pipelines.mapping.proposing import HAS_CURRENCY, HAS_UNIT, SURE, TELLING_FIT, File, Proposal, file_of, propose
 from hub_pipelines.mapping.questioning import WORTH_TELLING, questions_about
 from hub_pipelines.validate.columns import (
-    column_letters,
     located_columns,
     map_columns,
     normalise_header,
@@ -22,22 +21,29 @@ from hub_pipelines.validate.columns import (
     tells_of_things,
     too_general,
 )
-from hub_pipelines.validate.model import Cell, Feed, RecordType, Unreadable
+from hub_pipelines.validate.model import Cell, Feed, Part, RecordType, Unreadable
 
 _AS_LIKELY = 0.5
 """Two record types are as likely as each other if one is worth no more than this above the other."""
 _MOST_TOLD = 4
 
 
-def decide(header: Sequence[str], sample: Sequence[list[Cell]], feed: Feed, confirmed: Confirmed) -> Mapping:
-    """How a file with this header and these rows is to be read. A few thousand rows are plenty.
+def decide(
+    header: Sequence[str],
+    sample: Sequence[list[Cell]],
+    feed: Feed,
+    confirmed: Confirmed,
+    parts: Sequence[Part] = (),
+) -> Mapping:
+    """How a file with this header and these rows is to be read. A few thousand rows are plenty; `parts` tell where its
+    columns stand in Excel.
 
     A required column that the file does not have, and that no answer could give, is left out: whoever reads the
     mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when the
     file is a list of another sort, or has no headings and nothing that can be told by its values.
     """
     refuse_foreign(header, feed)
-    file = file_of(header, sample, confirmed)
+    file = file_of(header, sample, confirmed, parts)
     proposals = [choose(propose(file, record, confirmed), file) for record in _records(feed, confirmed)]
     best, equal = _best(header, feed, proposals)
     if not best.chosen and not any(text.strip() for text in header):
@@ -70,8 +76,8 @@ def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> t
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
-    named = [one for one in feed.record_types if one.name == confirmed.record_type]
-    return named or feed.record_types
+    named = [one for one in feed.lists if one.name == confirmed.record_type]
+    return named or feed.lists
 
 
 def _tells(file: File, proposal: Proposal) -> bool:
@@ -130,7 +136,7 @@ def _unread(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:
             if one.column == column and one.position not in used and one.score >= WORTH_TELLING and one.fit >= 0
         ]
         if may_be:
-            shown = list(dict.fromkeys(_called(file.header[one.position], one.position) for one in may_be))
+            shown = list(dict.fromkeys(_called(file.header[one.position], file.place(one.position)) for one in may_be))
             yield (
                 f"It is not certain which column tells {phrase_of(column, proposal.record)}: it may be "
                 f"{' or '.join(shown[:_MOST_TOLD])}. It was not read as such; its values are kept with each row. "
@@ -138,8 +144,8 @@ def _unread(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:
             )
 
 
-def _called(heading: str, position: int) -> str:
-    return f'"{heading.strip()}"' if heading.strip() else f"column {column_letters(position)}"
+def _called(heading: str, place: str) -> str:
+    return f'"{heading.strip()}" (column {place})' if heading.strip() else f"column {place}"
 
 
 def _reheaded(header: Sequence[str], positions: Map[str, int], proposal: Proposal, feed: Feed) -> list[str]:

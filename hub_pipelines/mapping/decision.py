@@ -100,11 +100,6 @@ class Decision:
         return tuple(text.strip() for at, text in enumerate(self.header) if at not in read and text.strip())
 
     @property
-    def columns(self) -> frozenset[str] | None:
-        """The contract's columns that the file has, and its other headings; None where a migration names them."""
-        return frozenset((*(one.column for one in self._assigned), *self.unread)) if self.mapping else None
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What was not taken for what its heading says and what may be a column that was not found, with what to do."""
         return self.mapping.notes if self.mapping else ()

@@ -13,8 +13,8 @@ from hub_pipelines.mapping.content import Profile, profile_of, words_in
 from hub_pipelines.mapping.fits import Fit, fit
 from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Confirmed, How
-from hub_pipelines.validate.columns import column_letters, normalise_header
-from hub_pipelines.validate.model import Cell, RecordType
+from hub_pipelines.validate.columns import column_letters, normalise_header, places_of
+from hub_pipelines.validate.model import Cell, Part, RecordType
 
 SURE = 0.8
 """From here on a column is used without asking, if no other comes close."""
@@ -89,9 +89,16 @@ class File:
     settled: Map[int, str | None]
     """By position what people have said of it."""
     nameless: bool
+    parts: Sequence[Part] = ()
+
+    def place(self, position: int) -> str:
+        """Where Excel shows a column."""
+        return places_of(position, self.parts)
 
 
-def file_of(header: Sequence[str], sample: Sequence[list[Cell]], confirmed: Confirmed) -> File:
+def file_of(
+    header: Sequence[str], sample: Sequence[list[Cell]], confirmed: Confirmed, parts: Sequence[Part] = ()
+) -> File:
     keys = keys_of(header)
     looked_at = min(len(header), _MOST_PROFILED)
     profiles = [profile_of(sample, at) for at in range(looked_at)] + [_EMPTY] * (len(header) - looked_at)
@@ -102,6 +109,7 @@ def file_of(header: Sequence[str], sample: Sequence[list[Cell]], confirmed: Conf
         profiles=profiles,
         settled={at: confirmed.headings[key] for at, key in enumerate(keys) if key in confirmed.headings},
         nameless=not any(text.strip() for text in header),
+        parts=parts,
     )
 
 

@@ -74,7 +74,10 @@ def _question(
     first = [one.position for one in likely]
     others = _others(file, proposal, column, positions, first) if required else []
     unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
-    if not first and (not unknown or not _worth_a_try(proposal)):
+    # where it is all that is required, a column that other lists call so may be it as well: `Item` may be a number, and
+    # `Type` what it is
+    may_be = others if len(proposal.record.required) == 1 else unknown
+    if not first and (not may_be or not _worth_a_try(proposal)):
         return None
     rivals = len(tied) if len(tied) > 1 else 1
     return about_column(
@@ -84,6 +87,7 @@ def _question(
         file.keys,
         file.profiles,
         [*dict.fromkeys(first), *others],
+        file.place,
         sure=likely[0].score if likely else 0.0,
         rivals=rivals,
         evidence=likely[0].evidence if likely else (),
@@ -100,5 +104,6 @@ def _others(file: File, proposal: Proposal, column: str, positions: Sequence[int
 
 
 def _worth_a_try(proposal: Proposal) -> bool:
-    """Whether most of what is required is there, so that a column more may make the file what it is taken for."""
-    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= 3
+    """Whether enough is there that a column more may make the file what it is taken for."""
+    enough = 2 if len(proposal.missing) == 1 else 3
+    return 2 * len(proposal.missing) <= len(proposal.record.required) or len(proposal.chosen) >= enough

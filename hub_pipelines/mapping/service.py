@@ -97,7 +97,7 @@ class Mappings:
         """None when the header is refused and what the source had before is to tell why."""
         sample = sample_of(table)
         try:
-            return decide(table.header, sample, feed, confirmed)
+            return decide(table.header, sample, feed, confirmed, table.parts)
         except Asked as asked:
             held = self._held_without_answers(source, feed, table, asked)
             if isinstance(held, Drifted):
@@ -113,7 +113,7 @@ class Mappings:
         Drifted: a column in question is gone that the source had before. Unfit: the source is new and required columns
         are lacking, for which people may rather write a migration. Both are told beside the questions.
         """
-        named = {column for record in feed.record_types for column in _named(table.header, record)}
+        named = {column for record in feed.lists for column in _named(table.header, record)}
         if asked.mapping is None or any(one.column is None or one.column in named for one in asked.questions):
             return None
         try:
@@ -133,7 +133,7 @@ class Mappings:
             planned = Reading.planned(table, plan(migration.steps, table.header, feed))
             return _columns(planned, feed, table, None, known)
         except BadMigration as error:
-            mapping = decide(table.header, sample_of(table), feed, known.confirmed)
+            mapping = decide(table.header, sample_of(table), feed, known.confirmed, table.parts)
             mapped = rehead(table, mapping)
             try:
                 made = plan(migration.steps, mapped.header, feed, table.header)

@@ -89,7 +89,7 @@ def known_headings(feed: Feed) -> dict[str, str]:
     """Every heading, in normal form, that is known for some column of the feed, and that column; for finding the row of
     headings. What may as well stand in a cell below one (freezer, equipment, g) tells of no such row, unless a contract
     has it."""
-    of_languages = (pair for record in reversed(feed.record_types) for pair in _of_languages(record).items())
+    of_languages = (pair for record in reversed(feed.lists) for pair in _of_languages(record).items())
     telling = {form: column for form, column in of_languages if not _may_be_a_cell(form)}
     return {**telling, **feed.aliases}
 

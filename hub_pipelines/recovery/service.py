@@ -30,6 +30,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.launching import choose, due_of
 from hub_pipelines.logs import pairs
+from hub_pipelines.portals import store as portals
 from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
 from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report
@@ -240,7 +241,7 @@ class Reconciler:
     def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
         for some in _chunks(digests):
             with self.hub.db.read() as tx:
-                known = arrivals.known_digests(tx, some)
+                known = arrivals.known_digests(tx, some) | portals.known_digests(tx, some)
             for one in some:
                 if one not in known and self._age_s(self.hub.archive.object_path(one)) > _UNREGISTERED_S:
                     yield one

@@ -44,15 +44,12 @@ class Line:
 
 @dataclass(frozen=True)
 class QuestionLine:
-    """A question to the sender. `choices` are numbered from 1 in this order; `answer` is the label of the chosen one.
-
-    `place` is the column as Excel names it, when the question is about one.
-    """
+    """A question to the sender, which says which column it is about. `choices` are numbered from 1 in this order;
+    `answer` is the label of the chosen one."""
 
     question_id: str
     text: str
     heading: str | None
-    place: str | None
     choices: tuple[str, ...]
     evidence: tuple[str, ...]
     answer: str | None
@@ -260,6 +257,8 @@ class Receipt:
     registry_date: datetime | None
     archived_copy: str | None
     needs_registry: bool
+    contact: str = ""
+    """Whom to ask, as the settings say."""
     columns: tuple[ColumnLine, ...] = ()
     columns_as_before: int = 0
     correction: Correction | None = None
@@ -282,6 +281,8 @@ class Receipt:
     """What was sent in place of this file."""
     cause: str | None = None
     """Why it is in review."""
+    at_work: str | None = None
+    """How far a run is with it, where it takes more than seconds."""
 
     @property
     def still_missing(self) -> int:

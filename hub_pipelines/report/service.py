@@ -67,7 +67,8 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
-from hub_pipelines.validate.columns import column_letters, table_of
+from hub_pipelines.submission.progress import ProgressFiles
+from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
@@ -95,6 +96,9 @@ class Receipts:
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
     workbooks: Workbooks
+    contact: str
+    """Whom a sender is to ask; empty when nobody is named."""
+    progress: ProgressFiles
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
         """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
@@ -141,6 +145,18 @@ class Receipts:
         if made is not None:
             _written(partial(self._add_workbook, made))
         return page
+
+    def write_progress(self, request_id: str) -> None:
+        """A page that says how far a run is with a file; the one that follows takes its place. An error is logged."""
+        _written(partial(self._write_page_of_progress, request_id))
+
+    def _write_page_of_progress(self, request_id: str) -> Path:
+        with self.db.read() as tx:
+            current = submissions.get(tx, request_id)
+            receipt = self._of_submission(tx, current)
+        path = self.path_of(current)
+        _write_both(path, receipt)
+        return path
 
     def _write_page(self, request_id: str) -> Path:
         with self.db.read() as tx:
@@ -232,7 +248,9 @@ class Receipts:
             questions = []
         read = self._read(current)
         asked_again = any(one.answer is None for one in questions)
+        progress = self.progress.of(current)
         return Receipt(
+            contact=self.contact,
             title_source=envelope.source_name,
             campus=envelope.campus,
             feed=envelope.feed,
@@ -286,6 +304,7 @@ class Receipts:
             count=self._count(tx, current),
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
+            at_work=str(progress) if progress else None,
         )
 
     def _record_of(self, ledger: str) -> RecordType | None:
@@ -368,6 +387,7 @@ class Receipts:
         changes = self.changed_since(tx, duplicate) if duplicate else []
         retry = bool(duplicate) and self._registry_grew(tx, duplicate)
         return Receipt(
+            contact=self.contact,
             title_source=arrival.source_name,
             campus=arrival.scope.campus,
             feed=arrival.scope.feed,
@@ -521,7 +541,6 @@ def _question_line(one: Kept) -> QuestionLine:
         question_id=one.question_id,
         text=one.text,
         heading=one.heading or None,
-        place=None if one.position is None else column_letters(one.position),
         choices=tuple(choice.label for choice in one.choices),
         evidence=one.evidence,
         answer=one.label_of(one.answer),
@@ -646,6 +665,7 @@ def _told(receipt: Receipt) -> Told:
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
+        *([("Whom to ask", receipt.contact)] if receipt.contact else []),
     ]
     return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
 

@@ -12,6 +12,19 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import COUNT_NAMES
+from hub_pipelines.submission.progress import ProgressFiles
+
+
+def at_work(db: Database, progress: ProgressFiles) -> list[dict[str, Any]]:
+    """How far runs are with files that take more than seconds."""
+    with db.read() as tx:
+        current = [submissions.find(tx, request_id) for request_id in progress.request_ids()]
+    told = [(one, progress.of(one)) for one in current if one is not None]
+    return [
+        {"request_id": one.request_id, "source_name": one.envelope.source_name, **asdict(now), "told": str(now)}
+        for one, now in told
+        if now is not None
+    ]
 
 
 def status_of(db: Database, drop_folder: DropFolder) -> dict[str, Any]:

@@ -57,6 +57,15 @@ SCHEDULE: dict[str, Rule] = {
             _REPORT,
             Basis("final_report_on", of_record_type="grants.award", by_column="award_id"),
         ),
+        Rule(
+            "grants.sponsor_award",
+            "G44",
+            "2 CFR 200.334",
+            3,
+            _REPORT,
+            Basis("final_report_on", of_record_type="grants.award", by_column="award_id"),
+        ),
+        Rule("grants.opportunity", "G44", "2 CFR 200.334", 3, "final financial report of what came of it", None),
         Rule("procurement.asset", "G44", "2 CFR 200.334", 3, _PROPERTY, None),
         # chemicals are among these assets too, and for them W37 asks for 30 years; neither date is in the list
         Rule("inventory.asset", "G44, W37", "2 CFR 200.334; 29 CFR 1910.1020(d)", 30, _PROPERTY, None),

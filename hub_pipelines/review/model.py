@@ -11,6 +11,7 @@ class ItemState(StrEnum):
     REPLAYED = "replayed"
     RESUBMITTED = "resubmitted"  # a corrected copy was sent in its place: `replaced_by`
     DISMISSED = "dismissed"
+    SPLIT = "split"  # a batch whose messages were sealed again in halves
 
 
 class ReasonCode(StrEnum):

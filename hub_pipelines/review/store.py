@@ -11,12 +11,17 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Text, func, or_, select, update
 
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
 from hub_pipelines.intake.model import Arrival
 from hub_pipelines.review.fingerprint import fingerprint_of
 from hub_pipelines.review.model import Group, ItemState, ReviewItem, Selection, Tally
+from hub_pipelines.submission.decisions import store as decided
 from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
+
+SEALING = "hub/sealing"
 
 review_item = Table(
     "review_item",
@@ -67,6 +72,18 @@ class Desk:
         cause = submission.cause or Cause.UNREADABLE
         item_id = _item_id(submission.request_id, str(submission.revision), cause)
         _file(tx, item_id, submission.envelope, submission.revision, cause, failure)
+
+    def close_as_split(self, tx: Transaction, request_id: str, batches: list[str]) -> bool:
+        """Close the item of a batch whose messages were sealed again in these, and end its submission without effect;
+        False when somebody has decided otherwise before."""
+        (item, *_) = [*open_items_of(tx, request_id), None]
+        told = f"sealed again as {' and '.join(batches)}"
+        if item is None or not resolve(tx, item.item_id, ItemState.SPLIT, by=SEALING, resolution=told):
+            return False
+        decided.dismiss(tx, request_id, f"Its messages were {told}, to find the one that can't be posted.")
+        detail: dict[str, object] = {"cause": item.cause, "batches": batches}
+        audit.append(tx, Event(item.campus, SEALING, "submission:split", item.source_name, request_id, detail))
+        return True
 
     def file_conflict(self, tx: Transaction, arrival: Arrival, revision: int, envelope: Envelope) -> None:
         """File an item of its own for bytes that came under the key of something else, which has this revision."""

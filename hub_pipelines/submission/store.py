@@ -329,6 +329,33 @@ def everything(tx: Transaction) -> Iterator[Submission]:
         yield from_row(row)
 
 
+_OF_THE_MACHINE = ("Transient", "OSError")
+"""Types of errors that say nothing of what was worked on: the database or the disk did not answer."""
+
+
+def any_unsettled(tx: Transaction, request_ids: Sequence[str]) -> bool:
+    """Whether one of these is not settled."""
+    s = submission.c
+    query = select(s.request_id).where(s.request_id.in_(request_ids), s.state.in_(UNSETTLED)).limit(1)
+    return tx.execute(query).first() is not None
+
+
+def poisoned_batches(tx: Transaction, campus: str) -> list[str]:
+    """A campus's batches of messages in review because the last attempt failed too, by a fault that may lie in what
+    they hold: a worker died, or met an error that nobody foresaw."""
+    s = submission.c
+    last = select(attempt.c.error_type).where(attempt.c.request_id == s.request_id, attempt.c.token == s.token)
+    query = select(s.request_id).where(
+        s.state == State.IN_REVIEW,
+        s.campus == campus,
+        s.channel == MESSAGES,
+        s.cause == Cause.EXHAUSTED,
+        s.attempts > 0,
+        last.scalar_subquery().not_in(_OF_THE_MACHINE),
+    )
+    return list(tx.execute(query.order_by(s.received_at)).scalars())
+
+
 def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:
     rows = tx.execute(select(attempt).where(attempt.c.request_id == request_id).order_by(attempt.c.token))
     return [dict(row) for row in rows.mappings()]

@@ -12,13 +12,16 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.timeline.awards import records_of_award
 from hub_pipelines.timeline.model import Change, Item, MissedBy, RejectedRow
-from hub_pipelines.validate.model import Part, excel_row, sheet_of
+from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import Part, RecordType, excel_row, sheet_of
 
 
 def items_named(tx: Transaction, text: str, limit: int) -> list[Item]:
     keys = {text, unicodedata.normalize("NFKC", text).upper()} - {""}
     found = dict.fromkeys(pair for key in sorted(keys) for pair in ledgers.items_of_key(tx, key, limit=limit))
+    found |= dict.fromkeys(records_of_award(tx, text, limit))
     sources: dict[str, str] = {}
     return [_item(tx, name, key, sources, limit) for name, key in list(found)[:limit]]
 
@@ -30,7 +33,8 @@ def _item(tx: Transaction, name: str, key: str, sources: dict[str, str], limit: 
         if request_id not in sources:
             sources[request_id] = submissions.get(tx, request_id).envelope.source_name
     places = _Places(tx)
-    changes = tuple(_change(row, sources[row["request_id"]], places) for row in reversed(rows))
+    record = _record_type(name)
+    changes = tuple(_change(row, sources[row["request_id"]], places, record) for row in reversed(rows))
     missed = counts.of_item(tx, name, key, limit=limit)
     return Item(
         name,
@@ -71,7 +75,14 @@ class _Places:
         return sheet_of(row_no, self._parts[posting])
 
 
-def _change(row: dict[str, Any], source_name: str, places: _Places) -> Change:
+def _record_type(ledger: str) -> RecordType | None:
+    """None for a ledger of a record type that this release does not know."""
+    name = ledger.partition("@")[0]
+    feed = FEEDS.get(name.partition(".")[0])
+    return next((one for one in feed.record_types if one.name == name), None) if feed else None
+
+
+def _change(row: dict[str, Any], source_name: str, places: _Places, record: RecordType | None) -> Change:
     before = json.loads(str(row["before"])) if row["before"] is not None else {}
     after = json.loads(str(row["values"]))
     changed = {
@@ -92,6 +103,7 @@ def _change(row: dict[str, Any], source_name: str, places: _Places) -> Change:
         operation=str(row["operation"]),
         first=row["before"] is None,
         changed=changed,
+        news=tuple(one.reason for one in record.news(before, after)) if before and record and record.news else (),
     )
 
 

@@ -70,6 +70,8 @@ class Change:
     operation: str
     first: bool
     changed: dict[str, tuple[object, object]]
+    news: tuple[str, ...] = ()
+    """What the change means, where its record type tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,52 @@ class Item:
     changes: tuple[Change, ...]
     left_out: int
     missed: tuple[MissedBy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBy:
+    """What all records of one portal say of an award together; `obligated` in US dollars."""
+
+    portal: str
+    records: int
+    starts_on: str | None
+    ends_on: str | None
+    obligated: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A line of expenditure that is outside an award's period, or was before the period changed last.
+
+    `problem` is why it is outside now and `was` why it was; None where it is, or was, inside. `changed_at` is when the
+    portal's change was posted that made the difference.
+    """
+
+    transaction_id: str
+    incurred_on: str
+    amount: str
+    problem: str | None
+    was: str | None
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AwardStanding:
+    """An award as portals tell it, and what was spent on it held against that.
+
+    `office` are the values of the office's own list. `judged_by` is the portal whose period counts. `without_day` are
+    lines that do not tell when their cost was incurred.
+    """
+
+    award_id: str
+    campus: str
+    office: tuple[dict[str, object], ...]
+    said: tuple[SaidBy, ...]
+    judged_by: str
+    spent_lines: int
+    without_day: int
+    findings: tuple[Spent, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +174,9 @@ class Answer:
     stories: tuple[Story, ...] = ()
     items: tuple[Item, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
+    awards: tuple[AwardStanding, ...] = ()
     near: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
-        return bool(self.candidates or self.files or self.stories or self.items or self.rejected)
+        return bool(self.candidates or self.files or self.stories or self.items or self.rejected or self.awards)

@@ -16,7 +16,7 @@ from hub_pipelines.submission.model import Cause, State, Submission
 from hub_pipelines.submission.retry import launch_wait
 from hub_pipelines.timeline.words import as_sentence, utc_told
 
-_CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED)
+_CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED, ItemState.SPLIT)
 
 
 def attempts_told(hub: Hub, current: Submission) -> str:

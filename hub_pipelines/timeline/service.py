@@ -1,7 +1,8 @@
 """Where something came from and what becomes of it: one timeline over intake, launches, attempts, posting and review.
 
 Belongs here: finding what a request_id, a file or a tag means. Not here: the parts of the answer (story.py, files.py,
-items.py), queries (the stores), layout (cli/why.py). Nothing is changed by asking; every list is bounded by `limit`.
+items.py, awards.py), queries (the stores), layout (cli/why.py). Nothing is changed by asking; every list is bounded by
+`limit`.
 """
 
 import unicodedata
@@ -14,6 +15,7 @@ from hub_pipelines.intake.drop_folder import display_name
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.timeline.awards import awards_named
 from hub_pipelines.timeline.files import file_matches
 from hub_pipelines.timeline.items import items_named, rejected_with
 from hub_pipelines.timeline.model import MOST_CANDIDATES, Answer, FileMatch, Story
@@ -43,6 +45,7 @@ def explain(hub: Hub, asked: str, *, limit: int = 200) -> Answer:
             stories=tuple(_stories(hub, tx, files, limit)),
             items=tuple(items_named(tx, text, limit)),
             rejected=tuple(rejected_with(tx, text, limit)),
+            awards=tuple(awards_named(tx, text, limit)),
         )
     return answer if answer.found else _nothing(hub, text, notes)
 

@@ -219,6 +219,7 @@ def _review(item: ReviewItem) -> list[Moment]:
         words = {
             ItemState.REPLAYED: "sent through again",
             ItemState.RESUBMITTED: f"closed, because a corrected copy was sent in its place: {item.replaced_by}",
+            ItemState.SPLIT: f"closed: {item.resolution}",
         }
         told = words.get(item.state, f"dismissed: {item.resolution}")
         found.append(Moment(item.resolved_at, f"{item.item_id} {told}", item.resolved_by))

@@ -9,7 +9,7 @@ do the repeats of a key. What comes out is what is staged, byte for byte.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
@@ -482,38 +482,56 @@ class _Tags:
         together = next(one.together for one in made if self._at in one.together.positions)
         self._as_shown = _Columns(together, [_Type(self.column, record.certain.get(self.column), shown)])
         self._check = check
-        self.check = check.check
         self._registry = registry
+        self._different: Any = None
+        """The tags of the batch, each once, and in the same order their campuses."""
+        self._campus_of: Any = None
         self._owners: Any = None
+        """Of each row its tag's campus, coded; null where it has no tag or an unknown one."""
 
     def known(self, values: dict[str, Any], good: Any) -> Any:
         """Which rows are good and have a registered tag."""
         from pyarrow import compute
 
-        tags = compute.if_else(good, values[self.column], None)
-        self._owners = self._owners_of(tags)
-        return compute.is_valid(self._owners)
+        coded = values[self.column].dictionary_encode()
+        self._different = coded.dictionary
+        self._campus_of = self._campuses_of(coded.dictionary)
+        self._owners = self._campus_of.take(coded.indices)
+        return compute.and_(good, compute.is_valid(self._owners))
 
-    def _owners_of(self, tags: Any) -> Any:
-        """Each tag's campus, coded; null where it is not registered."""
+    def _campuses_of(self, different: Any) -> Any:
+        """Coded; null where a tag is not registered."""
         import numpy
         import pyarrow
         from pyarrow import compute
 
-        coded = tags.dictionary_encode()
-        different = coded.dictionary
         if len(different) <= FEW_TAGS or not isinstance(self._registry, Listed):
             known = self._registry.campuses(set(different.to_pylist()))
             owners = pyarrow.array([known.get(tag) for tag in different.to_pylist()], pyarrow.string())
-            return owners.take(coded.indices).dictionary_encode()
+            return owners.dictionary_encode()
         listed = self._listed
         at = compute.index_in(listed["tag"], value_set=different)
         campuses = listed["campus"]
         codes = numpy.full(len(different), -1, numpy.int32)
         found = compute.is_valid(at)
         codes[at.drop_null().to_numpy(zero_copy_only=False)] = campuses.indices.filter(found).to_numpy()
-        of_different = pyarrow.array(codes, mask=codes < 0)
-        return pyarrow.DictionaryArray.from_arrays(of_different.take(coded.indices), campuses.dictionary)
+        return pyarrow.DictionaryArray.from_arrays(pyarrow.array(codes, mask=codes < 0), campuses.dictionary)
+
+    def check(self, rows: list[JudgedRow]) -> None:
+        """As TagCheck does with single rows; what is known of the batch's tags is not asked again."""
+        self._check.check(rows, self._campuses)
+
+    def _campuses(self, tags: Collection[str]) -> Mapping[str, str]:
+        import pyarrow
+        from pyarrow import compute
+
+        asked = pyarrow.array(list(tags), pyarrow.string())
+        at = compute.index_in(asked, value_set=self._different)
+        owners = zip(asked.to_pylist(), self._campus_of.take(at).to_pylist(), strict=True)
+        found = {tag: owner for tag, owner in owners if owner is not None}
+        # the tag of a row that is judged by itself need not be one of the column's
+        others = asked.filter(compute.is_null(at)).to_pylist()
+        return {**self._registry.campuses(others), **found} if others else found
 
     @cached_property
     def _listed(self) -> dict[str, Any]:
@@ -732,11 +750,24 @@ def _quoted(text: str) -> str:
     return canonical_json(text)
 
 
+def _is_plain(texts: Any) -> bool:
+    """Whether no byte that they lie among needs escaping: one look at all of them, the usual answer."""
+    import numpy
+
+    data = texts.buffers()[2]
+    if data is None:
+        return True
+    letters = numpy.frombuffer(data, numpy.uint8)
+    return not ((letters < ord(" ")).any() or (letters == ord('"')).any() or (letters == ord("\\")).any())
+
+
 def escaped(texts: Any) -> Any:
     """As JSON has them between quotation marks."""
     import pyarrow
     from pyarrow import compute
 
+    if _is_plain(texts):
+        return texts
     if compute.any(compute.match_substring_regex(texts, _CONTROL)).as_py():
         return pyarrow.array(
             [None if text is None else _quoted(text)[1:-1] for text in texts.to_pylist()], pyarrow.string()

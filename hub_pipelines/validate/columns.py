@@ -97,10 +97,8 @@ def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
     have tags, the list is one of tagged items: then only such record types are looked at.
     """
     refuse_foreign(header, feed)
-    tagged = [
-        one for one in feed.record_types if one.tag_column and _clearly_names(header, one.tag_column, one.aliases)
-    ]
-    best, *others = sorted(tagged or feed.record_types, key=lambda one: _fit(header, one), reverse=True)
+    tagged = [one for one in feed.lists if one.tag_column and _clearly_names(header, one.tag_column, one.aliases)]
+    best, *others = sorted(tagged or feed.lists, key=lambda one: _fit(header, one), reverse=True)
     if _missing(header, best):
         return best
     for other in others:
@@ -248,7 +246,7 @@ def _require_columns(feed: Feed, record: RecordType, positions: dict[str, int], 
         return
     described = "; ".join(_missing_text(column, record, others) for column in missing)
     noun = "a required column" if len(missing) == 1 else f"{len(missing)} required columns"
-    of_what = f" of {_a(record)}" if len(feed.record_types) > 1 else ""
+    of_what = f" of {_a(record)}" if len(feed.lists) > 1 else ""
     raise ColumnsMissing(
         f"The file lacks {noun}{of_what}: {described}.",
         f"Add or rename the missing column headers ({', '.join(missing)}) and send the file again. {_needs(feed)}",
@@ -273,14 +271,14 @@ def too_general(record: RecordType, headings: Iterable[str]) -> Unreadable:
 
 def _needs(feed: Feed) -> str:
     """The required columns of each record type, in a sentence each."""
-    return " ".join(f"The header row of {_a(one)} needs: {', '.join(one.required)}." for one in feed.record_types)
+    return " ".join(f"The header row of {_a(one)} needs: {', '.join(one.required)}." for one in feed.lists)
 
 
 def _missing_text(column: str, record: RecordType, others: list[str]) -> str:
     spellings = [alias for alias, target in record.aliases.items() if target == column]
     by_form = {normalise_header(other): other for other in others}
     for spelling in spellings:
-        close = difflib.get_close_matches(spelling, by_form, n=1, cutoff=0.75)
+        close = difflib.get_close_matches(spelling, by_form, n=1, cutoff=0.8)
         if close:
             return f'{column} (did you mean the column "{by_form[close[0]]}"?)'
     return column

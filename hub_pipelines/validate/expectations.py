@@ -12,7 +12,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 JOURNAL_COLUMNS = ("key", "version", "row_no", "operation", "request_id", "revision", "campus", "contract_version")
 LEAST_HISTORY_DAYS = 5
+_ONCE = ("set", "replaced")
+"""Operations of which a posting has one for each item."""
 
 # a day is unusual when its modified z-score on a logarithmic scale is above 3.5 (Iglewicz and Hoaglin 1993, "How to
 # Detect and Handle Outliers"); counts are compared as ratios, because a lab's days differ by factors
@@ -152,14 +154,14 @@ def usual_entries(history: History) -> tuple[int, int] | None:
 
 
 def _promises(record: RecordType, frame: "pandas.DataFrame", around: Surroundings) -> Iterator[_Promise]:
-    yield from _journal_promises(record, around.campus)
+    yield from _journal_promises(record, around.campus, adjusts=bool((~frame["operation"].isin(_ONCE)).any()))
     for column, shape in record.shapes.items():
         yield from _column_promises(record, column, shape, frame)
     yield _volume_promise(around.history)
     yield from _reference_promises(record)
 
 
-def _journal_promises(record: RecordType, campus: str) -> Iterator[_Promise]:
+def _journal_promises(record: RecordType, campus: str, *, adjusts: bool) -> Iterator[_Promise]:
     yield _filled("key", "The key")
     named = " and ".join(f'"{_spoken(column)}"' for column in record.key_columns)
     made_of = f"made of {named}" if len(record.key_columns) > 1 else named
@@ -173,7 +175,9 @@ def _journal_promises(record: RecordType, campus: str) -> Iterator[_Promise]:
         unjudged="not judged, because a number with decimals can be written in several ways" if decimal else None,
     )
     yield _unique(("version", "row_no"), "No two entries have the same place in the journal (version and row number)")
-    yield _unique(("version", "key"), "No posting changes an item twice (version and key)")
+    once = _unique(("version", "key"), "No posting changes an item twice (version and key)")
+    as_often = "not judged, because messages adjust an item as often as they come"
+    yield replace(once, unjudged=as_often if adjusts else None)
     yield _Promise("contract", _IN_SET, "campus", f"The campus is {campus}", {"value_set": [campus]})
 
 

@@ -2,23 +2,28 @@
 
 A message is the object that https://www.standardwebhooks.com advises: `type`, `timestamp`, `data`. The type is a record
 type and what is to be done with it, `inventory.stock.set`; the members of `data` are the contract's own columns, by
-their exact names. Belongs here: what a message means, and which of several sets of one item counts. Not here: the
-contract (feeds, service), how batches come about (intake/sealing).
+their exact names. Of some record types a message may also adjust a quantity: `inventory.stock.consumed`.
+Belongs here: what a message means, and which of several sets of one item counts. Not here: the contract (feeds,
+service), what an adjustment comes to (ledger/adjusting), how batches come about (intake/sealing).
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.strict_json import BadJson, parse_object
+from hub_pipelines.validate.feeds.quantities import EVERYTHING
 from hub_pipelines.validate.model import (
     SUPERSEDED,
     AcceptedRow,
+    AdjustingRow,
     Cell,
     Feed,
+    Kind,
     Problem,
     RecordType,
     RejectedRow,
@@ -41,12 +46,14 @@ _SHOWN_CHARACTERS = 200
 class Message:
     """One message of a batch. `occurred_at` is its own `timestamp`, or when it came, where it has none.
 
-    `problem` says why it can't be a row; `data` is empty then.
+    `kind` is how it adjusts; None of one that sets. `problem` says why it can't be a row; `data` is empty then.
     """
 
     row_no: int
+    request_id: str
     data: Mapping[str, Any]
     occurred_at: datetime
+    kind: Kind | None = None
     problem: Problem | None = None
 
 
@@ -59,16 +66,22 @@ class Messages:
 
     @property
     def table(self) -> Table:
-        """Those that can be rows, under the contract's columns; each in the contract's own way of writing."""
-        header = list(self.record.columns)
-        rows = [one for one in self.messages if one.problem is None]
-        return Table(header, 0, _Rows(tuple(rows), self.record), {"format": "messages", "messages": str(len(rows))})
+        """Those that set and can be rows, under the contract's columns; each in the contract's own way of writing."""
+        rows = (one for one in self.messages if one.problem is None and one.kind is None)
+        return _table(self.record, tuple(rows))
+
+    @property
+    def adjusting(self) -> Iterator[tuple[RecordType, Table]]:
+        """Those that adjust, for each kind the contract of its data and the rows under it."""
+        for kind in self.record.adjusted.kinds if self.record.adjusted else ():
+            rows = tuple(one for one in self.messages if one.problem is None and one.kind is kind)
+            if rows:
+                yield kind.data, _table(kind.data, rows)
 
     @property
     def whole(self) -> Table:
         """All of them, for those who count: of one that can't be a row the cells are empty."""
-        rows = _Rows(self.messages, self.record)
-        return Table(list(self.record.columns), 0, rows, {"format": "messages", "messages": str(len(self.messages))})
+        return _table(self.record, self.messages)
 
     @property
     def occurred_at(self) -> dict[int, datetime]:
@@ -80,14 +93,17 @@ class Messages:
         row, and those sets that a newer one in the batch has made void."""
         by_row: dict[int, Verdict] = {one.row_no: one for one in judged}
         newest = self._newest(by_row)
+        columns = frozenset(self.record.columns)
         for one in self.messages:
             verdict = by_row.get(one.row_no)
             if verdict is None:
                 assert one.problem is not None, f"message {one.row_no} was not judged"
                 yield RejectedRow(one.row_no, (one.problem,))
+            elif isinstance(verdict, AcceptedRow) and one.kind is not None:
+                yield _adjusting(verdict, one, one.kind)
             elif isinstance(verdict, AcceptedRow):
                 winner = newest[verdict.key]
-                yield self._with_others(verdict, one) if winner is one else _superseded(verdict, winner)
+                yield _with_others(verdict, one, columns) if winner is one else _superseded(verdict, winner)
             else:
                 yield verdict
 
@@ -96,17 +112,11 @@ class Messages:
         found: dict[str, Message] = {}
         for one in self.messages:
             verdict = by_row.get(one.row_no)
-            if isinstance(verdict, AcceptedRow):
+            if isinstance(verdict, AcceptedRow) and one.kind is None:
                 before = found.get(verdict.key)
                 if before is None or one.occurred_at >= before.occurred_at:
                     found[verdict.key] = one
         return found
-
-    def _with_others(self, verdict: AcceptedRow, one: Message) -> AcceptedRow:
-        others = {name: _text(value) for name, value in one.data.items() if name not in self.record.columns}
-        if not others:
-            return verdict
-        return replace(verdict, values={**verdict.values, "other": others})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +125,29 @@ class _Rows:
     record: RecordType
 
     def __iter__(self) -> Iterator[Row]:
+        columns = self.record.columns
         for one in self.messages:
-            yield one.row_no, [_cell(one.data.get(name)) for name in self.record.columns]
+            yield one.row_no, [_cell(one.data.get(name)) for name in columns]
+
+
+def _table(record: RecordType, rows: tuple[Message, ...]) -> Table:
+    return Table(list(record.columns), 0, _Rows(rows, record), {"format": "messages", "messages": str(len(rows))})
 
 
 def record_type_for(kind: object, feed: Feed) -> RecordType:
     """What a message of this type is sealed with. One of no known type goes with the feed's first, to be rejected."""
-    names = {one.name + SET: one for one in feed.record_types}
+    names = {name: one for one in feed.record_types for name in types_of(one)}
     return names.get(str(kind), feed.record_types[0])
 
 
+def types_of(record: RecordType) -> dict[str, Kind | None]:
+    """The types of messages about a record type, with how each adjusts; None for the one that sets."""
+    kinds = record.adjusted.kinds if record.adjusted else ()
+    return {record.name + SET: None, **{f"{record.name}.{kind.name}": kind for kind in kinds}}
+
+
 def known_types(feed: Feed) -> list[str]:
-    return [one.name + SET for one in feed.record_types]
+    return [name for one in feed.record_types for name in types_of(one)]
 
 
 def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -139,9 +160,10 @@ def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     """A batch's archived bytes. Raises Unreadable when they are none."""
+    kinds = types_of(record)
     try:
         found = [
-            _message(row_no, envelope, body, feed, record)
+            _message(row_no, envelope, body, feed, kinds)
             for row_no, (envelope, body) in enumerate(contents_of(path), start=1)
         ]
     except (ValueError, KeyError, TypeError) as error:
@@ -151,21 +173,24 @@ def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
     return Messages(record, tuple(found))
 
 
-def _message(row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, record: RecordType) -> Message:
-    received_at = datetime.fromisoformat(envelope["received_at"])
+def _message(
+    row_no: int, envelope: Mapping[str, Any], text: bytes, feed: Feed, kinds: Mapping[str, Kind | None]
+) -> Message:
+    received_at, request_id = datetime.fromisoformat(envelope["received_at"]), str(envelope["request_id"])
     try:
         body = parse_object(text)
-        if body.get("type") != record.name + SET:
+        kind = str(body.get("type"))
+        if kind not in kinds:
             raise _No(_unknown_type(body.get("type"), feed))
         data = body.get("data")
         if not isinstance(data, dict) or not data:
             raise _No(Problem("missing_data", None, None, "The message has no `data`.", "Send an object of columns"))
-        return Message(row_no, data, _occurred_at(body.get("timestamp"), received_at))
+        return Message(row_no, request_id, data, _occurred_at(body.get("timestamp"), received_at), kinds[kind])
     except _No as no:
-        return Message(row_no, {}, received_at, no.problem)
+        return Message(row_no, request_id, {}, received_at, problem=no.problem)
     except BadJson as error:
         problem = Problem("not_json", None, None, f"The message {error}.", "Send a JSON object")
-        return Message(row_no, {}, received_at, problem)
+        return Message(row_no, request_id, {}, received_at, problem=problem)
 
 
 class _No(Exception):  # an answer on its way to the message that it is about
@@ -219,6 +244,37 @@ def superseded_if_late(
         return verdict
     reason = f"A newer message for the same item, of {newest[verdict.key]:%Y-%m-%dT%H:%M:%SZ}, has posted before."
     return SupersededRow(verdict.row_no, verdict.key, (Problem(SUPERSEDED, None, verdict.key, reason, None, "warn"),))
+
+
+def _with_others(verdict: AcceptedRow, one: Message, columns: Collection[str]) -> AcceptedRow:
+    others = {name: _text(value) for name, value in one.data.items() if name not in columns}
+    if not others:
+        return verdict
+    return replace(verdict, values={**verdict.values, "other": others})
+
+
+def _adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
+    """What a right message adjusts, as it is staged."""
+    data = dict(verdict.values)
+    quantity, unit = data.pop("quantity"), data.pop("unit")
+    place = data.pop(kind.to_column) if kind.to_column else None
+    values: dict[str, object] = {
+        "kind": kind.name,
+        "occurred_at": iso(one.occurred_at),
+        "quantity": None if quantity == EVERYTHING else quantity,
+        "unit": unit,
+        "message": one.request_id,
+        "item": data,
+    }
+    if kind.to_column:
+        item = {**data, str(kind.data.location_column): place}
+        key = kind.data.key_of(item)
+        if key == verdict.key:
+            reason = "It went to the place where it was."
+            told = Problem("same_place", kind.to_column, str(place), reason, "Write where it went")
+            return RejectedRow(one.row_no, (told,))
+        values["to"] = {"key": key, "item": item}
+    return AdjustingRow(one.row_no, verdict.key, values, verdict.findings)
 
 
 def _superseded(verdict: AcceptedRow, winner: Message) -> SupersededRow:

@@ -48,6 +48,11 @@ Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
+def sent_name(column: str) -> str:
+    """Under which name a row keeps what was sent in a cell of a column, where its value is another."""
+    return f"{column} as sent"
+
+
 Row = tuple[int, list[Cell]]
 """A row's number (see Part) and its cells, the header's first column first."""
 
@@ -231,7 +236,21 @@ class SupersededRow:
     problems: tuple[Problem, ...]
 
 
-Verdict = AcceptedRow | RejectedRow | SupersededRow
+@dataclass(frozen=True, slots=True)
+class AdjustingRow:
+    """A right message that adjusts the quantity of an item (ledger/adjusting). `key` is the item's.
+
+    `values` say how: `kind`, `occurred_at`, `quantity` (None: all that is there), `unit`, `message` (its request_id),
+    `item` (what the message says the item is), and where it goes to another place `to`, with `key` and `item`.
+    """
+
+    row_no: int
+    key: str
+    values: dict[str, object]
+    problems: tuple[Problem, ...] = ()
+
+
+Verdict = AcceptedRow | RejectedRow | SupersededRow | AdjustingRow
 
 
 class Registry(Protocol):
@@ -326,6 +345,30 @@ class Lines(Protocol):
 
 
 @dataclass(frozen=True)
+class Kind:
+    """One way to adjust a quantity by a message: `<record type>.<name>`."""
+
+    name: str
+    means: str
+    """What has happened, in words."""
+    adds: bool
+    """Whether there is more of it afterwards, at the place that the message names."""
+    data: "RecordType"
+    """What the message's `data` holds."""
+    to_column: str | None = None
+    """Where the place is told to which it went."""
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """That messages may adjust a quantity: its column and its unit's, and in which ways."""
+
+    quantity: str
+    unit: str
+    kinds: tuple[Kind, ...]
+
+
+@dataclass(frozen=True)
 class RecordType:
     """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
 
@@ -340,7 +383,7 @@ class RecordType:
     aliases: dict[str, str]
     """Normalised header text to column."""
     tag_column: str | None = None
-    """The key column that procurement's registry is asked about."""
+    """The first of the key's columns, where procurement's registry is asked about it."""
     untagged: str | None = None
     """What the sender does with a thing that has no tag."""
     shared: bool = False
@@ -357,6 +400,12 @@ class RecordType:
     """Where an item is; only such files may be complete counts of locations."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
+    news: "Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None" = None
+    """What people are told when an item's values were the first and are the second; None: nothing."""
+    by_messages_only: bool = False
+    """No file is taken for a list of it: it comes by messages and from portals."""
+    adjusted: Adjusted | None = None
+    """What of it messages may adjust; None where they only set."""
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -396,11 +445,6 @@ class RecordType:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
-
-    def tag_in(self, key: str) -> str:
-        """The tag that an item's key holds; for record types with a tag column."""
-        parts = key.split("|", len(self.key_columns) - 1)
-        return parts[self.key_columns.index(str(self.tag_column))]
 
     @property
     def added(self) -> frozenset[str]:
@@ -453,9 +497,14 @@ class Feed:
     foreign: tuple[Foreign, ...] = ()
 
     @property
+    def lists(self) -> tuple[RecordType, ...]:
+        """What a file may be a list of. Of a feed that was narrowed to one record type (`only`) that one."""
+        return tuple(one for one in self.record_types if not one.by_messages_only) or self.record_types
+
+    @property
     def aliases(self) -> dict[str, str]:
-        """Every heading that some record type knows."""
-        return {alias: column for one in reversed(self.record_types) for alias, column in one.aliases.items()}
+        """Every heading that some list knows."""
+        return {alias: column for one in reversed(self.lists) for alias, column in one.aliases.items()}
 
     @property
     def checks_tags(self) -> bool:

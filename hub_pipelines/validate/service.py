@@ -7,17 +7,19 @@ Not here: reading the file, rules on one value, storing verdicts.
 import datetime
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TypedDict
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.columns import ColumnMap, map_columns, record_type_of
+from hub_pipelines.validate.conventions.applying import ReadRows
 from hub_pipelines.validate.feeds.types import campus_names
 from hub_pipelines.validate.model import (
     AcceptedRow,
@@ -29,8 +31,10 @@ from hub_pipelines.validate.model import (
     Registry,
     RejectedRow,
     Restored,
+    Row,
     Table,
     Unclear,
+    sent_name,
 )
 
 _CHUNK_ROWS = 5_000
@@ -268,7 +272,7 @@ class RowCheck:
                 if row.values is not None:
                     kept = row.values.setdefault("other", {})
                     assert isinstance(kept, dict)
-                    kept[f"{column} as sent"] = cell.sent
+                    kept[sent_name(str(column))] = cell.sent
 
     def _judge(self, row_no: int, cells: list[Cell]) -> JudgedRow:
         row = JudgedRow(row_no, cells[self.tag.position] if self.tag else None)
@@ -342,11 +346,8 @@ class _FileTags:
 
     def __init__(self, table: Table, tag: TagColumn) -> None:
         self._tags: set[str] = set()
-        self.is_known = True
-        for number, (_, cells) in enumerate(table.rows):
-            if number >= _MOST_ROWS_COMPARED:
-                self.is_known = False
-                break
+        self.is_known = not _has_more_rows(table.rows, _MOST_ROWS_COMPARED)
+        for _, cells in table.rows if self.is_known else ():
             with suppress(ValidationError, IndexError):
                 self._tags.add(tag.parse(_plain(cells[tag.position])))
         self._as_digits = {one.translate(_AS_DIGITS) for one in self._tags}
@@ -361,6 +362,13 @@ class _FileTags:
         form, own = known.translate(_AS_DIGITS), tag.translate(_AS_DIGITS)
         rests = (form[at:] for at in range(max(1, len(form) - _SHORTEST_REST + 1)))
         return any(rest in self._as_digits and rest != own for rest in rests)
+
+
+def _has_more_rows(rows: Iterable[Row], number: int) -> bool:
+    batches = rows.unread() if isinstance(rows, ReadRows) else batches_of(rows)
+    if batches is None:
+        return next(islice(rows, number, None), None) is not None
+    return any(through > number for through in accumulate(len(one.numbers) for one in batches))
 
 
 class TagCheck:
@@ -380,8 +388,11 @@ class TagCheck:
     def _in_file(self) -> _FileTags:
         return _FileTags(self._table, self._tag)
 
-    def check(self, rows: list[JudgedRow]) -> None:
-        known = self._registry.campuses({row.tag for row in rows if row.tag is not None})
+    def check(
+        self, rows: list[JudgedRow], campuses: Callable[[Collection[str]], Mapping[str, str]] | None = None
+    ) -> None:
+        """`campuses` answers as the registry does, where that is not to be asked itself."""
+        known = (campuses or self._registry.campuses)({row.tag for row in rows if row.tag is not None})
         for row in rows:
             if row.tag is None:
                 row.problems = [self._cleaned(found) for found in row.problems]
@@ -400,7 +411,7 @@ class TagCheck:
         if found.rule != "bad_asset_tag" or found.column != self._tag.column:
             return found
         meant = found.suggestion
-        if meant is not None and self._registry.campuses({meant}) and self._is_free(meant, meant):
+        if meant is not None and self._is_free(meant, meant) and self._registry.campuses({meant}):
             return found
         return replace(found, suggestion=f"{_ONE_TAG}. {self._tag.untagged}" if self._tag.untagged else _ONE_TAG)
 
@@ -422,6 +433,8 @@ class TagCheck:
 
     def _meant(self, tag: str) -> str | None:
         """The registered tag that a row may mean; None when it is another row's, or several are as likely."""
+        if not self._in_file.is_known:
+            return None
         completed = self._registry.campuses({front + tag for front in self._in_file.fronts})
         near = [(0, known) for known in completed] + self._registry.near(tag)
         slips: dict[str, int] = {}

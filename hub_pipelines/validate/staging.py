@@ -8,14 +8,14 @@ import hashlib
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
-from hub_pipelines.validate.model import AcceptedRow, Problem, SupersededRow, Verdict
+from hub_pipelines.validate.model import AcceptedRow, AdjustingRow, Problem, SupersededRow, Verdict
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,10 +45,11 @@ class StagedRow:
     """`values` is canonical JSON text, so that it can be hashed as it stands. `problems` includes warnings.
 
     A rejected row has no key; its `values` are those that are sound, if any (RejectedRow). A superseded one has none.
+    Those of an adjusting one are AdjustingRow's.
     """
 
     row_no: int
-    verdict: Literal["accepted", "rejected", "superseded"]
+    verdict: Literal["accepted", "rejected", "superseded", "adjusting"]
     key: str | None
     values: str | None
     problems: list[dict[str, Any]]
@@ -66,25 +67,54 @@ class StagedChunk:
     @property
     def superseded(self) -> int:
         """How many rows a newer message had made void."""
-        return _listed(self.batch["verdict"]).count("superseded")
+        from pyarrow import compute
 
-    def accepted(self) -> list[tuple[int, str, str]]:
-        """Row number, key and values of each accepted row."""
-        columns = (_listed(self.batch[name]) for name in ("row_no", "key", "values", "verdict"))
-        found = [row[:3] for row in zip(*columns, strict=True) if row[3] == "accepted"]
-        if any(key is None or values is None for _, key, values in found):
+        return int(compute.sum(compute.equal(self.batch["verdict"], "superseded")).as_py() or 0)
+
+    @property
+    def adjusts(self) -> bool:
+        """Whether there is a row that adjusts a quantity."""
+        from pyarrow import compute
+
+        return bool(compute.any(compute.equal(self.batch["verdict"], "adjusting")).as_py())
+
+    def accepted_numbers(self) -> list[int]:
+        """Row number of each accepted row."""
+        return _listed(self._accepted["row_no"])
+
+    def accepted(self, numbers: Collection[int] | None = None) -> list[tuple[int, str, str]]:
+        """Row number, key and values of each accepted row, or of those among them that are told."""
+        import pyarrow
+        from pyarrow import compute
+
+        rows = self._accepted
+        if numbers is not None:
+            rows = rows.filter(compute.is_in(rows["row_no"], value_set=pyarrow.array(list(numbers), pyarrow.int64())))
+        if rows["key"].null_count or rows["values"].null_count:
             raise ValueError("a row was staged as accepted without key or values")
-        return found
+        return list(zip(*(_listed(rows[name]) for name in ("row_no", "key", "values")), strict=True))
+
+    @property
+    def _accepted(self) -> "pyarrow.RecordBatch":
+        from pyarrow import compute
+
+        return self.batch.filter(compute.equal(self.batch["verdict"], "accepted"))
 
     def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Row number, position and content of each problem."""
-        for row_no, problems in zip(_listed(self.batch["row_no"]), _listed(self.batch["problems"]), strict=True):
-            if problems != _NO_PROBLEMS:
-                yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+        return _problems_in(self.batch)
 
     def rows(self) -> Iterator[StagedRow]:
         for row in self.batch.to_pylist():
             yield StagedRow(**{**row, "problems": json.loads(row["problems"])})
+
+
+def _problems_in(batch: "pyarrow.RecordBatch") -> Iterator[tuple[int, int, dict[str, Any]]]:
+    from pyarrow import compute
+
+    told = batch.filter(compute.not_equal(batch["problems"], _NO_PROBLEMS))
+    for row_no, problems in zip(_listed(told["row_no"]), _listed(told["problems"]), strict=True):
+        yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
 
 
 def _listed(column: "pyarrow.Array") -> list[Any]:
@@ -140,6 +170,8 @@ def row_of(verdict: Verdict) -> StagedRow:
     """A verdict as it is staged, without its problems."""
     if isinstance(verdict, AcceptedRow):
         return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+    if isinstance(verdict, AdjustingRow):
+        return StagedRow(verdict.row_no, "adjusting", verdict.key, canonical_json(verdict.values), [])
     if isinstance(verdict, SupersededRow):
         return StagedRow(verdict.row_no, "superseded", verdict.key, None, [])
     sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
@@ -188,7 +220,10 @@ class StagedWriter:
         self._directory = directory
         self._temporary = directory / f".staging-{uuid.uuid4().hex}"
         self._schema = staged_schema()
-        self._writer = pyarrow.parquet.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        # keys and values hardly repeat: a dictionary of them costs time and room
+        self._writer = pyarrow.parquet.ParquetWriter(
+            self._temporary, self._schema, compression="zstd", use_dictionary=["verdict", "problems"]
+        )
         self._rows: list[dict[str, object]] = []
         self._waiting = self._schema.empty_table()
         self._counts: Counter[str] = Counter()
@@ -236,7 +271,7 @@ class StagedWriter:
         summary: dict[str, Any] = {
             **summary_base,
             "received": self._counts.total(),
-            "accepted": self._counts["accepted"],
+            "accepted": self._counts["accepted"] + self._counts["adjusting"],
             "rejected": self._counts["rejected"],
             **({"superseded": superseded} if (superseded := self._counts["superseded"]) else {}),
             "rules": dict(sorted(self._rules.items())),
@@ -275,6 +310,15 @@ def _digest(path: Path) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def problems_in(path: Path) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Row number, position and content of each problem in a staged file; nothing else of it is read."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["row_no", "problems"]):
+            yield from _problems_in(batch)
 
 
 def read_staged(path: Path, *, digest: str | None = None) -> tuple[dict[str, Any], Iterator[StagedRow]]:

@@ -277,6 +277,7 @@ def _told(outcome: MessageOutcome) -> dict[str, Any]:
         "received_at": message.received_at.isoformat(),
         "state": outcome.fate,
         "reasons": [asdict(one) for one in outcome.reasons],
+        "effects": [asdict(one) for one in outcome.effects],
         "settled_at": outcome.settled_at.isoformat() if outcome.settled_at else None,
         "batch": message.submission,
     }

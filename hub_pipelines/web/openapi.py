@@ -6,7 +6,8 @@ from typing import Any
 from hub_pipelines import __version__
 from hub_pipelines.messaging import Fate
 from hub_pipelines.settings import MessageSettings
-from hub_pipelines.validate.model import Feed, RecordType
+from hub_pipelines.validate.messages import types_of
+from hub_pipelines.validate.model import Feed, Kind, RecordType
 from hub_pipelines.web.problems import KINDS, RETRY_AFTER_S
 from hub_pipelines.web.reading import JSON, LINES, MESSAGE_BYTES, MOST_MESSAGES
 
@@ -47,7 +48,14 @@ def document(campuses: Iterable[str], feeds: Mapping[str, Feed], limits: Message
                 "Acknowledgement": _ACKNOWLEDGEMENT,
                 "Acknowledgements": _ACKNOWLEDGEMENTS,
                 "Outcome": _OUTCOME,
-                "Message": {"oneOf": [_message(record) for feed in feeds.values() for record in feed.record_types]},
+                "Message": {
+                    "oneOf": [
+                        _message(record if kind is None else kind.data, name, kind)
+                        for feed in feeds.values()
+                        for record in feed.record_types
+                        for name, kind in types_of(record).items()
+                    ]
+                },
             },
         },
     }
@@ -134,32 +142,33 @@ def _problems(codes: str) -> dict[str, Any]:
     }
 
 
-def _message(record: RecordType) -> dict[str, Any]:
+def _message(record: RecordType, name: str, kind: Kind | None) -> dict[str, Any]:
     columns = record.column_descriptions
     return {
         "type": "object",
-        "title": record.title,
+        "title": f"{name}: {'what there is of an item' if kind is None else kind.means}",
         "required": ["type", "data"],
         "properties": {
-            "type": {"const": f"{record.name}.set"},
-            "timestamp": {
-                "type": "string",
-                "format": "date-time",
-                "description": "When it occurred; of several sets of an item the one that occurred last counts",
-            },
+            "type": {"const": name},
+            "timestamp": {"type": "string", "format": "date-time", "description": _WHEN[kind is None]},
             "data": {
                 "type": "object",
                 "required": list(record.required),
                 "properties": {
                     name: {"type": ["string", "number", "null"], "description": told} for name, told in columns.items()
                 },
-                "description": "Other members are kept with the item, unchecked",
+                "description": f"Other members are kept with the {'item' if kind is None else 'message'}, unchecked",
             },
         },
     }
 
 
+_WHEN = {
+    True: "When it occurred; of several sets of an item the one that occurred last counts",
+    False: "When it occurred; a set of the item that occurred later has it in it already",
+}
 _TEXT = {"type": "string"}
+_PERHAPS = {"type": ["string", "null"]}
 _MOMENT = {"type": "string", "format": "date-time"}
 _PROBLEM = {
     "type": "object",
@@ -196,7 +205,7 @@ _ACKNOWLEDGEMENTS = {
 }
 _OUTCOME = {
     "type": "object",
-    "required": ["request_id", "webhook_id", "received_at", "state", "reasons", "settled_at", "batch"],
+    "required": ["request_id", "webhook_id", "received_at", "state", "reasons", "effects", "settled_at", "batch"],
     "properties": {
         "request_id": _TEXT,
         "webhook_id": _TEXT,
@@ -214,6 +223,22 @@ _OUTCOME = {
                     "reason": _TEXT,
                     "suggestion": {"type": ["string", "null"]},
                     "blocks": {"type": "boolean"},
+                },
+            },
+        },
+        "effects": {
+            "type": "array",
+            "description": "Of a message that adjusts: how much there was of each item before and after it",
+            "items": {
+                "type": "object",
+                "required": ["key", "kind", "before", "after", "unit", "short_by"],
+                "properties": {
+                    "key": _TEXT,
+                    "kind": _TEXT,
+                    "before": _PERHAPS,
+                    "after": _PERHAPS,
+                    "unit": _PERHAPS,
+                    "short_by": {**_PERHAPS, "description": "By how much more was taken than was known to be there"},
                 },
             },
         },

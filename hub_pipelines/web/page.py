@@ -16,7 +16,7 @@ _MEANING = {
     Fate.SEALED: "in a batch that is on its way",
     Fate.POSTED: "in the ledger",
     Fate.UNCHANGED: "the ledger held all of it already",
-    Fate.SUPERSEDED: "a newer message about the same item had come; nothing need be done",
+    Fate.SUPERSEDED: "what occurred later had been told about the same item; nothing need be done",
     Fate.REJECTED: "not taken, for the reasons that are told; correct it and send it under a new webhook-id",
     Fate.IN_REVIEW: "its batch waits for a person at the hub",
     Fate.DISMISSED: "a person at the hub has closed its batch without effect",

@@ -17,7 +17,7 @@ from hub_pipelines_tests.headings import Judged, cases, figures, judged, table
 def main() -> None:
     why = "--why" in sys.argv
     both: list[Judged] = []
-    for which in ("tuned", "held_out", "found", "real", "trial", "later"):
+    for which in ("tuned", "held_out", "found", "real", "trial", "later", "plain"):
         found = [judged(case) for case in cases(which)]
         both += found
         print(f"-- {which}: {len(found)} headers")

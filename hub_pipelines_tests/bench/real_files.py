@@ -1,10 +1,11 @@
 """What becomes of real files: `python -m hub_pipelines_tests.bench.real_files DIRECTORY…`.
 
-A Markdown table with a line for each file below the directories, and the share of rows that post or wait for an
-answer; to be checked by eye. Each file is dropped into the folder of `--feed` (inventory, unless told) of a temporary
+A Markdown table with a line for each file below the directories, and the share of usable rows that post or wait for an
+answer; to be checked by eye. Each file is dropped into the folder of each feed (or of `--feed` alone) of a temporary
 hub of its own in which nothing is known, no procurement list either, and goes the way that every file goes: drop
-folder, archive, validation, posting, receipt. `--receipts FOLDER` keeps the receipts. No cell of a file is printed but
-its headings and what a question or reason quotes. Nothing here is a test.
+folder, archive, validation, posting, receipt. What is shown is the feed that takes most of it. Usable are the rows of
+files that some feed takes or asks about; what none takes is no list of the hub's kinds. `--receipts FOLDER` keeps the
+receipts. No cell of a file is printed but its headings and what a question or reason quotes. Nothing here is a test.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from hub_pipelines_tests.support import open_test_hub, process, submission, take
 
 _COLUMNS = (
     "file",
+    "feed",
     "outcome",
     "rows",
     "posted",
@@ -41,6 +43,9 @@ _COLUMNS = (
     "kept unread",
     "why",
 )
+_FEEDS = ("inventory", "hazmat", "grants", "procurement")
+"""Procurement last: what its list registers would change what becomes of the others."""
+_NOT_IN = "not taken in"
 _COLUMNS_SHOWN = 12
 _REASONS_SHOWN = 3
 
@@ -49,6 +54,7 @@ _REASONS_SHOWN = 3
 class Became:
     """What became of one file. `rows` is None where no table was found in it."""
 
+    feed: str
     outcome: str
     rows: int | None
     posted: int = 0
@@ -61,18 +67,35 @@ class Became:
     unread: int = 0
     why: str = ""
 
+    @property
+    def is_usable(self) -> bool:
+        return self.outcome not in (Cause.UNREADABLE, _NOT_IN)
+
+    @property
+    def worth(self) -> tuple[bool, int, int]:
+        """Which of several feeds is the file's."""
+        return self.is_usable, self.posted + self.no_list, self.asked
+
     def cells(self) -> list[str]:
         numbers = (self.posted, self.no_list, self.rejected, self.asked, self.held)
         more = len(self.columns) - _COLUMNS_SHOWN
         columns = ", ".join(self.columns[:_COLUMNS_SHOWN]) + (f" and {more} more" if more > 0 else "")
         rows = "–" if self.rows is None else str(self.rows)
-        return [self.outcome, rows, *(str(one or "") for one in numbers), columns, str(self.unread or ""), self.why]
+        return [
+            self.feed,
+            self.outcome,
+            rows,
+            *(str(one or "") for one in numbers),
+            columns,
+            str(self.unread or ""),
+            self.why,
+        ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directories", nargs="+", type=Path)
-    parser.add_argument("--feed", default="inventory", choices=sorted(FEEDS))
+    parser.add_argument("--feed", choices=sorted(FEEDS))
     parser.add_argument("--receipts", type=Path)
     asked = parser.parse_args()
     print(f"| {' | '.join(_COLUMNS)} |")
@@ -80,7 +103,7 @@ def main() -> None:
     found = []
     for directory in asked.directories:
         for path in sorted(each for each in directory.rglob("*") if each.is_file()):
-            became = what_becomes_of(path, asked.feed, receipts=asked.receipts)
+            became = what_becomes_of(path, [asked.feed] if asked.feed else _FEEDS, receipts=asked.receipts)
             found.append(became)
             name = f"{directory.name}/{path.name}"
             print(f"| {' | '.join(_plain(cell) for cell in [name, *became.cells()])} |", flush=True)
@@ -88,31 +111,38 @@ def main() -> None:
     print(share(found))
 
 
-def what_becomes_of(path: Path, feed: str, *, receipts: Path | None = None) -> Became:
-    """One file through a hub of its own."""
+def what_becomes_of(path: Path, feeds: Sequence[str], *, receipts: Path | None = None) -> Became:
+    """One file through a hub of its own, in the first of the feeds that take most of it."""
     with _empty_hub() as hub:
-        shutil.copyfile(path, hub.settings.drop / "north" / feed / path.name)
-        arrivals = [one for one in take_everything(hub) if one.outcome is Outcome.RECEIVED]
-        if not arrivals:
-            return Became("not taken in", None)
-        (arrival,) = arrivals
-        process(hub, str(arrival.request_id))
-        hub.receipts.write(str(arrival.request_id))
-        if receipts is not None:
-            shutil.copytree(hub.settings.receipts / "north" / feed, receipts, dirs_exist_ok=True)
-        return _told(hub, submission(hub, str(arrival.request_id)))
+        return max((_dropped(hub, path, feed, receipts) for feed in feeds), key=lambda one: one.worth)
+
+
+def _dropped(hub: Hub, path: Path, feed: str, receipts: Path | None) -> Became:
+    shutil.copyfile(path, hub.settings.drop / "north" / feed / path.name)
+    arrivals = [one for one in take_everything(hub) if one.outcome is Outcome.RECEIVED]
+    if not arrivals:
+        return Became(feed, _NOT_IN, None)
+    (arrival,) = arrivals
+    process(hub, str(arrival.request_id))
+    hub.receipts.write(str(arrival.request_id))
+    if receipts is not None:
+        shutil.copytree(hub.settings.receipts / "north" / feed, receipts / feed, dirs_exist_ok=True)
+    return _told(hub, feed, submission(hub, str(arrival.request_id)))
 
 
 def share(found: Sequence[Became]) -> str:
-    """Of the rows in files of which a table was found, how many go on without anybody mending the file."""
-    rows = sum(one.rows or 0 for one in found)
-    posted, asked, listed = (sum(getattr(one, name) for one in found) for name in ("posted", "asked", "no_list"))
+    """Of the rows of lists that the hub takes, how many go on without anybody mending the file."""
+    usable = [one for one in found if one.is_usable]
+    rows = sum(one.rows or 0 for one in usable)
+    posted, asked, listed = (sum(getattr(one, name) for one in usable) for name in ("posted", "asked", "no_list"))
     of_all = f" ({(posted + asked + listed) / rows:.1%})" if rows else ""
     outcomes = Counter(one.outcome for one in found)
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
+    others = sum(one.rows or 0 for one in found) - rows
     return (
-        f"{len(found)} files: {told}. Of {rows} rows in tables {posted} post, {asked} wait for an answer and {listed} "
-        f"for the procurement list{of_all}."
+        f"{len(found)} files: {told}. Of {rows:,} usable rows in {len(usable)} files {posted:,} post, {asked:,} wait "
+        f"for an answer and {listed:,} for the procurement list{of_all}; {others:,} rows are in files of no kind "
+        "that the hub takes."
     )
 
 
@@ -126,7 +156,7 @@ def _empty_hub() -> Iterator[Hub]:
             hub.db.dispose()
 
 
-def _told(hub: Hub, current: Submission) -> Became:
+def _told(hub: Hub, feed: str, current: Submission) -> Became:
     receipt = json.loads(hub.receipts.path_of(current).with_suffix(".json").read_text(encoding="utf-8"))
     with hub.db.read() as tx:
         decision = mappings.find_decision(tx, current.decision)
@@ -135,6 +165,7 @@ def _told(hub: Hub, current: Submission) -> Became:
     waiting = (rows or 0) if current.state is State.IN_REVIEW else 0
     is_asked = current.cause is Cause.QUESTION
     return Became(
+        feed=feed,
         outcome=str(current.cause or ("waits for the procurement list" if registry else receipt["outcome"])),
         rows=rows,
         posted=current.counts.posted,

@@ -104,7 +104,11 @@ def recover_stock(home: Path, database_url: str) -> None:
     assert (posting.posted, posting.new) == (4, 3)
     assert posting.worth_a_look == sum(one["rule"] in WORTH_A_LOOK for one in told)
     rules = sorted(one["rule"] for one in told)
-    assert rules == ["column_gone", "earlier_lines_left", "listed_elsewhere", "rows_alike"], rules
+    toluene = ledger_values(hub, "inventory.stock@north")["cas 108-88-3|Shelf 3"]
+    assert (toluene["quantity_on_hand"], toluene["supplier"]) == ("400", "Sigma"), (
+        "what the file says, and what it kept"
+    )
+    assert rules == ["column_kept", "earlier_lines_left", "listed_elsewhere", "rows_alike"], rules
     assert_invariants(hub)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.posting import store as postings
@@ -46,16 +47,17 @@ def die_after_write(number: int) -> None:
     written = 0
 
     def dying(real: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*args: Any, **named: Any) -> None:
+        def write(*args: Any, **named: Any) -> Any:
             nonlocal written
-            real(*args, **named)
+            done = real(*args, **named)
             written += 1
             if written == number:
                 os.kill(os.getpid(), signal.SIGKILL)
+            return done
 
         return write
 
-    for name in ("insert_many", "fold_into"):
+    for name in ("insert_many", "insert_from", "update_from"):
         setattr(postings, name, dying(getattr(common_store, name)))
 
 
@@ -82,8 +84,34 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(dat
         hub.db.dispose()
         ends.append(finish(fork(lambda: work(len(ends) + 1))))
     assert ends[-1] == 0
-    assert len(ends) > 10, "three chunks to compare, three to write with their problems, and the fold"
+    assert len(ends) > 11, "three chunks to compare, three to write with their problems, and two for the fold"
     assert events(hub, request_id).count("submission:posted") == 1
     assert journal_size(hub) == before + 5
+    assert_invariants(hub)
+    hub.db.dispose()
+
+
+def test_a_run_killed_after_it_told_how_far_it_is_leaves_no_such_tale(database_url: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    hub = opened(home, database_url)
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    page = hub.receipts.path_of(submission(hub, request_id))
+    hub.db.dispose()
+
+    def work() -> None:
+        processing._TELL_EVERY_S = 0.0
+        child = opened(home, database_url)
+        taken = lease_and_validate(child, request_id)
+        die_after_write(2)
+        child.processing.post(taken)
+
+    assert finish(fork(work)) == -signal.SIGKILL
+    assert "We are at it" in page.read_text(encoding="utf-8")
+    expire_lease(hub, request_id)
+    hub.processing.end_expired()
+    assert list(hub.settings.progress.iterdir()) == []
+    hub.receipts.write_due()
+    assert "We are at it" not in page.read_text(encoding="utf-8")
     assert_invariants(hub)
     hub.db.dispose()

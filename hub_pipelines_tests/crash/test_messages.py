@@ -17,13 +17,32 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Answered, Delivery
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.messaging import Fate
-from hub_pipelines.submission.model import State
+from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.validate import messages
 from hub_pipelines.web.app import build_app
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
+from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, outcome, settle, stock, take
-from hub_pipelines_tests.support import all_submissions, events, ledger_values, ledger_version, open_test_hub
+from hub_pipelines_tests.messages import (
+    STOCK,
+    STOCK_LEDGER,
+    add_source,
+    body_of,
+    message,
+    moved,
+    outcome,
+    settle,
+    stock,
+    take,
+)
+from hub_pipelines_tests.support import (
+    all_submissions,
+    events,
+    ledger_values,
+    ledger_version,
+    open_test_hub,
+    process_all,
+)
 from hub_pipelines_tests.web.serving import Sender, free_port, receiver, wait_until_listening
 
 pytestmark = pytest.mark.crash
@@ -77,8 +96,13 @@ def _loaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def homes(request: pytest.FixtureRequest) -> Homes:
-    return homes_for(request, request.param, fill)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def homes(request: pytest.FixtureRequest, kind: str) -> Homes:
+    return homes_for(request, kind, fill)
 
 
 def test_sealing_killed_at_any_boundary_leads_to_the_same_one_submission(homes: Homes) -> None:
@@ -92,6 +116,160 @@ def test_two_sealers_at_once_make_one_batch(homes: Homes) -> None:
         sealers = [fork(partial(seal, *home, Boundaries(0))) for _ in range(4)]
         assert [finish(pid) for pid in sealers] == [0] * 4
         assert finish(fork(partial(recover, *home))) == 0
+
+
+# ---- a worker that dies while it adjusts quantities
+
+NOON = "2026-03-01T12:00:00Z"
+MOVED = (
+    message("a-1", body_of(moved("Ethanol", 2), kind=f"{STOCK}.received", at=NOON)),
+    message("a-2", body_of(moved("Ethanol", 3, to_location="B"), kind=f"{STOCK}.transferred", at=NOON)),
+    message("a-3", body_of(moved("Ethanol", 500, unit="mL"), kind=f"{STOCK}.consumed", at="2026-03-01T13:00:00Z")),
+    message("a-4", body_of(stock("Ethanol", 20), at="2026-03-01T11:30:00Z")),
+)
+
+
+def fill_moved(home: Path, database_url: str) -> None:
+    """What there was has posted; what came and went, and a late count, wait."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    take(hub, message("a-0", body_of(stock("Ethanol", 10), at="2026-03-01T10:00:00Z")))
+    settle(hub)
+    take(hub, *MOVED)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def seal_and_post(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    boundaries.watch_commits(hub)
+    settle(hub)
+
+
+def recover_moved(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    settle(hub)
+    assert [outcome(hub, one.request_id_of(one.messages[0])).fate for one in MOVED] == [Fate.POSTED] * 4
+    items = {one["location"]: one["quantity_on_hand"] for one in ledger_values(hub, STOCK_LEDGER).values()}
+    assert items == {"Chem 214": "18.5", "B": "3"}
+    assert_invariants(hub)
+
+
+def test_a_worker_killed_while_it_adjusts_applies_each_message_once(request: pytest.FixtureRequest, kind: str) -> None:
+    homes = homes_for(request, kind, fill_moved)
+    kill_everywhere(homes, seal_and_post, recover_moved, at_least=12, after_s=LEASE_S, extends_lease=True)
+
+
+# ---- a batch that brings every worker down
+
+AT_ONE_MOMENT = "2026-03-01T10:00:00Z"
+POISONED = (
+    message("p-1", body_of(stock("Ethanol", 1), at=AT_ONE_MOMENT)),
+    message("p-2", body_of(stock("Acetone", 2), at=AT_ONE_MOMENT)),
+    message("p-3", body_of(moved("Acetone", 1), kind=f"{STOCK}.consumed", at=NOON)),
+    message("p-4", body_of(stock("Poison", 4))),
+    message("p-5", body_of(stock("Ethanol", 5), at=AT_ONE_MOMENT)),
+    message("p-6", body_of(stock("Toluene", 6))),
+)
+
+
+def arm(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object]) -> None:
+    """Reading the one message has a fault that no program can catch, or that nobody foresaw."""
+    real = messages._message
+
+    def read(row_no: int, envelope: Any, text: bytes, *others: Any) -> Any:
+        if b"Poison" in text:
+            fault()
+        return real(row_no, envelope, text, *others)
+
+    monkeypatch.setattr(messages, "_message", read)
+
+
+def kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def unforeseen() -> None:
+    raise RuntimeError("nobody foresaw this")
+
+
+def fill_poisoned(home: Path, database_url: str) -> None:
+    """A batch that is in review because nobody could read it, and has not been split."""
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S, max_attempts=2)
+    take(hub, *POISONED)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        arm(monkeypatch, unforeseen)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (batch,) = all_submissions(hub)
+    assert (batch.state, batch.cause) == (State.IN_REVIEW, Cause.EXHAUSTED)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def split_and_register(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    boundaries.watch_files()
+    boundaries.watch_commits(hub)
+    hub.sealing.seal_due("north", at_once=True)
+
+
+def recover_split(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    settle(hub)
+    whole, *halves = sorted(all_submissions(hub), key=lambda one: one.envelope.received_at)
+    assert (whole.state, events(hub, whole.request_id).count("submission:split")) == (State.DISMISSED, 1)
+    assert [(one.state, one.counts.received) for one in halves] == [(State.POSTED, 3)] * 2
+    assert [one.envelope.headers["split_from"] for one in halves] == [whole.request_id] * 2
+    assert_posted_in_order(hub, {"Ethanol": "5", "Acetone": "1", "Poison": "4", "Toluene": "6"})
+
+
+def assert_posted_in_order(hub: Hub, expected: dict[str, str]) -> None:
+    """Of the sets of one item at one moment the one that came last counts."""
+    items = {one["item_name"]: one["quantity_on_hand"] for one in ledger_values(hub, STOCK_LEDGER).values()}
+    assert items == expected
+    assert_invariants(hub)
+
+
+def test_splitting_killed_at_any_boundary_leads_to_the_same_two_halves(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    homes = homes_for(request, kind, fill_poisoned)
+    kill_everywhere(homes, split_and_register, recover_split, at_least=12)
+
+
+def fill_waiting(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S, max_attempts=2)
+    take(hub, *POISONED)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def work_until_all_is_settled(home: Path, database_url: str) -> None:
+    settle(open_test_hub(home, database_url))
+
+
+def test_a_message_that_kills_every_worker_is_found_by_halves_and_its_neighbours_post(
+    request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault 12, for messages: the process is gone each time, and has not told which message it was."""
+    homes = homes_for(request, kind, fill_waiting)
+    with ExitStack() as stack:
+        home, url = homes.copy("poisoned", stack)
+        arm(monkeypatch, kill_self)
+        deaths = 0
+        while (end := finish(fork(partial(work_until_all_is_settled, home, url)))) != 0:
+            assert end == -signal.SIGKILL
+            deaths += 1
+        monkeypatch.undo()
+        assert deaths == 2 * 4  # two attempts at batches of six, three, two and one
+        hub = open_test_hub(home, url)
+        told = [outcome(hub, one.request_id_of(one.messages[0])) for one in POISONED]
+        assert [one.fate for one in told] == [Fate.POSTED] * 3 + [Fate.IN_REVIEW] + [Fate.POSTED] * 2
+        (item,) = hub.review.listing()
+        assert (item.request_id, item.headers["messages"]) == (told[3].message.submission, "1")
+        assert_posted_in_order(hub, {"Ethanol": "5", "Acetone": "1", "Toluene": "6"})
+        hub.db.dispose()
+        hub.inbox.db.dispose()
 
 
 # ---- a receiver that dies between commit and answer

@@ -258,7 +258,7 @@ def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path)
         os.kill(up.pid_of("receiver"), signal.SIGKILL)
         up.wait_for("started receiver", times=2, patience_s=10)
         wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
-        answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1), actor="person/tester")
+        answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1, 0.5), actor="person/tester")
         assert set(answers.by_kind) == {"received", "duplicate"}
 
         def told() -> set[Fate]:

@@ -80,7 +80,7 @@ def test_nothing_is_found_on_a_hub_that_is_well(hub: Hub) -> None:
     diagnosis = found(hub.settings)
     assert diagnosis.findings == ()
     assert diagnosis.is_well
-    assert len(diagnosis.checks) == 18
+    assert len(diagnosis.checks) == 19
 
 
 def test_a_check_that_cannot_be_made_is_a_finding_and_stops_no_other() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table
 
+from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
@@ -15,6 +16,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.report.status import at_work
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
@@ -143,8 +145,33 @@ def test_staged_rows_out_of_order_are_refused_as_a_whole(hub: Hub, monkeypatch: 
     process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
     taken = lease_and_validate(hub, send_assets(hub, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS)))
     before = journal_size(hub)
-    real = StagedChunk.accepted
-    monkeypatch.setattr(StagedChunk, "accepted", lambda chunk: real(chunk)[::-1])
+    real = StagedChunk.accepted_numbers
+    monkeypatch.setattr(StagedChunk, "accepted_numbers", lambda chunk: real(chunk)[::-1])
     with pytest.raises(ValueError, match="not in the order"):
         hub.processing.post(taken)
     assert journal_size(hub) == before
+
+
+def test_a_file_that_takes_long_tells_how_far_it_is_and_nothing_once_it_is_through(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "_TELL_EVERY_S", 0.0)
+    make_registry(hub, TAGS)
+    told: list[str] = []
+
+    def tell(request_id: str) -> None:
+        hub.receipts.write_progress(request_id)
+        (now,) = at_work(hub.db, hub.processing.progress)
+        assert now["told"] in hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+        told.append(now["told"])
+
+    watched = in_small_chunks(hub)
+    watched = replace(watched, processing=replace(watched.processing, tell=tell))
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    assert isinstance(process(watched, request_id), Posting)
+    assert [one.partition(":")[0] for one in dict.fromkeys(told)][:2] == ["reading", "judging"]
+    assert told[-2:] == ["posting: 18 of 20 rows", "posting: 20 of 20 rows"]
+    assert at_work(hub.db, hub.processing.progress) == []
+    assert list(hub.settings.progress.iterdir()) == []
+    page = hub.receipts.write(request_id).read_text(encoding="utf-8")
+    assert "We are at it" not in page

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text, update
 
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
@@ -17,12 +18,14 @@ from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Capacity, Delivery, Incoming, Load
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.launching import tick
+from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.messaging import Fate
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State
+from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
 from hub_pipelines_tests.support import (
@@ -185,6 +188,7 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
     settle(hub)
     with hub.inbox.db.write() as tx:
         tx.execute(text("DROP TABLE inbox_load"))
+        tx.execute(text("DROP TABLE inbox_record"))
         tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
     inbox_store.create(hub.inbox.db)
     assert hub.inbox.filling().waiting == {"south": Load(1, len(body))}
@@ -302,6 +306,37 @@ def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub
     assert_invariants(hub)
 
 
+def test_a_batch_that_failed_for_the_machine_s_sake_is_not_split(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*_: Any, **__: Any) -> None:
+        raise Transient("The hub's database is locked.")
+
+    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", locked)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (batch,) = all_submissions(hub)
+    assert (batch.state, batch.cause) == (State.IN_REVIEW, Cause.EXHAUSTED)
+    assert hub.sealing.seal_due("north", at_once=True) == []
+    assert len(hub.review.listing()) == 1
+
+
+def test_a_batch_that_a_person_replays_before_it_is_split_posts_whole(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    with monkeypatch.context() as patch:
+        patch.setattr(postings, "post", lambda *_, **__: 1 / 0)
+        hub.sealing.seal_due("north", at_once=True)
+        process_all(hub)
+    (item,) = hub.review.listing()
+    hub.review.replay(item.item_id, actor="person/ann")
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED] * 4
+    assert len(all_submissions(hub)) == 1
+    assert_invariants(hub)
+
+
 # ---- what a message does
 
 
@@ -324,7 +359,10 @@ def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hu
     assert rules[1] == ["missing_data"]
     assert rules[3:] == [["not_a_plain_value"], ["bad_timestamp"], ["timestamp_in_the_future"]]
     (suggestion,) = (reason.suggestion for reason in outcome(hub, answers[1].request_ids[0]).reasons)
-    assert suggestion == "Known are: inventory.asset.set, inventory.stock.set, inventory.calibration.set"
+    assert suggestion == (
+        "Known are: inventory.asset.set, inventory.stock.set, inventory.stock.received, inventory.stock.consumed, "
+        "inventory.stock.transferred, inventory.stock.disposed, inventory.calibration.set"
+    )
     (values,) = ledger_values(hub, STOCK_LEDGER).values()
     assert values["other"] == {"vat_code": "V7"}
     assert_invariants(hub)
@@ -389,6 +427,29 @@ def test_a_batch_replayed_after_newer_messages_have_posted_sets_nothing_back(hub
     process_all(hub)
 
     assert quantities(hub) == {"Ethanol": "2"}
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize(
+    ("feed", "record_type", "data"),
+    [
+        ("procurement", "procurement.asset", {"asset_tag": "NC-1", "po_number": "PO-1", "campus": "north"}),
+        ("hazmat", "hazmat.container", {"container_id": "C-1", "contents": "Acetone", "quantity": 2, "unit": "L",
+                                        "location": "SAA 3"}),
+        ("hazmat", "hazmat.event", {"container_id": "C-1", "event_seq": 1, "event_type": "moved", "to_place": "SAA 3",
+                                    "at": "2026-03-01T10:00:00Z"}),
+        ("grants", "grants.award", {"award_id": "A-1", "starts_on": "2026-01-01", "obligated_amount": "5000"}),
+        ("grants", "grants.expenditure", {"transaction_id": "T-1", "award_id": "A-1", "amount": "84.50",
+                                          "posted_on": "2026-03-01", "description": "Ethanol"}),
+    ],
+)  # fmt: skip
+def test_each_record_type_is_taken_as_messages(hub: Hub, feed: str, record_type: str, data: dict[str, object]) -> None:
+    body = body_of(data, kind=f"{record_type}.set")
+    incoming = (Incoming(body, record_type_for(f"{record_type}.set", hub.feeds[feed]).name),)
+    (answered,) = take(hub, Delivery("erp", "m-1", Scope("north", feed), body, incoming, {}))
+    settle(hub)
+    told = outcome(hub, answered.request_ids[0])
+    assert (told.fate, told.reasons) == (Fate.POSTED, ())
     assert_invariants(hub)
 
 

@@ -1,10 +1,14 @@
 """The registry as a whole, on both databases: the same tags as one by one, and a file for each version only."""
 
 from pathlib import Path
+from typing import Any
 
+import pyarrow
 import pytest
 
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.registry import listing
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.validate import bulk
@@ -45,6 +49,30 @@ def test_the_list_is_made_once_for_a_version_and_the_one_before_goes(hub: Hub) -
     assert listed(hub) == {"NC-0001": "north", "NC-0002": "north"}
     assert len(kept(hub)) == 1
     assert kept(hub) != [first]
+
+
+def test_the_next_list_is_the_one_before_with_what_was_set_since(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    listed(hub)
+    read: list[int] = []
+    real = listing.tags_set_since
+
+    def watched(tx: Transaction, version: int, *, at_once: int) -> Any:
+        read.append(version)
+        return real(tx, version, at_once=at_once)
+
+    monkeypatch.setattr(listing, "tags_set_since", watched)
+    make_registry(hub, ["NC-0002", "NC-0003"], "south")
+    assert listed(hub) == {"NC-0001": "north", "NC-0002": "south", "NC-0003": "south"}
+    assert read == [1]
+
+
+def test_a_list_of_another_database_is_not_gone_on_with(hub: Hub) -> None:
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    ours = listed(hub)
+    listing._write(hub.settings.staged / "registry-0.arrow", pyarrow.table({"tag": ["NC-0404"], "campus": ["west"]}))
+    (hub.settings.staged / kept(hub)[1]).unlink()
+    assert listed(hub) == ours
 
 
 def test_a_list_that_is_damaged_is_made_again(hub: Hub) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
@@ -188,22 +190,50 @@ DMSO = ("DMSO", "67-68-5", "Shelf 3", "100", "mL", "Roth", "Solvents")
 TIPS = ("Tips", "", "Shelf 4", "2", "box", "Roth", "Plastics")
 
 
-def test_a_list_without_some_columns_is_told_what_it_has_emptied_before_and_after(hub: Hub, tmp_path: Path) -> None:
-    post(hub, STOCK_HEADER, TOLUENE, DMSO, name="Harker.csv")
-    (tmp_path / "partial.csv").write_text("Name,CAS,Location,Quantity,Unit\n" + ",".join(TOLUENE[:5]) + "\n")
+def test_a_list_without_some_columns_keeps_what_its_items_had_in_them(hub: Hub, tmp_path: Path) -> None:
+    on_monday = on_day(hub, MONDAY)
+    post(on_monday, STOCK_HEADER, TOLUENE, DMSO, name="Harker.csv")
+    fewer = (*TOLUENE[:3], "400", "mL"), DMSO[:5]
+    text = "\n".join(",".join(row) for row in (STOCK_HEADER[:5], *fewer)) + "\n"
+    (tmp_path / "partial.csv").write_text(text)
 
     found = hub.preview(tmp_path / "partial.csv", Scope("north", "inventory"), actor="tester").found
-    posting = post(hub, STOCK_HEADER[:5], TOLUENE[:5], name="partial.csv")
+    posting = post(on_day(hub, TUESDAY), STOCK_HEADER[:5], *fewer, name="partial.csv")
 
     assert found is not None
-    assert "This list has no column supplier: 1 item has one and would have none." in {
+    assert (found.changed, found.unchanged) == counts(posting)[:2] == (1, 1)
+    (changed,) = found.changed_items
+    assert [(one.column, one.old, one.new) for one in changed.cells] == [("quantity_on_hand", "500", "400")]
+    assert "This list has no column supplier: 2 items would keep the values from Harker.csv." in {
         one.reason for one in found.warnings
     }
     told = {one[2] for one in warnings(hub, posting.request_id)}
-    assert {
-        f"This list has no column {one}: 1 item had one and has none now." for one in ("supplier", "Section")
-    } < told
+    columns = ("supplier", "Section")
+    assert {f"This list has no column {one}: 2 items keep the values from Harker.csv." for one in columns} < told
+    held = ledger_values(hub, LEDGER)["cas 108-88-3|Shelf 3"]
+    assert (held["quantity_on_hand"], held["supplier"], held["other"]) == ("400", "Sigma", {"Section": "Solvents"})
+    for day in (MONDAY, TUESDAY):
+        assert reproduce(hub, STOCK, "north", day).differences == ()
     assert_invariants(hub)
+
+
+def test_an_empty_cell_in_a_column_that_is_there_removes_the_value(hub: Hub) -> None:
+    post(hub, STOCK_HEADER, TOLUENE, name="Harker.csv")
+    post(hub, STOCK_HEADER, (*TOLUENE[:5], "", ""), name="Harker.csv")
+    held = ledger_values(hub, LEDGER)["cas 108-88-3|Shelf 3"]
+    assert held["supplier"] is None
+    assert "other" not in held
+
+
+def test_a_posting_from_before_values_were_kept_comes_out_of_the_archive_as_it_was(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(on_day(hub, MONDAY), STOCK_HEADER, TOLUENE, name="Harker.csv")
+    with monkeypatch.context() as before:
+        before.setattr("hub_pipelines.processing.said_of", lambda _: None)
+        post(on_day(hub, TUESDAY), STOCK_HEADER[:5], TOLUENE[:5], name="partial.csv")
+    assert ledger_values(hub, LEDGER)["cas 108-88-3|Shelf 3"]["supplier"] is None
+    assert reproduce(hub, STOCK, "north", TUESDAY).differences == ()
 
 
 def test_a_bottle_that_was_moved_within_a_list_under_its_next_name_is_told_and_the_index_says_look(hub: Hub) -> None:

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validate",),
     ("ledger",),
     ("review",),
-    ("drift", "retention"),
+    ("drift", "retention", "portals"),
     ("mapping",),
     ("report",),
     ("judging", "returning"),

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.model import request_id_for
+from hub_pipelines.submission.model import MESSAGES
 
 
 class Answer(StrEnum):
@@ -39,6 +42,7 @@ class Delivery:
     body: bytes
     messages: tuple[Incoming, ...]
     headers: dict[str, str]
+    channel: str = MESSAGES
 
     @property
     def body_digest(self) -> str:
@@ -63,6 +67,68 @@ class Answered:
     answer: Answer
     request_ids: tuple[str, ...]
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRecord:
+    """A record as the hub has found it by reading: nobody sent it, so the hub itself tells whether it is new.
+
+    `source` and `record_id` say which one it is, `data` what it says now; what is equal to its newest version is known.
+    `changed_at` is when it was changed last, where that is told; `read_at` when it was read.
+    """
+
+    source: str
+    record_id: str
+    scope: Scope
+    record_type: str
+    data: Mapping[str, Any]
+    read_at: datetime
+    changed_at: datetime | None
+    headers: dict[str, str]
+    channel: str
+
+    @property
+    def digest(self) -> str:
+        told = [self.scope.campus, self.scope.feed, self.record_type, dict(self.data)]
+        return sha256_hex(canonical_text(told).encode("utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The newest version of a record. 0: none was taken yet.
+
+    `read_at` is when that was read: what somebody has read before and brings later is not taken.
+    """
+
+    number: int
+    digest: str
+    occurred_at: datetime | None
+    read_at: datetime | None
+
+    def has_news(self, one: FoundRecord) -> bool:
+        """Whether a record says something else now, and is not an older sight of it."""
+        return self.digest != one.digest and (self.read_at is None or self.read_at <= one.read_at)
+
+
+NO_VERSION = Version(0, "", None, None)
+
+
+def delivery_of(one: FoundRecord, before: Version) -> tuple[Delivery, Version]:
+    """The next version of a record, as a delivery with a message.
+
+    A version never occurred before the one that it follows, nor later than it was read: what a portal says now counts,
+    also when it takes something back, or has a day where others have a moment.
+    """
+    occurred_at = min(one.changed_at or one.read_at, one.read_at)
+    if before.occurred_at is not None:
+        occurred_at = max(occurred_at, before.occurred_at)
+    version = Version(before.number + 1, one.digest, occurred_at, one.read_at)
+    document = {"type": f"{one.record_type}.set", "timestamp": iso(occurred_at), "data": dict(one.data)}
+    body = canonical_text(document).encode("utf-8")
+    headers = {**one.headers, "record_id": one.record_id, "version": str(version.number)}
+    name = f"{one.record_id}@{version.number}-{one.digest[:16]}"
+    messages = (Incoming(body, one.record_type),)
+    return Delivery(one.source, name, one.scope, body, messages, headers, one.channel), version
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +168,19 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
-    registered."""
+    registered. `batch_id` ends with `.1` or `.2` for each time that it was split."""
 
     batch_id: str
     stream: Stream
     number: int
     messages: int
     submission: str | None
+
+    @property
+    def half_of(self) -> str | None:
+        """The batch from which it was split."""
+        name, _, part = self.batch_id.rpartition(".")
+        return name if part in ("1", "2") and name.rpartition("-")[2].replace(".", "").isdecimal() else None
 
 
 # ---- how much may wait

@@ -1,7 +1,7 @@
 """Taking deliveries: envelope and signature for each message, one transaction for many deliveries.
 
-Nobody is answered before that transaction is durable. Not here: who may send (sources), HTTP (web), what becomes of
-messages later (sealing).
+Nobody is answered before that transaction is durable. Records that the hub reads itself come in the same way, by
+versions. Not here: who may send (sources), HTTP (web, portals), what becomes of messages later (sealing).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +12,20 @@ from typing import Protocol
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
-from hub_pipelines.intake.inbox.model import Answered, Capacity, Delivery, Filling, Incoming, Message, Waiting
-from hub_pipelines.submission.model import MESSAGES, Envelope
+from hub_pipelines.intake.inbox.model import (
+    NO_VERSION,
+    Answered,
+    Capacity,
+    Delivery,
+    Filling,
+    FoundRecord,
+    Incoming,
+    Message,
+    Version,
+    Waiting,
+    delivery_of,
+)
+from hub_pipelines.submission.model import Envelope
 
 
 class Signer(Protocol):
@@ -43,6 +55,42 @@ class Inbox:
         with self.db.read() as tx:
             return Filling(self.capacity, store.load(tx))
 
+    def take_found(
+        self, source: str, found: Sequence[FoundRecord], *, mark: int, seen: Sequence[str] = ()
+    ) -> list[str]:
+        """Take those of these records that are not known as they are; the record_ids of what was taken, in order.
+
+        One transaction: a record's version and its message are there together or not at all. All are marked as seen
+        with `mark`, and so are those that were only `seen`.
+        """
+        at = self.now()
+        taken: list[str] = []
+        new: list[Delivery] = []
+        with self.db.write() as tx:
+            ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
+            versions = store.versions(tx, source, ids)
+            for one in found:
+                before = versions.get(one.record_id, NO_VERSION)
+                if not before.has_news(one):
+                    continue
+                delivery, versions[one.record_id] = delivery_of(one, before)
+                new.append(delivery)
+                taken.append(one.record_id)
+            signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in new]
+            store.accept(tx, new, signed, capacity=None, at=at)
+            store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
+        return taken
+
+    def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
+        """The newest version of each of these records that is known."""
+        with self.db.read() as tx:
+            return store.versions(tx, source, record_ids)
+
+    def count_seen(self, source: str, mark: int) -> int:
+        """How many different records were marked so."""
+        with self.db.read() as tx:
+            return store.count_seen(tx, source, mark)
+
     def count(self) -> int:
         """Messages that were ever acknowledged."""
         with self.db.read() as tx:
@@ -66,7 +114,7 @@ def envelope_of(one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
         request_id=one.request_id_of(incoming),
         campus=one.scope.campus,
         feed=one.scope.feed,
-        channel=MESSAGES,
+        channel=one.channel,
         source_system=one.source,
         source_name=one.name_of(incoming),
         content_digest=sha256_hex(incoming.body),

@@ -1,11 +1,12 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Everything is append-only but for a message's place in a batch and a batch's submission, each of which is set once, and
-for how much waits of each campus, which the transactions count that change it.
+Everything is append-only but for a message's place in a batch, which it gets anew when that is split, a batch's
+submission, which is set once, the newest version of each record of a portal, and how much waits of each campus, which
+the transactions count that change it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -30,9 +31,9 @@ from sqlalchemy import (
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.clock import iso
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
 from hub_pipelines.intake.inbox.model import (
     Answer,
     Answered,
@@ -42,6 +43,7 @@ from hub_pipelines.intake.inbox.model import (
     Load,
     Message,
     Stream,
+    Version,
     Waiting,
 )
 from hub_pipelines.submission.model import Envelope
@@ -51,6 +53,7 @@ _SCHEMA_VERSION = 2
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
+_AT_ONCE = 1_000
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -111,6 +114,19 @@ batch = Table(
     Index("inbox_batch_submission", "submission"),
 )
 
+record = Table(
+    "inbox_record",
+    inbox_metadata,
+    Column("source", String, primary_key=True),
+    Column("record_id", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("occurred_at", UtcDateTime),
+    Column("read_at", UtcDateTime),
+    Column("seen", _NUMBER, nullable=False),
+)
+"""The newest version of each record that the hub has read itself."""
+_IDS_PER_QUERY = 500
 waiting_load = Table(
     "inbox_load",
     inbox_metadata,
@@ -157,7 +173,8 @@ def _version(tx: Transaction) -> int | None:
 
 
 def _upgrade(tx: Transaction) -> None:
-    """From version 1, which did not count what waits."""
+    """From version 1, which had no records of portals and did not count what waits."""
+    record.create(tx)
     waiting_load.create(tx)
     m = message.c
     found = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
@@ -188,11 +205,12 @@ def accept(
     deliveries: Sequence[Delivery],
     envelopes: Sequence[Sequence[Envelope]],
     *,
-    capacity: Capacity,
+    capacity: Capacity | None,
     at: datetime,
 ) -> list[Answered]:
     """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
 
+    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
     `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
     waits, and what it does not find is not there.
     """
@@ -209,7 +227,7 @@ def accept(
         campus = one.scope.campus
         if key in keys:
             answers.append(None)
-        elif not capacity.takes(one.scope, added, waits):
+        elif capacity is not None and not capacity.takes(one.scope, added, waits):
             answers.append(Answered(Answer.FULL, (), at))
         else:
             keys.add(key)
@@ -318,6 +336,43 @@ def find(tx: Transaction, request_id: str) -> Message | None:
     )
 
 
+# ---- records that are read
+
+
+def versions(tx: Transaction, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
+    """The newest version of each of these records that is known."""
+    r = record.c
+    found: dict[str, Version] = {}
+    for first in range(0, len(record_ids), _IDS_PER_QUERY):
+        some = record_ids[first : first + _IDS_PER_QUERY]
+        for row in tx.execute(select(record).where(r.source == source, r.record_id.in_(some))):
+            found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.read_at)
+    return found
+
+
+def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *, mark: int) -> None:
+    rows = [
+        {
+            "source": source,
+            "record_id": record_id,
+            "version": one.number,
+            "digest": one.digest,
+            "occurred_at": one.occurred_at,
+            "read_at": one.read_at,
+            "seen": mark,
+        }
+        for record_id, one in newest.items()
+    ]
+    if rows:
+        changing = ["version", "digest", "occurred_at", "read_at", "seen"]
+        tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
+
+
+def count_seen(tx: Transaction, source: str, mark: int) -> int:
+    r = record.c
+    return tx.execute(select(func.count()).where(r.source == source, r.seen == mark)).scalar_one()
+
+
 # ---- sealing
 
 
@@ -347,9 +402,36 @@ def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
 
 
 def unregistered(tx: Transaction, campus: str) -> list[Batch]:
-    """Batches of a campus whose submission was not told yet, the oldest first."""
-    where = (batch.c.campus == campus, batch.c.submission.is_(None))
-    return [_batch(row) for row in tx.execute(select(batch).where(*where).order_by(batch.c.sealed_at))]
+    """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
+    first = func.min(message.c.seq)
+    query = (
+        select(batch)
+        .join(message, message.c.batch_id == batch.c.batch_id)
+        .where(batch.c.campus == campus, batch.c.submission.is_(None))
+        .group_by(*batch.c)
+        .order_by(first)
+    )
+    return [_batch(row) for row in tx.execute(query)]
+
+
+def newest_submissions(tx: Transaction, stream: Stream, *, limit: int) -> list[str]:
+    """Of the batches of a stream that were made last."""
+    query = select(batch.c.submission).where(*_of(stream)).order_by(batch.c.number.desc()).limit(limit)
+    return [one for one in tx.execute(query).scalars() if one is not None]
+
+
+def submission_of(tx: Transaction, batch_id: str) -> str | None:
+    return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
+
+
+def several(tx: Transaction, submissions: Sequence[str]) -> list[Batch]:
+    """Of the batches that are these submissions, those of more than one message, in their order."""
+    found: list[Batch] = []
+    for first in range(0, len(submissions), _AT_ONCE):
+        some = submissions[first : first + _AT_ONCE]
+        query = select(batch).where(batch.c.submission.in_(some), batch.c.messages > 1)
+        found += map(_batch, tx.execute(query))
+    return sorted(found, key=lambda one: one.number)
 
 
 def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
@@ -361,6 +443,15 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
     if not taken:
         return None
     batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
+    if not _add(tx, batch_id, stream, number, len(taken), at):
+        return None
+    _place(tx, batch_id, [seq for seq, _ in taken])
+    _count(tx, stream.campus, Load(-len(taken), -sum(size for _, size in taken)))
+    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
+    """False when there is such a batch already."""
     added = tx.execute(
         insert_or_ignore(tx, batch).returning(batch.c.batch_id),
         {
@@ -369,17 +460,40 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
             "feed": stream.feed,
             "record_type": stream.record_type,
             "number": number,
-            "messages": len(taken),
+            "messages": messages,
             "sealed_at": at,
         },
     )
-    if added.first() is None:
-        return None
-    places = [{"row_no": row_no, "seq": seq} for row_no, (seq, _) in enumerate(taken, start=1)]
+    return added.first() is not None
+
+
+def _place(tx: Transaction, batch_id: str, taken: Sequence[int]) -> None:
+    """Give messages, by their numbers in the inbox, the rows of a batch in this order."""
+    places = [{"row_no": row_no, "seq": seq} for row_no, seq in enumerate(taken, start=1)]
     statement = f"UPDATE {message.name} SET batch_id = :batch_id, row_no = :row_no WHERE seq = :seq"
     tx.execute(text(statement), [{"batch_id": batch_id, **place} for place in places])
-    _count(tx, stream.campus, Load(-len(taken), -sum(size for _, size in taken)))
-    return Batch(batch_id, stream, number, len(taken), None)
+
+
+def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
+    """Give the messages of a batch their places in two new ones, the first half before the second; their names.
+
+    Done once, whoever does it: the halves are named after the batch. Nothing of a batch that has no two messages.
+    Raises Transient when another batch of the stream is made at the same moment.
+    """
+    halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
+    if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
+        return halves
+    places = select(message.c.seq).where(message.c.batch_id == whole.batch_id).order_by(message.c.row_no)
+    taken = list(tx.execute(places).scalars())
+    if len(taken) < 2:
+        return []
+    newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
+    middle = (len(taken) + 1) // 2
+    for at_place, (name, part) in enumerate(zip(halves, (taken[:middle], taken[middle:]), strict=True), start=1):
+        if not _add(tx, name, whole.stream, newest + at_place, len(part), at):
+            raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
+        _place(tx, name, part)
+    return halves
 
 
 def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> list[tuple[int, int]]:

@@ -9,7 +9,8 @@ Inbox and hub may be two databases, so there is no common transaction. Each step
 4. In the inbox: the batch is told its submission.
 
 A stream's next batch is sealed when the one before is settled: so batches post in order of arrival, and what comes
-while one is at work waits together for the next. Not here: what a batch's bytes mean (validate/messages).
+while one is at work waits together for the next. Not here: what a batch's bytes mean (validate/messages), what becomes
+of one that can't be posted (splitting.py).
 """
 
 import io
@@ -25,12 +26,17 @@ from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import Batch, Stream, Waiting
 from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import MESSAGES, UNSETTLED
+from hub_pipelines.submission.model import MESSAGES
 
 RECORD_TYPE = "record_type"
 """The header of a batch's envelope that tells what its messages are sealed as."""
+SPLIT_FROM = "split_from"
+"""The header that tells the submission of which a batch is a half."""
+_LOOKED_AT = 100
+"""So many batches of a stream are looked at for one that is at work: more than are made while one of them waits."""
 _SOURCE_SYSTEM = "hub/messages"
 _log = logging.getLogger(__name__)
 
@@ -57,6 +63,7 @@ class Sealing:
     db: Database
     archive: Objects
     intake: Receiver
+    splitting: Splitting
     now: Callable[[], datetime]
     after_s: float
     messages: int
@@ -64,27 +71,37 @@ class Sealing:
     urgent: frozenset[str]
 
     def seal_due(self, campus: str, *, at_once: bool = False) -> list[Arrival]:
-        """Finish what was begun for a campus, then seal one batch of each of its streams that is due, urgent ones
-        first and small before large.
+        """Split what brings workers down, finish what was begun for a campus, then seal one batch of each of its
+        streams that is due, urgent ones first and small before large.
 
         `at_once`: whatever waits is due. No more than a batch of each stream: so campuses take turns.
         """
+        self.splitting.split_poisoned(campus)
         with self.inbox.read() as tx:
             begun = store.unregistered(tx, campus)
-        arrivals = [self._register(one) for one in begun]
-        with self.inbox.read() as tx:
             waiting = store.waiting(tx, campus)
+        first_begun = {one.stream: one for one in reversed(begun)}
+        arrivals = [self._register(one) for one in first_begun.values() if self._is_free(one.stream)]
         for one in sorted(waiting, key=lambda one: (one.stream.feed not in self.urgent, one.size_bytes)):
-            if (at_once or self._is_due(one)) and (batch := self._seal(one.stream)) is not None:
+            if one.stream in first_begun or not (at_once or self._is_due(one)):
+                continue
+            if (batch := self._seal(one.stream)) is not None:
                 arrivals.append(self._register(batch))
         return arrivals
+
+    def _is_free(self, stream: Stream) -> bool:
+        """Whether nothing of a stream is at work."""
+        with self.inbox.read() as tx:
+            made = store.newest_submissions(tx, stream, limit=_LOOKED_AT)
+        with self.db.read() as tx:
+            return not submissions.any_unsettled(tx, made)
 
     def _is_due(self, one: Waiting) -> bool:
         age_s = (self.now() - one.oldest_at).total_seconds()
         return age_s >= self.after_s or one.messages >= self.messages or one.size_bytes >= self.size_bytes
 
     def _seal(self, stream: Stream) -> Batch | None:
-        """None while the batch before is unsettled, or when another process has just sealed one.
+        """None while a batch before is unsettled, or when another process has just sealed one.
 
         A batch whose submission the hub does not know (an older database was put back) is given once more.
         """
@@ -97,8 +114,8 @@ class Sealing:
                 current = submissions.find(tx, last.submission)
             if current is None:
                 return last
-            if current.state in UNSETTLED:
-                return None
+        if not self._is_free(stream):
+            return None
         number = last.number + 1 if last is not None else 1
         with self.inbox.write() as tx:
             return store.seal(tx, stream, number=number, most=self.messages, most_bytes=self.size_bytes, at=self.now())
@@ -106,6 +123,8 @@ class Sealing:
     def _register(self, batch: Batch) -> Arrival:
         with self.inbox.read() as tx:
             payload = payload_of(list(store.contents(tx, batch.batch_id)))
+            whole = store.submission_of(tx, batch.half_of) if batch.half_of is not None else None
+        split_from = {SPLIT_FROM: whole} if whole is not None else {}
         stored = self.archive.put(io.BytesIO(payload))
         stream = batch.stream
         # an inbox that was lost numbers its batches from 1 again: their bytes tell them from the former ones
@@ -119,7 +138,7 @@ class Sealing:
                 source_name=f"{stream.record_type}-messages-{batch.number}-{mark[:8]}.ndjson",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,
-                headers={RECORD_TYPE: stream.record_type, "messages": str(batch.messages)},
+                headers={RECORD_TYPE: stream.record_type, "messages": str(batch.messages), **split_from},
             )
         )
         with self.inbox.write() as tx:

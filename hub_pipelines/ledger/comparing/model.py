@@ -3,11 +3,11 @@
 Belongs here: the facts. Not here: what follows from them (remarks.py, replacing.py).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub_pipelines.validate.model import Lines, Part
+from hub_pipelines.validate.model import Lines, Part, Problem
 
 SET = "set"
 REPLACED = "replaced"
@@ -30,7 +30,8 @@ class Comparing:
 
     `family` are the submission itself and those that it corrects: what they have set is this file's own. `location` is
     None for record types whose items carry numbers of their own; of those any list may tell news.
-    `columns` are the contract's that the file has, and its other headings, normalised; None where nobody knows.
+    `said` are the columns that the file has, normalised (keeping.columns_said): what an item has in others stays. None:
+    each row says all about its item.
     """
 
     source_name: str
@@ -39,10 +40,12 @@ class Comparing:
     unit: str | None
     location: str | None
     parts: tuple[Part, ...] = ()
-    columns: frozenset[str] | None = None
+    said: frozenset[str] | None = None
     lines: Lines | None = None
     """Where the place is a part of what an item is: how its key is made."""
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
+    news: Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None = None
+    """What people are told of a change of an item's values, see RecordType."""
     is_count: bool = False
     """Whoever counts all that is at a place is right about it, whosever list it is on."""
     is_preview: bool = False

@@ -1,23 +1,24 @@
 """What a person should look at when a row takes the place of what the ledger held. Pure.
 
-Belongs here: amounts that jumped or changed their unit, lines that two lists share (decisions/0053), values that are
-gone since the file has no column for them, things that the ledger has at another place too, rows that are alike.
+Belongs here: amounts that jumped or changed their unit, lines that two lists share (decisions/0053), values that stay
+since the file has no column for them, things that the ledger has at another place too, rows that are alike, and what
+the record type itself tells of a change.
 Not here: what the ledger held (store.py), a line that another one has replaced (replacing.py). Nothing keeps a row out.
 """
 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
 from hub_pipelines.intake.service import plain_name
+from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
-from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
@@ -34,8 +35,8 @@ MOST_TWINS = 2_000
 """So many rows that are the same line as another one are compared with it."""
 
 WORTH_A_LOOK = frozenset({
-    "unit_changed", "quantity_jumped", "line_of_another_list", "column_gone", "listed_elsewhere", "earlier_line_kept",
-    "earlier_lines_unknown",
+    "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
+    "earlier_lines_unknown", "more_taken_than_known", "award_shortened", "award_deobligated",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -50,13 +51,13 @@ def comparing_of(
     source_name: str,
     family: frozenset[str] = frozenset(),
     parts: Sequence[Part] = (),
-    columns: Collection[str] | None = None,
+    said: frozenset[str] | None = None,
     *,
     is_count: bool = False,
     is_preview: bool = False,
 ) -> Comparing:
-    """How rows of a file of this name are compared. `columns` are the contract's that it has, and its other headings;
-    None where nobody knows."""
+    """How rows of a file of this name are compared. `said` are the columns that it has (keeping.columns_said); None
+    where each row says all about its item."""
     return Comparing(
         source_name=source_name,
         family=family,
@@ -64,9 +65,10 @@ def comparing_of(
         unit=column_of_kind(record, "unit"),
         location=record.location_column if record.lines is not None else None,
         parts=tuple(parts),
-        columns=None if columns is None else frozenset(map(normalise_header, columns)),
+        said=said,
         lines=record.lines,
         is_gone=record.is_gone,
+        news=record.news,
         is_count=is_count,
         is_preview=is_preview,
     )
@@ -93,15 +95,15 @@ class Remarks:
     twins: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """By the key of the first of lines alike in what, lot and place: the others, each with a hash of all it says."""
     _shared: dict[tuple[str, bool], _Shared] = field(default_factory=dict)
-    _gone: Counter[str] = field(default_factory=Counter)
-    """By column, where the file has none: how many items had a value in it."""
-    _gone_from: dict[str, str] = field(default_factory=dict)
+    _kept: Counter[str] = field(default_factory=Counter)
+    """By column, where the file has none: how many items keep their value in it."""
+    _kept_from: dict[str, str] = field(default_factory=dict)
     _alike: list[list[int]] = field(default_factory=list)
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
         """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
         c = self.comparing
-        if c.quantity is None and c.location is None and c.columns is None:
+        if c.quantity is None and c.location is None and c.said is None and c.news is None:
             return False
         # a column without a value is null in every row: most need not be parsed for that
         return changed or (c.location is not None and f'"{c.location}":null' in values)
@@ -116,9 +118,16 @@ class Remarks:
         if not changed:
             return []
         before: dict[str, object] = json.loads(earlier.values)
-        self._note_gone(before, after, earlier)
         found = self._amount(before, after, earlier)
-        return [found] if found else []
+        news = self.comparing.news(before, after) if self.comparing.news is not None else ()
+        return [*([found] if found else []), *news]
+
+    def completed(self, values: str, earlier: Earlier) -> str:
+        """What the ledger is to hold of a known item, whose values in columns that the file does not have stay."""
+        made, kept = completed(values, earlier.values, self.comparing.said)
+        self._kept.update(kept)
+        self._kept_from.update(dict.fromkeys(kept, plain_name(earlier.source_name)))
+        return made
 
     def add_new(self, lines: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and key, of items that the ledger did not have."""
@@ -146,7 +155,7 @@ class Remarks:
     def of_lists(self) -> list[Problem]:
         """One for each other list that had set lines of this file, and for each column that it lacks."""
         alike = [self._told_alike()] if self._alike else []
-        return [*map(self._told, self._shared.values()), *map(self._told_gone, self._gone), *alike]
+        return [*map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
 
     def _told(self, one: _Shared) -> Problem:
         would = self.comparing.is_preview
@@ -216,30 +225,17 @@ class Remarks:
 
     # ---- columns that the file does not have
 
-    def _note_gone(self, before: Mapping[str, object], after: Mapping[str, object], earlier: Earlier) -> None:
-        has = self.comparing.columns
-        if has is None:
-            return
-        was, now = _cells(before), _cells(after)
-        for column, value in was.items():
-            if value is not None and now.get(column) is None and normalise_header(column) not in has:
-                self._gone[column] += 1
-                self._gone_from[column] = plain_name(earlier.source_name)
-
-    def _told_gone(self, column: str) -> Problem:
-        number, would = self._gone[column], self.comparing.is_preview
-        items = "1 item" if number == 1 else f"{number:,} items"
-        had = "has one and would have none" if would and number == 1 else "have one and would have none"
-        if not would:
-            had = f"had one and {'has' if number == 1 else 'have'} none now"
+    def _told_kept(self, column: str) -> Problem:
+        number, would = self._kept[column], self.comparing.is_preview
+        keep = "would keep" if would else "keep" if number > 1 else "keeps"
+        items = f"{number:,} items {keep} the values" if number > 1 else f"1 item {keep} the value"
         called = column.replace("_", " ")
         return Problem(
-            "column_gone",
+            "column_kept",
             column,
             None,
-            f"This list has no column {called}: {items} {had}.",
-            f"If that is not meant, add the column {called} with its values ({self._gone_from[column]} has them) and "
-            "send the list again",
+            f"This list has no column {called}: {items} from {self._kept_from[column]}.",
+            f"Nothing is to do. To remove them, add the column {called} with empty cells and send the list again",
             "warn",
         )
 
@@ -392,12 +388,3 @@ def _is_same_list(one: str, other: str) -> bool:
 def _list_of(source_name: str) -> str:
     key = list_key(source_name)
     return " ".join(_OF_THE_SAME_LIST.sub(" ", key).split()) or key
-
-
-def _cells(values: Mapping[str, object]) -> dict[str, object]:
-    """What a line says, the sender's own columns included; not how a cell was written that was read as another."""
-    other = values.get("other")
-    own = other if isinstance(other, dict) else {}
-    cells = {**{name: value for name, value in own.items() if not name.endswith(" as sent")}, **values}
-    cells.pop("other", None)
-    return cells

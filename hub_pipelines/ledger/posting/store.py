@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, and_, select, update
+from sqlalchemy import Column, ColumnElement, Integer, MetaData, String, Table, and_, func, select, update
 from sqlalchemy.schema import CreateTable, DropTable
 
 from hub_pipelines.audit import store as audit
@@ -21,11 +21,14 @@ from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
-    fold_into,
+    insert_from,
     insert_many,
     insert_or_ignore,
     room_to_sort,
+    update_from,
 )
+from hub_pipelines.ledger.adjusting import store as movements
+from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
@@ -52,10 +55,12 @@ from hub_pipelines.ledger.store import (
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 _MEMORY_MB = 64
+_OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
 _KEYS_PER_QUERY = 5_000
@@ -113,7 +118,7 @@ def post(
         revision=lease.revision,
         token=lease.token,
         ledger=batch.ledger,
-        ledger_version=version if rows.posted or rows.closed else version - 1,
+        ledger_version=version if rows.entries else version - 1,
         posted=rows.posted,
         unchanged=rows.unchanged,
         rejected=rows.rejected,
@@ -127,8 +132,10 @@ def post(
         listed_in_rejected_rows=listed,
         superseded=rows.superseded,
         replaced=rows.closed,
+        arrived=rows.arrived,
         new=rows.new,
         worth_a_look=rows.worth_a_look,
+        keeps=batch.comparing is not None and batch.comparing.said is not None,
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
         else None,
@@ -163,7 +170,7 @@ class _Rows:
     def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
         self.new = self.worth_a_look = 0
-        self.posted = self.unchanged = self.rejected = self.superseded = self.closed = 0
+        self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
         self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
         self._some_are_missing = batch.received_at is not None and counts.any_open(
@@ -179,8 +186,74 @@ class _Rows:
             "contract_version": batch.contract_version,
         }
         self._digest_of = digester(batch.ledger, version, self._of_posting)
+        record = batch.adjustable
+        self._items: tuple[int, int] | None = None
+        """How many are new, and how many there are, where a posting may have several entries of an item."""
+        self._adjusted = record.adjusted if record is not None and movements.is_adjusted(tx, batch.ledger) else None
+        self._looks_at_all = (
+            self._some_are_missing
+            or self._adjusted is not None
+            or (batch.comparing is not None and batch.comparing.lines is not None)
+        )
+        """Rows that change nothing may be found again, set a quantity anew, be lines that another list has set, or be
+        alike."""
+
+    @property
+    def entries(self) -> int:
+        """Journal entries of this posting."""
+        return self.posted + self.closed + self.arrived
 
     def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
+        if self._adjusts(limits):
+            self._post_adjusting(limits)
+        else:
+            self._post_chunks(limits, progress)
+        if self.entries:
+            self._fold()
+
+    def _adjusts(self, limits: ChunkLimits) -> bool:
+        """Whether rows are to be applied to what earlier messages have adjusted, or adjust something themselves."""
+        if self.batch.adjustable is None or self.batch.occurred_at is None:
+            return False
+        return self._adjusted is not None or any(chunk.adjusts for chunk in self.batch.rows.chunks(limits))
+
+    def _post_adjusting(self, limits: ChunkLimits) -> None:
+        """A batch of messages of which some set and some adjust: it is bounded, so all of it is in memory."""
+        record, occurred_at = self.batch.adjustable, self.batch.occurred_at
+        assert record is not None
+        assert record.adjusted is not None
+        assert occurred_at is not None
+        rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
+        before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
+        applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
+        changed = self._append(applied.entries)
+        self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
+        self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
+        self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
+        moved = [*before.openings, *applied.movements]
+        movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, moved)
+        self._remark_sets(limits, applied.sets, changed)
+        self._tell_counts(changed)
+        self._mark_found(sorted({one.key for one in applied.movements}))
+        self.arrived = applied.arrived
+        self.posted = len(changed) - applied.arrived
+        self.new = sum(one[5] is None for one in changed[: self.posted])
+        self.unchanged = applied.unchanged
+        self.superseded = applied.superseded + sum(row.verdict == "superseded" for row in rows)
+        self.rejected = applied.rejected + sum(row.verdict == "rejected" for row in rows)
+
+    def _remark_sets(
+        self, limits: ChunkLimits, sets: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]
+    ) -> None:
+        with self._incoming(limits):
+            set_anew = [one for one in changed if one[2] == SET]
+            differing = [(row_no, key, values, *before) for row_no, key, _, values, _, *before in set_anew]
+            self._remark(sets, set_anew, self._held(sets, differing))
+            if self._remarks is not None:
+                self._remarks.add_twins(sets)
+            self._remark_all(limits)
+
+    def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         through = 0
         with self._heads(limits) as heads:
             for chunk in self.batch.rows.chunks(limits):
@@ -189,8 +262,6 @@ class _Rows:
                 progress(through)
             heads.end()
             self._remark_all(limits)
-        if self.posted or self.closed:
-            self._fold()
 
     @contextmanager
     def _heads(self, limits: ChunkLimits) -> "Iterator[_NoHeads]":
@@ -198,43 +269,62 @@ class _Rows:
         if self.version == 1:
             yield _NoHeads()
             return
+        with self._incoming(limits):
+            query = (
+                select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
+                .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
+                .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
+                .order_by(incoming.c.row_no)
+            )
+            with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
+                yield _Heads(found)
+
+    @contextmanager
+    def _incoming(self, limits: ChunkLimits) -> Iterator[None]:
+        """All accepted rows in a table beside the ledger."""
         self.tx.execute(CreateTable(incoming))
         for chunk in self.batch.rows.chunks(limits):
             insert_many(self.tx, incoming, ("row_no", "key", "digest"), (
                 (row_no, key, sha256(values.encode("utf-8")).hexdigest()) for row_no, key, values in chunk.accepted()
             ))  # fmt: skip
-        query = (
-            select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
-            .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
-            .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
-            .order_by(incoming.c.row_no)
-        )
-        with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
-            yield _Heads(found)
+        yield
         self.tx.execute(DropTable(incoming))
 
     def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
-        accepted = chunk.accepted()
-        differing = [(*row, *head) for row in accepted if (head := heads.of(row[0])) is not None]
+        numbers = chunk.accepted_numbers()
+        places = {row_no: head for row_no in numbers if (head := heads.of(row_no)) is not None}
+        # of rows that change nothing hardly anything need be read
+        accepted = chunk.accepted(None if self._looks_at_all or len(places) == len(numbers) else places)
+        differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
+        held = self._held(accepted, differing)
+        changes = list(self._completed(differing, held))
         # a plain tuple: a Change takes three times as long to make
         changed = self._append(
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
-            for row_no, key, values, version, before in differing
+            for row_no, key, values, version, before in changes
         )
         self._insert_problems(chunk.found())
-        self._remark(accepted, changed)
+        self._remark(accepted, changed, held)
         if self._remarks is not None:
             self._remarks.add_twins(accepted)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
+        if self._adjusted is not None and self._says(self._adjusted.quantity):
+            sets = movements.sets_of_file(accepted, self.now, self._adjusted)
+            movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
         if self.tally is not None:
             self.tally.add(chunk.rows())
         self.posted += len(changed)
         self.new += sum(one[5] is None for one in changed)
-        self.unchanged += len(accepted) - len(changed)
+        self.unchanged += len(numbers) - len(changed)
         void = chunk.superseded
         self.superseded += void
-        self.rejected += len(chunk) - len(accepted) - void
+        self.rejected += len(chunk) - len(numbers) - void
+
+    def _says(self, column: str) -> bool:
+        """Whether the rows say it of their items."""
+        said = self.batch.comparing.said if self.batch.comparing is not None else None
+        return said is None or normalise_header(column) in said
 
     def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Entries are made and digested while the database takes those before them; all of them."""
@@ -275,24 +365,48 @@ class _Rows:
             self._insert_remarks([(0, _AFTER_ITS_OWN, told)])
         self._mark_found([one.key for one in closed])
 
-    def _remark(self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]) -> None:
-        """Compare the rows of known items with what the ledger holds of them, before they take its place."""
+    def _held(
+        self, accepted: Sequence[tuple[int, str, str]], differing: Sequence[tuple[Any, ...]]
+    ) -> dict[str, Earlier]:
+        """What the ledger holds of known items whose rows are compared with it, before they take its place."""
+        remarks = self._remarks
+        if remarks is None or self.version == 1:
+            return {}
+        differs = {row[0]: row[3] is None for row in differing}
+        keys = [
+            key
+            for row_no, key, values in accepted
+            if not differs.get(row_no, False) and remarks.is_wanted(values, changed=row_no in differs)
+        ]
+        return earlier(self.tx, self.batch.ledger, keys)
+
+    def _completed(
+        self, differing: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Rows with what their items keep in columns that the file does not have; without those that then say nothing
+        new."""
+        for row_no, key, values, version, before in differing:
+            now = held.get(key)
+            if now is None or self._remarks is None:
+                yield row_no, key, values, version, before
+            elif (whole := self._remarks.completed(values, now)) != now.values:
+                yield row_no, key, whole, version, before
+
+    def _remark(
+        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> None:
+        """Tell what somebody should look at of rows that take the place of what the ledger held."""
         remarks = self._remarks
         if remarks is None or self.version == 1:
             return
-        is_new = {one[0]: one[5] is None for one in changed}
-        looked_at = [
-            row
-            for row in accepted
-            if not is_new.get(row[0], False) and remarks.is_wanted(row[2], changed=row[0] in is_new)
-        ]
-        remarks.add_new((row_no, key) for row_no, key, _ in accepted if is_new.get(row_no, False))
-        before = earlier(self.tx, self.batch.ledger, [key for _, key, _ in looked_at])
+        new = {one[0]: one[5] is None for one in changed}
+        posted = {one[0]: one[3] for one in changed}
+        remarks.add_new((row_no, key) for row_no, key, _ in accepted if new.get(row_no, False))
         self._insert_remarks(
             (row_no, _AFTER_ITS_OWN + at, found)
-            for row_no, key, values in looked_at
-            if (held := before.get(key)) is not None
-            for at, found in enumerate(remarks.add(row_no, values, held))
+            for row_no, key, _ in accepted
+            if (now := held.get(key)) is not None
+            for at, found in enumerate(remarks.add(row_no, posted.get(row_no, now.values), now))
         )
 
     def _remark_all(self, limits: ChunkLimits) -> None:
@@ -355,17 +469,33 @@ class _Rows:
             )
 
     def _fold(self) -> None:
-        """The ledger follows the journal: items in the order of their keys, as its index wants them; then versions."""
+        """The ledger follows the journal: new items in the order of their keys, as its index wants them, then those
+        that it has; then versions. Nobody else adds items meanwhile, under the ledger's lock."""
         j = journal_row.c
-        chosen = (
-            select(j.ledger, j.key, j.version, j.row_no, j.digest)
-            .where(j.ledger == self.batch.ledger, j.version == self.version)
-            .order_by(j.key)
-        )
-        fold_into(self.tx, ledger, chosen, keys=["ledger", "key"], update=["version", "row_no", "digest"])
+        this = (j.ledger == self.batch.ledger, j.version == self.version)
+        entries = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(*this, *self._last_of_items())
+        is_new = j.previous_version.is_(None)
+        if self._items is not None:  # an item's last entry follows another one of this posting
+            is_new = j.key.in_(select(j.key).where(*this, is_new).scalar_subquery())
+        new_items, items = self._items or (self.new, self.posted + self.closed)
+        taken = insert_from(self.tx, ledger, entries.where(is_new).order_by(j.key)) if new_items else 0
+        if items > new_items:
+            update = ["version", "row_no", "digest"]
+            taken += update_from(self.tx, ledger, entries.where(~is_new), keys=["ledger", "key"], update=update)
+        if taken != items:
+            raise ValueError(f"the ledger took {taken} entries of {items}")
         place = {"ledger": self.batch.ledger, "version": self.version}
         self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
-        _raise_version(self.tx, self.batch, self.version, self.posted + self.closed, self.now)
+        _raise_version(self.tx, self.batch, self.version, self.entries, self.now)
+
+    def _last_of_items(self) -> tuple[ColumnElement[bool], ...]:
+        """Rows that adjust may be several of one item: the last one is where it stands."""
+        if self._items is None:
+            return ()
+        j = journal_row.c
+        place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
+        ranked = select(j.row_no, place).where(j.ledger == self.batch.ledger, j.version == self.version).subquery()
+        return (j.row_no.in_(select(ranked.c.row_no).where(ranked.c.place == 1)),)
 
 
 class _NoHeads:

@@ -8,15 +8,14 @@ at any time.
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Database
-from hub_pipelines.ledger.registry.store import LedgerRegistry, every_tag
+from hub_pipelines.ledger.registry.store import LedgerRegistry, tags_set_since
+from hub_pipelines.validate.bulk import FEW_TAGS
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _HALF = ".staging-"
 """As a staged file is called before it is whole, so that what a crash leaves is removed as such are."""
 _ROWS = 50_000
-_TRIES = 3
 
 
 class ListedRegistry(LedgerRegistry):
@@ -34,6 +32,16 @@ class ListedRegistry(LedgerRegistry):
         super().__init__(db, time_zone)
         self._folder = folder
 
+    def known(self, tags: Collection[str]) -> frozenset[str]:
+        """Those that are registered; of many tags the whole list is asked, not the database."""
+        import pyarrow
+        from pyarrow import compute
+
+        if len(tags) <= FEW_TAGS:
+            return frozenset(self.campuses(tags))
+        asked = pyarrow.array(list(tags), pyarrow.string())
+        return frozenset(asked.filter(compute.is_in(asked, value_set=self.listed()["tag"])).to_pylist())
+
     def listed(self) -> "pyarrow.Table":
         """Every tag with its campus. When the registry moves meanwhile it is the newer one, which posting notices."""
         import pyarrow
@@ -41,9 +49,10 @@ class ListedRegistry(LedgerRegistry):
         path = self._folder / f"registry-{self.version}.arrow"
         with suppress(FileNotFoundError, pyarrow.ArrowInvalid):
             return _read(path)
+        version, made = self._made()
         half = self._folder / f"{_HALF}{uuid.uuid4().hex}"
         try:
-            version = self._write(half)
+            _write(half, made)
             # what is mapped stays, whoever replaces or removes the file
             table = _read(half)
             half.replace(self._folder / f"registry-{version}.arrow")
@@ -54,27 +63,55 @@ class ListedRegistry(LedgerRegistry):
                 other.unlink(missing_ok=True)
         return table
 
-    def _write(self, path: Path) -> int:
-        """The version that was written. Raises Transient when the registry moved again and again meanwhile."""
-        for _ in range(_TRIES):
-            with self._db.read() as tx, path.open("wb") as file:
-                before, rows = every_tag(tx)
-                _write(file, rows)
-            if LedgerRegistry(self._db).version == before:
-                return before
-        raise Transient("The registry changes faster than it can be read; it will be tried again.")
+    def _made(self) -> tuple[int, "pyarrow.Table"]:
+        """The registry's version and list: that of an earlier version with what was set since, else all that ever was.
+
+        An earlier list may be of a database that is no more: it counts only where as many tags come out as there are.
+        """
+        with self._db.read() as tx:
+            for before, earlier in [*self._earlier(), (0, None)]:
+                version, size, rows = tags_set_since(tx, before, at_once=_ROWS)
+                made = _newest(earlier, rows)
+                if len(made) == size:
+                    break
+        return version, made
+
+    def _earlier(self) -> Iterator[tuple[int, "pyarrow.Table"]]:
+        import pyarrow
+
+        for path in self._folder.glob("registry-*.arrow"):
+            before = path.stem.removeprefix("registry-")
+            if before.isdecimal() and int(before) < self.version:
+                with suppress(FileNotFoundError, pyarrow.ArrowInvalid):
+                    yield int(before), _read(path)
 
 
-def _write(file: BinaryIO, rows: Iterator[tuple[str, str]]) -> None:
+def _newest(earlier: "pyarrow.Table | None", rows: Iterator[Sequence[tuple[str, str]]]) -> "pyarrow.Table":
+    """Each tag once, as it was set last."""
+    import numpy
     import pyarrow
 
     schema = pyarrow.schema([("tag", pyarrow.string()), ("campus", pyarrow.string())])
-    with pyarrow.ipc.new_file(file, schema) as writer:
-        while some := list(islice(rows, _ROWS)):
-            columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True)]
-            writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
-    file.flush()
-    os.fsync(file.fileno())
+    tables = [schema.empty_table() if earlier is None else earlier]
+    for some in rows:
+        columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True)]
+        tables.append(pyarrow.Table.from_arrays(columns, schema=schema))
+    table = pyarrow.concat_tables(tables).combine_chunks()
+    coded = table["tag"].combine_chunks().dictionary_encode()
+    last = numpy.empty(len(coded.dictionary), numpy.int64)
+    # of several the last assignment stays
+    last[coded.indices.to_numpy()] = numpy.arange(len(table))
+    return table.take(last)
+
+
+def _write(path: Path, table: "pyarrow.Table") -> None:
+    import pyarrow
+
+    with path.open("wb") as file:
+        with pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=_ROWS)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read(path: Path) -> "pyarrow.Table":

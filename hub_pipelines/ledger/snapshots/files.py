@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.ledger.digests import entry_digest
+from hub_pipelines.ledger.digests import entry_digests
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
 from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, frame_column
@@ -66,8 +66,8 @@ def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) 
     source = iter(entries)
     with pyarrow.parquet.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
         while chunk := list(islice(source, _ROW_GROUP)):
-            for entry in chunk:
-                digest.update(entry_digest(entry))
+            for one in entry_digests(chunk):
+                digest.update(one)
             writer.write_table(_table(chunk, shapes, schema))
             count += len(chunk)
     return Draft(path, count, digest.hexdigest(), sha256_hex(path.read_bytes()))

@@ -155,11 +155,12 @@ def postings(tx: Transaction, ledger_name: str, campus: str, day: date) -> list[
 
 
 def heads_before(tx: Transaction, ledger_name: str, keys: Collection[str], version: int) -> dict[str, Any]:
-    """Each key's newest journal entry (version, row_no, digest) before a version."""
+    """Each key's newest journal entry (version, row_no, digest, operation, values) before a version."""
     found: dict[str, Any] = {}
     for some in _chunks(keys):
         then = newest_before(ledger_name, version, some)
-        query = select(journal_row.c.key, journal_row.c.version, journal_row.c.row_no, journal_row.c.digest)
+        names = ("key", "version", "row_no", "digest", "operation", "values")
+        query = select(*(journal_row.c[name] for name in names))
         rows = tx.execute(query.join(then, is_entry(journal_row, ledger_name, then)))
         found.update((row.key, row) for row in rows)
     return found

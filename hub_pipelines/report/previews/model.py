@@ -113,6 +113,8 @@ class Preview:
     columns_read: ColumnsRead = field(default_factory=ColumnsRead)
     first_copy: GoesOn | None = None
     """The file that has brought these bytes already: sent again they would be its duplicate."""
+    contact: str = ""
+    """Whom to ask, as the settings say."""
 
     def summary(self) -> dict[str, Any]:
         """What a list of receipts tells of it."""

@@ -3,14 +3,16 @@
 Belongs here: what is done to the sender's own sheets. Not here: which workbook that is (base), where a cell is
 (places), the hub's own sheets that people read (pages).
 
-Next to the mark the hidden sheet keeps, for each coloured cell, its sheet, its name and its look before, so that the
-next round can give it back; the closed lists stand there too, since a list within a rule holds only 255 characters.
+Next to the mark the hidden sheet keeps, for each coloured cell that had a fill of its own, its sheet, its name and its
+look before, so that the next round can give it back; the closed lists stand there too, since a list within a rule holds
+only 255 characters.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from hub_pipelines.common.spreadsheets import write_text
@@ -130,6 +132,8 @@ class _Looks:
         if where in self._kept:
             return
         self._kept.add(where)
+        if cell.fill.fill_type is None:  # as a cell looks of which nothing is kept
+            return
         write_text(self._sheet.cell(self._row, 1), where[0])
         self._sheet.cell(self._row, 2).value = where[1]
         self._sheet.cell(self._row, 3).fill = copy(cell.fill)
@@ -143,6 +147,7 @@ def _colour(cell: "Cell", colour: str, looks: _Looks) -> None:
     cell.fill = solid(colour)
 
 
+@cache
 def solid(colour: str) -> "PatternFill":
     from openpyxl.styles import PatternFill
 

@@ -3,7 +3,7 @@
 Belongs here: from a table's row number and position to sheet, row and column. Not here: what is put there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,11 +82,13 @@ def _text(sheet: "Worksheet", row: int, column: int) -> str:
     return "" if value is None else str(value)
 
 
-def extents(row_numbers: Iterable[int]) -> list[Extent]:
-    """The rows that each part has."""
+def extents(row_numbers: Iterable[Sequence[int]]) -> list[Extent]:
+    """The rows that each part has, of row numbers some at a time."""
     found: dict[int, tuple[int, int]] = {}
-    for row_no in row_numbers:
-        part, row = row_no // PART_ROWS, excel_row(row_no)
-        first, last = found.get(part, (row, row))
-        found[part] = min(first, row), max(last, row)
+    for some in row_numbers:
+        by_part = [some] if min(some) // PART_ROWS == max(some) // PART_ROWS else [[row_no] for row_no in some]
+        for each in by_part:
+            part, least, most = each[0] // PART_ROWS, excel_row(min(each)), excel_row(max(each))
+            first, last = found.get(part, (least, most))
+            found[part] = min(first, least), max(last, most)
     return [Extent(part, *span) for part, span in found.items()]

@@ -8,7 +8,7 @@ after the last one the page says that there is none. It is made once for a revis
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -34,10 +34,10 @@ from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, 
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
-from hub_pipelines.validate.columns import column_letters, located_columns, normalise_header
+from hub_pipelines.validate.columns import located_columns, normalise_header, places_of
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
-from hub_pipelines.validate.model import Feed, RecordType, Unreadable
+from hub_pipelines.validate.model import Feed, Part, RecordType, Unreadable
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Workbooks:
         record = feed.record_type(str(summary["record_type"]))
         positions = _positions(decision, record, self._origins(summary, decision, feed))
         lists = _lists(record, positions, tuple(self.campuses))
-        return _Columns(decision.header, positions, lists, _stands_in(record, positions))
+        return _Columns(decision.header, positions, lists, _stands_in(record, positions), decision.parts)
 
     def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
         """The headings as sent of the columns that a migration has made."""
@@ -210,9 +210,14 @@ class _Columns:
     positions: Mapping[str, int]
     lists: Mapping[int, tuple[str, ...]]
     stands_in: Mapping[str, int]
+    parts: Sequence[Part] = ()
 
 
 _NO_COLUMNS = _Columns((), {}, {}, {})
+
+
+def _heading(columns: _Columns, position: int) -> str:
+    return columns.header[position].strip() or f"column {places_of(position, columns.parts)}"
 
 
 def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
@@ -220,7 +225,9 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     position = columns.positions.get(column) if column else None
     lacks = column is not None and position is None and bool(columns.header)
     position = columns.stands_in.get(str(column)) if lacks else position
-    heading = None if position is None else columns.header[position].strip() or f"column {column_letters(position)}"
+    heading = (
+        None if position is None else columns.header[position].strip() or f"column {places_of(position, columns.parts)}"
+    )
     reason = without_heading(problem["reason"]) if heading and not lacks else problem["reason"]
     return Mark(
         row=problem["row_no"],

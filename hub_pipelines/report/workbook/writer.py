@@ -7,14 +7,15 @@ writes the workbook and then its answer; without an answer nothing of it counts.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from hub_pipelines.report.workbook import base, limits, marking, pages
 from hub_pipelines.report.workbook.model import Mark, Plan, Written
 from hub_pipelines.report.workbook.places import Extent, Places, extents
+from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Part, Table, excel_row
 from hub_pipelines.validate.reading import Known, open_table
@@ -31,9 +32,9 @@ def main(plan_path: str, workbook_path: str, answer_path: str) -> None:
 def write(plan: Plan, path: Path) -> Written:
     """Raises Unreadable and what openpyxl raises."""
     source = Path(plan.source)
-    spans, cells = _measured(source, plan)
-    whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
     with _table(source, plan) as table:
+        spans, cells = _measured(table)
+        whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
         made = (
             base.whole(source, table, plan.source_name, _known(plan))
             if whole
@@ -69,22 +70,20 @@ def _table(source: Path, plan: Plan) -> Iterator[Table]:
         yield without_row_numbers(table)
 
 
-def _measured(source: Path, plan: Plan) -> tuple[list[Extent], int]:
+def _measured(table: Table) -> tuple[list[Extent], int]:
     """The rows of each part, and about how many cells there are in all."""
-    count = _Count()
-    with _table(source, plan) as table:
-        spans = extents(count.each(row_no for row_no, _ in table.rows))
-        return spans, count.rows * max(1, len(table.header))
+    count = 0
 
+    def numbers() -> Iterator[Sequence[int]]:
+        nonlocal count
+        batches = batches_of(table.rows)
+        some = ([row_no] for row_no, _ in table.rows) if batches is None else (one.numbers for one in batches)
+        for each in some:
+            count += len(each)
+            yield each
 
-@dataclass(slots=True)
-class _Count:
-    rows: int = 0
-
-    def each(self, row_numbers: Iterator[int]) -> Iterator[int]:
-        for row_no in row_numbers:
-            self.rows += 1
-            yield row_no
+    spans = extents(numbers())
+    return spans, count * max(1, len(table.header))
 
 
 def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, Table, list[Extent]]:

@@ -34,6 +34,7 @@ from hub_pipelines.validate.conventions.model import (
     Mark,
 )
 from hub_pipelines.validate.conventions.numbers import read_amount, read_number
+from hub_pipelines.validate.conventions.placeholders import without
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Cell, RecordType, Restored, Row, Table, Unclear
@@ -47,13 +48,15 @@ _Pair = Callable[[Cell, Cell], tuple[Cell, Cell]]
 
 
 def apply(table: Table, columns: ColumnMap, conventions: Conventions) -> Table:
-    """The table with its cells read by these conventions; columns that they add stand behind its own.
+    """The table with its cells read by these conventions; columns that they add stand behind its own, first those that
+    keep what was sent instead of a value.
 
     Nothing is read before the rows are iterated, and each iteration begins anew. A cell that can't be read so is left
     as it is, for the contract to refuse, or is Unclear.
     """
-    header = [*table.header, *conventions.added]
-    return replace(table, header=header, rows=ReadRows(table, columns, conventions))
+    valued = without(table, columns, conventions.placeholders)
+    header = [*valued.header, *conventions.added]
+    return replace(valued, header=header, rows=ReadRows(valued, columns, conventions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ how one text is read (dates, numbers, amounts, identifiers), reading by the conc
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from hub_pipelines.validate.batches import batches_of, gathered
-from hub_pipelines.validate.columns import ColumnMap, column_letters
+from hub_pipelines.validate.batches import gathered
+from hub_pipelines.validate.columns import ColumnMap, places_of
 from hub_pipelines.validate.conventions.amounts import read_quantity
 from hub_pipelines.validate.conventions.counting import (
     Forms,
@@ -40,8 +40,10 @@ from hub_pipelines.validate.conventions.model import (
     Order,
 )
 from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, currency_of, read_amount, read_number
+from hub_pipelines.validate.conventions.placeholders import Looking
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
+from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table, Undecided, row_place
 
 _CHUNK_ROWS = 5_000
@@ -51,6 +53,9 @@ _FEW = 5
 """With so many times as many dates that need no order, a question about the rest would hold up them all."""
 _YEAR_DAYS = 366
 _BEGINS: dict[str, Begins] = {"1900": 1900, "1904": 1904}
+_EXAMPLES = 3
+_ROWS_FOR_EXAMPLES = 100
+_LONGEST_EXAMPLE = 40
 _NEUTRAL = 0.5
 """The confidence of a choice that makes no difference to the column, and so tells nothing about others."""
 
@@ -134,16 +139,16 @@ class _Tallies:
             return lambda cell, count, _: cas.add(cell, count)
         return None
 
-    def fill(self, table: Table) -> None:
+    def fill(self, source: Looking) -> None:
         """Equal cells of some thousand rows are looked at once."""
-        batches = batches_of(table.rows) if self._adds else iter(())
+        batches = source.batches()
         if batches is not None:
             for batch in gathered(batches):
                 for position, add, forms in self._adds:
                     for found in counted(batch, position, forms):
                         add(*found)
             return
-        rows = iter(table.rows)
+        rows = iter(source)
         while chunk := list(islice(rows, _CHUNK_ROWS)):
             for position, add, _ in self._adds:
                 cells = ((row_no, cells[position] if position < len(cells) else None) for row_no, cells in chunk)
@@ -166,8 +171,10 @@ def decide(
     question for each column whose values leave it open.
     """
     tallies = _Tallies(columns)
-    tallies.fill(table)
-    return _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    looking = Looking(table, columns)
+    tallies.fill(looking)
+    found = _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    return replace(found, placeholders=looking.placeholders())
 
 
 class _Deciding:
@@ -183,6 +190,7 @@ class _Deciding:
         self._header = table.header
         self._facts = table.facts
         self._parts = table.parts
+        self._rows = table.rows
         self._columns = columns
         self._tallies = tallies
         self._answers = answers
@@ -221,18 +229,27 @@ class _Deciding:
 
     def _ask(self, kind: str, column: str, text: str, choices: tuple[tuple[str, str], ...], *evidence: str) -> None:
         position = self._columns.positions[column]
-        heading = self._header[position].strip() or f"Column {column_letters(position)}"
+        place = places_of(position, self._parts)
+        heading = " ".join(self._header[position].split())
+        named = f', "{heading}"' if heading else ""
         self._questions.append(
             OpenQuestion(
                 kind=kind,
                 column=column,
-                heading=heading,
+                heading=heading or f"Column {place}",
                 position=position,
-                text=f'Column "{heading}": {text}',
+                text=f"Column {place}{named}{self._examples(position)}: {text}",
                 choices=tuple(Choice(value, label) for value, label in choices),
                 evidence=evidence,
             )
         )
+
+    def _examples(self, position: int) -> str:
+        """Some of the column's different values, for a person to know it by."""
+        first = (cells[position] for _, cells in islice(self._rows, _ROWS_FOR_EXAMPLES) if position < len(cells))
+        different = dict.fromkeys(text_of(cell)[:_LONGEST_EXAMPLE] for cell in first if not is_blank(cell))
+        shown = list(different)[:_EXAMPLES]
+        return f" (for example: {', '.join(shown)})" if shown else ""
 
     # -- dates
 

@@ -15,6 +15,8 @@ RULES_VERSION = 1
 LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
+_WORDS_TOLD = 4
+
 Order = Literal["DMY", "MDY", "YMD"]
 Begins = Literal[1900, 1904]
 Mark = Literal[".", ","]
@@ -75,6 +77,7 @@ class Conventions:
 
     `units`: the unit of a quantity column's bare numbers, where no column tells it. `added`: contract columns that
     the file has not, and that its cells fill (`unit` from `500 g`). `time_zone` (IANA): where a moment's day is taken.
+    `placeholders`: the words that stand for no value in a column, in normal form, and how many cells say each.
     """
 
     dates: Mapping[str, DateConvention] = field(default_factory=dict)
@@ -84,6 +87,7 @@ class Conventions:
     units: Mapping[str, str] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     time_zone: str | None = None
+    placeholders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def told(self) -> list[str]:
         """What was decided and why, one sentence a column, for people."""
@@ -100,11 +104,12 @@ class Conventions:
             lines += [f"{column}: {one}" for one in code.evidence]
         lines += [f"{column}: {one}" for column, cas in self.cas.items() for one in cas.evidence]
         lines += [f"{column}: numbers without a unit are in {unit}" for column, unit in self.units.items()]
+        lines += [f"{column}: {_no_value(words)}" for column, words in self.placeholders.items()]
         return lines
 
     def document(self) -> dict[str, Any]:
         """JSON without floats (common.canonical)."""
-        return {
+        document: dict[str, Any] = {
             "rules": RULES_VERSION,
             "dates": {name: _document(one) for name, one in self.dates.items()},
             "numbers": {name: _document(one) for name, one in self.numbers.items()},
@@ -114,6 +119,10 @@ class Conventions:
             "added": list(self.added),
             "time_zone": self.time_zone,
         }
+        # what is younger than some decisions stands only where it says something: theirs keep their digests
+        if self.placeholders:
+            document["placeholders"] = {column: dict(words) for column, words in self.placeholders.items()}
+        return document
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> "Conventions":
@@ -131,7 +140,14 @@ class Conventions:
             units=dict(document["units"]),
             added=tuple(document["added"]),
             time_zone=document["time_zone"],
+            placeholders={column: dict(words) for column, words in document.get("placeholders", {}).items()},
         )
+
+
+def _no_value(words: Mapping[str, int]) -> str:
+    cells = sum(words.values())
+    told = " or ".join(f"“{one}”" for one in sorted(words, key=lambda one: (-words[one], one))[:_WORDS_TOLD])
+    return f"1 cell says {told} and counts as empty" if cells == 1 else f"{cells:,} cells say {told} and count as empty"
 
 
 def _document(one: Any) -> dict[str, Any]:

@@ -234,6 +234,10 @@ OptionalAmount = Annotated[
 Currency = Annotated[str, BeforeValidator(parse_currency), Shape(choices=CURRENCIES), Written("currency")]
 Percent = Annotated[str | None, optional(parse_percent), Shape("decimal", scale=4, minimum="0", maximum="200")]
 AwardId = Annotated[str, required(identifier("award id", 64)), Shape(longest=64), Written("identifier"), CERTAIN_CODE]
+PortalName = Annotated[
+    str, required(identifier("portal", 40, leads_key=True)), Shape(longest=40, pattern=r"^[^|]+$"), CERTAIN_CODE
+]
+PortalRecordId = Annotated[str, required(identifier("record id", 200)), Shape(longest=200), Written("identifier")]
 TransactionId = Annotated[
     str, required(identifier("transaction id", 64)), Shape(longest=64), Written("identifier"), CERTAIN_CODE
 ]

@@ -188,6 +188,22 @@ def parse_quantity(cell: object) -> str:
     return plain
 
 
+EVERYTHING = "all"
+"""In place of a quantity: all that is there."""
+
+
+def parse_amount(cell: object) -> str:
+    """So much came or went: more than nothing."""
+    amount = parse_quantity(cell)
+    if amount == "0":
+        raise problem("no_quantity", "Nothing came and nothing went.", "Write how much, above 0")
+    return amount
+
+
+def parse_amount_or_all(cell: object) -> str:
+    return EVERYTHING if isinstance(cell, str) and cell.strip().casefold() == EVERYTHING else parse_amount(cell)
+
+
 def without_trailing_zeros(number: Decimal) -> str:
     plain = f"{number:f}".lstrip("+")
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
@@ -259,6 +275,8 @@ _IS_UNIT = Written("unit")
 
 Quantity = Annotated[str, required(parse_quantity), _QUANTITY, Written("quantity"), _CERTAIN_QUANTITY]
 OptionalQuantity = Annotated[str | None, optional(parse_quantity), _QUANTITY, Written("quantity"), _CERTAIN_QUANTITY]
+Amount = Annotated[str, required(parse_amount), _QUANTITY, Written("quantity")]
+AmountOrAll = Annotated[str, required(parse_amount_or_all), Written("quantity")]
 Unit = Annotated[str, required(parse_unit), Shape(choices=UNITS), _IS_UNIT]
 OptionalUnit = Annotated[str | None, optional(parse_unit), Shape(choices=UNITS), _IS_UNIT]
 AmountUnit = Annotated[str, required(_parse_amount_unit), Shape(choices=AMOUNT_UNITS), _IS_UNIT]

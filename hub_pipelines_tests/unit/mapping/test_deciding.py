@@ -297,8 +297,8 @@ def test_a_number_that_may_be_two_columns_is_left_unread_and_told_and_holds_no_f
     (note,) = mapping.notes
     assert note == (
         "It is not certain which column tells under which number the item is ordered or kept (catalogue number, SKU): "
-        'it may be "Left Cabinet Cat#" or "Right Cabinet Cat#". It was not read as such; its values are kept with each '
-        'row. To have it read, name its heading "item_code".'
+        'it may be "Left Cabinet Cat#" (column C) or "Right Cabinet Cat#" (column D). It was not read as such; its '
+        'values are kept with each row. To have it read, name its heading "item_code".'
     )
 
 

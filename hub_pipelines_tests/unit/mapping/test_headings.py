@@ -8,7 +8,7 @@ from hub_pipelines.mapping.model import Mapping
 from hub_pipelines.validate.columns import map_columns
 from hub_pipelines_tests.headings import Judged, cases, figures, judged, table
 
-WHICH = ("tuned", "held_out", "found", "real", "trial", "later")
+WHICH = ("tuned", "held_out", "found", "real", "trial", "later", "plain")
 
 
 @pytest.fixture(scope="module")

@@ -336,6 +336,25 @@ def test_a_receipt_tells_columns_as_excel_shows_them_in_each_table(small_hub: Sm
     ]
 
 
+@pytest.mark.parametrize(
+    ("headings", "cells", "asked"),
+    [
+        ("Name,Location,Expires", "Acetone,B1,3/4/2027", 'Column E, "Expires" (for example: 3/4/2027, 4/5/2027): is '),
+        ("Name,Location,Amount,Qty", "Acetone,B1,3,5", 'It may be column E, "Amount" (for example: 3, 7) or column F'),
+    ],
+)  # fmt: skip
+def test_a_question_names_the_column_as_excel_shows_it_with_what_is_in_it(
+    small_hub: SmallHub, headings: str, cells: str, asked: str
+) -> None:
+    other = cells.replace("Acetone", "Urea").replace("3/4", "4/5").replace(",3,", ",7,").replace(",5", ",9")
+    request_id = send(small_hub, "list.csv", "\n".join(f",,{line}" for line in (headings, cells, other)).encode())
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    (question,) = found["questions"]  # type: ignore[misc]
+    assert asked in question["text"]
+    assert asked.split(" (for")[0].replace('"', "&#34;") in page
+
+
 def test_every_column_of_a_list_without_headings_is_told(small_hub: SmallHub) -> None:
     text = "".join(
         f"{name},67-64-1,Cab {n},{n}-x?\n" for n, name in enumerate(("Acetone", "Ethanol", "Toluene", "Urea"))

@@ -20,11 +20,12 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.drift.model import Source
-from hub_pipelines.hub import Hub
+from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.ledger.store import current_rows
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.report.workbook import token
 from hub_pipelines.report.workbook.marking import RED, YELLOW
+from hub_pipelines.settings import DEFAULT_TOML, load
 from hub_pipelines.submission.model import Lease, State, Submission
 from hub_pipelines_tests.support import due_now, make_retry_due
 
@@ -152,6 +153,48 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     assert "drop/north/inventory" in told
     (link,) = [cell for cells in first.iter_rows() for cell in cells if cell.hyperlink]
     assert (link.value, link.hyperlink.location) == ("Assets '26!E5", "'Assets ''26'!E5")
+
+
+def test_rows_that_excel_damaged_beyond_telling_come_back_as_questions_and_post_when_answered(
+    small_hub: SmallHub,
+) -> None:
+    """The rest of the file posts; nothing is guessed and nothing is dropped."""
+    small_hub.register("171900000123", "NC-2")
+    lines = ["asset_tag,item_name,location,cas_number"]
+    lines += ["1.719E+11,Freezer,B1,", "NC-2,Acetone,B1,67-64-1", "NC-2,Urea,B1,12-Mar-88"]
+    text = "\n".join(lines).replace("NC-2,Urea", "171900000123,Urea")
+    request_id = drop(small_hub, "lab.csv", text.encode())
+    _, told = receipt(small_hub.hub, small_hub.submission(request_id))
+    assert told["counts"]["posted"] == 1
+    asked = {one["row"]: f"{one['reason']} {one['suggestion']}" for one in told["problems"]}
+    assert "its digits cannot be trusted" in asked[2]
+    assert asked[4] == "Excel has turned this CAS number into a date. Format the column as Text and type it again"
+
+    path = returned(small_hub, request_id)
+    sheet = openpyxl.load_workbook(path)["Your table"]
+    assert [sheet[one].comment is not None for one in ("A2", "D4")] == [True, True]
+    mended = type_over(path, "Your table", {"A2": "171900000123", "A4": "NC-2", "B4": "Acetone, p.a.", "D4": "67-64-1"})
+    drop(small_hub, "lab mended.xlsx", mended)
+    assert posted_tags(small_hub) == ["171900000123", "NC-2"]
+
+
+def test_whom_to_ask_stands_on_receipts_of_all_kinds_and_in_the_workbook(small_hub: SmallHub) -> None:
+    home, contact = small_hub.hub.settings.home, "Ada <Reyes>, ada@uni.edu"
+    (home / "hub.toml").write_text(DEFAULT_TOML.replace('contact = ""', f'contact = " {contact} "'), encoding="utf-8")
+    named = SmallHub(open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)})))
+    request_id = drop(named, "lab.csv", b"Name,CAS,Location\nAcetone,67-64-9,B1\n")
+    workbook = returned(named, request_id)
+    (named.inbox / "a folder").mkdir()
+    (named.inbox / "preview" / "look.csv").write_text("Name,CAS\nAcetone,67-64-1\n")
+    named.take()
+    named.hub.receipts.write_due("north")
+    list(named.hub.previews.make_due("north"))
+
+    pages = [one for one in named.hub.settings.receipts.rglob("*.html") if one.name != "index.html"]
+    assert {one.name.partition("--")[0] for one in pages} == {"a folder", "lab.csv", "look.csv"}
+    assert all("Ada &lt;Reyes&gt;, ada@uni.edu" in one.read_text("utf-8") for one in pages)
+    assert contact in texts(openpyxl.load_workbook(workbook)["Read me first"])
+    assert "Whom to ask" not in small_hub.hub.receipts.write(request_id).read_text("utf-8")
 
 
 def test_several_problems_of_one_cell_stand_in_one_comment_and_a_rows_problem_marks_the_row(

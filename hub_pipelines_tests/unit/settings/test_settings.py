@@ -106,6 +106,7 @@ def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> 
         (NORTH + "[limits]\nlease_s = nan\n", "limits.lease_s", "Correct or remove"),
         (NORTH + "[limits]\nmax_attempts = 0\n", "limits.max_attempts", "greater than or equal to 1"),
         (NORTH + "[limits]\nkeep_free_mb = -1\n", "limits.keep_free_mb", "greater than or equal to 0"),
+        (NORTH + '[hub]\ncontact = "Ada\\nAnn"\n', "hub.contact", "one line of at most 200 characters"),
         (NORTH + '[log]\nlevel = "loud"\n', "log.level", "'debug', 'info', 'warning' or 'error'"),
         (NORTH + '[log]\nfile = "x"\n', "log.file", "Correct or remove"),
         (NORTH + 'time_zone = "Mars/Olympus"\n', "campuses.north.time_zone", "America/New_York"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, Cell, Problem, RejectedRow, Table
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RejectedRow, Table
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.service import validate
 
@@ -83,7 +83,7 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "item_name": "Balance",
         "location": "Room 1",
         "responsible_email": "ada@uni.edu",
-        "remarks": "none",
+        "remarks": "all in order",
     },
     "hazmat.container": {
         "container_id": "W-1",
@@ -156,6 +156,42 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "budget_starts_on": "2024-07-01",
         "budget_ends_on": "2025-06-30",
     },
+    "grants.sponsor_award": {
+        "portal": "NIH",
+        "record_id": "10912345",
+        "award_id": "R01CA123456",
+        "starts_on": "2024-07-01",
+        "ends_on": "2029-06-30",
+        "obligated_amount": "-5798.00",
+        "planned_amount": "500000.00",
+        "budget_starts_on": "2024-07-01",
+        "budget_ends_on": "2025-06-30",
+        "noticed_on": "2024-06-12",
+        "fiscal_year": "2024",
+        "sponsor": "National Cancer Institute",
+        "title": "Polymers",
+        "recipient": "NORTHERN UNIVERSITY",
+        "recipient_uei": "ZQGGHJH74DW7",
+        "aln": "93.310",
+        "pi_name": "REYES, ADA",
+        "status": "active",
+    },
+    "grants.opportunity": {
+        "opportunity_id": "348164",
+        "opportunity_number": "PAR-24-075",
+        "title": "Polymers for health",
+        "posted_on": "2024-01-05",
+        "closes_on": "2024-05-07",
+        "archives_on": "2024-06-06",
+        "status": "posted",
+        "agency_code": "HHS-NIH11",
+        "agency": "National Institutes of Health",
+        "aln": "93.310",
+        "award_ceiling": "500000.00",
+        "award_floor": "1000.00",
+        "funding": "3000000.00",
+        "version": "2",
+    },
 }
 """A row of each record type with every column filled."""
 
@@ -205,13 +241,19 @@ def verdicts(
     )
 
 
+def feed_of(record_type: str) -> Feed:
+    """The feed that a table is judged by; of what comes by messages only, as a batch is judged."""
+    feed = FEEDS[record_type.partition(".")[0]]
+    return feed.only(record_type) if RECORD_TYPES[record_type].by_messages_only else feed
+
+
 class Rows:
     """Rows of one record type, each its good row with changes. A column changed to LEFT_OUT is not in the file."""
 
     LEFT_OUT = object()
 
     def __init__(self, record_type: str, *, time_zone: str | None = "America/New_York") -> None:
-        self._feed = FEEDS[record_type.partition(".")[0]]
+        self._feed = feed_of(record_type)
         self._good = GOOD_ROWS[record_type]
         self._time_zone = time_zone
 

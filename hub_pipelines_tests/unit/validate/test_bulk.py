@@ -19,7 +19,7 @@ from hub_pipelines.validate import batches, bulk
 from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.bulk import in_bulk
 from hub_pipelines.validate.columns import located_columns
-from hub_pipelines.validate.conventions import counting
+from hub_pipelines.validate.conventions import counting, placeholders
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
@@ -40,8 +40,8 @@ NASTY: list[Cell] = [
     None, " ", "\u00a0", "\ufeff", "a\nb", 'with "quotes"', "back\\slash", "\x1b", "tab\tbed", "1e5", "1E+05",
     "2.20E+02", "NaN", "inf", "١٢", "\uff19", "99999999999999999999", "-5", "-0", "0", "007", "1,5", "1.234",
     "1,234.50", "(12.50)", "$ 3", "12.500", "0.000", "3 kg", "2 x 5 mL", "1/8", "8-Jan", "~5", "#N/A", "#REF!", "# 4",
-    "n/a", "-", "—", "none", "2024-01-31", "2024-02-30", "31/01/2024", "01/02/2024", "2/1/24", "31 Jan 2024",
-    "20240131", "03/2026",
+    "n/a", "-", "—", "none", " N/A\t", "Unknown", "?", "tbd", "2024-01-31", "2024-02-30",
+    "31/01/2024", "01/02/2024", "2/1/24", "31 Jan 2024", "20240131", "03/2026",
     "2024-01-31T00:00:00Z", "2024-05-05 14:30", "2024-05-05T23:30:00-05:00", "45000", "67-64-1", "67-64-2", "67641",
     "0067-64-1", "CAS 67-64-1", "h225", "H225 H319", "H999x", "Ada <ada@uni.edu>", "ADA@UNI.EDU", "a b@c.d",
     "mailto:x@y.org", "TAG-1", "tag-1", "TAG-2", "TAG 3", "T\u200bAG-1", "000", "a|b", "é  è", "Ünï", "µ 试剂",
@@ -128,6 +128,7 @@ def tables(draw: st.DrawFn, record: RecordType) -> Table:
 @pytest.fixture(autouse=True)
 def many_at_once_from_few_rows_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_FEW_ROWS", 0)
+    monkeypatch.setattr(placeholders, "_FEW_ROWS", 4)
     monkeypatch.setattr(batches, "ROWS_AT_ONCE", 4)
     monkeypatch.setattr(bulk, "FEW_TAGS", 0)
 

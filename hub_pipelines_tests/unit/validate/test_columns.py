@@ -4,7 +4,7 @@ from hub_pipelines.validate.columns import map_columns, normalise_header
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Unreadable
 
-from .builders import GOOD_ROW, GOOD_ROWS, INVENTORY, RECORD_TYPES
+from .builders import GOOD_ROW, GOOD_ROWS, INVENTORY, RECORD_TYPES, feed_of
 
 
 @pytest.mark.parametrize("text", ["Asset_Tag", " asset-tag *", "ASSET\u00a0TAG:", "asset/tag", "Asset. Tag"])
@@ -53,7 +53,7 @@ def columns_of(header: str, feed: str) -> tuple[str, set[str]]:
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
 def test_a_record_type_is_known_by_all_its_columns_and_by_the_required_ones_alone(record_type: str) -> None:
-    feed = FEEDS[record_type.partition(".")[0]]
+    feed = feed_of(record_type)
     assert map_columns(list(GOOD_ROWS[record_type]), feed).record.name == record_type
     assert map_columns(list(RECORD_TYPES[record_type].required), feed).record.name == record_type
 

@@ -1,4 +1,4 @@
-"""The feed of sponsored awards and what is spent on them.
+"""The feed of sponsored awards, what is spent on them and what their sponsors' portals tell.
 
 Belongs here: the feed's entry. Not here: its columns (contract.py), whether a cost is allowable.
 """
@@ -9,7 +9,10 @@ from hub_pipelines.validate.feeds.grants.contract import (
     EXPENDITURE_SPELLINGS,
     AwardRow,
     ExpenditureRow,
+    OpportunityRow,
+    SponsorAwardRow,
 )
+from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news
 from hub_pipelines.validate.model import Feed, RecordType, Reference
 
 FEED = Feed(
@@ -30,6 +33,24 @@ FEED = Feed(
             key_columns=("transaction_id",),
             aliases=aliases_for(ExpenditureRow.model_fields, EXPENDITURE_SPELLINGS),
             references=(Reference("award_id", "grants.award"),),
+        ),
+        RecordType(
+            name="grants.sponsor_award",
+            title="sponsor's record of an award",
+            row_model=SponsorAwardRow,
+            key_columns=("portal", "record_id"),
+            aliases=aliases_for(SponsorAwardRow.model_fields, {}),
+            news=award_news,
+            by_messages_only=True,
+        ),
+        RecordType(
+            name="grants.opportunity",
+            title="funding opportunity",
+            row_model=OpportunityRow,
+            key_columns=("opportunity_id",),
+            aliases=aliases_for(OpportunityRow.model_fields, {}),
+            news=opportunity_news,
+            by_messages_only=True,
         ),
     ),
     priority=20,

@@ -1,4 +1,5 @@
-"""What one row of a grants file must hold: of a list of awards, and of what was spent on them.
+"""What one row of a grants file must hold: of a list of awards, of what was spent on them, and what portals tell of
+awards and of funding opportunities.
 
 Belongs here: the columns, their meaning and their other spellings. Not here: how a value is checked, and whether a cost
 is allowable (2 CFR 200).
@@ -134,3 +135,50 @@ EXPENDITURE_SPELLINGS = {
     "budget_starts_on": ("budget period start", "budget start", "budget start date", "budget period begin"),
     "budget_ends_on": ("budget period end", "budget end", "budget end date"),
 }  # fmt: skip
+
+
+class SponsorAwardRow(types.Contract):
+    """What a sponsor's portal says of an award in one of its records; the office's own list stays beside it (0068).
+
+    NIH has a record for each fiscal year and supplement, so that an award's amount there is the sum of its records.
+    """
+
+    portal: money.PortalName = Field(description="The portal that says so: NIH, NSF, USASPENDING")
+    record_id: money.PortalRecordId = Field(description="The portal's own number of its record")
+    award_id: money.AwardId = Field(description="The sponsor's number of the award: the FAIN where it is a federal one")
+    starts_on: times.OptionalDate = Field(default=None, description="First day of the period of performance")
+    ends_on: times.OptionalDate = Field(default=None, description="Last day of the period of performance")
+    obligated_amount: money.OptionalAmount = Field(
+        default=None, description="Obligated by this record, in US dollars; negative where funds were taken back"
+    )
+    planned_amount: money.OptionalAmount = Field(default=None, description="What the award is planned to come to")
+    budget_starts_on: times.OptionalDate = Field(default=None, description="First day of the budget period")
+    budget_ends_on: times.OptionalDate = Field(default=None, description="Last day of the budget period")
+    noticed_on: times.OptionalDate = Field(default=None, description="Day of the award notice")
+    fiscal_year: types.OptionalCode = Field(default=None, description="The sponsor's fiscal year of this record")
+    sponsor: types.OptionalText = Field(default=None, description="Who awards it")
+    title: types.LongText = Field(default=None, description="What it is for, up to 4,000 characters")
+    recipient: types.OptionalText = Field(default=None, description="Who has it, in the portal's spelling")
+    recipient_uei: money.Uei = Field(default=None, description="The recipient's Unique Entity ID of SAM.gov")
+    aln: money.Aln = Field(default=None, description="Assistance Listing Number (CFDA), such as 93.310")
+    pi_name: types.OptionalText = Field(default=None, description="The principal investigator")
+    status: types.OptionalText = Field(default=None, description="What state it is in, in the portal's words")
+
+
+class OpportunityRow(types.Contract):
+    """A funding opportunity with its milestones, as the portal tells it now."""
+
+    opportunity_id: money.PortalRecordId = Field(description="The portal's own number of the opportunity")
+    opportunity_number: money.AwardId = Field(description="The agency's number of it, such as PAR-24-075")
+    title: types.ItemName = Field(description="What it is called, up to 500 characters")
+    posted_on: times.OptionalDate = Field(default=None, description="Day it was posted")
+    closes_on: times.OptionalDate = Field(default=None, description="Last day for applications, if one is set")
+    archives_on: times.OptionalDate = Field(default=None, description="Day it is archived")
+    status: types.OptionalText = Field(default=None, description="posted or forecasted")
+    agency_code: types.OptionalCode = Field(default=None, description="Code of the agency, such as HHS-NIH11")
+    agency: types.OptionalText = Field(default=None, description="The agency's name")
+    aln: money.Aln = Field(default=None, description="Its first Assistance Listing Number (CFDA)")
+    award_ceiling: money.OptionalUnitCost = Field(default=None, description="The most that one award may be")
+    award_floor: money.OptionalUnitCost = Field(default=None, description="The least that one award may be")
+    funding: money.OptionalUnitCost = Field(default=None, description="All that is to be awarded, as estimated")
+    version: types.OptionalCode = Field(default=None, description="The portal's number of this version")

@@ -12,12 +12,15 @@ from hub_pipelines.validate.feeds.inventory.contract import (
     TELLING_STOCK,
     AssetRow,
     CalibrationRow,
+    DisposedRow,
+    MovementRow,
     StockRow,
+    TransferredRow,
     used_up,
 )
 from hub_pipelines.validate.feeds.inventory.lines import StockLines
 from hub_pipelines.validate.feeds.orders import ORDER_LINES
-from hub_pipelines.validate.model import Feed, RecordType
+from hub_pipelines.validate.model import Adjusted, Feed, Kind, RecordType
 
 _STOCK_LINES = StockLines()
 _FIRST_ASSET = RecordType(
@@ -34,6 +37,30 @@ _FIRST_STOCK = RecordType(
     row_model=former.StockRow1,
     key_columns=("item_code", "location"),
     aliases=aliases_for(former.StockRow1.model_fields, former.STOCK_SPELLINGS),
+)
+
+
+def _data(row: type[MovementRow]) -> RecordType:
+    return RecordType(
+        name="inventory.stock",
+        title="message",
+        row_model=row,
+        key_columns=_STOCK_LINES.columns,
+        aliases=aliases_for(row.model_fields, {}),
+        location_column="location",
+        lines=_STOCK_LINES,
+    )
+
+
+_ADJUSTED = Adjusted(
+    quantity="quantity_on_hand",
+    unit="unit",
+    kinds=(
+        Kind("received", "more of it came", adds=True, data=_data(MovementRow)),
+        Kind("consumed", "some of it was used", adds=False, data=_data(MovementRow)),
+        Kind("transferred", "some went to another place", False, _data(TransferredRow), to_column="to_location"),
+        Kind("disposed", "some of it, or all, was thrown away", adds=False, data=_data(DisposedRow)),
+    ),
 )
 
 FEED = Feed(
@@ -64,6 +91,7 @@ FEED = Feed(
             telling=TELLING_STOCK,
             lines=_STOCK_LINES,
             former=(_FIRST_STOCK,),
+            adjusted=_ADJUSTED,
         ),
         RecordType(
             name="inventory.calibration",

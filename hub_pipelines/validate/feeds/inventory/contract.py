@@ -100,6 +100,27 @@ class StockRow(types.Contract):
     link: types.OptionalText = Field(default=None, description="Where more is told: a web page, a safety data sheet")
 
 
+class MovementRow(types.Contract):
+    """What came to a line of stock or went from it. The line is named as its set names it: by the same code, CAS
+    number or name, lot and place."""
+
+    item_code: types.OptionalItemCode = Field(default=None, description="As in the set of the item")
+    item_name: types.ItemName = Field(description="What the item is, up to 500 characters")
+    location: types.OptionalPlace = Field(default=None, description="Where it is kept, as in the set of the item")
+    cas_number: chemicals.CasNumber = Field(default=None, description="CAS number of a chemical, such as 67-64-1")
+    lot_number: types.OptionalCode = Field(default=None, description="The maker's lot or batch")
+    quantity: quantities.Amount = Field(description="How much, above 0, as a plain number without the unit")
+    unit: quantities.OptionalLineUnit = Field(default=None, description="A unit of the same kind as the item's own")
+
+
+class TransferredRow(MovementRow):
+    to_location: types.Place = Field(description="Where it went; location is where it was")
+
+
+class DisposedRow(MovementRow):
+    quantity: quantities.AmountOrAll = Field(description="How much, above 0; or all: nothing is left then")
+
+
 def used_up(values: Mapping[str, object]) -> bool:
     """Nothing of it is on hand: no count will list it."""
     on_hand = values.get("quantity_on_hand")

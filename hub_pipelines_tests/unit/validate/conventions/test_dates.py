@@ -68,7 +68,8 @@ def test_a_column_without_a_day_above_12_is_asked_about_with_both_readings() -> 
 
     assert asked.key == "date_order:acquired_on"
     assert asked.text == (
-        'Column "acquired_on": is 3/4/2025 3 April 2025 or 4 March 2025? No value of the column tells.'
+        'Column A, "acquired_on" (for example: 5/5/2024, 3/4/2025): is 3/4/2025 3 April 2025 or 4 March 2025? '
+        "No value of the column tells."
     )
     assert [choice.value for choice in asked.choices] == ["DMY", "MDY"]
     assert asked.choices[1].label == "month/day/year: 3/4/2025 is 4 March 2025"
@@ -246,4 +247,6 @@ def test_what_tells_no_month_of_a_year_is_left_for_the_contract(cell: str) -> No
 @pytest.mark.parametrize("cell", ["-", "?", "n/a", "N/A", "—"])
 def test_a_dash_in_an_optional_column_is_nothing(cell: str) -> None:
     assert read(CONTAINER, {"opened_on": [cell]})[1]["opened_on"] == [None]
-    assert read("grants.award", {"starts_on": [cell]})[1]["starts_on"] == [cell]
+    (unclear,) = read("grants.award", {"starts_on": [cell]})[1]["starts_on"]
+    assert isinstance(unclear, Unclear)
+    assert unclear.sent == cell

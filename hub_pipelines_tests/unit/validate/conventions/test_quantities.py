@@ -121,7 +121,7 @@ def test_a_quantity_that_is_not_clear_is_refused_in_the_senders_words(cell: Any,
     assert refused.covers == "unit"
 
 
-@pytest.mark.parametrize("cell", ["1e5", "nan", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
+@pytest.mark.parametrize("cell", ["1e5", "inf", "9**9**9", "5-10 g", "lots of it", "1 box of 100"])
 def test_what_can_not_be_read_is_left_for_the_contract_to_refuse(cell: str) -> None:
     assert amount(cell)[0] == cell
 
@@ -201,7 +201,7 @@ def test_numbers_without_any_unit_are_asked_about_when_only_the_unit_is_missing(
     (asked,) = questions(CONTAINER, cells)
 
     assert asked.key == "unit:quantity"
-    assert asked.text == 'Column "quantity": in which unit are its numbers, such as 5 in row 2?'
+    assert asked.text.endswith(": in which unit are its numbers, such as 5 in row 2?")
     assert tuple(choice.value for choice in asked.choices) == AMOUNT_UNITS
     _, answered = read(CONTAINER, cells, answers={asked.key: "mL"})
     assert answered["unit"] == ["mL"]

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from hub_pipelines.validate.conventions.dates import ORDERS
 from hub_pipelines.validate.conventions.model import Order
-from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Cell, Table, Undecided
 from hub_pipelines.validate.service import validate
 
-from ..builders import GOOD_ROWS, RECORD_TYPES, AllTags
+from ..builders import GOOD_ROWS, RECORD_TYPES, AllTags, feed_of
 from .columns import read, values
 
 DAYS = st.dates(datetime.date(1970, 1, 1), datetime.date(2069, 12, 31))
@@ -149,7 +148,7 @@ def test_no_cell_breaks_the_reading(record_type: str, data: st.DataObject) -> No
 
 def judged(record_type: str, cells: dict[str, list[Cell]]) -> int:
     rows = [(number, list(row)) for number, row in enumerate(zip(*cells.values(), strict=True), start=2)]
-    feed = FEEDS[record_type.partition(".")[0]]
+    feed = feed_of(record_type)
     found = validate(
         Table(list(cells), 1, rows, {}),
         feed,

@@ -237,6 +237,32 @@ def test_a_table_that_ends_before_the_one_beside_it_is_another_one_though_all_it
     assert [one.items for one in found.table.left_out] == [6]
 
 
+_CHEMICALS: Rows = [["Chemical", "CAS #", "Formula"]] + [[f"salt {n}", "67-64-1", "?"] for n in range(9)]
+_AMOUNTS: Rows = [["Amount", "Owner", "MSDS?"]] + [[f"{n} g", "KM", "Y"] for n in range(9)]
+
+
+def test_columns_beyond_an_empty_one_that_only_tell_more_of_the_things_before_it_are_the_same_table(
+    tmp_path: Path,
+) -> None:
+    path = book(tmp_path, {"S": _beside(_CHEMICALS, _AMOUNTS, 1)})
+    found = seen(path, "a.xlsx")
+    assert found.header == [*_CHEMICALS[0], "", *_AMOUNTS[0]]
+    assert found.table.left_out == ()
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=2) as table:
+        assert table.header == _CHEMICALS[0], "as postings of that time were read"
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [["Amount", "Dye", "Name"], ["Dye", "Amount", "Owner"], ["Amount", "Chemical", "Owner"], ["Amount", "Dye", "Kit"]],
+)
+def test_columns_beyond_an_empty_one_that_may_name_things_are_another_table(
+    tmp_path: Path, headings: list[object]
+) -> None:
+    found = seen(book(tmp_path, {"S": _beside(_CHEMICALS, [headings, *_AMOUNTS[1:]], 1)}), "a.xlsx")
+    assert [one.items for one in found.table.left_out] == [9]
+
+
 def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None:
     rows = _beside(_DYES, _DYES, 1)
     rows += [["Late", "Sigma", "H9", None, "Later", "Sigma", "H8"] for _ in range(40)]

@@ -1,0 +1,56 @@
+"""A batch that brings every worker down is split: its messages are sealed again in halves, until the one that does it
+stands alone (decisions/0071).
+
+Each step can be repeated:
+
+1. In the inbox, one transaction: all messages of the batch get their places in two new batches, in their order. These
+   are named after the batch, so that they are made once.
+2. In the hub, one transaction: the batch's item in review is closed, its submission ends without effect, and an audit
+   entry tells into what it was split.
+
+The halves are registered as any other batch is, one after the other. A batch of one message stays in review.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from hub_pipelines.common.store import Database
+from hub_pipelines.intake.inbox import store
+from hub_pipelines.intake.inbox.model import Batch
+from hub_pipelines.logs import pairs
+from hub_pipelines.submission import store as submissions
+
+_log = logging.getLogger(__name__)
+
+
+class ReviewDesk(Protocol):
+    def close_as_split(self, tx: Any, request_id: str, batches: list[str]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """Raises Transient when database or disk fail; the next tick goes on."""
+
+    inbox: Database
+    db: Database
+    review: ReviewDesk
+    now: Callable[[], datetime]
+
+    def split_poisoned(self, campus: str) -> None:
+        """Split each batch of a campus that has failed at its last attempt by a fault that may lie in what it holds."""
+        with self.db.read() as tx:
+            poisoned = submissions.poisoned_batches(tx, campus)
+        with self.inbox.read() as tx:
+            batches = store.several(tx, poisoned)
+        for batch in batches:
+            self._split(batch, str(batch.submission))
+
+    def _split(self, batch: Batch, request_id: str) -> None:
+        with self.inbox.write() as tx:
+            parts = store.split(tx, batch, at=self.now())
+        with self.db.write() as tx:
+            if parts and self.review.close_as_split(tx, request_id, parts):
+                _log.warning("split %s", pairs(batch=batch.batch_id, messages=batch.messages, submission=request_id))

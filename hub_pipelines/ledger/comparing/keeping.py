@@ -1,0 +1,56 @@
+"""What a row says nothing about: values of columns that its file does not have. Pure.
+
+Belongs here: which columns a file has, and an item's values where its row says only some of them (decisions/0076). Not
+here: what is told of it (remarks.py). What is changed here changes what a backfill finds of older postings.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from hub_pipelines.validate.columns import located_columns, normalise_header
+from hub_pipelines.validate.model import RecordType, sent_name
+from hub_pipelines.validate.staging import canonical_json
+
+_OF_THE_HUB = frozenset({"other", "replaced_by"})
+_AS_SENT = sent_name("")
+
+
+def columns_said(header: Sequence[str], record: RecordType) -> frozenset[str]:
+    """The columns that a file has, as the contract sees its header: of the contract and its own, normalised."""
+    columns = located_columns(header, record)
+    return frozenset(map(normalise_header, (*columns.positions, *(name for _, name in columns.unknown))))
+
+
+def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str, tuple[str, ...]]:
+    """What the ledger is to hold of an item, and the columns whose values are kept.
+
+    `values` are the row's, `held` those that the ledger holds, both canonical JSON; `said` are the file's columns. A
+    column that the file has is the row's to say, empty cells too; None: all are.
+    """
+    if values == held or said is None:
+        return values, ()
+    row: dict[str, object] = json.loads(values)
+    before: dict[str, object] = json.loads(held)
+    kept = {
+        name: value
+        for name, value in before.items()
+        if name not in _OF_THE_HUB and value is not None and row.get(name) is None and not _says(name, said)
+    }
+    own = _other(row)
+    others = {name: value for name, value in _other(before).items() if name not in own and not _says(name, said)}
+    if not kept and not others:
+        return values, ()
+    row |= kept
+    if others:
+        row["other"] = {**own, **others}
+    return canonical_json(row), (*kept, *(name for name in others if not name.endswith(_AS_SENT)))
+
+
+def _says(name: str, said: frozenset[str]) -> bool:
+    """What was sent in a cell of a column goes with the column."""
+    return normalise_header(name.removesuffix(_AS_SENT)) in said
+
+
+def _other(values: Mapping[str, object]) -> dict[str, object]:
+    other = values.get("other")
+    return dict(other) if isinstance(other, dict) else {}

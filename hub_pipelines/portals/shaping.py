@@ -1,0 +1,64 @@
+"""Decisions of people about shapes of records: what differs is right as it is, and what was held for it goes on."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.scope import RESERVED_CAMPUS
+from hub_pipelines.common.store import Database, database_now
+from hub_pipelines.portals import store
+from hub_pipelines.portals.holding import SHAPE
+from hub_pipelines.portals.state import HeldShape
+from hub_pipelines.review import store as reviews
+from hub_pipelines.review.model import ItemState, ReviewItem, Selection
+from hub_pipelines.review.service import Review
+
+
+class NotHeld(HubError):
+    """The item is no held page of a portal, or its records can't be taken as they are. Nobody retries."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortalShapes:
+    db: Database
+    review: Review
+
+    def listing(self, portal: str) -> list[HeldShape]:
+        with self.db.read() as tx:
+            return store.shapes(tx, portal)
+
+    def show(self, item_id: str) -> tuple[ReviewItem, HeldShape, list[dict[str, str]]]:
+        """The item, the shape that it was held for, and its fields as they were and as they are. Raises NotHeld."""
+        item, _ = self.review.show(item_id)
+        with self.db.read() as tx:
+            shape = store.shape_of(tx, item.request_id)
+        if shape is None:
+            raise NotHeld(f"{item_id} was not held for the shape of a portal's records.")
+        return item, shape, json.loads(item.headers.get(SHAPE, "[]"))
+
+    def accept(self, item_id: str, *, actor: str) -> list[ReviewItem]:
+        """Take these records and all that differ in the same way, now and later; the items that go on. Raises NotHeld.
+
+        May be repeated: what was held meanwhile goes on then.
+        """
+        item, shape, _ = self.show(item_id)
+        if not any(one.path for one in shape.deviations):
+            raise NotHeld(
+                f"{item_id}: of these records the hub can read nothing, so they can't be accepted. {item.fix}"
+            )
+        with self.db.write() as tx:
+            held = store.accept(tx, shape, by=actor, at=database_now(tx))
+            open_ = [one for one in _open_items(tx, item) if one.request_id in held]
+            sent = self.review.replay_all(tx, open_, actor=actor, because=f"shape {shape.fingerprint} accepted")
+            detail: dict[str, object] = {"shape": shape.fingerprint, "replayed": len(sent)}
+            event = Event(RESERVED_CAMPUS, actor, "portal:shape_accepted", shape.portal, item.request_id, detail)
+            audit.append(tx, event)
+        return sent
+
+
+def _open_items(tx: Any, item: ReviewItem) -> list[ReviewItem]:
+    selection = Selection(state=ItemState.OPEN, cause=item.cause)
+    return reviews.items(tx, selection, limit=10_000)

@@ -1,0 +1,80 @@
+"""What it means when a portal says something else of an award or an opportunity than before. Pure.
+
+Belongs here: from two sets of values to what a person is told. Not here: which portal said so, what was spent
+(timeline/awards.py), where it is shown. An award is extended without cost where its end moves and its amount does not
+(2 CFR 200.308, G41); what is taken back from it is a deobligation (G38).
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from hub_pipelines.validate.model import Problem
+
+Values = Mapping[str, object]
+
+
+def award_news(before: Values, after: Values) -> list[Problem]:
+    """Of one record of a portal (`grants.sponsor_award`)."""
+    funds = _funds(before, after)
+    return [*_period(before, after, with_funds=bool(funds)), *funds, *_status(before, after)]
+
+
+def _period(before: Values, after: Values, *, with_funds: bool) -> list[Problem]:
+    was, now = _day(before, "ends_on"), _day(after, "ends_on")
+    if was is None or now is None or was == now:
+        return []
+    moved = f"The period of performance ends on {now} and not on {was}"
+    if now < was:
+        advice = f"Look at what was charged for days after {now}: it is outside the period now (2 CFR 200.403(h))"
+        return [_news("award_shortened", "ends_on", now.isoformat(), f"{moved}: {(was - now).days} days less.", advice)]
+    how = "with a change of funds" if with_funds else "a no-cost extension by its amount, which is as before"
+    advice = f"What was charged for days from {was} to {now} may be allowable now; `hub why` of the award lists it"
+    return [_news("award_extended", "ends_on", now.isoformat(), f"{moved}: {how}.", advice)]
+
+
+def _funds(before: Values, after: Values) -> list[Problem]:
+    was, now = _amount(before), _amount(after)
+    if was is None or now is None or was == now:
+        return []
+    told = f"{now:,.2f} US dollars are obligated and not {was:,.2f}"
+    if now > was:
+        return [_news("award_funded", "obligated_amount", f"{now:.2f}", f"{told}: {now - was:,.2f} more.", None)]
+    advice = "Compare what was spent with what is obligated now"
+    reason = f"{told}: {was - now:,.2f} were taken back."
+    return [_news("award_deobligated", "obligated_amount", f"{now:.2f}", reason, advice)]
+
+
+def _status(before: Values, after: Values) -> list[Problem]:
+    was, now = before.get("status"), after.get("status")
+    if was is None or now is None or was == now:
+        return []
+    return [_news("award_status", "status", str(now), f"It is {now} and was {was}.", None)]
+
+
+_MILESTONES = {"posted_on": "was posted", "closes_on": "closes for applications", "archives_on": "is archived"}
+
+
+def opportunity_news(before: Values, after: Values) -> list[Problem]:
+    """Of an opportunity: each milestone that has moved."""
+    found = []
+    for column, what in _MILESTONES.items():
+        was, now = before.get(column), after.get(column)
+        if was != now:
+            told = f"It {what} on {now or 'no set day'} and not on {was or 'no set day'}."
+            found.append(_news("milestone_moved", column, None if now is None else str(now), told, None))
+    return found
+
+
+def _news(rule: str, column: str, value: str | None, reason: str, advice: str | None) -> Problem:
+    return Problem(rule, column, value, reason, advice, "warn")
+
+
+def _day(values: Values, column: str) -> date | None:
+    told = values.get(column)
+    return date.fromisoformat(told) if isinstance(told, str) else None
+
+
+def _amount(values: Values) -> Decimal | None:
+    told = values.get("obligated_amount")
+    return Decimal(told) if isinstance(told, str) else None

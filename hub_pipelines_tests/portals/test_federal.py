@@ -1,0 +1,135 @@
+"""The four federal portals, simulated over real HTTP, read and posted: each record once, and again when it changes."""
+
+import json
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.hub import Hub
+from hub_pipelines.portals.simulator.server import SHELVES, Behaviour, Simulated, serving, shelf_of
+from hub_pipelines.portals.simulator.shelf import INSTITUTIONS
+from hub_pipelines.portals.state import PollEnd, Tally
+from hub_pipelines_tests.commands import run
+from hub_pipelines_tests.messages import settle
+from hub_pipelines_tests.support import assert_invariants, ledger_values, open_test_hub
+
+_CAMPUSES = "".join(f'[campuses.{campus}]\ntime_zone = "America/New_York"\n\n' for campus in INSTITUTIONS)
+_RECORD_TYPE = {"grants_gov": "grants.opportunity"}
+
+
+def hub_of(home: Path, url: str, *portals: Simulated, quick: bool = True) -> Hub:
+    tables = "\n".join(one.shelf.table(one.url) for one in portals)
+    if quick:
+        tables = tables.replace("interval_s = 0.1", "interval_s = 0").replace("interval_s = 0.02", "interval_s = 0")
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "hub.toml").write_text(f"{_CAMPUSES}[limits]\nstable_s = 0.1\n\n{tables}", encoding="utf-8")
+    hub = open_test_hub(home, url)
+    return replace(hub, portals=replace(hub.portals, draw=lambda: 0.0))  # waits after failures end at once
+
+
+def posted(hub: Hub, kind: str) -> dict[str, dict[str, object]]:
+    """What the ledgers of all campuses hold, by key."""
+    record_type = _RECORD_TYPE.get(kind, "grants.sponsor_award")
+    return {key: one for campus in INSTITUTIONS for key, one in ledger_values(hub, f"{record_type}@{campus}").items()}
+
+
+def settle_all(hub: Hub) -> None:
+    for campus in INSTITUTIONS:
+        settle(hub, campus)
+
+
+def ours(simulated: Simulated) -> set[str]:
+    """Natural ids of the records that are our institutions' (at Grants.gov: of the agency that is named)."""
+    shelf = simulated.shelf
+    names = {name.casefold() for name, _ in INSTITUTIONS.values()} | {"hhs-nih11"}
+    found = set()
+    for natural_id, raw in shelf.records.items():
+        organization = raw.get("organization") or {}
+        called = raw.get("awardeeName") or raw.get("Recipient Name") or raw.get("owningAgencyCode")
+        if str(organization.get("org_name") or called).casefold() in names:
+            found.add(natural_id)
+    return found
+
+
+@pytest.mark.parametrize("kind", sorted(SHELVES))
+def test_a_portals_records_are_posted_once_and_an_amended_one_again(tmp_path: Path, kind: str) -> None:
+    """With some of the requests failing."""
+    with serving(shelf_of(kind, records=90 if kind == "grants_gov" else 200), Behaviour(fail=0.05)) as simulated:
+        hub = hub_of(tmp_path / "home", f"sqlite:///{tmp_path / 'hub.db'}", simulated)
+        name = simulated.shelf.kind
+
+        first = _to_the_end(hub, name)
+        settle_all(hub)
+        before = posted(hub, kind)
+
+        assert {key.rpartition("|")[2] for key in before} == ours(simulated)
+        assert first.taken == len(before)
+        again = _to_the_end(hub, name)
+        assert (again.taken, again.held, {one.messages for one in hub.inbox.waiting()}) == (0, 0, set())
+
+        natural_id = sorted(ours(simulated))[0]
+        simulated.shelf.amend(natural_id)
+        assert _to_the_end(hub, name).taken == 1
+        settle_all(hub)
+        after = posted(hub, kind)
+        (changed,) = [key for key in after if after[key] != before.get(key)]
+        assert changed.rpartition("|")[2] == natural_id
+        assert_invariants(hub)
+
+
+def _to_the_end(hub: Hub, name: str) -> Tally:
+    outcome = hub.portals.poll(name, for_s=60)
+    assert outcome.end is PollEnd.COMPLETE, outcome
+    return outcome.tally
+
+
+def test_records_that_change_while_they_are_paged_are_each_taken_once(tmp_path: Path) -> None:
+    """Records are amended and added before each answer, and some requests fail."""
+    with serving(shelf_of("nih", records=2_500), Behaviour(fail=0.05, changing=5)) as simulated:
+        hub = hub_of(tmp_path / "home", f"sqlite:///{tmp_path / 'hub.db'}", simulated)
+        before = ours(simulated)
+
+        tally = _to_the_end(hub, "nih")
+
+        waiting = sum(one.messages for one in hub.inbox.waiting())
+        assert waiting == tally.taken == tally.records
+        settle_all(hub)
+        assert before <= {key.rpartition("|")[2] for key in posted(hub, "nih")}
+
+
+def test_a_simulated_portal_prints_the_settings_that_read_it() -> None:
+    ended = run("simulate", "portal", "nih", "--port", "0", "--records", "30", "--seconds", "0.1", "--json")
+
+    assert (ended.code, json.loads(ended.out)["records"]) == (0, 30)
+    told = tomllib.loads(ended.err.partition("In hub.toml:")[2])
+    assert told["portals"]["nih"]["institutions"]["north"]["ueis"] == ["NRTHSTATE111"]
+
+
+def test_an_outage_is_written_as_two_numbers() -> None:
+    assert "60:600" in run("simulate", "portal", "nih", "--outage", "soon").err
+
+
+def test_the_portals_of_the_readme_are_settings_that_the_hub_takes(tmp_path: Path) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"^```toml\n(\[portals\.nih\].*?)^```", readme, re.M | re.S)
+    (tmp_path / "hub.toml").write_text(f"{_CAMPUSES}{told}", encoding="utf-8")
+    adapters = open_test_hub(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}").portals.adapters
+    assert {name: one.every.days for name, one in adapters.items()} == {"nih": 1, "opportunities": 1}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ('kind = "nih"\n[portals.x.institutions.east]\nnames = ["A"]\n', "'east' is no campus"),
+        ('kind = "nsf"\n[portals.x.institutions.north]\nnames = ["A", "a"]\n', "a is written twice"),
+        ('kind = "nih"\n[portals.x.institutions.north]\nnames = ["A"]\nueis = ["12"]\n', "'12' is no UEI"),
+    ],
+)
+def test_settings_of_a_federal_portal_that_cannot_be_meant_are_refused(tmp_path: Path, wrong: str, told: str) -> None:
+    (tmp_path / "hub.toml").write_text(f"{_CAMPUSES}[portals.x]\n{wrong}", encoding="utf-8")
+    with pytest.raises(SettingsError, match=told):
+        open_test_hub(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}")

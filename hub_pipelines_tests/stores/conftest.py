@@ -1,0 +1,18 @@
+"""What the tests of checkpoints, their keys and bundles begin with."""
+
+import pytest
+
+from hub_pipelines.hub import Hub
+from hub_pipelines_tests.tampering import append
+
+
+@pytest.fixture
+def signed(hub: Hub) -> Hub:
+    """Seven entries of north and two of south, all covered, in two rounds."""
+    append(hub, "north", "n1", "n2", "n3", "n4")
+    append(hub, "south", "s1")
+    hub.checkpoints.make()
+    append(hub, "north", "n5", "n6", "n7")
+    append(hub, "south", "s2")
+    hub.checkpoints.make()
+    return hub
