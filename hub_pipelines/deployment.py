@@ -128,7 +128,7 @@ class Deployment:
         if not _comes_true(lambda: _is_free(self.port), _PORT_FREE_S):
             raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
         _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
-        code_port = _free_port()
+        code_port = free_port()
         self._children = self._all(code_port)
         self._start_looking()
         self._open_storage()
@@ -167,14 +167,8 @@ class Deployment:
         ]
 
     def _no_port_for_messages(self) -> str | None:
-        port = self._messages_port
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except PermissionError:
-            return f"port {port} is kept for the system's own programs; {_WITHOUT_MESSAGES}"
-        except OSError:
-            return f"port {port} is taken by another program; {_WITHOUT_MESSAGES}"
-        return None
+        taken = port_trouble(self._messages_port)
+        return f"{taken}; {_WITHOUT_MESSAGES}" if taken else None
 
     @property
     def _messages_port(self) -> int:
@@ -434,7 +428,19 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _free_port() -> int:
+def port_trouble(port: int) -> str | None:
+    """Why no server may listen on a port of this machine; None when one may."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except PermissionError:
+        return f"port {port} is kept for the system's own programs"
+    except OSError:
+        return f"port {port} is taken by another program"
+    return None
+
+
+def free_port() -> int:
+    """One that nobody has at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -66,11 +66,12 @@ def demo(
     timeout_s: Timeout = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Drop sample files for three campuses into the hub, run it for real and show what became of them."""
-    from hub_pipelines.demo import run_demo
+    """Drop sample files for three campuses into the hub, send it messages, run it for real and show what became of
+    them."""
+    from hub_pipelines.demo import run_demo, with_a_port_for_messages
     from hub_pipelines.deployment import Deployment
 
-    hub = this_hub(begins=True)
+    hub = with_a_port_for_messages(this_hub(begins=True), progress)
     deployment = Deployment(hub.settings, port, False, progress)
     deployment.stop_on_signals()
     _start(deployment)
@@ -78,6 +79,7 @@ def demo(
         outcome = run_demo(hub, deployment, timeout_s=timeout_s, say=progress)
         files = [asdict(one) for one in outcome.files]
         document = {"ok": outcome.settled, "address": deployment.address, "files": files}
+        document["messages"] = asdict(outcome.messages)
         if not outcome.settled:
             raise Failed(f"Not all was settled in {timeout_s:.0f} s. See {hub.settings.log_path}.", document)
         if as_json:

@@ -17,6 +17,7 @@ each figure. Compare ratios: machines and their other work differ.
 
 import argparse
 import asyncio
+import heapq
 import json
 import multiprocessing
 import os
@@ -53,11 +54,12 @@ from hub_pipelines_tests.web.serving import PATH, free_port, receiver, wait_unti
 CONNECTIONS = 32
 REPEATED, WRONG = 0.05, 0.02
 ITEMS = 50_000
+BURST_S = 10.0
 PATIENCE_S = 900.0
 
 
 def main() -> None:
-    known = {"ack": ack, "through": through}
+    known = {"ack": ack, "through": through, "burst": burst}
     parser = argparse.ArgumentParser()
     parser.add_argument("figure", choices=known)
     parser.add_argument("url", nargs="?", default="")
@@ -164,7 +166,7 @@ class _Sender(asyncio.Protocol):
         head, separator, rest = self._came.partition(b"\r\n\r\n")
         if not separator:
             return
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        length = int(_header(head.lower(), b"content-length"))
         if len(rest) >= length:
             self._waits.append(self._loop.time() - self._sent_at)
             self._answers[int(head[9:12])] += 1
@@ -285,6 +287,61 @@ def _require_whole(hub: Hub, quantities: dict[str, str], unique: int, wrong: int
     assert {one["item_name"]: one["quantity_on_hand"] for one in ledger} == quantities
     with hub.db.read() as tx:
         assert tx.execute(select(func.count()).select_from(journal)).scalar_one() == sum(one.posted for one in counts)
+
+
+# ---- a burst
+
+
+def burst(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    hub = _hub(home, given.url)
+    secret = str(add_source(hub).secret)
+    with _hub_up(hub):
+        requests = list(_signed(secret, given.messages, "burst"))
+        began = datetime.now(UTC)
+        answers, waits = asyncio.run(_sent_within(hub.settings.messages.port, requests, BURST_S))
+        sent_s = (datetime.now(UTC) - began).total_seconds()
+        _wait_until_settled(hub, given.messages)
+    assert answers[202] == given.messages
+    posted = max(one.posted_at for one in all_submissions(hub) if one.posted_at)
+    return {
+        "messages": given.messages,
+        "answers": dict(answers),
+        "p99_ms": round(1_000 * sorted(waits)[int(0.99 * len(waits))], 1),
+        "acknowledged_after_s": round(sent_s, 1),
+        "posted_after_s": round((posted - began).total_seconds(), 1),
+    }
+
+
+async def _sent_within(port: int, requests: Sequence[bytes], seconds: float) -> tuple[Counter[int], list[float]]:
+    """Each is sent at its moment, and again when it was told to come back, until all are acknowledged."""
+    began = time.monotonic()
+    due = [(began + seconds * at / len(requests), at) for at in range(len(requests))]
+    answers: Counter[int] = Counter()
+    waits: list[float] = []
+
+    async def sender() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while due:
+            moment, at = heapq.heappop(due)
+            await asyncio.sleep(max(0.0, moment - time.monotonic()))
+            asked = time.monotonic()
+            writer.write(requests[at])
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(_header(head, b"content-length")))
+            status = int(head[9:12])
+            answers[status] += 1
+            if status == 202:
+                waits.append(time.monotonic() - asked)
+            else:
+                heapq.heappush(due, (time.monotonic() + int(_header(head, b"retry-after")), at))
+        writer.close()
+
+    await asyncio.gather(*(sender() for _ in range(CONNECTIONS)))
+    return answers, waits
+
+
+def _header(head: bytes, name: bytes) -> bytes:
+    return head.partition(name + b": ")[2].partition(b"\r\n")[0]
 
 
 # ---- making and waiting

@@ -67,14 +67,26 @@ def assert_demo_outcome(document: dict[str, object]) -> None:
     assert by_name["scanner-export.xlsx"]["state"] == "in_review"
     assert sorted(one["outcome"] for one in files) == ["duplicate"] + ["received"] * 13
     assert all(Path(one["receipt"]).exists() for one in files)
+    messages = document["messages"]
+    assert isinstance(messages, dict)
+    assert messages["answers"].keys() == {"received", "duplicate"}
+    assert set(messages["fates"]) <= {"posted", "unchanged", "superseded", "rejected"}
+    assert messages["fates"].keys() >= {"posted", "rejected"}
+    assert sum(messages["fates"].values()) == messages["answers"]["received"]
 
 
-def test_the_demo_settles_all_files_through_the_daemon(home: Path) -> None:
-    assert_demo_outcome(demo({"HUB_HOME": str(home)}))
+def test_the_demo_settles_all_files_and_messages_through_the_daemon_though_the_receivers_port_is_taken(
+    home: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", with_messages_port(home).messages.port)):
+        document = demo({"HUB_HOME": str(home)})
+    assert_demo_outcome(document)
+    messages = document["messages"]
+    assert isinstance(messages, dict)
     answer = subprocess.run([*HUB, "audit", "verify", "--json"], capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout)["ok"] is True
     status = json.loads(subprocess.run([*HUB, "status", "--json"], capture_output=True, text=True, check=True).stdout)
-    assert status["rows"]["received"] == 172
+    assert status["rows"]["received"] == 172 + messages["answers"]["received"]
     assert status["rows"]["waiting"] == 0
 
 
