@@ -243,7 +243,7 @@ def test_a_rejected_row_finds_nothing(hub: Hub) -> None:
 
 def test_what_a_count_missed_follows_from_its_rows_and_the_journal_at_any_later_time(hub: Hub) -> None:
     request_id = count(
-        hub, "room.csv", asset(TAGS[0], location=ROOM, quantity="7"), asset(TAGS[1], location=ROOM, category="none")
+        hub, "room.csv", asset(TAGS[0], location=ROOM, quantity="7"), asset(TAGS[1], location=ROOM, category="nonsense")
     )
     process(hub, send_assets(hub, "later.csv", asset(TAGS[2], location=OTHER), asset(TAGS[5], location=ROOM)))
     current = submission(hub, request_id)

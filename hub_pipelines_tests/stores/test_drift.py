@@ -253,10 +253,16 @@ def test_a_held_file_that_is_replayed_undecided_is_held_again(hub: Hub) -> None:
 
 
 def test_without_an_earlier_file_a_missing_column_is_unreadable_as_ever(hub: Hub) -> None:
-    item = held(hub, WHAT, "A-1,Buffer,B1,9 x 1 L")
+    item = held(hub, "Item Code,Room,Quantity", "A-1,B1,9")
     assert (item.cause, item.error_type) == (Cause.UNREADABLE, "Unfit")
     assert "lacks a required column of a stock list: item_name" in item.reason
     assert "shape:drifted" not in events(hub, item.request_id)
+
+
+def test_without_an_earlier_file_a_column_that_may_be_the_missing_one_is_asked_about(hub: Hub) -> None:
+    item = held(hub, WHAT, "A-1,Buffer,B1,9 x 1 L")
+    assert item.cause == Cause.QUESTION
+    assert "Which column tells what the item is?" in item.reason
 
 
 @pytest.mark.usefixtures("lab")
