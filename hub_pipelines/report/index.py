@@ -77,7 +77,7 @@ class ReceiptIndex:
 
     def write(self, campus: str | None = None) -> Path:
         """Write the page of a campus, or of all, as things stand now."""
-        from hub_pipelines.report.render import to_index_html
+        from hub_pipelines.report.index_page import to_index_html
 
         path = self.path(campus)
         seen_ns = time.time_ns()

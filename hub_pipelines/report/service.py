@@ -660,7 +660,9 @@ def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
 
 def _told(receipt: Receipt) -> Told:
     """What the page tells, for the workbook's first sheet."""
-    from hub_pipelines.report.render import counts_strip, receipt_headline, registry_steps, shown_time
+    from hub_pipelines.report.render import counts_strip, shown_time
+    from hub_pipelines.report.steps import registry_steps
+    from hub_pipelines.report.words import receipt_headline
 
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),

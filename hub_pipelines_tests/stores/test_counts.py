@@ -17,7 +17,7 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord, Tally, place_of
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.rebuilding import reproduce
-from hub_pipelines.report.render import headline
+from hub_pipelines.report.words import headline
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.timeline.service import explain

@@ -9,16 +9,9 @@ from typing import Any
 
 from hub_pipelines.report.model import GoesOn, Line
 from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
-from hub_pipelines.report.render import (
-    GLYPHS,
-    OTHER_TABLE,
-    Tone,
-    by_row,
-    not_read_clause,
-    shown_time,
-    template,
-    utc_text,
-)
+from hub_pipelines.report.render import by_row, shown_time, template, utc_text
+from hub_pipelines.report.steps import OTHER_TABLE
+from hub_pipelines.report.words import GLYPHS, Tone, not_read_clause
 
 _ONLY_ON_PURPOSE = "What stands below is what it would do if the hub's operator applied it again on purpose."
 _NOTHING = "Preview – nothing was changed"

@@ -5,8 +5,9 @@ Belongs here: its words and numbers as a person reads them. Not here: counting (
 
 from datetime import UTC, datetime
 
-from hub_pipelines.report.render import GLYPHS, Tone, template
+from hub_pipelines.report.render import template
 from hub_pipelines.report.weekly.model import Line, Systemic, WeeklyReview
+from hub_pipelines.report.words import GLYPHS, Tone
 
 _WAITING_SHOWN = 20
 _RESOLVED_SHOWN = 200

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hub_pipelines.report.index_page import to_index_html
 from hub_pipelines.report.model import (
     ChangedRow,
     ColumnsRead,
@@ -22,7 +23,8 @@ from hub_pipelines.report.model import (
     Receipt,
     UnderstoodLine,
 )
-from hub_pipelines.report.render import headline, to_html, to_index_html, to_json
+from hub_pipelines.report.render import to_html, to_json
+from hub_pipelines.report.words import headline
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ALL_TAKEN = Counts(received=12, posted=12, unchanged=0, rejected=0, held=0)

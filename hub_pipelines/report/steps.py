@@ -1,0 +1,160 @@
+"""What a sender has to do, in the order in which to do it.
+
+Not here: what happened (words.py), how it is shown (render.py).
+"""
+
+from hub_pipelines.report.model import Receipt
+from hub_pipelines.report.words import is_update_of_count, newer_came
+
+OTHER_TABLE = (
+    "Your file holds another table, with other columns, which was not read (see “Worth a look”). If its rows are to be "
+    "in the ledger, put it in a file of its own and drop that file too. If not, nothing need be done about it."
+)
+_NOT_TWICE = "Rows that were taken already are not taken twice."
+_OWN_STEPS = (
+    "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
+    "Save it.",
+    f"Drop the whole file into the same folder again, under its old name or a new one. {_NOT_TWICE}",
+)
+_MARKED_STEPS = (
+    "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "
+    "that says what is wrong and what to do.",
+    "Type the right values over the wrong ones and save the workbook.",
+    f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
+    "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
+)
+
+
+def steps_of(receipt: Receipt) -> list[str]:
+    """One sentence or two for each step; never empty."""
+    if receipt.newer is not None and (receipt.newer.complete_count or not receipt.still_missing):
+        return [f"Nothing here. {newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
+    if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
+        told = " and ".join(receipt.first_copy.still_open)
+        return [
+            f"{told[:1].upper()}{told[1:]}. Go on with the receipt of the first copy (the link is above): it says what "
+            "to do. Dropping the same file again changes nothing."
+        ]
+    if receipt.only_registry:
+        return registry_steps(receipt)
+    steps = [receipt.next_step] if receipt.next_step and receipt.outcome != "question" else []
+    if is_update_of_count(receipt):
+        steps.append(
+            f"The file that this workbook was given back for was a complete count; this one came into the folder "
+            f"{receipt.feed} itself. If it is to be counted again, drop the same workbook into the folder "
+            f"{receipt.feed}/complete-count. If not, nothing need be done: items of that count that are named in here "
+            "are found by now, and its receipt says so."
+        )
+    if any(one.answer is None for one in receipt.questions):
+        steps += _answering(receipt)
+    steps += registry_steps(receipt)
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
+    if receipt.counts.rejected:
+        steps += _MARKED_STEPS if made else _OWN_STEPS
+        if made and receipt.complete_count and receipt.workbook is not None and receipt.workbook.note:
+            steps.append(
+                "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."
+            )
+    if receipt.counts.elsewhere:
+        steps.append(OTHER_TABLE)
+    if receipt.still_missing:
+        by_place = receipt.count is not None and receipt.count.by_place
+        where = " at this location" if by_place else ", here or at another location"
+        steps.append(
+            "Look for the items that were not found. Nothing was deleted or changed for them. As soon as a later file "
+            f"names one of them{where}, it counts as found, and this receipt says so."
+        )
+        if receipt.count is not None and any(one.moved for one in receipt.count.missed):
+            steps.append(
+                "Where it says “probably moved”, the same thing was listed anew at another place. If it is the one "
+                "that is missing here, list it at its old place once more with the quantity 0; until then the ledger "
+                "has it at both."
+            )
+    steps += _steps_of_half_a_count(receipt)
+    if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
+        steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
+    return steps or [_usual_step(receipt)]
+
+
+def _steps_of_half_a_count(receipt: Receipt) -> list[str]:
+    if receipt.places_counted == 0:
+        return [
+            "Nothing was counted, since no row of your file names a location. Write into each row where the item is (a "
+            "column such as Location), save the file and drop it into the folder complete-count again."
+        ]
+    if receipt.places_left:
+        them = "it has" if receipt.places_left == 1 else "they have"
+        return [
+            f"See below which locations of your earlier list are missing in this count. If {them} nothing any more, "
+            "list what was there with the quantity 0, or where it is now. If you only did not count there, nothing is "
+            "to do."
+        ]
+    return []
+
+
+def _answering(receipt: Receipt) -> list[str]:
+    number = sum(one.answer is None for one in receipt.questions)
+    made = receipt.workbook is not None and receipt.workbook.state == "made"
+    due = receipt.workbook is not None and receipt.workbook.state == "due"
+    where = "the link is at the top of this page" if made else "it is being made: reload this page in a minute"
+    sheet = (
+        f"open the workbook ({where}), choose an answer on its sheet “Questions”, save it, "
+        "and drop it into the folder where you dropped your file. Or "
+        if made or due
+        else ""
+    )
+    them = "the question" if number == 1 else "each question"
+    return [
+        f"Answer {them} above: {sheet}tell the hub's operator your answer and show this page.",
+        "Your answers are remembered: the next files of this name are not asked about again.",
+    ]
+
+
+def registry_steps(receipt: Receipt) -> list[str]:
+    """What must be done by somebody else first, for the workbook too."""
+    if not receipt.needs_registry:
+        return []
+    if receipt.registry_has_come:
+        return [
+            "The procurement list has come since. "
+            + (
+                "Ask the hub's operator to take this file again. Dropping the same file again would only be a copy."
+                if receipt.only_registry
+                else "The rows that only waited for it need no correction."
+            )
+        ]
+    return [
+        f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
+        "Ask the person who keeps that list to drop it into the campus's procurement folder.",
+        "When it is there, ask the hub's operator to take this file again. Dropping the same file again would only be "
+        "a copy of this one."
+        if receipt.only_registry
+        else "When it is there, go on with the next step. The rows that only wait for the list need no correction.",
+    ]
+
+
+def _usual_step(receipt: Receipt) -> str:
+    match receipt.outcome:
+        case "posted" | "nothing_posted" if receipt.counts.received:
+            if receipt.counts.worth_a_look:
+                return "Look at what stands under “Worth a look” below. What the ledger says now may not be meant."
+            if any(line.suggestion for line in receipt.warnings):
+                return "Look at what stands under “Worth a look” below. Nothing else is to do."
+            return "Nothing. You are done."
+        case "nothing_posted" | "refused":
+            return "Correct your file, save it, and drop it into the same folder again."
+        case "in_review" | "question":
+            return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
+        case "received":
+            return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
+        case "waiting":
+            return "Nothing for now. The file is safe, and the hub will try again by itself."
+        case "duplicate":
+            if receipt.complete_count:
+                return (
+                    "Nothing. If you have counted again and found exactly the same, ask the hub's operator to apply "
+                    "this count again."
+                )
+            return "Nothing. If you meant to send changes, save them in your spreadsheet and drop it again."
+        case _:
+            return "If this is not what you expected, show this page to the hub's operator."

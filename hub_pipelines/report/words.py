@@ -1,0 +1,205 @@
+"""What a receipt says happened, in one sentence, and how it looks at first sight.
+
+Belongs here: headlines, for receipts and lists of them, and the words that they are made of. Not here: what a sender
+has to do (steps.py), pages (render.py, index_page.py), deciding what happened to a row (the receipt already says so).
+"""
+
+from typing import Literal, Protocol
+
+from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt
+
+Tone = Literal["good", "attention", "bad", "neutral"]
+GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
+LIST_COMES = {True: "has come since", False: "must come first"}
+
+
+class Told(Protocol):
+    """What a headline is made of; a receipt and a line of a list have it."""
+
+    @property
+    def outcome(self) -> Outcome: ...
+
+    @property
+    def counts(self) -> Counts: ...
+
+    @property
+    def headline_reason(self) -> str | None: ...
+
+    @property
+    def still_missing(self) -> int: ...
+
+    @property
+    def places_counted(self) -> int | None: ...
+
+    @property
+    def places_left(self) -> int: ...
+
+    @property
+    def cause(self) -> str | None: ...
+
+
+def receipt_headline(receipt: Receipt) -> str:
+    """The same of one receipt, which knows more than a list does."""
+    if receipt.newer is not None and receipt.outcome in ("dismissed", "in_review", "question"):
+        return f"{newer_came(receipt.newer)}; go on there"
+    if receipt.first_copy is not None and receipt.first_copy.still_open:
+        return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
+    if receipt.at_work is not None:
+        return f"We are at it: {receipt.at_work} so far"
+    if receipt.only_registry:
+        told = f"Nothing was taken yet: the procurement list {LIST_COMES[receipt.registry_has_come]}"
+        return f"{told}. You need not correct anything in the rows"
+    return headline(receipt)
+
+
+def is_update_of_count(receipt: Receipt) -> bool:
+    """The workbook of a complete count came back into the feed's own folder (decisions/0055)."""
+    of_count = receipt.correction is not None and receipt.correction.of_count
+    return of_count and not receipt.complete_count and receipt.outcome in ("posted", "nothing_posted")
+
+
+def newer_came(newer: GoesOn) -> str:
+    return "You sent a newer copy" if newer.by_sender else "The hub sent a corrected copy"
+
+
+def headline(receipt: Told) -> str:
+    """The one sentence that says what happened."""
+    reason = without_full_stop(receipt.headline_reason)
+    match receipt.outcome:
+        case "received":
+            return because("Received, and not worked on yet", reason)
+        case "posted":
+            told = _rows_sentence(receipt.counts, None) + _missing(receipt)
+            return f"{told}, worth a look" if receipt.counts.worth_a_look else told
+        case "nothing_posted":
+            return _rows_sentence(receipt.counts, reason) + _missing(receipt)
+        case "in_review" if receipt.cause == "unreadable":
+            return because("This file could not be taken", reason)
+        case "in_review":
+            return because("A person at the hub will look at this file", reason)
+        case "question":
+            return "This file can be taken when you have answered what we ask below"
+        case "duplicate":
+            return "We already have this file"
+        case "refused":
+            return because("Nothing was taken", reason or "the file could not be accepted")
+        case "waiting":
+            return "Not finished yet: this file will be tried again"
+        case "dismissed":
+            return because("This file was set aside and nothing was taken", reason)
+        case "conflict":
+            return because("This file does not agree with what we already have", reason)
+
+
+def _missing(receipt: Told) -> str:
+    """What a complete count has not found, and where it has not looked."""
+    number, left = receipt.still_missing, receipt.places_left
+    told = [f"{number:,} {'item was' if number == 1 else 'items were'} not found"] if number else []
+    if receipt.places_counted == 0:
+        told.append("nothing was counted, since no row names a location")
+    elif left:
+        were = "location of your earlier list was" if left == 1 else "locations of your earlier list were"
+        told.append(f"{left:,} {were} not counted")
+    return "".join(f"; {one}" for one in told)
+
+
+def is_half_a_count(receipt: Told) -> bool:
+    return receipt.places_counted == 0 or receipt.places_left > 0
+
+
+def _rows_sentence(counts: Counts, reason: str | None) -> str:
+    return _taken_sentence(counts, reason) + not_read_clause(counts.elsewhere)
+
+
+def not_read_clause(rows: int, *, would: bool = False) -> str:
+    """Ends a headline."""
+    if not rows:
+        return ""
+    number = "1 row" if rows == 1 else f"{rows:,} rows"
+    verb = "would not be" if would else "was not" if rows == 1 else "were not"
+    return f"; {number} of another table {verb} read"
+
+
+def _taken_sentence(counts: Counts, reason: str | None) -> str:
+    if counts.received == 0:
+        return because("Nothing was taken", reason or "the file is empty")
+    if counts.posted == counts.received:
+        return f"{_all_rows(counts.received, 'was', 'were')} taken"
+    if counts.unchanged == counts.received:
+        return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
+    if counts.posted == 0:
+        return because("Nothing was taken", reason or _nothing_taken_because(counts))
+    return ", ".join(
+        [
+            f"{counts.posted:,} of {rows_told(counts.received)} {'was' if counts.posted == 1 else 'were'} taken",
+            *_other_rows(counts),
+        ]
+    )
+
+
+def _nothing_taken_because(counts: Counts) -> str:
+    if counts.rejected == counts.received:
+        return _lower_first(_all_rows(counts.received, "needs", "need")) + " your attention"
+    if counts.held == counts.received:
+        return _lower_first(_all_rows(counts.received, "is", "are")) + " held for a person"
+    return f"of {rows_told(counts.received)}, " + ", ".join(_other_rows(counts))
+
+
+def _other_rows(counts: Counts) -> list[str]:
+    parts = []
+    if counts.unchanged:
+        parts.append(f"{counted(counts.unchanged, 'was', 'were')} already up to date")
+    if counts.rejected:
+        parts.append(f"{counted(counts.rejected, 'needs', 'need')} your attention")
+    if counts.held:
+        parts.append(f"{counted(counts.held, 'is', 'are')} held for a person")
+    return parts
+
+
+def receipt_tone(receipt: Receipt) -> Tone:
+    still_open = receipt.first_copy is not None and receipt.first_copy.still_open
+    return "attention" if still_open else tone_of(receipt)
+
+
+def tone_of(receipt: Told) -> Tone:
+    counts = receipt.counts
+    if counts.elsewhere and counts.rejected < counts.received:
+        return "attention"
+    match receipt.outcome:
+        case "posted":
+            is_open = counts.rejected or counts.held or receipt.still_missing or counts.worth_a_look
+            return "attention" if is_open or is_half_a_count(receipt) else "good"
+        case "nothing_posted":
+            if 0 < counts.received == counts.unchanged and is_half_a_count(receipt):
+                return "attention"
+            return "neutral" if 0 < counts.received == counts.unchanged else "bad"
+        case "refused":
+            return "bad"
+        case "in_review" | "question" | "conflict":
+            return "attention"
+        case "received" | "duplicate" | "waiting" | "dismissed":
+            return "neutral"
+
+
+def _all_rows(number: int, one: str, many: str) -> str:
+    return f"The only row {one}" if number == 1 else f"All {number:,} rows {many}"
+
+
+def rows_told(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def because(what: str, reason: str | None) -> str:
+    return f"{what}: {reason}" if reason else what
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def without_full_stop(text: str | None) -> str | None:
+    return text.rstrip(" .") if text else None
