@@ -77,6 +77,7 @@ class _Receiver:
         self._hub = hub
         self._sources = reading.KnownSources(hub.sources)
         self._group = GroupCommit(hub.inbox.accept)
+        self._asking: dict[str, asyncio.Task[object]] = {}
         self._key_id = hub.keys.current_key_id()
         self._standing = Standing(_log, logging.WARNING)
         self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
@@ -127,6 +128,8 @@ class _Receiver:
     async def take(self, request: Request) -> Response:
         scope = self._scope(request)
         sent = reading.Request(scope, _source_name(request), _headers(request), await request.body())
+        if self._sources.is_due(sent.source):
+            await self._ask_once(sent.source)
         at_hand = len(sent.body) <= _AT_HAND_BYTES and self._sources.is_kept(sent.source)
         checked = self._checked(sent) if at_hand else await asyncio.to_thread(self._checked, sent)
         try:
@@ -143,6 +146,14 @@ class _Receiver:
         if answered.answer is Answer.DUPLICATE:
             self._tally.add(scope.campus, checked.source, "duplicate")
         return JSONResponse(_acknowledged(checked, answered), 202)
+
+    async def _ask_once(self, name: str) -> None:
+        """All requests of a source that come while it is asked for wait for the same answer."""
+        if name not in self._asking:
+            asking = asyncio.create_task(asyncio.to_thread(self._sources.recognise, name))
+            asking.add_done_callback(lambda _: self._asking.pop(name))
+            self._asking[name] = asking
+        await asyncio.shield(self._asking[name])
 
     def _full(self, refused: Delivery) -> Problem:
         most = self._hub.inbox.capacity.most

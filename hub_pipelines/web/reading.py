@@ -38,6 +38,10 @@ class KnownSources:
         kept = self._kept.get(name)
         return kept is not None and self.clock() - kept[0] < _KEPT_S
 
+    def is_due(self, name: str) -> bool:
+        """It was known lately and is to be asked for again."""
+        return name in self._kept and not self.is_kept(name)
+
     def recognise(self, name: str) -> Recognised | None:
         """None for a name that is no source's; such names are not kept."""
         if self.is_kept(name):

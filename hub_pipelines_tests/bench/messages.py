@@ -1,12 +1,12 @@
-"""What messages cost: `python -m hub_pipelines_tests.bench.messages ack|through|burst [options] [postgresql://…]`.
+"""What messages cost: `python -m hub_pipelines_tests.bench.messages ack|through|burst [postgresql://…] [options]`.
 
 `ack`: requests a second and the 99th percentile of waiting, with 32 connections that send as fast as they are answered,
 of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of an endpoint that
 verifies the same signatures, keeps nothing and answers 202. The client is the same for both and shares the machine.
 
 `through`: so many messages, 5 % of them repeats and 2 % wrong, from an inbox in which they are durable to the ledger,
-through `hub up` with its sensors and Dagster runs; counted from the moment at which all processes are up to the last
-posting. Then none is lost and none was applied twice.
+through `hub up` with its sensors and Dagster runs; counted from the first batch's sealing to the last posting. Then
+none is lost and none was applied twice.
 
 `burst`: so many in ten seconds to a running hub: each is acknowledged or told to come back, and does, until all are
 posted.
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         told = known[given.figure](home, given)
