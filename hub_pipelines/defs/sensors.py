@@ -18,11 +18,12 @@ from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sources import source_name
+from hub_pipelines.submission.model import MESSAGES
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
     from hub_pipelines.launching import PreviewLaunch, Tick
-    from hub_pipelines.submission.model import Failure, Submission
+    from hub_pipelines.submission.model import Envelope, Failure, Submission
     from hub_pipelines.validate.model import Feed
 
 REQUEST_TAG = "hub/request_id"
@@ -146,7 +147,7 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0) -> dg.RunReques
 
     `turn`: so many runs of its campus are before it.
     """
-    large = one.envelope.size_bytes > hub.settings.limits.large_mb * 1_000_000
+    large = is_large(one.envelope, hub.settings.limits.large_mb)
     return dg.RunRequest(
         run_key=one.run_key,
         job_name=job_name(one.envelope.feed),
@@ -160,6 +161,11 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0) -> dg.RunReques
             "dagster/priority": str(priority_of(hub.feeds.get(one.envelope.feed), large=large, turn=turn)),
         },
     )
+
+
+def is_large(envelope: "Envelope", large_mb: float) -> bool:
+    """A batch of messages never is: settings of its own bound it, and what is in it is urgent to those who sent it."""
+    return envelope.channel != MESSAGES and envelope.size_bytes > large_mb * 1_000_000
 
 
 def priority_of(feed: "Feed | None", *, large: bool, turn: int = 0) -> int:

@@ -24,7 +24,7 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, Lease, State
+from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.tampering import append, rewrite
 
@@ -210,10 +210,13 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
     for sample in ("north/hazmat/waste-containers.csv", "north/procurement/registry-north.csv"):
         drop_sample(hub, sample)
-    requests = [run_request(hub, one) for one in tick(hub, "north", alive=runs_alive(runner.instance)).launches]
+    launches = tick(hub, "north", alive=runs_alive(runner.instance)).launches
+    requests = [run_request(hub, one) for one in launches]
     by_priority = sorted(requests, key=lambda one: -int(one.tags["dagster/priority"]))
     assert [one.job_name for one in by_priority] == ["hazmat_job", "procurement_job"]
     assert [one.tags["hub/size"] for one in by_priority] == ["small", "large"]
+    batches = [replace(one, envelope=replace(one.envelope, channel=MESSAGES)) for one in launches]
+    assert {run_request(hub, one).tags["hub/size"] for one in batches} == {"small"}
     inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
     assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)
     assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
