@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a system tells of a time before is no moment that it knows, but what it writes for none."""
 
 
 def utc_now() -> datetime:

@@ -6,6 +6,7 @@ written (text), so that none is rounded; a name that comes twice in an object is
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 MOST_LEVELS = 16
@@ -73,8 +74,7 @@ def _no_constant(name: str) -> object:
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, number in Counter(name for name, _ in pairs).items() if number > 1)
         raise BadJson(f'has the name "{twice[:_SHOWN_CHARACTERS]}" twice in one object')
     return found
 

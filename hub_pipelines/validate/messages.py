@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hub_pipelines.common.clock import iso
+from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.strict_json import BadJson, parse_object
 from hub_pipelines.validate.feeds.quantities import EVERYTHING
 from hub_pipelines.validate.model import (
@@ -219,6 +219,16 @@ def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
                 _shown(timestamp),
                 "The `timestamp` is no moment with its zone.",
                 "Write it as 2026-03-02T14:05:00Z",
+            )
+        )
+    if moment < EARLIEST:
+        raise _No(
+            Problem(
+                "bad_timestamp",
+                None,
+                _shown(timestamp),
+                "The `timestamp` is before 1970: it seems that the system knew none.",
+                "Write when it occurred, or leave the `timestamp` out",
             )
         )
     if moment > received_at + _AHEAD:

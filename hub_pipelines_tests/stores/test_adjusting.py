@@ -205,6 +205,9 @@ def test_days_of_adjustments_are_published_and_reproduced_from_the_archive(hub: 
     for part in _batches(_messages(random.Random(4), "A"), random.Random(5)):
         take(there, *part)
         settle(there)
+    adjusted = next(iter(ledger_values(there, STOCK_LEDGER).values()))
+    send(there, "list.csv", f"Item,Location,Supplier\n{adjusted['item_name']},{adjusted['location']},Merck\n".encode())
+    process_all(there)
     (outcome_of_day,) = (one for one in publish(there, "inventory", "north", day, actor="tester", from_archive=True))
     assert outcome_of_day.state == "published", outcome_of_day.blocked
     found = outcome_of_day.reproduction

@@ -350,14 +350,21 @@ def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hu
         message("nested", body_of(stock("Toluene", 1, supplier={"name": "Sigma"}))),
         message("naive", body_of(stock("Hexane", 1), at="2026-03-01T00:00:00")),
         message("ahead", body_of(stock("Heptane", 1), at="2999-03-01T00:00:00Z")),
+        message("no moment", body_of(stock("Pentane", 1), at="0001-01-01T00:00:00+14:00")),
+        message("no moment either", body_of(stock("Pentane", 1), at="0001-01-01T00:00:00Z")),
     )
     settle(hub)
 
-    assert fates(hub, answers) == [Fate.POSTED] + [Fate.REJECTED] * 6
+    assert fates(hub, answers) == [Fate.POSTED] + [Fate.REJECTED] * 8
     rules = [[reason.rule for reason in outcome(hub, one.request_ids[0]).reasons] for one in answers[1:]]
     assert rules[0] == ["unknown_message_type"]
     assert rules[1] == ["missing_data"]
-    assert rules[3:] == [["not_a_plain_value"], ["bad_timestamp"], ["timestamp_in_the_future"]]
+    assert rules[3:] == [
+        ["not_a_plain_value"],
+        ["bad_timestamp"],
+        ["timestamp_in_the_future"],
+        *[["bad_timestamp"]] * 2,
+    ]
     (suggestion,) = (reason.suggestion for reason in outcome(hub, answers[1].request_ids[0]).reasons)
     assert suggestion == (
         "Known are: inventory.asset.set, inventory.stock.set, inventory.stock.received, inventory.stock.consumed, "

@@ -191,6 +191,7 @@ _REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
     "signed long ago": (_signed_at(_OLD), 401, "stale"),
     "signed in the future": (_signed_at(_AHEAD), 401, "stale"),
     "an unknown source": (_path("/v1/north/inventory/messages?source=nobody"), 401, "bad-signature"),
+    "a source with a NUL": (_path("/v1/north/inventory/messages?source=erp%00"), 401, "bad-signature"),
     "no source": (_path("/v1/north/inventory/messages"), 400, "malformed"),
     "two sources": (_path(PATH + "&source=erp"), 400, "malformed"),
     "no right": (_path(PATH.replace("north", "south")), 403, "no-right"),

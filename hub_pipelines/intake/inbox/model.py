@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
-from hub_pipelines.common.clock import iso
+from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import MESSAGES
@@ -117,9 +117,11 @@ def delivery_of(one: FoundRecord, before: Version) -> tuple[Delivery, Version]:
     """The next version of a record, as a delivery with a message.
 
     A version never occurred before the one that it follows, nor later than it was read: what a portal says now counts,
-    also when it takes something back, or has a day where others have a moment.
+    also when it takes something back, or has a day where others have a moment. What it tells of a time before 1970 is
+    no moment that it knows.
     """
-    occurred_at = min(one.changed_at or one.read_at, one.read_at)
+    told = one.changed_at if one.changed_at is not None and one.changed_at >= EARLIEST else one.read_at
+    occurred_at = min(told, one.read_at)
     if before.occurred_at is not None:
         occurred_at = max(occurred_at, before.occurred_at)
     version = Version(before.number + 1, one.digest, occurred_at, one.read_at)

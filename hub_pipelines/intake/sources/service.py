@@ -107,6 +107,8 @@ class Sources:
 
     def recognise(self, name: str) -> Recognised | None:
         """None for a name that is no source's, or a revoked one's. Raises SettingsError when a secret is lost."""
+        if not SOURCE_NAME.fullmatch(name):
+            return None
         with self.db.read() as tx:
             source = store.find(tx, name)
         if source is None or source.revoked_at is not None:
