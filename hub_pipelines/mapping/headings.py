@@ -111,8 +111,9 @@ SPELLINGS: Mapping[str, str] = {
             kept in, kept at, where stored, room, room number, room no, lab room, bldg room, building room,
             building and room, building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room,
             storage unit, cupboard, location name, location description, current location, physical location,
-            location code, tank, bin, bin number, bin location, shelf location, drawer, position in lab, storage site,
-            item location, facility location, location of item, place of storage, site location, storage cabinet, area
+            location code, expected location, expected location code, tank, bin, bin number, bin location,
+            shelf location, drawer, position in lab, storage site, item location, facility location, location of item,
+            place of storage, site location, storage cabinet, area
         de: lagerort, standort, lagerplatz, lager, raum, raumnummer, raum nr, schrank, regal, ort, aufbewahrungsort,
             aufstellungsort, lagerung, kühlschrank, gefrierschrank, stellplatz, lagerstelle
         fr: emplacement, localisation, lieu, lieu de stockage, salle, local, pièce, stockage, armoire, étagère,
@@ -945,7 +946,12 @@ SPELLINGS: Mapping[str, str] = {
         en: obligated amount, award amount, total award amount, total award, amount awarded, awarded amount,
             sanctioned amount, total commitment, current total commitment, amount sanctioned, total funding,
             funding amount, award total, total obligated, current award amount, award value, grant amount,
-            total amount awarded
+            total amount awarded, awarded amount to date, amount awarded to date, total awarded to date,
+            awarded to date, total award to date, award amount to date, total amount awarded to date,
+            total awarded amount to date, total awarded, total awarded amount, cumulative award,
+            cumulative award amount, total obligated amount, amount obligated, obligated to date,
+            total obligated to date, amount obligated to date, obligated amount to date, total obligation,
+            total obligations, federal award amount
         de: bewilligte summe, fördersumme, bewilligungssumme
         fr: montant accordé, montant de la subvention
         es: monto otorgado, importe concedido
@@ -1111,7 +1117,8 @@ NOT_OURS = """
         format, sub location, sublocation, use, bench, total value, frozen on, frozen by, date stored, date made,
         made by, prepared by, prepared on, freeze thaw cycles, biosafety level, federal supply category,
         federal supply class, total price, date ordered, order date, date created, maximum, maximum quantity,
-        max quantity, max qty, maximum stock, max stock, maximum level, max level
+        max quantity, max qty, maximum stock, max stock, maximum level, max level, cost share, cost sharing,
+        cost share amount, cost sharing amount, matching amount, match amount
     de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde,
         gebindegröße, lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
     fr: formule, pureté, concentration, format, conditionnement, modèle, téléphone, température de stockage

@@ -592,3 +592,22 @@ def test_tags_that_a_spreadsheet_has_damaged_do_not_make_a_list_without_tags() -
 def test_the_most_is_not_the_least(heading: str) -> None:
     (likes,) = likeness(taken_apart([heading]), INVENTORY.record_type("inventory.stock"))
     assert "reorder_level" not in likes
+
+
+AWARDS = FEEDS["grants"]
+
+
+@pytest.mark.parametrize("heading", ["ARRAAmount", "Stimulus Amount", "Indirect amount"])
+def test_what_only_ends_in_a_bare_word_is_asked_about_whatever_its_values(heading: str) -> None:
+    header = f"Award Number|Title|PI|Start Date|End Date|{heading}"
+    lines = [f"A-{at}|Soil life|Ada Lovelace|2024-01-0{at}|2026-01-01|$0.00" for at in range(1, 6)]
+    (question,) = asked(header, *lines, feed=AWARDS)
+    assert question.column == "obligated_amount"
+
+
+def test_what_was_awarded_to_date_is_the_awards_amount_and_a_share_of_the_cost_is_not() -> None:
+    header = "Award Number|Title|PI|Start Date|End Date|{}|Cost Share Amount"
+    line = "A-{0}|Soil life|Ada Lovelace|2024-01-0{0}|2026-01-01|$81,400.00|$12,000.00"
+    for heading in ("Total Awarded to Date", "AwardedAmountToDate"):
+        mapping = mapped(header.format(heading), *(line.format(at) for at in range(1, 6)), feed=AWARDS)
+        assert of(mapping, "obligated_amount").heading == heading
