@@ -65,7 +65,7 @@ def decide(
 def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> tuple[Proposal, list[Proposal]]:
     """What the file most likely is, and what it is as likely."""
     # where items have tags, the list is one of tagged items, as for columns.record_type_of
-    tagged = [one for one in proposals if one.tells_tags]
+    tagged = [one for one in proposals if one.tells_tags] or [one for one in proposals if _lacks_a_tag(one, feed)]
     best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
     equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < _AS_LIKELY]
     if equal:
@@ -73,6 +73,16 @@ def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> t
             read = map_columns(header, feed).record
             best, equal = next(((one, []) for one in (best, *equal) if one.record is read), (best, equal))
     return best, equal
+
+
+def _lacks_a_tag(proposal: Proposal, feed: Feed) -> bool:
+    """Whether nothing but the tag is missing of what only such a list has: the day of a calibration and its result. As
+    a list of another sort its days would be misread; which column is the tag can be asked."""
+    record = proposal.record
+    elsewhere = {column for other in feed.lists if other is not record for column in other.columns}
+    only_here = [column for column in record.required if column not in elsewhere]
+    told = [one for column in only_here if (one := proposal.chosen.get(column)) and not one.vague and not one.empty]
+    return proposal.missing == [record.tag_column] and len(told) == len(only_here) > 1
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:

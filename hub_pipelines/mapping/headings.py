@@ -618,10 +618,12 @@ SPELLINGS: Mapping[str, str] = {
         en: calibration date, calibrated on, date of calibration, last calibration, last calibrated, cal date,
             date calibrated, last calibration date, calibration performed, calibration done, date of last calibration
         de: kalibrierdatum, kalibriert am, letzte kalibrierung, datum der kalibrierung, kalibrierung am, prüfdatum
-        fr: date d'étalonnage, étalonné le, dernier étalonnage, date de calibration
-        es: fecha de calibración, última calibración
+        fr: date d'étalonnage, étalonné le, dernier étalonnage, date de calibration, date du dernier étalonnage,
+            date de dernière calibration
+        es: fecha de calibración, última calibración, fecha de última calibración, fecha de la última calibración,
+            fecha última calibración, calibrado el, fecha de verificación
         it: data di taratura, data taratura, ultima taratura
-        pt: data de calibração, última calibração
+        pt: data de calibração, última calibração, data da calibração, data da última calibração, calibrado em
         nl: kalibratiedatum, gekalibreerd op, laatste kalibratie
         ru: дата калибровки, дата поверки, последняя калибровка
         zh: 校准日期, 校準日期, 检定日期
@@ -632,10 +634,14 @@ SPELLINGS: Mapping[str, str] = {
         en: due, due on, due date, next due, calibration due, next calibration, recalibration date, next due date,
             next calibration due, calibration expires, calibration expiry
         de: nächste kalibrierung, fällig am, fälligkeit, kalibrierung fällig, nächster termin
-        fr: prochain étalonnage, échéance, prochaine calibration
-        es: próxima calibración, fecha de vencimiento de calibración
-        it: prossima taratura, scadenza taratura
-        pt: próxima calibração
+        fr: prochain étalonnage, échéance, prochaine calibration, date d'échéance, date du prochain étalonnage,
+            date de prochain étalonnage, date de prochaine calibration
+        es: próxima calibración, fecha de vencimiento de calibración, fecha de próxima calibración, vencimiento,
+            fecha próxima calibración, vencimiento de calibración, fecha de vencimiento, vence,
+            vigencia de calibración
+        it: prossima taratura, scadenza taratura, data prossima taratura, scadenza, data di scadenza
+        pt: próxima calibração, data da próxima calibração, vencimento, data de vencimento, vencimento da calibração,
+            validade da calibração
         nl: volgende kalibratie
         ru: следующая калибровка, следующая поверка, дата следующей поверки
         zh: 下次校准日期, 有效期至, 下次检定日期
@@ -646,10 +652,10 @@ SPELLINGS: Mapping[str, str] = {
         en: result, results, outcome, pass fail, pass or fail, pass fail status, calibration result,
             calibration outcome, verdict
         de: ergebnis, kalibrierergebnis, bewertung
-        fr: résultat, conformité
-        es: resultado
-        it: risultato, esito
-        pt: resultado
+        fr: résultat, conformité, résultat d'étalonnage, statut d'étalonnage
+        es: resultado, estado de calibración, resultado de calibración, resultado de la calibración
+        it: risultato, esito, esito taratura, stato taratura
+        pt: resultado, estado da calibração, resultado da calibração
         nl: resultaat, uitslag
         ru: результат, заключение
         zh: 结果, 校准结果, 結果

@@ -63,6 +63,8 @@ _FILLERS = words_in(
     "of the a an in at is for to per your our if any current item main primary full total please enter "
     "official known required optional text info details"
 )
+_LINKS = words_in("de del la las los el du des d l da do das dos di della dello dell degli delle")
+"""Between two words of a Romance heading they say nothing: fecha de calibración, FechaCalibracion."""
 _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
 )
@@ -186,16 +188,15 @@ def _without(prefix: str, form: str) -> Iterable[str]:
 
 @functools.lru_cache(maxsize=4_000)
 def canonical(form: str) -> str:
-    """The form in which abbreviations, plurals and words for number are alike."""
+    """The form in which abbreviations, plurals and words for number are alike, and small words left out."""
     words: list[str] = []
     for word in (
         _without_accents(form).replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split()
     ):
         full = _TOKENS.get(word.strip("."), word.strip("."))
         words.extend(_singular(one) for one in full.split())
-    kept = [
-        word for number, word in enumerate(words) if word and not (word == "#" and number and words[number - 1] == "#")
-    ]
+    told = [word for at, word in enumerate(words) if word and not (0 < at < len(words) - 1 and word in _LINKS)]
+    kept = [word for at, word in enumerate(told) if not (word == "#" and at and told[at - 1] == "#")]
     return " ".join(kept)
 
 

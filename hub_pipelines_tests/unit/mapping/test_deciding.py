@@ -611,3 +611,25 @@ def test_what_was_awarded_to_date_is_the_awards_amount_and_a_share_of_the_cost_i
     for heading in ("Total Awarded to Date", "AwardedAmountToDate"):
         mapping = mapped(header.format(heading), *(line.format(at) for at in range(1, 6)), feed=AWARDS)
         assert of(mapping, "obligated_amount").heading == heading
+
+
+def test_a_calibration_list_in_another_language_is_one_and_its_due_dates_are_no_expiry() -> None:
+    header = "ID|Descripcion|Marca|FechaCalibracion|FechaVencimiento|EstadoCalibracion|Ubicacion"
+    lines = [f"BAL-{at}|Balanza|Ohaus|2026-01-0{at}|2027-01-0{at}|CONFORME|Sala 2" for at in range(1, 5)]
+    (question,) = asked(header, *lines)
+    assert question.column == "asset_tag"
+    mapping = mapped(header, *lines, confirmed=Confirmed({"id": "asset_tag"}))
+    assert mapping.record_type == "inventory.calibration"
+    assert of(mapping, "due_on").heading == "FechaVencimiento"
+    assert of(mapping, "result").heading == "EstadoCalibracion"
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [
+        ("FechaVencimiento", "expires_on"), ("NumeroLote", "lot_number"), ("dataValidade", "expires_on"),
+        ("DatePéremption", "expires_on"), ("LuogoConservazione", "location"), ("Fecha Recepcion", "received_on"),
+    ],
+)  # fmt: skip
+def test_small_words_may_be_missing_from_a_romance_heading(heading: str, column: str) -> None:
+    assert of(mapped(f"Reactivo|{heading}"), column).heading == heading
