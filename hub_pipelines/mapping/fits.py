@@ -253,6 +253,11 @@ def _listed(kind: str, what: str, *, lenient: bool = False, alone: float = 0.0) 
     return judge
 
 
+def _status(profile: Profile) -> Fit:
+    share = profile.share("state", "foreign_state")
+    return Fit(-1.0, _told(profile, share, "are physical states")) if share >= 0.6 else _NOTHING
+
+
 def _whole_numbers(profile: Profile) -> Fit:
     share = profile.share("integer")
     return Fit(0.3, _told(profile, share, "are whole numbers")) if share >= 0.6 else Fit(-0.9, "few values are numbers")
@@ -286,7 +291,7 @@ _KIND = {
     "calibrated_by": "person", "signed_by": "person", "pi_name": "person", "generator": "person", "sponsor": "person",
     "responsible_email": "email", "pi_email": "email",
     "unit_cost": "money", "amount": "money", "obligated_amount": "money",
-    "category": "category", "result": "result", "event_type": "event", "physical_state": "state",
+    "category": "category", "status": "status", "result": "result", "event_type": "event", "physical_state": "state",
     "packing_group": "packing", "hazard_class": "class", "event_seq": "whole", "at": "moment",
     "waste_codes": "waste", "un_number": "un", "epa_id": "epa_id", "manifest_tracking_number": "manifest",
     "aln": "aln", "vendor_uei": "uei", "currency": "currency", "idc_rate": "rate",
@@ -314,6 +319,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "date": _date,
     "moment": _moment,
     "whole": _whole_numbers,
+    "status": _status,
     "rate": _rate,
     "text": _text,
     "size": _size,
@@ -330,7 +336,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "category": _listed("category", "categories of the hub's list", lenient=True),
     "result": _listed("result", "results of calibrations", lenient=True),
     "event": _listed("event", "kinds of events", lenient=True),
-    "state": _listed("state", "physical states", alone=0.85),
+    "state": _listed("state", "physical states", alone=0.93),
     "packing": _listed("packing", "packing groups"),
     "class": _listed("class", "DOT hazard classes"),
 }

@@ -911,7 +911,9 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "pi_name": """
         en: pi name, principal investigator, principal investigator name, pi, contact pi, contact pi project leader,
-            lead investigator, project leader, project director, lead pi, investigator name, pi full name,
+            lead investigator, project leader, project director, lead pi, lead pi name, primary pi, primary pi name,
+            primary investigator, primary investigator name, responsible pi, main pi, award pi, grant pi,
+            investigator name, pi full name,
             grant holder
         de: projektleiter, projektleitung
         fr: responsable du projet, chercheur principal

@@ -633,3 +633,20 @@ def test_a_calibration_list_in_another_language_is_one_and_its_due_dates_are_no_
 )  # fmt: skip
 def test_small_words_may_be_missing_from_a_romance_heading(heading: str, column: str) -> None:
     assert of(mapped(f"Reactivo|{heading}"), column).heading == heading
+
+
+@pytest.mark.parametrize("heading", ["Primary PI", "Lead PI", "Contact PI"])
+def test_the_first_of_the_investigators_is_the_principal_one(heading: str) -> None:
+    header = f"Award Number|Title|{heading}|Investigators|Start Date|End Date|Amount"
+    lines = [f"A-{at}|Soil|Lovelace, Ada|Lovelace, Ada; Diaz, Bo|2024-01-02|2026-01-01|500.00" for at in range(1, 5)]
+    assert of(mapped(header, *lines, feed=AWARDS), "pi_name").heading == heading
+
+
+@pytest.mark.parametrize("heading", ["Estado", "State", "Status"])
+def test_physical_states_are_no_status(heading: str) -> None:
+    header, lines = f"Reactivo|CAS|{heading}", ("Acetone|67-64-1|liquid", "Urea|57-13-6|SOLID", "Phenol|108-95-2|solid")
+    assert of(mapped(header, *lines), "physical_state").heading == heading
+    in_other_words = mapped(header, *(line.replace("liquid", "LIQUIDO").replace("solid", "Sólido") for line in lines))
+    assert not {"status", "physical_state"} & set(in_other_words.positions)
+    in_use = mapped("Reactivo|CAS|Estado", *(f"{line.rpartition('|')[0]}|abierto" for line in lines))
+    assert of(in_use, "status").heading == "Estado"
