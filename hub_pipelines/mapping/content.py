@@ -243,8 +243,10 @@ def _kinds_of_text(text: str) -> Iterator[str]:
         yield "date"
     elif _IS_TIME.fullmatch(text):
         yield from ("date", "time")
-    if _PLACE.search(text) or (_GRID.fullmatch(text) and not _WASTE.fullmatch(text)):
+    if _PLACE.search(text):
         yield "place"
+    elif _GRID.fullmatch(text) and not _WASTE.fullmatch(text):
+        yield "grid"
     if _SUPPLIERS.search(text):
         yield "supplier"
     letters = sum(1 for char in text if char.isalpha())

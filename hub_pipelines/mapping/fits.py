@@ -174,7 +174,7 @@ def _name(profile: Profile) -> Fit:
         return Fit(-0.9, "the values are no names")
     if profile.share("category", "state") >= 0.6:
         return Fit(-0.7, "the values tell a kind of item and not which")
-    words = profile.share("words")
+    words, other = profile.share("words"), profile.share("place", "grid", "supplier")
     if words < 0.4:
         return Fit(-0.2, "")
     chemicals = profile.share("chemical")
@@ -184,9 +184,9 @@ def _name(profile: Profile) -> Fit:
         else _told(profile, chemicals, "look like names of chemicals")
     )
     varied = profile.variety >= 0.7
-    if varied and chemicals >= 0.5 and profile.share("place") < 0.5:
+    if varied and chemicals >= 0.5 and profile.share("place", "grid") < 0.5:
         return Fit(0.6, told, 0.8)
-    return Fit(0.3 if varied else 0.1, told, 0.6 if varied and profile.share("place", "supplier") < 0.5 else 0.0)
+    return Fit(0.3 if varied else 0.1, told, 0.6 if varied and other < 0.5 else 0.0)
 
 
 def _place(profile: Profile) -> Fit:
@@ -195,11 +195,13 @@ def _place(profile: Profile) -> Fit:
         return refuted
     if profile.share("cas") >= 0.6 or profile.share("flag") >= 0.6:
         return Fit(-0.9, "the values are no places")
-    if profile.share("amount") >= 0.6 and profile.share("place") < 0.5:
+    # a code such as B4 may be a shelf's, a fuse's or a tube's: it goes with a heading, and says nothing without one
+    told, share = profile.share("place"), profile.share("place", "grid")
+    if profile.share("amount") >= 0.6 and share < 0.5:
         return Fit(-0.8, "the values are amounts")
-    share = profile.share("place")
     if share >= 0.5:
-        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.82 if share >= 0.7 else 0.5)
+        alone = 0.82 if told >= 0.7 else 0.5 if told >= 0.5 else 0.0
+        return Fit(0.6, _told(profile, share, "look like places in a lab"), alone)
     return Fit(-0.5, "the values are long texts") if profile.share("long") >= 0.5 else _NOTHING
 
 

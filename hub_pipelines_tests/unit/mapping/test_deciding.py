@@ -650,3 +650,12 @@ def test_physical_states_are_no_status(heading: str) -> None:
     assert not {"status", "physical_state"} & set(in_other_words.positions)
     in_use = mapped("Reactivo|CAS|Estado", *(f"{line.rpartition('|')[0]}|abierto" for line in lines))
     assert of(in_use, "status").heading == "Estado"
+
+
+@pytest.mark.parametrize(
+    ("heading", "codes"), [("Fuse", ("5A", "2A", "10A")), ("tube_number", ("26E", "27E", "28F")), ("Row", ("B1", "C2"))]
+)
+def test_short_codes_alone_are_not_thought_to_be_places(heading: str, codes: tuple[str, ...]) -> None:
+    mapping = mapped(f"Reagent|{heading}", *(f"Acetone|{code}" for code in codes * 2))
+    assert list(mapping.positions) == ["item_name"]
+    assert not any("where the item is kept" in note for note in mapping.notes)
