@@ -13,6 +13,7 @@ from hub_pipelines.mapping.choosing import IMPORTANT, choose
 from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, Mapping
 from hub_pipelines.mapping.proposing import HAS_CURRENCY, HAS_UNIT, SURE, TELLING_FIT, File, Proposal, file_of, propose
 from hub_pipelines.mapping.questioning import WORTH_TELLING, questions_about
+from hub_pipelines.mapping.spellings import NAMES_ONLY
 from hub_pipelines.validate.columns import (
     located_columns,
     map_columns,
@@ -51,8 +52,9 @@ def decide(
             "The file has no row of headings, and its values do not tell what the columns are.",
             "Write a heading above each column, such as Name, Location, Quantity, and send the file again.",
         )
-    if not _tells(file, best):
-        raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
+    if not _tells(file, best) and not _doubt_name(file, best):
+        known = sorted(one.position for one in best.chosen.values())
+        raise too_general(best.record, [file.header[at].strip() for at in known])
     questions = (
         [about_record_type([best.record, *(one.record for one in equal)])] if equal else questions_about(file, best)
     )
@@ -97,6 +99,19 @@ def _tells(file: File, proposal: Proposal) -> bool:
         not one.vague or one.fit >= TELLING_FIT or tells_of_things(normalise_header(file.header[one.position]))
         for one in telling
     )
+
+
+def _doubt_name(file: File, proposal: Proposal) -> bool:
+    """Whether a bare Name is worth a question, which is left open then: the list may be one of things, and only its
+    sender knows. A list with e-mail addresses is one of people."""
+    name = proposal.chosen.get("item_name")
+    if name is None or name.fit <= 0 or normalise_header(file.header[name.position]) not in {"name", *NAMES_ONLY}:
+        return False
+    if any(one.share("email") >= TELLING_FIT for one in file.profiles):
+        return False
+    del proposal.chosen["item_name"]
+    proposal.ties["item_name"] = [name]
+    return True
 
 
 # ---- the mapping

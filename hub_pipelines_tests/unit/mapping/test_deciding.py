@@ -659,3 +659,12 @@ def test_short_codes_alone_are_not_thought_to_be_places(heading: str, codes: tup
     mapping = mapped(f"Reagent|{heading}", *(f"Acetone|{code}" for code in codes * 2))
     assert list(mapping.positions) == ["item_name"]
     assert not any("where the item is kept" in note for note in mapping.notes)
+
+
+@pytest.mark.parametrize("heading", ["Nombre", "Name"])
+def test_names_that_may_be_of_things_are_asked_about_and_not_refused(heading: str) -> None:
+    header, lines = f"|Gen|{heading}|Sentido", ("|DRP1|DRP1-fw|Fw", "|DRP1|DRP1-rv|Rv", "|OPA1|OPA1-fw|Fw")
+    (question,) = asked(header, *lines)
+    assert (question.column, question.heading) == ("item_name", heading)
+    mapping = mapped(header, *lines, confirmed=NOBODY.answered(question, question.choices[0].value))
+    assert map_columns(mapping.header, INVENTORY).positions == mapping.positions == {"item_name": 2}
