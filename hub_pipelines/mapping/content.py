@@ -146,11 +146,19 @@ _RESULT_WORDS = frozenset(
     )
 )
 _CATEGORY_WORDS = frozenset(form for one in CATEGORIES for form in (one, f"{one}s"))
+_STATES = words_in(
+    """
+    sólido solido sólida solida líquido liquido líquida liquida gaseoso gaseosa gasoso gasosa solide liquide gaz gazeux
+    fest feststoff flüssig flüssigkeit gasförmig vast vloeibaar liquidi solidi sólidos líquidos gassoso aeriforme
+    """
+)
+"""Physical states in words that the contracts do not take."""
 _WORDS = {
     "category": _CATEGORY_WORDS,
     "result": _RESULT_WORDS,
     "event": frozenset(EVENT_TYPES),
     "state": frozenset(PHYSICAL_STATES),
+    "foreign_state": _STATES,
     "packing": frozenset(("i", "ii", "iii", "pg i", "pg ii", "pg iii")),
     "class": frozenset(one.casefold() for one in HAZARD_CLASSES),
     "flag": _FLAGS,
@@ -235,8 +243,10 @@ def _kinds_of_text(text: str) -> Iterator[str]:
         yield "date"
     elif _IS_TIME.fullmatch(text):
         yield from ("date", "time")
-    if _PLACE.search(text) or (_GRID.fullmatch(text) and not _WASTE.fullmatch(text)):
+    if _PLACE.search(text):
         yield "place"
+    elif _GRID.fullmatch(text) and not _WASTE.fullmatch(text):
+        yield "grid"
     if _SUPPLIERS.search(text):
         yield "supplier"
     letters = sum(1 for char in text if char.isalpha())

@@ -13,6 +13,7 @@ from hub_pipelines.mapping.choosing import IMPORTANT, choose
 from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, Mapping
 from hub_pipelines.mapping.proposing import HAS_CURRENCY, HAS_UNIT, SURE, TELLING_FIT, File, Proposal, file_of, propose
 from hub_pipelines.mapping.questioning import WORTH_TELLING, questions_about
+from hub_pipelines.mapping.spellings import NAMES_ONLY
 from hub_pipelines.validate.columns import (
     located_columns,
     map_columns,
@@ -51,8 +52,9 @@ def decide(
             "The file has no row of headings, and its values do not tell what the columns are.",
             "Write a heading above each column, such as Name, Location, Quantity, and send the file again.",
         )
-    if not _tells(file, best):
-        raise too_general(best.record, [file.header[one.position].strip() for one in best.chosen.values()])
+    if not _tells(file, best) and not _doubt_name(file, best):
+        known = sorted(one.position for one in best.chosen.values())
+        raise too_general(best.record, [file.header[at].strip() for at in known])
     questions = (
         [about_record_type([best.record, *(one.record for one in equal)])] if equal else questions_about(file, best)
     )
@@ -65,7 +67,7 @@ def decide(
 def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> tuple[Proposal, list[Proposal]]:
     """What the file most likely is, and what it is as likely."""
     # where items have tags, the list is one of tagged items, as for columns.record_type_of
-    tagged = [one for one in proposals if one.tells_tags]
+    tagged = [one for one in proposals if one.tells_tags] or [one for one in proposals if _lacks_a_tag(one, feed)]
     best, *others = sorted(tagged or proposals, key=lambda one: one.worth, reverse=True)
     equal = [one for one in others if one.complete and best.complete and best.worth - one.worth < _AS_LIKELY]
     if equal:
@@ -73,6 +75,16 @@ def _best(header: Sequence[str], feed: Feed, proposals: Sequence[Proposal]) -> t
             read = map_columns(header, feed).record
             best, equal = next(((one, []) for one in (best, *equal) if one.record is read), (best, equal))
     return best, equal
+
+
+def _lacks_a_tag(proposal: Proposal, feed: Feed) -> bool:
+    """Whether nothing but the tag is missing of what only such a list has: the day of a calibration and its result. As
+    a list of another sort its days would be misread; which column is the tag can be asked."""
+    record = proposal.record
+    elsewhere = {column for other in feed.lists if other is not record for column in other.columns}
+    only_here = [column for column in record.required if column not in elsewhere]
+    told = [one for column in only_here if (one := proposal.chosen.get(column)) and not one.vague and not one.empty]
+    return proposal.missing == [record.tag_column] and len(told) == len(only_here) > 1
 
 
 def _records(feed: Feed, confirmed: Confirmed) -> Sequence[RecordType]:
@@ -87,6 +99,19 @@ def _tells(file: File, proposal: Proposal) -> bool:
         not one.vague or one.fit >= TELLING_FIT or tells_of_things(normalise_header(file.header[one.position]))
         for one in telling
     )
+
+
+def _doubt_name(file: File, proposal: Proposal) -> bool:
+    """Whether a bare Name is worth a question, which is left open then: the list may be one of things, and only its
+    sender knows. A list with e-mail addresses is one of people."""
+    name = proposal.chosen.get("item_name")
+    if name is None or name.fit <= 0 or normalise_header(file.header[name.position]) not in {"name", *NAMES_ONLY}:
+        return False
+    if any(one.share("email") >= TELLING_FIT for one in file.profiles):
+        return False
+    del proposal.chosen["item_name"]
+    proposal.ties["item_name"] = [name]
+    return True
 
 
 # ---- the mapping

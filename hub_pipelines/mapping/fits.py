@@ -174,7 +174,7 @@ def _name(profile: Profile) -> Fit:
         return Fit(-0.9, "the values are no names")
     if profile.share("category", "state") >= 0.6:
         return Fit(-0.7, "the values tell a kind of item and not which")
-    words = profile.share("words")
+    words, other = profile.share("words"), profile.share("place", "grid", "supplier")
     if words < 0.4:
         return Fit(-0.2, "")
     chemicals = profile.share("chemical")
@@ -184,9 +184,9 @@ def _name(profile: Profile) -> Fit:
         else _told(profile, chemicals, "look like names of chemicals")
     )
     varied = profile.variety >= 0.7
-    if varied and chemicals >= 0.5 and profile.share("place") < 0.5:
+    if varied and chemicals >= 0.5 and profile.share("place", "grid") < 0.5:
         return Fit(0.6, told, 0.8)
-    return Fit(0.3 if varied else 0.1, told, 0.6 if varied and profile.share("place", "supplier") < 0.5 else 0.0)
+    return Fit(0.3 if varied else 0.1, told, 0.6 if varied and other < 0.5 else 0.0)
 
 
 def _place(profile: Profile) -> Fit:
@@ -195,11 +195,13 @@ def _place(profile: Profile) -> Fit:
         return refuted
     if profile.share("cas") >= 0.6 or profile.share("flag") >= 0.6:
         return Fit(-0.9, "the values are no places")
-    if profile.share("amount") >= 0.6 and profile.share("place") < 0.5:
+    # a code such as B4 may be a shelf's, a fuse's or a tube's: it goes with a heading, and says nothing without one
+    told, share = profile.share("place"), profile.share("place", "grid")
+    if profile.share("amount") >= 0.6 and share < 0.5:
         return Fit(-0.8, "the values are amounts")
-    share = profile.share("place")
     if share >= 0.5:
-        return Fit(0.6, _told(profile, share, "look like places in a lab"), 0.82 if share >= 0.7 else 0.5)
+        alone = 0.82 if told >= 0.7 else 0.5 if told >= 0.5 else 0.0
+        return Fit(0.6, _told(profile, share, "look like places in a lab"), alone)
     return Fit(-0.5, "the values are long texts") if profile.share("long") >= 0.5 else _NOTHING
 
 
@@ -253,6 +255,11 @@ def _listed(kind: str, what: str, *, lenient: bool = False, alone: float = 0.0) 
     return judge
 
 
+def _status(profile: Profile) -> Fit:
+    share = profile.share("state", "foreign_state")
+    return Fit(-1.0, _told(profile, share, "are physical states")) if share >= 0.6 else _NOTHING
+
+
 def _whole_numbers(profile: Profile) -> Fit:
     share = profile.share("integer")
     return Fit(0.3, _told(profile, share, "are whole numbers")) if share >= 0.6 else Fit(-0.9, "few values are numbers")
@@ -286,7 +293,7 @@ _KIND = {
     "calibrated_by": "person", "signed_by": "person", "pi_name": "person", "generator": "person", "sponsor": "person",
     "responsible_email": "email", "pi_email": "email",
     "unit_cost": "money", "amount": "money", "obligated_amount": "money",
-    "category": "category", "result": "result", "event_type": "event", "physical_state": "state",
+    "category": "category", "status": "status", "result": "result", "event_type": "event", "physical_state": "state",
     "packing_group": "packing", "hazard_class": "class", "event_seq": "whole", "at": "moment",
     "waste_codes": "waste", "un_number": "un", "epa_id": "epa_id", "manifest_tracking_number": "manifest",
     "aln": "aln", "vendor_uei": "uei", "currency": "currency", "idc_rate": "rate",
@@ -314,6 +321,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "date": _date,
     "moment": _moment,
     "whole": _whole_numbers,
+    "status": _status,
     "rate": _rate,
     "text": _text,
     "size": _size,
@@ -330,7 +338,7 @@ _JUDGES: Mapping[str, Callable[[Profile], Fit]] = {
     "category": _listed("category", "categories of the hub's list", lenient=True),
     "result": _listed("result", "results of calibrations", lenient=True),
     "event": _listed("event", "kinds of events", lenient=True),
-    "state": _listed("state", "physical states", alone=0.85),
+    "state": _listed("state", "physical states", alone=0.93),
     "packing": _listed("packing", "packing groups"),
     "class": _listed("class", "DOT hazard classes"),
 }

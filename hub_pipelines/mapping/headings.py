@@ -111,8 +111,9 @@ SPELLINGS: Mapping[str, str] = {
             kept in, kept at, where stored, room, room number, room no, lab room, bldg room, building room,
             building and room, building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room,
             storage unit, cupboard, location name, location description, current location, physical location,
-            location code, tank, bin, bin number, bin location, shelf location, drawer, position in lab, storage site,
-            item location, facility location, location of item, place of storage, site location, storage cabinet, area
+            location code, expected location, expected location code, tank, bin, bin number, bin location,
+            shelf location, drawer, position in lab, storage site, item location, facility location, location of item,
+            place of storage, site location, storage cabinet, area
         de: lagerort, standort, lagerplatz, lager, raum, raumnummer, raum nr, schrank, regal, ort, aufbewahrungsort,
             aufstellungsort, lagerung, kühlschrank, gefrierschrank, stellplatz, lagerstelle
         fr: emplacement, localisation, lieu, lieu de stockage, salle, local, pièce, stockage, armoire, étagère,
@@ -617,10 +618,12 @@ SPELLINGS: Mapping[str, str] = {
         en: calibration date, calibrated on, date of calibration, last calibration, last calibrated, cal date,
             date calibrated, last calibration date, calibration performed, calibration done, date of last calibration
         de: kalibrierdatum, kalibriert am, letzte kalibrierung, datum der kalibrierung, kalibrierung am, prüfdatum
-        fr: date d'étalonnage, étalonné le, dernier étalonnage, date de calibration
-        es: fecha de calibración, última calibración
+        fr: date d'étalonnage, étalonné le, dernier étalonnage, date de calibration, date du dernier étalonnage,
+            date de dernière calibration
+        es: fecha de calibración, última calibración, fecha de última calibración, fecha de la última calibración,
+            fecha última calibración, calibrado el, fecha de verificación
         it: data di taratura, data taratura, ultima taratura
-        pt: data de calibração, última calibração
+        pt: data de calibração, última calibração, data da calibração, data da última calibração, calibrado em
         nl: kalibratiedatum, gekalibreerd op, laatste kalibratie
         ru: дата калибровки, дата поверки, последняя калибровка
         zh: 校准日期, 校準日期, 检定日期
@@ -631,10 +634,14 @@ SPELLINGS: Mapping[str, str] = {
         en: due, due on, due date, next due, calibration due, next calibration, recalibration date, next due date,
             next calibration due, calibration expires, calibration expiry
         de: nächste kalibrierung, fällig am, fälligkeit, kalibrierung fällig, nächster termin
-        fr: prochain étalonnage, échéance, prochaine calibration
-        es: próxima calibración, fecha de vencimiento de calibración
-        it: prossima taratura, scadenza taratura
-        pt: próxima calibração
+        fr: prochain étalonnage, échéance, prochaine calibration, date d'échéance, date du prochain étalonnage,
+            date de prochain étalonnage, date de prochaine calibration
+        es: próxima calibración, fecha de vencimiento de calibración, fecha de próxima calibración, vencimiento,
+            fecha próxima calibración, vencimiento de calibración, fecha de vencimiento, vence,
+            vigencia de calibración
+        it: prossima taratura, scadenza taratura, data prossima taratura, scadenza, data di scadenza
+        pt: próxima calibração, data da próxima calibração, vencimento, data de vencimento, vencimento da calibração,
+            validade da calibração
         nl: volgende kalibratie
         ru: следующая калибровка, следующая поверка, дата следующей поверки
         zh: 下次校准日期, 有效期至, 下次检定日期
@@ -645,10 +652,10 @@ SPELLINGS: Mapping[str, str] = {
         en: result, results, outcome, pass fail, pass or fail, pass fail status, calibration result,
             calibration outcome, verdict
         de: ergebnis, kalibrierergebnis, bewertung
-        fr: résultat, conformité
-        es: resultado
-        it: risultato, esito
-        pt: resultado
+        fr: résultat, conformité, résultat d'étalonnage, statut d'étalonnage
+        es: resultado, estado de calibración, resultado de calibración, resultado de la calibración
+        it: risultato, esito, esito taratura, stato taratura
+        pt: resultado, estado da calibração, resultado da calibração
         nl: resultaat, uitslag
         ru: результат, заключение
         zh: 结果, 校准结果, 結果
@@ -904,7 +911,9 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "pi_name": """
         en: pi name, principal investigator, principal investigator name, pi, contact pi, contact pi project leader,
-            lead investigator, project leader, project director, lead pi, investigator name, pi full name,
+            lead investigator, project leader, project director, lead pi, lead pi name, primary pi, primary pi name,
+            primary investigator, primary investigator name, responsible pi, main pi, award pi, grant pi,
+            investigator name, pi full name,
             grant holder
         de: projektleiter, projektleitung
         fr: responsable du projet, chercheur principal
@@ -945,7 +954,12 @@ SPELLINGS: Mapping[str, str] = {
         en: obligated amount, award amount, total award amount, total award, amount awarded, awarded amount,
             sanctioned amount, total commitment, current total commitment, amount sanctioned, total funding,
             funding amount, award total, total obligated, current award amount, award value, grant amount,
-            total amount awarded
+            total amount awarded, awarded amount to date, amount awarded to date, total awarded to date,
+            awarded to date, total award to date, award amount to date, total amount awarded to date,
+            total awarded amount to date, total awarded, total awarded amount, cumulative award,
+            cumulative award amount, total obligated amount, amount obligated, obligated to date,
+            total obligated to date, amount obligated to date, obligated amount to date, total obligation,
+            total obligations, federal award amount
         de: bewilligte summe, fördersumme, bewilligungssumme
         fr: montant accordé, montant de la subvention
         es: monto otorgado, importe concedido
@@ -1111,7 +1125,8 @@ NOT_OURS = """
         format, sub location, sublocation, use, bench, total value, frozen on, frozen by, date stored, date made,
         made by, prepared by, prepared on, freeze thaw cycles, biosafety level, federal supply category,
         federal supply class, total price, date ordered, order date, date created, maximum, maximum quantity,
-        max quantity, max qty, maximum stock, max stock, maximum level, max level
+        max quantity, max qty, maximum stock, max stock, maximum level, max level, cost share, cost sharing,
+        cost share amount, cost sharing amount, matching amount, match amount
     de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde,
         gebindegröße, lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
     fr: formule, pureté, concentration, format, conditionnement, modèle, téléphone, température de stockage

@@ -23,6 +23,7 @@ _SYNONYM = 0.95
 _CLEANED = 0.93
 _VAGUE = 0.85
 _HEAD = 0.74
+_LAST_WORD = 0.66
 _INSIDE = 0.55
 # a slip or two in a word; from _SLIP on it is that word, from _NEAR on it may be
 _SLIP = 0.86
@@ -62,10 +63,14 @@ _FILLERS = words_in(
     "of the a an in at is for to per your our if any current item main primary full total please enter "
     "official known required optional text info details"
 )
+_LINKS = words_in("de del la las los el du des d l da do das dos di della dello dell degli delle")
+"""Between two words of a Romance heading they say nothing: fecha de calibración, FechaCalibracion."""
 _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
 )
 """Words that say something only together with others."""
+_THINGS = frozenset(("item_name", "contents"))
+"""Whose words before what a heading ends in only say that it is the item's: reagent location."""
 _OPPOSITES = frozenset(("min", "minimum", "max", "maximum", "in", "out", "start", "end", "from", "to"))
 """No slip of the pen makes one of the other."""
 _OTHERWISE = words_in(
@@ -123,6 +128,7 @@ class Like:
             "slip": f"heading '{text}' is '{self.spelling}' with a slip or two",
             "near": f"heading '{text}' is like '{self.spelling}'",
             "head": f"heading '{text}' ends in '{self.spelling}'",
+            "end": f"heading '{text}' ends in '{self.spelling}', but says more",
             "inside": f"heading '{text}' has '{self.spelling}' in it",
         }
         return said[self.how]
@@ -182,16 +188,15 @@ def _without(prefix: str, form: str) -> Iterable[str]:
 
 @functools.lru_cache(maxsize=4_000)
 def canonical(form: str) -> str:
-    """The form in which abbreviations, plurals and words for number are alike."""
+    """The form in which abbreviations, plurals and words for number are alike, and small words left out."""
     words: list[str] = []
     for word in (
         _without_accents(form).replace("/", " ").replace("&", " ").replace("#", " # ").replace("'", " ").split()
     ):
         full = _TOKENS.get(word.strip("."), word.strip("."))
         words.extend(_singular(one) for one in full.split())
-    kept = [
-        word for number, word in enumerate(words) if word and not (word == "#" and number and words[number - 1] == "#")
-    ]
+    told = [word for at, word in enumerate(words) if word and not (0 < at < len(words) - 1 and word in _LINKS)]
+    kept = [word for at, word in enumerate(told) if not (word == "#" and at and told[at - 1] == "#")]
     return " ".join(kept)
 
 
@@ -393,8 +398,11 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
     for length in range(min(len(words) - 1, 4), 0, -1):
         tail = " ".join(words[-length:])
         if tail in index.canonical and tail not in _GENERIC:
-            unsure = is_vague(tail) or not _OTHERWISE.isdisjoint(words) or _is_of_another(words[:-length], tail, index)
-            yield Like(index.canonical[tail], _INSIDE if unsure else _HEAD, "head", tail)
+            before = " ".join(words[:-length])
+            unsure = is_vague(tail) or not _OTHERWISE.isdisjoint(words) or _is_of_another(before, tail, index)
+            ours = index.canonical.get(before) in _THINGS
+            score = _INSIDE if unsure else _HEAD if ours or length > 1 else _LAST_WORD
+            yield Like(index.canonical[tail], score, "head" if ours else "end", tail)
             break
     for length in range(min(len(words) - 1, 4), 0, -1):
         start = " ".join(words[:length])
@@ -405,10 +413,10 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
             break
 
 
-def _is_of_another(words: Sequence[str], tail: str, index: _Index) -> bool:
+def _is_of_another(before: str, tail: str, index: _Index) -> bool:
     """Whether a heading tells the location of a supplier or of safety sheets, and not that of the item."""
-    other = index.canonical.get(" ".join(words))
-    return other is not None and other not in ("item_name", "contents", index.canonical[tail])
+    other = index.canonical.get(before)
+    return other is not None and other not in _THINGS and other != index.canonical[tail]
 
 
 def _keep(found: dict[str, Like], like: Like) -> None:

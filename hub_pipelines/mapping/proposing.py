@@ -25,6 +25,8 @@ TELLING_FIT = 0.6
 HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
 _HOW_MUCH = frozenset(("quantity", "quantity_on_hand"))
 HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
+# a word more makes another column of it, whatever the values: a cost share amount, a calibration's due date
+_NEVER_SURE = SURE - 0.01
 # how much less values say where a heading says something that nobody knows
 _UNDER_A_HEADING = 0.92
 _ALWAYS = 0.9
@@ -36,6 +38,7 @@ _HOW: Map[str, How] = {
     "slip": "likeness",
     "near": "likeness",
     "head": "likeness",
+    "end": "likeness",
     "inside": "likeness",
 }
 _MAY_TELL_HOW_MUCH = 0.65
@@ -134,7 +137,8 @@ class Candidate:
     exact: bool = False
     """The heading is a known spelling as it stands, with nothing set aside."""
     near: bool = False
-    """The heading is only written like a known spelling; it may well be another word."""
+    """The heading is only written like a known spelling, or ends in a single word of one; it may well say another
+    thing."""
     empty: bool = False
     """No row has a value here, though rows have values elsewhere."""
     order: int = 0
@@ -271,7 +275,7 @@ def _by_heading(like: Like, values: Fit, at: int, file: File, record: RecordType
         names=_names(like.column, file.headings[at]),
         own=like.own,
         exact=like.how in ("name", "synonym"),
-        near=like.how == "near",
+        near=like.how == "near" or (like.how == "end" and " " not in like.spelling),
         empty=not file.profiles[at].count and any(profile.count for profile in file.profiles),
         order=order.get(like.spelling, len(order)),
         fit=values.score,
@@ -302,7 +306,8 @@ def _ends_in(word: str, heading: Heading) -> bool:
 def _weighed(like: Like, values: Fit, profile: Profile, *, required: bool) -> float:
     """How sure a heading makes us once its values are looked at."""
     if values.score >= 0:
-        return like.score + (1 - like.score) * values.score * 0.6
+        score = like.score + (1 - like.score) * values.score * 0.6
+        return min(score, _NEVER_SURE) if like.how == "end" else score
     against = -values.score
     outright = like.how in ("name", "synonym")
     if outright and (against < 0.9 or (required and (against < 1 or profile.count < 5))):

@@ -12,6 +12,7 @@ from hub_pipelines.mapping.fits import fit
 from hub_pipelines.mapping.likeness import is_not_ours
 from hub_pipelines.mapping.model import Question
 from hub_pipelines.mapping.proposing import HAS_UNIT, SURE, File, Proposal
+from hub_pipelines.validate.columns import is_vague, normalise_header
 
 # from here on a column that may be an optional one is worth a question, if that one decides what a line is
 _LIKELY = 0.7
@@ -73,7 +74,7 @@ def _question(
         return None
     first = [one.position for one in likely]
     others = _others(file, proposal, column, positions, first) if required else []
-    unknown = [at for at in others if not is_not_ours(file.headings[at], proposal.record)]
+    unknown = [at for at in others if not _is_known(file, proposal, column, at)]
     # where it is all that is required, a column that other lists call so may be it as well: `Item` may be a number, and
     # `Type` what it is
     may_be = others if len(proposal.record.required) == 1 else unknown
@@ -98,9 +99,15 @@ def _others(file: File, proposal: Proposal, column: str, positions: Sequence[int
     """Columns that may be the one in question for all that their headings tell, the likeliest first."""
     surely = {one.position for one in proposal.candidates if one.column != column and one.score >= SURE}
     fits = {at: fit(column, file.profiles[at]) for at in positions if at not in first and at not in surely}
-    known = {at: is_not_ours(file.headings[at], proposal.record) for at in fits}
+    known = {at: _is_known(file, proposal, column, at) for at in fits}
     could_be = [at for at, values in fits.items() if values.score > 0 or (values.score == 0 and not known[at])]
     return sorted(could_be, key=lambda at: (known[at], -fits[at].alone, -fits[at].score))
+
+
+def _is_known(file: File, proposal: Proposal, column: str, position: int) -> bool:
+    """Whether a heading is known for something else. Numbers under a bare ID may be the tags all the same."""
+    may_be_tags = column == proposal.record.tag_column and is_vague(normalise_header(file.header[position]))
+    return is_not_ours(file.headings[position], proposal.record) and not may_be_tags
 
 
 def _worth_a_try(proposal: Proposal) -> bool:

@@ -15,7 +15,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.drift.comparing import heading_at
 from hub_pipelines.drift.migrating import plan
-from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, ShapesMoved, Source
+from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, ShapesMoved, Source, Unfit
 from hub_pipelines.drift.service import Reading, Shapes, source_of
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.deciding import decide
@@ -103,9 +103,21 @@ class Mappings:
             if isinstance(held, Drifted):
                 raise held from asked
             raise asked from held
+        except Unreadable as refused:
+            raise self._refused(source, feed, table, refused) from refused
+
+    def _refused(self, source: Source, feed: Feed, table: Table, refused: Unreadable) -> Unreadable:
+        """What is to be told to someone who has sent such a list before; to others why it was refused, though a
+        migration may still help, and not what the contract's own headings would lack."""
+        try:
+            self.shapes.read(source, feed, table)
+        except Drifted as drifted:
+            return drifted
+        except Unfit as held:
+            return Unfit(refused.reason, refused.fix, held.seen, held.change, held.compared_with)
         except Unreadable:
-            self.shapes.read(source, feed, table)  # raises what is to be told to someone who has sent this before
-            raise
+            return refused  # the same in the words of the contract's own headings
+        return refused
 
     def _held_without_answers(self, source: Source, feed: Feed, table: Table, asked: Asked) -> Held | None:
         """What a file in question would be held for if nothing but the certain was taken.

@@ -25,7 +25,7 @@ NAMES_ONLY = frozenset(map(normalise_header, texts(NAMES)))
 """In normal form."""
 
 
-_IN_CELLS = words_in("place category unit state event flag result class packing currency supplier")
+_IN_CELLS = words_in("place grid category unit state event flag result class packing currency supplier")
 """Kinds of values that are words which some labs have for headings too."""
 
 

@@ -321,6 +321,17 @@ def test_the_answer_that_there_is_no_such_column_leads_to_what_is_missing(hub: H
     assert hub.answers.of_source(SOURCE).remembered.confirmed.absent == {"item_name"}
 
 
+def test_a_refused_file_is_told_why_and_not_what_the_contracts_own_headings_would_lack(hub: Hub) -> None:
+    request_id = sent(
+        hub, "Nom,Bureau,Courriel", "Curie,B1,m@uni.example", "Pasteur,,l@uni.example", "Roux,,r@uni.example"
+    )
+    assert process(hub, request_id) is State.IN_REVIEW
+    assert submission(hub, request_id).cause is Cause.UNREADABLE
+    reason = str(submission(hub, request_id).reason)
+    assert "too general to tell that this is a stock list: Nom, Courriel" in reason
+    assert "lacks" not in reason
+
+
 # ---- remembered
 
 

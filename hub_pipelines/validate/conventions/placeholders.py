@@ -21,9 +21,35 @@ _BLANKS = " \t\n\r\v\f\u00a0"
 _WORDS = """
     n/a, n.a., n.a, n\\a, n / a, na, n/k, not applicable, not available, not known, not specified, none, null, nil, nan,
     (none), (blank), (null), (unknown), unknown, unk, tbd, t.b.d., tba, tbc, to be determined, ?, ??, ???, -, --, ---,
-    ----, –, —, _, __, ___, нет, н/д, неизвестно, 无, 未知, 不详, unbekannt, k.a., inconnu, desconocido
+    ----, –, —, _, __, ___, нет, н/д, неизвестно, 无, 未知, 不详, unbekannt, k.a., inconnu, desconocido,
+    desconocida, desconhecido, <na>, #n/a, s/d, n/d, sin dato, sin datos, sin información, sin informacion,
+    sem informação, no especificado, não informado, non précisé,
+    keine angabe, entfällt
 """
-_PLACEHOLDERS = frozenset(" ".join(_WORDS.split()).split(", "))
+_NOT_APPLICABLE = """
+    not applicable, not available, no aplica, no aplicable, no disponible, não aplicável, não se aplica, nao se aplica,
+    não disponível, non applicable, non disponible, sans objet, non applicabile, non disponibile, nicht zutreffend,
+    nicht verfügbar, niet van toepassing, nie dotyczy, не применимо, 不适用
+"""
+
+
+def _words_of(text: str) -> list[str]:
+    return " ".join(text.split()).split(", ")
+
+
+_PLACEHOLDERS = frozenset(
+    (
+        *_words_of(_WORDS),
+        *_words_of(_NOT_APPLICABLE),
+        # as forms that offer a choice have it: NA (No aplica)
+        *(
+            f"{short}{between}{long}{after}"
+            for short in ("na", "n/a", "n.a.", "n.a")
+            for long in _words_of(_NOT_APPLICABLE)
+            for between, after in ((" (", ")"), ("(", ")"), (" - ", ""))
+        ),
+    )
+)
 _LONGEST = max(len(word.encode()) for word in _PLACEHOLDERS) + 8
 """Bytes, with some blanks around it."""
 _NOTHING_LEFT = frozenset({"none", "nil", "нет", "无"})

@@ -27,7 +27,7 @@ def column(*cells: Cell) -> list[list[Cell]]:
         ("24 October 2011", "date"), ("31.12.2026", "date"), ("2026年5月1日", "date"), ("12/2026", "date"),
         (datetime.date(2025, 1, 2), "date"), ("2025-01-23 11:54:15", "time"), ("2026-01-05 09:10 -05:00", "time"),
         ("20151016", "compact_date"), (44_000.0, "serial_date"), ("Room 214", "place"), ("Freezer -80 A", "place"),
-        ("B2", "place"), ("试剂柜A", "place"), ("Sigma-Aldrich", "supplier"), ("国药集团", "supplier"),
+        ("B2", "grid"), ("试剂柜A", "place"), ("Sigma-Aldrich", "supplier"), ("国药集团", "supplier"),
         ("Acme GmbH", "supplier"), ("sodium chloride", "chemical"), ("UN1090", "un"), ("F003;D001", "waste"),
         ("NYD000000000", "epa_id"), ("123456789ELC", "manifest"), ("93.310", "aln"), ("Yes", "flag"), (True, "flag"),
         ("Equipment", "category"), ("in tolerance", "result"), ("6.1", "class"), (3.0, "class"), ("II", "packing"),

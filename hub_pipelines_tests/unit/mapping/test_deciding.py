@@ -592,3 +592,79 @@ def test_tags_that_a_spreadsheet_has_damaged_do_not_make_a_list_without_tags() -
 def test_the_most_is_not_the_least(heading: str) -> None:
     (likes,) = likeness(taken_apart([heading]), INVENTORY.record_type("inventory.stock"))
     assert "reorder_level" not in likes
+
+
+AWARDS = FEEDS["grants"]
+
+
+@pytest.mark.parametrize("heading", ["ARRAAmount", "Stimulus Amount", "Indirect amount"])
+def test_what_only_ends_in_a_bare_word_is_asked_about_whatever_its_values(heading: str) -> None:
+    header = f"Award Number|Title|PI|Start Date|End Date|{heading}"
+    lines = [f"A-{at}|Soil life|Ada Lovelace|2024-01-0{at}|2026-01-01|$0.00" for at in range(1, 6)]
+    (question,) = asked(header, *lines, feed=AWARDS)
+    assert question.column == "obligated_amount"
+
+
+def test_what_was_awarded_to_date_is_the_awards_amount_and_a_share_of_the_cost_is_not() -> None:
+    header = "Award Number|Title|PI|Start Date|End Date|{}|Cost Share Amount"
+    line = "A-{0}|Soil life|Ada Lovelace|2024-01-0{0}|2026-01-01|$81,400.00|$12,000.00"
+    for heading in ("Total Awarded to Date", "AwardedAmountToDate"):
+        mapping = mapped(header.format(heading), *(line.format(at) for at in range(1, 6)), feed=AWARDS)
+        assert of(mapping, "obligated_amount").heading == heading
+
+
+def test_a_calibration_list_in_another_language_is_one_and_its_due_dates_are_no_expiry() -> None:
+    header = "ID|Descripcion|Marca|FechaCalibracion|FechaVencimiento|EstadoCalibracion|Ubicacion"
+    lines = [f"BAL-{at}|Balanza|Ohaus|2026-01-0{at}|2027-01-0{at}|CONFORME|Sala 2" for at in range(1, 5)]
+    (question,) = asked(header, *lines)
+    assert question.column == "asset_tag"
+    mapping = mapped(header, *lines, confirmed=Confirmed({"id": "asset_tag"}))
+    assert mapping.record_type == "inventory.calibration"
+    assert of(mapping, "due_on").heading == "FechaVencimiento"
+    assert of(mapping, "result").heading == "EstadoCalibracion"
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [
+        ("FechaVencimiento", "expires_on"), ("NumeroLote", "lot_number"), ("dataValidade", "expires_on"),
+        ("DatePéremption", "expires_on"), ("LuogoConservazione", "location"), ("Fecha Recepcion", "received_on"),
+    ],
+)  # fmt: skip
+def test_small_words_may_be_missing_from_a_romance_heading(heading: str, column: str) -> None:
+    assert of(mapped(f"Reactivo|{heading}"), column).heading == heading
+
+
+@pytest.mark.parametrize("heading", ["Primary PI", "Lead PI", "Contact PI"])
+def test_the_first_of_the_investigators_is_the_principal_one(heading: str) -> None:
+    header = f"Award Number|Title|{heading}|Investigators|Start Date|End Date|Amount"
+    lines = [f"A-{at}|Soil|Lovelace, Ada|Lovelace, Ada; Diaz, Bo|2024-01-02|2026-01-01|500.00" for at in range(1, 5)]
+    assert of(mapped(header, *lines, feed=AWARDS), "pi_name").heading == heading
+
+
+@pytest.mark.parametrize("heading", ["Estado", "State", "Status"])
+def test_physical_states_are_no_status(heading: str) -> None:
+    header, lines = f"Reactivo|CAS|{heading}", ("Acetone|67-64-1|liquid", "Urea|57-13-6|SOLID", "Phenol|108-95-2|solid")
+    assert of(mapped(header, *lines), "physical_state").heading == heading
+    in_other_words = mapped(header, *(line.replace("liquid", "LIQUIDO").replace("solid", "Sólido") for line in lines))
+    assert not {"status", "physical_state"} & set(in_other_words.positions)
+    in_use = mapped("Reactivo|CAS|Estado", *(f"{line.rpartition('|')[0]}|abierto" for line in lines))
+    assert of(in_use, "status").heading == "Estado"
+
+
+@pytest.mark.parametrize(
+    ("heading", "codes"), [("Fuse", ("5A", "2A", "10A")), ("tube_number", ("26E", "27E", "28F")), ("Row", ("B1", "C2"))]
+)
+def test_short_codes_alone_are_not_thought_to_be_places(heading: str, codes: tuple[str, ...]) -> None:
+    mapping = mapped(f"Reagent|{heading}", *(f"Acetone|{code}" for code in codes * 2))
+    assert list(mapping.positions) == ["item_name"]
+    assert not any("where the item is kept" in note for note in mapping.notes)
+
+
+@pytest.mark.parametrize("heading", ["Nombre", "Name"])
+def test_names_that_may_be_of_things_are_asked_about_and_not_refused(heading: str) -> None:
+    header, lines = f"|Gen|{heading}|Sentido", ("|DRP1|DRP1-fw|Fw", "|DRP1|DRP1-rv|Rv", "|OPA1|OPA1-fw|Fw")
+    (question,) = asked(header, *lines)
+    assert (question.column, question.heading) == ("item_name", heading)
+    mapping = mapped(header, *lines, confirmed=NOBODY.answered(question, question.choices[0].value))
+    assert map_columns(mapping.header, INVENTORY).positions == mapping.positions == {"item_name": 2}

@@ -48,9 +48,11 @@ def test_the_header_that_the_contract_sees_says_what_was_decided(all_judged: dic
 
 
 def test_a_file_is_asked_at_most_a_handful(all_judged: dict[str, list[Judged]]) -> None:
-    counts = [len(one.questions) for one in chain(*all_judged.values())]
-    assert max(counts) <= 5
-    assert sum(map(bool, counts)) <= 0.1 * len(counts)
+    judged = list(chain(*all_judged.values()))
+    assert max(len(one.questions) for one in judged) <= 5
+    # a list that no person could map is asked about or refused
+    asked = [bool(one.questions) for one in judged if one.case.right]
+    assert sum(asked) <= 0.1 * len(asked)
 
 
 def test_decisions_and_questions_survive_being_written_down(all_judged: dict[str, list[Judged]]) -> None:

@@ -16,7 +16,7 @@ from hub_pipelines.validate.service import validate
 from ..builders import GOOD_ROWS, RECORD_TYPES, AllTags
 from .columns import Cells, table
 
-WORDS = ("n/a", " N/A ", "-", "none", "Unknown", "TBD", "?")
+WORDS = ("n/a", " N/A ", "-", "none", "Unknown", "TBD", "?", "NA (No aplica)", "No aplica")
 OPTIONAL = [
     (record, name) for record in RECORD_TYPES.values() for name in record.columns if name not in record.required
 ]
