@@ -194,6 +194,7 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
 
 _HYPHENATED = re.compile(r"\d{2,7}-\d{2}-\d", re.A)
 _BARE = re.compile(r"0*(\d{5,10})", re.A)
+_DAY = re.compile(r"(\d{4})-(\d{2})-0(\d)(?:[T ]00:00(?::00)?)?", re.A)
 
 
 @dataclass(slots=True)
@@ -203,8 +204,12 @@ class CasTally:
     bare: int = 0
     fitting: int = 0
     sample: str = ""
+    far: tuple[str, str] | None = None
+    """A day of a far year whose check digit fits, and the CAS number that it was."""
 
     def add(self, cell: object, count: int) -> None:
+        if self.far is None and isinstance(cell, str) and (meant := _of_far_year(cell)):
+            self.far = text_of(cell), meant
         digits = _bare(cell)
         if digits:
             self.bare += count
@@ -212,12 +217,23 @@ class CasTally:
             self.sample = self.sample or digits
 
     def convention(self) -> CasConvention | None:
+        far = (f"{self.far[0]} is {self.far[1]}, of which a program has made a day",) if self.far else ()
         if not self.bare:
-            return None
+            return CasConvention(False, far, far_years=True) if far else None
         trusted = self.fitting >= 0.9 * self.bare
         numbers = "number" if self.bare == 1 else "numbers"
         told = f"the check digit fits {self.fitting} of {self.bare} {numbers} without hyphens, such as {self.sample}"
-        return CasConvention(trusted, (f"{told}, so such are {'' if trusted else 'not '}taken as CAS numbers",))
+        so = f"{told}, so such are {'' if trusted else 'not '}taken as CAS numbers"
+        return CasConvention(trusted, (so, *far), far_years=bool(far))
+
+
+def _of_far_year(text: str) -> str | None:
+    """The CAS number of which a program has made a day, such as 0112-02-07, in a year that no list has; else None."""
+    match = _DAY.fullmatch(text_of(text))
+    if match is None or 1900 <= int(match[1]) <= 2100 or int(match[1]) < 50:
+        return None
+    digits = f"{int(match[1])}{match[2]}{match[3]}"
+    return cas_with_hyphens(digits) if cas_check_digit(digits) else None
 
 
 def _bare(cell: object) -> str | None:
@@ -233,6 +249,9 @@ def restore_cas(cell: Cell, convention: CasConvention | None) -> Cell:
     digits = _bare(cell)
     if digits is not None:
         return _cas_from_digits(cell, digits, convention)
+    if convention is not None and convention.far_years and isinstance(cell, str) and (meant := _of_far_year(cell)):
+        reason = f"A program has made a day of it; the check digit shows that it was {meant}."
+        return Restored(meant, text_of(cell), "cas_made_a_date", reason)
     if isinstance(cell, str) and not _HYPHENATED.fullmatch(cell.strip()) and (written := read_day(cell)) is not None:
         return _cas_from_date(text_of(cell), [day for day in dict.fromkeys(written.readings) if day])
     return cell

@@ -16,6 +16,8 @@ LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
 _WORDS_TOLD = 4
+_YOUNGER = frozenset({"far_years"})
+"""Of conventions, what is younger than some decisions: it stands only where it says something."""
 
 Order = Literal["DMY", "MDY", "YMD"]
 Begins = Literal[1900, 1904]
@@ -65,10 +67,14 @@ class IdentifierConvention:
 
 @dataclass(frozen=True, slots=True)
 class CasConvention:
-    """`bare`: CAS numbers without hyphens may be trusted, because the check digits of (nearly) all of them fit."""
+    """`bare`: CAS numbers without hyphens may be trusted, because the check digits of (nearly) all of them fit.
+
+    `far_years`: days of years that no list has (0112-02-07) are CAS numbers of which a program has made days.
+    """
 
     bare: bool
     evidence: tuple[str, ...] = ()
+    far_years: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,9 @@ def _document(one: Any) -> dict[str, Any]:
     found = asdict(one)
     if "confidence" in found:
         found["confidence"] = f"{found['confidence']:.2f}"
+    for name in _YOUNGER & found.keys():
+        if not found[name]:
+            del found[name]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 

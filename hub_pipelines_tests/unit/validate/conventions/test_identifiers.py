@@ -100,6 +100,8 @@ def test_a_code_with_decimals_is_taken_where_such_codes_stand_as_text() -> None:
         (datetime.datetime(1975, 9, 2), "75-09-2", "cas_made_a_date"),
         ("1975-09-02", "75-09-2", "cas_made_a_date"),
         ("9/2/1975", "75-09-2", "cas_made_a_date"),
+        ("0075-09-02", "75-09-2", "cas_made_a_date"),
+        ("0110-02-01", "110-02-1", "cas_made_a_date"),
     ],
 )
 def test_a_damaged_cas_number_is_restored_by_its_check_digit(cell: Any, expected: str, rule: str) -> None:
