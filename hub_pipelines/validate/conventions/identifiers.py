@@ -24,6 +24,8 @@ _DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
 _WITH_E = re.compile(r"(\d{1,8})[Ee](\d{1,3})", re.A)
 _DECIMAL = re.compile(r"\d+\.(\d+)", re.A)
+_DOTTED = re.compile(r"\d+[A-Za-z]+\.\d+", re.A)
+_MOST_WITH_DECIMALS = 1_000
 _SHOWN_DIGITS = 7
 """Excel shows long numbers as 1.719E+11: what was saved from there has at most so many digits, then zeros."""
 _EXACT_BELOW = 10**15
@@ -40,12 +42,19 @@ class IdentifierTally:
     others: int = 0
     numbers: int = 0
     sample: str = ""
+    is_optional: bool = False
+    dotted: int = 0
+    dotted_sample: str = ""
+    with_decimals: Counter[str] = field(default_factory=Counter)
+    """Number cells as they show, one more kind than are remembered."""
 
     def add(self, cell: object, count: int) -> None:
         if isinstance(cell, bool) or cell is None or isinstance(cell, datetime.date):
             return
         if not isinstance(cell, str):
             self.numbers += count
+            if _whole(text_of(cell)) is None and len(self.with_decimals) <= _MOST_WITH_DECIMALS:
+                self.with_decimals[text_of(cell)] += count
             return
         text = text_of(cell)
         if text[:1] not in _DIGIT:
@@ -63,6 +72,9 @@ class IdentifierTally:
             self._count(self.decimals, len(match[1]), count)
         else:
             self.others += count
+            if _DOTTED.fullmatch(text):
+                self.dotted += count
+                self.dotted_sample = self.dotted_sample or text
 
     @staticmethod
     def _count(counts: Counter[Any], kind: Any, count: int) -> None:
@@ -83,9 +95,21 @@ class IdentifierTally:
             told = "codes with a decimal point stand there as text too"
         elif zeros:
             told = f"most identifiers have zeros in front, such as {self.sample}, but not all have the same width"
+        elif self._are_dotted():
+            told = (
+                f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
+            )
+            twice = tuple(sorted(text for text, count in self.with_decimals.items() if count > 1))
+            return IdentifierConvention(evidence=(told,), as_shown=True, twice=twice)
         else:
             return None
         return IdentifierConvention(width, skeleton, decimals, zeros, (told,))
+
+    def _are_dotted(self) -> bool:
+        """Whether the codes have a point by nature, and the numbers among them may be told apart."""
+        if not self.is_optional or not self.with_decimals or len(self.with_decimals) > _MOST_WITH_DECIMALS:
+            return False
+        return self.dotted >= max(_LEAST, self.with_decimals.total())
 
     def _width(self) -> int | None:
         """The one width of all identifiers, if zeros in front show that it is one; few may have lost theirs."""
@@ -182,6 +206,15 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
             reason = f"The other codes have {convention.decimals} digits behind a point, and so had this one."
             return Restored(f"{cell:.{convention.decimals}f}", text, "number_as_identifier", reason)
         return cell
+    if convention is not None and convention.as_shown and _DECIMAL.fullmatch(text):
+        if text not in convention.twice:
+            return Restored(text, text, "number_as_identifier", "The other codes of this column have a point too.")
+        return Unclear(
+            cell,
+            "damaged_by_excel",
+            f"The code {text} stands in several rows, and of {text}0 Excel makes the same number.",
+            f"Is it {text} or {text}0? Format the column as Text and type it again",
+        )
     return Unclear(
         cell,
         "damaged_by_excel",

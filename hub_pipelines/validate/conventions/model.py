@@ -16,7 +16,7 @@ LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
 _WORDS_TOLD = 4
-_YOUNGER = frozenset({"far_years"})
+_YOUNGER = frozenset({"far_years", "as_shown", "twice"})
 """Of conventions, what is younger than some decisions: it stands only where it says something."""
 
 Order = Literal["DMY", "MDY", "YMD"]
@@ -56,6 +56,8 @@ class IdentifierConvention:
     one letter E and digits, in these numbers. `decimals`: codes such as 11566.36 stand there as text too.
 
     `zeros`: some have zeros in front, but not all the same width, so that a number cell may have lost some.
+    `as_shown`: most codes are such as 7B.10, so that a number with decimals is one too, but for those in `twice`: one
+    of them may have been 1.10.
     """
 
     width: int | None = None
@@ -63,6 +65,8 @@ class IdentifierConvention:
     decimals: int | None = None
     zeros: bool = False
     evidence: tuple[str, ...] = ()
+    as_shown: bool = False
+    twice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

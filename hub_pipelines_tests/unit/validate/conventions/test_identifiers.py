@@ -88,6 +88,17 @@ def test_a_code_with_decimals_is_taken_where_such_codes_stand_as_text() -> None:
     assert "Is it 11566.36 on the label?" in (lone.suggestion or "")
 
 
+def test_a_number_among_codes_with_a_point_is_the_code_as_it_shows_unless_it_stands_twice() -> None:
+    found = codes("3A.1", "3A.10", "3A.2", "3B.1", "4C.7", 1.2, 5.4, 1.1, 1.1)
+
+    assert values(found)[5:7] == ["1.2", "5.4"]
+    assert all(isinstance(one, Restored) for one in found[5:7])
+    assert all(isinstance(one, Unclear) for one in found[7:])
+    assert "Is it 1.1 or 1.10?" in (found[7].suggestion or "")
+    assert isinstance(tags("3A.1", "3A.10", "3A.2", 1.2)[3], Unclear), "of a tag nothing is supposed"
+    assert isinstance(codes("3A.1", "3A.10", "AB-2", 1.2)[3], Unclear)
+
+
 # -- CAS numbers
 
 
