@@ -25,9 +25,9 @@ from hub_pipelines.ledger.comparing.keeping import columns_said
 from hub_pipelines.ledger.counting.model import Counting
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.model import Asked, Question
+from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
-from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.bulk import in_bulk
@@ -38,7 +38,6 @@ from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.messages import Messages, read_batch
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
 from hub_pipelines.validate.parsing.layout import RULES
-from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.reading.former import as_one_table
 from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
 from hub_pipelines.validate.service import Circumstances, describe, validate
@@ -233,7 +232,7 @@ class Judge:
             yield self.messages(envelope, feed).whole
             return
         path = self.archive.object_path(envelope.content_digest)
-        with open_table(path, envelope.source_name, known=known_headings(feed).get, rules=rules) as table:
+        with open_list(path, envelope.source_name, feed, rules) as table:
             if envelope.complete_count and holds_only_rows_to_fix(table):
                 raise no_count(envelope.feed)
             yield without_row_numbers(table)
@@ -242,7 +241,7 @@ class Judge:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""
         feed = self.feeds[feed_name]
         source = Source(campus, feed_name, source_key(path.name))
-        return self._tried(lambda: open_table(path, path.name, known=known_headings(feed).get), source, feed)
+        return self._tried(lambda: open_list(path, path.name, feed), source, feed)
 
     def try_again(self, envelope: Envelope) -> Tried:
         """An archived file read as a run would read it now; without effect. Raises Blocked."""
@@ -257,7 +256,7 @@ class Judge:
                 return Tried(decided(self.mappings.read(source, feed, sent, zone), zone).decision)
         except Permanent as error:
             asked = next((one for one in (error, error.__cause__) if isinstance(one, Asked)), None)
-            certain = Decision(header, asked.mapping, {}) if asked and asked.mapping else None
+            certain = Decision(header, asked.mapping, {}, rules=RULES) if asked and asked.mapping else None
             return Tried(certain, tuple(questions_of(error)), error.reason)
 
     def feed_of(self, envelope: Envelope) -> Feed:

@@ -124,7 +124,7 @@ def _difference(hub: Hub, item: ReviewItem, digest: str, name: str) -> Differenc
         sent = submissions.get(tx, item.request_id).envelope
     # neither is decided about yet: as far as it would go now
     both = (sent, replace(sent, source_name=name, content_digest=digest))
-    headings = headings_of(feed, [hub.judge.try_again(one).decision for one in both])
+    headings = headings_of(feed, *(hub.judge.try_again(one).decision for one in both))
     return compare_files(original, item.source_name, corrected, name, feed, cells=CELLS_KEPT, headings=headings)
 
 

@@ -19,6 +19,7 @@ from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
+from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
@@ -28,7 +29,6 @@ from hub_pipelines.submission.model import UNSETTLED, Integrity, Lease, State, S
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table, Unreadable
-from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
@@ -141,9 +141,9 @@ class Returns:
         ):
             return False
         path = self.archive.object_path(original.envelope.content_digest)
-        known = self.answers.feeds[original.envelope.feed].aliases.get
+        feed = self.answers.feeds[original.envelope.feed]
         try:
-            with open_table(path, original.envelope.source_name, known=known) as before:
+            with open_list(path, original.envelope.source_name, feed) as before:
                 then = set(map(normalise_header, without_row_numbers(before).header)) - {""}
         except Unreadable:
             return False
@@ -237,7 +237,7 @@ class Returns:
         with self.db.read() as tx:
             staged = submissions.get(tx, current.request_id)
             decisions = [mappings.find_decision(tx, one.decision) for one in (original, staged)]
-        headings = headings_of(feed, decisions)
+        headings = headings_of(feed, *decisions)
         return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
 
 

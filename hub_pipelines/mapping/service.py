@@ -4,8 +4,8 @@ Belongs here: the way between the run and the tables, and the order mapping → 
 recognised (deciding), what people do (answering), how values are written (validate/conventions, called by judging).
 """
 
-from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -28,6 +28,7 @@ from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.conventions import deciding as conventions
 from hub_pipelines.validate.difference import Headings
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Undecided, Unreadable
+from hub_pipelines.validate.parsing.layout import RULES
 
 SAMPLE_ROWS = 5_000
 """So many rows from the beginning of a file are looked at to recognise its columns."""
@@ -239,10 +240,12 @@ def _added(mapped: Table, record: RecordType, known: Remembered, mapping: Mappin
         return ()
 
 
-def headings_of(feed: Feed, decisions: Iterable[Decision | None]) -> Headings:
-    """How the columns of files are named that were read by these decisions, for comparing them."""
-    read = [(one.header, one.mapping.header) for one in decisions if one and one.mapping]
-    return Headings(known_headings(feed).get, dict(read))
+def headings_of(feed: Feed, before: Decision | None, after: Decision | None) -> Headings:
+    """How the columns of two files are named that were read by these decisions, for comparing them."""
+    both = (before, after)
+    read = [(one.header, one.mapping.header) for one in both if one and one.mapping]
+    rules = [one.rules if one else RULES for one in both]
+    return Headings(known_headings(feed).get, dict(read), (rules[0], rules[1]))
 
 
 def units_of(mapping: Mapping | None) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
 from hub_pipelines.validate.model import Cell, Feed, Unreadable, excel_row
+from hub_pipelines.validate.parsing.layout import RULES
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
@@ -104,6 +105,8 @@ class Headings:
 
     known: Callable[[str], str | None] | None = None
     decided: Mapping[tuple[str, ...], Sequence[str]] = field(default_factory=dict)
+    rules: tuple[int, int] = (RULES, RULES)
+    """Those of parsing/layout by which the tables of the earlier and of the later file are found."""
 
 
 def compare_files(
@@ -122,8 +125,8 @@ def compare_files(
     With `part` the second holds only some rows of the first on purpose: rows that it lacks are not told as removed.
     """
     by = headings or Headings()
-    new = _read(after, after_name, feed, by)
-    old = _read(before, before_name, feed, by)
+    new = _read(after, after_name, feed, by, by.rules[1])
+    old = _read(before, before_name, feed, by, by.rules[0])
     if isinstance(old, str) or isinstance(new, str):
         which = "The original" if isinstance(old, str) else "The corrected file"
         reason = old if isinstance(old, str) else new
@@ -143,10 +146,10 @@ class _Content:
     """Columns that identify an item; empty when that is not clear."""
 
 
-def _read(path: Path, name: str, feed: Feed, headings: Headings) -> _Content | str:
+def _read(path: Path, name: str, feed: Feed, headings: Headings, rules: int) -> _Content | str:
     """The content, or why there is none."""
     try:
-        with open_table(path, name, known=headings.known or feed.aliases.get) as opened:
+        with open_table(path, name, known=headings.known or feed.aliases.get, rules=rules) as opened:
             table = without_row_numbers(opened)
             columns = _columns(headings.decided.get(tuple(table.header), table.header), feed)
             width = len(columns)

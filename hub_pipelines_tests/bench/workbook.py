@@ -15,6 +15,7 @@ from pathlib import Path
 import openpyxl
 
 from hub_pipelines.report.workbook.model import Mark, Plan
+from hub_pipelines.validate.parsing.layout import RULES
 
 COLUMNS = "asset_tag,item_name,category,quantity,unit,location,responsible_email,acquired_on,unit_cost,po_number"
 _PROGRAM = "hub_pipelines.report.workbook.writer"
@@ -36,6 +37,7 @@ def plan_of(path: Path, marks: int) -> Plan:
         source=str(path),
         source_name="assets.xlsx",
         feed="inventory",
+        rules=RULES,
         folder="drop/north/inventory",
         folder_of_part="drop/north/inventory",
         token="token",

@@ -21,6 +21,7 @@ from hub_pipelines.validate.parsing.encodings import encoding_of
 from hub_pipelines.validate.parsing.kinds import kind_of
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
+from hub_pipelines.validate.parsing.workbook import load
 from hub_pipelines.validate.reading import Known
 from hub_pipelines.validate.returned import ROW_HEADING
 
@@ -111,12 +112,11 @@ def _own(path: Path) -> Base:
 def _values_of_workbook(path: Path) -> Base:
     """Every sheet's values, read by the reader that judged them."""
     from openpyxl import Workbook
-    from python_calamine import load_workbook
 
     new = Workbook()
     new.remove(new.worksheets[0])
     with path.open("rb") as file:
-        old = load_workbook(file)
+        old = load(Source(file.fileno()))
         for name in old.sheet_names:
             sheet = new.create_sheet(name)
             _fill(sheet, enumerate(old.get_sheet_by_name(name).to_python(skip_empty_area=False), start=1))

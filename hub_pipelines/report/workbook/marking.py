@@ -11,7 +11,7 @@ only 255 characters.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -89,7 +89,7 @@ def mark_cells(places: Places, marks: Sequence[Mark]) -> list[Marked]:
     """Colour and comment the cells; the same cell's problems stand in one comment, its own comment first."""
     by_cell: dict[tuple[str, str], list[Mark]] = defaultdict(list)
     found = []
-    for mark in marks:
+    for mark in (_of_row(places, one) for one in marks):
         sheet, row, column = places.cell(mark.row, mark.position)
         cell = _anchor(sheet, row, column)
         by_cell[sheet.title, cell.coordinate].append(mark)
@@ -106,6 +106,14 @@ def mark_cells(places: Places, marks: Sequence[Mark]) -> list[Marked]:
             _colour(workbook[where[0]][where[1]], worst, keep_look)
         _comment_on(workbook[title][coordinate], [_told(mark) for mark in together])
     return found
+
+
+def _of_row(places: Places, mark: Mark) -> Mark:
+    """About the row as a whole where its part of the file lacks the column: no other cell is to be typed over."""
+    if mark.position is None or not places.lacks(mark.row, mark.position):
+        return mark
+    about = f"About {mark.column}, which has no column in this table: {mark.reason}"
+    return replace(mark, position=None, reason=about)
 
 
 def mark_headings(places: Places, questions: Iterable[QuestionLine]) -> None:
@@ -221,7 +229,10 @@ def add_lists(places: Places, extents: Sequence[Extent], lists: Mapping[int, Seq
         letter = get_column_letter(column)
         source = f"'{TOKEN_SHEET}'!${letter}$1:${letter}${len(values)}"
         for extent in extents:
-            sheet, at = places.sheet(extent.part), get_column_letter(places.column(extent.part, position))
+            at_column = places.column(extent.part, position)
+            if at_column is None:
+                continue
+            sheet, at = places.sheet(extent.part), get_column_letter(at_column)
             cells = f"{at}{extent.first}:{at}{extent.last}"
             if any(_meet(rule, cells) for rule in sheet.data_validations.dataValidation):
                 continue

@@ -63,6 +63,8 @@ class Plan:
     source: str
     source_name: str
     feed: str
+    rules: int
+    """By which the tables were found whose rows are marked (validate/parsing/layout)."""
     folder: str
     folder_of_part: str
     """For a workbook that holds only the rows to be fixed: as a complete count it would tell all others as missing."""

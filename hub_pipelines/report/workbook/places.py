@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import PART_ROWS, Part, Table, excel_row
 
 if TYPE_CHECKING:
@@ -31,55 +30,43 @@ class Places:
         self.workbook = workbook
         self._header = table.header
         self._parts = table.parts or (Part(table.facts.get("sheet"), table.header_row),)
-        self._columns: dict[tuple[int, int], int] = {}
 
     def sheet(self, part: int) -> "Worksheet":
         name = self._parts[part].sheet
         return self.workbook[name] if name in self.workbook.sheetnames else self.workbook.worksheets[0]
 
     def cell(self, row_no: int, position: int | None) -> tuple["Worksheet", int, int]:
-        """Without a position: the first column of the table."""
+        """Without a position, or where its part lacks that column: the first cell of the row."""
         part = self.part_of(row_no)
-        return self.sheet(part), excel_row(row_no), self.column(part, position or 0)
+        column = None if position is None else self.column(part, position)
+        return self.sheet(part), excel_row(row_no), column or self._parts[part].first_column + 1
+
+    def lacks(self, row_no: int, position: int) -> bool:
+        """Whether a row stands in a part that has not got the column."""
+        return self.column(self.part_of(row_no), position) is None
 
     def headings(self, position: int) -> list[tuple["Worksheet", int, int]]:
-        """The cells of a column's heading, one in each part that has headings."""
+        """The cells of a column's heading, one in each part that has headings and this one."""
         return [
-            (self.sheet(at), one.header_row, self.column(at, position))
+            (self.sheet(at), one.header_row, column)
             for at, one in enumerate(self._parts)
-            if one.header_row
+            if one.header_row and (column := self.column(at, position)) is not None
         ]
 
     def row_cells(self, row_no: int) -> list[tuple["Worksheet", int, int]]:
         """All cells of a row of the table."""
-        return [self.cell(row_no, position) for position in range(len(self._header))]
+        positions = range(len(self._header))
+        return [self.cell(row_no, position) for position in positions if not self.lacks(row_no, position)]
 
     def part_of(self, row_no: int) -> int:
         return min(row_no // PART_ROWS, len(self._parts) - 1)
 
-    def column(self, part: int, position: int) -> int:
-        """Where the header says, unless the part has that heading in another place."""
-        if (part, position) not in self._columns:
-            self._columns[part, position] = self._column(part, position)
-        return self._columns[part, position]
-
-    def _column(self, part: int, position: int) -> int:
+    def column(self, part: int, position: int) -> int | None:
+        """None where the part lacks the column that stands there in the joined header."""
         where = self._parts[part]
-        straight: int = where.first_column + position + 1
-        wanted = normalise_header(self._header[position]) if position < len(self._header) else ""
-        if not where.header_row or not wanted:
-            return straight
-        sheet = self.sheet(part)
-        around: list[int] = [straight, *range(where.first_column + 1, where.first_column + len(self._header) + 1)]
-        for column in around:
-            if normalise_header(_text(sheet, where.header_row, column)) == wanted:
-                return column
-        return straight
-
-
-def _text(sheet: "Worksheet", row: int, column: int) -> str:
-    value = sheet.cell(row, column).value if row <= sheet.max_row and column <= sheet.max_column else None
-    return "" if value is None else str(value)
+        if not where.columns:
+            return where.first_column + position + 1
+        return where.first_column + where.columns.index(position) + 1 if position in where.columns else None
 
 
 def extents(row_numbers: Iterable[Sequence[int]]) -> list[Extent]:

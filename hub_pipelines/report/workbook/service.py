@@ -38,6 +38,7 @@ from hub_pipelines.validate.columns import located_columns, normalise_header, pl
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, Part, RecordType, Unreadable
+from hub_pipelines.validate.parsing.layout import RULES
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ class Workbooks:
             source=str(self.archive.object_path(envelope.content_digest)),
             source_name=envelope.source_name,
             feed=envelope.feed,
+            rules=columns.rules,
             folder=_folder(envelope),
             token=token.issue(self.keys, mark),
             folder_of_part=f"drop/{envelope.campus}/{envelope.feed}",
@@ -187,7 +189,9 @@ class Workbooks:
         record = feed.record_type(str(summary["record_type"]))
         positions = _positions(decision, record, self._origins(summary, decision, feed))
         lists = _lists(record, positions, tuple(self.campuses))
-        return _Columns(decision.header, positions, lists, _stands_in(record, positions), decision.parts)
+        return _Columns(
+            decision.header, positions, lists, _stands_in(record, positions), decision.parts, decision.rules
+        )
 
     def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
         """The headings as sent of the columns that a migration has made."""
@@ -211,6 +215,7 @@ class _Columns:
     lists: Mapping[int, tuple[str, ...]]
     stands_in: Mapping[str, int]
     parts: Sequence[Part] = ()
+    rules: int = RULES
 
 
 _NO_COLUMNS = _Columns((), {}, {}, {})

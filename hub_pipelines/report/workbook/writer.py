@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from hub_pipelines.mapping.opening import open_list
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.report.workbook import base, limits, marking, pages
 from hub_pipelines.report.workbook.model import Mark, Plan, Written
 from hub_pipelines.report.workbook.places import Extent, Places, extents
 from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Part, Table, excel_row
-from hub_pipelines.validate.reading import Known, open_table
 from hub_pipelines.validate.returned import without_row_numbers
 
 
@@ -36,7 +37,7 @@ def write(plan: Plan, path: Path) -> Written:
         spans, cells = _measured(table)
         whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
         made = (
-            base.whole(source, table, plan.source_name, _known(plan))
+            base.whole(source, table, plan.source_name, known_headings(FEEDS[plan.feed]).get)
             if whole
             else base.part_of(table, plan.marks, plan.source_name)
         )
@@ -60,13 +61,9 @@ def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token:
     pages.add_read_me(made.workbook, plan, marked, made.notes)
 
 
-def _known(plan: Plan) -> Known:
-    return FEEDS[plan.feed].aliases.get
-
-
 @contextmanager
 def _table(source: Path, plan: Plan) -> Iterator[Table]:
-    with open_table(source, plan.source_name, known=_known(plan)) as table:
+    with open_list(source, plan.source_name, FEEDS[plan.feed], plan.rules) as table:
         yield without_row_numbers(table)
 
 

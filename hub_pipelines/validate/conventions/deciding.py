@@ -114,6 +114,7 @@ class _Tallies:
         self.amounts: dict[str, _Quantities] = {}
         self.identifiers: dict[str, IdentifierTally] = {}
         self.cas: dict[str, CasTally] = {}
+        self._record = columns.record
         self._adds: list[tuple[int, _Add, Forms | None]] = []
         for column, kind in columns.record.written.items():
             position = columns.positions.get(column)
@@ -132,7 +133,8 @@ class _Tallies:
             self.amounts[column] = _Quantities()
             return self.amounts[column].add_amount
         if kind == "identifier":
-            codes = self.identifiers[column] = IdentifierTally()
+            is_optional = not self._record.row_model.model_fields[column].is_required()
+            codes = self.identifiers[column] = IdentifierTally(is_optional=is_optional)
             return lambda cell, count, _: codes.add(cell, count)
         if kind == "cas":
             cas = self.cas[column] = CasTally()

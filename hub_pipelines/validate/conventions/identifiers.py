@@ -24,6 +24,8 @@ _DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
 _WITH_E = re.compile(r"(\d{1,8})[Ee](\d{1,3})", re.A)
 _DECIMAL = re.compile(r"\d+\.(\d+)", re.A)
+_DOTTED = re.compile(r"\d+[A-Za-z]+\.\d+", re.A)
+_MOST_WITH_DECIMALS = 1_000
 _SHOWN_DIGITS = 7
 """Excel shows long numbers as 1.719E+11: what was saved from there has at most so many digits, then zeros."""
 _EXACT_BELOW = 10**15
@@ -40,12 +42,19 @@ class IdentifierTally:
     others: int = 0
     numbers: int = 0
     sample: str = ""
+    is_optional: bool = False
+    dotted: int = 0
+    dotted_sample: str = ""
+    with_decimals: Counter[str] = field(default_factory=Counter)
+    """Number cells as they show, one more kind than are remembered."""
 
     def add(self, cell: object, count: int) -> None:
         if isinstance(cell, bool) or cell is None or isinstance(cell, datetime.date):
             return
         if not isinstance(cell, str):
             self.numbers += count
+            if _whole(text_of(cell)) is None and len(self.with_decimals) <= _MOST_WITH_DECIMALS:
+                self.with_decimals[text_of(cell)] += count
             return
         text = text_of(cell)
         if text[:1] not in _DIGIT:
@@ -63,6 +72,9 @@ class IdentifierTally:
             self._count(self.decimals, len(match[1]), count)
         else:
             self.others += count
+            if _DOTTED.fullmatch(text):
+                self.dotted += count
+                self.dotted_sample = self.dotted_sample or text
 
     @staticmethod
     def _count(counts: Counter[Any], kind: Any, count: int) -> None:
@@ -83,9 +95,21 @@ class IdentifierTally:
             told = "codes with a decimal point stand there as text too"
         elif zeros:
             told = f"most identifiers have zeros in front, such as {self.sample}, but not all have the same width"
+        elif self._are_dotted():
+            told = (
+                f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
+            )
+            twice = tuple(sorted(text for text, count in self.with_decimals.items() if count > 1))
+            return IdentifierConvention(evidence=(told,), as_shown=True, twice=twice)
         else:
             return None
         return IdentifierConvention(width, skeleton, decimals, zeros, (told,))
+
+    def _are_dotted(self) -> bool:
+        """Whether the codes have a point by nature, and the numbers among them may be told apart."""
+        if not self.is_optional or not self.with_decimals or len(self.with_decimals) > _MOST_WITH_DECIMALS:
+            return False
+        return self.dotted >= max(_LEAST, self.with_decimals.total())
 
     def _width(self) -> int | None:
         """The one width of all identifiers, if zeros in front show that it is one; few may have lost theirs."""
@@ -182,6 +206,15 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
             reason = f"The other codes have {convention.decimals} digits behind a point, and so had this one."
             return Restored(f"{cell:.{convention.decimals}f}", text, "number_as_identifier", reason)
         return cell
+    if convention is not None and convention.as_shown and _DECIMAL.fullmatch(text):
+        if text not in convention.twice:
+            return Restored(text, text, "number_as_identifier", "The other codes of this column have a point too.")
+        return Unclear(
+            cell,
+            "damaged_by_excel",
+            f"The code {text} stands in several rows, and of {text}0 Excel makes the same number.",
+            f"Is it {text} or {text}0? Format the column as Text and type it again",
+        )
     return Unclear(
         cell,
         "damaged_by_excel",
@@ -194,6 +227,7 @@ def _from_number(cell: int | float, text: str, convention: IdentifierConvention 
 
 _HYPHENATED = re.compile(r"\d{2,7}-\d{2}-\d", re.A)
 _BARE = re.compile(r"0*(\d{5,10})", re.A)
+_DAY = re.compile(r"(\d{4})-(\d{2})-0(\d)(?:[T ]00:00(?::00)?)?", re.A)
 
 
 @dataclass(slots=True)
@@ -203,8 +237,12 @@ class CasTally:
     bare: int = 0
     fitting: int = 0
     sample: str = ""
+    far: tuple[str, str] | None = None
+    """A day of a far year whose check digit fits, and the CAS number that it was."""
 
     def add(self, cell: object, count: int) -> None:
+        if self.far is None and isinstance(cell, str) and (meant := _of_far_year(cell)):
+            self.far = text_of(cell), meant
         digits = _bare(cell)
         if digits:
             self.bare += count
@@ -212,12 +250,23 @@ class CasTally:
             self.sample = self.sample or digits
 
     def convention(self) -> CasConvention | None:
+        far = (f"{self.far[0]} is {self.far[1]}, of which a program has made a day",) if self.far else ()
         if not self.bare:
-            return None
+            return CasConvention(False, far, far_years=True) if far else None
         trusted = self.fitting >= 0.9 * self.bare
         numbers = "number" if self.bare == 1 else "numbers"
         told = f"the check digit fits {self.fitting} of {self.bare} {numbers} without hyphens, such as {self.sample}"
-        return CasConvention(trusted, (f"{told}, so such are {'' if trusted else 'not '}taken as CAS numbers",))
+        so = f"{told}, so such are {'' if trusted else 'not '}taken as CAS numbers"
+        return CasConvention(trusted, (so, *far), far_years=bool(far))
+
+
+def _of_far_year(text: str) -> str | None:
+    """The CAS number of which a program has made a day, such as 0112-02-07, in a year that no list has; else None."""
+    match = _DAY.fullmatch(text_of(text))
+    if match is None or 1900 <= int(match[1]) <= 2100 or int(match[1]) < 50:
+        return None
+    digits = f"{int(match[1])}{match[2]}{match[3]}"
+    return cas_with_hyphens(digits) if cas_check_digit(digits) else None
 
 
 def _bare(cell: object) -> str | None:
@@ -233,6 +282,9 @@ def restore_cas(cell: Cell, convention: CasConvention | None) -> Cell:
     digits = _bare(cell)
     if digits is not None:
         return _cas_from_digits(cell, digits, convention)
+    if convention is not None and convention.far_years and isinstance(cell, str) and (meant := _of_far_year(cell)):
+        reason = f"A program has made a day of it; the check digit shows that it was {meant}."
+        return Restored(meant, text_of(cell), "cas_made_a_date", reason)
     if isinstance(cell, str) and not _HYPHENATED.fullmatch(cell.strip()) and (written := read_day(cell)) is not None:
         return _cas_from_date(text_of(cell), [day for day in dict.fromkeys(written.readings) if day])
     return cell

@@ -16,6 +16,8 @@ LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
 _WORDS_TOLD = 4
+_YOUNGER = frozenset({"far_years", "as_shown", "twice"})
+"""Of conventions, what is younger than some decisions: it stands only where it says something."""
 
 Order = Literal["DMY", "MDY", "YMD"]
 Begins = Literal[1900, 1904]
@@ -54,6 +56,8 @@ class IdentifierConvention:
     one letter E and digits, in these numbers. `decimals`: codes such as 11566.36 stand there as text too.
 
     `zeros`: some have zeros in front, but not all the same width, so that a number cell may have lost some.
+    `as_shown`: most codes are such as 7B.10, so that a number with decimals is one too, but for those in `twice`: one
+    of them may have been 1.10.
     """
 
     width: int | None = None
@@ -61,14 +65,20 @@ class IdentifierConvention:
     decimals: int | None = None
     zeros: bool = False
     evidence: tuple[str, ...] = ()
+    as_shown: bool = False
+    twice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CasConvention:
-    """`bare`: CAS numbers without hyphens may be trusted, because the check digits of (nearly) all of them fit."""
+    """`bare`: CAS numbers without hyphens may be trusted, because the check digits of (nearly) all of them fit.
+
+    `far_years`: days of years that no list has (0112-02-07) are CAS numbers of which a program has made days.
+    """
 
     bare: bool
     evidence: tuple[str, ...] = ()
+    far_years: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,9 @@ def _document(one: Any) -> dict[str, Any]:
     found = asdict(one)
     if "confidence" in found:
         found["confidence"] = f"{found['confidence']:.2f}"
+    for name in _YOUNGER & found.keys():
+        if not found[name]:
+            del found[name]
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
 

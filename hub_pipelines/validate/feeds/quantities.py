@@ -130,10 +130,21 @@ def parse_unit(cell: object) -> str:
 _parse_amount_unit = word_of(
     "unknown_unit", "unit", spellings(_AMOUNTS), "Convert to one of these, and correct the quantity too"
 )
-_parse_stock_unit = word_of(
-    "unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), "Choose the one that fits; ea for single pieces"
-)
-_parse_line_unit = word_of("unknown_unit", "unit", STOCK_FORMS, "Choose the one that fits; ea for single pieces")
+_ONE_THAT_FITS = "Choose the one that fits; ea for single pieces"
+_PIECES = {
+    "es": "und un ud uds unid unids unidad unidades pza pzas pieza piezas",
+    "de": "st stk stck stück stücke einheit einheiten",
+    "pt": "unidade unidades peça peças pç pçs",
+    "fr": "unité unités pièce pièces pce pces",
+    "it": "pezzo pezzi pz unità",
+    "nl": "stuk stuks",
+    "pl, cs": "szt sztuka sztuki ks kus kusy",
+    "tr": "adet",
+}
+"""Words for a piece that no contract takes yet; by their letters they are near to other units' words."""
+_PERHAPS = {word: "ea, if it counts single pieces" for words in _PIECES.values() for word in words.split()}
+_parse_stock_unit = word_of("unknown_unit", "unit", spellings({**_AMOUNTS, **_COUNTS}), _ONE_THAT_FITS, _PERHAPS)
+_parse_line_unit = word_of("unknown_unit", "unit", STOCK_FORMS, _ONE_THAT_FITS, _PERHAPS)
 
 
 def together_with(quantity: str) -> Beside:

@@ -265,8 +265,15 @@ def spellings(words: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def word_of(rule: str, noun: str, forms: Mapping[str, str], advice: str | None = None) -> Callable[[object], str]:
-    """A word of a list in any of its spellings (`forms`, see `spellings`)."""
+def word_of(
+    rule: str,
+    noun: str,
+    forms: Mapping[str, str],
+    advice: str | None = None,
+    perhaps: Mapping[str, str] | None = None,
+) -> Callable[[object], str]:
+    """A word of a list in any of its spellings (`forms`, see `spellings`). `perhaps` tells of other words what is to be
+    suggested, which the spelling alone would miss."""
     allowed = ", ".join(dict.fromkeys(forms.values()))
 
     def parse(cell: object) -> str:
@@ -274,8 +281,9 @@ def word_of(rule: str, noun: str, forms: Mapping[str, str], advice: str | None =
         text = " ".join(text.replace("_", " ").split()).rstrip(".")
         if text in forms:
             return forms[text]
-        near = nearest_of(text, forms)
-        raise problem(rule, f"The {noun} must be one of: {allowed}.", forms[near] if near else advice)
+        meant = (perhaps or {}).get(text)
+        near = None if meant else nearest_of(text, forms)
+        raise problem(rule, f"The {noun} must be one of: {allowed}.", meant or (forms[near] if near else advice))
 
     return parse
 

@@ -74,6 +74,17 @@ class Compound:
             elif kind == 2:
                 self.streams.setdefault(name, (start, size))
 
+    def place_of(self, name: str, at: int) -> int | None:
+        """Where byte `at` of a stream lies in the file; None in one so small that it lies among others."""
+        sector, size = self.streams[name]
+        if size < self._cutoff:
+            return None
+        for _ in range(at // self._sector):
+            if sector >= len(self._fat):
+                return None
+            sector = self._fat[sector]
+        return int((sector + 1) * self._sector + at % self._sector)
+
     def stream(self, name: str) -> bytes:
         """The bytes of a stream. Raises KeyError when there is none of this name."""
         start, size = self.streams[name]

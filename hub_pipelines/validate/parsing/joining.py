@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
-from hub_pipelines.validate.parsing.layout import RULES, SECTION_ROW, Found, Remark, find_tables
+from hub_pipelines.validate.parsing.layout import NAMED_ALIKE_RULES, RULES, SECTION_ROW, Found, Remark, find_tables
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
@@ -20,6 +20,9 @@ _PART_ROWS = 10_000_000
 _MOST_PARTS = 200
 """Row numbers of so many parts fit into the database's integers."""
 SECTION = "Section"
+_KEYS = frozenset({"asset_tag", "container_id", "award_id", "transaction_id"})
+"""Columns by which a ledger tells rows apart: a table has all of them that the other has, or is another one."""
+_NAMES = frozenset({"item_name", "contents"})
 
 
 @dataclass
@@ -94,7 +97,7 @@ def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
             return Joined([], [], [], False, left_out[:_MOST_LEFT_OUT])
         raise empty()
     main = max(candidates, key=lambda each: (min(each[1].heading.hits, 2), *_weight(each[1])))
-    alike = [each for each in candidates if each is main or _are_alike(main[1], each[1], ask)]
+    alike = [each for each in candidates if each is main or _are_alike(main[1], each[1], ask, rules)]
     alike, beyond = alike[:_MOST_PARTS], alike[_MOST_PARTS:]
     left_out += [_other_table(grid, table, f"is one of more than {_MOST_PARTS} alike tables") for grid, table in beyond]
     if len(alike) > 1 and max(table.last_row for _, table in alike) >= _PART_ROWS:
@@ -131,15 +134,33 @@ def _named(header: Sequence[str]) -> list[tuple[str, int]]:
     return names
 
 
-def _are_alike(main: Found, other: Found, ask: Ask) -> bool:
+def _are_alike(main: Found, other: Found, ask: Ask, rules: int) -> bool:
     if not main.header_row or not other.header_row:
         return not main.header_row and not other.header_row and len(main.header) == len(other.header)
+    if rules >= NAMED_ALIKE_RULES and not _name_rows_alike(main, other, ask):
+        return False
     mine, others = ({name for name in _named(each.header) if name[0]} for each in (main, other))
     shared = len(mine & others)
     if shared and shared >= 0.6 * max(len(mine), len(others)):
         return True
     columns, theirs = (set(ask(each.header)) - {None} for each in (main, other))
     return len(columns & theirs) >= max(2, 0.6 * max(len(columns), len(theirs)))
+
+
+def _name_rows_alike(main: Found, other: Found, ask: Ask) -> bool:
+    """Whether what names a row of the main table names one of the other too: else half of the rows had no name.
+
+    By the contract's columns where one of them names rows, otherwise by the first heading, if words stand below it.
+    """
+    columns, theirs = (set(ask(each.header)) - {None} for each in (main, other))
+    keys = _KEYS & columns
+    if keys or _KEYS & theirs:
+        return keys == _KEYS & theirs
+    if names := _NAMES & columns:
+        return bool(names & theirs)
+    first = main.header[0].casefold() if main.header else ""
+    words = sum(isinstance(cell, str) and any(map(str.isalpha, cell)) for cell in main.firsts)
+    return not first or words <= len(main.firsts) / 2 or first in {text.casefold() for text in other.header}
 
 
 def _header(main: Found, tables: Sequence[Found]) -> tuple[list[str], list[list[int] | None]]:

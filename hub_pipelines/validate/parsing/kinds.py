@@ -3,6 +3,7 @@
 Belongs here: telling kinds apart, refusing what is no table. Not here: archives (archives), reading one.
 """
 
+import re
 from dataclasses import dataclass
 
 from hub_pipelines.validate.parsing.compound import SIGNATURE, Compound
@@ -12,6 +13,7 @@ from hub_pipelines.validate.parsing.refusal import (
     damaged,
     empty,
     password_protected,
+    rights_managed,
 )
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.xls_notes import has_password
@@ -30,6 +32,8 @@ _FOREIGN = {
     b"SQLite format 3": "a database",
     b"{\\rtf": "a text document (RTF)",
 }
+_PROTECTED = re.compile(rb"<## [\w ]{0,40}\bDRM\b")
+"""How files begin that a company's rights management has encrypted."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def kind_of(source: Source, ending: str) -> Kind:
         if start.startswith(magic):
             called = f"is named {ending} but is {what}" if ending in TEXT_KINDS | SHEET_KINDS else f"is {what}"
             raise Refusal(f"The file {called}.", f"{CAN_BE_TAKEN} Send the table itself.")
+    if _PROTECTED.match(start):
+        raise rights_managed()
     if start.startswith(_ZIP):
         # what reads archives is loaded for them alone: it makes a child's start a quarter longer
         from hub_pipelines.validate.parsing.archives import zipped
@@ -76,6 +82,8 @@ def kind_of(source: Source, ending: str) -> Kind:
 def _contained(source: Source) -> str:
     compound = Compound(source)
     streams = compound.streams
+    if any(each.endswith(("DRMContent", "DRMEncryptedDataSpace")) for each in streams):
+        raise rights_managed()
     if "EncryptedPackage" in streams or "EncryptionInfo" in streams:
         raise password_protected()
     if "WordDocument" in streams:

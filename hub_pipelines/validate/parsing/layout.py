@@ -22,11 +22,14 @@ from hub_pipelines.validate.parsing.headings import (
 )
 from hub_pipelines.validate.parsing.totals import is_total
 
-FIRST_RULES, RULES = 1, 3
+FIRST_RULES, RULES = 1, 4
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
-and fewer words told a total; by the second, one unknown heading made such columns a table of their own."""
+and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the
+third, tables were one whose rows are named by other columns, where enough of the rest were alike."""
 _ALL_KNOWN_RULES = 2
+NAMED_ALIKE_RULES = 4
+"""From these on, tables are one only when the same columns name their rows."""
 _LOOKED_AT = 40
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""

@@ -39,6 +39,14 @@ def password_protected() -> Refusal:
     )
 
 
+def rights_managed() -> Refusal:
+    return Refusal(
+        "The file is encrypted by rights management (DRM), so only your organisation's computers can open it.",
+        "Open it where you may, save it without protection as an Excel workbook (.xlsx) and send that file. If you "
+        "can't, ask who runs the rights management to take the protection off.",
+    )
+
+
 def not_text() -> Refusal:
     return Refusal(
         "The file holds bytes that no text file has (NUL bytes), so it is damaged or not a text table.",

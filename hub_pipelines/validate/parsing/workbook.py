@@ -3,22 +3,24 @@
 Belongs here: opening, sheets, cells as they show, merged cells, what is hidden. Not here: finding tables in a sheet.
 """
 
+import io
+import struct
 import threading
 import xml.etree.ElementTree
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from hub_pipelines.validate.parsing.archives import BAD_ARCHIVE
-from hub_pipelines.validate.parsing.compound import Compound
+from hub_pipelines.validate.parsing.compound import SIGNATURE, Compound
 from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, Span
 from hub_pipelines.validate.parsing.kinds import Kind
 from hub_pipelines.validate.parsing.notes import Notes, SheetNotes
 from hub_pipelines.validate.parsing.ods_notes import ods_notes
 from hub_pipelines.validate.parsing.refusal import Refusal, damaged, password_protected, too_large
 from hub_pipelines.validate.parsing.source import Source
-from hub_pipelines.validate.parsing.xls_notes import xls_notes
+from hub_pipelines.validate.parsing.xls_notes import UTF_16, code_page, xls_notes
 from hub_pipelines.validate.parsing.xlsb_notes import xlsb_notes
 from hub_pipelines.validate.parsing.xlsx_notes import xlsx_notes
 
@@ -44,7 +46,7 @@ class Workbook:
         self._kind = kind
         self._alive = alive
         self._looking = _Looking(self._look, alive)
-        self._book = _load(source)
+        self._book = load(source)
         from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
         sheets = [one for one in self._book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
@@ -114,12 +116,49 @@ def calamine_failures() -> Iterator[None]:
         raise damaged(error) from error
 
 
-def _load(source: Source) -> "CalamineWorkbook":
+def load(source: Source) -> "CalamineWorkbook":
+    """Raises Refusal."""
+    # as a stream: with a path the reader would trust the name's ending
+    book = _loaded(source.open())
+    if not source.start().startswith(SIGNATURE):
+        return book
+    compound = Compound(source)
+    named = code_page(compound.stream("Workbook")) if "Workbook" in compound.streams else None
+    if named is None or named[0] == UTF_16 or not _has_split_texts(book):
+        return book
+    # some programs name a code page though the texts are in UTF-16, as all are from Excel 97 on; calamine goes by it
+    place = compound.place_of("Workbook", named[1])
+    if place is not None:
+        content = bytearray(source.open().read())
+        struct.pack_into("<H", content, place, UTF_16)
+        book = _loaded(io.BytesIO(content))
+    if place is None or _has_split_texts(book):
+        raise Refusal(
+            "The workbook's texts can't be read: between their letters stand characters that no text has (NUL).",
+            "Open it in Excel, choose Save As, take Excel Workbook (.xlsx) and send that file.",
+        )
+    return book
+
+
+def _loaded(file: BinaryIO) -> "CalamineWorkbook":
     from python_calamine import load_workbook
 
     with calamine_failures():
-        # as a stream: with a path the reader would trust the name's ending
-        return load_workbook(source.open())
+        return load_workbook(file)
+
+
+def _has_split_texts(book: "CalamineWorkbook") -> bool:
+    """Whether some text was read byte by byte that has two bytes for each letter."""
+    from python_calamine import SheetTypeEnum
+
+    names = [one.name for one in book.sheets_metadata if one.typ == SheetTypeEnum.WorkSheet]
+    with calamine_failures():
+        rows = (cells for name in names for cells in book.get_sheet_by_name(name).iter_rows())
+        return any(isinstance(cell, str) and _is_split(cell) for cells in rows for cell in cells)
+
+
+def _is_split(text: str) -> bool:
+    return "\0" in text[1::2] and "\0" not in text[::2]
 
 
 class SheetGrid:

@@ -1,6 +1,6 @@
 """A look into the records of an old .xls workbook (BIFF8, MS-XLS).
 
-Belongs here: error cells, hidden rows and columns, passwords. Not here: the cells' values.
+Belongs here: error cells, hidden rows and columns, passwords, the code page. Not here: the cells' values.
 """
 
 import struct
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from hub_pipelines.validate.parsing.grid import Alive
 from hub_pipelines.validate.parsing.notes import ERROR_TEXTS, Notes, SheetNotes
 
+_CODEPAGE, UTF_16 = 0x42, 1200
 _BOF, _FILEPASS, _BOUNDSHEET, _FORMULA, _BOOLERR, _ROW, _COLINFO = 0x809, 0x2F, 0x85, 0x06, 0x205, 0x208, 0x7D
 _LAST_COLUMN = 255
 
@@ -23,9 +24,25 @@ def has_password(stream: bytes) -> bool:
     return False
 
 
+def code_page(stream: bytes) -> tuple[int, int] | None:
+    """The code page that a workbook of Excel 97 or younger names, and where in its stream; None where it names none."""
+    if not _is_of_excel_97(stream):
+        return None
+    for kind, at, length in _records(stream, 0):
+        if kind == _CODEPAGE and length >= 2:
+            return struct.unpack_from("<H", stream, at)[0], at
+        if kind == _BOUNDSHEET:
+            return None
+    return None
+
+
+def _is_of_excel_97(stream: bytes) -> bool:
+    return len(stream) >= 6 and struct.unpack_from("<H", stream, 4)[0] == 0x600
+
+
 def xls_notes(stream: bytes, alive: Alive) -> Notes:
     """Empty for workbooks older than Excel 97, whose records are laid out otherwise."""
-    if len(stream) < 6 or struct.unpack_from("<H", stream, 4)[0] != 0x600:
+    if not _is_of_excel_97(stream):
         return {}
     found: Notes = {}
     for kind, at, length in _records(stream, 0):

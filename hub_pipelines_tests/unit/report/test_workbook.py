@@ -704,6 +704,62 @@ def test_each_problem_is_marked_on_its_own_sheet_and_beside_other_columns(small_
     assert (counts.posted, counts.unchanged, counts.rejected) == (2, 1, 0)
 
 
+SPANISH = [
+    "número de inventario",
+    "nombre",
+    "categoría",
+    "existencias",
+    "unidad de medida",
+    "ubicación",
+    "correo electrónico",
+    "fecha de adquisición",
+    "costo unitario",
+    "orden de compra",
+]
+"""The columns under headings that no contract has and the hub knows all the same."""
+
+
+def test_the_marked_cells_are_those_of_the_table_that_was_judged(small_hub: SmallHub) -> None:
+    """By the contract's own headings alone the other sheet would seem to be the list."""
+    small_hub.register("NC-1", "NC-2")
+    book = openpyxl.Workbook()
+    stock = book.active
+    stock.title = "Stock"
+    stock.append(["item_name", "Kept by", "quantity"])
+    for number in range(20):
+        stock.append([f"Gloves {number}", "Ana", number])
+    assets = book.create_sheet("Equipos")
+    for cells in (SPANISH, row("NC-1"), row("NC-2", quantity="lots")):
+        assets.append(cells)
+    request_id = drop(small_hub, "lista.xlsx", bytes_of(book))
+    assert small_hub.submission(request_id).counts.rejected == 1
+    path = returned(small_hub, request_id)
+    back = openpyxl.load_workbook(path)
+    assert (coloured(back["Stock"]), coloured(back["Equipos"])) == ([], ["D3"])
+    again = drop(small_hub, path.name, type_over(path, "Equipos", {"D3": 3}))
+    assert small_hub.submission(again).counts.posted == 1
+
+
+def test_a_value_whose_column_its_own_sheet_lacks_marks_the_row_and_no_other_cell(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1", "NC-2")
+    book = openpyxl.Workbook()
+    first = book.active
+    first.append(COLUMNS)
+    first.append(row("NC-1"))
+    second = book.create_sheet("Room 2")
+    kept = [at for at, column in enumerate(COLUMNS) if column != "item_name"]
+    for cells in (COLUMNS, row("NC-2")):
+        second.append([cells[at] for at in kept])
+    request_id = drop(small_hub, "rooms.xlsx", bytes_of(book))
+    assert small_hub.submission(request_id).counts.rejected == 1
+    back = openpyxl.load_workbook(returned(small_hub, request_id))
+    assert coloured(back["Room 2"]) == [f"{letter}2" for letter in "ABCDEFGHI"]
+    commented = {cell.coordinate: cell.comment.text for cell in back["Room 2"][2] if cell.comment}
+    assert list(commented) == ["A2"]
+    assert "About item_name, which has no column in this table" in commented["A2"]
+    assert "About item_name, which has no column in this table" in texts(back["Read me first"])
+
+
 def test_an_old_workbook_comes_back_as_a_new_one_with_all_its_sheets(small_hub: SmallHub, tmp_path: Path) -> None:
     import xlwt
 

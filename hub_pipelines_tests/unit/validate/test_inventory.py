@@ -67,6 +67,8 @@ def test_a_stock_value_is_taken_in_its_canonical_form(column: str, cell: Any, ex
         ("quantity_on_hand", -1, "negative_quantity", "0 if nothing is left"),
         ("unit", "botles", "unknown_unit", "bottle"),
         ("unit", "tons", "unknown_unit", None),
+        ("unit", "Und", "unknown_unit", "ea, if it counts single pieces"),
+        ("unit", "Stk.", "unknown_unit", "ea, if it counts single pieces"),
         ("unit", "zzzzzz", "unknown_unit", "Choose the one that fits"),
         ("reorder_level", "low", "bad_quantity", None),
         ("expires_on", "5/19/2026", "bad_date", "2026-05-19"),

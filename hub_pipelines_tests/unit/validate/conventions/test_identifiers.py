@@ -88,6 +88,17 @@ def test_a_code_with_decimals_is_taken_where_such_codes_stand_as_text() -> None:
     assert "Is it 11566.36 on the label?" in (lone.suggestion or "")
 
 
+def test_a_number_among_codes_with_a_point_is_the_code_as_it_shows_unless_it_stands_twice() -> None:
+    found = codes("3A.1", "3A.10", "3A.2", "3B.1", "4C.7", 1.2, 5.4, 1.1, 1.1)
+
+    assert values(found)[5:7] == ["1.2", "5.4"]
+    assert all(isinstance(one, Restored) for one in found[5:7])
+    assert all(isinstance(one, Unclear) for one in found[7:])
+    assert "Is it 1.1 or 1.10?" in (found[7].suggestion or "")
+    assert isinstance(tags("3A.1", "3A.10", "3A.2", 1.2)[3], Unclear), "of a tag nothing is supposed"
+    assert isinstance(codes("3A.1", "3A.10", "AB-2", 1.2)[3], Unclear)
+
+
 # -- CAS numbers
 
 
@@ -100,6 +111,8 @@ def test_a_code_with_decimals_is_taken_where_such_codes_stand_as_text() -> None:
         (datetime.datetime(1975, 9, 2), "75-09-2", "cas_made_a_date"),
         ("1975-09-02", "75-09-2", "cas_made_a_date"),
         ("9/2/1975", "75-09-2", "cas_made_a_date"),
+        ("0075-09-02", "75-09-2", "cas_made_a_date"),
+        ("0110-02-01", "110-02-1", "cas_made_a_date"),
     ],
 )
 def test_a_damaged_cas_number_is_restored_by_its_check_digit(cell: Any, expected: str, rule: str) -> None:

@@ -43,6 +43,7 @@ def test_other_kinds_are_refused_with_the_kinds_taken(tmp_path: Path, name: str)
         (b"PK\x03\x04rest", "a.xlsx", "damaged"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "a.xls", "damaged"),
         (b"<html><table>", "a.xls", "web page"),
+        (b"<## ACME DRM FILE - VER2.00 ##>\x91\0\x07" * 9, "a.xlsx", "rights management"),
         (b"just text", "a.xlsx", "not an Excel workbook"),
         (b"a,b\n\0,1\n", "a.csv", "NUL"),
         (b"a,b\n1,\x81\xff\x8d\n", "a.csv", "decoded"),

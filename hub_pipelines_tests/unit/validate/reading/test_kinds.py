@@ -1,5 +1,6 @@
 """Every kind of file and encoding, by its content."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,22 @@ def test_an_old_workbook_with_a_password_is_told_from_a_damaged_one(tmp_path: Pa
 def _with_filepass(stream: bytes) -> bytes:
     length = 4 + int.from_bytes(stream[2:4], "little")
     return stream[:length] + b"\x2f\x00\x06\x00" + bytes(6) + stream[length:]
+
+
+def test_the_texts_of_an_old_workbook_are_read_though_it_names_a_code_page_that_they_are_not_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As JExcelApi writes them: two bytes for each letter, and the code page of Windows."""
+    wide = struct.Struct("<HB")
+    monkeypatch.setattr("xlwt.BIFFRecords.upack2", lambda s, *_: wide.pack(len(s), 1) + s.encode("utf-16-le"))
+
+    def name_windows(made: Any, _: Any) -> None:
+        original = made.get_biff_data
+        made.get_biff_data = lambda: original().replace(b"\x42\0\x02\0\xb0\x04", b"\x42\0\x02\0\xe4\x04", 1)
+
+    rows: list[list[Any]] = [["asset_tag", "item_name", "quantity"], ["T1", "Flask", 1.5], ["T2", "Ωmega é Весы", 2.0]]
+    found = seen(xls(tmp_path, rows, name_windows), "a.xls")
+    assert (found.header, found.cells) == (rows[0], rows[1:])
 
 
 @pytest.mark.parametrize(

@@ -271,6 +271,29 @@ def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None
     assert [cells for cells in found.cells if "a remark" in cells] == [["Late", "Sigma", "H9", "a remark"]]
 
 
+@pytest.mark.parametrize(
+    ("listed", "stock"),
+    [
+        (["asset_tag", "item_name", "quantity", "location"], ["item_name", "item_code", "quantity", "location"]),
+        (["item_name", "quantity", "location", "unit"], ["Size", "quantity", "location", "unit"]),
+        (["Piece", "Value", "Pack", "Total"], ["Value", "Package", "Pack", "Total"]),
+    ],
+)
+def test_tables_whose_rows_other_columns_name_are_not_one_though_the_rest_is_alike(
+    tmp_path: Path, listed: list[object], stock: list[object]
+) -> None:
+    sheets: dict[str, Rows] = {
+        "A": [listed] + [[f"part {n}", n, "here", n] for n in range(9)],
+        "B": [stock] + [[f"{n} mm", n, "there", n] for n in range(5)],
+    }
+    path = book(tmp_path, sheets)
+    found = seen(path, "a.xlsx")
+    assert found.header == listed
+    assert [(one.sheet, one.items) for one in found.table.left_out] == [("B", 5)]
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=3) as table:
+        assert len(table.parts) == 2, "as postings of that time were read"
+
+
 def test_by_the_first_rules_a_file_is_read_as_it_was_then(tmp_path: Path) -> None:
     """Postings of that time are made again from it: of those, nothing may change."""
     rows: Rows = [*_beside(_DYES, _PRIMERS, 1), ["Total: 10 items"]]
