@@ -20,6 +20,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.service import headings_of
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
@@ -141,7 +142,7 @@ class Returns:
         ):
             return False
         path = self.archive.object_path(original.envelope.content_digest)
-        known = self.answers.feeds[original.envelope.feed].aliases.get
+        known = known_headings(self.answers.feeds[original.envelope.feed]).get  # as both files were read when they came
         try:
             with open_table(path, original.envelope.source_name, known=known) as before:
                 then = set(map(normalise_header, without_row_numbers(before).header)) - {""}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
+_MOST_HEADER_LINES = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -44,11 +46,13 @@ class Places:
 
     def headings(self, position: int) -> list[tuple["Worksheet", int, int]]:
         """The cells of a column's heading, one in each part that has headings."""
-        return [
-            (self.sheet(at), one.header_row, self.column(at, position))
-            for at, one in enumerate(self._parts)
-            if one.header_row
-        ]
+        found = []
+        for at, one in enumerate(self._parts):
+            if one.header_row:
+                column = self.column(at, position)
+                row = _line_of(self._wanted(position), self.sheet(at), one.header_row, column)
+                found.append((self.sheet(at), row or one.header_row, column))
+        return found
 
     def row_cells(self, row_no: int) -> list[tuple["Worksheet", int, int]]:
         """All cells of a row of the table."""
@@ -66,7 +70,7 @@ class Places:
     def _column(self, part: int, position: int) -> int:
         where = self._parts[part]
         straight: int = where.first_column + position + 1
-        wanted = normalise_header(self._header[position]) if position < len(self._header) else ""
+        wanted = self._wanted(position)
         if not where.header_row or not wanted:
             return straight
         sheet = self.sheet(part)
@@ -74,7 +78,19 @@ class Places:
         for column in around:
             if normalise_header(_text(sheet, where.header_row, column)) == wanted:
                 return column
-        return straight
+        return next((each for each in around if _line_of(wanted, sheet, where.header_row, each)), straight)
+
+    def _wanted(self, position: int) -> str:
+        return normalise_header(self._header[position]) if position < len(self._header) else ""
+
+
+def _line_of(wanted: str, sheet: "Worksheet", header_row: int, column: int) -> int | None:
+    """The row in which a heading ends: it may be read with the groups that stand above it."""
+    for row in range(header_row, header_row + _MOST_HEADER_LINES):
+        text = normalise_header(_text(sheet, row, column))
+        if text and (wanted == text or wanted.endswith(f" {text}")):
+            return row
+    return None
 
 
 def _text(sheet: "Worksheet", row: int, column: int) -> str:

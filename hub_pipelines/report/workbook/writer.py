@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.report.workbook import base, limits, marking, pages
 from hub_pipelines.report.workbook.model import Mark, Plan, Written
 from hub_pipelines.report.workbook.places import Extent, Places, extents
@@ -61,7 +62,7 @@ def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token:
 
 
 def _known(plan: Plan) -> Known:
-    return FEEDS[plan.feed].aliases.get
+    return known_headings(FEEDS[plan.feed]).get
 
 
 @contextmanager
