@@ -54,6 +54,7 @@ class IdentifierConvention:
     one letter E and digits, in these numbers. `decimals`: codes such as 11566.36 stand there as text too.
 
     `zeros`: some have zeros in front, but not all the same width, so that a number cell may have lost some.
+    `only_made`: a text that Excel can't have made of the skeleton is no damage; earlier decisions doubted each.
     """
 
     width: int | None = None
@@ -61,6 +62,7 @@ class IdentifierConvention:
     decimals: int | None = None
     zeros: bool = False
     evidence: tuple[str, ...] = ()
+    only_made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
