@@ -54,6 +54,9 @@ _LOOKS_LIKE = {
 _AS_DIGITS = str.maketrans(dict(_LOOKS_LIKE.keys()))
 _FRONT = re.compile(r"[^\d\s]+(?=\d)")
 _ASK_PROCUREMENT = "Compare it with the tag on the item; if it is right, ask procurement to register it"
+_PLAIN_NUMBER = re.compile(r"[1-9]\d{0,14}", re.A)
+_MOST_DIGITS = 15
+"""Excel keeps so many of a number."""
 _ONE_TAG = "Write one tag, as procurement registered it"
 
 
@@ -428,8 +431,21 @@ class TagCheck:
         if tag not in self._suggestions:
             if len(self._suggestions) >= _MOST_SUGGESTIONS:
                 return _ASK_PROCUREMENT
-            self._suggestions[tag] = _explained(tag, self._meant(tag)) or _ASK_PROCUREMENT
+            self._suggestions[tag] = self._undamaged(tag) or _asked(tag, self._meant(tag)) or _ASK_PROCUREMENT
         return self._suggestions[tag]
+
+    def _undamaged(self, tag: str) -> str | None:
+        """What to do about digits that Excel has probably made of a registered tag: 730000 of 73E04, 201 of 000201."""
+        before = _before_excel(tag)
+        if not before or not self._in_file.is_known:
+            return None
+        found = [known for known in self._registry.campuses(before) if self._is_free(known, tag)]
+        if len(found) != 1:
+            return None
+        return (
+            f"Excel has probably changed this tag: procurement has registered {found[0]}. Compare with the label on "
+            f"the item; if it is {found[0]}, format the column as Text and type it again"
+        )
 
     def _meant(self, tag: str) -> str | None:
         """The registered tag that a row may mean; None when it is another row's, or several are as likely."""
@@ -457,8 +473,28 @@ class TagCheck:
         )
 
 
+def _before_excel(tag: str) -> set[str]:
+    """The tags that Excel shows as these digits when it takes them for a number; none where it never shows such."""
+    if not _PLAIN_NUMBER.fullmatch(tag):
+        return set()
+    padded = {tag.zfill(width) for width in range(len(tag) + 1, _MOST_DIGITS + 1)}
+    zeros = len(tag) - len(tag.rstrip("0"))
+    powers = [(tag[: len(tag) - power], power) for power in range(1, zeros + 1)]
+    return padded | {f"{front}E{power:0{width}}" for front, power in powers for width in (1, 2, 3)}
+
+
+def _asked(tag: str, known: str | None) -> str | None:
+    """A question, not an order: what is near may be another item's tag."""
+    if known is None:
+        return None
+    meant = _explained(tag, known)
+    return (
+        f"Did you mean {meant}? Compare with the label on the item; if {tag} is right, ask procurement to register it"
+    )
+
+
 def _explained(tag: str, known: str | None) -> str | None:
-    """A suggestion; when it looks the same at a glance, with the letter that was typed for a digit."""
+    """The tag that is meant; when it looks the same at a glance, with the letter that was typed for a digit."""
     if known is None or len(known) != len(tag):
         return known
     swaps = {(wrote, right) for wrote, right in zip(tag, known, strict=True) if wrote != right}

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import PART_ROWS, Part, Table, excel_row
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
+
+_MOST_HEADER_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,9 @@ class Places:
 
     def headings(self, position: int) -> list[tuple["Worksheet", int, int]]:
         """The cells of a column's heading, one in each part that has headings and this one."""
+        wanted = self._wanted(position)
         return [
-            (self.sheet(at), one.header_row, column)
+            (self.sheet(at), _line_of(wanted, self.sheet(at), one.header_row, column) or one.header_row, column)
             for at, one in enumerate(self._parts)
             if one.header_row and (column := self.column(at, position)) is not None
         ]
@@ -67,6 +71,23 @@ class Places:
         if not where.columns:
             return where.first_column + position + 1
         return where.first_column + where.columns.index(position) + 1 if position in where.columns else None
+
+    def _wanted(self, position: int) -> str:
+        return normalise_header(self._header[position]) if position < len(self._header) else ""
+
+
+def _line_of(wanted: str, sheet: "Worksheet", header_row: int, column: int) -> int | None:
+    """The row in which a heading ends: it may be read with the groups that stand above it."""
+    for row in range(header_row, header_row + _MOST_HEADER_LINES):
+        text = normalise_header(_text(sheet, row, column))
+        if text and (wanted == text or wanted.endswith(f" {text}")):
+            return row
+    return None
+
+
+def _text(sheet: "Worksheet", row: int, column: int) -> str:
+    value = sheet.cell(row, column).value if row <= sheet.max_row and column <= sheet.max_column else None
+    return "" if value is None else str(value)
 
 
 def extents(row_numbers: Iterable[Sequence[int]]) -> list[Extent]:

@@ -19,6 +19,7 @@ from hub_pipelines.validate.model import Cell, Restored, Unclear
 
 _LEAST = 3
 """From so many undamaged identifiers on, their common look is evidence."""
+_MOST_OF = 0.6
 _MOST_KINDS = 64
 _DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
@@ -96,14 +97,12 @@ class IdentifierTally:
         elif zeros:
             told = f"most identifiers have zeros in front, such as {self.sample}, but not all have the same width"
         elif self._are_dotted():
-            told = (
-                f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
-            )
+            told = f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
             twice = tuple(sorted(text for text, count in self.with_decimals.items() if count > 1))
             return IdentifierConvention(evidence=(told,), as_shown=True, twice=twice)
         else:
             return None
-        return IdentifierConvention(width, skeleton, decimals, zeros, (told,))
+        return IdentifierConvention(width, skeleton, decimals, zeros, (told,), only_made=bool(skeleton))
 
     def _are_dotted(self) -> bool:
         """Whether the codes have a point by nature, and the numbers among them may be told apart."""
@@ -124,7 +123,10 @@ class IdentifierTally:
         return width if kept == count or shorter * 10 <= count else None
 
     def _skeleton(self) -> tuple[int, int] | None:
-        if len(self.with_e) != 1 or self.with_e.total() < _LEAST:
+        """The one look of those with an E, where they are most of the texts: a few of many tell nothing of the rest."""
+        count = self.with_e.total()
+        texts = count + self.widths.total() + self.decimals.total() + self.others
+        if len(self.with_e) != 1 or count < _LEAST or count < _MOST_OF * texts:
             return None
         return next(iter(self.with_e))
 
@@ -140,7 +142,7 @@ def restore_identifier(cell: Cell, convention: IdentifierConvention | None) -> C
         return cell
     text = text_of(cell)
     if convention is not None and convention.skeleton and (value := _whole(cell)) is not None:
-        return _with_e(cell, text, value, convention.skeleton)
+        return _with_e(cell, text, value, convention.skeleton, only_made=convention.only_made)
     if _DIGITS.fullmatch(text) and convention is not None and (convention.width or convention.zeros):
         return _with_zeros(cell, text, convention)
     if isinstance(cell, str):
@@ -160,8 +162,12 @@ def _whole(cell: str | int | float) -> int | None:
     return int(number)
 
 
-def _with_e(cell: str | int | float, text: str, value: int, skeleton: tuple[int, int]) -> Cell:
+def _with_e(
+    cell: str | int | float, text: str, value: int, skeleton: tuple[int, int], *, only_made: bool = False
+) -> Cell:
     front, behind = skeleton
+    if only_made and isinstance(cell, str) and text[:1] == "0":
+        return cell
     found = [
         f"{value // 10**power:0{front}}E{power:0{behind}}"
         for power in range(min(10**behind, 16))
@@ -170,6 +176,8 @@ def _with_e(cell: str | int | float, text: str, value: int, skeleton: tuple[int,
     if len(found) == 1:
         reason = f"Excel took {found[0]} for a number and shows {text}; the other identifiers look like that."
         return Restored(found[0], text, "number_made_of_identifier", reason)
+    if only_made and isinstance(cell, str) and not found:
+        return cell
     meant = f"Was it {' or '.join(found)}? " if found else ""
     return Unclear(
         cell,

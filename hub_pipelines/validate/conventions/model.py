@@ -58,6 +58,7 @@ class IdentifierConvention:
     `zeros`: some have zeros in front, but not all the same width, so that a number cell may have lost some.
     `as_shown`: most codes are such as 7B.10, so that a number with decimals is one too, but for those in `twice`: one
     of them may have been 1.10.
+    `only_made`: a text that Excel can't have made of the skeleton is no damage; earlier decisions doubted each.
     """
 
     width: int | None = None
@@ -67,6 +68,7 @@ class IdentifierConvention:
     evidence: tuple[str, ...] = ()
     as_shown: bool = False
     twice: tuple[str, ...] = ()
+    only_made: bool = False
 
 
 @dataclass(frozen=True, slots=True)

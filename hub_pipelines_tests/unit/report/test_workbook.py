@@ -24,7 +24,7 @@ from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.ledger.store import current_rows
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.report.workbook import token
-from hub_pipelines.report.workbook.marking import RED, YELLOW
+from hub_pipelines.report.workbook.marking import BLUE, RED, YELLOW
 from hub_pipelines.settings import DEFAULT_TOML, load
 from hub_pipelines.submission.model import Lease, State, Submission
 from hub_pipelines_tests.support import due_now, make_retry_due
@@ -877,3 +877,27 @@ def test_what_is_wrong_with_a_unit_that_has_no_column_is_noted_on_the_amounts_ce
     told = {cell.coordinate: cell.comment.text for line in sheet.iter_rows() for cell in line if cell.comment}
     assert list(told) == ["C4"]
     assert "About the unit, which has no column of its own: The cell is empty" in told["C4"]
+
+
+def test_a_question_is_answered_in_a_workbook_with_groups_merged_above_headings_of_another_language(
+    small_hub: SmallHub,
+) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Vorrat"
+    sheet["A1"], sheet["C1"] = "Stoff", "Bestand"
+    sheet.merge_cells("A1:B1")
+    sheet.merge_cells("C1:F1")
+    sheet.append(["Bezeichnung", "Hersteller", "Lagerort", "Menge [g]", "Charge", "Verfallsdatum"])
+    for name, day in (("Aceton", "31.12.2026"), ("Toluol", "12/31/2026"), ("Hexan", "15.03.2027"), ("Xylol", "n/a")):
+        sheet.append([name, "Merck", "Schrank A1", 500, f"K{len(name)}", day])
+    first = drop(small_hub, "Vorrat.xlsx", bytes_of(book))
+    assert small_hub.submission(first).state is State.IN_REVIEW
+
+    path = returned(small_hub, first)
+    assert coloured(openpyxl.load_workbook(path)["Vorrat"], BLUE) == ["F2"]
+    second = drop(small_hub, "Vorrat beantwortet.xlsx", type_over(path, "Questions", {"D2": "day/month/year"}))
+
+    current = small_hub.submission(second)
+    assert (current.state, current.revises) == (State.POSTED, first)
+    assert small_hub.submission(first).state is State.DISMISSED

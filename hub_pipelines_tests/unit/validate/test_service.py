@@ -36,7 +36,7 @@ def test_an_unknown_tag_is_reported_with_the_rows_other_defects() -> None:
     assert rules(verdict) == ["unknown_unit", "tag_not_in_registry"]
     assert isinstance(verdict, RejectedRow)
     assert "2024-05-01" in verdict.problems[1].reason
-    assert verdict.problems[1].suggestion == "TAG-1-NEAR"
+    assert str(verdict.problems[1].suggestion).startswith("Did you mean TAG-1-NEAR? ")
 
 
 def suggested(**cells: Cell) -> dict[str | None, str | None]:
@@ -81,14 +81,43 @@ def tags_told(*tags: str) -> dict[str | None, str | None]:
     return {one.problems[0].value: one.problems[0].suggestion for one in found if isinstance(one, RejectedRow)}
 
 
+def asks_for(tag: str, told: str | None) -> bool:
+    """Whether a question is asked about a tag, and what to do when it is another one."""
+    return str(told).startswith(f"Did you mean {tag}? Compare with the label on the item; if ")
+
+
+def test_a_tag_that_is_near_is_asked_about_not_ordered() -> None:
+    told = str(tags_told("N-10248", "N-10250")["N-10248"])
+    assert asks_for("N-10249", told)
+    assert told.endswith("if N-10248 is right, ask procurement to register it")
+
+
+@pytest.mark.parametrize(
+    ("cell", "known"), [("730000", "73E04"), ("201", "000201"), (730000, "73E04"), ("730", "73E1")]
+)
+def test_digits_that_excel_made_of_a_registered_tag_are_explained(cell: Cell, known: str) -> None:
+    (verdict,) = verdicts([row(asset_tag=cell)], registry=SomeTags({known: "North"}))
+    assert isinstance(verdict, RejectedRow)
+    told = str(verdict.problems[0].suggestion)
+    assert told.startswith(f"Excel has probably changed this tag: procurement has registered {known}. ")
+    assert told.endswith("format the column as Text and type it again")
+
+
+@pytest.mark.parametrize("known", [("73E04", "0730000"), ("74E04",), ("73E05",)])
+def test_excel_is_not_blamed_where_nothing_or_several_could_be_meant(known: tuple[str, ...]) -> None:
+    (verdict,) = verdicts([row(asset_tag="730000")], registry=SomeTags(dict.fromkeys(known, "North")))
+    assert isinstance(verdict, RejectedRow)
+    assert "Excel" not in str(verdict.problems[0].suggestion)
+
+
 def test_no_tag_is_suggested_that_another_row_has_or_means() -> None:
     others = [f"N-{number}" for number in (10231, 10232, 10234, 10235, 10236)]
     told = tags_told("N-10238", *others, "10237", "N-1O233")
-    assert told["10237"] == "N-10237", "what the file's other tags have in front is missing"
-    assert told["N-1O233"] == "N-10233 (with a zero, not the letter O)"
+    assert asks_for("N-10237", told["10237"]), "what the file's other tags have in front is missing"
+    assert asks_for("N-10233 (with a zero, not the letter O)", told["N-1O233"])
     assert str(told["N-10238"]).startswith("Compare it with the tag on the item"), "each that is near is another row's"
     assert str(tags_told("N-10238")["N-10238"]).startswith("Compare"), "several are as near: none is likely"
-    assert tags_told("N-10239", "N-10249")["N-10239"] != "N-10249"
+    assert "N-10249" not in str(tags_told("N-10239", "N-10249")["N-10239"])
 
 
 @pytest.mark.parametrize("cell", ["no tag", "N-10249 / N-10250"])
@@ -102,7 +131,7 @@ def test_a_cleaned_tag_is_suggested_when_it_is_registered_and_no_other_rows() ->
 
 
 def test_of_a_file_too_long_to_be_compared_with_itself_no_tag_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tags_told("N-1O249", "N-10231")["N-1O249"] == "N-10249 (with a zero, not the letter O)"
+    assert asks_for("N-10249 (with a zero, not the letter O)", tags_told("N-1O249", "N-10231")["N-1O249"])
     monkeypatch.setattr(service, "_MOST_ROWS_COMPARED", 1)
     assert str(tags_told("N-1O249", "N-10231")["N-1O249"]).startswith("Compare it")
 

@@ -1,8 +1,11 @@
 import datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.conventions.identifiers import restore_identifier
+from hub_pipelines.validate.conventions.model import IdentifierConvention
 from hub_pipelines.validate.model import Restored, Unclear
 
 from .columns import read, values
@@ -69,6 +72,23 @@ def test_an_identifier_that_excel_took_for_a_number_is_restored_by_the_look_of_t
 def test_a_number_that_is_none_of_the_others_looks_is_asked_back() -> None:
     assert isinstance(tags("22E2", "23E1", "31E1", 221)[3], Unclear)
     assert tags("22E2", "AB-1", 220)[2] == 220
+
+
+def test_a_few_identifiers_with_an_e_tell_nothing_of_a_column_of_digits() -> None:
+    many = [f"17{number:010}" for number in range(33)]
+    assert tags("73E04", "73E05", "73E06", *many, "000201", "730000") == [
+        "73E04", "73E05", "73E06", *many, "000201", "730000",
+    ]  # fmt: skip
+
+
+def test_a_text_that_excel_cant_have_made_of_the_others_look_is_as_it_was_written() -> None:
+    assert tags("73E04", "73E05", "73E06", "000201", "172200092044")[3:] == ["000201", "172200092044"]
+
+
+def test_a_decision_of_before_still_doubts_each_text_of_digits() -> None:
+    formerly = IdentifierConvention(skeleton=(2, 2))
+    assert isinstance(restore_identifier("172200092044", formerly), Unclear)
+    assert restore_identifier("172200092044", replace(formerly, only_made=True)) == "172200092044"
 
 
 def test_a_barcode_cell_keeps_the_digits_that_excel_only_hides() -> None:
