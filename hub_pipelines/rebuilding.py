@@ -210,7 +210,9 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 def _adjusted_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
     """The entries of a batch of messages that set and adjust, by what was known of their items before it."""
     with _judged(hub, record, current, kept) as judged:
-        rows = list(_staged(judged, _superseded(hub, current, kept)))
+        void = _superseded(hub, current, kept)
+        # an adjustment that was void then is so again, and a set of the same batch may have counted it
+        rows = [row for row in map(row_of, judged.verdicts) if row.verdict == "adjusting" or row.row_no not in void]
     occurred_at = hub.judge.messages(current.envelope, hub.judge.feed_of(current.envelope)).occurred_at
     with hub.db.read() as tx:
         posting = (current.request_id, kept.revision)

@@ -163,6 +163,32 @@ def _posted_hour(hub: Hub) -> float:
     return (newest - MORNING) / timedelta(hours=1)
 
 
+@pytest.mark.parametrize("batches", [1, 3])
+def test_a_message_that_sets_an_earlier_moment_than_a_file_counts_what_followed_in_either_order(
+    hub: Hub, batches: int
+) -> None:
+    items = ["Ethanol", "Acetone", "Xylene", "Toluene"]
+    rows = "".join(f"{item},Chem 214,10,L\n" for item in items)
+    send(hub, "stock.csv", f"Item,Location,Quantity,Unit\n{rows}".encode())
+    process_all(hub)
+    sets = [sent(f"set {item}", "set", stock(item, 99 if item != "Toluene" else 10), 8) for item in items]
+    out = [sent(f"out {item}", "consumed", moved(item, 1), 9) for item in items]
+    gone = sent("gone", "disposed", moved("Xylene", "all"), 8.5)
+    for part in ([out[0], sets[1], gone, sets[3]], [out[2], out[1], sets[0]], [sets[2], out[3]]):
+        take(hub, *part)
+        if batches > 1:
+            settle(hub)
+    settle(hub)
+    places = {key.partition("|")[0]: there for key, there in held(hub).items()}
+    assert places == {
+        "name ethanol": ("98", None),
+        "name acetone": ("98", None),
+        "name xylene": ("0", "1"),
+        "name toluene": ("9", None),
+    }
+    assert_invariants(hub)
+
+
 def test_a_list_without_quantities_sets_none_and_what_came_before_it_counts_still(hub: Hub) -> None:
     take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 2), 12))
     settle(hub)

@@ -3,7 +3,8 @@
 quantity = what the base says + all adjustments that occurred after it, each in the base's unit. The base is the set
 that counts, or a newer message that nothing is left; an item that nothing has set begins with none. All of it is a sum,
 so the order in which adjustments come is of no importance; a set that comes late takes the place of the base and of
-what occurred before it.
+what occurred before it. An adjustment that is void is kept as a movement all the same: a message's set that comes after
+a file's count may be about an earlier moment than the count, and then what occurred between them counts.
 Not here: which of several sets counts (validate/messages, ledger/ordering), tables (store.py).
 """
 
@@ -36,6 +37,8 @@ class Adjusting:
         self._adjusted, self._columns, self._added = record.adjusted, record.columns, record.added
         self._adds = {kind.name: kind.adds for kind in record.adjusted.kinds} | {ARRIVED: True}
         self._known, self._done, self._version = known, done, version
+        self._doubtful: list[tuple[int, str]] = []
+        """Rows, each with its item, after which it was short or not known how much is there."""
 
     def take(self, rows: Iterable[StagedRow], occurred_at: Mapping[int, datetime]) -> Applied:
         """All rows of a batch, in their order. What goes to a second place gets there after the last row."""
@@ -46,9 +49,12 @@ class Adjusting:
             elif row.verdict == "adjusting":
                 arriving += self._adjust(row)
         for one in arriving:
-            if one.occurred_at > self._begins(self._known[one.key]):
+            if self._counts(one):
                 self._enter(one)
                 self.applied.arrived += 1
+            else:
+                self._keep(one)
+        self._tell_doubtful()
         return self.applied
 
     # ---- rows
@@ -82,7 +88,10 @@ class Adjusting:
             self.applied.rejected += 1
             self.applied.found.append((row.row_no, problem))
             return []
-        counting = [one for one in legs if one.occurred_at > self._begins(self._known[one.key])]
+        counting = [one for one in legs if self._counts(one)]
+        for one in legs:
+            if one not in counting:
+                self._keep(one)
         if not counting:
             self.applied.superseded += 1
             self.applied.found.append((row.row_no, self._void(legs[0])))
@@ -101,7 +110,7 @@ class Adjusting:
                 "This line is in the ledger no more: a list that was corrected has another one in its place.",
                 "Send it for the line that the corrected list has now",
             )
-        if one.quantity is None or one.occurred_at <= self._begins(known):
+        if one.quantity is None or not self._counts(one):
             return None
         if known.base is not None and known.base.quantity is None and known.base.unit is None:
             return None
@@ -122,8 +131,18 @@ class Adjusting:
     def _void(self, one: Movement) -> Problem:
         start = self._start(self._known[one.key])
         assert start is not None
-        reason = f"What is there was told for {start.occurred_at:%Y-%m-%dT%H:%M:%SZ}, which is after this occurred."
+        told = f"What is there was told for {start.occurred_at:%Y-%m-%dT%H:%M:%SZ}"
+        reason = f"{told}, which is at the same moment as this occurred or after it."
         return Problem(SUPERSEDED, None, one.key, reason, None, "warn")
+
+    def _keep(self, one: Movement) -> None:
+        """What is void now: a set that takes the base back counts it."""
+        known = self._known[one.key]
+        self.applied.void.append(one)
+        if not one.empties:
+            known.deltas.append(one)
+        elif known.emptied is None or one.occurred_at > known.emptied.occurred_at:
+            known.emptied = one
 
     def _enter(self, one: Movement) -> None:
         """Apply a movement that counts and fits, as a journal entry."""
@@ -143,10 +162,20 @@ class Adjusting:
                 after = before if before is None or moved is None else before + self._signed(one, moved)
         said = self._with(self._item(known), after, self._unit(known))
         self._append(one.row_no, one.key, one.kind, said, canonical_json(said))
-        if (told := _remark(after, self._unit(known))) is not None:
-            self.applied.found.append((one.row_no % PART_ROWS, told))
+        if after is None or after < 0:
+            self._doubtful.append((one.row_no % PART_ROWS, one.key))
+
+    def _tell_doubtful(self) -> None:
+        """By what there is after the whole batch: a later row may have evened it out."""
+        for row_no, key in self._doubtful:
+            known = self._known[key]
+            if (told := _remark(self._balance(known), self._unit(known))) is not None:
+                self.applied.found.append((row_no, told))
 
     # ---- one item
+
+    def _counts(self, one: Movement) -> bool:
+        return one.occurred_at > self._begins(self._known[one.key])
 
     def _start(self, known: Known) -> Movement | None:
         """From what it is counted: the set, or the message that nothing is left, whichever is about a later moment."""

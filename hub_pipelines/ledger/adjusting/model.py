@@ -54,8 +54,9 @@ class Standing:
 class Known:
     """What is known of an item's quantity.
 
-    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have counted, in no
-    order: all after the base where a row of the batch sets or empties the item, else those that tell its unit.
+    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have come, in no order
+    (those from before the base are void): all after the earliest base that a row of the batch may make, else those
+    that tell its unit.
     """
 
     standing: Standing | None = None
@@ -70,11 +71,13 @@ class Applied:
 
     `entries` have the parts of a journal entry (digests.Change) in the order of their row numbers; `arrived` of them,
     the last ones, are second entries of rows that moved something. `sets` are number, key and values of rows that set.
-    Each of `found` is about a row; one that blocks has rejected it.
+    `movements` count, `void` ones are from before their item's base. Each of `found` is about a row; one that blocks
+    has rejected it.
     """
 
     entries: list[tuple[Any, ...]] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    void: list[Movement] = field(default_factory=list)
     sets: list[tuple[int, str, str]] = field(default_factory=list)
     found: list[tuple[int, Problem]] = field(default_factory=list)
     arrived: int = 0

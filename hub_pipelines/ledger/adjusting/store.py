@@ -1,8 +1,9 @@
 """The table of movements, and what is known of an item's quantity before a batch.
 
 Movements are kept from a ledger's first adjustment on, by the posting that applies them, under the ledger's lock: so a
-message adjusts once, in however many batches it comes. What the ledger held of an item that was never adjusted is
-written down with its first adjustment, as its opening. A hub without adjustments pays nothing for any of it.
+message adjusts once, in however many batches it comes; one that is void is kept too, and counts if its item's base
+moves back. What the ledger held of an item that was never adjusted is written down with its first adjustment, as its
+opening. A hub without adjustments pays nothing for any of it.
 """
 
 import json

@@ -230,7 +230,7 @@ class _Rows:
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
         self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
         self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
-        moved = [*before.openings, *applied.movements]
+        moved = [*before.openings, *applied.movements, *applied.void]
         movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, moved)
         self._remark_sets(limits, applied.sets, changed)
         self._tell_counts(changed)
