@@ -177,7 +177,7 @@ class Polling:
             if not poll.pending:
                 state, end = self._end_pass(adapter, state)
                 if end is not None:
-                    return self._told(state, end)
+                    return self._told(state, end, state.last_error if end is PollEnd.UNSETTLED else None)
                 continue
             if self.monotonic() > deadline:
                 return self._told(state, PollEnd.UNFINISHED)
@@ -289,6 +289,7 @@ class Polling:
             totals=_totals(poll, read),
             untold=poll.untold or read.total is None,
             fresh=poll.fresh + self._fresh(poll, sorted_.good, set(taken)),
+            uncounted=poll.uncounted + read.others + sorted_.repeated,
             tally=tally,
         )
         advanced = replace(state, poll=poll)
@@ -340,7 +341,8 @@ class Polling:
                 like = like if like is not None else record.raw
         strange += [_strange(adapter, one, answer, headers) for one in read.unread]
         before = self.inbox.versions(_source(adapter), [one.found.record_id for one in strange])
-        return _Sorted(tuple(good), tuple(strange), before, like)
+        different = {one.record_id for one in good} | {one.found.record_id for one in strange}
+        return _Sorted(tuple(good), tuple(strange), before, like, len(good) + len(strange) - len(different))
 
     def _hold(self, adapter: Adapter, page: "_Sorted") -> int:
         """Bring to review what was not before; how many records."""
@@ -364,10 +366,11 @@ class Polling:
     def _end_pass(self, adapter: Adapter, state: PortalState) -> tuple[PortalState, PollEnd | None]:
         poll = state.poll
         assert poll is not None
-        if self._is_complete(adapter, poll):
+        doubt = self._doubt(adapter, poll)
+        if doubt is None:
             return self._ended(state, PollEnd.COMPLETE)
         if poll.passes >= MOST_PASSES:
-            return self._ended(state, PollEnd.UNSETTLED)
+            return self._ended(replace(state, last_error=doubt, last_error_at=self.now()), PollEnd.UNSETTLED)
         again = replace(
             poll,
             pending=adapter.begin(poll.since, poll.began_at),
@@ -376,21 +379,32 @@ class Polling:
             totals=None,
             untold=False,
             fresh=0,
+            uncounted=0,
         )
         state = replace(state, poll=again, marks=again.mark)
         with self.db.write() as tx:
             store.keep(tx, state, lease_s=self.lease_s)
         return state, None
 
-    def _is_complete(self, adapter: Adapter, poll: Poll) -> bool:
-        """Whether no record can have slipped past: by the portal's order, by its count, or by reading all again."""
-        if adapter.order is Order.STABLE:
-            return True
-        if poll.passes > 1 and poll.fresh == 0:
-            return True
-        if poll.totals is None or poll.untold or poll.totals[0] != poll.totals[1]:
-            return False
-        return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
+    def _doubt(self, adapter: Adapter, poll: Poll) -> str | None:
+        """Why a record may have slipped past; None when none can have: by the portal's order, by its count, or by
+        reading all again. Fewer than every page told of is never all, whatever the order."""
+        totals = None if poll.untold else poll.totals
+        if totals is not None:
+            first = poll.mark - poll.passes + 1
+            seen = self.inbox.count_seen(_source(adapter), poll.mark, first=first) + poll.uncounted
+            if seen < totals[0]:
+                return (
+                    f"The portal says that it has {totals[0]:,} records and listed {seen:,}: ask who runs it. A total "
+                    f"that counts other records too does not belong in [portals.{adapter.name}]."
+                )
+        if adapter.order is Order.STABLE or (poll.passes > 1 and poll.fresh == 0):
+            return None
+        if totals is not None and totals[0] == totals[1]:
+            seen = self.inbox.count_seen(_source(adapter), poll.mark) + poll.uncounted
+            if seen >= totals[1]:
+                return None
+        return "Its records changed faster than they could be read, or natural ids came again with other contents."
 
     def _ended(self, state: PortalState, end: PollEnd) -> tuple[PortalState, PollEnd]:
         poll = state.poll
@@ -410,6 +424,7 @@ class Polling:
                 "passes": poll.passes,
                 "pages": len(digests),
                 "pages_digest": store.digest_of_pages(digests),
+                **({} if complete else {"reason": state.last_error}),
                 **{name: getattr(poll.tally, name) for name in ("requests", "records", "taken", "held")},
             }
             _audit(tx, "portal:polled", state.name, detail)
@@ -487,12 +502,14 @@ class Polling:
 
 @dataclass(frozen=True, slots=True)
 class _Sorted:
-    """A page's records. `before` are the newest versions of the strange ones; `like` is one that is as it was."""
+    """A page's records. `before` are the newest versions of the strange ones; `like` is one that is as it was;
+    `repeated` are those that the page lists again."""
 
     good: tuple[FoundRecord, ...]
     strange: tuple[Strange, ...]
     before: dict[str, Version]
     like: Any
+    repeated: int
 
 
 @dataclass(slots=True)
