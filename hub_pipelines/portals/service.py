@@ -61,6 +61,7 @@ LEASE_S = 120.0
 MOST_PASSES = 5
 NO_ROOM = "The inbox is nearly full. What waits there is posted first; the poll then goes on by itself."
 _ID_CHARACTERS = 200
+_SHOWN_CHARACTERS = 120
 _log = logging.getLogger(__name__)
 
 
@@ -237,7 +238,7 @@ class Polling:
         if origin_of(request.url) != adapter.origin:
             raise Rejected(f"The portal sends the hub to {origin_of(request.url)}, and it asks {adapter.origin} only.")
         answer = client.ask(request, self.key_of(adapter.name), adapter.pace)
-        read = adapter.read(request, answer)
+        read = _read_as(adapter, request, answer)
         if request in read.then:
             raise Garbled("The page says that the next one is itself.")
         for remark in read.remarks:
@@ -526,6 +527,20 @@ class _Looked:
         return Sight(
             tuple(self.new), tuple(self.changed), tuple(self.known), tuple(self.held), self.pages, complete, reason
         )
+
+
+def _read_as(adapter: Adapter, request: Request, answer: Answer) -> PageRead:
+    """Raises PortalError. What an adapter did not expect in an answer is the answer's fault: it was checked against
+    those that portals give, and a fault of its own is told by the traceback in the log."""
+    try:
+        read = adapter.read(request, answer)
+        for one in read.then:
+            origin_of(one.url)
+    except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        _log.warning("portal %s: an answer that its adapter can't read", adapter.name, exc_info=error)
+        said = f"{type(error).__name__}: {str(error)[:_SHOWN_CHARACTERS]}"
+        raise Garbled(f"The answer holds what can't be read ({said}).") from error
+    return read
 
 
 def _goes_on(adapter: Adapter, poll: Poll | None) -> bool:
