@@ -47,6 +47,7 @@ from hub_pipelines.portals.model import (
     Record,
     Rejected,
     Request,
+    Unreachable,
     Unread,
 )
 from hub_pipelines.portals.pacing import Breaker, Health
@@ -180,18 +181,21 @@ class Polling:
                 if end is not None:
                     return self._told(state, end, state.last_error if end is PollEnd.UNSETTLED else None)
                 continue
-            if self.monotonic() > deadline:
+            left_s = deadline - self.monotonic()
+            if left_s <= 0:
                 return self._told(state, PollEnd.UNFINISHED)
             if self.inbox.filling().share >= NEARLY_FULL:
                 return self._told(state, PollEnd.UNFINISHED, NO_ROOM)
             wait_s = state.health.wait_s(self.now())
             if wait_s > adapter.pace.patience_s:
                 return self._told(state, PollEnd.WAITING, state.last_error if state.health.failures else None)
+            if wait_s >= left_s:
+                return self._told(state, PollEnd.UNFINISHED, state.last_error if state.health.failures else None)
             if wait_s:
                 self.sleep(wait_s)
             request = poll.pending[0]
             state = replace(state, poll=replace(poll, tally=poll.tally.plus(requests=1)))
-            state, read = self._read(adapter, state, client, request)
+            state, read = self._read(adapter, state, client, request, left_s - wait_s)
             if read is not None:
                 state = self._take(adapter, state, request, *read)
             elif state.health.openings:
@@ -222,22 +226,26 @@ class Polling:
         return state.cursor - adapter.overlap if state.cursor else self.first_days.get(adapter.name)
 
     def _read(
-        self, adapter: Adapter, state: PortalState, client: Asker, request: Request
+        self, adapter: Adapter, state: PortalState, client: Asker, request: Request, left_s: float
     ) -> tuple[PortalState, tuple[Answer, PageRead] | None]:
-        """Ask once. What fails is counted and kept before anything else is done."""
+        """Ask once. What fails is counted and kept before anything else is done; running out of a time shorter than
+        the portal's own is no failure of the portal."""
         asked_at = self.now()
+        until = self.monotonic() + left_s
         state = replace(state, requests=state.requests + 1)
         try:
-            answer, read = self._ask(adapter, client, request)
+            answer, read = self._ask(adapter, client, request, min(adapter.pace.timeout_s, left_s))
         except PortalError as error:
+            if isinstance(error, Unreachable) and left_s < adapter.pace.timeout_s and self.monotonic() >= until:
+                return state, None
             return self._failed(state, error, adapter.pace), None
         next_at = asked_at + timedelta(seconds=adapter.pace.interval_s)
         return replace(state, health=Health(not_before=next_at)), (answer, read)
 
-    def _ask(self, adapter: Adapter, client: Asker, request: Request) -> tuple[Answer, PageRead]:
+    def _ask(self, adapter: Adapter, client: Asker, request: Request, timeout_s: float) -> tuple[Answer, PageRead]:
         if origin_of(request.url) != adapter.origin:
             raise Rejected(f"The portal sends the hub to {origin_of(request.url)}, and it asks {adapter.origin} only.")
-        answer = client.ask(request, self.key_of(adapter.name), adapter.pace)
+        answer = client.ask(request, self.key_of(adapter.name), replace(adapter.pace, timeout_s=timeout_s))
         read = _read_as(adapter, request, answer)
         if request in read.then:
             raise Garbled("The page says that the next one is itself.")
@@ -446,12 +454,12 @@ class Polling:
                 return found.told(complete=False, reason=state.last_error)
             pending = adapter.begin(since or self._since(adapter, state), self.now())
             with self.client() as client:
-                while pending and self.monotonic() <= deadline and not state.health.openings:
+                while pending and (left_s := deadline - self.monotonic()) > 0 and not state.health.openings:
                     wait_s = state.health.wait_s(self.now())
-                    if wait_s > adapter.pace.patience_s:
+                    if wait_s > adapter.pace.patience_s or wait_s >= left_s:
                         break
                     self.sleep(wait_s)
-                    state, read = self._read(adapter, state, client, pending[0])
+                    state, read = self._read(adapter, state, client, pending[0], left_s - wait_s)
                     if read is not None:
                         pending = (*read[1].then, *pending[1:])
                         self._look_at(adapter, *read, found)

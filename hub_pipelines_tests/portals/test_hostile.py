@@ -152,3 +152,21 @@ def test_an_answer_that_never_ends_is_cut_when_its_time_is_up(tmp_path: Path, be
     assert (outcome.end, outcome.tally.failed_requests) == (PollEnd.FAILED, 1)
     assert "did not come to its end within 1 s" in str(outcome.reason)
     assert time.monotonic() - began < 10
+
+
+def test_a_poll_ends_when_its_own_time_is_up_and_the_portal_is_not_blamed_for_it(tmp_path: Path) -> None:
+    slow = [3.0]
+
+    def answers(_params: dict[str, str], connection: socket.socket) -> None:
+        time.sleep(slow.pop() if slow else 0)
+        says_json(connection, page(asset(1), total=1))
+
+    with hostile(answers) as portal:
+        hub = hub_of(tmp_path, portal)
+        began = time.monotonic()
+        cut = poll(hub, for_s=1.0)
+        took_s = time.monotonic() - began
+        whole = poll(hub)
+
+    assert (cut.end, cut.tally.failed_requests, took_s < 2.5) == (PollEnd.UNFINISHED, 0, True)
+    assert (whole.end, whole.poll_id, whole.tally.taken) == (PollEnd.COMPLETE, cut.poll_id, 1)
