@@ -54,6 +54,7 @@ from hub_pipelines.portals.pacing import Breaker, Health
 from hub_pipelines.portals.rest import origin_of
 from hub_pipelines.portals.shapes import Deviation, deviations_of
 from hub_pipelines.portals.state import NoSuchPortal, Overtaken, Page, Poll, PollEnd, PortalState, Tally
+from hub_pipelines.portals.trail import Trail
 from hub_pipelines.submission.model import Envelope
 
 ACTOR = "hub/portals"
@@ -175,8 +176,10 @@ class Polling:
                 return Outcome(name, PollEnd.BUSY)
 
     def _go_on(self, adapter: Adapter, state: PortalState, client: Asker, deadline: float) -> Outcome:
+        trail = Trail()
         while (poll := state.poll) is not None:
             if not poll.pending:
+                trail = Trail()
                 state, end = self._end_pass(adapter, state)
                 if end is not None:
                     return self._told(state, end, state.last_error if end is PollEnd.UNSETTLED else None)
@@ -195,7 +198,7 @@ class Polling:
                 self.sleep(wait_s)
             request = poll.pending[0]
             state = replace(state, poll=replace(poll, tally=poll.tally.plus(requests=1)))
-            state, read = self._read(adapter, state, client, request, left_s - wait_s)
+            state, read = self._read(adapter, state, client, request, trail, left_s - wait_s)
             if read is not None:
                 state = self._take(adapter, state, request, *read)
             elif state.health.openings:
@@ -226,7 +229,7 @@ class Polling:
         return state.cursor - adapter.overlap if state.cursor else self.first_days.get(adapter.name)
 
     def _read(
-        self, adapter: Adapter, state: PortalState, client: Asker, request: Request, left_s: float
+        self, adapter: Adapter, state: PortalState, client: Asker, request: Request, trail: Trail, left_s: float
     ) -> tuple[PortalState, tuple[Answer, PageRead] | None]:
         """Ask once. What fails is counted and kept before anything else is done; running out of a time shorter than
         the portal's own is no failure of the portal."""
@@ -234,7 +237,7 @@ class Polling:
         until = self.monotonic() + left_s
         state = replace(state, requests=state.requests + 1)
         try:
-            answer, read = self._ask(adapter, client, request, min(adapter.pace.timeout_s, left_s))
+            answer, read = self._ask(adapter, client, request, trail, min(adapter.pace.timeout_s, left_s))
         except PortalError as error:
             if isinstance(error, Unreachable) and left_s < adapter.pace.timeout_s and self.monotonic() >= until:
                 return state, None
@@ -242,13 +245,14 @@ class Polling:
         next_at = asked_at + timedelta(seconds=adapter.pace.interval_s)
         return replace(state, health=Health(not_before=next_at)), (answer, read)
 
-    def _ask(self, adapter: Adapter, client: Asker, request: Request, timeout_s: float) -> tuple[Answer, PageRead]:
+    def _ask(
+        self, adapter: Adapter, client: Asker, request: Request, trail: Trail, timeout_s: float
+    ) -> tuple[Answer, PageRead]:
         if origin_of(request.url) != adapter.origin:
             raise Rejected(f"The portal sends the hub to {origin_of(request.url)}, and it asks {adapter.origin} only.")
         answer = client.ask(request, self.key_of(adapter.name), replace(adapter.pace, timeout_s=timeout_s))
         read = _read_as(adapter, request, answer)
-        if request in read.then:
-            raise Garbled("The page says that the next one is itself.")
+        trail.follow(request, read)
         for remark in read.remarks:
             _log.info("portal %s says: %s", adapter.name, remark)
         return answer, read
@@ -453,13 +457,14 @@ class Polling:
             if state.health.breaker(self.now()) is Breaker.OPEN:
                 return found.told(complete=False, reason=state.last_error)
             pending = adapter.begin(since or self._since(adapter, state), self.now())
+            trail = Trail()
             with self.client() as client:
                 while pending and (left_s := deadline - self.monotonic()) > 0 and not state.health.openings:
                     wait_s = state.health.wait_s(self.now())
                     if wait_s > adapter.pace.patience_s or wait_s >= left_s:
                         break
                     self.sleep(wait_s)
-                    state, read = self._read(adapter, state, client, pending[0], left_s - wait_s)
+                    state, read = self._read(adapter, state, client, pending[0], trail, left_s - wait_s)
                     if read is not None:
                         pending = (*read[1].then, *pending[1:])
                         self._look_at(adapter, *read, found)

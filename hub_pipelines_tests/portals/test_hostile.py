@@ -14,6 +14,7 @@ import pytest
 from hub_pipelines.hub import Hub
 from hub_pipelines.portals.service import MOST_PASSES
 from hub_pipelines.portals.state import PollEnd
+from hub_pipelines.portals.trail import MOST_STALE
 from hub_pipelines_tests.portals.serving import Clock, Hostile, asset, hostile, says_json, toml
 from hub_pipelines_tests.portals.test_polling import CAMPUSES, poll, timed
 from hub_pipelines_tests.support import open_test_hub
@@ -170,3 +171,30 @@ def test_a_poll_ends_when_its_own_time_is_up_and_the_portal_is_not_blamed_for_it
 
     assert (cut.end, cut.tally.failed_requests, took_s < 2.5) == (PollEnd.UNFINISHED, 0, True)
     assert (whole.end, whole.poll_id, whole.tally.taken) == (PollEnd.COMPLETE, cut.poll_id, 1)
+
+
+# ---- ways that lead nowhere
+
+
+def test_pages_that_go_in_a_circle_are_a_failure(tmp_path: Path) -> None:
+    following = {"": "A", "A": "B", "B": "A"}
+
+    def answers(params: dict[str, str], connection: socket.socket) -> None:
+        here = params.get("cursor", "")
+        says_json(connection, page(asset(len(here + following[here])), next=following[here]))
+
+    with hostile(answers) as portal:
+        outcome = poll(hub_of(tmp_path, portal, 'style = "cursor"', attempts=2))
+
+    assert (outcome.end, len(portal.asked), outcome.tally.pages) == (PollEnd.FAILED, 4, 2)
+    assert "go in a circle" in str(outcome.reason)
+
+
+def test_a_portal_that_always_gives_the_same_page_is_a_failure_and_what_it_has_is_taken_once(tmp_path: Path) -> None:
+    with hostile(lambda _params, connection: says_json(connection, page(*map(asset, range(50))))) as portal:
+        hub = hub_of(tmp_path, portal, attempts=2)
+        outcome = poll(hub)
+
+    assert (outcome.end, outcome.tally.taken, len(portal.asked)) == (PollEnd.FAILED, 50, 1 + MOST_STALE + 1)
+    assert "none has a record that was not seen" in str(outcome.reason)
+    assert hub.portals.state("erp").cursor is None  # type: ignore[union-attr]  # it was polled
