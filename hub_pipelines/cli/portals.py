@@ -141,7 +141,7 @@ def _told(outcome: "Outcome") -> str:
         "unfinished": f"{outcome.portal} is read in part; the next poll goes on. {why}{counts}",
         "waiting": f"{outcome.portal} asks to wait: {outcome.reason or ''}{until} {counts}",
         "failed": f"{outcome.portal} can't be read: {outcome.reason or ''}{until} The cursor stays. {counts}",
-        "unsettled": f"{outcome.portal} changed faster than it could be read; the cursor stays. {counts}",
+        "unsettled": f"{outcome.portal} may have more than was read; the cursor stays. {why}{counts}",
         "busy": f"Another process reads {outcome.portal} now.",
     }[outcome.end]
 

@@ -1,17 +1,21 @@
 """Asking a portal over HTTP: one request, one bounded answer, and for everything else an error that says who retries.
 
-Not here: when to ask, and again (service.py), what the answer holds (the adapters). Redirects are not followed: a POST
-would become a GET, and a key would go to whoever is named.
+An answer is bounded in bytes as they come, in bytes unpacked and in time from the first connecting to its last byte:
+a portal that sends a header a second, or nothing but promises, ends with the rest. Not here: when to ask, and again
+(service.py), what the answer holds (the adapters). Redirects are not followed: a POST would become a GET, and a key
+would go to whoever is named.
 """
 
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hub_pipelines.portals.model import Answer, Garbled, Pace, Rejected, Request, Unreachable
 from hub_pipelines.portals.pacing import failure_of
@@ -20,56 +24,115 @@ if TYPE_CHECKING:
     import httpx
 
 _AGENT = "hub-pipelines (research data hub)"
+_GZIP = 31
+"""What zlib calls a gzip stream with its header and its checksum."""
+_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Asks one portal; connections are kept between requests."""
+    """Asks one portal, one request at a time; connections are kept between requests."""
 
     http: "httpx.Client"
     now: Callable[[], datetime]
+    sockets: list[socket.socket] = field(default_factory=list)
 
     def ask(self, request: Request, key: Mapping[str, str], pace: Pace) -> Answer:
         """Raises PortalError for whatever is not a whole 200. `key` are the headers that carry the credentials."""
         import httpx
 
-        deadline = time.monotonic() + pace.timeout_s
         content = None if request.body is None else json.dumps(request.body).encode("utf-8")
         headers = {"accept": "application/json", "user-agent": _AGENT, **request.headers, **key}
+        headers["accept-encoding"] = "gzip, identity"
         if content is not None:
             headers["content-type"] = "application/json"
-        try:
-            with self.http.stream(
-                request.method,
-                request.url,
-                params=list(request.params) or None,
-                content=content,
-                headers=headers,
-                timeout=pace.timeout_s,
-            ) as response:
-                told = {name.lower(): value for name, value in response.headers.items()}
-                error = failure_of(response.status_code, told, self.now())
-                if error is not None:
-                    raise error
-                body = b"".join(_bounded(response.iter_bytes(), pace, deadline))
-        except httpx.InvalidURL as error:
-            raise Rejected(f"The portal's address is no address: {error}.") from error
-        except httpx.DecodingError as error:
-            raise Garbled("The answer can't be unpacked.") from error
-        except httpx.HTTPError as error:  # its text may hold an address, with a key in it
-            raise Unreachable(f"The portal did not answer ({type(error).__name__}).") from error
+        late = Unreachable(f"The answer did not come to its end within {pace.timeout_s:g} s.")
+        with self._cut_after(pace.timeout_s) as is_late:
+            try:
+                with self.http.stream(
+                    request.method,
+                    request.url,
+                    params=list(request.params) or None,
+                    content=content,
+                    headers=headers,
+                    timeout=pace.timeout_s,
+                    extensions={"trace": self._note},
+                ) as response:
+                    told = {name.lower(): value for name, value in response.headers.items()}
+                    error = failure_of(response.status_code, told, self.now())
+                    if error is not None:
+                        raise error
+                    raw = _bounded(response.iter_raw(), pace, is_late, late)
+                    body = b"".join(_bounded(_unpacked(raw, told, pace), pace, is_late, late))
+            except httpx.InvalidURL as error:
+                raise Rejected(f"The portal's address is no address: {error}.") from error
+            except httpx.HTTPError as error:  # its text may hold an address, with a key in it
+                if is_late():
+                    raise late from error
+                raise Unreachable(f"The portal did not answer ({type(error).__name__}).") from error
+            if is_late():  # a connection that was cut may look like an answer at its end
+                raise late
         return Answer(body, told, self.now())
 
+    def _note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Keep the sockets of new connections, so that they can be cut."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self.sockets[:] = [one for one in self.sockets if one.fileno() >= 0]
+            self.sockets.append(info["return_value"].get_extra_info("socket"))
 
-def _bounded(parts: Iterator[bytes], pace: Pace, deadline: float) -> Iterator[bytes]:
+    @contextmanager
+    def _cut_after(self, seconds: float) -> Iterator[Callable[[], bool]]:
+        """Cut every connection when so much time has gone by, also those that are made later. Whether it was so."""
+        done, late = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            wait_s = seconds
+            while not done.wait(wait_s):
+                late.set()
+                wait_s = _AGAIN_S
+                for one in list(self.sockets):
+                    with suppress(OSError):  # it is closed already
+                        socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+        watcher = threading.Thread(target=watch, name="portal-deadline", daemon=True)
+        watcher.start()
+        try:
+            yield late.is_set
+        finally:
+            done.set()
+            watcher.join()
+
+
+def _bounded(parts: Iterable[bytes], pace: Pace, is_late: Callable[[], bool], late: Unreachable) -> Iterator[bytes]:
     size = 0
     for part in parts:
         size += len(part)
         if size > pace.most_bytes:
             raise Rejected(f"The answer is longer than {pace.most_bytes:,} bytes: ask for smaller pages.")
-        if time.monotonic() > deadline:
-            raise Unreachable(f"The answer did not come to its end within {pace.timeout_s:g} s.")
+        if is_late():
+            raise late
         yield part
+
+
+def _unpacked(parts: Iterable[bytes], headers: Mapping[str, str], pace: Pace) -> Iterator[bytes]:
+    """Never more at once than one byte beyond what is taken. Packed once, by gzip, or not at all: Garbled else."""
+    told = headers.get("content-encoding", "")
+    names = [name for one in told.split(",") if (name := one.strip().lower()) not in ("", "identity")]
+    if not names:
+        yield from parts
+        return
+    if names not in (["gzip"], ["x-gzip"]):
+        raise Garbled(f"The answer is packed as {told[:80]!r}, and the hub asks for gzip, once.")
+    unpacking = zlib.decompressobj(wbits=_GZIP)
+    try:
+        for part in parts:
+            yield unpacking.decompress(part, pace.most_bytes + 1)
+            if unpacking.unused_data:
+                raise Garbled("The answer has something behind the end of what is packed.")
+    except zlib.error as error:
+        raise Garbled("The answer can't be unpacked.") from error
+    if not unpacking.eof:
+        raise Garbled("The answer breaks off before the end of what is packed.")
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def page_of(
     told += [f"{path} is new to the hub and was kept with {number} records" for path, number in new.items()]
     if others:
         told.append(f"{others} of {len(found)} records are of other institutions and were not taken")
-    return PageRead(tuple(records), then, tuple(unread), total, tuple(told))
+    return PageRead(tuple(records), then, tuple(unread), total, tuple(told), others)
 
 
 def list_at(document: Any, *path: str) -> list[Any]:

@@ -161,8 +161,9 @@ class PageRead:
     """What an answer held. `then` are the requests that follow from it, made next and in this order: the next page, the
     details of what it lists, the parts of a query that is too large. Empty: this branch is read to its end.
 
-    `total` is how many records the portal says that the whole query has; None where it does not say. `remarks` are the
-    portal's own messages, for the log.
+    `total` is how many records the portal says that the whole query has; None where it does not say. `others` are those
+    on the page that are somebody else's and not taken, which the total counts too. `remarks` are the portal's own
+    messages, for the log.
     """
 
     records: tuple[Record, ...]
@@ -170,6 +171,7 @@ class PageRead:
     unread: tuple[Unread, ...] = ()
     total: int | None = None
     remarks: tuple[str, ...] = ()
+    others: int = 0
 
 
 # ---- what an adapter says of its portal

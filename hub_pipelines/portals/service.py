@@ -47,12 +47,14 @@ from hub_pipelines.portals.model import (
     Record,
     Rejected,
     Request,
+    Unreachable,
     Unread,
 )
 from hub_pipelines.portals.pacing import Breaker, Health
 from hub_pipelines.portals.rest import origin_of
 from hub_pipelines.portals.shapes import Deviation, deviations_of
 from hub_pipelines.portals.state import NoSuchPortal, Overtaken, Page, Poll, PollEnd, PortalState, Tally
+from hub_pipelines.portals.trail import Trail
 from hub_pipelines.submission.model import Envelope
 
 ACTOR = "hub/portals"
@@ -61,6 +63,7 @@ LEASE_S = 120.0
 MOST_PASSES = 5
 NO_ROOM = "The inbox is nearly full. What waits there is posted first; the poll then goes on by itself."
 _ID_CHARACTERS = 200
+_SHOWN_CHARACTERS = 120
 _log = logging.getLogger(__name__)
 
 
@@ -173,24 +176,29 @@ class Polling:
                 return Outcome(name, PollEnd.BUSY)
 
     def _go_on(self, adapter: Adapter, state: PortalState, client: Asker, deadline: float) -> Outcome:
+        trail = Trail()
         while (poll := state.poll) is not None:
             if not poll.pending:
+                trail = Trail()
                 state, end = self._end_pass(adapter, state)
                 if end is not None:
-                    return self._told(state, end)
+                    return self._told(state, end, state.last_error if end is PollEnd.UNSETTLED else None)
                 continue
-            if self.monotonic() > deadline:
+            left_s = deadline - self.monotonic()
+            if left_s <= 0:
                 return self._told(state, PollEnd.UNFINISHED)
             if self.inbox.filling().share >= NEARLY_FULL:
                 return self._told(state, PollEnd.UNFINISHED, NO_ROOM)
             wait_s = state.health.wait_s(self.now())
             if wait_s > adapter.pace.patience_s:
                 return self._told(state, PollEnd.WAITING, state.last_error if state.health.failures else None)
+            if wait_s >= left_s:
+                return self._told(state, PollEnd.UNFINISHED, state.last_error if state.health.failures else None)
             if wait_s:
                 self.sleep(wait_s)
             request = poll.pending[0]
             state = replace(state, poll=replace(poll, tally=poll.tally.plus(requests=1)))
-            state, read = self._read(adapter, state, client, request)
+            state, read = self._read(adapter, state, client, request, trail, left_s - wait_s)
             if read is not None:
                 state = self._take(adapter, state, request, *read)
             elif state.health.openings:
@@ -221,25 +229,30 @@ class Polling:
         return state.cursor - adapter.overlap if state.cursor else self.first_days.get(adapter.name)
 
     def _read(
-        self, adapter: Adapter, state: PortalState, client: Asker, request: Request
+        self, adapter: Adapter, state: PortalState, client: Asker, request: Request, trail: Trail, left_s: float
     ) -> tuple[PortalState, tuple[Answer, PageRead] | None]:
-        """Ask once. What fails is counted and kept before anything else is done."""
+        """Ask once. What fails is counted and kept before anything else is done; running out of a time shorter than
+        the portal's own is no failure of the portal."""
         asked_at = self.now()
+        until = self.monotonic() + left_s
         state = replace(state, requests=state.requests + 1)
         try:
-            answer, read = self._ask(adapter, client, request)
+            answer, read = self._ask(adapter, client, request, trail, min(adapter.pace.timeout_s, left_s))
         except PortalError as error:
+            if isinstance(error, Unreachable) and left_s < adapter.pace.timeout_s and self.monotonic() >= until:
+                return state, None
             return self._failed(state, error, adapter.pace), None
         next_at = asked_at + timedelta(seconds=adapter.pace.interval_s)
         return replace(state, health=Health(not_before=next_at)), (answer, read)
 
-    def _ask(self, adapter: Adapter, client: Asker, request: Request) -> tuple[Answer, PageRead]:
+    def _ask(
+        self, adapter: Adapter, client: Asker, request: Request, trail: Trail, timeout_s: float
+    ) -> tuple[Answer, PageRead]:
         if origin_of(request.url) != adapter.origin:
             raise Rejected(f"The portal sends the hub to {origin_of(request.url)}, and it asks {adapter.origin} only.")
-        answer = client.ask(request, self.key_of(adapter.name), adapter.pace)
-        read = adapter.read(request, answer)
-        if request in read.then:
-            raise Garbled("The page says that the next one is itself.")
+        answer = client.ask(request, self.key_of(adapter.name), replace(adapter.pace, timeout_s=timeout_s))
+        read = _read_as(adapter, request, answer)
+        trail.follow(request, read)
         for remark in read.remarks:
             _log.info("portal %s says: %s", adapter.name, remark)
         return answer, read
@@ -289,6 +302,7 @@ class Polling:
             totals=_totals(poll, read),
             untold=poll.untold or read.total is None,
             fresh=poll.fresh + self._fresh(poll, sorted_.good, set(taken)),
+            uncounted=poll.uncounted + read.others + sorted_.repeated,
             tally=tally,
         )
         advanced = replace(state, poll=poll)
@@ -340,7 +354,8 @@ class Polling:
                 like = like if like is not None else record.raw
         strange += [_strange(adapter, one, answer, headers) for one in read.unread]
         before = self.inbox.versions(_source(adapter), [one.found.record_id for one in strange])
-        return _Sorted(tuple(good), tuple(strange), before, like)
+        different = {one.record_id for one in good} | {one.found.record_id for one in strange}
+        return _Sorted(tuple(good), tuple(strange), before, like, len(good) + len(strange) - len(different))
 
     def _hold(self, adapter: Adapter, page: "_Sorted") -> int:
         """Bring to review what was not before; how many records."""
@@ -364,10 +379,11 @@ class Polling:
     def _end_pass(self, adapter: Adapter, state: PortalState) -> tuple[PortalState, PollEnd | None]:
         poll = state.poll
         assert poll is not None
-        if self._is_complete(adapter, poll):
+        doubt = self._doubt(adapter, poll)
+        if doubt is None:
             return self._ended(state, PollEnd.COMPLETE)
         if poll.passes >= MOST_PASSES:
-            return self._ended(state, PollEnd.UNSETTLED)
+            return self._ended(replace(state, last_error=doubt, last_error_at=self.now()), PollEnd.UNSETTLED)
         again = replace(
             poll,
             pending=adapter.begin(poll.since, poll.began_at),
@@ -376,21 +392,32 @@ class Polling:
             totals=None,
             untold=False,
             fresh=0,
+            uncounted=0,
         )
         state = replace(state, poll=again, marks=again.mark)
         with self.db.write() as tx:
             store.keep(tx, state, lease_s=self.lease_s)
         return state, None
 
-    def _is_complete(self, adapter: Adapter, poll: Poll) -> bool:
-        """Whether no record can have slipped past: by the portal's order, by its count, or by reading all again."""
-        if adapter.order is Order.STABLE:
-            return True
-        if poll.passes > 1 and poll.fresh == 0:
-            return True
-        if poll.totals is None or poll.untold or poll.totals[0] != poll.totals[1]:
-            return False
-        return self.inbox.count_seen(_source(adapter), poll.mark) >= poll.totals[1]
+    def _doubt(self, adapter: Adapter, poll: Poll) -> str | None:
+        """Why a record may have slipped past; None when none can have: by the portal's order, by its count, or by
+        reading all again. Fewer than every page told of is never all, whatever the order."""
+        totals = None if poll.untold else poll.totals
+        if totals is not None:
+            first = poll.mark - poll.passes + 1
+            seen = self.inbox.count_seen(_source(adapter), poll.mark, first=first) + poll.uncounted
+            if seen < totals[0]:
+                return (
+                    f"The portal says that it has {totals[0]:,} records and listed {seen:,}: ask who runs it. A total "
+                    f"that counts other records too does not belong in [portals.{adapter.name}]."
+                )
+        if adapter.order is Order.STABLE or (poll.passes > 1 and poll.fresh == 0):
+            return None
+        if totals is not None and totals[0] == totals[1]:
+            seen = self.inbox.count_seen(_source(adapter), poll.mark) + poll.uncounted
+            if seen >= totals[1]:
+                return None
+        return "Its records changed faster than they could be read, or natural ids came again with other contents."
 
     def _ended(self, state: PortalState, end: PollEnd) -> tuple[PortalState, PollEnd]:
         poll = state.poll
@@ -410,6 +437,7 @@ class Polling:
                 "passes": poll.passes,
                 "pages": len(digests),
                 "pages_digest": store.digest_of_pages(digests),
+                **({} if complete else {"reason": state.last_error}),
                 **{name: getattr(poll.tally, name) for name in ("requests", "records", "taken", "held")},
             }
             _audit(tx, "portal:polled", state.name, detail)
@@ -429,13 +457,14 @@ class Polling:
             if state.health.breaker(self.now()) is Breaker.OPEN:
                 return found.told(complete=False, reason=state.last_error)
             pending = adapter.begin(since or self._since(adapter, state), self.now())
+            trail = Trail()
             with self.client() as client:
-                while pending and self.monotonic() <= deadline and not state.health.openings:
+                while pending and (left_s := deadline - self.monotonic()) > 0 and not state.health.openings:
                     wait_s = state.health.wait_s(self.now())
-                    if wait_s > adapter.pace.patience_s:
+                    if wait_s > adapter.pace.patience_s or wait_s >= left_s:
                         break
                     self.sleep(wait_s)
-                    state, read = self._read(adapter, state, client, pending[0])
+                    state, read = self._read(adapter, state, client, pending[0], trail, left_s - wait_s)
                     if read is not None:
                         pending = (*read[1].then, *pending[1:])
                         self._look_at(adapter, *read, found)
@@ -487,12 +516,14 @@ class Polling:
 
 @dataclass(frozen=True, slots=True)
 class _Sorted:
-    """A page's records. `before` are the newest versions of the strange ones; `like` is one that is as it was."""
+    """A page's records. `before` are the newest versions of the strange ones; `like` is one that is as it was;
+    `repeated` are those that the page lists again."""
 
     good: tuple[FoundRecord, ...]
     strange: tuple[Strange, ...]
     before: dict[str, Version]
     like: Any
+    repeated: int
 
 
 @dataclass(slots=True)
@@ -509,6 +540,20 @@ class _Looked:
         return Sight(
             tuple(self.new), tuple(self.changed), tuple(self.known), tuple(self.held), self.pages, complete, reason
         )
+
+
+def _read_as(adapter: Adapter, request: Request, answer: Answer) -> PageRead:
+    """Raises PortalError. What an adapter did not expect in an answer is the answer's fault: it was checked against
+    those that portals give, and a fault of its own is told by the traceback in the log."""
+    try:
+        read = adapter.read(request, answer)
+        for one in read.then:
+            origin_of(one.url)
+    except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        _log.warning("portal %s: an answer that its adapter can't read", adapter.name, exc_info=error)
+        said = f"{type(error).__name__}: {str(error)[:_SHOWN_CHARACTERS]}"
+        raise Garbled(f"The answer holds what can't be read ({said}).") from error
+    return read
 
 
 def _goes_on(adapter: Adapter, poll: Poll | None) -> bool:

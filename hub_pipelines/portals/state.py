@@ -29,7 +29,7 @@ class PollEnd(StrEnum):
     UNFINISHED = "unfinished"  # its time was up, or the inbox nearly full; the next one goes on with the next page
     WAITING = "waiting"  # the portal is not to be asked yet; the next one goes on then
     FAILED = "failed"  # it can't be read: the breaker is open
-    UNSETTLED = "unsettled"  # pages never held still: what was seen was taken, and the cursor stays
+    UNSETTLED = "unsettled"  # something may be missing after the last pass: what was seen was taken, the cursor stays
     BUSY = "busy"  # another process polls it
 
 
@@ -55,7 +55,8 @@ class Poll:
     request by those that follow from it.
 
     A *pass* is one reading of all pages. `mark` is the pass's number over all polls; `totals` are the least and the
-    most that the portal said the query has, in this pass; `fresh` counts records that the pass was the first to see.
+    most that the portal said the query has, in this pass; `fresh` counts records that the pass was the first to see,
+    `uncounted` those that it listed and the inbox does not count: somebody else's, and one that a page lists again.
     `moves_cursor` is False for a poll that was asked to begin later than the cursor.
     """
 
@@ -70,6 +71,7 @@ class Poll:
     untold: bool = False
     """Some page of the pass told no total."""
     fresh: int = 0
+    uncounted: int = 0
     tally: Tally = Tally()
 
 

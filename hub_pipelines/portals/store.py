@@ -192,6 +192,7 @@ def _poll_document(poll: Poll) -> dict[str, Any]:
         "totals": list(poll.totals) if poll.totals else None,
         "untold": poll.untold,
         "fresh": poll.fresh,
+        "uncounted": poll.uncounted,
         "tally": asdict(poll.tally),
     }
 
@@ -208,6 +209,7 @@ def _poll(told: dict[str, Any]) -> Poll:
         tuple(told["totals"]) if told["totals"] else None,
         told["untold"],
         told["fresh"],
+        told.get("uncounted", 0),  # a poll that was begun before this was counted
         Tally(**told["tally"]),
     )
 

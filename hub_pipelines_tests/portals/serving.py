@@ -5,13 +5,16 @@ It keeps what it was asked: the moments of the requests, and each one's paramete
 
 import json
 import random
+import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -123,7 +126,7 @@ def serving(portal: Portal) -> Iterator[Portal]:
         thread.join(10)
 
 
-def toml(portal: Portal, *, paging: str = 'style = "page"', **more: Any) -> str:
+def toml(portal: "Portal | Hostile", *, paging: str = 'style = "page"', **more: Any) -> str:
     """The settings of this portal as `erp`; `more` are settings of its own, a `size` that of its pages."""
     size = more.pop("size", 50)
     told = {
@@ -141,6 +144,7 @@ def toml(portal: Portal, *, paging: str = 'style = "page"', **more: Any) -> str:
     }
     lines = "\n".join(f"{name} = {_written(value)}" for name, value in told.items())
     named = {"page": 'param = "page"', "offset": 'param = "offset"', "next_link": 'next = "next"'}
+    named["cursor"] = 'param = "cursor"\nnext = "next"'
     style = paging.partition('"')[2].rstrip('"')
     return f"""
 [portals.erp]
@@ -166,3 +170,52 @@ def _written(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name} = {_written(one)}" for name, one in value.items()) + "}"
     return json.dumps(value)
+
+
+Says = Callable[[dict[str, str], socket.socket], None]
+"""Writes whatever it likes into the connection of a request with these parameters."""
+
+
+@dataclass
+class Hostile:
+    """A portal that speaks no more HTTP than it wants to. It keeps the parameters that it was asked with."""
+
+    says: Says
+    asked: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+def says_json(connection: socket.socket, document: Any, *headers: str) -> None:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    head = "\r\n".join(["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers])
+    connection.sendall(head.encode() + b"\r\n\r\n" + body)
+
+
+@contextmanager
+def hostile(says: Says) -> Iterator[Hostile]:
+    """One connection for each request, closed when `says` is done or the client is gone."""
+    portal = Hostile(says)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            asked = b""
+            while b"\r\n\r\n" not in asked and (some := self.request.recv(65_536)):
+                asked += some
+            params = dict(parse_qsl(urlsplit(asked.split(b" ")[1].decode()).query))
+            portal.asked.append(params)
+            with suppress(ConnectionError):
+                portal.says(params, self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        portal.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield portal
+        server.shutdown()
+        thread.join(10)

@@ -81,10 +81,10 @@ class Inbox:
         with self.db.read() as tx:
             return store.versions(tx, source, record_ids)
 
-    def count_seen(self, source: str, mark: int) -> int:
-        """How many different records were marked so."""
+    def count_seen(self, source: str, mark: int, *, first: int | None = None) -> int:
+        """How many different records were marked so last, or with one of the marks from `first` on."""
         with self.db.read() as tx:
-            return store.count_seen(tx, source, mark)
+            return store.count_seen(tx, source, mark if first is None else first, mark)
 
     def count(self) -> int:
         """Messages that were ever acknowledged."""

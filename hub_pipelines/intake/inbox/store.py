@@ -372,9 +372,9 @@ def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *
         tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
 
 
-def count_seen(tx: Transaction, source: str, mark: int) -> int:
+def count_seen(tx: Transaction, source: str, first: int, last: int) -> int:
     r = record.c
-    return tx.execute(select(func.count()).where(r.source == source, r.seen == mark)).scalar_one()
+    return tx.execute(select(func.count()).where(r.source == source, r.seen.between(first, last))).scalar_one()
 
 
 # ---- sealing
