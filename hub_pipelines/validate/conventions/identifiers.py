@@ -96,9 +96,7 @@ class IdentifierTally:
         elif zeros:
             told = f"most identifiers have zeros in front, such as {self.sample}, but not all have the same width"
         elif self._are_dotted():
-            told = (
-                f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
-            )
+            told = f"codes with a point are such as {self.dotted_sample}, so a number with decimals is one too"
             twice = tuple(sorted(text for text, count in self.with_decimals.items() if count > 1))
             return IdentifierConvention(evidence=(told,), as_shown=True, twice=twice)
         else:
