@@ -583,7 +583,7 @@ def test_rows_of_several_sheets_are_told_by_sheet_and_number(hub: Hub, monkeypat
     from hub_pipelines import judging
     from hub_pipelines.validate.model import PART_ROWS, Part, Table
 
-    real = judging.open_table
+    real = judging.open_list
 
     @contextmanager
     def two_sheets(*args: Any, **named: Any) -> Iterator[Table]:
@@ -592,7 +592,7 @@ def test_rows_of_several_sheets_are_told_by_sheet_and_number(hub: Hub, monkeypat
             rows = [(at * PART_ROWS + row_no, cells) for at, (row_no, cells) in enumerate(table.rows)]
             yield replace(table, rows=rows, parts=(Part("Lab 1", 1), Part("Lab 2", 1)))
 
-    monkeypatch.setattr(judging, "open_table", two_sheets)
+    monkeypatch.setattr(judging, "open_list", two_sheets)
     request_id = sent(hub, "Item Code,Name,Room,Quantity,Unit", "A-1,Buffer,B1,many,L", "A-2,Agar,B1,few,L")
     assert isinstance(process(hub, request_id), Posting)
     page = receipt(hub, request_id)

@@ -17,10 +17,10 @@ from hub_pipelines.common.store import Transaction, metadata
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.parsing.layout import FIRST_RULES
-from hub_pipelines.validate.reading import open_table
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import unlock_journal
 from hub_pipelines_tests.support import (
@@ -106,7 +106,7 @@ def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read
 ) -> None:
     text = "Name,Company,Cat#,,Primer,Sequence,Tm\n" + "".join(f"D{n}e,Sigma,H{n},,P{n},ACGT,5{n}\n" for n in range(5))
     with monkeypatch.context() as then:
-        then.setattr(judging, "open_table", partial(_opened_by_former_rules, open_table))
+        then.setattr(judging, "open_list", partial(_opened_by_former_rules, open_list))
         request_id = str(send(hub, "lab.csv", f"{text}Итого: 5,,,,,,\n".encode()).request_id)
         posted = process(on_day(hub, MONDAY), request_id)
     assert isinstance(posted, Posting)
@@ -118,8 +118,8 @@ def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read
         assert table.header == ["Name", "Company", "Cat#"], "the same file would be read otherwise now"
 
 
-def _opened_by_former_rules(opened: Callable[..., Any], *args: Any, **named: Any) -> Any:
-    return opened(*args, **{**named, "rules": FIRST_RULES})
+def _opened_by_former_rules(opened: Callable[..., Any], *args: Any) -> Any:
+    return opened(*args[:3], FIRST_RULES)
 
 
 def test_a_file_that_was_mended_and_dropped_again_comes_out_the_same(hub: Hub, lab: str) -> None:
