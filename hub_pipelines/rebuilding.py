@@ -22,7 +22,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
-from hub_pipelines.ledger.comparing.model import SET, Corrected, entry_row
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, entry_row
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
@@ -227,7 +227,7 @@ def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any], said: frozense
         assert row.key is not None, "an accepted row has a key"
         assert row.values is not None, "an accepted row has values"
         head, values = heads.get(row.key), row.values
-        if head is not None and said is not None and head.operation == SET:
+        if head is not None and said is not None and head.operation != REPLACED:
             values, _ = completed(values, head.values, said)
         digest = sha256_hex(values.encode("utf-8"))
         if head is None:

@@ -192,8 +192,15 @@ def test_a_message_that_sets_an_earlier_moment_than_a_file_counts_what_followed_
 def test_a_list_with_quantities_ends_what_was_short(hub: Hub) -> None:
     take(hub, sent("out", "consumed", moved("Ethanol", 2), 12))
     settle(hub)
-    _file(hub, "list.csv", {"Ethanol|Chem 214": Decimal(5_000)})
+    day = date(2026, 3, 2)
+    send(on_day(hub, day), "names.csv", b"Item,Location,Supplier\nEthanol,Chem 214,Merck\n")
+    process_all(on_day(hub, day))
+    assert held(hub) == {ETHANOL: ("0", "2")}
+    _file(on_day(hub, day), "list.csv", {"Ethanol|Chem 214": Decimal(5_000)})
     assert held(hub) == {ETHANOL: ("5", None)}
+    (published,) = publish(on_day(hub, day), "inventory", "north", day, actor="tester", from_archive=True)
+    assert published.reproduction is not None
+    assert published.reproduction.differences == ()
 
 
 def test_a_list_without_quantities_sets_none_and_what_came_before_it_counts_still(hub: Hub) -> None:
