@@ -189,6 +189,20 @@ def test_a_message_that_sets_an_earlier_moment_than_a_file_counts_what_followed_
     assert_invariants(hub)
 
 
+def test_a_list_with_quantities_ends_what_was_short(hub: Hub) -> None:
+    take(hub, sent("out", "consumed", moved("Ethanol", 2), 12))
+    settle(hub)
+    day = date(2026, 3, 2)
+    send(on_day(hub, day), "names.csv", b"Item,Location,Supplier\nEthanol,Chem 214,Merck\n")
+    process_all(on_day(hub, day))
+    assert held(hub) == {ETHANOL: ("0", "2")}
+    _file(on_day(hub, day), "list.csv", {"Ethanol|Chem 214": Decimal(5_000)})
+    assert held(hub) == {ETHANOL: ("5", None)}
+    (published,) = publish(on_day(hub, day), "inventory", "north", day, actor="tester", from_archive=True)
+    assert published.reproduction is not None
+    assert published.reproduction.differences == ()
+
+
 def test_a_list_without_quantities_sets_none_and_what_came_before_it_counts_still(hub: Hub) -> None:
     take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 2), 12))
     settle(hub)
@@ -266,8 +280,8 @@ def test_each_adjustment_of_an_item_is_told_with_what_it_left(hub: Hub, monkeypa
 # ---- any order, any repetition, any batches
 
 
-def _messages(chance: random.Random, mark: str) -> list[Delivery]:
-    """Of some items at two places, at moments that are all different."""
+def _messages(chance: random.Random, mark: str, filed_at: datetime | None = None) -> list[Delivery]:
+    """Of some items at two places, at moments that are all different; some of the second half after a file's."""
     found = []
     hours = chance.sample(range(1, 200), 28)
     for number, hour in enumerate(hours):
@@ -283,7 +297,10 @@ def _messages(chance: random.Random, mark: str) -> list[Delivery]:
                 quantity = "all"
             to = {"to_location": "B" if place == "A" else "A"} if kind == "transferred" else {}
             data = moved(item, quantity, location=place, unit=unit, **to)
-        found.append(sent(f"{mark}-{number}", kind, data, hour / 10))
+        moment = at(hour / 10)
+        if filed_at is not None and number >= len(hours) // 2 and hour > 150:
+            moment = (filed_at + timedelta(seconds=hour)).isoformat()
+        found.append(message(f"{mark}-{number}", body_of(data, kind=f"{STOCK}.{kind}", at=moment)))
     return found
 
 
@@ -295,44 +312,73 @@ def _batches(messages: Sequence[Delivery], chance: random.Random) -> Iterator[li
         left = left[size:]
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_SLOW = pytest.mark.slow
 _IN_ML = {"L": Decimal(1_000), "mL": Decimal(1)}
 
 
-def _expected(messages: Sequence[Delivery]) -> dict[str, Decimal | None]:
-    """By item and place the quantity in mL, by the sentence of decisions/0070 and nothing else."""
-    sets: dict[str, list[tuple[str, Decimal | None]]] = {}
-    deltas: dict[str, list[tuple[str, Decimal]]] = {}
-    for one in messages:
+def _expected(
+    messages: Sequence[Delivery], filed_at: datetime | None, filed: dict[str, Decimal]
+) -> dict[str, Decimal | None]:
+    """By item and place the quantity in mL, by the sentences of decisions/0070 and nothing else. What a file has filed
+    between the halves of the messages gives way to a set of the second half that is newer than all of the first."""
+    sets: dict[str, list[tuple[datetime, int, Decimal | None]]] = {}
+    emptied: dict[str, datetime] = {}
+    deltas: dict[str, list[tuple[datetime, Decimal]]] = {}
+    for number, one in enumerate(messages):
         body = json.loads(one.body)
-        data, kind, moment = body["data"], body["type"].rpartition(".")[2], body["timestamp"]
+        data, kind, moment = body["data"], body["type"].rpartition(".")[2], datetime.fromisoformat(body["timestamp"])
         place = f"{data['item_name']}|{data['location']}"
         said = data["quantity_on_hand"] if kind == "set" else data["quantity"]
         amount = None if said in (None, "all") else Decimal(said) * _IN_ML[data["unit"]]
-        if kind == "set" or said == "all":
-            sets.setdefault(place, []).append((moment, amount if kind == "set" else Decimal(0)))
+        if kind == "set":
+            sets.setdefault(place, []).append((moment, number, amount))
+        elif said == "all":
+            emptied[place] = max(moment, emptied.get(place, moment))
         else:
             assert amount is not None
             deltas.setdefault(place, []).append((moment, amount if kind == "received" else -amount))
             if kind == "transferred":
                 deltas.setdefault(f"{data['item_name']}|{data['to_location']}", []).append((moment, amount))
     found: dict[str, Decimal | None] = {}
-    for place in sets.keys() | deltas.keys():
-        since, base = max(sets.get(place, [("", Decimal(0))]), key=lambda one: one[0])
+    for place in sets.keys() | emptied.keys() | deltas.keys() | filed.keys():
+        since, number, there = max(sets.get(place, []), default=(_NEVER, -1, Decimal(0)), key=lambda one: one[:2])
+        if filed_at is not None and number < len(messages) // 2:
+            since, there = filed_at, filed[place]
+        if emptied.get(place, _NEVER) > since:
+            since, there = emptied[place], Decimal(0)
         moves = sum((amount for moment, amount in deltas.get(place, []) if moment > since), Decimal(0))
-        found[place] = None if base is None else base + moves
+        found[place] = None if there is None else there + moves
     return found
 
 
-@pytest.mark.parametrize("seed", [10, pytest.param(7, marks=pytest.mark.slow)])
-def test_any_order_any_repetition_and_any_batches_of_messages_make_the_same_ledger(hub: Hub, seed: int) -> None:
+def _in_any_order(messages: Sequence[Delivery], chance: random.Random) -> Iterator[list[Delivery]]:
+    """In batches, some of the messages twice."""
+    given = [*messages, *chance.sample(messages, 3)]
+    chance.shuffle(given)
+    return _batches(given, chance)
+
+
+@pytest.mark.parametrize(
+    ("seed", "with_file"), [(10, False), (11, True), *(pytest.param(7, one, marks=_SLOW) for one in (False, True))]
+)
+def test_any_order_any_repetition_and_any_batches_of_messages_make_the_same_ledger(
+    hub: Hub, seed: int, with_file: bool
+) -> None:
+    """What a file says comes between the halves of the messages, each in any order."""
     told = []
-    for run in range(6):
-        messages = _messages(random.Random(seed), f"R{run}")
-        expected = _expected(messages)
+    for run in range(5):
         order = random.Random(1_000 * seed + run)
-        given = [*messages, *order.sample(messages, 6)]
-        order.shuffle(given)
-        for part in _batches(given, order):
+        half = len(messages := _messages(random.Random(seed), f"R{run}")) // 2
+        for part in _in_any_order(messages[:half], order):
+            take(hub, *part)
+            settle(hub)
+        places = [f"{item} R{run}|{place}" for item in ("Ethanol", "Acetone") for place in "AB"] if with_file else []
+        filed = {place: Decimal(1_000 * litres) for litres, place in enumerate(places, start=2)}
+        filed_at = _file(hub, f"list {run}.csv", filed) if with_file else None
+        messages = _messages(random.Random(seed), f"R{run}", filed_at)
+        expected = _expected(messages, filed_at, filed)
+        for part in _in_any_order(messages[half:], order):
             take(hub, *part)
             settle(hub)
         items = {key: values for key, values in ledger_values(hub, STOCK_LEDGER).items() if f" r{run}|" in key}
@@ -340,8 +386,17 @@ def test_any_order_any_repetition_and_any_batches_of_messages_make_the_same_ledg
             place, unit = f"{values['item_name']}|{values['location']}", _IN_ML.get(str(values["unit"]), Decimal(1))
             on_hand = values["quantity_on_hand"]
             there = None if on_hand is None else Decimal(str(on_hand)) - Decimal(str(values.get("short_by", 0)))
-            assert (None if there is None else there * unit) == expected.pop(place)
+            assert (None if there is None else there * unit) == expected.pop(place), place
         assert not expected
         told.append(json.dumps(items, sort_keys=True).replace(f"R{run}", "R").replace(f"r{run}", "r"))
     assert len(set(told)) == 1
     assert_invariants(hub)
+
+
+def _file(hub: Hub, name: str, filed: dict[str, Decimal]) -> datetime:
+    """Post a stock list with these quantities in mL; a moment after its posting."""
+    rows = "".join(f"{place.replace('|', ',')},{amount / 1_000},L\n" for place, amount in filed.items())
+    send(hub, name, f"Item,Location,Quantity,Unit\n{rows}".encode())
+    process_all(hub)
+    assert all(one.state is State.POSTED for one in all_submissions(hub))
+    return datetime.now(UTC)

@@ -7,12 +7,15 @@ here: what is told of it (remarks.py). What is changed here changes what a backf
 import json
 from collections.abc import Mapping, Sequence
 
+from hub_pipelines.ledger.adjusting.model import SHORT_BY
 from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.model import RecordType, sent_name
 from hub_pipelines.validate.staging import canonical_json
 
 _OF_THE_HUB = frozenset({"other", "replaced_by"})
 _AS_SENT = sent_name("")
+_PART_OF = {SHORT_BY: "quantity_on_hand"}
+"""What messages have added to a column: who says how much is there says that nothing is short."""
 
 
 def columns_said(header: Sequence[str], record: RecordType) -> frozenset[str]:
@@ -48,7 +51,8 @@ def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str,
 
 def _says(name: str, said: frozenset[str]) -> bool:
     """What was sent in a cell of a column goes with the column."""
-    return normalise_header(name.removesuffix(_AS_SENT)) in said
+    column = name.removesuffix(_AS_SENT)
+    return normalise_header(_PART_OF.get(column, column)) in said
 
 
 def _other(values: Mapping[str, object]) -> dict[str, object]:
