@@ -64,6 +64,10 @@ MOST_PASSES = 5
 NO_ROOM = "The inbox is nearly full. What waits there is posted first; the poll then goes on by itself."
 _ID_CHARACTERS = 200
 _SHOWN_CHARACTERS = 120
+_SAME_ID = (
+    "Its natural id comes more than once on one page, with different contents. What is known by more than that needs "
+    "another field in natural_id; else ask who runs the portal which is right."
+)
 _log = logging.getLogger(__name__)
 
 
@@ -342,11 +346,14 @@ class Polling:
         good: list[FoundRecord] = []
         strange: list[Strange] = []
         like: Any = None
-        for record in read.records:
-            found = _found(adapter, record, answer, headers)
+        told = [_found(adapter, record, answer, headers) for record in read.records]
+        doubtful = _doubtful(told)
+        for record, found in zip(read.records, told, strict=True):
             open_ = _news_of(record, adapter, accepted)
             if len(found.record_id) > _ID_CHARACTERS:
                 strange.append(Strange(_unnamed(found), record.raw, (), "Its natural id is too long."))
+            elif found.record_id in doubtful:
+                strange.append(Strange(_unnamed(found), record.raw, (), _SAME_ID))
             elif open_:
                 strange.append(Strange(found, record.raw, open_))
             else:
@@ -361,7 +368,8 @@ class Polling:
         """Bring to review what was not before; how many records."""
         with self.db.read() as tx:
             known = store.held_before(tx, adapter.name, {one.found.record_id: one.digest for one in page.strange})
-        news = [one for one in page.strange if one.found.record_id not in known]
+        different = {(one.found.record_id, one.digest): one for one in page.strange}.values()
+        news = [one for one in different if one.found.record_id not in known]
         news.sort(key=lambda one: str(one.group))
         for _, some in groupby(news, key=lambda one: str(one.group)):
             self.holding.hold(adapter.name, list(some), page.before, page.like)
@@ -590,6 +598,14 @@ def _strange(adapter: Adapter, one: Unread, answer: Answer, headers: dict[str, s
     data = one.raw if isinstance(one.raw, dict) else {"record": canonical_text(one.raw)}
     record = Record("", one.scope, one.record_type, data, {})
     return Strange(_unnamed(_found(adapter, record, answer, headers)), one.raw, (), one.reason)
+
+
+def _doubtful(found: Sequence[FoundRecord]) -> set[str]:
+    """Ids under which one page has different records: nobody can tell which of them is right."""
+    digests: dict[str, set[str]] = {}
+    for one in found:
+        digests.setdefault(one.record_id, set()).add(one.digest)
+    return {record_id for record_id, some in digests.items() if len(some) > 1}
 
 
 def _unnamed(found: FoundRecord) -> FoundRecord:

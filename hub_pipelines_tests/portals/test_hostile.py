@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import NO_VERSION
 from hub_pipelines.portals.service import MOST_PASSES
 from hub_pipelines.portals.state import PollEnd
 from hub_pipelines.portals.trail import MOST_STALE
@@ -198,3 +199,16 @@ def test_a_portal_that_always_gives_the_same_page_is_a_failure_and_what_it_has_i
     assert (outcome.end, outcome.tally.taken, len(portal.asked)) == (PollEnd.FAILED, 50, 1 + MOST_STALE + 1)
     assert "none has a record that was not seen" in str(outcome.reason)
     assert hub.portals.state("erp").cursor is None  # type: ignore[union-attr]  # it was polled
+
+
+def test_records_that_share_an_id_on_one_page_wait_in_review_instead_of_replacing_each_other(tmp_path: Path) -> None:
+    told = page(asset(1), asset(2), asset(2, changes=1), asset(2), total=4)
+    with hostile(lambda _params, connection: says_json(connection, told)) as portal:
+        hub = hub_of(tmp_path, portal)
+        outcome, again = poll(hub), poll(hub)
+
+    (item,) = hub.review.listing()
+    assert (outcome.end, outcome.tally.taken, outcome.tally.held) == (PollEnd.COMPLETE, 1, 2)
+    assert (again.end, again.tally.taken, again.tally.held) == (PollEnd.COMPLETE, 0, 0)
+    assert "natural id comes more than once on one page, with different contents" in item.reason
+    assert hub.inbox.versions("portal/erp", ["2"]).get("2", NO_VERSION) == NO_VERSION
