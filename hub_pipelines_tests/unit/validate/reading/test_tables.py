@@ -263,6 +263,18 @@ def test_columns_beyond_an_empty_one_that_may_name_things_are_another_table(
     assert [one.items for one in found.table.left_out] == [9]
 
 
+def test_names_that_stand_alone_before_an_empty_column_are_read_with_their_rows(tmp_path: Path) -> None:
+    rows: Rows = [["Name", "", "Company", "Cat. No.", "Host", "Qty"]]
+    rows += [[f"mAb {n}", "", "CST", f"C{n}", "Rabbit", n + 2] for n in range(3)]
+    path = book(tmp_path, {"S": rows})
+    found = seen(path, "a.xlsx")
+    assert (found.header, found.table.left_out) == (rows[0], ())
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=3) as table:
+        assert table.header == rows[0][2:], "as postings of that time were read"
+    longer: Rows = [*rows, ["a name alone", "", "", "", "", ""]]
+    assert seen(book(tmp_path, {"S": longer}), "a.xlsx").header == rows[0][2:], "a list of its own beside a table"
+
+
 def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None:
     rows = _beside(_DYES, _DYES, 1)
     rows += [["Late", "Sigma", "H9", None, "Later", "Sigma", "H8"] for _ in range(40)]
