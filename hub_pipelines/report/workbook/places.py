@@ -69,7 +69,8 @@ class Places:
 
     def _column(self, part: int, position: int) -> int:
         where = self._parts[part]
-        straight: int = where.first_column + position + 1
+        own = where.columns.index(position) if position in where.columns else position
+        straight: int = where.first_column + own + 1
         wanted = self._wanted(position)
         if not where.header_row or not wanted:
             return straight

@@ -26,8 +26,8 @@ FIRST_RULES, RULES = 1, 4
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
 and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the third,
-names that stand alone before a blank column were one."""
-_ALL_KNOWN_RULES, _NAMES_APART_RULES = 2, 3
+names that stand alone before a blank column were one, and one column in two spellings was two."""
+_ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 _LOOKED_AT = 40
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
@@ -447,7 +447,7 @@ def _is_one(
     if len(set(named)) < len(named):
         return False
     is_known = len(named) == sum(map(len, known))
-    if rules > _NAMES_APART_RULES and _are_names(known) and _fill_the_same_rows(rows, lanes):
+    if rules > NAMES_APART_RULES and _are_names(known) and _fill_the_same_rows(rows, lanes):
         return True
     if not is_known and (rules <= _ALL_KNOWN_RULES or not _tells_more(known)):
         return False
