@@ -8,13 +8,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
-from hub_pipelines.validate.parsing.layout import NAMED_ALIKE_RULES, RULES, SECTION_ROW, Found, Remark, find_tables
+from hub_pipelines.validate.parsing.layout import (
+    NAMED_ALIKE_RULES,
+    NAMES_APART_RULES,
+    RULES,
+    SECTION_ROW,
+    Found,
+    Remark,
+    find_tables,
+)
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
 _ANSWER = "your answer"
 _MOST_ANSWERS = 10_000
 _MOST_LEFT_OUT = 200
+_SHORTEST_CUT = 3
 _PART_ROWS = 10_000_000
 """As in validate/model.py, which the child does not load: it needs pydantic."""
 _MOST_PARTS = 200
@@ -109,7 +118,7 @@ def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
             left_out.append(_other_table(grid, table))
         else:
             left_out += [_remark(grid, one) for one in table.remarks]
-    header, places = _header(main[1], [table for _, table in alike])
+    header, places = _header(main[1], [table for _, table in alike], ask, rules)
     # the rows' titles are kept with the rows; what is kept nowhere comes first
     left_out.sort(key=lambda one: one.why == SECTION_ROW)
     has_sections = any(table.sections or table.group for _, table in alike)
@@ -163,7 +172,7 @@ def _name_rows_alike(main: Found, other: Found, ask: Ask) -> bool:
     return not first or words <= len(main.firsts) / 2 or first in {text.casefold() for text in other.header}
 
 
-def _header(main: Found, tables: Sequence[Found]) -> tuple[list[str], list[list[int] | None]]:
+def _header(main: Found, tables: Sequence[Found], ask: Ask, rules: int) -> tuple[list[str], list[list[int] | None]]:
     header = list(main.header)
     known = {name: at for at, name in enumerate(_named(header))}
     places: list[list[int] | None] = []
@@ -172,13 +181,40 @@ def _header(main: Found, tables: Sequence[Found]) -> tuple[list[str], list[list[
             places.append(None)
             continue
         where = []
+        same = _spelled_otherwise(main.header, table.header, ask) if rules > NAMES_APART_RULES else {}
         for text, name in zip(table.header, _named(table.header), strict=True):
+            if name in same:
+                where.append(same[name])
+                continue
             if name not in known:
                 known[name] = len(header)
                 header.append(text)
             where.append(known[name])
         places.append(where)
     return header, places
+
+
+def _spelled_otherwise(main: Sequence[str], other: Sequence[str], ask: Ask) -> dict[tuple[str, int], int]:
+    """Places in the main header of another table's headings that are the same column in other words. Else the column of
+    one table would be taken, and that of the other lost."""
+    mine, theirs = _named(main), _named(other)
+    left = [(at, main[at]) for at, name in enumerate(mine) if name[0] and name not in theirs]
+    new = [(name, text) for name, text in zip(theirs, other, strict=True) if name[0] and name not in mine]
+    columns = dict(zip([*main, *other], ask([*main, *other]), strict=True))
+    pairs = [
+        (name, at)
+        for name, text in new
+        for at, heading in left
+        if (columns[text] is not None and columns[text] == columns[heading]) or _is_short_for(text, heading)
+    ]
+    names, places = [name for name, _ in pairs], [at for _, at in pairs]
+    return {name: at for name, at in pairs if names.count(name) == places.count(at) == 1}
+
+
+def _is_short_for(one: str, other: str) -> bool:
+    """Whether one of two headings is the other cut off by a point: `Loc.` and `Location`."""
+    short, long = sorted((one.strip().casefold(), other.strip().casefold()), key=len)
+    return len(short) > _SHORTEST_CUT and short.endswith(".") and long.startswith(short[:-1]) and long.isalpha()
 
 
 def _free_name(header: Sequence[str]) -> str:

@@ -25,9 +25,10 @@ from hub_pipelines.validate.parsing.totals import is_total
 FIRST_RULES, RULES = 1, 4
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
-and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the
-third, tables were one whose rows are named by other columns, where enough of the rest were alike."""
-_ALL_KNOWN_RULES = 2
+and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the third,
+tables were one whose rows are named by other columns where enough of the rest were alike, names that stand alone before
+a blank column were one, and one column in two spellings was two."""
+_ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 NAMED_ALIKE_RULES = 4
 """From these on, tables are one only when the same columns name their rows."""
 _LOOKED_AT = 40
@@ -290,8 +291,7 @@ class _Scan:
             return [found for found in apart if found is not None]
         if self._formerly or heading.first is None:
             return [whole]
-        all_known = self._rules == _ALL_KNOWN_RULES
-        if _is_one(rows[heading.data :], heading.texts, lanes, self._ask, all_known=all_known):
+        if _is_one(rows[heading.data :], heading.texts, lanes, self._ask, self._rules):
             return [whole]
         return [
             self._found(rows, self._own(heading, start, stop), start, stop, [] if at else titles)
@@ -439,17 +439,20 @@ def _runs_of(places: Sequence[int]) -> list[list[int]]:
 
 
 def _is_one(
-    rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask, *, all_known: bool
+    rows: Sequence[NumberedRow], texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask, rules: int
 ) -> bool:
     """Whether a blank column parts one table, not two: no known heading comes twice, all of it is as long, and all
-    headings are known (with `all_known` only then) or what is beyond the blank column tells more of what is before it.
+    headings are known (by earlier rules only then), or what is beyond the blank column tells more of what is before it,
+    or the names before it stand alone.
     Any doubt makes two of it: rows that are joined wrongly look like good ones (decisions/0037)."""
     known = [ask([text for text in texts[start:stop] if text]) for start, stop in lanes]
     named = [column for each in known for column in each if column is not None]
     if len(set(named)) < len(named):
         return False
     is_known = len(named) == sum(map(len, known))
-    if not is_known and (all_known or not _tells_more(known)):
+    if rules > NAMES_APART_RULES and _are_names(known) and _fill_the_same_rows(rows, lanes):
+        return True
+    if not is_known and (rules <= _ALL_KNOWN_RULES or not _tells_more(known)):
         return False
     last = len(rows) - 1
     ends = [
@@ -466,6 +469,19 @@ def _tells_more(known: Sequence[Sequence[str | None]]) -> bool:
     return not _NAMING.isdisjoint(first) and all(
         each[0] is not None and _NAMING.isdisjoint(each) and 2 * each.count(None) <= len(each) for each in others
     )
+
+
+def _are_names(known: Sequence[Sequence[str | None]]) -> bool:
+    """Whether the first of these groups is one column that names things, and most headings of each other are known."""
+    first, *others = known
+    return (
+        len(first) == 1 and not _NAMING.isdisjoint(first) and all(2 * each.count(None) <= len(each) for each in others)
+    )
+
+
+def _fill_the_same_rows(rows: Sequence[NumberedRow], lanes: list[tuple[int, int | None]]) -> bool:
+    """Whether no row is blank in one group of columns only: a list beside a table would be as long by chance."""
+    return all(len({bool(filled(cells[start:stop])) for start, stop in lanes}) == 1 for _, cells in rows)
 
 
 def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> bool:

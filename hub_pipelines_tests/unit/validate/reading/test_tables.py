@@ -263,6 +263,38 @@ def test_columns_beyond_an_empty_one_that_may_name_things_are_another_table(
     assert [one.items for one in found.table.left_out] == [9]
 
 
+def test_names_that_stand_alone_before_an_empty_column_are_read_with_their_rows(tmp_path: Path) -> None:
+    rows: Rows = [["Name", "", "Company", "Cat. No.", "Host", "Qty"]]
+    rows += [[f"mAb {n}", "", "CST", f"C{n}", "Rabbit", n + 2] for n in range(3)]
+    path = book(tmp_path, {"S": rows})
+    found = seen(path, "a.xlsx")
+    assert (found.header, found.table.left_out) == (rows[0], ())
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=3) as table:
+        assert table.header == rows[0][2:], "as postings of that time were read"
+    longer: Rows = [*rows, ["a name alone", "", "", "", "", ""]]
+    assert seen(book(tmp_path, {"S": longer}), "a.xlsx").header == rows[0][2:], "a list of its own beside a table"
+
+
+@pytest.mark.parametrize(("one", "other"), [("Loc.", "Location"), ("Room", "Location")])
+def test_a_column_that_two_sheets_spell_otherwise_is_one(tmp_path: Path, one: str, other: str) -> None:
+    first: Rows = [["Property Tag", "Type", one, "Status"], *([f"T-{n}", "PC", "R1", "in use"] for n in range(4))]
+    second: Rows = [["Status", other, "Type", "Property Tag"], *(["spare", "R2", "PC", f"T-2{n}"] for n in range(3))]
+    path = book(tmp_path, {"A": first, "B": second})
+    found = seen(path, "a.xlsx")
+    assert len(found.header) == 4, "the sheet with more known headings names the columns"
+    place = found.header.index("Location" if "Location" in found.header else one)
+    assert [cells[place] for cells in found.cells] == ["R1"] * 4 + ["R2"] * 3
+    assert {part.columns for part in found.table.parts} == {(), (3, 2, 1, 0)}
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=3) as table:
+        assert {one, other} < set(table.header), "as postings of that time were read"
+
+
+def test_two_columns_of_one_meaning_on_one_sheet_stay_two(tmp_path: Path) -> None:
+    first: Rows = [["Property Tag", "Type", "Room", "Status"], *([f"T-{n}", "PC", "R1", "in use"] for n in range(4))]
+    second: Rows = [[*first[0], "Location"], *([f"T-2{n}", "PC", "R2", "spare", "shelf"] for n in range(3))]
+    assert seen(book(tmp_path, {"A": first, "B": second}), "a.xlsx").header == second[0]
+
+
 def test_what_stands_in_a_blank_column_far_below_is_kept(tmp_path: Path) -> None:
     rows = _beside(_DYES, _DYES, 1)
     rows += [["Late", "Sigma", "H9", None, "Later", "Sigma", "H8"] for _ in range(40)]
