@@ -298,7 +298,8 @@ def _messages(chance: random.Random, mark: str, filed_at: datetime | None = None
             to = {"to_location": "B" if place == "A" else "A"} if kind == "transferred" else {}
             data = moved(item, quantity, location=place, unit=unit, **to)
         moment = at(hour / 10)
-        if filed_at is not None and number >= len(hours) // 2 and hour > 150:
+        may_follow = filed_at is not None and kind != "set" and quantity != "all" and number >= len(hours) // 2
+        if filed_at is not None and may_follow and hour > 170:
             moment = (filed_at + timedelta(seconds=hour)).isoformat()
         found.append(message(f"{mark}-{number}", body_of(data, kind=f"{STOCK}.{kind}", at=moment)))
     return found
