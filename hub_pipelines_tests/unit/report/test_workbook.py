@@ -885,9 +885,9 @@ def test_a_question_is_answered_in_a_workbook_with_groups_merged_above_headings_
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "Vorrat"
-    sheet["A1"], sheet["C1"] = "Stoff", "Bestand"
+    sheet["A1"], sheet["E1"] = "Stoff", "Packung"
     sheet.merge_cells("A1:B1")
-    sheet.merge_cells("C1:F1")
+    sheet.merge_cells("E1:F1")
     sheet.append(["Bezeichnung", "Hersteller", "Lagerort", "Menge [g]", "Charge", "Verfallsdatum"])
     for name, day in (("Aceton", "31.12.2026"), ("Toluol", "12/31/2026"), ("Hexan", "15.03.2027"), ("Xylol", "n/a")):
         sheet.append([name, "Merck", "Schrank A1", 500, f"K{len(name)}", day])
