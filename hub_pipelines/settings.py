@@ -222,6 +222,7 @@ def _require_web_address(url: str) -> str:
 class PortalSettings(_Strict):
     """What every portal has; each kind adds its own."""
 
+    url: str
     every_s: float = Field(default=3_600.0, ge=1, le=30 * 86_400)
     overlap_h: float = Field(default=48.0, ge=0, le=24 * 366)
     first_day: date | None = None
@@ -279,7 +280,6 @@ class RestPortalSettings(PortalSettings):
     """A portal that answers GET with JSON, told by settings alone. Paths have dots between names: `po.number`."""
 
     kind: Literal["rest"]
-    url: str
     params: dict[str, str] = {}
     auth: PortalAuth | None = None
     paging: PortalPaging = PortalPaging(style="single")
@@ -334,7 +334,6 @@ class InstitutionSettings(_Strict):
 class FederalPortalSettings(PortalSettings):
     """A portal of the federal government, whose address is known and whose key nobody needs."""
 
-    url: str
     every_s: float = Field(default=86_400.0, ge=1, le=30 * 86_400)
 
     @field_validator("url")

@@ -2,44 +2,47 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
-from hub_pipelines.portals.model import Garbled, Pace, PageRead, Record, Request, Unread
-from hub_pipelines.portals.rest import origin_of
+from hub_pipelines.portals.configured import Configured
+from hub_pipelines.portals.institutions import Institutions
+from hub_pipelines.portals.model import Field, Garbled, PageRead, Record, Request, Unread
 from hub_pipelines.portals.values import BadValue
-from hub_pipelines.settings import FederalPortalSettings
+from hub_pipelines.settings import AwardPortalSettings, FederalPortalSettings
 
 FEED = "grants"
 AWARD = "grants.sponsor_award"
 S = TypeVar("S", bound=FederalPortalSettings)
+A = TypeVar("A", bound=AwardPortalSettings)
 
 
 @dataclass(frozen=True, slots=True)
-class Federal(Generic[S]):
-    """What an adapter has from its settings: where, when and how fast."""
+class Federal(Configured[S]):
+    """An adapter that accounts for every field of its records."""
 
-    name: str
-    settings: S
-
-    @property
-    def origin(self) -> str:
-        return origin_of(self.settings.url)
+    account: ClassVar[Account]
 
     @property
-    def pace(self) -> Pace:
-        told = self.settings
-        return Pace(interval_s=told.interval_s, attempts=told.attempts, timeout_s=told.timeout_s)
+    def fields(self) -> tuple[Field, ...]:
+        return self.account.read
+
+
+@dataclass(frozen=True, slots=True)
+class Awards(Federal[A]):
+    """An adapter that brings the awards of the hub's institutions."""
 
     @property
-    def every(self) -> timedelta:
-        return timedelta(seconds=self.settings.every_s)
+    def scopes(self) -> tuple[tuple[Scope, str], ...]:
+        return tuple((Scope(campus, FEED), AWARD) for campus in self.settings.institutions)
 
-    @property
-    def overlap(self) -> timedelta:
-        return timedelta(hours=self.settings.overlap_h)
+    def campus_of(self, name: str | None, uei: str | None) -> str | None:
+        """None: another institution's. Raises BadValue where the record does not say whose it is."""
+        campus = Institutions.of(self.settings.institutions).campus_of(name, uei)
+        if campus is None and name is None:
+            raise BadValue("The recipient", name, "name of an institution")
+        return campus
 
 
 def page_of(

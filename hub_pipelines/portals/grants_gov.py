@@ -142,13 +142,11 @@ ACCOUNT = Account(
 
 @dataclass(frozen=True, slots=True)
 class GrantsGovAdapter(Federal[GrantsGovPortalSettings]):
+    account = ACCOUNT
+
     @property
     def order(self) -> Order:
         return Order.MOVING
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return ACCOUNT.read
 
     @property
     def scopes(self) -> tuple[tuple[Scope, str], ...]:

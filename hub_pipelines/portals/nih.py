@@ -15,7 +15,7 @@ from typing import Any
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
-from hub_pipelines.portals.federal import AWARD, FEED, Federal, list_at, number_at, page_of
+from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, number_at, page_of
 from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Rejected, Request
 from hub_pipelines.portals.values import (
@@ -136,18 +136,12 @@ is written otherwise is ignored without a word."""
 
 
 @dataclass(frozen=True, slots=True)
-class NihAdapter(Federal[NihPortalSettings]):
+class NihAdapter(Awards[NihPortalSettings]):
+    account = ACCOUNT
+
     @property
     def order(self) -> Order:
         return Order.STABLE  # by appl_id, which never changes
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return ACCOUNT.read
-
-    @property
-    def scopes(self) -> tuple[tuple[Scope, str], ...]:
-        return tuple((Scope(campus, FEED), AWARD) for campus in self.settings.institutions)
 
     def begin(self, since: datetime | None, now: datetime) -> tuple[Request, ...]:  # noqa: ARG002  # reads all
         newest = now.year + (now.month >= 10)  # the federal fiscal year begins in October
@@ -210,7 +204,7 @@ class NihAdapter(Federal[NihPortalSettings]):
         organization = raw.get("organization") or {}
         uei = uei_of(organization.get("primary_uei"))
         name = text_of(organization.get("org_name"))
-        campus = Institutions.of(self.settings.institutions).campus_of(name, uei)
+        campus = self.campus_of(name, uei)
         if campus is None:
             return None
         appl_id = text_of(raw.get("appl_id"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
-from hub_pipelines.portals.federal import AWARD, FEED, Federal, list_at, page_of
+from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, page_of
 from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Answer, Failing, Field, Order, PageRead, Record, Rejected, Request
 from hub_pipelines.portals.values import (
@@ -57,18 +57,12 @@ _ASKED = (
 
 
 @dataclass(frozen=True, slots=True)
-class NsfAdapter(Federal[NsfPortalSettings]):
+class NsfAdapter(Awards[NsfPortalSettings]):
+    account = ACCOUNT
+
     @property
     def order(self) -> Order:
         return Order.MOVING  # nobody says by what it is sorted
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return ACCOUNT.read
-
-    @property
-    def scopes(self) -> tuple[tuple[Scope, str], ...]:
-        return tuple((Scope(campus, FEED), AWARD) for campus in self.settings.institutions)
 
     def begin(self, since: datetime | None, now: datetime) -> tuple[Request, ...]:  # noqa: ARG002  # reads all
         names = Institutions.of(self.settings.institutions).names
@@ -100,12 +94,12 @@ class NsfAdapter(Federal[NsfPortalSettings]):
 
     def _record(self, raw: Mapping[str, Any]) -> Record | None:
         name, uei = text_of(raw.get("awardeeName")), uei_of(raw.get("ueiNumber"))
-        campus = Institutions.of(self.settings.institutions).campus_of(name, uei)
-        if campus is None and name is not None:
+        campus = self.campus_of(name, uei)
+        if campus is None:
             return None
         number = text_of(raw.get("id"))
-        if number is None or campus is None:
-            raise BadValue("id or awardeeName", raw.get("id"), "award's number with its awardee")
+        if number is None:
+            raise BadValue("id", None, "award's number")
         data = {
             "portal": "NSF",
             "record_id": number,

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.portals.model import Answer, Field, Garbled, Order, Pace, PageRead, Record, Request, Unread
+from hub_pipelines.portals.configured import Configured
+from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Request, Unread
 from hub_pipelines.settings import RestPortalSettings
 
 _CAMPUS = "campus"
@@ -18,18 +19,12 @@ _REL_NEXT = re.compile(r";\s*rel=(?:\"(?:[^\"]*\s)?next(?:\s[^\"]*)?\"|next(?![^
 
 
 @dataclass(frozen=True, slots=True)
-class RestAdapter:
+class RestAdapter(Configured[RestPortalSettings]):
     """`campuses` are those of the hub: a record of any other is held. `names_campus`: the contract has a column for
     it, which need not be a field of the record."""
 
-    name: str
-    settings: RestPortalSettings
     campuses: tuple[str, ...]
     names_campus: bool
-
-    @property
-    def origin(self) -> str:
-        return origin_of(self.settings.url)
 
     @property
     def order(self) -> Order:
@@ -41,19 +36,6 @@ class RestAdapter:
         needed = dict.fromkeys([*told.natural_id, *filter(None, [told.campus_field, told.updated])])
         paths = dict.fromkeys([*needed, *told.fields.values()])
         return tuple(Field(path, ("text", "bool"), optional=path in told.optional) for path in paths)
-
-    @property
-    def pace(self) -> Pace:
-        told = self.settings
-        return Pace(interval_s=told.interval_s, attempts=told.attempts, timeout_s=told.timeout_s)
-
-    @property
-    def every(self) -> timedelta:
-        return timedelta(seconds=self.settings.every_s)
-
-    @property
-    def overlap(self) -> timedelta:
-        return timedelta(hours=self.settings.overlap_h)
 
     @property
     def scopes(self) -> tuple[tuple[Scope, str], ...]:
@@ -141,11 +123,6 @@ class RestAdapter:
             link = at(document, paging.next) if paging.style == "next_link" else next_link(answer.headers)
             if isinstance(link, str) and link:
                 yield _following(request, link)
-
-
-def origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def at(value: Any, path: str) -> Any:

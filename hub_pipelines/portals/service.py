@@ -34,6 +34,7 @@ from hub_pipelines.intake.inbox.model import NEARLY_FULL, NO_VERSION, FoundRecor
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.logs import pairs
 from hub_pipelines.portals import store
+from hub_pipelines.portals.configured import origin_of
 from hub_pipelines.portals.holding import Holding, Strange
 from hub_pipelines.portals.model import (
     CHANNEL,
@@ -51,7 +52,6 @@ from hub_pipelines.portals.model import (
     Unread,
 )
 from hub_pipelines.portals.pacing import Breaker, Health
-from hub_pipelines.portals.rest import origin_of
 from hub_pipelines.portals.shapes import Deviation, deviations_of
 from hub_pipelines.portals.state import NoSuchPortal, Overtaken, Page, Poll, PollEnd, PortalState, Tally
 from hub_pipelines.portals.trail import Trail

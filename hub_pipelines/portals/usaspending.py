@@ -12,8 +12,7 @@ from typing import Any
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
-from hub_pipelines.portals.federal import AWARD, FEED, Federal, list_at, page_of
-from hub_pipelines.portals.institutions import Institutions
+from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, page_of
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Request
 from hub_pipelines.portals.values import (
     TITLE,
@@ -90,18 +89,12 @@ _ASKED = (
 
 
 @dataclass(frozen=True, slots=True)
-class UsaSpendingAdapter(Federal[UsaSpendingPortalSettings]):
+class UsaSpendingAdapter(Awards[UsaSpendingPortalSettings]):
+    account = ACCOUNT
+
     @property
     def order(self) -> Order:
         return Order.STABLE  # by the award's number
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return ACCOUNT.read
-
-    @property
-    def scopes(self) -> tuple[tuple[Scope, str], ...]:
-        return tuple((Scope(campus, FEED), AWARD) for campus in self.settings.institutions)
 
     def begin(self, since: datetime | None, now: datetime) -> tuple[Request, ...]:
         """By the last change where there is a last poll. The end must be named: it lies after the poll's own day."""
@@ -138,12 +131,12 @@ class UsaSpendingAdapter(Federal[UsaSpendingPortalSettings]):
 
     def _record(self, raw: Mapping[str, Any]) -> Record | None:
         name, uei = text_of(raw.get("Recipient Name")), uei_of(raw.get("Recipient UEI"))
-        campus = Institutions.of(self.settings.institutions).campus_of(name, uei)
-        if campus is None and name is not None:
+        campus = self.campus_of(name, uei)
+        if campus is None:
             return None
         natural_id, award_id = text_of(raw.get("generated_internal_id")), text_of(raw.get("Award ID"))
-        if natural_id is None or award_id is None or campus is None:
-            raise BadValue("generated_internal_id, Award ID or Recipient Name", natural_id, "award with its recipient")
+        if natural_id is None or award_id is None:
+            raise BadValue("generated_internal_id or Award ID", natural_id, "number of an award")
         data = {
             "portal": "USASPENDING",
             "record_id": natural_id,
