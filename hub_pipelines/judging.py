@@ -30,7 +30,7 @@ from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
-from hub_pipelines.validate.bulk import in_bulk
+from hub_pipelines.validate.bulk.judging import in_bulk
 from hub_pipelines.validate.columns import ColumnsMissing, fits, located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide

@@ -20,7 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_pipelines.validate.bulk import in_bulk
+from hub_pipelines.validate.bulk.judging import in_bulk
 from hub_pipelines.validate.columns import located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide

@@ -11,7 +11,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.registry import listing
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.ledger.registry.store import LedgerRegistry
-from hub_pipelines.validate import bulk
+from hub_pipelines.validate.bulk import tags
 from hub_pipelines_tests.support import asset, ledger_values, make_registry, process_all, send_assets, submission
 
 TAGS = {"NC-0001": "north", "NC-0002": "north", "NC-0009": "south"}
@@ -86,7 +86,7 @@ def test_a_list_that_is_damaged_is_made_again(hub: Hub) -> None:
 def test_a_file_whose_tags_are_compared_with_the_whole_list_posts_as_any_other(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "FEW_TAGS", 0)
+    monkeypatch.setattr(tags, "FEW_TAGS", 0)
     fill(hub)
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0009"), asset("NC-0404"), asset("NC-0001"))
     process_all(hub)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hub_pipelines.common.store import Database
 from hub_pipelines.ledger.registry.store import LedgerRegistry, tags_set_since
-from hub_pipelines.validate.bulk import FEW_TAGS
+from hub_pipelines.validate.bulk.tags import FEW_TAGS
 
 if TYPE_CHECKING:
     import pyarrow

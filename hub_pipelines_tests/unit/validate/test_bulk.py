@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from hub_pipelines.validate import batches, bulk, service
 from hub_pipelines.validate.batches import Batch
-from hub_pipelines.validate.bulk import in_bulk
+from hub_pipelines.validate.bulk.judging import in_bulk
 from hub_pipelines.validate.columns import located_columns
 from hub_pipelines.validate.conventions import counting, placeholders
 from hub_pipelines.validate.conventions.applying import apply

@@ -1,0 +1,217 @@
+"""The verdicts on a table's rows, column by column: what validate.service says of each row, said of many at once.
+
+Belongs here: the second execution of the contracts. Not here: what a value must be like (feeds), how a file writes it
+(conventions), what is said of a row that is not good (service).
+Of each column the different cells are looked at once, by the contract's own function; of what is certain of a type
+(model.Certain) not even that is needed. A row of which anything is not simply good goes the way of single rows, and so
+do the repeats of a key. What comes out is what is staged, byte for byte.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from hub_pipelines.validate.batches import Batch, Gathered, gathered
+from hub_pipelines.validate.bulk.columns import Check, Columns, ColumnType, Parse, unknown_column
+from hub_pipelines.validate.bulk.keys import Keys, Lines
+from hub_pipelines.validate.bulk.staged import json_of, staged_rows
+from hub_pipelines.validate.bulk.tags import Tags
+from hub_pipelines.validate.columns import ColumnMap, map_columns
+from hub_pipelines.validate.conventions.applying import ReadRows, Together
+from hub_pipelines.validate.feeds.types import campus_names, is_blank
+from hub_pipelines.validate.model import Beside, Feed, Problem, Registry, Table
+from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, verdict_of
+from hub_pipelines.validate.staging import StagedRows, problems_of
+
+if TYPE_CHECKING:
+    import numpy
+
+_log = logging.getLogger(__name__)
+
+
+def in_bulk(
+    table: Table,
+    feed: Feed,
+    *,
+    campus: str,
+    campuses: Collection[str],
+    registry: Registry,
+    time_zone: str | None = None,
+) -> Iterator[StagedRows] | None:
+    """As `service.validate`, for staging. None for a table whose rows are had one by one only."""
+    rows = table.rows
+    batches = rows.unread() if isinstance(rows, ReadRows) else None
+    if batches is None:
+        return None
+    columns = map_columns(table.header, feed)
+    context: dict[str, object] = {**campus_names(campuses), "time_zone": time_zone}
+    return _Bulk(table, columns, context, campus, registry).judge(batches)
+
+
+# -- cells of one or several columns ---------------------------------------------------------------------------------
+
+
+class _Bulk:
+    """The state of judging one table."""
+
+    def __init__(
+        self,
+        table: Table,
+        columns: ColumnMap,
+        context: dict[str, object],
+        campus: str,
+        registry: Registry,
+    ) -> None:
+        self._record = record = columns.record
+        self._read = read = cast(ReadRows, table.rows)
+        self._rows = RowCheck(columns, len(table.header), context)
+        self._context = context
+        self._columns = [self._columns_of(one, columns) for one in read.together()]
+        fields = record.row_model.model_fields
+        self._checks = [
+            Check(name, kind)
+            for name, field in fields.items()
+            for kind in field.metadata
+            if isinstance(kind, Beside) and (name in columns.positions or field.validate_default)
+        ]
+        self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
+        self._tags = (
+            Tags(self._rows.tag, record, self._columns, TagCheck(table, self._rows.tag, campus, registry), registry)
+            if self._rows.tag
+            else None
+        )
+        self._sound = dict.fromkeys([*record.counted_columns, *([record.tag_column] if record.tag_column else [])])
+        self._keys = Lines(record) if record.lines else Keys(record)
+
+    def _columns_of(self, together: Together, columns: ColumnMap) -> Columns:
+        names = {at: name for name, at in columns.positions.items()}
+        unknown = dict(columns.unknown)
+        return Columns(
+            together,
+            [self._type(names[at]) if at in names else unknown_column(unknown[at]) for at in together.positions],
+        )
+
+    def _type(self, name: str) -> ColumnType:
+        field = self._record.row_model.model_fields[name]
+        # what looks at other columns is checked when all values are known
+        own = [kind for kind in field.metadata if not isinstance(kind, Beside)]
+        return ColumnType(name, self._record.certain.get(name), Parse(field.annotation, own, self._context))
+
+    def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
+        singly = rows = 0
+        for batch in gathered(batches):
+            staged, rest = self._batch(batch)
+            singly += rest
+            rows += len(batch)
+            yield staged
+        _log.info("rows judged rows=%d one_by_one=%d", rows, singly)
+
+    def _batch(self, batch: Gathered) -> tuple[StagedRows, int]:
+        """The batch's rows as they are staged, and how many of them went the way of single rows."""
+        import numpy
+
+        values, others, good, wrong = self._values(batch)
+        if self._tags is not None:
+            good = self._tags.known(values, good)
+        at_once = good.to_numpy(zero_copy_only=False).copy()
+        at_once[[at for at, cells in batch.beyond.items() if not all(map(is_blank, cells))]] = False
+        rest = numpy.flatnonzero(~at_once)
+        rows = self._rest(batch, values, wrong, rest)
+        judged = dict(zip(rest.tolist(), rows, strict=True))
+        taken = self._keys.take(values, at_once, judged, numpy.array(batch.numbers, numpy.int64))
+        again = self._rest(batch, values, [], taken.again, taken.keys)
+        judged.update(zip(taken.again.tolist(), again, strict=True))
+        at_once[taken.again] = False
+        verdicts = [verdict_of(judged[at], self._record, int(taken.by[at])) for at in sorted(judged)]
+        problems, moved = self._tags.problems(batch, at_once) if self._tags else (None, 0)
+        texts = json_of(values, others, at_once, self._record.added)
+        made = staged_rows(batch.numbers, at_once, taken.keys, texts, problems, verdicts)
+        rules = Counter(found.rule for one in verdicts for found in problems_of(one))
+        if moved:
+            rules["tag_of_another_campus"] += moved
+        return StagedRows(made, rules), len(verdicts)
+
+    def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any, list[tuple[Columns, Any]]]:
+        """By column the values of the contract's and of the others, which rows are good as far as that tells, and
+        which columns are not good in which rows."""
+        import pyarrow
+        from pyarrow import compute
+
+        count = len(batch)
+        values: dict[str, Any] = {
+            name: pyarrow.nulls(count, pyarrow.string()) if value is None else pyarrow.repeat(value, count)
+            for name, value in self._absent.items()
+        }
+        others: dict[str, Any] = {}
+        wrong: list[tuple[Columns, Any]] = []
+        good: Any = pyarrow.repeat(True, count)
+        for one in self._columns:
+            found, is_good = one.values([batch.column(at) for at in one.together.positions], count)
+            good = compute.and_(good, is_good)
+            wrong.append((one, is_good))
+            for kind, column in zip(one.types, found, strict=True):
+                (values if kind.is_known else others)[kind.name] = column
+        for check in self._checks:
+            good = check.good(values, good)
+        return values, others, good, wrong
+
+    def _rest(
+        self,
+        batch: Gathered,
+        values: dict[str, Any],
+        wrong: Sequence[tuple[Columns, Any]],
+        places: "numpy.ndarray[Any, Any]",
+        keys: Any = None,
+    ) -> list[JudgedRow]:
+        """Rows that are not simply good. Where single cells tell all that is wrong, only these are looked at again."""
+        told = self._told(batch, wrong, places)
+        alone = [at for at in places.tolist() if told[at] is None]
+        rows = {
+            at: self._rows.judge(number, self._read.read(cells))
+            for at, (number, cells) in zip(alone, batch.rows(alone), strict=True)
+        }
+        columns = {name: values[name].take(places).to_pylist() for name in self._sound}
+        shown_tags = self._tags.shown(batch).take(places).to_pylist() if self._tags else []
+        own = keys.take(places).to_pylist() if keys is not None else None
+        for number, at in enumerate(places.tolist()):
+            problems = told[at]
+            if problems is None:
+                continue
+            row = JudgedRow(batch.numbers[at], problems=problems)
+            spoilt = {found.column for found in problems}
+            row.sound = {name: cells[number] for name, cells in columns.items() if name not in spoilt}
+            if self._tags and self._tags.column not in spoilt:
+                row.tag, row.tag_cell = columns[self._tags.column][number], shown_tags[number]
+            if own is not None:
+                row.key, row.values = own[number], dict(row.sound)
+            rows[at] = row
+        made = [rows[at] for at in places.tolist()]
+        if self._tags is not None:
+            self._tags.check(made)
+        return made
+
+    def _told(
+        self, batch: Gathered, wrong: Sequence[tuple[Columns, Any]], places: "numpy.ndarray[Any, Any]"
+    ) -> dict[int, list[Problem] | None]:
+        """By place what is wrong with its row's cells; None where that must be asked of the whole row."""
+        import numpy
+
+        told: dict[int, list[Problem] | None] = {at: [] for at in places.tolist()}
+        for at in [*batch.beyond, *(told if self._checks else ())]:
+            if at in told:
+                told[at] = None
+        for columns, is_good in wrong:
+            bad = numpy.flatnonzero(~is_good.to_numpy(zero_copy_only=False)).tolist()
+            cells = zip(*(batch.cells_at(at, bad) for at in columns.together.positions), strict=True)
+            for at, some in zip(bad, cells, strict=True):
+                before, more = told[at], columns.refused(some)
+                told[at] = None if before is None or more is None else [*before, *more]
+        order = {name: number for number, name in enumerate(self._record.columns)}
+        found = {at: sorted(some, key=lambda one: order[str(one.column)]) for at, some in told.items() if some}
+        lacking = [at for at, some in found.items() if any(one.rule == "missing_value" for one in some)]
+        # what is advised where a value is missing depends on the other cells
+        rows = {at: self._read.read(sent) for at, (_, sent) in zip(lacking, batch.rows(lacking), strict=True)}
+        for at, problems in found.items():
+            told[at] = [self._rows.with_way_out(one, rows.get(at, [])) for one in problems]
+        return told
