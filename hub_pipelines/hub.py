@@ -41,7 +41,7 @@ from hub_pipelines.pausing.service import Pausing
 from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.holding import Holding
 from hub_pipelines.portals.keys import key_headers
-from hub_pipelines.portals.kinds import adapter_of
+from hub_pipelines.portals.kinds import adapters_of
 from hub_pipelines.portals.service import Polling, start_of
 from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
@@ -236,7 +236,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             archive=archive,
             signer=keys,
             holding=Holding(archive, keys, intake, desk),
-            adapters={name: adapter_of(name, one, tuple(campuses), feeds) for name, one in settings.portals.items()},
+            adapters=adapters_of(settings, feeds),
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
             },

@@ -109,7 +109,7 @@ def portal_document(hub: "Hub", name: str) -> dict[str, Any]:
         "failed_requests": state.failed_requests if state else 0,
         "records_held": held,
         "poll": asdict(state.poll.tally) | {"requests_left": len(state.poll.pending)} if state and state.poll else None,
-        "at_work": bool(state and state.lease_until and state.lease_until > now),
+        "at_work": bool(state and state.is_leased(now)),
     }
 
 

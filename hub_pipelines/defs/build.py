@@ -12,7 +12,6 @@ from hub_pipelines.defs.checks import feed_checks, shared_checks
 from hub_pipelines.defs.jobs import audit_job, preview_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
 from hub_pipelines.defs.portals import (
-    adapters_of,
     portal_asset,
     portal_checks,
     portals_job,
@@ -26,6 +25,7 @@ from hub_pipelines.defs.retention import retention_asset, retention_checks, rete
 from hub_pipelines.defs.sensors import audit_log_sensor, drop_folder_sensor, review_queue_sensor
 from hub_pipelines.defs.sources import source, source_name
 from hub_pipelines.defs.weekly import weekly_asset, weekly_job, weekly_schedule
+from hub_pipelines.portals.kinds import adapters_of
 from hub_pipelines.portals.model import Adapter
 from hub_pipelines.settings import Settings
 from hub_pipelines.validate.feeds import FEEDS

@@ -16,9 +16,6 @@ from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import LIVING
-from hub_pipelines.portals.kinds import adapter_of
-from hub_pipelines.settings import Settings
-from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -42,12 +39,6 @@ _PAGES_CHECKED = 200
 
 def asset_name(portal: str) -> str:
     return f"{portal}_portal"
-
-
-def adapters_of(settings: Settings, feeds: Mapping[str, Feed]) -> "dict[str, Adapter]":
-    """As the hub makes them. Raises SettingsError."""
-    campuses = tuple(settings.campuses)
-    return {name: adapter_of(name, one, campuses, feeds) for name, one in settings.portals.items()}
 
 
 def portals_of(adapters: "Mapping[str, Adapter]", feed: str) -> list[str]:

@@ -5,15 +5,16 @@ where one has come while a steady one is gone beside it, it may be that one unde
 value would be lost without a sign (decisions/0069).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from hub_pipelines.portals.model import Field
 from hub_pipelines.portals.shapes import ABSENT, kinds_at
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Account:
     """Paths as in Field. One of `kept` or `left` speaks for all that is below it.
 
@@ -35,14 +36,20 @@ class Account:
 
     def unknown(self, raw: Mapping[str, Any]) -> tuple[str, ...]:
         """Fields that nobody has accounted for, each once: the highest unknown member, not what is below it."""
-        known = [*(one.path for one in self.read), *self.kept, *(self.left or {})]
-        inner = {path[:at] for path in known for at, sign in enumerate(path) if sign == "."}
-        return tuple(dict.fromkeys(_unknown(raw, "", frozenset(known), frozenset(inner))))
+        return tuple(dict.fromkeys(_unknown(raw, "", self._known, self._inner)))
 
-    def renamed(self, raw: Mapping[str, Any]) -> tuple[Field, ...]:
-        """What makes a record strange in which a field has come and a steady one beside it is gone: the one must not
-        be there, and the other must. Nothing where only one of the two has happened."""
-        come = self.unknown(raw)
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset((*(one.path for one in self.read), *self.kept, *(self.left or {})))
+
+    @cached_property
+    def _inner(self) -> frozenset[str]:
+        """What known paths lead through."""
+        return frozenset(path[:at] for path in self._known for at, sign in enumerate(path) if sign == ".")
+
+    def renamed(self, raw: Mapping[str, Any], come: Sequence[str]) -> tuple[Field, ...]:
+        """What makes a record strange in which fields have `come` (unknown) and a steady one beside them is gone: the
+        ones must not be there, and the other must. Nothing where only one of the two has happened."""
         beside = {_parent(path) for path in come}
         gone = [
             one

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from hub_pipelines.common.scope import Scope
@@ -29,7 +30,7 @@ class Federal(Configured[S]):
         return self.account.read
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Awards(Federal[A]):
     """An adapter that brings the awards of the hub's institutions."""
 
@@ -37,9 +38,13 @@ class Awards(Federal[A]):
     def scopes(self) -> tuple[tuple[Scope, str], ...]:
         return tuple((Scope(campus, FEED), AWARD) for campus in self.settings.institutions)
 
+    @cached_property
+    def institutions(self) -> Institutions:
+        return Institutions.of(self.settings.institutions)
+
     def campus_of(self, name: str | None, uei: str | None) -> str | None:
         """None: another institution's. Raises BadValue where the record does not say whose it is."""
-        campus = Institutions.of(self.settings.institutions).campus_of(name, uei)
+        campus = self.institutions.campus_of(name, uei)
         if campus is None and name is None:
             raise BadValue("The recipient", name, "name of an institution")
         return campus
@@ -69,9 +74,10 @@ def page_of(
             if one is None:
                 others += 1
                 continue
-            for path in account.unknown(raw):
+            come = account.unknown(raw)
+            for path in come:
                 new[path] = new.get(path, 0) + 1
-            records.append(replace(one, needs=account.renamed(raw)))
+            records.append(replace(one, needs=account.renamed(raw, come)))
         except BadValue as bad:
             unread.append(Unread(raw, str(bad), *waits_in))
     told = [*remarks]

@@ -17,6 +17,7 @@ from hub_pipelines.intake.inbox.service import envelope_of
 from hub_pipelines.intake.model import Arrival, Outcome, Payload
 from hub_pipelines.intake.sealing.service import RECORD_TYPE, payload_of
 from hub_pipelines.portals import store
+from hub_pipelines.portals.model import source_of
 from hub_pipelines.portals.shapes import Deviation, fingerprint_of
 from hub_pipelines.portals.state import HeldShape
 from hub_pipelines.submission import store as submissions
@@ -101,7 +102,7 @@ class Holding:
                 arrival_id=f"held-{portal}-{stored.digest[:32]}",
                 scope=scope,
                 channel=MESSAGES,
-                source_system=f"portal/{portal}",
+                source_system=source_of(portal),
                 source_name=f"{portal}-held-{fingerprint}-{stored.digest[:8]}.ndjson",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,

@@ -15,9 +15,16 @@ from hub_pipelines.settings import (
     NihPortalSettings,
     NsfPortalSettings,
     RestPortalSettings,
+    Settings,
     UsaSpendingPortalSettings,
 )
 from hub_pipelines.validate.model import Feed, RecordType
+
+
+def adapters_of(settings: Settings, feeds: Mapping[str, Feed]) -> dict[str, Adapter]:
+    """All that hub.toml names. Raises SettingsError as adapter_of does."""
+    campuses = tuple(settings.campuses)
+    return {name: adapter_of(name, one, campuses, feeds) for name, one in settings.portals.items()}
 
 
 def adapter_of(name: str, settings: AnyPortalSettings, campuses: tuple[str, ...], feeds: Mapping[str, Feed]) -> Adapter:

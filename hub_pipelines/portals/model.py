@@ -19,22 +19,26 @@ CHANNEL = "portal"
 """The channel of a record's envelope, and of a page's. What records are sealed into is a batch of messages."""
 
 
+def source_of(portal: str) -> str:
+    """No source of messages is named so: none has a `/` in its name."""
+    return f"portal/{portal}"
+
+
 # ---- why a portal was not read
 
 
 class PortalError(HubError):
     """A page was not read. It is never taken for an empty one: the poll ends, and its cursor stays where it is.
 
-    `retry_after_s` is what the portal asked for. `status` is the HTTP status, where there was an answer.
+    `retry_after_s` is what the portal asked for.
     """
 
     may_pass = False
     """Whether the same request may be answered later; the engine tries again only then."""
 
-    def __init__(self, reason: str, *, status: int | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.status = status
         self.retry_after_s = retry_after_s
 
 

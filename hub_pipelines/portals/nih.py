@@ -16,7 +16,6 @@ from typing import Any
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
 from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, number_at, page_of
-from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Rejected, Request
 from hub_pipelines.portals.values import (
     TITLE,
@@ -135,7 +134,7 @@ _INCLUDE = (
 is written otherwise is ignored without a word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NihAdapter(Awards[NihPortalSettings]):
     account = ACCOUNT
 
@@ -146,7 +145,7 @@ class NihAdapter(Awards[NihPortalSettings]):
     def begin(self, since: datetime | None, now: datetime) -> tuple[Request, ...]:  # noqa: ARG002  # reads all
         newest = now.year + (now.month >= 10)  # the federal fiscal year begins in October
         years = range(newest - self.settings.fiscal_years + 1, newest + 1)
-        names = list(Institutions.of(self.settings.institutions).names)
+        names = list(self.institutions.names)
         return tuple(
             Request(
                 self.settings.url + PATH,

@@ -13,7 +13,6 @@ from typing import Any
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
 from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, page_of
-from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Answer, Failing, Field, Order, PageRead, Record, Rejected, Request
 from hub_pipelines.portals.values import (
     TITLE,
@@ -56,7 +55,7 @@ _ASKED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NsfAdapter(Awards[NsfPortalSettings]):
     account = ACCOUNT
 
@@ -65,7 +64,7 @@ class NsfAdapter(Awards[NsfPortalSettings]):
         return Order.MOVING  # nobody says by what it is sorted
 
     def begin(self, since: datetime | None, now: datetime) -> tuple[Request, ...]:  # noqa: ARG002  # reads all
-        names = Institutions.of(self.settings.institutions).names
+        names = self.institutions.names
         years = range(now.year - self.settings.years + 1, now.year + 1)
         return tuple(self._first(name, year, is_last=year == now.year) for name in names for year in years)
 

@@ -78,17 +78,16 @@ def failure_of(status: int, headers: Mapping[str, str], now: datetime) -> Portal
         return None
     after_s = retry_after_s(headers.get("retry-after"), now)
     if status == 429 or (status == 503 and after_s is not None):
-        return Throttled(f"The portal asks for fewer requests (HTTP {status}).", status=status, retry_after_s=after_s)
+        return Throttled(f"The portal asks for fewer requests (HTTP {status}).", retry_after_s=after_s)
     if status >= 500 or status == 408:
-        return Failing(f"The portal has failed (HTTP {status}).", status=status, retry_after_s=after_s)
+        return Failing(f"The portal has failed (HTTP {status}).", retry_after_s=after_s)
     if status in (401, 403):
-        return NotAllowed(f"The portal does not let the hub read (HTTP {status}): look at its key.", status=status)
+        return NotAllowed(f"The portal does not let the hub read (HTTP {status}): look at its key.")
     if 300 <= status < 400:
         return Rejected(
             f"The portal sends the hub elsewhere (HTTP {status}), and the hub follows nobody: correct its address.",
-            status=status,
         )
-    return Rejected(f"The portal does not take this request (HTTP {status}).", status=status)
+    return Rejected(f"The portal does not take this request (HTTP {status}).")
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:

@@ -50,6 +50,7 @@ from hub_pipelines.portals.model import (
     Request,
     Unreachable,
     Unread,
+    source_of,
 )
 from hub_pipelines.portals.pacing import Breaker, Health
 from hub_pipelines.portals.shapes import Deviation, deviations_of
@@ -141,17 +142,21 @@ class Polling:
     def due_at(self, name: str) -> datetime | None:
         """When to poll next; None: at once."""
         state = self.state(name)
-        if state is None or state.began_at is None:
-            return None
-        next_at = state.began_at if state.poll else state.began_at + self._adapter(name).every
-        return max(next_at, state.health.not_before or next_at)
+        return None if state is None else self._due_at(state)
 
     def is_due(self, name: str) -> bool:
         """Whether its time has come, and nobody is at it."""
-        state = self.state(name)
-        at = self.due_at(name)
-        leased = state is not None and state.lease_until is not None and state.lease_until > self.now()
-        return not leased and (at is None or at <= self.now())
+        state, now = self.state(name), self.now()
+        if state is None:
+            return True
+        at = self._due_at(state)
+        return not state.is_leased(now) and (at is None or at <= now)
+
+    def _due_at(self, state: PortalState) -> datetime | None:
+        if state.began_at is None:
+            return None
+        next_at = state.began_at if state.poll else state.began_at + self._adapter(state.name).every
+        return max(next_at, state.health.not_before or next_at)
 
     # ---- polling
 
@@ -292,10 +297,10 @@ class Polling:
         assert poll is not None
         number = poll.tally.pages + 1
         envelope = self._archived(adapter, poll, number, request, answer)
-        sorted_ = self._sorted(adapter, envelope, answer, read)
+        sorted_ = self._sorted(adapter, {"portal": adapter.name, "page": envelope.content_digest}, answer, read)
         held = self._hold(adapter, sorted_)
         seen = [one.found.record_id for one in sorted_.strange]
-        taken = self.inbox.take_found(_source(adapter), sorted_.good, mark=poll.mark, seen=seen)
+        taken = self.inbox.take_found(source_of(adapter.name), sorted_.good, mark=poll.mark, seen=seen)
         known = len(read.records) + len(read.unread) - len(taken) - held
         tally = poll.tally.plus(
             pages=1, records=len(read.records) + len(read.unread), taken=len(taken), known=known, held=held
@@ -327,7 +332,7 @@ class Polling:
                 campus=RESERVED_CAMPUS,
                 feed=adapter.name,
                 channel=CHANNEL,
-                source_system=_source(adapter),
+                source_system=source_of(adapter.name),
                 source_name=f"{poll.poll_id}/{number}",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,
@@ -338,11 +343,10 @@ class Polling:
         self.archive.put_page(envelope)
         return envelope
 
-    def _sorted(self, adapter: Adapter, envelope: Envelope, answer: Answer, read: PageRead) -> "_Sorted":
-        """Records that are taken as they are, and those that a person must look at first."""
+    def _sorted(self, adapter: Adapter, headers: dict[str, str], answer: Answer, read: PageRead) -> "_Sorted":
+        """Records that are taken as they are, and those that a person must look at first; `headers` go with each."""
         with self.db.read() as tx:
             accepted = store.accepted(tx, adapter.name)
-        headers = {"portal": adapter.name, "page": envelope.content_digest}
         good: list[FoundRecord] = []
         strange: list[Strange] = []
         like: Any = None
@@ -360,7 +364,7 @@ class Polling:
                 good.append(found)
                 like = like if like is not None else record.raw
         strange += [_strange(adapter, one, answer, headers) for one in read.unread]
-        before = self.inbox.versions(_source(adapter), [one.found.record_id for one in strange])
+        before = self.inbox.versions(source_of(adapter.name), [one.found.record_id for one in strange])
         different = {one.record_id for one in good} | {one.found.record_id for one in strange}
         return _Sorted(tuple(good), tuple(strange), before, like, len(good) + len(strange) - len(different))
 
@@ -413,7 +417,7 @@ class Polling:
         totals = None if poll.untold else poll.totals
         if totals is not None:
             first = poll.mark - poll.passes + 1
-            seen = self.inbox.count_seen(_source(adapter), poll.mark, first=first) + poll.uncounted
+            seen = self.inbox.count_seen(source_of(adapter.name), poll.mark, first=first) + poll.uncounted
             if seen < totals[0]:
                 return (
                     f"The portal says that it has {totals[0]:,} records and listed {seen:,}: ask who runs it. A total "
@@ -422,7 +426,7 @@ class Polling:
         if adapter.order is Order.STABLE or (poll.passes > 1 and poll.fresh == 0):
             return None
         if totals is not None and totals[0] == totals[1]:
-            seen = self.inbox.count_seen(_source(adapter), poll.mark) + poll.uncounted
+            seen = self.inbox.count_seen(source_of(adapter.name), poll.mark) + poll.uncounted
             if seen >= totals[1]:
                 return None
         return "Its records changed faster than they could be read, or natural ids came again with other contents."
@@ -481,17 +485,13 @@ class Polling:
         return found.told(complete=not pending, reason=state.last_error if state.health.failures else None)
 
     def _look_at(self, adapter: Adapter, answer: Answer, page: PageRead, found: "_Looked") -> None:
-        with self.db.read() as tx:
-            accepted = store.accepted(tx, adapter.name)
-        records = [_found(adapter, one, answer, {}) for one in page.records]
-        versions = self.inbox.versions(_source(adapter), [one.record_id for one in records])
+        told = self._sorted(adapter, {}, answer, page)
+        versions = self.inbox.versions(source_of(adapter.name), [one.record_id for one in told.good])
         found.pages += 1
-        found.held |= dict.fromkeys(one.reason for one in page.unread)
-        for record, one in zip(page.records, records, strict=True):
+        found.held |= dict.fromkeys(one.found.record_id for one in told.strange)
+        for one in told.good:
             before = versions.get(one.record_id, NO_VERSION)
-            if _news_of(record, adapter, accepted):
-                found.held[one.record_id] = None
-            elif before.digest == one.digest:
+            if not before.has_news(one):
                 found.known[one.record_id] = None
             else:
                 (found.changed if before.number else found.new)[one.record_id] = None
@@ -575,14 +575,9 @@ def _news_of(record: Record, adapter: Adapter, accepted: set[tuple[str, str]]) -
     return tuple(one for one in deviations_of(record.raw, fields) if (one.path, one.now) not in accepted)
 
 
-def _source(adapter: Adapter) -> str:
-    """No source of messages is named so: none has a `/` in its name."""
-    return f"portal/{adapter.name}"
-
-
 def _found(adapter: Adapter, record: Record, answer: Answer, headers: dict[str, str]) -> FoundRecord:
     return FoundRecord(
-        source=_source(adapter),
+        source=source_of(adapter.name),
         record_id=record.natural_id,
         scope=record.scope,
         record_type=record.record_type,

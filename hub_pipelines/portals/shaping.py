@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
@@ -13,7 +12,7 @@ from hub_pipelines.portals import store
 from hub_pipelines.portals.holding import SHAPE
 from hub_pipelines.portals.state import HeldShape
 from hub_pipelines.review import store as reviews
-from hub_pipelines.review.model import ItemState, ReviewItem, Selection
+from hub_pipelines.review.model import ReviewItem
 from hub_pipelines.review.service import Review
 
 
@@ -25,10 +24,6 @@ class NotHeld(HubError):
 class PortalShapes:
     db: Database
     review: Review
-
-    def listing(self, portal: str) -> list[HeldShape]:
-        with self.db.read() as tx:
-            return store.shapes(tx, portal)
 
     def show(self, item_id: str) -> tuple[ReviewItem, HeldShape, list[dict[str, str]]]:
         """The item, the shape that it was held for, and its fields as they were and as they are. Raises NotHeld."""
@@ -51,14 +46,9 @@ class PortalShapes:
             )
         with self.db.write() as tx:
             held = store.accept(tx, shape, by=actor, at=database_now(tx))
-            open_ = [one for one in _open_items(tx, item) if one.request_id in held]
+            open_ = [one for each in held for one in reviews.open_items_of(tx, each) if one.cause == item.cause]
             sent = self.review.replay_all(tx, open_, actor=actor, because=f"shape {shape.fingerprint} accepted")
             detail: dict[str, object] = {"shape": shape.fingerprint, "replayed": len(sent)}
             event = Event(RESERVED_CAMPUS, actor, "portal:shape_accepted", shape.portal, item.request_id, detail)
             audit.append(tx, event)
         return sent
-
-
-def _open_items(tx: Any, item: ReviewItem) -> list[ReviewItem]:
-    selection = Selection(state=ItemState.OPEN, cause=item.cause)
-    return reviews.items(tx, selection, limit=10_000)

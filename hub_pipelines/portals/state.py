@@ -95,6 +95,10 @@ class PortalState:
     last_error: str | None
     last_error_at: datetime | None
 
+    def is_leased(self, now: datetime) -> bool:
+        """Some process is at it."""
+        return self.lease_until is not None and self.lease_until > now
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

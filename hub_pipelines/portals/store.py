@@ -153,9 +153,6 @@ def keep(tx: Transaction, state: PortalState, *, lease_s: float) -> None:
     }
     if tx.execute(update(portal).where(*_mine(state)).values(values)).rowcount != 1:
         raise Overtaken(f"Another process polls {state.name} now.")
-    if poll is not None:
-        told = {"passes": poll.passes, "tally": asdict(poll.tally)}
-        tx.execute(update(portal_poll).where(portal_poll.c.poll_id == poll.poll_id).values(told))
 
 
 def _mine(state: PortalState) -> tuple[Any, ...]:

@@ -88,7 +88,7 @@ _ASKED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UsaSpendingAdapter(Awards[UsaSpendingPortalSettings]):
     account = ACCOUNT
 

@@ -205,9 +205,11 @@ def test_records_that_share_an_id_on_one_page_wait_in_review_instead_of_replacin
     told = page(asset(1), asset(2), asset(2, changes=1), asset(2), total=4)
     with hostile(lambda _params, connection: says_json(connection, told)) as portal:
         hub = hub_of(tmp_path, portal)
+        look = hub.portals.look("erp", for_s=60)
         outcome, again = poll(hub), poll(hub)
 
     (item,) = hub.review.listing()
+    assert (len(look.new), len(look.held)) == (1, 2), "a look tells what a poll does"
     assert (outcome.end, outcome.tally.taken, outcome.tally.held) == (PollEnd.COMPLETE, 1, 2)
     assert (again.end, again.tally.taken, again.tally.held) == (PollEnd.COMPLETE, 0, 0)
     assert "natural id comes more than once on one page, with different contents" in item.reason

@@ -84,7 +84,7 @@ def asks_over_time(hubs: int, error: PortalError, *, minutes: int, seed: int = 1
 def test_hubs_that_were_told_the_same_to_wait_do_not_come_back_together() -> None:
     """Fault 13. Without a Retry-After the first pauses are short for all, so their first quarter minute is crowded."""
     hubs = 500
-    busy = Throttled("busy", status=429, retry_after_s=60)
+    busy = Throttled("busy", retry_after_s=60)
     for error, from_s, share in ((DOWN, 15, 10), (busy, 1, 20)):
         asked = asks_over_time(hubs, error, minutes=10)
         later = Counter(int(at) for at in asked if at >= from_s)
