@@ -15,8 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_pipelines.validate import batches, bulk, service
+from hub_pipelines.validate import batches, service
 from hub_pipelines.validate.batches import Batch
+from hub_pipelines.validate.bulk import staged as bulk_staged
+from hub_pipelines.validate.bulk import tags as bulk_tags
+from hub_pipelines.validate.bulk.columns import covered_by
 from hub_pipelines.validate.bulk.judging import in_bulk
 from hub_pipelines.validate.columns import located_columns
 from hub_pipelines.validate.conventions import counting, placeholders
@@ -130,7 +133,7 @@ def many_at_once_from_few_rows_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "_FEW_ROWS", 0)
     monkeypatch.setattr(placeholders, "_FEW_ROWS", 4)
     monkeypatch.setattr(batches, "ROWS_AT_ONCE", 4)
-    monkeypatch.setattr(bulk, "FEW_TAGS", 0)
+    monkeypatch.setattr(bulk_tags, "FEW_TAGS", 0)
 
 
 def decided(table: Table, record: RecordType) -> Conventions | list[str]:
@@ -217,7 +220,7 @@ def test_what_is_certain_of_a_type_is_what_its_function_says(name: str) -> None:
     ends = ("", "0", " ", "  x", "E+05", ".", "|", "\u2028", "\x85")
     texts += ["".join(parts) for parts in itertools.product(fronts, middles, ends)]
     array = pyarrow.array(texts, pyarrow.string())
-    covered = bulk.covered_by(certain, array)
+    covered = covered_by(certain, array)
     values = (certain.then(array) if certain.then else array).to_pylist()
     told = [
         (text, value) for text, value, is_covered in zip(texts, values, covered.to_pylist(), strict=True) if is_covered
@@ -229,7 +232,7 @@ def test_what_is_certain_of_a_type_is_what_its_function_says(name: str) -> None:
 
 def test_what_a_staged_row_says_is_escaped_as_json_has_it() -> None:
     texts = ['"', "\\", "\n\x00\x1f\x7f", "é", 'a\\"b', "plain", None]
-    found = bulk.escaped(pyarrow.array(texts, pyarrow.string())).to_pylist()
+    found = bulk_staged.escaped(pyarrow.array(texts, pyarrow.string())).to_pylist()
     assert found == [None if text is None else canonical_json(text)[1:-1] for text in texts]
-    assert bulk.escaped(pyarrow.array(texts).slice(5, 1)).to_pylist() == ["plain"]
-    assert bulk.escaped(pyarrow.array(['a\\"b'])).to_pylist() == ['a\\\\\\"b']
+    assert bulk_staged.escaped(pyarrow.array(texts).slice(5, 1)).to_pylist() == ["plain"]
+    assert bulk_staged.escaped(pyarrow.array(['a\\"b'])).to_pylist() == ['a\\\\\\"b']
