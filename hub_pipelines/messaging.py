@@ -10,8 +10,7 @@ from typing import Any
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Message
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.adjusting.model import SHORT_BY
-from hub_pipelines.ledger.comparing.model import SET
+from hub_pipelines.ledger.comparing.model import SET, SHORT_BY
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.validate.model import SUPERSEDED, Adjusted

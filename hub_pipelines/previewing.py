@@ -56,7 +56,18 @@ from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope
 from hub_pipelines.validate.columns import table_of
-from hub_pipelines.validate.model import PART_ROWS, AcceptedRow, Part, Problem, RecordType, Verdict, excel_row, sheet_of
+from hub_pipelines.validate.model import (
+    PART_ROWS,
+    AcceptedRow,
+    Part,
+    Problem,
+    RecordType,
+    Verdict,
+    column_of,
+    excel_row,
+    sent_name,
+    sheet_of,
+)
 from hub_pipelines.validate.staging import canonical_json, row_of
 
 MOST_ATTEMPTS = 3
@@ -358,9 +369,9 @@ class _Difference:
 
     def _called(self, column: str) -> str | None:
         """As the file calls it; None where it does not, or only by the contract's word."""
-        about, as_sent, rest = column.partition(" as sent")
-        if as_sent and not rest and about in self.record.columns:
-            return f"{self.sent_as.get(about) or about.replace('_', ' ')} as sent"
+        about = column_of(column)
+        if about != column and about in self.record.columns:
+            return sent_name(self.sent_as.get(about) or about.replace("_", " "))
         return self.sent_as.get(column) or (None if column in self.record.columns else column)
 
     def _name_of(self, verdict: AcceptedRow) -> ItemName:

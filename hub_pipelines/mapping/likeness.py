@@ -69,7 +69,7 @@ _GENERIC = frozenset(
     ("#", "code", "id", "reference", "date", "type", "name", "value", "count", "text", "class", "state")
 )
 """Words that say something only together with others."""
-_THINGS = frozenset(("item_name", "contents"))
+THINGS = frozenset(("item_name", "contents"))
 """Whose words before what a heading ends in only say that it is the item's: reagent location."""
 _OPPOSITES = frozenset(("min", "minimum", "max", "maximum", "in", "out", "start", "end", "from", "to"))
 """No slip of the pen makes one of the other."""
@@ -400,7 +400,7 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
         if tail in index.canonical and tail not in _GENERIC:
             before = " ".join(words[:-length])
             unsure = is_vague(tail) or not _OTHERWISE.isdisjoint(words) or _is_of_another(before, tail, index)
-            ours = index.canonical.get(before) in _THINGS
+            ours = index.canonical.get(before) in THINGS
             score = _INSIDE if unsure else _HEAD if ours or length > 1 else _LAST_WORD
             yield Like(index.canonical[tail], score, "head" if ours else "end", tail)
             break
@@ -416,7 +416,7 @@ def _by_words(form: str, index: _Index) -> Iterable[Like]:
 def _is_of_another(before: str, tail: str, index: _Index) -> bool:
     """Whether a heading tells the location of a supplier or of safety sheets, and not that of the item."""
     other = index.canonical.get(before)
-    return other is not None and other not in _THINGS and other != index.canonical[tail]
+    return other is not None and other not in THINGS and other != index.canonical[tail]
 
 
 def _keep(found: dict[str, Like], like: Like) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from hub_pipelines.mapping.content import Profile, profile_of, words_in
 from hub_pipelines.mapping.fits import Fit, fit
-from hub_pipelines.mapping.likeness import Heading, Like, is_not_ours, likeness, taken_apart
+from hub_pipelines.mapping.likeness import THINGS, Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Confirmed, How
 from hub_pipelines.validate.columns import column_letters, normalise_header, places_of
 from hub_pipelines.validate.model import Cell, Part, RecordType
@@ -44,7 +44,6 @@ _HOW: Map[str, How] = {
 _MAY_TELL_HOW_MUCH = 0.65
 """Worth a question, and no more (questioning)."""
 _LONGEST_NUMBER = 6
-_NAMES = frozenset(("item_name", "contents"))
 _FINER = (
     words_in(
         "cabinet cupboard closet freezer fridge refrigerator tank armoire schrank kast kühlschrank gefrierschrank"
@@ -283,7 +282,7 @@ def _by_heading(like: Like, values: Fit, at: int, file: File, record: RecordType
 
 
 def _lesser(column: str, heading: Heading) -> int:
-    if column in _NAMES:
+    if column in THINGS:
         return int(_ends_in("type", heading))
     words = {word for form in heading.same for word in form.split()}
     return (
@@ -296,7 +295,7 @@ def _lesser(column: str, heading: Heading) -> int:
 def _names(column: str, heading: Heading) -> bool:
     if column == "item_code":
         return any(not _CATALOGUE.isdisjoint(form.split()) for form in heading.same)
-    return column in _NAMES and _ends_in("name", heading)
+    return column in THINGS and _ends_in("name", heading)
 
 
 def _ends_in(word: str, heading: Heading) -> bool:

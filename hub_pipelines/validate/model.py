@@ -48,9 +48,17 @@ Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 
 
+_AS_SENT = " as sent"
+
+
 def sent_name(column: str) -> str:
     """Under which name a row keeps what was sent in a cell of a column, where its value is another."""
-    return f"{column} as sent"
+    return f"{column}{_AS_SENT}"
+
+
+def column_of(name: str) -> str:
+    """The column in whose cell was sent what stands under this name; the name itself where it is no such."""
+    return name.removesuffix(_AS_SENT)
 
 
 Row = tuple[int, list[Cell]]

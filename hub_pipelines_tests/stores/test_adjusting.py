@@ -203,6 +203,19 @@ def test_a_list_with_quantities_ends_what_was_short(hub: Hub) -> None:
     assert published.reproduction.differences == ()
 
 
+def test_a_list_without_units_keeps_the_unit_in_which_later_messages_are_reckoned(hub: Hub) -> None:
+    take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 2), 12))
+    settle(hub)
+    send(hub, "list.csv", b"Item,Location,Quantity\nEthanol,Chem 214,7\n")
+    process_all(hub)
+    now = (datetime.now(UTC) + timedelta(seconds=1) - MORNING) / timedelta(hours=1)
+    (late,) = take(hub, sent("late", "consumed", moved("Ethanol", 500, unit="mL"), now))
+    settle(hub)
+    assert fates(hub, [late]) == [Fate.POSTED]
+    (values,) = ledger_values(hub, STOCK_LEDGER).values()
+    assert (values["quantity_on_hand"], values["unit"]) == ("6.5", "L")
+
+
 def test_a_list_without_quantities_sets_none_and_what_came_before_it_counts_still(hub: Hub) -> None:
     take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 2), 12))
     settle(hub)

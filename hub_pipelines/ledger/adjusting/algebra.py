@@ -11,12 +11,12 @@ Not here: which of several sets counts (validate/messages, ledger/ordering), tab
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.ledger.adjusting.model import ARRIVED, SET, SHORT_BY, Applied, Known, Movement, Standing
-from hub_pipelines.ledger.comparing.model import REPLACED
+from hub_pipelines.ledger.adjusting.model import ARRIVED, BEGINNING, Applied, Known, Movement, Standing
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, SHORT_BY
 from hub_pipelines.validate.conventions.units import dimension_of, worth
 from hub_pipelines.validate.feeds.quantities import without_trailing_zeros
 from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED, Adjusted, Problem, RecordType
@@ -24,7 +24,6 @@ from hub_pipelines.validate.staging import StagedRow, canonical_json
 
 _SMALLEST = Decimal("0.000001")
 _TOO_MUCH = Decimal(10**11)
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Adjusting:
@@ -186,7 +185,7 @@ class Adjusting:
 
     def _begins(self, known: Known) -> datetime:
         start = self._start(known)
-        return _BEGINNING if start is None else start.occurred_at
+        return BEGINNING if start is None else start.occurred_at
 
     def _since(self, known: Known) -> list[Movement]:
         begins = self._begins(known)

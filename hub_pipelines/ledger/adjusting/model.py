@@ -1,16 +1,17 @@
 """Movements: what sets an item's quantity and what adjusts it, as it is kept for each item (decisions/0070). Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from hub_pipelines.ledger.comparing.model import SET
 from hub_pipelines.validate.model import Problem
 
-SET, OPENING, ARRIVED, DISPOSED = "set", "opening", "arrived", "disposed"
-"""Kinds of movements beside the contract's own. An opening is a set that was found in the ledger when the item was
-adjusted for the first time; what arrives has been transferred from another place."""
-SHORT_BY = "short_by"
-"""The member of a row that tells by how much more was taken than was known to be there."""
+OPENING, ARRIVED, DISPOSED = "opening", "arrived", "disposed"
+"""Kinds of movements beside SET and the contract's own. An opening is a set that was found in the ledger when the item
+was adjusted for the first time; what arrives has been transferred from another place."""
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""Before all that is known of an item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ opening. A hub without adjustments pays nothing for any of it.
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, metadata, refuse_changes
 from hub_pipelines.ledger.adjusting.algebra import set_by
-from hub_pipelines.ledger.adjusting.model import DISPOSED, OPENING, SET, Known, Movement, Standing
-from hub_pipelines.ledger.comparing.model import REPLACED, Head
+from hub_pipelines.ledger.adjusting.model import BEGINNING, DISPOSED, OPENING, Known, Movement, Standing
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, Head
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.store import heads_of_lines, journal
 from hub_pipelines.submission import store as submissions
@@ -51,7 +51,6 @@ _m = movement.c
 _sets = _m.kind.in_((SET, OPENING))
 _empties = and_(_m.kind == DISPOSED, _m.quantity.is_(None))
 _adds = and_(~_sets, ~_empties)
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def is_adjusted(tx: Transaction, ledger: str) -> bool:
@@ -172,13 +171,13 @@ class Before:
     def _needed_since(self, key: str) -> datetime | None:
         """From which moment on all adjustments of an item are needed; None when none but its first one are."""
         known, asked = self.known[key], self._asked
-        base = known.base.occurred_at if known.base is not None else _BEGINNING
+        base = known.base.occurred_at if known.base is not None else BEGINNING
         needs = [asked.set[key]] if key in asked.set else []
         needs += [base] if key in asked.emptied else []
         if known.base is None and key in asked.first:
             first = min(((one.occurred_at, str(one.message)) for one in known.deltas), default=None)
             precedes = first is not None and asked.first[key] < first
-            needs += [_BEGINNING] if needs or precedes or known.emptied is not None else []
+            needs += [BEGINNING] if needs or precedes or known.emptied is not None else []
         return min(needs, default=None)
 
     def open_new(self, adjusted: Adjusted) -> None:
@@ -233,7 +232,7 @@ class Before:
         """The adjustments of these items from a moment on, and perhaps some earlier ones."""
         for some in _chunks(sorted(since, key=lambda key: since[key])):
             first = min(since[key] for key in some)
-            bound = () if first == _BEGINNING else (_m.occurred_at >= first,)
+            bound = () if first == BEGINNING else (_m.occurred_at >= first,)
             where = (_m.ledger == self._ledger, _m.key.in_(some), _adds, *bound, *self._then)
             for row in self._tx.execute(select(movement).where(*where)):
                 yield _movement(row)

@@ -7,21 +7,24 @@ here: what is told of it (remarks.py). What is changed here changes what a backf
 import json
 from collections.abc import Mapping, Sequence
 
-from hub_pipelines.ledger.adjusting.model import SHORT_BY
+from hub_pipelines.ledger.comparing.model import SHORT_BY
 from hub_pipelines.validate.columns import located_columns, normalise_header
-from hub_pipelines.validate.model import RecordType, sent_name
+from hub_pipelines.validate.model import RecordType, column_of
 from hub_pipelines.validate.staging import canonical_json
 
 _OF_THE_HUB = frozenset({"other", "replaced_by"})
-_AS_SENT = sent_name("")
-_PART_OF = {SHORT_BY: "quantity_on_hand"}
-"""What messages have added to a column: who says how much is there says that nothing is short."""
 
 
 def columns_said(header: Sequence[str], record: RecordType) -> frozenset[str]:
-    """The columns that a file has, as the contract sees its header: of the contract and its own, normalised."""
+    """The columns that a file has, as the contract sees its header: of the contract and its own, normalised.
+
+    Who says how much is there says that nothing is short.
+    """
     columns = located_columns(header, record)
-    return frozenset(map(normalise_header, (*columns.positions, *(name for _, name in columns.unknown))))
+    names = [*columns.positions, *(name for _, name in columns.unknown)]
+    if record.adjusted is not None and record.adjusted.quantity in columns.positions:
+        names.append(SHORT_BY)
+    return frozenset(map(normalise_header, names))
 
 
 def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str, tuple[str, ...]]:
@@ -37,22 +40,21 @@ def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str,
     kept = {
         name: value
         for name, value in before.items()
-        if name not in _OF_THE_HUB and value is not None and row.get(name) is None and not _says(name, said)
+        if name not in _OF_THE_HUB and value is not None and row.get(name) is None and not says(name, said)
     }
     own = _other(row)
-    others = {name: value for name, value in _other(before).items() if name not in own and not _says(name, said)}
+    others = {name: value for name, value in _other(before).items() if name not in own and not says(name, said)}
     if not kept and not others:
         return values, ()
     row |= kept
     if others:
         row["other"] = {**own, **others}
-    return canonical_json(row), (*kept, *(name for name in others if not name.endswith(_AS_SENT)))
+    return canonical_json(row), (*kept, *(name for name in others if column_of(name) == name))
 
 
-def _says(name: str, said: frozenset[str]) -> bool:
-    """What was sent in a cell of a column goes with the column."""
-    column = name.removesuffix(_AS_SENT)
-    return normalise_header(_PART_OF.get(column, column)) in said
+def says(name: str, said: frozenset[str] | None) -> bool:
+    """Whether it is the row's to say. What was sent in a cell of a column goes with the column."""
+    return said is None or normalise_header(column_of(name)) in said
 
 
 def _other(values: Mapping[str, object]) -> dict[str, object]:

@@ -12,6 +12,8 @@ from hub_pipelines.validate.model import Lines, Part, Problem
 SET = "set"
 REPLACED = "replaced"
 """The journal's operations: an item says what its values say; or it is closed, since `replaced_by` has its place."""
+SHORT_BY = "short_by"
+"""The member of a row that tells by how much more was taken than was known to be there (decisions/0070)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from hub_pipelines.common.store import (
 )
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
+from hub_pipelines.ledger.comparing.keeping import says
 from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
@@ -55,7 +56,6 @@ from hub_pipelines.ledger.store import (
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
-from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
@@ -309,9 +309,8 @@ class _Rows:
             self._remarks.add_twins(accepted)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
-        if self._adjusted is not None and self._says(self._adjusted.quantity):
-            sets = movements.sets_of_file(accepted, self.now, self._adjusted)
-            movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
+        if self._sets_quantities:
+            self._record_sets(accepted, changed, held)
         if self.tally is not None:
             self.tally.add(chunk.rows())
         self.posted += len(changed)
@@ -321,10 +320,22 @@ class _Rows:
         self.superseded += void
         self.rejected += len(chunk) - len(numbers) - void
 
-    def _says(self, column: str) -> bool:
-        """Whether the rows say it of their items."""
+    @property
+    def _sets_quantities(self) -> bool:
+        """Whether messages have adjusted quantities here, and the rows say how much there is or in which unit."""
         said = self.batch.comparing.said if self.batch.comparing is not None else None
-        return said is None or normalise_header(column) in said
+        told = self._adjusted
+        return told is not None and (says(told.quantity, said) or says(told.unit, said))
+
+    def _record_sets(
+        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> None:
+        """What items are said to have, with what they keep in columns that the file does not have."""
+        assert self._adjusted is not None
+        stands = {key: one.values for key, one in held.items()} | {one[1]: one[3] for one in changed}
+        rows = ((row_no, key, stands.get(key, values)) for row_no, key, values in accepted)
+        sets = movements.sets_of_file(rows, self.now, self._adjusted)
+        movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
 
     def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Entries are made and digested while the database takes those before them; all of them."""

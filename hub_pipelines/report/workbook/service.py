@@ -230,9 +230,7 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     position = columns.positions.get(column) if column else None
     lacks = column is not None and position is None and bool(columns.header)
     position = columns.stands_in.get(str(column)) if lacks else position
-    heading = (
-        None if position is None else columns.header[position].strip() or f"column {places_of(position, columns.parts)}"
-    )
+    heading = None if position is None else _heading(columns, position)
     reason = without_heading(problem["reason"]) if heading and not lacks else problem["reason"]
     return Mark(
         row=problem["row_no"],
