@@ -19,7 +19,7 @@ from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.invariants import assert_invariants
 
 from ..conftest import SmallHub
-from .test_workbook import bytes_of, drop, receipt, returned, type_over
+from .workbooks import bytes_of, drop, receipt, returned, type_over
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 LEDGER = "inventory.stock@north"

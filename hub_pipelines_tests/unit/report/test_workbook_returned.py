@@ -1,0 +1,247 @@
+"""What becomes of a returned workbook when it is dropped again."""
+
+from pathlib import Path
+
+import openpyxl
+import pytest
+from openpyxl.comments import Comment
+from openpyxl.styles import PatternFill
+
+from hub_pipelines.drift.model import Source
+from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.report.workbook import token
+from hub_pipelines.submission.model import State
+
+from ..conftest import SmallHub, inventory
+from .workbooks import (
+    AMBIGUOUS,
+    GREEN,
+    answered,
+    bytes_of,
+    coloured,
+    drop,
+    events,
+    limited,
+    messy,
+    offered,
+    posted_tags,
+    receipt,
+    returned,
+    row,
+    type_over,
+)
+
+# ---- when it comes back
+
+
+def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_shows_old_and_new(
+    small_hub: SmallHub,
+) -> None:
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    book = messy(row("NC-1"), row("NC-2", category="equipmnt", quantity="lots"), row("NC-3", unit_cost="much"))
+    book.active["D5"].fill = PatternFill("solid", fgColor=GREEN)
+    book.active["D5"].comment = Comment("ask Kim", "Lee")
+    first = drop(small_hub, "lab list.xlsx", bytes_of(book))
+    path = returned(small_hub, first)
+
+    second = drop(small_hub, path.name, type_over(path, "Assets '26", {"D5": "equipment", "E5": 3}))
+
+    current = small_hub.submission(second)
+    counts = current.counts
+    assert (counts.received, counts.posted, counts.unchanged, counts.rejected) == (3, 1, 1, 1)
+    assert (current.revises, current.source_version) == (first, 2)
+    assert "submission:revises" in events(small_hub, second)
+    assert posted_tags(small_hub) == ["NC-1", "NC-2"]
+    pages = small_hub.hub.receipts.write_due()
+    assert small_hub.hub.receipts.path_of(small_hub.submission(first)) in pages
+    assert "You sent a newer copy: go on with its receipt" in receipt(small_hub.hub, small_hub.submission(first))[0]
+    text, told = receipt(small_hub.hub, current)
+    assert "What you changed" in text
+    assert "The earlier file had 3 problems; this one has 1." in text
+    assert told["correction"]["cells"] == [  # type: ignore[index]
+        {"row": 5, "column": "category", "old": "equipmnt", "new": "equipment"},
+        {"row": 5, "column": "quantity", "old": "lots", "new": "3"},
+    ]
+
+    # the next round marks what is left and nothing else, and gives the fixed cells their own look back
+    back = openpyxl.load_workbook(returned(small_hub, second))
+    assert back.sheetnames == ["Read me first", "Assets '26", "Sums", "_hub"]
+    sheet = back["Assets '26"]
+    assert coloured(sheet) == ["J6"]
+    assert sheet["D5"].fill.fgColor.rgb == GREEN
+    assert sheet["D5"].comment.text == "ask Kim"
+    assert sheet["E5"].comment is None
+    assert len([one for one in sheet.data_validations.dataValidation if str(one.sqref).startswith("D")]) == 1
+
+    third = drop(small_hub, "renamed by hand.xlsx", type_over(returned(small_hub, second), "Assets '26", {"J6": 7}))
+    current = small_hub.submission(third)
+    assert (current.revises, current.counts.posted, current.counts.unchanged) == (second, 1, 2)
+    assert "The earlier file had 1 problem; none is left." in receipt(small_hub.hub, current)[0]
+    assert small_hub.hub.receipts.index.gather("north").attention == (), "all went on under other names"
+
+
+def test_a_text_files_workbook_posts_when_it_is_fixed(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1", "NC-2")
+    data = inventory("NC-1") + inventory("NC-2", quantity="lots").splitlines(keepends=True)[1]
+    first = drop(small_hub, "lab.csv", data)
+    path = returned(small_hub, first)
+    assert path.name.startswith("lab.csv--")
+    second = drop(small_hub, path.name, type_over(path, "Your table", {"D3": "5"}))
+    current = small_hub.submission(second)
+    assert (current.counts.posted, current.counts.unchanged) == (1, 1)
+    assert (current.revises, current.source_version) == (first, 2)
+    cells = receipt(small_hub.hub, current)[1]["correction"]["cells"]  # type: ignore[index]
+    assert cells == [{"row": 3, "column": "quantity", "old": "lots", "new": "5"}]
+
+
+def test_a_formula_that_came_as_text_is_still_the_same_text_when_it_comes_back(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1", "NC-2")
+    data = inventory("NC-1").replace(b"Ethanol", b"=1+1") + inventory("NC-2", quantity="x").splitlines()[1] + b"\n"
+    path = returned(small_hub, drop(small_hub, "lab.csv", data))
+    current = small_hub.submission(drop(small_hub, path.name, type_over(path, "Your table", {"D3": "5"})))
+    assert (current.counts.posted, current.counts.unchanged) == (1, 1)
+    values = {one.key: one.values["item_name"] for one in current_rows(small_hub.hub.db, "inventory.asset@north")}
+    assert values["NC-1"] == "=1+1"
+
+
+@pytest.mark.parametrize("change", ["signature", "body", "kind", "nonsense"])
+def test_a_forged_mark_is_told_and_the_file_is_taken_as_a_new_one(small_hub: SmallHub, change: str) -> None:
+    small_hub.register("NC-1", "NC-2")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-9"))
+    path = returned(small_hub, first)
+    kind, body, key_id, signature = openpyxl.load_workbook(path)["_hub"]["A1"].value.split(".")
+    forged = {
+        "signature": f"{kind}.{body}.{key_id}.{'A' * len(signature)}",
+        "body": f"{kind}.{body[:-8]}{'A' * 8}.{key_id}.{signature}",
+        "kind": f"hub9.{body}.{key_id}.{signature}",
+        "nonsense": "=cmd|'/C calc'!A0",
+    }[change]
+    second = drop(small_hub, "lab2.xlsx", retoken(path, forged))
+    current = small_hub.submission(second)
+    assert (current.state, current.revises) == (State.POSTED, None)
+    assert "submission:mark_not_taken" in events(small_hub, second)
+    assert "hidden mark that is not this hub's" in receipt(small_hub.hub, current)[0]
+
+
+def retoken(path: Path, mark: str) -> bytes:
+    book = openpyxl.load_workbook(path)
+    book["_hub"]["A1"].value = mark
+    book["_hub"]["A1"].data_type = "s"
+    return bytes_of(book)
+
+
+def test_a_workbook_dropped_into_another_campuss_folder_links_nothing(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-9"))
+    second = drop(small_hub, "lab.xlsx", returned(small_hub, first).read_bytes(), campus="south")
+    current = small_hub.submission(second)
+    assert current.revises is None
+    assert "given back for another file (inventory of north)" in receipt(small_hub.hub, current)[0]
+
+
+def test_marks_of_an_earlier_key_are_still_known(small_hub: SmallHub) -> None:
+    keys = small_hub.hub.keys
+    mark = token.Token("north-inventory-abc", 1, "north", "inventory")
+    text = token.issue(keys, mark)
+    (small_hub.hub.settings.keys / "signing.pem").unlink()
+    type(keys)(small_hub.hub.settings.keys).ensure()
+    fresh = type(keys)(small_hub.hub.settings.keys)
+    assert token.read(fresh, text) == mark
+    assert token.issue(fresh, mark) != text
+
+
+def test_the_hubs_own_sheets_never_count_as_data(small_hub: SmallHub) -> None:
+    """The list of problems holds texts that are headings of the contract."""
+    small_hub.register("NC-1")
+    data = inventory("NC-1", *(f"NC-X{number}" for number in range(40)))
+    first = drop(small_hub, "lab.csv", data)
+    second = drop(small_hub, "lab.xlsx", returned(small_hub, first).read_bytes())
+    counts = small_hub.submission(second).counts
+    assert (counts.received, counts.unchanged, counts.rejected) == (41, 1, 40)
+
+
+# ---- what a workbook that comes back must not do
+
+
+@pytest.mark.parametrize("numbers_taken_off", [False, True])
+def test_the_rows_to_fix_are_no_complete_count_and_link_nothing(small_hub: SmallHub, numbers_taken_off: bool) -> None:
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    small = limited(small_hub, most_cells=10)
+    first = drop(small, "lab.xlsx", bytes_of(messy(row("NC-1"), row("NC-2", quantity="lots"), row("NC-3"))))
+    path = returned(small, first)
+    book = openpyxl.load_workbook(path)
+    book["Rows to fix"]["E2"] = 4
+    if numbers_taken_off:
+        book["Rows to fix"].delete_cols(1)
+        book["Rows to fix"]["D2"] = 4
+    counts = small.folder("north", "inventory") / "complete-count"
+    counts.mkdir(exist_ok=True)
+    (counts / path.name).write_bytes(bytes_of(book))
+    (arrival,) = small.take().arrivals
+    small.work()
+    current = small.submission(arrival.request_id)
+    assert (current.state, str(current.cause)) == (State.IN_REVIEW, "unreadable")
+    assert "submission:revises" not in events(small, current.request_id)
+    assert "holds only the rows that were to be fixed" in receipt(small.hub, current)[0]
+    assert small.submission(first).state is State.POSTED
+
+
+def test_a_workbook_that_is_applied_again_does_not_answer_again(small_hub: SmallHub) -> None:
+    """Somebody has answered otherwise since."""
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    path = returned(small_hub, first)
+    choice = next(one for one in offered(path) if "day" in one.lower())
+    second = drop(small_hub, path.name, answered(path, choice))
+    source = Source("north", "inventory", "lab.csv")
+    small_hub.hub.answers.forget(source, actor="tester")
+
+    small_hub.hub.review.apply_again(second, actor="tester")
+    small_hub.work()
+
+    assert small_hub.hub.answers.of_source(source).remembered.is_empty
+    assert small_hub.submission(second).state is State.IN_REVIEW
+
+
+def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook_sets_it_back(
+    small_hub: SmallHub,
+) -> None:
+    small_hub.register("NC-1", "NC-2")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", "NC-9"))
+    path = returned(small_hub, first)
+    drop(small_hub, "moved.csv", inventory("NC-1", quantity="7"))
+
+    second = drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-2", "D3": 3}))
+
+    current = small_hub.submission(second)
+    text, told = receipt(small_hub.hub, current)
+    warnings = told["warnings"]
+    assert isinstance(warnings, list)
+    assert [(one["row"], one["reason"]) for one in warnings if "replaced" in one["reason"]] == [
+        (
+            2,
+            "moved.csv had set Ethanol (NC-1, Lab 1) since the first file was sent, "
+            "and this row has replaced what it said.",
+        )
+    ]
+    assert "If moved.csv is right" in text
+    other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))
+    assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
+
+
+def test_a_list_of_other_columns_in_a_returned_workbook_sets_nothing_aside(small_hub: SmallHub) -> None:
+    """People use what they have at hand as a template."""
+    small_hub.register("NC-1")
+    first = drop(small_hub, "lab.csv", AMBIGUOUS)
+    path = returned(small_hub, first)
+    book = openpyxl.load_workbook(path)
+    sheet = book["Your table"]
+    sheet.delete_rows(1, sheet.max_row)
+    for cells in (["Name", "Room", "Quantity"], ["Acetone", "Lab 1", 3], ["Ethanol", "Lab 1", 4]):
+        sheet.append(cells)
+    second = drop(small_hub, path.name, bytes_of(book))
+    current = small_hub.submission(second)
+    assert "the list in it now is another one" in receipt(small_hub.hub, current)[0]
+    assert "submission:revises" not in events(small_hub, second)
+    assert small_hub.submission(first).state is State.IN_REVIEW
+    assert [one.request_id for one in small_hub.hub.review.listing() if one.request_id == first] == [first]
