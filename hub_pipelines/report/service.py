@@ -9,9 +9,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,38 +22,44 @@ from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift import store as shapes
-from hub_pipelines.drift.comparing import note_of, side_by_side
-from hub_pipelines.drift.migrating import without_heading
-from hub_pipelines.drift.model import Kind, Pair, ShapeChange
+from hub_pipelines.drift.model import Kind
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.lists import list_key
-from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.counting import store as counts
-from hub_pipelines.ledger.counting.model import MissedRecord, place_of
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange, Posting, SetOver
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
 from hub_pipelines.mapping import store as mappings
-from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction
+from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
 from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
+from hub_pipelines.report.lines import (
+    CHANGES_SHOWN,
+    answer_command,
+    as_before,
+    closed_lines,
+    column_line,
+    compared_columns,
+    line_of,
+    line_of_set_over,
+    notes_of,
+    question_line,
+    source_name_of,
+    with_list_come,
+)
 from hub_pipelines.report.model import (
     ChangedRow,
-    ColumnLine,
-    CorrectedCell,
-    Correction,
     Count,
     Counts,
     GoesOn,
     ItemName,
     Line,
-    MissedItem,
-    QuestionLine,
     Receipt,
     Workbook,
 )
@@ -68,21 +73,15 @@ from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.submission.progress import ProgressFiles
-from hub_pipelines.validate.columns import table_of
-from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, excel_row, sheet_of
+from hub_pipelines.validate.model import Feed, Part, RecordType
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
-_CHANGES_SHOWN = 100
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
 _MISSED_SHOWN = 1_000
-_PLACES_SHOWN = 3
-_MOVED_WITHIN = timedelta(days=90)
-"""What was listed anew at another place so long before a count did not find it is likely the same thing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +233,8 @@ class Receipts:
         warns = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN)
         registry_version, registry_date = ledgers.current_version(tx, REGISTRY_LEDGER)
         change = shapes.change_of(tx, current.request_id, current.revision)
-        pairs = _compared(tx, change) if change and change.kind is Kind.DRIFTED else []
-        notes = _notes(change) if change and current.state is State.POSTED else ()
+        pairs = compared_columns(tx, change) if change and change.kind is Kind.DRIFTED else []
+        notes = notes_of(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
         problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
         registry = outcomes.waits_for_registry(tx, current)
@@ -267,16 +266,16 @@ class Receipts:
                 elsewhere=rows_elsewhere(read),
             ),
             problems=tuple(
-                _line(_with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
+                line_of(with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
             ),
             problems_total=problems_total,
             warnings=(
-                *(() if asked_again else _mark_notes(came)),
+                *(() if asked_again else mark_notes(came)),
                 *self._set_over(tx, current, came, parts),
-                *_closed(tx, current, parts),
+                *closed_lines(tx, current, parts),
                 *notes,
                 *not_read(read),
-                *(_line(problem, parts, sent_as) for problem in warns),
+                *(line_of(problem, parts, sent_as) for problem in warns),
             ),
             revises=current.revises,
             source_version=current.source_version,
@@ -291,13 +290,13 @@ class Receipts:
             needs_registry=bool(registry),
             only_registry=registry.is_all,
             registry_has_come=registry.has_come,
-            columns=tuple(_column_line(pair) for pair in pairs if not _as_before(pair))[:COLUMNS_SHOWN],
-            columns_as_before=sum(map(_as_before, pairs)),
-            correction=_correction(tx, current.request_id)
-            or _own_correction(tx, current, came, problems_total if current.state is State.POSTED else None, sent_as),
+            columns=tuple(column_line(pair) for pair in pairs if not as_before(pair))[:COLUMNS_SHOWN],
+            columns_as_before=sum(map(as_before, pairs)),
+            correction=correction_of(tx, current.request_id)
+            or own_correction(tx, current, came, problems_total if current.state is State.POSTED else None, sent_as),
             workbook=self._workbook(tx, current),
-            questions=tuple(map(_question_line, questions)),
-            answer_command=_answer_command(questions),
+            questions=tuple(map(question_line, questions)),
+            answer_command=answer_command(questions),
             answer_trouble=came.note if came and asked_again else None,
             columns_read=columns_read(decision),
             complete_count=envelope.complete_count,
@@ -358,15 +357,15 @@ class Receipts:
         names = self._names(tx, posting.ledger, [one.missed.key for one in found])
         record = self._record_of(posting.ledger)
         by_place = self._is_by_place(posting.ledger)
-        moved = _moved(tx, posting, record, found) if record is not None and by_place else {}
-        used_up = _used_up(tx, posting, record) if record is not None else set()
+        moved = moved_since(tx, posting, record, found) if record is not None and by_place else {}
+        used_up = used_up_since(tx, posting, record) if record is not None else set()
         return Count(
             locations=posting.counted,
             not_found=posting.not_found,
             listed_in_rejected_rows=posting.listed_in_rejected_rows,
             still_missing=counts.still_missing(tx, current.request_id, current.revision),
             missed=tuple(
-                _missed(tx, one, names[one.missed.key], moved.get(one.missed.key, ()), used_up) for one in found
+                missed_item(tx, one, names[one.missed.key], moved.get(one.missed.key, ()), used_up) for one in found
             ),
             by_place=by_place,
             used_up=len(used_up),
@@ -407,7 +406,7 @@ class Receipts:
             source_version=duplicate.source_version if duplicate else 1,
             first_seen_at=duplicate.envelope.received_at if duplicate else None,
             first_request_id=duplicate.request_id if duplicate else None,
-            changed_since=tuple(self._changed_rows(tx, duplicate, changes[:_CHANGES_SHOWN])) if duplicate else (),
+            changed_since=tuple(self._changed_rows(tx, duplicate, changes[:CHANGES_SHOWN])) if duplicate else (),
             changed_since_total=len(changes),
             apply_again_command=_again_command(duplicate) if duplicate and (changes or retry) else None,
             registry_version=None,
@@ -446,7 +445,7 @@ class Receipts:
             current.revision,
             others_than=original.request_id,
             since=original.envelope.received_at,
-            limit=_CHANGES_SHOWN,
+            limit=CHANGES_SHOWN,
         )
         posting = ledgers.find_posting(tx, current.request_id, current.revision)
         if posting is None:
@@ -454,9 +453,9 @@ class Receipts:
         if self._is_by_place(posting.ledger):
             # of such lines the posting has remarked already what other lists had set
             own = list_key(current.envelope.source_name)
-            found = [one for one in found if list_key(_source_name(tx, one.request_id)) == own]
+            found = [one for one in found if list_key(source_name_of(tx, one.request_id)) == own]
         names = self._names(tx, posting.ledger, [one.key for one in found])
-        return tuple(_line_of_set_over(tx, one, names[one.key], parts) for one in found)
+        return tuple(line_of_set_over(tx, one, names[one.key], parts) for one in found)
 
     def _is_by_place(self, ledger: str) -> bool:
         """The place is part of what an item of this ledger is: the same thing elsewhere is another item."""
@@ -467,7 +466,7 @@ class Receipts:
         posting = ledgers.find_posting(tx, first.request_id, first.revision)
         names = self._names(tx, posting.ledger, [one.key for one in changes]) if posting else {}
         for one in changes:
-            yield ChangedRow(one.key, names[one.key], _source_name(tx, one.request_id), one.at)
+            yield ChangedRow(one.key, names[one.key], source_name_of(tx, one.request_id), one.at)
 
     def _registry_grew(self, tx: Transaction, first: Submission | None) -> bool:
         """Rows of the first copy were rejected for unknown tags, and the registry has changed since."""
@@ -479,17 +478,6 @@ class Receipts:
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
         return known.time_zone
-
-
-def _closed(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
-    """Lines that rows of this file have replaced, since it corrects another one."""
-    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=_CHANGES_SHOWN)
-    return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
-
-
-def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
-    reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
-    return Line(excel_row(row_no), None, None, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
 def _written(step: Callable[[], Path]) -> Path | None:
@@ -513,149 +501,10 @@ _REGISTRY_GREW = (
 )
 
 
-def _with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
-    """Of a tag that nobody could check when its file came: there is a list by now."""
-    if problem["rule"] != outcomes.TAG_RULE:
-        return problem
-    reason = "There was no procurement list yet when this tag was checked. It has come since."
-    return {**problem, "reason": reason}
-
-
-def _line(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:
-    row_no, heading = problem["row_no"], sent_as.get(problem["column_name"])
-    return Line(
-        row=excel_row(row_no),
-        column=problem["column_name"],
-        value=problem["value"],
-        reason=without_heading(problem["reason"]) if heading else problem["reason"],
-        suggestion=problem["suggestion"],
-        part=row_no // PART_ROWS,
-        sheet=sheet_of(row_no, parts),
-        heading=heading,
-        table=table_of(row_no, parts),
-    )
-
-
-def _question_line(one: Kept) -> QuestionLine:
-    return QuestionLine(
-        question_id=one.question_id,
-        text=one.text,
-        heading=one.heading or None,
-        choices=tuple(choice.label for choice in one.choices),
-        evidence=one.evidence,
-        answer=one.label_of(one.answer),
-        answered_by=(one.answered_by or "").removeprefix("person/") or None,
-    )
-
-
-def _answer_command(questions: Sequence[Kept]) -> str | None:
-    """What the operator types, with the number of a choice in place of each N."""
-    still_open = [one for one in questions if one.answer is None]
-    if not still_open:
-        return None
-    return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
-
-
-def _compared(tx: Transaction, change: ShapeChange) -> list[Pair]:
-    """The columns of a held file beside those of the file that posted last."""
-    now = shapes.shape(tx, change.source, change.fingerprint)
-    before = shapes.shape(tx, change.source, change.compared_with) if change.compared_with else None
-    return side_by_side(before.shape if before else None, now.shape, change.change) if now else []
-
-
-def _column_line(pair: Pair) -> ColumnLine:
-    return ColumnLine(pair.column, pair.before, pair.now, pair.perhaps)
-
-
-def _as_before(pair: Pair) -> bool:
-    return pair.before is not None and pair.now is not None
-
-
 def _is_first_list(tx: Transaction, current: Submission) -> bool:
     """Whether this is the procurement list that others have waited for."""
     posting = ledgers.find_posting(tx, current.request_id, current.revision)
     return posting is not None and (posting.ledger, posting.ledger_version) == (REGISTRY_LEDGER, 1)
-
-
-def _line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part]) -> Line:
-    by = _source_name(tx, one.request_id)
-    reason = f"{by} had set {item} since the first file was sent, and this row has replaced what it said."
-    fix = f"If {by} is right, send it again or correct this row"
-    sheet = sheet_of(one.row_no, parts)
-    return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
-
-
-def _notes(found: ShapeChange) -> tuple[Line, ...]:
-    """What a sender should know of columns that changed and held nothing up."""
-    new = [
-        Line(0, one.column or one.heading, one.heading, note_of(found.kind, one), None) for one in found.change.gained
-    ]
-    gone = [
-        Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
-    ]
-    lines = new + gone
-    more = len(lines) - COLUMNS_SHOWN
-    rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
-    return (*lines[:COLUMNS_SHOWN], *rest)
-
-
-def _correction(tx: Transaction, request_id: str) -> Correction | None:
-    """What a reviewer has changed before this file was sent in place of another."""
-    item = reviews.corrected_by(tx, request_id)
-    if item is None or item.difference is None or item.resolved_at is None:
-        return None
-    difference = Difference.from_document(item.difference)
-    return Correction(
-        item_id=item.item_id,
-        original_request_id=item.request_id,
-        original_name=submissions.get(tx, item.request_id).envelope.source_name,
-        by=(item.resolved_by or "").removeprefix("person/"),
-        at=item.resolved_at,
-        summary=difference.sentence(),
-        cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
-        cells_total=difference.cells_changed,
-    )
-
-
-_STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
-
-
-def _own_correction(
-    tx: Transaction, current: Submission, came: Returned | None, left: int | None, sent_as: Mapping[str, str]
-) -> Correction | None:
-    """What a sender has changed in the workbook that was given back."""
-    if came is None or came.original is None or came.came_at is None:
-        return None
-    judged = ledgers.find_posting(tx, came.original, came.original_revision or 0) is not None
-    original = submissions.get(tx, came.original).envelope
-    difference = Difference.from_document(came.difference) if came.difference else None
-    cells = difference.cells if difference else ()
-    summary = difference.sentence() if difference else ""
-    if difference and difference.is_none and judged and current.counts.posted:
-        summary = _STORED_OTHERWISE
-    if came.part:
-        summary += " The rows that it does not hold stay as they are."
-    return Correction(
-        item_id=None,
-        original_request_id=came.original,
-        original_name=original.source_name,
-        of_count=original.complete_count and not came.part,
-        by=None,
-        at=came.came_at,
-        summary=summary.strip(),
-        cells=tuple(
-            CorrectedCell(excel_row(one.row_after), sent_as.get(one.column, one.column), one.old, one.new)
-            for one in cells
-        ),
-        cells_total=difference.cells_changed if difference else 0,
-        problems_before=came.problems_before if judged else None,
-        problems_left=left,
-    )
-
-
-def _mark_notes(came: Returned | None) -> tuple[Line, ...]:
-    """A mark that could not be taken."""
-    return (Line(0, None, None, came.note, None),) if came and came.note else ()
 
 
 def _told(receipt: Receipt) -> Told:
@@ -670,67 +519,6 @@ def _told(receipt: Receipt) -> Told:
         *([("Whom to ask", receipt.contact)] if receipt.contact else []),
     ]
     return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
-
-
-def _source_name(tx: Transaction, request_id: str) -> str:
-    return submissions.get(tx, request_id).envelope.source_name
-
-
-def _moved(
-    tx: Transaction, posting: Posting, record: RecordType, found: Sequence[MissedRecord]
-) -> dict[str, tuple[str, ...]]:
-    """By the key of what is still missing, where the same thing is new: since the count, or shortly before it but
-    after the missing line was set."""
-    thing_in = record.lines.thing_in if record.lines is not None else None
-    missing = [one.missed for one in found if one.missed.row_no is None and one.found_at is None]
-    if thing_in is None or not missing:
-        return {}
-    things = {thing_in(one.key) for one in missing}
-    new: dict[str, list[tuple[int, str, str]]] = {}
-    since = ledgers.version_at(tx, posting.ledger, posting.posted_at - _MOVED_WITHIN) + 1
-    for key, text, request_id, version in ledgers.new_since(tx, posting.ledger, since):
-        values = json.loads(text)
-        if thing_in(key) in things and not (record.is_gone and record.is_gone(values)):
-            where = str(values.get(record.location_column) or "no place")
-            new.setdefault(thing_in(key), []).append((version, where, _source_name(tx, request_id)))
-    was_set = ledgers.versions_of(tx, posting.ledger, [one.key for one in missing])
-    return {
-        one.key: tuple(
-            f"{where} ({source})"
-            for version, where, source in new.get(thing_in(one.key), ())
-            if version > was_set.get(one.key, 0) and place_of(where) != place_of(one.location)
-        )[:_PLACES_SHOWN]
-        for one in missing
-    }
-
-
-def _used_up(tx: Transaction, posting: Posting, record: RecordType) -> set[str]:
-    """What a count did not find and a later file says to be gone."""
-    if record.is_gone is None:
-        return set()
-    return {
-        key
-        for finder, keys in counts.found_by(tx, posting.request_id, posting.revision).items()
-        for key, values in ledgers.values_set_by(tx, posting.ledger, finder, keys).items()
-        if record.is_gone(json.loads(values))
-    }
-
-
-def _missed(
-    tx: Transaction, one: MissedRecord, item: ItemName, moved: tuple[str, ...], used_up: set[str]
-) -> MissedItem:
-    row = one.missed.row_no
-    finder = submissions.find(tx, one.found_by) if one.found_by else None
-    return MissedItem(
-        key=one.missed.key,
-        item=item,
-        location=one.missed.location,
-        row=None if row is None else excel_row(row),
-        found_at=one.found_at,
-        found_in=finder.envelope.source_name if finder else None,
-        moved=moved,
-        used_up=one.missed.key in used_up,
-    )
 
 
 def _again_command(first: Submission) -> str:

@@ -1,0 +1,127 @@
+"""Lines of a receipt: what was found of a row, a column or a question, as its sender is told.
+
+Not here: which of them a receipt has (service.py), how they are shown (render.py).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.drift import store as shapes
+from hub_pipelines.drift.comparing import note_of, side_by_side
+from hub_pipelines.drift.migrating import without_heading
+from hub_pipelines.drift.model import Pair, ShapeChange
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.comparing.replacing import in_words
+from hub_pipelines.ledger.model import SetOver
+from hub_pipelines.mapping.remembered import Kept
+from hub_pipelines.report import outcomes
+from hub_pipelines.report.decided import COLUMNS_SHOWN
+from hub_pipelines.report.model import (
+    ColumnLine,
+    ItemName,
+    Line,
+    QuestionLine,
+)
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Submission
+from hub_pipelines.validate.columns import table_of
+from hub_pipelines.validate.model import PART_ROWS, Part, excel_row, sheet_of
+
+CHANGES_SHOWN = 100
+
+
+def closed_lines(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
+    """Lines that rows of this file have replaced, since it corrects another one."""
+    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=CHANGES_SHOWN)
+    return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
+
+
+def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
+    reason = f"This row was posted before as {was}. That line is closed now: this row has its place in the ledger."
+    return Line(excel_row(row_no), None, None, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
+
+
+def with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
+    """Of a tag that nobody could check when its file came: there is a list by now."""
+    if problem["rule"] != outcomes.TAG_RULE:
+        return problem
+    reason = "There was no procurement list yet when this tag was checked. It has come since."
+    return {**problem, "reason": reason}
+
+
+def line_of(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:
+    row_no, heading = problem["row_no"], sent_as.get(problem["column_name"])
+    return Line(
+        row=excel_row(row_no),
+        column=problem["column_name"],
+        value=problem["value"],
+        reason=without_heading(problem["reason"]) if heading else problem["reason"],
+        suggestion=problem["suggestion"],
+        part=row_no // PART_ROWS,
+        sheet=sheet_of(row_no, parts),
+        heading=heading,
+        table=table_of(row_no, parts),
+    )
+
+
+def question_line(one: Kept) -> QuestionLine:
+    return QuestionLine(
+        question_id=one.question_id,
+        text=one.text,
+        heading=one.heading or None,
+        choices=tuple(choice.label for choice in one.choices),
+        evidence=one.evidence,
+        answer=one.label_of(one.answer),
+        answered_by=(one.answered_by or "").removeprefix("person/") or None,
+    )
+
+
+def answer_command(questions: Sequence[Kept]) -> str | None:
+    """What the operator types, with the number of a choice in place of each N."""
+    still_open = [one for one in questions if one.answer is None]
+    if not still_open:
+        return None
+    return f"hub mapping answer {still_open[0].request_id} " + " ".join(f"{one.question_id} N" for one in still_open)
+
+
+def compared_columns(tx: Transaction, change: ShapeChange) -> list[Pair]:
+    """The columns of a held file beside those of the file that posted last."""
+    now = shapes.shape(tx, change.source, change.fingerprint)
+    before = shapes.shape(tx, change.source, change.compared_with) if change.compared_with else None
+    return side_by_side(before.shape if before else None, now.shape, change.change) if now else []
+
+
+def column_line(pair: Pair) -> ColumnLine:
+    return ColumnLine(pair.column, pair.before, pair.now, pair.perhaps)
+
+
+def as_before(pair: Pair) -> bool:
+    return pair.before is not None and pair.now is not None
+
+
+def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part]) -> Line:
+    by = source_name_of(tx, one.request_id)
+    reason = f"{by} had set {item} since the first file was sent, and this row has replaced what it said."
+    fix = f"If {by} is right, send it again or correct this row"
+    sheet = sheet_of(one.row_no, parts)
+    return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
+
+
+def notes_of(found: ShapeChange) -> tuple[Line, ...]:
+    """What a sender should know of columns that changed and held nothing up."""
+    new = [
+        Line(0, one.column or one.heading, one.heading, note_of(found.kind, one), None) for one in found.change.gained
+    ]
+    gone = [
+        Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
+    ]
+    lines = new + gone
+    more = len(lines) - COLUMNS_SHOWN
+    rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
+    return (*lines[:COLUMNS_SHOWN], *rest)
+
+
+def source_name_of(tx: Transaction, request_id: str) -> str:
+    return submissions.get(tx, request_id).envelope.source_name
