@@ -73,7 +73,8 @@ def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
         current = submissions.get(tx, message.submission)
         if current.state is State.POSTED:
             told = ledgers.problems_of_row(tx, current.request_id, current.revision, message.row_no)
-            entries = ledgers.entries_of_row(tx, current.request_id, current.revision, message.row_no)
+            row_no = message.row_no
+            entries = ledgers.entries_of_rows(tx, current.request_id, current.revision, [row_no])[row_no]
             reasons = tuple(
                 Reason(
                     one["rule"],

@@ -336,9 +336,11 @@ def problems_of_row(tx: Transaction, request_id: str, revision: int, row_no: int
     return [dict(row) for row in tx.execute(select(rejection).where(*where).order_by(r.position)).mappings()]
 
 
-def entries_of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> list[dict[str, Any]]:
-    """The journal entries of a posting's row, each with the `before` that it replaced: two where it has moved something
-    to a second place."""
+def entries_of_rows(
+    tx: Transaction, request_id: str, revision: int, row_nos: Sequence[int]
+) -> dict[int, list[dict[str, Any]]]:
+    """The journal entries of each of a posting's rows, with the `before` that they replaced: two where a row has moved
+    something to a second place, none where it has changed nothing. At most some thousand rows."""
     previous = journal_row.alias("previous")
     replaced = and_(
         previous.c.ledger == journal.c.ledger,
@@ -347,8 +349,10 @@ def entries_of_row(tx: Transaction, request_id: str, revision: int, row_no: int)
     )
     query = select(journal, previous.c["values"].label("before")).outerjoin(previous, replaced)
     where = (journal.c.request_id == request_id, journal.c.revision == revision)
-    rows = query.where(*where, journal.c.row_no.in_((row_no, PART_ROWS + row_no))).order_by(journal.c.row_no)
-    return [dict(row) for row in tx.execute(rows).mappings()]
+    numbers = [each for row_no in row_nos for each in (row_no, PART_ROWS + row_no)]
+    rows = query.where(*where, journal.c.row_no.in_(numbers)).order_by(journal.c.row_no)
+    entries = {row["row_no"]: dict(row) for row in tx.execute(rows).mappings()}
+    return {row_no: [entries[each] for each in (row_no, PART_ROWS + row_no) if each in entries] for row_no in row_nos}
 
 
 def superseded_rows(tx: Transaction, request_id: str, revision: int) -> set[int]:

@@ -14,12 +14,13 @@ def news_of(db: Database, posting: Posting) -> list[dict[str, Any]]:
     """Each with the row, the award or opportunity, the event's name, what happened and what to do."""
     with db.read() as tx:
         told = ledgers.problems_of(tx, posting.request_id, posting.revision, severity="warn", limit=_MOST, of_rows=True)
+        numbers = list({one["row_no"] for one in told})
+        entries = ledgers.entries_of_rows(tx, posting.request_id, posting.revision, numbers)
         found = []
         for one in told:
-            entries = ledgers.entries_of_row(tx, posting.request_id, posting.revision, one["row_no"])
-            if not entries:
+            if not entries[one["row_no"]]:
                 continue  # a row that gave way to a newer one
-            entry = entries[0]
+            entry = entries[one["row_no"]][0]
             values = json.loads(entry["values"])
             item = values.get("award_id") or values.get("opportunity_number") or entry["key"]
             found.append(
