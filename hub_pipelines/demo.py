@@ -2,7 +2,6 @@
 shows what became of them."""
 
 import shutil
-import socket
 import threading
 import time
 from collections import Counter
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.deployment import Deployment, free_port, port_trouble
+from hub_pipelines.deployment import Deployment, free_port, is_free, port_trouble
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
@@ -147,7 +146,7 @@ class _Sending:
         if _FEED not in self.hub.feeds:
             self._trouble = f"this hub takes no {_FEED}."
             return
-        while not _listens(self.hub.settings.messages.port) and time.monotonic() < self.deadline:
+        while is_free(self.hub.settings.messages.port) and time.monotonic() < self.deadline:
             time.sleep(0.2)
         try:
             self._answers = simulate(self.hub, campus, _TRAFFIC, actor=ACTOR, seed=_SEED)
@@ -158,11 +157,6 @@ class _Sending:
         ids = self._answers.request_ids if self._answers else ()
         found = [self.hub.inbox.find(one) for one in ids]
         return Counter(outcome_of(self.hub, one).fate for one in found if one is not None)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _drop_samples(hub: Hub) -> list[str]:

@@ -125,7 +125,7 @@ class Deployment:
         """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken."""
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
-        if not _comes_true(lambda: _is_free(self.port), _PORT_FREE_S):
+        if not _comes_true(lambda: is_free(self.port), _PORT_FREE_S):
             raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
         _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
         code_port = free_port()
@@ -345,8 +345,8 @@ class Deployment:
     def _wait_for(self, port: int) -> None:
         process = self._children[0].process
         assert process is not None
-        _comes_true(lambda: not _is_free(port) or process.poll() is not None or self._stopping.is_set(), 60)
-        if _is_free(port) and not self._stopping.is_set():
+        _comes_true(lambda: not is_free(port) or process.poll() is not None or self._stopping.is_set(), 60)
+        if is_free(port) and not self._stopping.is_set():
             self.stop()
             raise SettingsError(f"The code server did not start. Its last words are in {self.settings.log_path}.")
 
@@ -422,7 +422,8 @@ def _comes_true(asked: Callable[[], bool], within_s: float) -> bool:
     return answer
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nothing answers on a port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) != 0
