@@ -7,15 +7,14 @@ asks at every look; `hub up` also runs this module at its start (`python -m hub_
 the first sensor ticks. A run whose process still lives is left alone.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from hub_pipelines.defs.run_process import lives, pid_of
 from hub_pipelines.defs.sensors import REQUEST_TAG, runs_alive
 
 if TYPE_CHECKING:
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from hub_pipelines.recovery.model import LostRun
 
 _STATUS = dg.DagsterRunStatus
-_NEVER_ENDING = [_STATUS.STARTED, _STATUS.CANCELING, _STATUS.NOT_STARTED]
-_CLOCK_S = 2.0
+_NEVER_ENDING = [_STATUS.STARTING, _STATUS.STARTED, _STATUS.CANCELING, _STATUS.NOT_STARTED]
 _NOT_HANDED_OVER_S = 120.0
 _SILENT_S = 180.0
 
@@ -50,10 +48,11 @@ class DagsterRuns:
         if run.status is _STATUS.NOT_STARTED:
             late = age_s > self.not_handed_over_s
             return "it was made and never handed over, so nobody will start it" if late else None
-        pid = _pid_of(self.instance, run.run_id)
+        pid = pid_of(self.instance, run)
         if pid is not None:
-            lives = _has_lived_since(pid, record.start_time or record.create_timestamp.timestamp())
-            return None if lives else f"its process {pid} is gone"
+            return None if lives(pid, record) else f"its process {pid} is gone"
+        if run.status is _STATUS.STARTING:
+            return None  # its process is being made just now, or Dagster's own limit ends the wait
         request_id = run.tags.get(REQUEST_TAG)
         silent = request_id is not None and age_s > _SILENT_S and not self.holds_lease(request_id, run.run_id)
         return "it never told its process, and its lease is another's or over" if silent else None
@@ -90,32 +89,6 @@ def _lost(run: dg.DagsterRun, why: str) -> "LostRun":
 
     request_id = run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition")
     return LostRun(run.run_id, request_id, run.job_name, why)
-
-
-def _pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
-    """The process that works on a run, as the run itself told."""
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
-    events = [record.event_log_entry.dagster_event for record in records]
-    pids = [one.engine_event_data.metadata.get("pid") for one in events if one is not None]
-    told = [str(pid.value) for pid in pids if pid is not None]
-    return int(told[-1]) if told and told[-1].isdigit() else None
-
-
-def _has_lived_since(pid: int, moment: float) -> bool:
-    """False for a process that ended and for a later one that got its number, after a reboot for example."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return False  # another user's: not ours
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (OSError, StopIteration):
-        return True  # no /proc: the number has to do
-    started = int(booted.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-    return fields[0] != "Z" and started < moment + _CLOCK_S
 
 
 if __name__ == "__main__":

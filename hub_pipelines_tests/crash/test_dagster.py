@@ -38,9 +38,9 @@ from hub_pipelines_tests.defs.test_deployment import (
     drop,
     free_port,
     hub_up,
-    runs_at_work,
     submissions_in,
     wait_until,
+    worker_of,
 )
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
@@ -261,9 +261,9 @@ def kill_the_worker(_up: Up, worker: int) -> None:
 
 def kill_the_worker_and_who_watches_it(up: Up, worker: int) -> None:
     """Nobody is left who could tell Dagster: the run reads STARTED until the reconciler asks for its process."""
-    os.kill(up.pid_of("code-server"), signal.SIGSTOP)
+    os.kill(up.pid_of("daemon"), signal.SIGSTOP)
     os.kill(worker, signal.SIGKILL)
-    os.killpg(up.pid_of("code-server"), signal.SIGKILL)
+    os.killpg(up.pid_of("daemon"), signal.SIGKILL)
 
 
 @pytest.mark.slow
@@ -275,7 +275,7 @@ def test_a_killed_run_is_recovered_within_its_lease_and_a_minute(
     with hub_up(home, free_port()) as up:
         drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(LARGE)), "inventory")
         up.wait_for(" leased ")
-        (worker,) = runs_at_work(up)
+        worker = worker_of(up)
         kill(up, worker)
         killed_at = time.monotonic()
         wait_until(all_posted(home, 1), 120, up.log)

@@ -20,6 +20,7 @@ import dagster as dg
 import pytest
 
 from hub_pipelines.defs.instance import prepare_dagster_home
+from hub_pipelines.defs.run_process import PID_TAG
 from hub_pipelines.deployment import Deployment
 from hub_pipelines.doctor.messages import receiver
 from hub_pipelines.doctor.model import Check, diagnose
@@ -31,7 +32,7 @@ from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.disks import fill, small_disk
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.support import all_submissions, asset, inventory_csv, procurement_csv
+from hub_pipelines_tests.support import all_submissions, asset, events, inventory_csv, procurement_csv
 from hub_pipelines_tests.web.serving import listens
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
@@ -319,11 +320,11 @@ def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its
     with hub_up(home, free_port()) as up:
         drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(50_000)), "inventory")
         up.wait_for(" leased ")
-        (worker,) = runs_at_work(up)
+        worker = worker_of(up)
         os.kill(worker, signal.SIGSTOP)  # so that it can neither finish nor clean up
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(40) == 0
-        assert "code-server did not stop in time" in up.log()
+        assert "daemon did not stop in time" in up.log()
         assert not is_alive(worker)
     with hub_up(home, free_port()) as up:
         up.wait_for("had lost its process; its submission is taken up again")
@@ -332,12 +333,47 @@ def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its
     assert_invariants(hub)
 
 
-def runs_at_work(up: Up) -> list[int]:
-    """The runs' own processes: spawned by the code server, in its process group."""
-    answer = subprocess.run(
-        ["pgrep", "-g", str(up.pid_of("code-server")), "-f", "spawn_main"], capture_output=True, text=True, check=True
-    )
-    return [int(pid) for pid in answer.stdout.split()]
+def process_that_is_forked(up: Up) -> int:
+    """The daemon's child that has loaded everything."""
+    command = ["pgrep", "-P", str(up.pid_of("daemon")), "-f", "multiprocessing.forkserver"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def worker_of(up: Up) -> int:
+    """The process of the run that took its lease last, as the launcher noted it."""
+    run = re.findall(r" leased token=\d+ run=(\S+)", up.log())[-1]
+    tags = graphql(up.port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ tags {{ key value }} }} }} }}')
+    return next(int(one["value"]) for one in tags["data"]["runOrError"]["tags"] if one["key"] == PID_TAG)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_told_to_stop_on_dagsters_page_ends_and_its_submission_is_taken_up_again(home: Path) -> None:
+    port = free_port()
+    with hub_up(home, port) as up:
+        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(50_000)), "inventory")
+        up.wait_for(" leased ")
+        worker = worker_of(up)
+        (run,) = re.findall(r" leased token=1 run=(\S+)", up.log())
+        answer = graphql(port, f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
+        assert answer["data"]["terminateRun"]["__typename"] == "TerminateRunSuccess"
+        wait_until(lambda: not is_alive(worker), 30, up.log)
+        told = graphql(port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ status }} }} }}')
+        assert told["data"]["runOrError"]["status"] == "CANCELED"
+        wait_until(all_posted(home, 1), 120, up.log)
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    assert events(hub, submissions_in(home)[0].request_id).count("submission:posted") == 1
+    assert_invariants(hub)
+
+
+def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(home: Path) -> None:
+    with hub_up(home, free_port()) as up:
+        drop(home, "first.csv", procurement_csv(["NC-1"]))
+        wait_until(all_posted(home, 1), 90, up.log)
+        before = process_that_is_forked(up)
+        os.kill(before, signal.SIGKILL)
+        drop(home, "second.csv", procurement_csv(["NC-2"]))
+        wait_until(all_posted(home, 2), 90, up.log)
+        assert process_that_is_forked(up) != before
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.lost_runs import DagsterRuns, dagster_runs
 from hub_pipelines.defs.reconciliation import RECONCILIATION, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.run_process import PID_TAG
 from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
@@ -150,6 +151,18 @@ def test_a_silent_run_without_a_process_counts_as_lost_once_its_lease_is_another
     age_run(runner, run, time.time() - 600)
     assert holding.lost() == []
     assert [one.run_id for one in outdated.lost()] == [run.run_id]
+
+
+def test_a_run_whose_process_died_before_it_said_a_word_is_failed_at_the_next_look(
+    runner: Runner, launched: Submission
+) -> None:
+    run = run_of(runner, launched, dg.DagsterRunStatus.STARTING)
+    assert look(runner).findings == (), "its process is being made"
+    runner.instance.add_run_tags(run.run_id, {PID_TAG: str(os.getpid())})
+    assert look(runner).findings == ()
+    runner.instance.add_run_tags(run.run_id, {PID_TAG: str(dead_process())})
+    assert [one.kind for one in look(runner).mended] == [Kind.RUN_LOST]
+    assert status_of(runner, run) is dg.DagsterRunStatus.FAILURE
 
 
 def age_run(runner: Runner, run: dg.DagsterRun, created_at: float) -> None:
