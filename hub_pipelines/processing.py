@@ -31,7 +31,7 @@ from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.ledger.counting.model import places_in
-from hub_pipelines.ledger.model import Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.listing import ListedRegistry
@@ -57,6 +57,7 @@ from hub_pipelines.submission.model import (
 from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.batches import batches_of
+from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.messages import superseded_if_late
 from hub_pipelines.validate.model import AcceptedRow, RecordType, Unreadable, Verdict, row_place
 from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, problems_in, read_staged, stage
@@ -450,7 +451,16 @@ class Processing:
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
+            if ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
+                self._list_registry()
         return posting
+
+    def _list_registry(self) -> None:
+        """Now, so that the first large file after it need not. That file makes the list where it can't be made here."""
+        try:
+            ListedRegistry(self.db, "UTC", self.staged).listed()
+        except (OSError, Transient) as error:
+            _log.warning("the registry's list was not made %s", pairs(error=str(error)))
 
     def _occurrences(self, moments: Mapping[int, datetime], staged: str) -> dict[str, datetime]:
         """By item, when the message occurred that sets it."""

@@ -7,7 +7,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -168,6 +168,23 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Ite
                 copy.write_row(row)
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
+
+
+def many_rows(tx: Transaction, query: Select[Any], at_once: int) -> Iterator[list[tuple[Any, ...]]]:
+    """What a query of text and integers finds, so many rows at a time, as the database's driver has them: making its
+    own rows of a million takes SQLAlchemy as long as the database takes to find them."""
+    statement = str(query.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True}))
+    connection: Any = tx.connection.driver_connection
+    refused: Any = tx.dialect.loaded_dbapi
+    try:
+        with closing(
+            connection.cursor("many_rows") if tx.dialect.name == "postgresql" else connection.cursor()
+        ) as found:
+            found.execute(statement)
+            while rows := found.fetchmany(at_once):
+                yield rows
+    except refused.Error as error:
+        raise DBAPIError.instance(statement, None, error, refused.Error, dialect=tx.dialect) from error
 
 
 def end_stalled_copies(tx: Transaction) -> None:

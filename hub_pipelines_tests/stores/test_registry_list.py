@@ -94,3 +94,28 @@ def test_a_file_whose_tags_are_compared_with_the_whole_list_posts_as_any_other(
     assert (counts.posted, counts.rejected) == (2, 2)
     assert set(ledger_values(hub)) == {"NC-0001", "NC-0009"}
     assert len(kept(hub)) == 1
+
+
+def test_a_posting_of_many_tags_makes_the_list_and_one_of_few_leaves_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_registry(hub, ["NC-0001"])
+    assert kept(hub) == []
+    monkeypatch.setattr(tags, "FEW_TAGS", 1)
+    make_registry(hub, ["NC-0002", "NC-0003"])
+    assert len(kept(hub)) == 1
+    before = kept(hub)
+    assert set(listed(hub)) == {"NC-0001", "NC-0002", "NC-0003"}
+    assert kept(hub) == before
+
+
+def test_tags_post_where_their_list_cannot_be_kept(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags, "FEW_TAGS", 0)
+    monkeypatch.setattr(listing, "_write", full_disk)
+    make_registry(hub, ["NC-0001"])
+    assert LedgerRegistry(hub.db).campuses(["NC-0001"]) == {"NC-0001": "north"}
+    assert kept(hub) == []
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")

@@ -166,6 +166,28 @@ def test_values_survive_exactly_and_columns_say_the_same(tmp_path: Path, record:
     survives()
 
 
+@pytest.mark.parametrize("record", [INVENTORY, PROCUREMENT], ids=lambda record: record.name)
+def test_columns_that_are_read_of_many_entries_at_once_are_those_of_each(record: RecordType) -> None:
+    schema = files._schema(record.shapes)
+
+    @settings(max_examples=50, deadline=None, derandomize=True)
+    @given(st.lists(_rows(record), min_size=1, max_size=5))
+    def agree(rows: list[dict[str, object]]) -> None:
+        entries = [entry(number, f"k{number}", values) for number, values in enumerate(rows)]
+        at_once = files._all_typed([one["values"] for one in entries], record.shapes, schema)
+        assert at_once == files._each_typed(entries, record.shapes, schema)
+
+    agree()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [['{"asset_tag":"A"}{"asset_tag":"B"}', ""], ['{"asset_tag":"A"}\n{"asset_tag":"B"}', "{}"], ["{}\r{}", " "]],
+)
+def test_entries_that_are_no_single_rows_never_move_the_columns_of_others(values: list[str]) -> None:
+    assert files._all_typed(values, INVENTORY.shapes, files._schema(INVENTORY.shapes)) is None
+
+
 def _parsed(cell: Any, shape: Shape) -> object:
     if cell is None:
         return None

@@ -71,7 +71,9 @@ class ListedRegistry(LedgerRegistry):
         with self._db.read() as tx:
             for before, earlier in [*self._earlier(), (0, None)]:
                 version, size, rows = tags_set_since(tx, before, at_once=_ROWS)
-                made = _newest(earlier, rows)
+                set_since = _as_set(rows)
+                # as many as there are tags: each is there, and once
+                made = set_since if earlier is None and len(set_since) == size else _newest(earlier, set_since)
                 if len(made) == size:
                     break
         return version, made
@@ -86,17 +88,24 @@ class ListedRegistry(LedgerRegistry):
                     yield int(before), _read(path)
 
 
-def _newest(earlier: "pyarrow.Table | None", rows: Iterator[Sequence[tuple[str, str]]]) -> "pyarrow.Table":
+def _as_set(rows: Iterator[Sequence[tuple[str, str]]]) -> "pyarrow.Table":
+    """In the order in which they were set; a tag that was set twice is there twice."""
+    import pyarrow
+
+    schema = pyarrow.schema([("tag", pyarrow.string()), ("campus", pyarrow.string())])
+    tables = [schema.empty_table()]
+    for some in rows:
+        columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True)]
+        tables.append(pyarrow.Table.from_arrays(columns, schema=schema))
+    return pyarrow.concat_tables(tables)
+
+
+def _newest(earlier: "pyarrow.Table | None", since: "pyarrow.Table") -> "pyarrow.Table":
     """Each tag once, as it was set last."""
     import numpy
     import pyarrow
 
-    schema = pyarrow.schema([("tag", pyarrow.string()), ("campus", pyarrow.string())])
-    tables = [schema.empty_table() if earlier is None else earlier]
-    for some in rows:
-        columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True)]
-        tables.append(pyarrow.Table.from_arrays(columns, schema=schema))
-    table = pyarrow.concat_tables(tables).combine_chunks()
+    table = pyarrow.concat_tables([since] if earlier is None else [earlier, since]).combine_chunks()
     coded = table["tag"].combine_chunks().dictionary_encode()
     last = numpy.empty(len(coded.dictionary), numpy.int64)
     # of several the last assignment stays

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.store import Database, Transaction, room_to_sort, text_in
+from hub_pipelines.common.store import Database, Transaction, many_rows, room_to_sort, text_in
 from hub_pipelines.ledger.comparing.model import REPLACED
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.ledger.store import (
@@ -85,8 +85,7 @@ def tags_set_since(
         .where(j.ledger == REGISTRY_LEDGER, j.version > version)
         .order_by(j.version, j.row_no)
     )
-    rows: Any = tx.execute(query, execution_options={"stream_results": True, "yield_per": at_once})
-    return now, size, rows.partitions()
+    return now, size, many_rows(tx, query, at_once)
 
 
 def count_tags(tx: Transaction, request_id: str, revision: int, *, is_whole_key: bool) -> tuple[int, int]:

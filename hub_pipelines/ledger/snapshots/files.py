@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.ledger.digests import entry_digests
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
@@ -70,7 +69,7 @@ def write(entries: Iterable[Mapping[str, Any]], record: RecordType, path: Path) 
                 digest.update(one)
             writer.write_table(_table(chunk, shapes, schema))
             count += len(chunk)
-    return Draft(path, count, digest.hexdigest(), sha256_hex(path.read_bytes()))
+    return Draft(path, count, digest.hexdigest(), _file_digest(path))
 
 
 def is_written_from(path: Path, entries: Iterable[Mapping[str, Any]], record: RecordType) -> bool:
@@ -84,7 +83,12 @@ def is_written_from(path: Path, entries: Iterable[Mapping[str, Any]], record: Re
         return False
     with TemporaryDirectory() as folder:
         again = write((one for one in entries if one["version"] <= newest), record, Path(folder) / path.name)
-    return again.file_digest == sha256_hex(path.read_bytes())
+    return again.file_digest == _file_digest(path)
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _schema(shapes: Mapping[str, Shape]) -> "pyarrow.Schema":
@@ -116,15 +120,49 @@ def _table(
 ) -> "pyarrow.Table":
     import pyarrow
 
-    values = [_values_of(entry) for entry in entries]
-    columns = {f"hub_{name}": [entry[name] for entry in entries] for name in _HUB_COLUMNS}
+    own = {f"hub_{name}": [entry[name] for entry in entries] for name in _HUB_COLUMNS}
+    typed = _all_typed(own["hub_values"], shapes, schema) or _each_typed(entries, shapes, schema)
     arrays = [
-        _typed([one.get(field.name) for one in values], field.name, shapes[field.name], field.type, entries)
-        if field.name in shapes
-        else pyarrow.array(columns[field.name], field.type)
-        for field in schema
+        typed[field.name] if field.name in typed else pyarrow.array(own[field.name], field.type) for field in schema
     ]
     return pyarrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _all_typed(
+    values: Sequence[str], shapes: Mapping[str, Shape], schema: "pyarrow.Schema"
+) -> "Mapping[str, pyarrow.Array] | None":
+    """The contract's columns by Arrow's reader of JSON lines, in a tenth of the time. None where one is not as it
+    should be: which one and why is found entry by entry."""
+    import pyarrow
+    from pyarrow import json as json_lines
+
+    lines = "\n".join(values).encode("utf-8")
+    # one object for each line, so that no entry gets the columns of another
+    if lines.count(b"\n") != len(values) - 1 or not all(one.startswith("{") for one in values):
+        return None
+    options = json_lines.ParseOptions(
+        explicit_schema=pyarrow.schema([(name, pyarrow.string()) for name in shapes]),
+        unexpected_field_behavior="ignore",
+    )
+    whole = json_lines.ReadOptions(use_threads=False, block_size=len(lines) + 1)
+    try:
+        table = json_lines.read_json(pyarrow.BufferReader(lines), whole, options)
+        if len(table) != len(values):
+            return None
+        return {name: table[name].combine_chunks().cast(schema.field(name).type) for name in shapes}
+    except (pyarrow.ArrowException, ValueError, OverflowError):
+        return None
+
+
+def _each_typed(
+    entries: Sequence[Mapping[str, Any]], shapes: Mapping[str, Shape], schema: "pyarrow.Schema"
+) -> "Mapping[str, pyarrow.Array]":
+    """The contract's columns. Raises NotInShape."""
+    values = [_values_of(entry) for entry in entries]
+    return {
+        name: _typed([one.get(name) for one in values], name, shape, schema.field(name).type, entries)
+        for name, shape in shapes.items()
+    }
 
 
 def _values_of(entry: Mapping[str, Any]) -> dict[str, Any]:

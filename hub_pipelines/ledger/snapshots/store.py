@@ -7,11 +7,19 @@ from typing import Any
 
 from sqlalchemy import Column, Date, FromClause, Integer, String, Table, Text, and_, exists, func, or_, select
 
-from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
+from hub_pipelines.common.store import (
+    Transaction,
+    UtcDateTime,
+    database_now,
+    insert_or_ignore,
+    many_rows,
+    metadata,
+)
 from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
 from hub_pipelines.ledger.store import is_entry, journal, journal_row, ledger, ledger_day, newest_before, posting
 
 _KEYS_PER_QUERY = 5_000
+_ENTRIES_AT_ONCE = 5_000
 _KEY = ("ledger", "campus", "ledger_date")
 
 snapshot = Table(
@@ -135,11 +143,13 @@ def entries_per_day(tx: Transaction, ledger_name: str, campus: str, before: date
 
 def entries(tx: Transaction, ledger_name: str, campus: str, day: date) -> Iterator[dict[str, Any]]:
     """The journal entries of a campus-day in the order of their posting, streamed."""
-    query = select(journal).where(*_is(journal, ledger_name, campus, day)).order_by(journal.c.version, journal.c.row_no)
-    found = tx.execute(query, execution_options={"yield_per": 5_000})
-    names = tuple(found.keys())
-    # a million of them: a row as a mapping takes several times as long
-    yield from (dict(zip(names, row, strict=True)) for row in found)
+    of_day = select(posting).where(*_is(posting, ledger_name, campus, day)).order_by(posting.c.version)
+    names = [column.name for column in journal_row.c]
+    for one in [dict(row) for row in tx.execute(of_day).mappings()]:
+        rows = select(journal_row).where(journal_row.c.ledger == one["ledger"], journal_row.c.version == one["version"])
+        for some in many_rows(tx, rows.order_by(journal_row.c.row_no), _ENTRIES_AT_ONCE):
+            # a million of them: a row as a mapping takes several times as long
+            yield from ({**one, **dict(zip(names, row, strict=True))} for row in some)
 
 
 def count_entries(tx: Transaction, ledger_name: str, campus: str, day: date) -> int:

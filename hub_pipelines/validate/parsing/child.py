@@ -73,7 +73,8 @@ class Child:
             rows = self._iterations[number] = self._opened.joined.rows()
         batch = list(islice(rows, self._batch))
         if not batch:
-            del self._iterations[number]
+            # what was asked for ahead must not begin anew
+            self._iterations[number] = iter(())
         return as_columns(batch, len(self._opened.joined.header))
 
     def _receive(self) -> wire.Message | None:

@@ -6,7 +6,6 @@ with the file (parsing), and the limits that it sets itself (parsing/limits).
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -24,13 +23,16 @@ from typing import IO, Any, BinaryIO, Self
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.validate.batches import Batch, Column, Texts, damaged
 from hub_pipelines.validate.model import Unreadable
+from hub_pipelines.validate.reading.ahead import Ahead
 
 Columns = Callable[[list[str]], list[str | None]]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _CHILD = "hub_pipelines.validate.parsing"
-_AHEAD = 3
-"""Batches of rows that are asked for before they are needed, so that both processes work at once."""
+_AHEAD, _MOST_AHEAD = 3, 16
+"""Batches of rows that are asked for before they are needed, so that both processes work at once: first few, since who
+looks at the beginning needs no more, then as many as are judged together."""
+_BYTES_AHEAD = 16 * 1024 * 1024
 _NO_MEMORY = b"memory allocation of"
 _LOOK_EVERY_S = 1.0
 
@@ -63,10 +65,7 @@ class Parser:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # closed with the child
         self._child = _start(self._file, self._errors)
         assert self._child.stdout is not None
-        self._from_child = self._child.stdout.fileno()
-        # not select(): it knows no descriptor above 1,023
-        self._ready = select.poll()
-        self._ready.register(self._from_child, select.POLLIN)
+        self._from_child = Ahead(self._child.stdout.fileno(), _BYTES_AHEAD)
         self._buffer = bytearray()
         return self
 
@@ -74,6 +73,7 @@ class Parser:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._child.kill()
+        self._from_child.close()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 # what was not sent yet is for nobody any more
@@ -101,13 +101,17 @@ class Parser:
         try:
             for _ in range(_AHEAD):
                 self._ask_for(number)
+            ahead = _AHEAD
             while True:
                 while not batches:
                     self._take_batch()
                 batch = batches.popleft()
                 if not batch.numbers:
                     return
-                self._ask_for(number)
+                more = min(2, _MOST_AHEAD - ahead + 1)
+                for _ in range(more):
+                    self._ask_for(number)
+                ahead += more - 1
                 yield batch
         finally:
             self._forget(number)
@@ -167,17 +171,17 @@ class Parser:
         begun = time.monotonic()
         used = _processor_time(self._child.pid)
         while len(self._buffer) < size:
-            if self._ready.poll(_LOOK_EVERY_S * 1000):
-                data = os.read(self._from_child, 1024 * 1024)
-                if not data:
-                    self._fail(self._ended())
-                self._buffer += data
-                begun = time.monotonic()
-            else:
+            data = self._from_child.take(_LOOK_EVERY_S)
+            if data is None:
                 self._refuse_silence(time.monotonic() - begun, used)
-        data = bytes(self._buffer[:size])
+                continue
+            if not data:
+                self._fail(self._ended())
+            self._buffer += data
+            begun = time.monotonic()
+        taken = bytes(self._buffer[:size])
         del self._buffer[:size]
-        return data
+        return taken
 
     def _refuse_silence(self, silent_s: float, used: float) -> None:
         """A child that works on without a word is stuck in its file; one that can't work waits for the machine."""

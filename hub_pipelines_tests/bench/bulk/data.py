@@ -29,10 +29,12 @@ _SPOILT = {
     "asset_tag": ("", "N-9{:06d}"),
     "quantity": ("-3.5", "-120"),
     "acquired_on": ("2023-02-30", "2022-00-10", "2021-13-05", "soon"),
-    "unit": ("smidgen", "??", "zz"),
+    "unit": ("smidgen", "qq", "zz"),
     "responsible_email": ("pi.northfield.edu", "pi@", "@chem.edu"),
     "unit_cost": ("twelve", "12.5.0", "ask Bob"),
 }
+"""No word here stands for no value (`??`, `n/a`): where a cell may be empty such a word is one to the hub (decision
+0076), and to its peers a fault."""
 _OF_ANOTHER_CAMPUS = 50
 """Every so many tags were bought for a campus that is not the sender's."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.validate.batches import ROWS_AT_ONCE
 from hub_pipelines.validate.model import Unreadable
 from hub_pipelines.validate.parsing import wire
 from hub_pipelines.validate.reading import open_table, process
@@ -152,6 +153,34 @@ def test_a_child_that_gets_no_processor_is_waited_for(tmp_path: Path) -> None:
         with pytest.raises(Transient):
             list(rows)
         assert time.monotonic() - begun >= 4
+
+
+def test_the_child_reads_on_while_the_hub_judges_what_it_has(tmp_path: Path) -> None:
+    path = stored(tmp_path, "a,b\n" + "1,2\n" * 300_000)
+    before = children()
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=1, starved_s=2)) as table:
+        batches = table.rows.batches()  # type: ignore[attr-defined]
+        for _ in range(20):
+            next(batches)
+        (child,) = children() - before
+        wait_until_idle(child)
+        os.kill(child, signal.SIGSTOP)
+        came: list[int] = []
+        with pytest.raises(Transient):
+            came.extend(len(batch.numbers) for batch in batches)
+    assert sum(came) >= ROWS_AT_ONCE
+
+
+def wait_until_idle(process_id: int) -> None:
+    used = -1.0
+    while used != (used := process._processor_time(process_id)):
+        time.sleep(0.5)
+
+
+def test_the_end_of_the_rows_is_told_however_many_batches_were_asked_for(tmp_path: Path) -> None:
+    path = stored(tmp_path, "a,b\n" + "1,2\n" * 30_000)
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get) as table:
+        assert [sum(1 for _ in table.rows) for _ in range(3)] == [30_000] * 3
 
 
 def test_nonsense_from_the_child_is_a_damaged_file() -> None:
