@@ -30,7 +30,8 @@ FIRST_RULES, RULES = 1, 5
 and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the third,
 tables were one whose rows are named by other columns where enough of the rest were alike, names that stand alone before
 a blank column were one, and one column in two spellings was two; by the fourth, lines of a report's pages were items,
-the headings again had to be written in the same way, and a total was known by its words alone."""
+the headings again had to be written in the same way, a total was known by its words alone, and a unit behind a heading
+made it unknown."""
 _ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 NAMED_ALIKE_RULES = 4
 """From these on, tables are one only when the same columns name their rows."""
@@ -57,6 +58,7 @@ _WORDS_OF_A_TOTAL = 2
 """Its name and a unit. A product may be called Total, and has more to say."""
 _MOST_PRINTED = 0.3
 """Of a table's rows so many may be lines of printed pages, as a share."""
+_UNIT_BEHIND = re.compile(r"(?<=\S)\s*(\[[^\]]{1,20}\]|\([^)]{1,20}\))\s*$")
 _LONGEST_ITEM = 80
 _SHOWN = 120
 
@@ -171,12 +173,23 @@ def find_tables(grid: Grid, ask: Ask, rules: int = RULES) -> tuple[list[Found], 
     return scan.run()
 
 
+def _asking_without_units(ask: Ask) -> Ask:
+    """`Menge [g]` is asked as `Menge` too, where the whole is not known."""
+
+    def asked(texts: Sequence[str]) -> list[str | None]:
+        bare = [_UNIT_BEHIND.sub("", text) for text in texts]
+        answers = ask([*texts, *bare])
+        return [answers[at] or answers[at + len(texts)] for at in range(len(texts))]
+
+    return asked
+
+
 class _Scan:
     """The state of reading one sheet."""
 
     def __init__(self, grid: Grid, ask: Ask, rules: int) -> None:
         self._grid = grid
-        self._ask = ask
+        self._ask = ask if rules < PRINTED_RULES else _asking_without_units(ask)
         self._rules = rules
         self._formerly = rules == FIRST_RULES
         self._tables: list[Found] = []
