@@ -329,6 +329,8 @@ class _Difference:
             new = self.remarks.completed(sent, held)
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
         before = None if held is None else held.values
+        if before != new:
+            self.remarks.add_posted([(verdict.row_no, new)])
         if self.record.lines is not None:
             self.keys[verdict.key] = (verdict.row_no, hash(sent))
             self.remarks.add_twins([(verdict.row_no, verdict.key, sent)])
