@@ -150,6 +150,12 @@ class Headers:
     def as_before(self) -> bool:
         return self.judged.kind in (Kind.FIRST, Kind.SAME, Kind.MIGRATED)
 
+    @property
+    def _gone(self) -> list[str]:
+        change = self.judged.change
+        lost = [one.heading or one.column for one in change.lost] if self.judged.kind is Kind.NARROWED else []
+        return [*lost, *change.gone]
+
     def document(self) -> dict[str, str]:
         change = self.judged.change
         return {
@@ -157,7 +163,7 @@ class Headers:
             "shape": self.judged.shape.fingerprint,
             "shape_before": self.judged.compared_with or "none",
             "new_headings": ", ".join(one.heading for one in change.gained[:_HEADINGS_SHOWN]) or "none",
-            "headings_gone": ", ".join(change.gone[:_HEADINGS_SHOWN]) or "none",
+            "headings_gone": ", ".join(self._gone[:_HEADINGS_SHOWN]) or "none",
             "migration": self.judged.migration.reference if self.judged.migration else "none",
         }
 

@@ -37,13 +37,12 @@ from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
+from hub_pipelines.report.changes import changed_cells
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
-from hub_pipelines.report.model import ColumnLine, ItemName, Line
+from hub_pipelines.report.model import ChangedItem, ColumnLine, ItemName, Line
 from hub_pipelines.report.naming import item_amount, item_name
 from hub_pipelines.report.previews.model import (
-    ChangedCell,
-    ChangedItem,
     Found,
     Missed,
     NewItem,
@@ -63,9 +62,7 @@ from hub_pipelines.validate.model import (
     Problem,
     RecordType,
     Verdict,
-    column_of,
     excel_row,
-    sent_name,
     sheet_of,
 )
 from hub_pipelines.validate.staging import canonical_json, row_of
@@ -329,6 +326,8 @@ class _Difference:
             new = self.remarks.completed(sent, held)
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
         before = None if held is None else held.values
+        if before != new:
+            self.remarks.add_posted([(verdict.row_no, new)])
         if self.record.lines is not None:
             self.keys[verdict.key] = (verdict.row_no, hash(sent))
             self.remarks.add_twins([(verdict.row_no, verdict.key, sent)])
@@ -346,7 +345,7 @@ class _Difference:
         else:
             self.counts["changed"] += 1
             if len(self.changed_items) < ITEMS_SHOWN:
-                cells = tuple(self._changed_cells(json.loads(before), json.loads(new)))
+                cells = tuple(changed_cells(self.record, json.loads(before), json.loads(new), self.sent_as))
                 self.changed_items.append(ChangedItem(row, verdict.key, self._name_of(verdict), cells))
 
     def _tell(self, row_no: int, problems: Iterable[Problem]) -> None:
@@ -359,20 +358,6 @@ class _Difference:
                 heading, table = self.sent_as.get(one.column or ""), table_of(row_no, self.parts)
                 reason = without_heading(one.reason) if heading else one.reason
                 lines.append(Line(row, one.column, one.value, reason, one.suggestion, part, sheet, heading, table))
-
-    def _changed_cells(self, before: dict[str, object], after: dict[str, object]) -> Iterator[ChangedCell]:
-        """Column by column; columns outside the contract under their own headings."""
-        old, new = _flat(before), _flat(after)
-        for column in dict.fromkeys((*new, *old)):
-            if old.get(column) != new.get(column):
-                yield ChangedCell(column, self._called(column), old.get(column), new.get(column))
-
-    def _called(self, column: str) -> str | None:
-        """As the file calls it; None where it does not, or only by the contract's word."""
-        about = column_of(column)
-        if about != column and about in self.record.columns:
-            return sent_name(self.sent_as.get(about) or about.replace("_", " "))
-        return self.sent_as.get(column) or (None if column in self.record.columns else column)
 
     def _name_of(self, verdict: AcceptedRow) -> ItemName:
         return item_name(self.record, verdict.key, verdict.values)
@@ -421,14 +406,6 @@ def _envelope(due: PreviewDue) -> Envelope:
         received_at=arrival.arrived_at,
         complete_count=due.complete_count,
     )
-
-
-def _flat(values: Mapping[str, object]) -> dict[str, str]:
-    other = values.get("other")
-    flat = {name: value for name, value in values.items() if name != "other"}
-    if isinstance(other, dict):
-        flat |= {name: value for name, value in other.items() if name not in flat}
-    return {name: str(value) for name, value in flat.items() if value is not None}
 
 
 def _missed(record: RecordType, one: Counted, values: Mapping[str, str], moved: tuple[str, ...]) -> Missed:

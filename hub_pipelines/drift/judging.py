@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hub_pipelines.drift.comparing import compare, fix_of, missing_columns, reason_of, shape_of
 from hub_pipelines.drift.migrating import Plan, plan, plan_of_steps
 from hub_pipelines.drift.model import (
+    NARROWED_BY,
     NO_CHANGE,
     BadMigration,
     Change,
@@ -21,6 +22,7 @@ from hub_pipelines.drift.model import (
     Unfit,
 )
 from hub_pipelines.validate.columns import map_columns, record_type_of
+from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
 
 
@@ -42,10 +44,12 @@ def judge_header(
     known: Sequence[KnownShape],
     migrations: Sequence[Migration],
     sent: Sequence[str] | None = None,
+    *,
+    keeps: bool = True,
 ) -> Judged:
     """How a header is to be read. `known` are its source's accepted shapes, the one that posted last first;
     `migrations` those in force for the source, the most particular first. `sent` is the header as it was sent, where
-    `header` is what its headings were recognised as.
+    `header` is what its headings were recognised as. `keeps`: what a file does not say stays in the ledger.
 
     Raises Drifted or Unfit when a person must decide, Unreadable when it does not do for another reason.
     """
@@ -63,7 +67,23 @@ def judge_header(
         return Judged(Kind.FIRST, seen)
     if not of_record:
         raise _unfit(refused, seen, record)
-    return _compared(header, sent, feed, of_record[0], seen, migrations, refused, record)
+    before = next((one for one in of_record if one.accepted_by != NARROWED_BY), of_record[0])
+    if keeps and refused is None and (narrowed := _narrowed(before, seen, record)) is not None:
+        return narrowed
+    return _compared(header, sent, feed, before, seen, migrations, refused, record)
+
+
+def _narrowed(before: KnownShape, seen: HeaderShape, record: RecordType) -> Judged | None:
+    """A header that merely lacks columns which its rows can do without: none is new, with a name or without, that may
+    be one of them."""
+    change = compare(before.shape, seen, record)
+    needed = {*record.required, *record.key_columns, column_of_kind(record, "quantity")}
+    nameless = [sum(not text.strip() for text in shape.header) for shape in (before.shape, seen)]
+    if not change.lost or change.gained or before.migration is not None or nameless[1] > nameless[0]:
+        return None
+    if any(one.column in needed for one in change.lost):
+        return None
+    return Judged(Kind.NARROWED, seen, change, before.shape.fingerprint)
 
 
 def _record_type(

@@ -67,6 +67,7 @@ class Kind(StrEnum):
     SAME = "same"  # its source has had this shape before
     EXTENDED = "extended"  # all the contract's columns that were there still are, and more
     REDUCED = "reduced"  # likewise, without some heading that the contract does not know
+    NARROWED = "narrowed"  # columns are gone that its rows can do without, and no new heading may be one of them
     MIGRATED = "migrated"  # read under a migration that people have approved and applied for this shape
     DRIFTED = "drifted"  # a column of the contract that was there is gone: held
     UNFIT = "unfit"  # a required column is missing, and there is nothing to compare with: held as unreadable
@@ -128,6 +129,9 @@ class Change:
 
 
 NO_CHANGE = Change()
+NARROWED_BY = "hub/what the columns that are gone had said stays"
+"""By whom the shape of a header that only lacks such columns is accepted. Later headers are not compared with it: what
+it lacks could be renamed unseen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.judging import Judged, judge_header
 from hub_pipelines.drift.migrating import Plan, plan
-from hub_pipelines.drift.model import BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
+from hub_pipelines.drift.model import NARROWED_BY, BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
@@ -22,7 +22,9 @@ _ACCEPTED_BY = {
     Kind.FIRST: "hub/first of its source",
     Kind.EXTENDED: "hub/columns were only added",
     Kind.REDUCED: "hub/only unknown columns are gone",
+    Kind.NARROWED: NARROWED_BY,
 }
+_MESSAGES_OF = "messages of "
 _BY_ITSELF = frozenset(_ACCEPTED_BY.values())
 
 
@@ -73,7 +75,7 @@ class Shapes:
         """
         with self.db.read() as tx:
             known, migrations = _known(tx, source)
-        return Reading.judged(table, judge_header(table.header, feed, known, migrations, sent))
+        return Reading.judged(table, judge_header(table.header, feed, known, migrations, sent, keeps=_keeps(source)))
 
     def under_migration(self, source: Source, feed: Feed, table: Table) -> Reading | None:
         """The table under the migration that people have applied for its very headings; None when there is none."""
@@ -93,7 +95,9 @@ class Shapes:
             known, migrations = _known(tx, source)
         own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
         others = [one for one in known if one not in own]
-        return judge_header(header if mapped is None else mapped, feed, others, migrations, header)
+        return judge_header(
+            header if mapped is None else mapped, feed, others, migrations, header, keeps=_keeps(source)
+        )
 
     def hold(self, tx: Any, current: Submission, held: Held, *, actor: str) -> None:
         """Keep what a submission that goes into review was held for, and alert the compliance officers."""
@@ -123,7 +127,7 @@ class Shapes:
         by = reference or _ACCEPTED_BY.get(judged.kind, "hub/posted")
         new = shapes.accept_shape(tx, source, judged.shape.fingerprint, by=by)
         shapes.mark_posted(tx, source, judged.shape, migration=reference)
-        if judged.kind in (Kind.EXTENDED, Kind.REDUCED, Kind.MIGRATED):
+        if judged.kind in (Kind.EXTENDED, Kind.REDUCED, Kind.NARROWED, Kind.MIGRATED):
             told = {
                 "shape": judged.shape,
                 "compared_with": judged.compared_with,
@@ -148,8 +152,13 @@ class Shapes:
 def source_of(envelope: Envelope) -> Source:
     """What a campus sends again and again: the files of one name, or the messages of one record type."""
     if envelope.channel == MESSAGES:
-        return Source(envelope.campus, envelope.feed, f"messages of {envelope.headers[RECORD_TYPE]}")
+        return Source(envelope.campus, envelope.feed, f"{_MESSAGES_OF}{envelope.headers[RECORD_TYPE]}")
     return Source(envelope.campus, envelope.feed, source_key(envelope.source_name))
+
+
+def _keeps(source: Source) -> bool:
+    """Whether what a header does not have stays in the ledger (decisions/0076). A message says all about its item."""
+    return not source.key.startswith(_MESSAGES_OF)
 
 
 def _known(tx: Any, source: Source) -> tuple[list[KnownShape], list[Migration]]:
@@ -161,7 +170,7 @@ def _as_people_decided(tx: Any, source: Source, header: Sequence[str], feed: Fee
     if not migrations:
         return None
     try:
-        judged = judge_header(header, feed, known, migrations)
+        judged = judge_header(header, feed, known, migrations, keeps=_keeps(source))
     except Unreadable:
         return None
     return judged if judged.plan else None
@@ -176,7 +185,7 @@ def _judge_again(tx: Any, source: Source, summary: Mapping[str, Any], feed: Feed
     if mapped is None:
         raise ShapesMoved("The migration that it was read under is in force no more.")
     known, migrations = _known(tx, source)
-    return judge_header(mapped, feed.only(summary["record_type"]), known, migrations, header)
+    return judge_header(mapped, feed.only(summary["record_type"]), known, migrations, header, keeps=_keeps(source))
 
 
 def _tell(tx: Any, current: Submission, event: str, fingerprint: str, detail: Mapping[str, object], actor: str) -> None:

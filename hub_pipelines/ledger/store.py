@@ -597,6 +597,25 @@ def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) ->
     return [(entry_row(row_no), values) for row_no, values in tx.execute(query)]
 
 
+def changed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str, str, str]]:
+    """Of the rows of a posting that changed an item, the first: number, key, and the values before and after."""
+    before = journal.alias("before")
+    replaced = and_(
+        before.c.ledger == journal.c.ledger,
+        before.c.version == journal.c.previous_version,
+        before.c.row_no == journal.c.previous_row_no,
+    )
+    query = (
+        select(journal.c.row_no, journal.c.key, before.c["values"], journal.c["values"])
+        .join(before, replaced)
+        .where(journal.c.request_id == request_id, journal.c.revision == revision, _of_rows)
+        .where(before.c.operation != REPLACED)
+        .order_by(journal.c.row_no)
+        .limit(limit)
+    )
+    return [tuple(row) for row in tx.execute(query)]
+
+
 def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_version: int) -> list[LaterChange]:
     """Of these items, those whose newest entry is younger than a ledger version."""
     found: list[LaterChange] = []

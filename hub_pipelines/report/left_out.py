@@ -4,27 +4,68 @@ Belongs here: totals, notes, other tables, hidden sheets, by what a staged file 
 describe). Not here: finding them (validate/parsing), layout.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub_pipelines.report.model import Line
 from hub_pipelines.validate.columns import column_letters
-from hub_pipelines.validate.parsing.layout import SECTION_ROW
+from hub_pipelines.validate.parsing.layout import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, TOTAL
 
 _SHOWN = 50
+_ROWS_SHOWN = 20
+_TEXTS_SHOWN = 3
+_NO_ITEMS = {
+    HEADINGS_AGAIN: ("the headings again", "the headings again"),
+    PRINT_LINE: ("a line of a printed page", "lines of printed pages"),
+    TOTAL: ("a total", "totals"),
+}
 _OWN_FILE = "If its rows are to be in the ledger, put this table in a file of its own and drop that file too"
 
 
 def not_read(document: Mapping[str, Any]) -> tuple[Line, ...]:
     """Other tables first: they are what a sender may miss."""
     # titles of sections are told together, since they are kept with the rows below them
+    told_together = {SECTION_ROW, *_NO_ITEMS}
     found = sorted(
-        (one for one in document.get("left_out", ()) if one["why"] != SECTION_ROW), key=lambda one: not _items(one)
+        (one for one in document.get("left_out", ()) if one["why"] not in told_together),
+        key=lambda one: not _items(one),
     )
     lines = [_line(one) for one in found[:_SHOWN]]
     more = len(found) - _SHOWN
     rest = [Line(0, None, None, f"{more:,} more rows or tables were not read.", None)] if more > 0 else []
-    return (*_section_rows(document.get("reader", {})), *lines, *rest)
+    return (*_section_rows(document.get("reader", {})), *lines, *rest, *_no_items(document))
+
+
+def _no_items(document: Mapping[str, Any]) -> list[Line]:
+    """One line for each sheet: what a report's program or a person put between the rows."""
+    by_sheet: dict[str | None, dict[str, list[Mapping[str, Any]]]] = {}
+    for one in document.get("left_out", ()):
+        if one["why"] in _NO_ITEMS:
+            by_sheet.setdefault(one["sheet"], {}).setdefault(one["why"], []).append(one)
+    return [_no_items_of(sheet, kinds) for sheet, kinds in by_sheet.items()]
+
+
+def _no_items_of(sheet: str | None, kinds: Mapping[str, Sequence[Mapping[str, Any]]]) -> Line:
+    where = f' of sheet "{sheet}"' if sheet else ""
+    number = sum(map(len, kinds.values()))
+    told = [
+        f"{_NO_ITEMS[why][len(kinds[why]) > 1]} in {_rows([one['first_row'] for one in kinds[why]])}"
+        for why in _NO_ITEMS
+        if why in kinds
+    ]
+    shown = [one["shown"] for why in _NO_ITEMS for one in kinds.get(why, ())[:_TEXTS_SHOWN] if one["shown"]]
+    only = min(one["first_row"] for each in kinds.values() for one in each) if number == 1 else 0
+    are = "1 row is no item and was" if number == 1 else f"{number:,} rows are no items and were"
+    return Line(only, None, "; ".join(shown) or None, f"{are} left out{where}: {'; '.join(told)}.", None)
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    shown = [str(number) for number in sorted(numbers)]
+    if len(shown) == 1:
+        return f"row {shown[0]}"
+    if len(shown) > _ROWS_SHOWN:
+        return f"rows {', '.join(shown[:_ROWS_SHOWN])} and {len(shown) - _ROWS_SHOWN:,} more"
+    return f"rows {', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def rows_elsewhere(document: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.migrating import without_heading
-from hub_pipelines.drift.model import Pair, ShapeChange
+from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.model import SetOver
@@ -114,10 +114,14 @@ def notes_of(found: ShapeChange) -> tuple[Line, ...]:
     new = [
         Line(0, one.column or one.heading, one.heading, note_of(found.kind, one), None) for one in found.change.gained
     ]
+    lacking = [
+        Line(0, one.column, one.heading, "This column was in earlier files of this name and is not in this one.", None)
+        for one in (found.change.lost if found.kind is Kind.NARROWED else ())
+    ]
     gone = [
         Line(0, heading, None, "This column was in earlier files and is gone.", None) for heading in found.change.gone
     ]
-    lines = new + gone
+    lines = new + lacking + gone
     more = len(lines) - COLUMNS_SHOWN
     rest = [Line(0, None, None, f"{more:,} more columns are not as before.", None)] if more > 0 else []
     return (*lines[:COLUMNS_SHOWN], *rest)

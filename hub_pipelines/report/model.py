@@ -118,6 +118,28 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class ChangedCell:
+    """`heading` is what the file calls the column, where that is not the contract's own word."""
+
+    column: str
+    heading: str | None
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class ChangedItem:
+    """An item with the columns in which it says something else than before."""
+
+    row: int
+    key: str
+    item: ItemName
+    cells: tuple[ChangedCell, ...]
+    sheet: str | None = None
+    """The row's sheet, where there are several."""
+
+
+@dataclass(frozen=True)
 class ChangedRow:
     """A row of a duplicate file that a newer file has changed since the first copy came."""
 
@@ -281,6 +303,8 @@ class Receipt:
     """What was sent in place of this file."""
     cause: str | None = None
     """Why it is in review."""
+    changed: tuple[ChangedItem, ...] = ()
+    """Of the rows that changed an item, the first, with old and new values; `counts` has their number."""
     at_work: str | None = None
     """How far a run is with it, where it takes more than seconds."""
 

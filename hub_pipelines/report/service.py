@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.changes import changed_cells
 from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
@@ -54,6 +55,7 @@ from hub_pipelines.report.lines import (
     with_list_come,
 )
 from hub_pipelines.report.model import (
+    ChangedItem,
     ChangedRow,
     Count,
     Counts,
@@ -73,7 +75,7 @@ from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.submission.progress import ProgressFiles
-from hub_pipelines.validate.model import Feed, Part, RecordType
+from hub_pipelines.validate.model import Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
 _MISSED_SHOWN = 1_000
+_CHANGES_TOLD = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +306,22 @@ class Receipts:
             count=self._count(tx, current),
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
+            changed=tuple(self._changed(tx, current, parts, sent_as)),
             at_work=str(progress) if progress else None,
         )
+
+    def _changed(
+        self, tx: Transaction, current: Submission, parts: Sequence[Part], sent_as: Mapping[str, str]
+    ) -> Iterator[ChangedItem]:
+        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        record = self._record_of(posting.ledger) if posting is not None and posting.new != posting.posted else None
+        if record is None:
+            return
+        found = ledgers.changed_by(tx, current.request_id, current.revision, limit=_CHANGES_TOLD)
+        for row_no, key, before, after in found:
+            old, new = json.loads(before), json.loads(after)
+            cells = tuple(changed_cells(record, old, new, sent_as))
+            yield ChangedItem(excel_row(row_no), key, item_name(record, key, new), cells, sheet_of(row_no, parts))
 
     def _record_of(self, ledger: str) -> RecordType | None:
         """What a ledger's items are; None when this hub no longer takes them."""

@@ -377,6 +377,23 @@ class Adjusted:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """A column without which something can't be reckoned, though a row without it is taken.
+
+    `matters` says of which rows, by their values. `reason` follows on their number ("12 items have no …"): what can't
+    be reckoned, with the rule's citation.
+    """
+
+    column: str
+    called: str
+    """What people call it."""
+    matters: Callable[[Mapping[str, object]], bool]
+    rule: str
+    reason: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
 class RecordType:
     """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
 
@@ -410,6 +427,8 @@ class RecordType:
     """Whether an item with these values is known not to be at its location any more, so that no count misses it."""
     news: "Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None" = None
     """What people are told when an item's values were the first and are the second; None: nothing."""
+    lacking: Lacking | None = None
+    """What its rows may leave out, and people are told that they do; None: nothing."""
     by_messages_only: bool = False
     """No file is taken for a list of it: it comes by messages and from portals."""
     adjusted: Adjusted | None = None

@@ -224,7 +224,50 @@ def test_a_missing_required_column_is_held_with_both_headers_side_by_side(hub: H
     assert_invariants(hub)
 
 
-def test_a_missing_optional_column_is_held_too_since_its_values_would_be_wiped_out(hub: Hub) -> None:
+def test_a_file_that_merely_lacks_optional_columns_posts_and_their_values_stay(hub: Hub) -> None:
+    posted(hub, HEADER + ",Expiry,Supplier", "A-1,Buffer,B1,3,bottle,2027-01-31,Roth")
+    less = posted(hub, HEADER, "A-1,Buffer,B1,4,bottle")
+    assert detail_of(hub, less, "shape:narrowed")["lost"] == [
+        {"column": "expires_on", "heading": "Expiry", "looks_like": None},
+        {"column": "supplier", "heading": "Supplier", "looks_like": None},
+    ]
+    assert not headers_of(hub, less).as_before
+    assert headers_of(hub, less).document()["headings_gone"] == "Expiry, Supplier"
+    item = ledger_values(hub, LEDGER)["A-1|B1"]
+    assert (item["expires_on"], item["supplier"], item["quantity_on_hand"]) == ("2027-01-31", "Roth", "4")
+    told = [one["reason"] for one in receipt(hub, less)["warnings"]]
+    assert told.count("This column was in earlier files of this name and is not in this one.") == 2
+    assert "This list has no column supplier: 1 item keeps the value from stock.csv." in told
+    # and what it lacks can't be renamed unseen
+    item_held = held(hub, HEADER + ",Purchased at", "A-1,Buffer,B1,5,bottle,Sigma")
+    assert item_held.cause == Cause.DRIFT
+    posted(hub, HEADER + ",Expiry,Supplier", "A-1,Buffer,B1,6,bottle,2027-01-31,Roth")
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (",Supplier", ",Door"),
+        (",Supplier", ","),
+        (",Lot", ""),
+        (",Expiry,Supplier", ",Opened on"),
+    ],
+    ids=["it may have another name", "or none", "it is part of what an item is", "another known one has come"],
+)
+def test_a_file_whose_lacking_column_may_be_another_or_tells_items_apart_is_held(
+    hub: Hub, before: str, now: str
+) -> None:
+    posted(hub, HEADER + before, "A-1,Buffer,B1,3,bottle" + before.lower())
+    assert held(hub, HEADER + now, "A-1,Buffer,B1,3,bottle,x").cause == Cause.DRIFT
+
+
+def test_a_list_that_lost_its_amounts_is_held(hub: Hub) -> None:
+    posted(hub, HEADER, "A-1,Buffer,B1,3,bottle")
+    assert held(hub, "Item Code,Name,Room", "A-1,Buffer,B1").cause == Cause.DRIFT
+
+
+def test_a_missing_optional_column_that_may_have_another_name_is_held_since_its_values_would_grow_old(hub: Hub) -> None:
     posted(hub, HEADER + ",CAS", "A-1,Buffer,B1,3,bottle,67-64-1")
     item = held(hub, HEADER + ",Door", "A-1,Buffer,B1,3,bottle,left")
     assert (item.cause, submission(hub, item.request_id).counts.received) == (Cause.DRIFT, 0)

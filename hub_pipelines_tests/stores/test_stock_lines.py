@@ -217,6 +217,29 @@ def test_a_list_without_some_columns_keeps_what_its_items_had_in_them(hub: Hub, 
     assert_invariants(hub)
 
 
+def test_a_receipt_shows_what_changed_in_the_files_own_words_and_only_the_first_of_many(hub: Hub) -> None:
+    header = ("Chemical Name", "CAS", "Location", "Qty", "Unit", "Bench")
+    many = [(f"Kit {number}", "", "Shelf 5", "1", "box", "") for number in range(60)]
+    post(hub, header, ("Toluene", "108-88-3", "Shelf 3", "500", "mL", "a"), *many, name="Harker.csv")
+    kits = [(*row[:3], "2", *row[4:]) for row in many]
+    posting = post(
+        hub, header, ("Toluene", "108-88-3", "Shelf 3", "400", "mL", ""), *kits, ("DMSO", "", "", "", "", ""),
+        name="Harker.csv",
+    )  # fmt: skip
+
+    page = hub.receipts.write(posting.request_id)
+    told = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["changed"]
+    assert len(told) == 50
+    assert (told[0]["row"], told[0]["item"]["name"]) == (2, "Toluene")
+    cells = [(one["heading"], one["old"], one["new"]) for one in told[0]["cells"]]
+    assert cells == [("Qty", "500", "400"), ("Bench", "a", None)]
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>What changed</h2>" in text
+    assert "This page shows the first 50 of 61 changed items." in text
+    first = post(hub, header, ("New thing", "", "Shelf 9", "1", "box", ""), name="other.csv")
+    assert "<h2>What changed</h2>" not in hub.receipts.write(first.request_id).read_text(encoding="utf-8")
+
+
 def test_an_empty_cell_in_a_column_that_is_there_removes_the_value(hub: Hub) -> None:
     post(hub, STOCK_HEADER, TOLUENE, name="Harker.csv")
     post(hub, STOCK_HEADER, (*TOLUENE[:5], "", ""), name="Harker.csv")

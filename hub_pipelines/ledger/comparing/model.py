@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from hub_pipelines.validate.model import Lines, Part, Problem
+from hub_pipelines.validate.model import Lacking, Lines, Part, Problem
 
 SET = "set"
 REPLACED = "replaced"
@@ -48,6 +48,8 @@ class Comparing:
     is_gone: Callable[[Mapping[str, object]], bool] | None = None
     news: Callable[[Mapping[str, object], Mapping[str, object]], Sequence[Problem]] | None = None
     """What people are told of a change of an item's values, see RecordType."""
+    lacking: Lacking | None = None
+    """What is told of rows that leave out a column, see RecordType."""
     is_count: bool = False
     """Whoever counts all that is at a place is right about it, whosever list it is on."""
     is_preview: bool = False

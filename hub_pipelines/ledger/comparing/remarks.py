@@ -21,7 +21,7 @@ from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
-from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
+from hub_pipelines.validate.model import Lacking, Part, Problem, RecordType, row_place
 
 _JUMP = 100
 """So many times as much, or as little, is remarked."""
@@ -36,7 +36,7 @@ MOST_TWINS = 2_000
 
 WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
-    "earlier_lines_unknown", "more_taken_than_known", "award_shortened", "award_deobligated",
+    "earlier_lines_unknown", "no_accumulation_start", "more_taken_than_known", "award_shortened", "award_deobligated",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -69,6 +69,7 @@ def comparing_of(
         lines=record.lines,
         is_gone=record.is_gone,
         news=record.news,
+        lacking=record.lacking,
         is_count=is_count,
         is_preview=is_preview,
     )
@@ -98,6 +99,8 @@ class Remarks:
     _kept: Counter[str] = field(default_factory=Counter)
     """By column, where the file has none: how many items keep their value in it."""
     _kept_from: dict[str, str] = field(default_factory=dict)
+    _lacking: list[int] = field(default_factory=list)
+    """Rows that leave out what is needed to reckon something."""
     _alike: list[list[int]] = field(default_factory=list)
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
@@ -129,6 +132,14 @@ class Remarks:
         self._kept_from.update(dict.fromkeys(kept, plain_name(earlier.source_name)))
         return made
 
+    def add_posted(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Rows, by number and values, that are new or say something new, as the ledger is to hold them."""
+        lacking = self.comparing.lacking
+        if lacking is None:
+            return
+        blank = f'"{lacking.column}":null'
+        self._lacking += (row_no for row_no, values in rows if blank in values and lacking.matters(json.loads(values)))
+
     def add_new(self, lines: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and key, of items that the ledger did not have."""
         if self.comparing.lines is None:
@@ -155,7 +166,14 @@ class Remarks:
     def of_lists(self) -> list[Problem]:
         """One for each other list that had set lines of this file, and for each column that it lacks."""
         alike = [self._told_alike()] if self._alike else []
-        return [*map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
+        lacking = [self._told_lacking(self.comparing.lacking)] if self.comparing.lacking and self._lacking else []
+        return [*lacking, *map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
+
+    def _told_lacking(self, one: Lacking) -> Problem:
+        rows = self._rows(self._lacking)
+        has = "has" if len(self._lacking) == 1 else "have"
+        reason = f"{rows} {has} no {one.called}: {one.reason}"
+        return Problem(one.rule, one.column, None, reason, one.suggestion, "warn")
 
     def _told(self, one: _Shared) -> Problem:
         would = self.comparing.is_preview

@@ -251,6 +251,7 @@ class _Rows:
             self._remark(sets, set_anew, self._held(sets, differing))
             if self._remarks is not None:
                 self._remarks.add_twins(sets)
+                self._remarks.add_posted((one[0], one[3]) for one in set_anew)
             self._remark_all(limits)
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
@@ -307,6 +308,7 @@ class _Rows:
         self._remark(accepted, changed, held)
         if self._remarks is not None:
             self._remarks.add_twins(accepted)
+            self._remarks.add_posted((one[0], one[3]) for one in changed)
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
         if self._sets_quantities:

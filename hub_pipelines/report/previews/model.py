@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from hub_pipelines.report.model import ColumnLine, ColumnsRead, GoesOn, ItemName, Line
+from hub_pipelines.report.model import ChangedItem, ColumnLine, ColumnsRead, GoesOn, ItemName, Line
 
 Would = Literal["post", "ask", "hold", "refuse", "unknown"]
 """What would become of the file: its rows would be taken, questions asked first, a person would look at its columns, it
@@ -20,26 +20,6 @@ class NewItem:
     key: str
     item: ItemName
     amount: str | None = None
-
-
-@dataclass(frozen=True)
-class ChangedCell:
-    """`heading` is what the file calls the column, where that is not the contract's own word."""
-
-    column: str
-    heading: str | None
-    old: str | None
-    new: str | None
-
-
-@dataclass(frozen=True)
-class ChangedItem:
-    """An item that the ledger holds with other values than the file."""
-
-    row: int
-    key: str
-    item: ItemName
-    cells: tuple[ChangedCell, ...]
 
 
 @dataclass(frozen=True)

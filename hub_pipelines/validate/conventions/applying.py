@@ -25,10 +25,10 @@ from hub_pipelines.validate.conventions.dates import (
 )
 from hub_pipelines.validate.conventions.deciding import column_of_kind, unit_is_needed
 from hub_pipelines.validate.conventions.identifiers import restore_cas, restore_identifier, take_out_address
+from hub_pipelines.validate.conventions.misfits import no_day, other_order
 from hub_pipelines.validate.conventions.model import (
     LONGEST,
     MARK_NAMES,
-    ORDER_NAMES,
     Conventions,
     DateConvention,
     Mark,
@@ -248,7 +248,7 @@ class _Days:
             return Restored(day.isoformat(), cell, "last_day_of_month", reason)
         if self.optional and isinstance(cell, str) and NOTHING.fullmatch(cell.strip()):
             return None
-        return cell
+        return self._no_day(cell)
 
     def _written(self, cell: Cell, written: WrittenDay) -> Cell:
         day = written.readings[0] if written.fixed else written.day(self.convention.order)
@@ -265,14 +265,17 @@ class _Days:
 
     def _misfit(self, cell: Cell, written: WrittenDay) -> Cell:
         if self.convention.order is None or not any(written.readings):
+            return self._no_day(cell)
+        return other_order(text_of(cell), self.convention.order, written)
+
+    def _no_day(self, cell: Cell) -> Cell:
+        """Where the column has no order of its own, the contract tells what it takes."""
+        if self.convention.order is None or self.kind == "moment" or not isinstance(cell, str) or is_blank(cell):
             return cell
-        return Unclear(
-            text_of(cell),
-            "date_order_differs",
-            f"The other dates of this column are written {ORDER_NAMES[self.convention.order]}, "
-            "and this one can't be read so.",
-            " or ".join(dict.fromkeys(day.isoformat() for day in written.readings if day)),
-        )
+        found = no_day(cell, self.convention.order)
+        if found is None or not self.optional:
+            return found or cell
+        return replace(found, suggestion=f"{found.suggestion}, or leave the cell empty")
 
     def _day_at_campus(self, cell: Cell, day: datetime.date, written: WrittenDay) -> Cell:
         """A moment's day is another one elsewhere; without the campus's zone the contract refuses it."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
 from hub_pipelines.validate.parsing.layout import (
+    HEADINGS_AGAIN,
     NAMED_ALIKE_RULES,
     NAMES_APART_RULES,
+    PRINT_LINE,
     RULES,
     SECTION_ROW,
     Found,
@@ -23,6 +25,8 @@ OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
 _ANSWER = "your answer"
 _MOST_ANSWERS = 10_000
 _MOST_LEFT_OUT = 200
+_MISSED_LEAST = (PRINT_LINE, HEADINGS_AGAIN, SECTION_ROW)
+"""The last of them is kept with the rows."""
 _SHORTEST_CUT = 3
 _PART_ROWS = 10_000_000
 """As in validate/model.py, which the child does not load: it needs pydantic."""
@@ -119,8 +123,8 @@ def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
         else:
             left_out += [_remark(grid, one) for one in table.remarks]
     header, places = _header(main[1], [table for _, table in alike], ask, rules)
-    # the rows' titles are kept with the rows; what is kept nowhere comes first
-    left_out.sort(key=lambda one: one.why == SECTION_ROW)
+    # what a sender may miss comes first
+    left_out.sort(key=lambda one: _MISSED_LEAST.index(one.why) + 1 if one.why in _MISSED_LEAST else 0)
     has_sections = any(table.sections or table.group for _, table in alike)
     if has_sections:
         header = [*header, _free_name(header)]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, is_blank, text_of
+from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, Span, is_blank, text_of
 from hub_pipelines.validate.parsing.headings import (
     Heading,
     ask_at_once,
@@ -20,17 +20,23 @@ from hub_pipelines.validate.parsing.headings import (
     kind_of_cell,
     known_columns,
 )
-from hub_pipelines.validate.parsing.totals import is_total
+from hub_pipelines.validate.parsing.print_lines import is_print_line
+from hub_pipelines.validate.parsing.sums import adding_up
+from hub_pipelines.validate.parsing.totals import is_total, may_be_total
 
-FIRST_RULES, RULES = 1, 4
+FIRST_RULES, RULES = 1, 5
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
 and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the third,
 tables were one whose rows are named by other columns where enough of the rest were alike, names that stand alone before
-a blank column were one, and one column in two spellings was two."""
+a blank column were one, and one column in two spellings was two; by the fourth, lines of a report's pages were items,
+the headings again had to be written in the same way, a total was known by its words alone, and a unit behind a heading
+made it unknown."""
 _ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 NAMED_ALIKE_RULES = 4
 """From these on, tables are one only when the same columns name their rows."""
+PRINTED_RULES = 5
+"""From these on, what a report's program put between the rows is no item."""
 _LOOKED_AT = 40
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
@@ -44,7 +50,15 @@ _SECTION = re.compile(
     r".*[:：]|(room|shelf|cabinet|cupboard|drawer|bay|building|section|category)\s*(no\.?\s*|#\s*)?(\d+\w?|[A-Z])", re.I
 )
 """Words of a row that is a section's title wherever it stands. Capitals alone tell nothing: EDTA, PIPES."""
+TOTAL, PRINT_LINE, HEADINGS_AGAIN = "is a total", "is a line of a printed page", "holds the headings again"
+"""Why a row is no item."""
 SECTION_ROW = "is a section's title, which stands as Section with the rows below it"
+_FEW_CELLS = 3
+_WORDS_OF_A_TOTAL = 2
+"""Its name and a unit. A product may be called Total, and has more to say."""
+_MOST_PRINTED = 0.3
+"""Of a table's rows so many may be lines of printed pages, as a share."""
+_UNIT_BEHIND = re.compile(r"(?<=\S)\s*(\[[^\]]{1,20}\]|\([^)]{1,20}\))\s*$")
 _LONGEST_ITEM = 80
 _SHOWN = 120
 
@@ -96,6 +110,14 @@ class Found:
     group: str = ""
     """The title above this table where tables stand side by side."""
     totals: list[Remark] = field(default_factory=list)
+    printed: list[Remark] = field(default_factory=list)
+    """Rows that read like a line of a printed page."""
+    suspects: dict[int, str] = field(default_factory=dict)
+    """Rows that have a total's word, and may be items."""
+    heading_lines: list[list[str]] = field(default_factory=list)
+    """What the headings' rows say in this table's columns, folded; the header as it is joined is the last."""
+    labels: frozenset[str] = frozenset()
+    """All of these texts: a look at a row's first cell is enough for most rows."""
     repeated: list[int] = field(default_factory=list)
     sections: dict[int, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
@@ -151,12 +173,23 @@ def find_tables(grid: Grid, ask: Ask, rules: int = RULES) -> tuple[list[Found], 
     return scan.run()
 
 
+def _asking_without_units(ask: Ask) -> Ask:
+    """`Menge [g]` is asked as `Menge` too, where the whole is not known."""
+
+    def asked(texts: Sequence[str]) -> list[str | None]:
+        bare = [_UNIT_BEHIND.sub("", text) for text in texts]
+        answers = ask([*texts, *bare])
+        return [answers[at] or answers[at + len(texts)] for at in range(len(texts))]
+
+    return asked
+
+
 class _Scan:
     """The state of reading one sheet."""
 
     def __init__(self, grid: Grid, ask: Ask, rules: int) -> None:
         self._grid = grid
-        self._ask = ask
+        self._ask = ask if rules < PRINTED_RULES else _asking_without_units(ask)
         self._rules = rules
         self._formerly = rules == FIRST_RULES
         self._tables: list[Found] = []
@@ -195,7 +228,8 @@ class _Scan:
         self._judge_waiting()
         self._judge_pending()
         for table in self._tables:
-            _finish(table, loose=self._grid.loose, formerly=self._formerly)
+            self._confirm_totals(table)
+            _finish(table, loose=self._grid.loose, rules=self._rules)
         return [one for one in self._tables if one.rows or one.header_row], self._outside
 
     def _is_bridged(self, last: int, row_no: int) -> bool:
@@ -222,7 +256,7 @@ class _Scan:
                 self._judge_pending()
 
     def _begin_or_wait(self, rows: list[NumberedRow]) -> None:
-        heading = find_heading(rows, self._grid.spans, self._ask)
+        heading = self._heading(rows, self._grid.spans)
         short = len(rows) <= _TITLE_ROWS and all(len(filled(cells)) <= 2 for _, cells in rows)
         if heading is None or (short and heading.hits < 2):
             self._pending += rows
@@ -236,7 +270,7 @@ class _Scan:
         rows, self._pending = self._pending, []
         if not rows:
             return
-        heading = find_heading(rows, self._grid.spans, self._ask)
+        heading = self._heading(rows, self._grid.spans)
         if heading is None:
             self._outside += [Remark(row_no, "stands alone", _shown(cells)) for row_no, cells in rows]
         else:
@@ -253,9 +287,22 @@ class _Scan:
         at = next((at for at, (_, cells) in enumerate(rows) if len(filled(cells)) > 1), len(rows))
         if at + 1 >= len(rows):
             return len(rows)
-        heading = find_heading(rows[at:], self._grid.spans, self._ask)
+        heading = self._heading(rows[at:], self._grid.spans)
         is_one = heading is not None and heading.first == 0 and heading.strength >= _SURE
         return self._with_titles(rows, at) if is_one else len(rows)
+
+    def _heading(self, rows: list[NumberedRow], spans: Sequence[Span]) -> Heading | None:
+        """Headings that come again among the rows must not speak against themselves."""
+        if self._rules < PRINTED_RULES:
+            return find_heading(rows, spans, self._ask)
+        kept = _of_words_once(rows)
+        heading = find_heading([rows[at] for at in kept], spans, self._ask)
+        if heading is None or len(kept) == len(rows):
+            return heading
+        if heading.first is None or heading.last is None:
+            return replace(heading, data=kept[heading.data])
+        last = kept[heading.last]
+        return replace(heading, first=kept[heading.first], last=last, data=last + 1)
 
     def _with_titles(self, rows: list[NumberedRow], at: int) -> int:
         while at and len(filled(rows[at - 1][1])) == 1:
@@ -322,7 +369,7 @@ class _Scan:
     def _lane(self, rows: list[NumberedRow], start: int, stop: int | None) -> Found | None:
         own = [(row_no, cells[start:stop]) for row_no, cells in rows]
         own = [(row_no, cells) for row_no, cells in own if filled(cells)]
-        heading = find_heading(own, (), self._ask) if own else None
+        heading = self._heading(own, ()) if own else None
         if heading is None or heading.first is None or heading.strength < 1:
             return None
         found = self._found(own, heading, 0, None, [])
@@ -339,7 +386,12 @@ class _Scan:
         data_row = rows[heading.data][0] if heading.data < len(rows) else rows[-1][0] + 1
         if heading.last is not None:
             data_row = rows[heading.last][0] + 1
-        return Found(heading, header_row, texts, start, stop, data_row, titles, last_row=data_row - 1)
+        found = Found(heading, header_row, texts, start, stop, data_row, titles, last_row=data_row - 1)
+        if heading.first is not None and heading.last is not None:
+            lines = [cells[start:stop] for _, cells in rows[heading.first : heading.last + 1]]
+            found.heading_lines = [_folded(line) for line in [*lines, list[object](texts)]]
+            found.labels = frozenset(text for line in found.heading_lines for text in line)
+        return found
 
     def _add_to_all(self, row_no: int, cells: Cells) -> None:
         for table in self._current:
@@ -360,6 +412,8 @@ class _Scan:
         table.fills[count] += 1
         if len(cells) > len(table.header):
             self._note_reach(table, cells)
+        if count <= _FEW_CELLS and self._rules >= PRINTED_RULES and self._is_printed(table, row_no, cells, count):
+            return
         if count == 1:
             place = filled(cells)[0]
             if len(table.lone) < _MOST_REMARKS:
@@ -377,21 +431,90 @@ class _Scan:
         if len(table.firsts) < _LOOKED_AT:
             table.firsts.append(first)
         if first.__class__ is str:
-            if table.header and first == table.header[0] and self._repeats_header(table, cells):
+            if self._repeats_header(table, first, cells):
                 table.repeated.append(row_no)
             elif len(first) < 30 and is_total(first.strip(), formerly=self._formerly):
-                table.totals.append(Remark(row_no, "is a total", _shown(cells)))
+                if self._rules < PRINTED_RULES or _words_in(cells) <= _WORDS_OF_A_TOTAL:
+                    table.totals.append(Remark(row_no, TOTAL, _shown(cells)))
+                else:
+                    table.suspects[row_no] = _shown(cells)
+
+    def _is_printed(self, table: Found, row_no: int, cells: Cells, count: int) -> bool:
+        """Whether a row of few cells reads like a line of a printed page. One that may be a total is noted."""
+        texts = [text_of(cell) for cell in cells if not is_blank(cell)]
+        width = max(len(table.header), _FEW_CELLS)
+        if 2 * count <= width and len(table.printed) < _MOST_REMARKS and is_print_line(texts):
+            table.printed.append(Remark(row_no, PRINT_LINE, _shown(cells)))
+            return True
+        if count <= width - 2 and len(table.suspects) < _MOST_REMARKS and any(map(may_be_total, texts)):
+            table.suspects[row_no] = _shown(cells)
+        return False
+
+    def _confirm_totals(self, table: Found) -> None:
+        """Of the rows that may be totals, those are whose number is the sum or the count of what stands above."""
+        known = {one.row_no for one in table.totals}
+        suspects = table.suspects.keys() - known - set(table.repeated)
+        if not suspects:
+            return
+        apart = {one.row_no for one in table.printed} | set(table.repeated)
+        rows = (
+            (row_no, table.part_of(cells))
+            for row_no, cells in self._grid.rows()
+            if table.data_row <= row_no <= table.last_row and row_no not in apart
+        )
+        items = ((row_no, cells) for row_no, cells in rows if filled(cells))
+        sure = adding_up(items, suspects, known)
+        table.totals += [Remark(row_no, TOTAL, table.suspects[row_no]) for row_no in sorted(sure)]
+        table.lone = [one for one in table.lone if one[0] not in sure]
 
     def _note_reach(self, table: Found, cells: Cells) -> None:
         reach = len(cells) if cells[-1] != "" else filled(cells)[-1] + 1
         table.reach = max(table.reach, reach)
         table.surplus += reach > len(table.header)
 
-    def _repeats_header(self, table: Found, cells: Cells) -> bool:
-        texts = ["" if is_blank(cell) else text_of(cell) for cell in cells]
-        while texts and not texts[-1]:
-            texts.pop()
-        return texts == table.header and len(table.repeated) < _MOST_REMARKS
+    def _repeats_header(self, table: Found, first: str, cells: Cells) -> bool:
+        """`first` is the row's first text. Whether each of its cells says what a line of the headings says there, and
+        most of that line's cells are filled."""
+        if len(table.repeated) >= _MOST_REMARKS:
+            return False
+        if self._rules < PRINTED_RULES:
+            return bool(table.header) and first == table.header[0] and _texts(cells) == table.header
+        if first.strip().casefold() not in table.labels:
+            return False
+        own = _folded(cells)
+        said = [at for at, text in enumerate(own) if text]
+        return any(
+            all(at < len(line) and own[at] == line[at] for at in said) and 2 * len(said) > len(line) - line.count("")
+            for line in table.heading_lines
+        )
+
+
+def _of_words_once(rows: Sequence[NumberedRow]) -> list[int]:
+    """The places of the rows but for those of several words that an earlier one says too."""
+    seen: set[tuple[str, ...]] = set()
+    kept: list[int] = []
+    for at, (_, cells) in enumerate(rows):
+        said = tuple(_folded(cells))
+        is_words = len(said) - said.count("") > 1 and all(is_blank(one) or kind_of_cell(one) == "t" for one in cells)
+        if not (is_words and said in seen):
+            kept.append(at)
+        seen.add(said)
+    return kept
+
+
+def _texts(cells: Cells) -> list[str]:
+    texts = ["" if is_blank(cell) else text_of(cell) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts
+
+
+def _folded(cells: Cells) -> list[str]:
+    return [text.casefold() for text in _texts(cells)]
+
+
+def _words_in(cells: Cells) -> int:
+    return sum(kind_of_cell(cell) == "t" for cell in cells if not is_blank(cell))
 
 
 def _shown(cells: Cells) -> str:
@@ -497,10 +620,15 @@ def _repeat(texts: list[str], lanes: list[tuple[int, int | None]], ask: Ask) -> 
 # -- at a table's end ------------------------------------------------------------------------------------------------
 
 
-def _finish(table: Found, *, loose: bool, formerly: bool) -> None:
+def _finish(table: Found, *, loose: bool, rules: int) -> None:
+    formerly = rules == FIRST_RULES
     table.remarks += table.totals
     usual = max((count for count in table.fills if count > 1), key=lambda count: table.fills[count], default=1)
     several = max(table.reach, len(table.header)) >= 3
+    if rules >= PRINTED_RULES:
+        table.remarks += [Remark(row_no, HEADINGS_AGAIN, "") for row_no in table.repeated]
+        if several and usual >= 2:
+            _mark_printed(table)
     inside = [each for each in table.lone if each[0] < table.last_full_row]
     behind = [each for each in table.lone if each[0] > table.last_full_row]
     if several and usual >= 2 and table.last_full_row:
@@ -513,12 +641,19 @@ def _finish(table: Found, *, loose: bool, formerly: bool) -> None:
         table.header += [""] * (table.reach - len(table.header))
 
 
+def _mark_printed(table: Found) -> None:
+    """Not where items are named so, nor where too many rows are."""
+    named_so = any(is_print_line([text_of(cell)]) for cell in table.firsts)
+    if not named_so and len(table.printed) <= _MOST_PRINTED * table.rows:
+        table.remarks += table.printed
+
+
 def _mark_notes(table: Found, behind: list[tuple[int, int, str]], *, formerly: bool) -> None:
     """What stands below the last full row: set apart by a blank row, or in a note's words. Else it is an item."""
     last = table.last_full_row
     for row_no, _, text in behind:
         if is_total(text, formerly=formerly):
-            table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
+            table.remarks.append(Remark(row_no, TOTAL, text[:_SHOWN]))
         elif kind_of_cell(text) == "t" and (row_no > last + 1 or len(text) > _LONGEST_ITEM or _NOTE.match(text)):
             table.remarks.append(Remark(row_no, "is a note below the table", text[:_SHOWN]))
         else:
@@ -531,7 +666,7 @@ def _mark_sections(table: Found, inside: list[tuple[int, int, str]], *, formerly
     lone: list[tuple[int, str]] = []
     for row_no, place, text in inside:
         if is_total(text, formerly=formerly):
-            table.remarks.append(Remark(row_no, "is a total", text[:_SHOWN]))
+            table.remarks.append(Remark(row_no, TOTAL, text[:_SHOWN]))
         elif place == table.leftmost and kind_of_cell(text) == "t" and len(text) <= _SHOWN:
             lone.append((row_no, text))
     above: tuple[int, str] | None = None

@@ -50,12 +50,14 @@ TOTALS = tuple(
         if word.strip()
     )
 )
+_ANY_WORD = "|".join(map(re.escape, sorted(TOTALS, key=len, reverse=True)))
 _TOTAL = re.compile(
-    rf"({'|'.join(map(re.escape, sorted(TOTALS, key=len, reverse=True)))})"
+    rf"({_ANY_WORD})"
     # what follows a colon is the sum; without one, only a number, and a word for what is counted
     rf"\s*([:=：]|[:=：]\s*\d.{{0,40}}|\(\s*\d.{{0,40}}\)|\d[\d.,\s]*({_COUNTED})?)?",
     re.I,
 )
+_MAY_BE = re.compile(rf"(?<!\w)({_ANY_WORD}|count|ergebnis|anzahl|gesamt\w*)(?!\w)", re.I)
 _LETTERS = frozenset(letter for word in TOTALS for letter in (word[0], word[0].upper()))
 _LONGEST = 80
 
@@ -89,3 +91,11 @@ def is_total(text: str, *, formerly: bool = False) -> bool:
     if second.isascii() and second and second not in _SECOND_LETTERS[text[0]]:
         return False
     return _TOTAL.fullmatch(text) is not None
+
+
+def may_be_total(text: str) -> bool:
+    """Whether a text has a word of totals among others: `Total containers: 214`, `Room 3 Total`, `Gesamtanzahl`.
+
+    So may an item's name; the numbers must speak for it too (sums).
+    """
+    return len(text) <= _LONGEST and _MAY_BE.search(text) is not None

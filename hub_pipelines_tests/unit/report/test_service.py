@@ -308,7 +308,7 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
     reasons = [(one["row"], one["reason"]) for one in found["warnings"]]  # type: ignore[attr-defined]
     assert reasons == [
         (0, "Not read: What stands in rows 6 to 8 is another table, with other columns (2 rows)."),
-        (4, "Not read: Row 4 is a total."),
+        (4, "1 row is no item and was left out: a total in row 4."),
     ]
     assert found["counts"]["posted"] == 2  # type: ignore[index]
     assert found["headline"] == "All 2 rows were taken; 2 rows of another table were not read"
@@ -320,6 +320,23 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
         if one.source_name == "list.csv"
     ]  # fmt: skip
     assert line.needs_attention
+
+
+def test_a_receipt_tells_at_once_what_a_report_put_between_the_rows(small_hub: SmallHub) -> None:
+    small_hub.register("T1", "T2", "T3", "T4", "T5", "T6")
+    header, *items = inventory(*(f"T{number}" for number in range(1, 7))).splitlines(keepends=True)
+    page = b"Run: 03/14/2024 Page 2\n"
+    content = b"".join([header, *items[:2], page, header.upper(), *items[2:4], page, header, *items[4:]])
+    request_id = send(small_hub, "list.csv", content)
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    assert found["counts"]["posted"] == found["counts"]["received"] == 6  # type: ignore[index]
+    (line,) = found["warnings"]  # type: ignore[misc]
+    assert line["reason"] == (
+        "4 rows are no items and were left out: the headings again in rows 5 and 9; "
+        "lines of printed pages in rows 4 and 8."
+    )
+    assert line["value"] == "Run: 03/14/2024 Page 2; Run: 03/14/2024 Page 2"
 
 
 def test_a_receipt_tells_columns_as_excel_shows_them_in_each_table(small_hub: SmallHub) -> None:

@@ -8,6 +8,7 @@ from hub_pipelines.validate.feeds.hazmat import former
 from hub_pipelines.validate.feeds.hazmat.contract import (
     CONTAINER_SPELLINGS,
     EVENT_SPELLINGS,
+    WITHOUT_CLOCK,
     ContainerRow,
     EventRow,
     disposed_of,
@@ -41,6 +42,7 @@ FEED = Feed(
             aliases=aliases_for(ContainerRow.model_fields, CONTAINER_SPELLINGS),
             location_column="location",
             is_gone=disposed_of,
+            lacking=WITHOUT_CLOCK,
             contract_version=2,
             former=(_FIRST_CONTAINER,),
         ),

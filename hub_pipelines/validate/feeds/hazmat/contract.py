@@ -4,12 +4,17 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 regulations demand (waste determination, clocks, the order of custody).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
 
 from hub_pipelines.validate.feeds import chemicals, quantities, times, types
+from hub_pipelines.validate.model import Lacking
+
+_WASTE = re.compile(r"\b(?:waste|abfall|residuos?|déchets?)\b", re.I)
+_HARMLESS = re.compile(r"\bnon[- ]?(?:hazardous|regulated)\b|\bnot? hazardous\b|\bungefährlich", re.I)
 
 
 class ContainerRow(types.Contract):
@@ -59,6 +64,27 @@ def disposed_of(values: Mapping[str, object]) -> bool:
     """It was shipped away: no count will list it."""
     return values.get("disposed_on") is not None
 
+
+def is_waste_by_the_clock(values: Mapping[str, object]) -> bool:
+    """Hazardous waste that is on site, of a generator for whom days are counted: not a very small one (262.14)."""
+    if disposed_of(values) or "VSQG" in (values.get("generator_category"), values.get("epa_id")):
+        return False
+    if values.get("waste_codes"):
+        return True
+    told = f"{values.get('contents') or ''} {values.get('status') or ''}"
+    return _WASTE.search(told) is not None and _HARMLESS.search(told) is None
+
+
+WITHOUT_CLOCK = Lacking(
+    column="accumulation_started_on",
+    called="accumulation start date",
+    matters=is_waste_by_the_clock,
+    rule="no_accumulation_start",
+    reason="how long this waste has been on site can't be reckoned. A large quantity generator may keep hazardous "
+    "waste for 90 days (40 CFR 262.17), a small one for 180 (40 CFR 262.16), counted from that day.",
+    suggestion="Write the day from which each container's time counts into a column Accumulation start date and send "
+    "the list again. A container in a satellite area needs none until the area's limit is exceeded (40 CFR 262.15)",
+)
 
 CONTAINER_SPELLINGS = {
     "container_id": (

@@ -47,7 +47,9 @@ def test_days_are_read_as_their_column_writes_them(cells: list[Any], expected: l
     ["31/02/2024", "soon", "8-Jan", "Jan-24", "12 juillot 2020", "1/2/3", "2024", "13/13/2024", "3 jui 2020", True, ""],
 )
 def test_what_is_no_day_is_left_for_the_contract_to_refuse(cell: Any) -> None:
-    assert days("13/1/2024", cell)[1] == cell
+    assert days("2024-01-13", "13 May 2024", cell)[2] == cell
+    in_order = days("13/1/2024", cell)[1]
+    assert in_order == cell or (isinstance(in_order, Unclear) and in_order.rule == "bad_date")
 
 
 def test_two_digit_years_are_told() -> None:
@@ -116,9 +118,40 @@ def test_a_few_dates_against_a_clear_majority_are_refused_row_by_row() -> None:
     assert cells[COLUMN][:9] == ["2024-01-13"] * 9
     refused = cells[COLUMN][9]
     assert isinstance(refused, Unclear)
-    assert (refused.rule, refused.suggestion) == ("date_order_differs", "2024-01-14")
+    assert (refused.rule, refused.suggestion) == ("date_order_differs", "14/01/2024 if 14 January 2024 is meant")
     assert "written day/month/year" in refused.reason
     assert found.dates[COLUMN].confidence == 0.9
+
+
+@pytest.mark.parametrize(
+    ("others", "cell", "reason", "suggestion"),
+    [
+        ("13/1/2024", "04/13/2026",
+         "written day/month/year, and 04/13/2026 is no day so: there is no month 13", "13/04/2026 if 13 April 2026"),
+        ("13.1.2024", "04.13.2026", "there is no month 13", "13.04.2026 if 13 April 2026"),
+        ("1/13/2024", "13/04/2026", "written month/day/year", "04/13/2026 if 13 April 2026 is meant"),
+        ("13/1/2024", "31/02/2026",
+         "31/02/2026 is no day of the calendar: February has no day 31", "Write the right day as day/month/year, or"),
+        ("1/13/2024", "02/30/2026", "February has no day 30", "Write the right day as month/day/year, or"),
+        ("13.01.2024", "KW 12",
+         "The dates of this column are written day/month/year, and this is no date.", "for example 31/12/2026"),
+        ("1/13/2024", "next week", "written month/day/year", "for example 12/31/2026 for 31 December 2026, or leave"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_date_that_is_none_is_said_in_the_columns_own_order(
+    others: str, cell: str, reason: str, suggestion: str
+) -> None:
+    _, cells = read(ASSET, {COLUMN: [*[others] * 20, cell]})
+    refused = cells[COLUMN][20]
+    assert isinstance(refused, Unclear)
+    assert reason in refused.reason
+    assert suggestion in str(refused.suggestion)
+    assert "YYYY" not in f"{refused.reason} {refused.suggestion}"
+
+
+def test_of_a_month_alone_the_contract_says_that_a_day_is_needed() -> None:
+    _, cells = read(ASSET, {COLUMN: [*["13/1/2024"] * 20, "05/2026", "2019"]})
+    assert cells[COLUMN][20:] == ["05/2026", "2019"]
 
 
 def test_one_unclear_date_among_many_clear_ones_is_left_for_the_contract_to_refuse_and_holds_up_no_other() -> None:

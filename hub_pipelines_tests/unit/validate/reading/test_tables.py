@@ -421,6 +421,16 @@ def test_a_header_of_two_lines_is_read_as_one(tmp_path: Path) -> None:
     assert [row_no for row_no, _ in found.rows] == [3, 4]
 
 
+@pytest.mark.parametrize("amount", ["Quantity", "Quantity [g]", "Quantity (g)"])
+def test_a_heading_below_a_group_that_says_enough_stands_alone(tmp_path: Path, amount: str) -> None:
+    rows: Rows = [
+        ["Item name", "Stock", None, "Location"], [None, amount, "Units", None], ["Acetone", 5, "g", "R1"],
+        ["Ethanol", 7, "g", "R2"], ["Hexane", 9, "g", "R1"],
+    ]  # fmt: skip
+    found = seen(book(tmp_path, {"S": rows}, lambda made: made["S"].merge_cells("B1:C1")), "a.xlsx")
+    assert found.header[1] == amount
+
+
 def test_a_line_of_units_below_the_headings_is_part_of_them(tmp_path: Path) -> None:
     text = "Item,Amount,Concentration\n,(mL),(mol/L)\na,5,0.1\nb,6,0.2\n"
     found = seen(stored(tmp_path, text), "a.csv")

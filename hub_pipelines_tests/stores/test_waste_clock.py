@@ -1,0 +1,67 @@
+"""Waste whose days on site can't be reckoned is told (40 CFR 262.16, 262.17), and taken all the same."""
+
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.common.scope import Scope
+from hub_pipelines.hub import Hub
+from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.model import Posting
+from hub_pipelines.validate.feeds.hazmat.contract import is_waste_by_the_clock
+from hub_pipelines_tests.support import process, send
+
+HEADER = "Container ID,Contents,Quantity,Unit,Location,Waste Codes,Accumulation Start Date"
+DATED = "W-1,Spent acetone,5,L,CAA,F003,2026-10-01"
+UNDATED = ("W-2,Spent toluene,5,L,CAA,F005,", "W-3,Waste oil and solvents,5,L,CAA,,")
+NO_WASTE = "C-4,Acetone,5,L,Shelf,,"
+
+
+def _post(hub: Hub, *lines: str, name: str = "waste.csv") -> tuple[Posting, list[str]]:
+    arrival = send(hub, name, "\n".join(lines).encode(), Scope("north", "hazmat"))
+    assert arrival.request_id is not None
+    posting = process(hub, arrival.request_id)
+    assert isinstance(posting, Posting)
+    with hub.db.read() as tx:
+        found = ledgers.problems_of(tx, arrival.request_id, posting.revision, severity="warn", limit=20)
+    return posting, [one["reason"] for one in found if one["rule"] == "no_accumulation_start"]
+
+
+def test_waste_without_its_first_day_is_taken_and_told_before_and_after(hub: Hub, tmp_path: Path) -> None:
+    lines = (HEADER, DATED, *UNDATED, NO_WASTE)
+    (tmp_path / "waste.csv").write_text("\n".join(lines))
+    found = hub.preview(tmp_path / "waste.csv", Scope("north", "hazmat"), actor="tester").found
+    posting, told = _post(hub, *lines)
+
+    assert (posting.posted, posting.worth_a_look) == (4, 1)
+    (reason,) = told
+    assert reason.startswith("Rows 3 and 4 have no accumulation start date: how long this waste has been on site can't")
+    assert "90 days (40 CFR 262.17)" in reason
+    assert "180 (40 CFR 262.16)" in reason
+    assert found is not None
+    assert reason in [one.reason for one in found.warnings]
+
+
+def test_a_list_without_the_column_is_told_and_one_that_lacks_what_the_ledger_has_is_not(hub: Hub) -> None:
+    short = HEADER.rpartition(",")[0]
+    assert _post(hub, HEADER, DATED)[1] == []
+    assert _post(hub, short, "W-1,Spent acetone,4,L,CAA,F003", name="short.csv")[1] == []
+    assert len(_post(hub, short, "W-2,Spent toluene,4,L,CAA,F005", name="short.csv")[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"waste_codes": "D001"}, True),
+        ({"contents": "Hazardous waste, halogenated"}, True),
+        ({"contents": "Wasteland soil"}, False),
+        ({"contents": "Non-hazardous waste: gels"}, False),
+        ({"waste_codes": "D001", "generator_category": "VSQG"}, False),
+        ({"waste_codes": "D001", "disposed_on": "2026-01-01"}, False),
+        ({"contents": "Acetone"}, False),
+    ],
+)
+def test_days_count_for_hazardous_waste_on_site_of_all_but_very_small_generators(
+    values: dict[str, object], expected: bool
+) -> None:
+    assert is_waste_by_the_clock(values) is expected

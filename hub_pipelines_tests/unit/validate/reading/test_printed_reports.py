@@ -1,0 +1,139 @@
+"""What a report's program puts between the rows of a table is no item, and an item that looks like it is one."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from hub_pipelines.validate.parsing.layout import NAMED_ALIKE_RULES
+from hub_pipelines.validate.parsing.print_lines import is_print_line
+from hub_pipelines.validate.reading import open_table
+
+from ..builders import INVENTORY
+from .files import Rows, book, seen, stored, workbook
+
+HEADER = ["Chemical Name", "CAS Number", "Quantity", "Unit", "Location"]
+ITEMS: Rows = [
+    ["Acetone", "67-64-1", 500, "mL", "R1"],
+    ["Ethanol", "64-17-5", 250, "mL", "R1"],
+    ["Toluene", "108-88-3", 100, "mL", "R2"],
+    ["Hexane", "110-54-3", 50, "mL", "R2"],
+]
+
+
+def _between(tmp_path: Path, *rows: list[object]) -> tuple[list[object], list[tuple[int, str]]]:
+    """The names that are read, and what is left out, of a list with these rows after its second item."""
+    found = seen(workbook(tmp_path, [HEADER, *ITEMS[:2], *rows, *ITEMS[2:]]), "a.xlsx")
+    return [cells[0] for cells in found.cells], [(first, why) for _, first, _, why in found.left_out]
+
+
+ALL = ["Acetone", "Ethanol", "Toluene", "Hexane"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["Run: 03/14/2024 Page 2"],
+        ["Page 2 of 7"],
+        [None, None, "Seite 2 von 7"],
+        ["Gedruckt am 14.03.2024", None, None, None, "Seite 2/7"],
+        ["Página 2 de 7"],
+        ["Printed: 3/14/24 10:05 AM", "Page 2"],
+        ["*** End of report ***"],
+        ["第 2 页 共 7 页"],
+    ],
+)
+def test_a_line_of_a_printed_page_is_no_item_and_is_told(tmp_path: Path, line: list[object]) -> None:
+    assert _between(tmp_path, line) == (ALL, [(4, "is a line of a printed page")])
+
+
+@pytest.mark.parametrize(
+    "again",
+    [HEADER, [text.upper() for text in HEADER], [f"{text} " for text in HEADER], ["Chemical Name", *HEADER[1:4]]],
+)
+def test_the_headings_again_are_told_however_they_are_written(tmp_path: Path, again: list[object]) -> None:
+    assert _between(tmp_path, again) == (ALL, [(4, "holds the headings again")])
+
+
+def test_headings_of_two_lines_that_come_again_are_no_items(tmp_path: Path) -> None:
+    header: Rows = [["Chemical", "Stock", None, "Place"], [None, "Amount", "Unit", None]]
+    items: Rows = [["Acetone", 500, "mL", "R1"], ["Ethanol", 250, "mL", "R1"], ["Toluene", 100, "mL", "R2"]]
+    rows: Rows = [*header, *items, *header, ["Hexane", 50, "mL", "R2"]]
+    found = seen(book(tmp_path, {"Stock": rows}, lambda made: made["Stock"].merge_cells("B1:C1")), "a.xlsx")
+    assert (found.header[2:], found.facts["header_lines"]) == (["Stock Unit", "Place"], "several, from row 1")
+    assert [cells[0] for cells in found.cells] == ALL
+    assert {why for *_, why in found.left_out} == {"holds the headings again"}
+
+
+def test_unknown_headings_that_come_again_are_still_headings(tmp_path: Path) -> None:
+    text = "Foo,Bar,Baz\nEthanol,Fridge,Sigma\nFoo,Bar,Baz\nAcetone,Shelf,VWR\nFoo,Bar,Baz\nHexane,Shelf,Roth\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert (found.header, found.header_row) == (["Foo", "Bar", "Baz"], 1)
+    assert [cells[0] for cells in found.cells] == ["Ethanol", "Acetone", "Hexane"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["Total containers: 2"],
+        ["Gesamtzahl Gebinde: 2"],
+        ["Total de envases", None, 2],
+        ["R1 Total", None, 750],
+        ["Zwischenstand Summe", None, "750,00"],
+        [None, "Volumen total", 750, "mL"],
+    ],
+)
+def test_a_total_in_words_of_its_own_is_known_by_its_number(tmp_path: Path, line: list[object]) -> None:
+    assert _between(tmp_path, line) == (ALL, [(4, "is a total")])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        ["Total RNA Kit", None, 5],
+        ["Total RNA: 20 ug"],
+        ["Page protectors", None, 12],
+        ["Printed circuit board"],
+        ["Sheet 2"],
+        ["Total", "Syngenta", 5, "L", "R3"],
+        ["Chemical Name"],
+        ["Unit", None, 1],
+        ["Stand 3", None, 1],
+    ],
+)
+def test_an_item_that_reads_like_such_a_line_is_an_item(tmp_path: Path, item: list[object]) -> None:
+    names, left_out = _between(tmp_path, item)
+    assert names == [*ALL[:2], item[0], *ALL[2:]]
+    assert left_out == []
+
+
+def test_a_list_of_pages_is_a_list(tmp_path: Path) -> None:
+    text = "Notebook page,What,Where,When\nPage 1,Assay,R1,May\nPage 2,Gel,R1,May\nPage 3\nPage 4,Gel,R2,May\n"
+    assert len(seen(stored(tmp_path, text), "a.csv").rows) == 4
+
+
+def test_each_subtotal_is_compared_with_what_stands_since_the_last_one(tmp_path: Path) -> None:
+    rows: Rows = [
+        *ITEMS[:2],
+        ["Room R1", "Total", 750],
+        *ITEMS[2:],
+        ["Room R2", "Total", 150],
+        ["All rooms", "sum", 900],
+    ]
+    found = seen(workbook(tmp_path, [HEADER, *rows]), "a.xlsx")
+    assert [cells[0] for cells in found.cells] == ALL
+    assert [first for _, first, _, why in found.left_out if why == "is a total"] == [4, 7, 8]
+
+
+def test_by_former_rules_such_lines_are_read_as_they_were(tmp_path: Path) -> None:
+    rows: Rows = [HEADER, *ITEMS, ["Page 2 of 7"], ["Total containers: 4"], ITEMS[0]]
+    assert len(seen(workbook(tmp_path, rows), "a.xlsx").rows) == 5
+    with open_table(workbook(tmp_path, rows), "a.xlsx", known=INVENTORY.aliases.get, rules=NAMED_ALIKE_RULES) as table:
+        assert len(list(table.rows)) == 7
+
+
+def test_a_long_text_is_judged_at_once() -> None:
+    begun = time.process_time()
+    for part in ("Page 1 ", "2024-03-14 10:05 report ", "12 jan 2024 stand ", "- ", "  "):
+        assert not is_print_line([(part * 20)[:79] + "x"] * 3)
+    assert time.process_time() - begun < 0.5
