@@ -254,6 +254,8 @@ def _entry(entry: Entry) -> Moment:
         "mapping:answered": _answered(detail),
         "mapping:remembered": f"remembered for {event.subject}, as version {detail.get('version')}",
         "shape:reduced": f"headings that the contract does not know are gone (shape {shape})",
+        "finding:opened": f"{detail.get('rule')} opened on {detail.get('subject')}: {detail.get('told')}",
+        "finding:closed": f"{detail.get('rule')} on {detail.get('subject')} closed by {detail.get('because_of')}",
         "submission:requeued": "asked to have its next attempt at once",
         "lease:released": f"the lease of run {detail.get('run')} (token {detail.get('token')}) was ended by hand",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",
