@@ -20,6 +20,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
+from hub_pipelines.findings.service import Findings
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
 from hub_pipelines.intake.inbox import store as inbox_store
@@ -46,6 +47,7 @@ from hub_pipelines.portals.service import Polling, start_of
 from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
+from hub_pipelines.report.findings.service import FindingsPage
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
@@ -90,6 +92,8 @@ class Hub:
     columns: ColumnDecisions
     answers: Answers
     weekly: WeeklyReviews
+    findings: Findings
+    findings_page: FindingsPage
     snapshots: Snapshots
     pausing: Pausing
     holds: Holds
@@ -251,6 +255,8 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         previews=Previews(db, judge, receipts, utc_now),
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
+        findings=Findings(db, campuses, utc_now),
+        findings_page=FindingsPage(db, settings.reports / "findings", campuses, utc_now),
         columns=ColumnDecisions(db, review, feeds),
         answers=answers,
         snapshots=Snapshots(db, settings.ledgers),

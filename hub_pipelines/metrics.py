@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.findings import store as findings
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Filling
 from hub_pipelines.portals import store as portals
@@ -54,6 +55,8 @@ def metrics_of(hub: Hub) -> Iterator[Metric]:
     yield from _filling(hub.inbox.filling())
     with hub.db.read() as tx:
         yield from _portals(hub, tx)
+        found = findings.open_by_rule(tx)
+        yield _gauge("hub_findings_open", "Findings about awards that are open.", ("campus", "rule"), found)
         yield from _retries(tx)
         yield from _review(tx)
 

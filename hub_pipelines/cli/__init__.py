@@ -12,6 +12,7 @@ from hub_pipelines.cli import (
     backfill,
     doctor,
     evidence,
+    findings,
     intake,
     ledger,
     locks,
@@ -53,6 +54,7 @@ app.command()(portals.poll)
 app.command()(pausing.pause)
 app.command()(pausing.resume)
 app.add_typer(review.app, name="review")
+app.add_typer(findings.app, name="findings")
 app.add_typer(shapes.app, name="shapes")
 app.add_typer(migration.app, name="migration")
 app.add_typer(mapping.app, name="mapping")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         FileMatch,
         Item,
         MissedBy,
+        OfAward,
         RejectedRow,
-        Spent,
         Story,
     )
 
@@ -131,23 +131,41 @@ def _award(award: "AwardStanding") -> list[str]:
         f"{_dollars(one.get('obligated_amount'))} obligated, as {one.get('award_id')}"
         for one in award.office
     ]
-    lines.append(f"what was spent on it, by the period that {award.judged_by} tells ({award.spent_lines:,} lines):")
-    lines += [f"  {line}" for one in award.findings for line in _spent(one)]
-    if award.left_out:
-        lines.append(f"  … and {award.left_out:,} more; --limit shows them …")
+    lines.append(f"spent: {award.spent_lines:,} lines, {_dollars(award.spent)}")
+    if award.judged_by:
+        lines.append(f"  its period is the one that {award.judged_by} tells")
     if award.without_day:
         lines.append(f"  {award.without_day:,} lines do not tell when their cost was incurred (incurred_on)")
-    if not award.findings and not award.without_day:
-        lines.append("  nothing is outside of it")
-    return [f"== Award {award.award_id} of {award.campus}, as portals tell it now", *_indent(lines)]
+    if award.others:
+        lines.append(f"  {award.others:,} lines are in another currency and in no sum")
+    lines.append("findings:")
+    lines += [f"  {line}" for one in award.findings for line in _finding(one)] or ["  none"]
+    if award.left_out:
+        lines.append(f"  … and {award.left_out:,} more; --limit shows them …")
+    lines.append(_evaluated(award))
+    return [f"== Award {award.award_id} of {award.campus}, as it is told now", *_indent(lines)]
 
 
-def _spent(one: "Spent") -> list[str]:
-    line = f"{one.transaction_id} of {one.incurred_on}, {_dollars(one.amount)}: "
-    if one.problem is None:
-        return [f"{line}inside since the change of {_utc(one.changed_at)}; before it was {one.was}"]  # type: ignore[arg-type]
-    since = f", since the change of {_utc(one.changed_at)}" if one.changed_at else ""
-    return [f"{line}{one.problem}{since}"]
+def _finding(one: "OfAward") -> list[str]:
+    place = f", row {one.row} of {one.request_id}" if one.row is not None else ""
+    state = "closed" if one.closed_at else "open" if one.is_found else "no longer found"
+    lines = [f"{state}: {one.rule_id} ({one.citation}) {one.subject}, {_dollars(one.amount)}{place}: {one.told}"]
+    if one.opened_at is None:
+        return [*lines, "  the next evaluation opens it"]
+    lines.append(f"  opened {_utc(one.opened_at)} by {one.opened_by}")
+    if one.closed_at is not None:
+        lines.append(f"  closed {_utc(one.closed_at)} by {one.closed_by}")
+    elif not one.is_found:
+        lines.append("  the next evaluation closes it")
+    return lines
+
+
+def _evaluated(award: "AwardStanding") -> str:
+    if award.evaluated_at is None:
+        return "findings were not evaluated yet: `hub findings evaluate`"
+    as_of = ", ".join(f"{name} version {version}" for name, version in sorted(award.versions.items()))
+    behind = "" if award.is_current else "; ledgers or day have changed since, and what is told here is of now"
+    return f"findings evaluated {_utc(award.evaluated_at)} as of {as_of}{behind}"
 
 
 def _dollars(amount: object) -> str:

@@ -1,6 +1,7 @@
 """Writing a file so that a reader sees the old or the new one, never half of it, and so that it stays."""
 
 import os
+import stat
 import time
 import uuid
 from collections.abc import Iterator
@@ -31,6 +32,11 @@ def write_replacing(path: Path, text: str, *, mode: int = 0o644) -> None:
     with draft_of(path, mode=mode) as draft:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
+
+
+def is_open(path: Path) -> bool:
+    """Whether others than its owner may read or write a file. Where modes tell nothing of others, nobody may."""
+    return os.name == "posix" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
 def sync(path: Path) -> None:

@@ -122,8 +122,8 @@ def _news(hub: "Hub", feed: Feed, posting: "Posting") -> list[dict[str, Any]]:
     """What changes of a posting mean, of record types that tell."""
     from hub_pipelines.timeline.news import news_of
 
-    record = next((one for one in feed.record_types if posting.ledger.startswith(f"{one.name}@")), None)
-    return news_of(hub.db, posting) if record is not None and record.news is not None else []
+    record = feed.record_type(posting.ledger.partition("@")[0])
+    return news_of(hub.db, posting) if record.news is not None else []
 
 
 def _receipts(feed: Feed) -> dg.AssetsDefinition:

@@ -9,6 +9,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs.assets import feed_assets, shared_assets
 from hub_pipelines.defs.checkpoints import checkpoints_asset, checkpoints_job, checkpoints_schedule
 from hub_pipelines.defs.checks import feed_checks, shared_checks
+from hub_pipelines.defs.findings import FEED, findings_asset, findings_job, findings_sensor
 from hub_pipelines.defs.jobs import audit_job, preview_job, submission_job
 from hub_pipelines.defs.ledgers import ledger_asset, ledgers_job, ledgers_sensor
 from hub_pipelines.defs.portals import (
@@ -47,6 +48,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
     checkpoints = checkpoints_job()
     adapters = adapters_of(settings, {feed.name: feed for feed in feeds})
     portals = portals_job(list(adapters)) if adapters else None
+    findings = findings_job() if FEED in settings.feeds else None
     return dg.Definitions(
         assets=[
             *(source(settings, campus, feed.name) for campus in settings.campuses for feed in feeds),
@@ -59,6 +61,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             retention_asset(),
             previews_asset(settings),
             checkpoints_asset(),
+            *([findings_asset()] if findings else []),
         ],
         asset_checks=[
             *(check for feed in feeds for check in feed_checks(feed)),
@@ -66,7 +69,16 @@ def build_defs(settings: Settings) -> dg.Definitions:
             *retention_checks(),
             *(check for name in adapters for check in portal_checks(name)),
         ],
-        jobs=[*jobs, previews, audit, ledgers, review, retention, checkpoints, *([portals] if portals else [])],
+        jobs=[
+            *jobs,
+            previews,
+            audit,
+            ledgers,
+            review,
+            retention,
+            checkpoints,
+            *(job for job in (portals, findings) if job),
+        ],
         schedules=[weekly_schedule(review), retention_schedule(retention), checkpoints_schedule(checkpoints)],
         sensors=[
             *(drop_folder_sensor(campus, [*jobs, previews]) for campus in [*settings.campuses, RESERVED_CAMPUS]),
@@ -75,6 +87,7 @@ def build_defs(settings: Settings) -> dg.Definitions:
             ledgers_sensor(ledgers),
             reconciliation_sensor(),
             *([portals_sensor(portals, list(adapters))] if portals else []),
+            *([findings_sensor(findings)] if findings else []),
         ],
         resources={"hub": HubResource()},
         executor=dg.in_process_executor,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.partitions import campus_days
+from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import LIVING
 from hub_pipelines.settings import Settings
@@ -23,7 +23,6 @@ from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
-    from hub_pipelines.ledger.snapshots.model import Day
     from hub_pipelines.publishing import Outcome
     from hub_pipelines.validate.expectations import Expected
 
@@ -35,7 +34,6 @@ _RANGE_END_TAG = "dagster/asset_partition_range_end"
 _PARTITION_TAG = "dagster/partition/"
 
 _INTERVAL_S = 10
-_LONGEST_PAUSE_S = 3_600
 _LINES_SHOWN = 50
 
 CONTRACT = "values_meet_the_contract"
@@ -256,23 +254,15 @@ def ledgers_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
             return dg.SkipReason("No new postings, or they have not come to rest yet.")
         if context.instance.get_runs(dg.RunsFilter(job_name=LEDGERS_JOB, statuses=LIVING), limit=1):
             return dg.SkipReason("A run is folding ledgers now.")
-        launch = _launch(days, json.loads(context.cursor or "{}"), hub.open().intake.now().timestamp())
+        names = [f"{one.ledger}|{one.campus}|{one.ledger_date}|{one.version}" for one in days]
+        now = hub.open().intake.now().timestamp()
+        launch = launch_of(names, json.loads(context.cursor or "{}"), now, _INTERVAL_S)
         if launch is None:
             return dg.SkipReason("The last run for these postings did not finish; trying again after a pause.")
         key = f"ledgers:{launch['what'][:16]}:{launch['tries']}"
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)], cursor=json.dumps(launch))
 
     return sensor
-
-
-def _launch(days: "Sequence[Day]", last: dict[str, Any], now: float) -> dict[str, Any] | None:
-    """The cursor of the next launch; None while a run for the very same postings failed a short while ago."""
-    names = sorted(f"{one.ledger}|{one.campus}|{one.ledger_date}|{one.version}" for one in days)
-    what = sha256_hex("\n".join(names).encode())
-    tries = int(last["tries"]) + 1 if last.get("what") == what else 1
-    if tries > 1 and now - float(last["at"]) < min(_LONGEST_PAUSE_S, _INTERVAL_S * 2 ** min(tries, 16)):
-        return None
-    return {"what": what, "tries": tries, "at": now}
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

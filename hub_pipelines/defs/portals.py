@@ -6,7 +6,6 @@ meanwhile (decisions/0010).
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,6 +15,7 @@ from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import LIVING
+from hub_pipelines.portals.pacing import late_after
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -28,7 +28,7 @@ READ = "portal_is_read"
 PAGES = "pages_are_as_they_were_read"
 SHAPES = "records_have_the_shape_that_is_read"
 _DESCRIPTIONS = {
-    READ: "It was read to its end within three times its interval, and nothing keeps the hub from asking it.",
+    READ: "It was read to its end within three intervals (an hour at least), and nothing keeps the hub from asking it.",
     PAGES: "The archived pages of the newest poll have the bytes that were signed when they were read.",
     SHAPES: "No record waits in review because a field is gone or of another kind.",
 }
@@ -47,9 +47,8 @@ def portals_of(adapters: "Mapping[str, Adapter]", feed: str) -> list[str]:
 
 
 def portal_asset(adapter: "Adapter") -> dg.AssetsDefinition:
-    """Materialised by each poll that read all; late when none did for three intervals, and for a day at least."""
+    """Materialised by each poll that read all; late when none did for long."""
     name = adapter.name
-    late = max(adapter.every * 3, timedelta(days=1))
 
     @dg.asset(
         name=asset_name(name),
@@ -58,7 +57,7 @@ def portal_asset(adapter: "Adapter") -> dg.AssetsDefinition:
         kinds={"json"},
         output_required=False,
         description=f"What the portal {name} ({adapter.origin}) says; each record is taken once for each content.",
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=late),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=late_after(adapter.every)),
     )
     def portal(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[dg.MaterializeResult[Any]]:
         opened = hub.open()
@@ -112,7 +111,7 @@ def _is_read(hub: "Hub", portal: str) -> tuple[bool, dict[str, Any]]:
     state = hub.portals.state(portal)
     now = hub.portals.now()
     completed = state.completed_at if state else None
-    lately = completed is not None and now - completed <= hub.portals.adapters[portal].every * 3
+    lately = completed is not None and now - completed <= late_after(hub.portals.adapters[portal].every)
     breaker = state.health.breaker(now) if state else "closed"
     facts: dict[str, Any] = {
         "read_to_its_end_at": str(completed or "never"),

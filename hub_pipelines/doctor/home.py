@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hub_pipelines.audit.checkpoints.keys import PRIVATE
+from hub_pipelines.common.files import is_open
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.doctor.model import Severity
 from hub_pipelines.health import Shares, conditions, no_room
@@ -28,7 +29,7 @@ def permissions(settings: Settings) -> Found:
         if folder.exists() and _mode(folder) & stat.S_IWOTH:
             yield "error", f"Every user of this machine may write in {folder}.", f"chmod o-w {quote(folder)}"
     for private in (settings.keys / "signing.pem", *sorted(settings.campus_keys.glob("*/*.pem"))):
-        if private.exists() and _mode(private) & 0o077:
+        if private.exists() and is_open(private):
             yield (
                 "error",
                 f"The signing key {private} may be read by others (mode {_mode(private):o}).",

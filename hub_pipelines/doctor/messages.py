@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines.common.files import is_open
 from hub_pipelines.common.store import Database
 from hub_pipelines.doctor.home import Found, quote
 from hub_pipelines.doctor.model import Severity
@@ -131,5 +132,5 @@ def _secret(name: str, path: Path) -> Found:
     if not path.exists():
         told = f"The secret of the source {name} is missing ({path}), so its messages are refused. Restore it, or"
         yield "error", f"{told} give the source a new one.", f"hub sources rotate {name}"
-    elif path.stat().st_mode & 0o077:
+    elif is_open(path):
         yield "error", f"The secret {path} of the source {name} may be read by others.", f"chmod 600 {quote(path)}"

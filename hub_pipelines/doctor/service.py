@@ -17,6 +17,7 @@ from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.portals import store as portals
+from hub_pipelines.portals.pacing import late_after
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Integrity, State, Submission
@@ -93,7 +94,7 @@ def _portals(opened: "_Opened", settings: Settings) -> Found:
             until = f"until {state.health.not_before:%Y-%m-%d %H:%M} UTC" if state.health.wait_s(now) else "now"
             told = f"The portal {name} can't be read: {state.last_error} It is not asked {until}."
             yield "error", told.replace("not asked now", "asked again now"), "hub portals list"
-        elif state.began_at is not None and now - state.began_at > timedelta(seconds=one.every_s * 3 + 600):
+        elif state.began_at is not None and now - state.began_at > late_after(timedelta(seconds=one.every_s)):
             told = f"The portal {name} was last polled at {state.began_at:%Y-%m-%d %H:%M} UTC; portals_sensor is off."
             yield "warning", told, f"hub poll {name}"
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from hub_pipelines.portals.model import Field
-from hub_pipelines.portals.shapes import ABSENT, kinds_at
+from hub_pipelines.portals.shapes import ABSENT, at, kinds_at
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Account:
     def others(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """What is kept with the item, by path; of unknown fields too. Nothing that is null."""
         paths = dict.fromkeys([*self.kept, *self.unknown(raw)])
-        found = ((path, _at(raw, path.split("."))) for path in paths)
+        found = ((path, at(raw, path)) for path in paths)
         return {path: value for path, value in found if value not in (None, "", [], {})}
 
     def unknown(self, raw: Mapping[str, Any]) -> tuple[str, ...]:
@@ -80,11 +80,3 @@ def _unknown(value: Any, path: str, known: frozenset[str], inner: frozenset[str]
                     yield from _unknown(each, f"{below}[]", known, inner)
             else:
                 yield from _unknown(one, below, known, inner)
-
-
-def _at(value: Any, steps: list[str]) -> Any:
-    for name in steps:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value

@@ -10,6 +10,7 @@ from hub_pipelines.portals.accounts import Account
 from hub_pipelines.portals.configured import Configured
 from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Field, Garbled, PageRead, Record, Request, Unread
+from hub_pipelines.portals.shapes import at
 from hub_pipelines.portals.values import BadValue
 from hub_pipelines.settings import AwardPortalSettings, FederalPortalSettings
 
@@ -87,19 +88,17 @@ def page_of(
     return PageRead(tuple(records), then, tuple(unread), total, tuple(told), others)
 
 
-def list_at(document: Any, *path: str) -> list[Any]:
+def list_at(document: Any, path: str) -> list[Any]:
     """The list of records in an answer. Raises Garbled when there is none: a failed read is no empty one."""
-    for name in path:
-        document = document.get(name) if isinstance(document, Mapping) else None
-    if not isinstance(document, list):
-        raise Garbled(f"There is no list {'.'.join(path)} in the answer.")
-    return document
+    found = at(document, path)
+    if not isinstance(found, list):
+        raise Garbled(f"There is no list {path} in the answer.")
+    return found
 
 
-def number_at(document: Any, *path: str) -> int:
+def number_at(document: Any, path: str) -> int:
     """A whole number in an answer, where numbers are texts. Raises Garbled."""
-    for name in path:
-        document = document.get(name) if isinstance(document, Mapping) else None
-    if not isinstance(document, str) or not document.isdecimal():
-        raise Garbled(f"There is no number {'.'.join(path)} in the answer.")
-    return int(document)
+    found = at(document, path)
+    if not isinstance(found, str) or not found.isdecimal():
+        raise Garbled(f"There is no number {path} in the answer.")
+    return int(found)

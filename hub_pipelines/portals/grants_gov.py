@@ -172,8 +172,8 @@ class GrantsGovAdapter(Federal[GrantsGovPortalSettings]):
 
     def _listed(self, request: Request, document: Mapping[str, Any]) -> PageRead:
         """What a search finds: each one's page is asked for, then the next of the list."""
-        hits = list_at(document, "data", "oppHits")
-        total, start = number_at(document, "data", "hitCount"), number_at(document, "data", "startRecord")
+        hits = list_at(document, "data.oppHits")
+        total, start = number_at(document, "data.hitCount"), number_at(document, "data.startRecord")
         body = dict(request.body or {})
         if start != body["startRecordNum"]:
             raise Garbled(f"The answer begins at {start} and was asked for from {body['startRecordNum']} on.")

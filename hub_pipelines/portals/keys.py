@@ -1,11 +1,11 @@
 """The key of a portal, read when it is needed from where the settings say. It is in no setting, log or database."""
 
 import base64
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.files import is_open
 from hub_pipelines.settings import PortalAuth
 
 
@@ -35,7 +35,7 @@ def _from_environment(name: str, variable: str, environment: Mapping[str, str]) 
 def _from_file(name: str, path: Path) -> str:
     where = f"[portals.{name}] auth: {path}"
     try:
-        if path.stat().st_mode & (0o077 if os.name == "posix" else 0):
+        if is_open(path):
             raise SettingsError(f"{where} can be read by others. Run `chmod 600 {path}`, and have a new key made.")
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

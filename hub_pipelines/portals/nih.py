@@ -165,7 +165,7 @@ class NihAdapter(Awards[NihPortalSettings]):
     def read(self, request: Request, answer: Answer) -> PageRead:
         document = answer.document()
         found = list_at(document, "results")
-        total, offset = number_at(document, "meta", "total"), number_at(document, "meta", "offset")
+        total, offset = number_at(document, "meta.total"), number_at(document, "meta.offset")
         sorted_by = document["meta"].get("sort_field")
         body = dict(request.body or {})
         if offset != body["offset"]:

@@ -84,7 +84,7 @@ class NsfAdapter(Awards[NsfPortalSettings]):
     def read(self, request: Request, answer: Answer) -> PageRead:
         document = answer.document()
         _refuse_notification(document)
-        found = list_at(document, "response", "award")
+        found = list_at(document, "response.award")
         offset = int(dict(request.params)["offset"])
         more = len(found) >= SIZE
         params = (*(one for one in request.params if one[0] != "offset"), ("offset", str(offset + len(found))))

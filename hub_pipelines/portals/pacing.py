@@ -23,6 +23,9 @@ _SPREAD = 3
 _NEEDS_A_PERSON = 7
 """A refusal opens the breaker for as long as it goes: asking again mends no key."""
 
+_LATE_AFTER = 3
+"""Intervals in which a portal was not read to its end."""
+
 Draw = Callable[[], float]
 """A random number from 0 up to 1."""
 
@@ -70,6 +73,12 @@ class Health:
             asked_s = min(error.retry_after_s, LONGEST_ASKED_S)
             wait_s = max(wait_s, asked_s + draw() * min(pace.cap_s, max(pace.base_s, _SPREAD * asked_s)))
         return Health(failures, openings, now + timedelta(seconds=wait_s))
+
+
+def late_after(every: timedelta) -> timedelta:
+    """How long ago a portal's last poll may be before it is late. Never less than the longest pause after failures:
+    an outage that is over is told by the breaker, and the next poll mends it."""
+    return max(every * _LATE_AFTER, timedelta(seconds=LONGEST_OPEN_S))
 
 
 def failure_of(status: int, headers: Mapping[str, str], now: datetime) -> PortalError | None:

@@ -11,6 +11,7 @@ from hub_pipelines.common.clock import iso
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.configured import Configured
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Request, Unread
+from hub_pipelines.portals.shapes import at
 from hub_pipelines.settings import RestPortalSettings
 
 _CAMPUS = "campus"
@@ -123,15 +124,6 @@ class RestAdapter(Configured[RestPortalSettings]):
             link = at(document, paging.next) if paging.style == "next_link" else next_link(answer.headers)
             if isinstance(link, str) and link:
                 yield _following(request, link)
-
-
-def at(value: Any, path: str) -> Any:
-    """What is at a path of names with dots between; None where there is nothing."""
-    for name in path.split(".") if path else ():
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value
 
 
 def next_link(headers: Mapping[str, str]) -> str | None:

@@ -42,6 +42,15 @@ def fingerprint_of(deviations: Iterable[Deviation]) -> str:
     return sha256_hex(canonical_text(told).encode("utf-8"))[:12]
 
 
+def at(value: Any, path: str) -> Any:
+    """What is at a path of names with dots between, the value itself where it is empty; None where there is nothing."""
+    for name in path.split(".") if path else ():
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
 def kinds_at(value: Any, steps: Sequence[str]) -> Iterator[str]:
     """The kinds that are found at a path: of a list (`name[]`) those of each of its elements.
 

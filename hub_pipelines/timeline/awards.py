@@ -1,183 +1,124 @@
-"""An award as its sponsors' portals tell it now, beside the office's own list, and what was spent outside its period.
+"""An award as the office and its sponsors' portals tell it now, and what the rules find in what was spent on it.
 
-Belongs here: finding an award's records, judging what was spent by them. Computed whenever it is asked for, so that an
-extension or a cut is seen in the findings at once. Not here: whether a cost is allowable otherwise.
+Belongs here: the award's page. What is found now is reckoned whenever it is asked for and held against the findings
+that are kept, so that none that is shown is older than the award (decisions/0082). Not here: the rules (findings).
 """
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.findings import store as findings
+from hub_pipelines.findings.awards import Spending, awards_of, judge
+from hub_pipelines.findings.model import Finding, Judged
+from hub_pipelines.findings.service import Findings
+from hub_pipelines.findings.terms import OFFICE, SPONSORS, Period, Terms, obligated_of, portals_of
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.timeline.model import AwardStanding, SaidBy, Spent
-
-OFFICE, SPONSORS, SPENT = "grants.award", "grants.sponsor_award", "grants.expenditure"
-_LAST = "USASPENDING"
-"""It repeats what agencies told it, later: it counts where no agency speaks for itself."""
-_PRE_AWARD_DAYS = 90
-_MOST_RECORDS = 10_000
+from hub_pipelines.timeline.model import AwardStanding, OfAward, SaidBy
+from hub_pipelines.validate.model import excel_row
 
 
-def awards_named(tx: Transaction, text: str, limit: int) -> list[AwardStanding]:
-    """One for each campus whose portals tell of an award with this number, the office's or the sponsor's."""
+def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list[AwardStanding]:
+    """One for each campus that has an award with this number, the office's or the sponsor's."""
     wanted = text.strip().upper()
-    campuses = _campuses(tx)
-    if not wanted or not campuses:
+    if not wanted:
         return []
-    office = [*_items(tx, OFFICE, "award_id", wanted), *_items(tx, OFFICE, "fain", wanted)]
+    named = {name.partition("@")[2] for one in (OFFICE, SPONSORS) for name in ledgers.names_of(tx, one)}
     found = []
-    for campus in campuses:
-        own = list({one.key: one for one in office if one.campus == campus}.values())
-        named = [str(one.values[column]) for one in own for column in ("award_id", "fain") if one.values.get(column)]
-        ids = list(dict.fromkeys([wanted, *named]))
-        told = [one for each in ids for one in _items(tx, SPONSORS, "award_id", each, campus)]
-        if told:
-            spent = [one for each in ids for one in _items(tx, SPENT, "award_id", each, campus)]
-            found.append(_standing(tx, wanted, campus, own, told, spent, limit))
+    for campus in sorted(named & set(kept.campuses)):
+        for terms in awards_of(tx, campus, {wanted}):
+            judged, spending = judge(tx, campus, [terms])
+            numbers = {wanted, *terms.ids}
+            stored = findings.all_of_awards(tx, campus, numbers)
+            told = _findings(stored, judged)
+            found.append(_standing(kept, tx, wanted, campus, terms, spending[terms.number], told, limit))
     return found
 
 
 def records_of_award(tx: Transaction, text: str, limit: int) -> list[tuple[str, str]]:
     """(ledger, key) of what portals say of an award with this number."""
-    return [(one.ledger, one.key) for one in _items(tx, SPONSORS, "award_id", text.strip().upper())][:limit]
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    ledger: str
-    key: str
-    values: dict[str, Any]
-
-    @property
-    def campus(self) -> str:
-        return self.ledger.partition("@")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class _Period:
-    """From the earliest beginning to the latest end that a portal's records tell; None where none of them tells."""
-
-    starts_on: date | None
-    ends_on: date | None
-
-    @staticmethod
-    def of(records: Iterable[dict[str, Any]]) -> "_Period":
-        starts, ends = zip(*((_day(one.get("starts_on")), _day(one.get("ends_on"))) for one in records), strict=True)
-        return _Period(min(filter(None, starts), default=None), max(filter(None, ends), default=None))
-
-    def problem(self, day: date) -> str | None:
-        if self.ends_on is not None and day > self.ends_on:
-            return f"after the period, which ended on {self.ends_on} (G01, 2 CFR 200.403(h))"
-        if self.starts_on is not None and day < self.starts_on:
-            days = (self.starts_on - day).days
-            if days <= _PRE_AWARD_DAYS:
-                return f"{days} days before the period: needs expanded authority or approval (G02, 2 CFR 200.458)"
-            return f"{days} days before the period, which began on {self.starts_on} (G02, 2 CFR 200.458)"
-        return None
+    found = ledgers.items_with(tx, SPONSORS, "award_id", text.strip().upper(), limit=limit)
+    return [(name, key) for name, key, _ in found]
 
 
 def _standing(
+    kept: Findings,
     tx: Transaction,
     award_id: str,
     campus: str,
-    office: Sequence[_Item],
-    told: Sequence[_Item],
-    spent: Sequence[_Item],
+    terms: Terms,
+    spent: Spending,
+    told: Sequence[OfAward],
     limit: int,
 ) -> AwardStanding:
-    portals = sorted({str(one.values["portal"]) for one in told}, key=lambda name: (name == _LAST, name))
-    said = tuple(_said(name, [one.values for one in told if one.values["portal"] == name]) for name in portals)
-    by_portal = [one for one in told if one.values["portal"] == portals[0]]
-    now = _Period.of(one.values for one in by_portal)
-    before, changed_at = _before_last_change(tx, by_portal)
-    findings, undated = _findings(spent, now, before, changed_at)
+    mark = findings.mark_of(tx, campus)
     return AwardStanding(
         award_id=award_id,
         campus=campus,
-        office=tuple(one.values for one in office),
-        said=said,
-        judged_by=portals[0],
-        spent_lines=len(spent),
-        without_day=undated,
-        findings=tuple(findings[:limit]),
-        left_out=max(0, len(findings) - limit),
+        office=tuple(one.values for one in terms.office),
+        said=tuple(_said(portal, terms) for portal in portals_of(terms.told)),
+        judged_by=terms.period_by,
+        obligated_by=terms.obligated_by,
+        spent_lines=spent.lines,
+        spent=f"{spent.dollars:.2f}",
+        without_day=spent.undated,
+        others=spent.others,
+        findings=tuple(told[:limit]),
+        left_out=max(0, len(told) - limit),
+        versions=mark.versions,
+        evaluated_at=mark.evaluated_at,
+        is_current=kept.is_current(tx, mark),
     )
 
 
-def _said(portal: str, records: Sequence[dict[str, Any]]) -> SaidBy:
-    period = _Period.of(records)
-    amounts = [Decimal(one["obligated_amount"]) for one in records if one.get("obligated_amount") is not None]
+def _said(portal: str, terms: Terms) -> SaidBy:
+    records = [one.values for one in terms.told if one.values["portal"] == portal]
+    period, obligated = Period.of(records), obligated_of(records)
     return SaidBy(
         portal=portal,
         records=len(records),
-        starts_on=_told(period.starts_on),
-        ends_on=_told(period.ends_on),
-        obligated=f"{sum(amounts):.2f}" if amounts else None,
+        starts_on=period.starts_on.isoformat() if period.starts_on else None,
+        ends_on=period.ends_on.isoformat() if period.ends_on else None,
+        obligated=None if obligated is None else f"{obligated:.2f}",
     )
 
 
-def _findings(
-    spent: Sequence[_Item], now: _Period, before: _Period | None, changed_at: datetime | None
-) -> tuple[list[Spent], int]:
-    """What is outside the period, and what was before it changed last and is no more; how many lines have no day."""
-    found: list[Spent] = []
-    undated = 0
-    for one in sorted(spent, key=lambda item: item.key):
-        day = _day(one.values.get("incurred_on"))
-        if day is None:  # the day of posting tells nothing about when a cost was incurred
-            undated += 1
-            continue
-        problem = now.problem(day)
-        was = before.problem(day) if before is not None else None
-        if problem is None and was is None:
-            continue
-        found.append(
-            Spent(
-                transaction_id=one.key,
-                incurred_on=day.isoformat(),
-                amount=str(one.values.get("amount")),
-                problem=problem,
-                was=was,
-                changed_at=changed_at if (problem is None) != (was is None) and before is not None else None,
-            )
-        )
-    return found, undated
+def _findings(stored: Sequence[Finding], judged: Mapping[tuple[str, str], Judged]) -> list[OfAward]:
+    """Open ones first, as the rules find them now, then closed ones with what closed them."""
+    opened = {one.name: one for one in stored if one.closed_at is None}
+    now = [_now(opened.get(name), one) for name, one in sorted(judged.items(), key=lambda pair: pair[0])]
+    gone = [_kept(one) for name, one in opened.items() if name not in judged]
+    return [*now, *gone, *(_kept(one) for one in stored if one.closed_at is not None)]
 
 
-def _before_last_change(tx: Transaction, records: Sequence[_Item]) -> tuple[_Period | None, datetime | None]:
-    """The period as it was before a record's newest change of a day, and when that was posted."""
-    newest: tuple[datetime, str, dict[str, Any]] | None = None
-    for one in records:
-        for row in ledgers.changes_of(tx, one.ledger, one.key, limit=_MOST_RECORDS)[0]:
-            if row["before"] is None:
-                continue
-            was, now = json.loads(row["before"]), json.loads(row["values"])
-            if any(was.get(name) != now.get(name) for name in ("starts_on", "ends_on")):
-                if newest is None or row["posted_at"] > newest[0]:
-                    newest = (row["posted_at"], one.key, was)
-                break
-    if newest is None:
-        return None, None
-    at, key, was = newest
-    return _Period.of(was if one.key == key else one.values for one in records), at
+def _now(stored: Finding | None, one: Judged) -> OfAward:
+    return OfAward(
+        finding_id=stored.finding_id if stored else None,
+        rule_id=one.rule.rule_id,
+        citation=one.rule.citation,
+        subject=one.subject,
+        amount=one.amount,
+        told=one.told,
+        request_id=one.request_id,
+        row=None if one.row_no is None else excel_row(one.row_no),
+        is_found=True,
+        opened_at=stored.opened_at if stored else None,
+        opened_by=stored.opened_by.what if stored else None,
+    )
 
 
-def _campuses(tx: Transaction) -> list[str]:
-    return [name.partition("@")[2] for name in ledgers.names_of(tx, SPONSORS)]
-
-
-def _items(tx: Transaction, record_type: str, column: str, value: str, campus: str | None = None) -> list[_Item]:
-    found = ledgers.items_with(tx, record_type, column, value, campus=campus, limit=_MOST_RECORDS)
-    return [_Item(name, key, json.loads(values)) for name, key, values in found]
-
-
-def _day(told: Any) -> date | None:
-    return date.fromisoformat(told) if isinstance(told, str) else None
-
-
-def _told(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+def _kept(one: Finding) -> OfAward:
+    return OfAward(
+        finding_id=one.finding_id,
+        rule_id=one.rule_id,
+        citation=one.citation,
+        subject=one.subject,
+        amount=one.amount,
+        told=one.told,
+        request_id=one.request_id,
+        row=None if one.row_no is None else excel_row(one.row_no),
+        is_found=False,
+        opened_at=one.opened_at,
+        opened_by=one.opened_by.what,
+        closed_at=one.closed_at,
+        closed_by=one.closed_by.what if one.closed_by else None,
+    )

@@ -1,5 +1,6 @@
 """What `hub why` answers with. Pure: no queries, no sentences about them, no layout (cli/why.py)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -111,38 +112,54 @@ class SaidBy:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """A line of expenditure that is outside an award's period, or was before the period changed last.
+class OfAward:
+    """A finding about an award (findings). `subject` is a line's transaction_id or the award's number; `row` the one
+    that Excel shows of the submission `request_id`.
 
-    `problem` is why it is outside now and `was` why it was; None where it is, or was, inside. `changed_at` is when the
-    portal's change was posted that made the difference.
+    `opened_at` is None for what the rules find now and no evaluation has opened yet. `is_found` tells whether they find
+    it now: False for a closed one, and for one that the next evaluation closes.
     """
 
-    transaction_id: str
-    incurred_on: str
-    amount: str
-    problem: str | None
-    was: str | None
-    changed_at: datetime | None
+    finding_id: str | None
+    rule_id: str
+    citation: str
+    subject: str
+    amount: str | None
+    told: str
+    request_id: str | None
+    row: int | None
+    is_found: bool
+    opened_at: datetime | None = None
+    opened_by: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AwardStanding:
-    """An award as portals tell it, and what was spent on it held against that.
+    """An award as the office and portals tell it, and what was spent on it held against that.
 
-    `office` are the values of the office's own list. `judged_by` is the portal whose period counts. `without_day` are
-    lines that do not tell when their cost was incurred.
+    `office` are the values of the office's own list. `judged_by` is who tells the period that counts, `obligated_by`
+    the amount. `without_day` are lines that do not tell when their cost was incurred, `others` those in another
+    currency than US dollars. `versions` are those of the ledgers as of which findings were evaluated last, at
+    `evaluated_at`; `is_current` when nothing has been posted since.
     """
 
     award_id: str
     campus: str
-    office: tuple[dict[str, object], ...]
+    office: tuple[Mapping[str, object], ...]
     said: tuple[SaidBy, ...]
-    judged_by: str
+    judged_by: str | None
+    obligated_by: str | None
     spent_lines: int
+    spent: str
     without_day: int
-    findings: tuple[Spent, ...]
+    others: int
+    findings: tuple[OfAward, ...]
     left_out: int
+    versions: Mapping[str, int]
+    evaluated_at: datetime | None
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)

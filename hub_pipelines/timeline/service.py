@@ -45,7 +45,7 @@ def explain(hub: Hub, asked: str, *, limit: int = 200) -> Answer:
             stories=tuple(_stories(hub, tx, files, limit)),
             items=tuple(items_named(tx, text, limit)),
             rejected=tuple(rejected_with(tx, text, limit)),
-            awards=tuple(awards_named(tx, text, limit)),
+            awards=tuple(awards_named(hub.findings, tx, text, limit)),
         )
     return answer if answer.found else _nothing(hub, text, notes)
 

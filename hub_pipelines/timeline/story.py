@@ -255,6 +255,8 @@ def _entry(entry: Entry) -> Moment:
         "mapping:remembered": f"remembered for {event.subject}, as version {detail.get('version')}",
         "shape:reduced": f"headings that the contract does not know are gone (shape {shape})",
         "shape:narrowed": f"it lacks columns of its earlier files, whose values stay in the ledger (shape {shape})",
+        "finding:opened": f"{detail.get('rule')} opened on {detail.get('subject')}: {detail.get('told')}",
+        "finding:closed": f"{detail.get('rule')} on {detail.get('subject')} closed by {detail.get('because_of')}",
         "submission:requeued": "asked to have its next attempt at once",
         "lease:released": f"the lease of run {detail.get('run')} (token {detail.get('token')}) was ended by hand",
         "submission:applied_again": f"applied again on purpose, as revision {detail.get('revision')}",

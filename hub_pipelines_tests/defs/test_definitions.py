@@ -32,6 +32,7 @@ def test_the_assets_of_each_feed_and_the_shared_ones_are_there(repository) -> No
         "review_queue",
         "audit_log",
         "audit_checkpoints",
+        "grants_findings",
         "previews",
         "reconciliation",
         "storage_retention",
@@ -68,6 +69,7 @@ def test_the_checks_are_true_statements(repository) -> None:
         ("inventory_posted", "counted_items_were_found"),
         ("hazmat_posted", "counted_items_were_found"),
         ("audit_log", "every_row_is_accounted_for"),
+        ("grants_findings", "no_finding_is_open"),
         ("audit_log", "audit_chain_is_unbroken"),
         ("audit_checkpoints", "audit_chain_agrees_with_its_checkpoints"),
         *(("reconciliation", name) for name in CHECKS),
@@ -79,10 +81,11 @@ def test_the_checks_are_true_statements(repository) -> None:
 def test_each_campus_has_a_sensor_and_so_has_what_names_no_campus(repository) -> None:
     names = {sensor.name for sensor in repository.sensor_defs}
     folders = {f"{campus}_drop_folder_sensor" for campus in ("north", "south", "west", RESERVED_CAMPUS)}
-    assert names == folders | {"review_queue_sensor", "audit_log_sensor", "ledgers_sensor", "reconciliation_sensor"}
+    shared = ("review_queue", "audit_log", "ledgers", "reconciliation", "grants_findings")
+    assert names == folders | {f"{one}_sensor" for one in shared}
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    others = {"audit_job", "audit_checkpoints_job", "ledgers_job", "preview_job", "retention_job", "weekly_review_job"}
-    assert jobs == {*(f"{feed}_job" for feed in KNOWN_FEEDS), *others}
+    others = ("audit", "audit_checkpoints", "ledgers", "preview", "retention", "weekly_review", "grants_findings")
+    assert jobs == {f"{one}_job" for one in (*KNOWN_FEEDS, *others)}
     assert {one.name for one in repository.schedule_defs} == {
         "audit_checkpoints_schedule",
         "retention_schedule",

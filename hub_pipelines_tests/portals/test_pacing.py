@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub_pipelines.portals.model import Failing, Field, Garbled, NotAllowed, Pace, PortalError, Throttled
-from hub_pipelines.portals.pacing import LONGEST_OPEN_S, Breaker, Health, failure_of, retry_after_s
+from hub_pipelines.portals.pacing import LONGEST_OPEN_S, Breaker, Health, failure_of, late_after, retry_after_s
 from hub_pipelines.portals.rest import next_link
 from hub_pipelines.portals.shapes import deviations_of
 
@@ -142,3 +142,8 @@ def test_a_record_deviates_where_a_field_is_gone_or_of_another_kind(
 def test_what_may_pass_is_told_by_its_kind() -> None:
     assert Garbled("x").may_pass
     assert not NotAllowed("x").may_pass
+
+
+def test_a_portal_is_late_after_three_intervals_and_never_within_the_longest_pause_after_a_failure() -> None:
+    assert late_after(timedelta(days=1)) == timedelta(days=3)
+    assert late_after(timedelta(minutes=1)).total_seconds() == LONGEST_OPEN_S

@@ -56,30 +56,12 @@ def standing(hub: Hub, asked: str = "R01GM100001") -> AwardStanding:
     return found
 
 
-def test_what_was_spent_after_an_awards_end_is_inside_once_the_portal_tells_of_an_extension(hub: Hub) -> None:
+def test_an_extension_is_told_as_an_event_of_the_sponsors_record(hub: Hub) -> None:
     says(hub, 1)
-    spent(
-        hub,
-        "T-1,R01GM100001,120.00,2025-08-01,2025-07-15",
-        "T-2,R01GM100001,80.00,2025-03-01,2025-02-15",
-        "T-3,R01GM100001,10.00,2024-06-01,2024-05-20",
-        "T-4,R01GM100001,10.00,2025-08-01,",
-    )
-    before = standing(hub)
-    assert {one.transaction_id: one.problem for one in before.findings} == {
-        "T-1": "after the period, which ended on 2025-06-30 (G01, 2 CFR 200.403(h))",
-        "T-3": "42 days before the period: needs expanded authority or approval (G02, 2 CFR 200.458)",
-    }
-    assert (before.spent_lines, before.without_day, before.judged_by) == (4, 1, "NIH")
-
     says(hub, 2, ends_on="2026-06-30")
 
-    after = {one.transaction_id: one for one in standing(hub).findings}
-    assert after["T-1"].problem is None
-    assert after["T-1"].was == "after the period, which ended on 2025-06-30 (G01, 2 CFR 200.403(h))"
-    assert after["T-1"].changed_at is not None
-    assert after["T-3"].changed_at is None
     (item,) = [one for one in explain(hub, "R01GM100001").items if one.ledger == "grants.sponsor_award@north"]
+
     assert item.changes[-1].news == (
         "The period of performance ends on 2026-06-30 and not on 2025-06-30: a no-cost extension by its amount, which "
         "is as before.",
@@ -123,21 +105,25 @@ def test_an_award_is_found_by_the_offices_number_and_by_the_sponsors(hub: Hub) -
             ("USASPENDING", 1, "2029-06-30", "500000.00"),
         ]
         assert [one["award_id"] for one in found.office] == ["AWD-7"]
-        assert [one.transaction_id for one in found.findings] == ["T-1"]
+        assert [(one.rule_id, one.subject) for one in found.findings] == [("G01", "T-1")]
 
 
 def test_hub_why_prints_an_awards_page(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     says(hub, 1)
     spent(hub, "T-1,R01GM100001,120.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
     says(hub, 2, ends_on="2026-06-30")
+    hub.findings.evaluate("north")
     monkeypatch.setenv("HUB_HOME", str(hub.settings.home))
     monkeypatch.setenv("HUB_DATABASE_URL", hub.settings.database_url)
 
     page = printed("why", "R01GM100001")
 
-    assert "== Award R01GM100001 of north, as portals tell it now" in page
+    assert "== Award R01GM100001 of north, as it is told now" in page
     assert "NIH: 2024-07-01 to 2026-06-30, $500000.00 obligated, 1 record" in page
-    assert "T-1 of 2025-07-15, $120.00: inside since the change of " in page
+    assert "closed: G01 (2 CFR 200.403(h)) T-1, $120.00, row 2 of north-grants-" in page
+    assert "by the no-cost extension told by NIH on " in page
+    assert "as of grants.expenditure@north version 1, grants.sponsor_award@north version 2" in page
     assert "event: The period of performance ends on 2026-06-30" in page
     assert answer("why", "R01GM100001")["awards"][0]["campus"] == "north"
 

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("validate",),
     ("ledger",),
     ("review",),
-    ("drift", "retention", "portals"),
+    ("drift", "retention", "portals", "findings"),
     ("mapping",),
     ("report",),
     ("judging", "returning"),

@@ -9,7 +9,6 @@ The next key waits in `next.pem` from before its introduction is signed until af
 
 import fcntl
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hub_pipelines.audit.checkpoints.model import Checkpoint, PublicKey, Signature, key_id_of
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.common.files import draft_of, write_replacing
+from hub_pipelines.common.files import draft_of, is_open, write_replacing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -147,11 +146,6 @@ class CampusKeys:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_replacing(path, pem_of(key))
         return key
-
-
-def is_open(path: Path) -> bool:
-    """Whether others than its owner may read or write a file."""
-    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
 def pem_of(key: PublicKey) -> str:

@@ -1,0 +1,91 @@
+"""`hub findings …`: what the rules find in awards and what was spent on them."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
+from hub_pipelines.common.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hub_pipelines.findings.model import Evaluation, Finding
+    from hub_pipelines.hub import Hub
+
+app = typer.Typer(help="What the rules find in awards and what was spent on them.", no_args_is_help=True)
+InCampus = Annotated[str | None, typer.Option("--campus", help="Of this campus only.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many lines.")]
+
+
+@app.command("list")
+def findings_list(
+    campus: InCampus = None,
+    award: Annotated[str | None, typer.Option(help="Of this award only, by its sponsor's number.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    limit: Limit = 100,
+    as_json: AsJson = False,
+) -> None:
+    """The open findings by campus and award, each with its rule, its line and what opened it."""
+    hub = this_hub()
+    from hub_pipelines.findings import store
+
+    wanted = award.strip().upper() if award else None
+    with hub.db.read() as tx:
+        found, total = store.listing(tx, campus=_known(hub, campus), award=wanted, everything=everything, limit=limit)
+        marks = [store.mark_of(tx, name) for name in hub.campuses if campus in (None, name)]
+    if as_json:
+        document = {"findings": [asdict(one) for one in found], "left_out": total - len(found)}
+        print_document({**document, "evaluated": [asdict(one) for one in marks]})
+        return
+    for one in found:
+        print("\n".join(_lines(one)))
+    if total > len(found):
+        print(f"… and {total - len(found):,} more; --limit shows more.")
+    if not found:
+        print("No finding is open." if not everything else "There was no finding.")
+    for mark in marks:
+        at = f"{mark.evaluated_at:%Y-%m-%d %H:%M} UTC" if mark.evaluated_at else "never: `hub findings evaluate`"
+        print(f"{mark.campus} was evaluated {at}")
+
+
+@app.command("evaluate")
+def findings_evaluate(campus: InCampus = None, by: Actor = "", as_json: AsJson = False) -> None:
+    """Judge now what was touched since the last evaluation; `hub up` does so by itself."""
+    hub = this_hub()
+    names = [_known(hub, campus)] if campus else list(hub.campuses)
+    done = [hub.findings.evaluate(str(name), actor=actor(by)) for name in names]
+    page = hub.findings_page.write()
+    if as_json:
+        print_document({"evaluated": [asdict(one) for one in done], "page": page})
+        return
+    for one in done:
+        print(_told(one))
+    print(f"Page: {page}")
+
+
+def _known(hub: "Hub", campus: str | None) -> str | None:
+    if campus is not None and campus not in hub.campuses:
+        raise SettingsError(f"{campus!r} is no campus of this hub. Choose from: {', '.join(hub.campuses)}.")
+    return campus
+
+
+def _told(one: "Evaluation") -> str:
+    told = (
+        f"{one.campus}: {one.awards:,} awards judged, {len(one.opened):,} findings opened, {len(one.closed):,} closed"
+    )
+    return f"{told}, {one.open:,} open"
+
+
+def _lines(one: "Finding") -> list[str]:
+    amount = f", ${one.amount}" if one.amount else ""
+    state = "closed" if one.closed_at else "open"
+    lines = [
+        f"{one.finding_id}  {state}  {one.campus}  {one.award}  {one.rule_id} ({one.citation})",
+        f"    {one.subject}{amount}: {one.told}",
+    ]
+    if one.request_id:
+        lines.append(f"    row {one.row_no} of {one.request_id}")
+    lines.append(f"    opened {one.opened_at:%Y-%m-%d %H:%M} UTC by {one.opened_by.what}")
+    if one.closed_at and one.closed_by:
+        lines.append(f"    closed {one.closed_at:%Y-%m-%d %H:%M} UTC by {one.closed_by.what}")
+    return lines

@@ -1,0 +1,148 @@
+"""`grants_findings`: what the rules find in awards, judged again when an award or an expenditure was posted, and daily.
+
+Belongs here: what is launched and what is told. Not here: the rules and what is kept of them (findings).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from hub_pipelines.common.errors import Transient
+from hub_pipelines.defs import metadata
+from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.relaunching import launch_of
+from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.sensors import LIVING
+
+if TYPE_CHECKING:
+    from hub_pipelines.findings.model import Evaluation, Finding
+    from hub_pipelines.hub import Hub
+
+FEED = "grants"
+FINDINGS = "grants_findings"
+FINDINGS_JOB = "grants_findings_job"
+CHECK = "no_finding_is_open"
+_INTERVAL_S = 15
+_SHOWN = 50
+
+
+def findings_asset() -> dg.AssetsDefinition:
+    @dg.asset(
+        name=FINDINGS,
+        deps=[dg.AssetDep(f"{FEED}_posted", partition_mapping=dg.AllPartitionMapping())],
+        check_specs=[
+            dg.AssetCheckSpec(
+                CHECK,
+                asset=FINDINGS,
+                description="Nothing that was spent on an award is outside its period or beyond its funds; a warning.",
+            )
+        ],
+        group_name=FEED,
+        owners=OWNERS,
+        kinds={"sql", "html"},
+        description=(
+            "What the rules of 2 CFR 200 find in awards and expenditures: opened and closed by what is posted about "
+            "them. Only awards that were touched since the last evaluation are judged."
+        ),
+    )
+    def grants_findings(context: dg.AssetExecutionContext, hub: HubResource) -> Iterator[Any]:
+        from hub_pipelines.findings.model import Overtaken
+
+        opened = hub.open()
+        done: list[Evaluation] = []
+        try:
+            done += [opened.findings.evaluate(campus, actor=f"run/{context.run.run_id}") for campus in opened.campuses]
+        except (Overtaken, Transient) as error:
+            raise dg.Failure(f"{error} The next run goes on.", allow_retries=False) from error
+        page = opened.findings_page.write()
+        yield dg.MaterializeResult(metadata={**_told(done), "page": dg.MetadataValue.path(str(page))})
+        yield _check(opened, done)
+
+    return grants_findings
+
+
+def _told(done: "Sequence[Evaluation]") -> metadata.Metadata:
+    opened = [one for each in done for one in each.opened]
+    closed = [one for each in done for one in each.closed]
+    told: dict[str, Any] = {
+        "dagster/row_count": sum(one.open for one in done),
+        "opened": len(opened),
+        "closed": len(closed),
+        "stay": sum(one.stay for one in done),
+        "awards_judged": sum(one.awards for one in done),
+        "as_of": dg.MetadataValue.json({one.campus: dict(one.mark.versions) for one in done}),
+    }
+    for name, some in (("what_was_opened", opened), ("what_was_closed", closed)):
+        if some:
+            told[name] = metadata.records([_line(one) for one in some[:_SHOWN]])
+    return told
+
+
+def _line(one: "Finding") -> dict[str, Any]:
+    cause = one.closed_by or one.opened_by
+    return {
+        "campus": one.campus,
+        "award": one.award,
+        "rule": f"{one.rule_id} ({one.citation})",
+        "subject": one.subject,
+        "what": one.told,
+        "caused by": cause.what,
+        "request_id": cause.request_id or "none",
+    }
+
+
+def _check(hub: "Hub", done: "Sequence[Evaluation]") -> dg.AssetCheckResult:
+    from hub_pipelines.findings import store
+
+    with hub.db.read() as tx:
+        by_rule = store.open_by_rule(tx)
+        first, _ = store.listing(tx, limit=_SHOWN)
+    facts: dict[str, Any] = {
+        "open": sum(one.open for one in done),
+        "by_campus_and_rule": dg.MetadataValue.json({f"{campus} {rule}": n for (campus, rule), n in by_rule.items()}),
+    }
+    if first:
+        facts["oldest"] = metadata.records([_line(one) for one in first])
+    return dg.AssetCheckResult(
+        check_name=CHECK, passed=not facts["open"], severity=dg.AssetCheckSeverity.WARN, metadata=facts
+    )
+
+
+def findings_job() -> "dg.UnresolvedAssetJobDefinition":
+    return dg.define_asset_job(
+        FINDINGS_JOB,
+        selection=dg.AssetSelection.assets(FINDINGS),
+        description="Judges awards that were touched since they were judged last.",
+    )
+
+
+def findings_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
+    @dg.sensor(
+        name="grants_findings_sensor",
+        job=job,
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Has awards judged again when something about them was posted, and when a day has begun.",
+    )
+    def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
+        opened = hub.open()
+        limits = opened.settings.ledger
+        due = opened.findings.due(
+            quiet=timedelta(seconds=limits.quiet_s), at_latest=timedelta(seconds=limits.at_latest_s)
+        )
+        if not due:
+            return dg.SkipReason("Nothing was posted about awards, or it has not come to rest yet.")
+        if context.instance.get_runs(dg.RunsFilter(job_name=FINDINGS_JOB, statuses=LIVING), limit=1):
+            return dg.SkipReason("A run judges awards now.")
+        launch = launch_of(
+            due.values(), json.loads(context.cursor or "{}"), opened.intake.now().timestamp(), _INTERVAL_S
+        )
+        if launch is None:
+            return dg.SkipReason("The last run for the same did not finish; trying again after a pause.")
+        key = f"findings:{launch['what'][:16]}:{launch['tries']}"
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=key)], cursor=json.dumps(launch))
+
+    return sensor

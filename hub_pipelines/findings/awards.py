@@ -1,0 +1,131 @@
+"""Awards out of a campus's ledgers: which of them are touched by what, their terms, and what is found in them.
+
+Belongs here: reading, in one transaction and each ledger once. Not here: what counts (terms.py), what is wrong
+(rules.py), keeping it (service.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.findings import rules
+from hub_pipelines.findings.model import RULES_VERSION, Judged, Mark
+from hub_pipelines.findings.terms import OFFICE, SPENT, SPONSORS, Terms, terms_of
+from hub_pipelines.ledger.following import store as following
+from hub_pipelines.ledger.following.model import Changed, Placed
+from hub_pipelines.ledger.model import ledger_name
+
+_DOLLARS = "USD"
+
+
+def ledger_of(record_type: str, campus: str) -> str:
+    return ledger_name(record_type, campus, shared=False)
+
+
+@dataclass(slots=True)
+class Touched:
+    """By number of an award, as each record told it: what has changed since a mark. `everything`: all are to be judged,
+    whatever has changed."""
+
+    everything: bool
+    records: dict[str, dict[tuple[str, str], None]] = field(default_factory=lambda: defaultdict(dict))
+    """Ledger and key of what the office and sponsors say."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """The key of the line that was changed last."""
+
+    @property
+    def ids(self) -> set[str]:
+        return {*self.records, *self.lines}
+
+    def take(self, change: Changed) -> None:
+        for one in (change.before, change.after):
+            for number in numbers_in(one or {}):
+                if change.ledger.startswith(f"{SPENT}@"):
+                    self.lines[number] = change.key
+                else:
+                    self.records[number][change.ledger, change.key] = None
+
+
+def numbers_in(values: Mapping[str, object]) -> Iterator[str]:
+    """All numbers of an award that a record names."""
+    yield from (str(values[name]) for name in ("award_id", "fain") if values.get(name))
+
+
+def touched_since(tx: Transaction, mark: Mark, campus: str) -> Touched:
+    found = Touched(everything=not mark.versions or mark.rules_version != RULES_VERSION)
+    for record_type in (OFFICE, SPONSORS) if found.everything else (OFFICE, SPONSORS, SPENT):
+        name = ledger_of(record_type, campus)
+        for change in following.changes_since(tx, name, mark.versions.get(name, 0)):
+            found.take(change)
+    return found
+
+
+def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list[Terms]:
+    """The awards that these numbers mean, all for None; only such that the office or a portal tells of."""
+    listed = list(following.items_of(tx, ledger_of(OFFICE, campus)))
+    number_of = {str(one.values["award_id"]): _sponsors_number(one) for one in listed}
+    wanted = None if ids is None else {number_of.get(one, one) for one in ids}
+    office: dict[str, list[Placed]] = defaultdict(list)
+    for one in listed:
+        if wanted is None or _sponsors_number(one) in wanted:
+            office[_sponsors_number(one)].append(one)
+    told: dict[str, list[Placed]] = defaultdict(list)
+    for one in _told(tx, campus, wanted, office):
+        number = str(one.values["award_id"])
+        told[number_of.get(number, number)].append(one)
+    return [terms_of(number, office[number], told[number]) for number in dict.fromkeys((*office, *told))]
+
+
+def _sponsors_number(one: Placed) -> str:
+    return str(one.values.get("fain") or one.values["award_id"])
+
+
+def _told(
+    tx: Transaction, campus: str, wanted: set[str] | None, office: Mapping[str, Iterable[Placed]]
+) -> Iterator[Placed]:
+    name = ledger_of(SPONSORS, campus)
+    if wanted is None:
+        return following.items_of(tx, name)
+    own = (str(one.values["award_id"]) for some in office.values() for one in some)
+    return following.items_saying(tx, name, "award_id", {*wanted, *own})
+
+
+@dataclass(slots=True)
+class Spending:
+    """What was spent on one award. `undated` lines do not tell when their cost was incurred, `others` are in another
+    currency and in no sum."""
+
+    lines: int = 0
+    undated: int = 0
+    others: int = 0
+    dollars: Decimal = Decimal(0)
+    newest: Placed | None = None
+
+    def take(self, line: Placed) -> None:
+        self.lines += 1
+        self.undated += line.values.get("incurred_on") is None
+        if line.values.get("currency", _DOLLARS) == _DOLLARS:
+            self.dollars += Decimal(str(line.values["amount"]))
+        else:
+            self.others += 1
+        if self.newest is None or (self.newest.version, self.newest.row_no) < (line.version, line.row_no):
+            self.newest = line
+
+
+def judge(
+    tx: Transaction, campus: str, awards: Iterable[Terms]
+) -> tuple[dict[tuple[str, str], Judged], dict[str, Spending]]:
+    """What the rules find in these awards, by rule and subject, and what was spent on each, by its number."""
+    known = {terms.number: terms for terms in awards}
+    by_id = {one: terms for terms in known.values() for one in terms.ids}
+    spending = {number: Spending() for number in known}
+    found: list[Judged] = []
+    for line in following.items_saying(tx, ledger_of(SPENT, campus), "award_id", by_id):
+        terms = by_id[str(line.values["award_id"])]
+        spending[terms.number].take(line)
+        found += rules.of_line(terms, line)
+    for number, spent in spending.items():
+        found += rules.of_award(known[number], spent.dollars, spent.newest)
+    return {one.name: one for one in found}, spending

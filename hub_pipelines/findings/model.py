@@ -1,0 +1,131 @@
+"""A finding about an award, what opened and closed it, and as of which ledgers awards were judged. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from hub_pipelines.common.errors import HubError
+
+RULES_VERSION = 1
+"""Of the rules as a whole (rules.py): raise it with each change of what they find, and all awards are judged anew."""
+
+
+class Overtaken(HubError):
+    """Another process judges this campus's awards now; this one writes nothing more, and nobody need try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`reads` are the columns of an award's records that it goes by; `of_lines`: it judges each expenditure."""
+
+    rule_id: str
+    citation: str
+    title: str
+    reads: frozenset[str]
+    of_lines: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a rule finds now. `subject` is what it is about, once for each rule of a campus: a line's transaction_id,
+    or the award's number. `request_id` and `row_no` are of the expenditure, where there is one: the newest one of an
+    award as a whole."""
+
+    rule: Rule
+    subject: str
+    award: str
+    told: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    amount: str | None = None
+    request_id: str | None = None
+    row_no: int | None = None
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.rule.rule_id, self.subject
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What opened or closed a finding, in words; `request_id` of the posting that did, None where a day did."""
+
+    what: str
+    request_id: str | None = None
+    at: datetime | None = None
+
+    def document(self) -> dict[str, str | None]:
+        return {"what": self.what, "request_id": self.request_id, "at": self.at.isoformat() if self.at else None}
+
+    @staticmethod
+    def from_document(told: Mapping[str, str | None]) -> "Cause":
+        at = told["at"]
+        return Cause(told["what"] or "", told["request_id"], datetime.fromisoformat(at) if at else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One that was opened. `told` and `facts` are what the rule read when it was judged last while it was open.
+    `number` counts the openings for the same rule and subject."""
+
+    finding_id: str
+    campus: str
+    rule_id: str
+    citation: str
+    subject: str
+    number: int
+    award: str
+    told: str
+    facts: Mapping[str, str]
+    amount: str | None
+    request_id: str | None
+    row_no: int | None
+    rules_version: int
+    opened_at: datetime
+    opened_by: Cause
+    closed_at: datetime | None = None
+    closed_by: Cause | None = None
+
+    @property
+    def name(self) -> tuple[str, str]:
+        return self.rule_id, self.subject
+
+    def says(self, judged: Judged) -> bool:
+        """Whether it says what the rule finds now."""
+        now = (judged.award, judged.told, dict(judged.facts), judged.amount, judged.request_id, judged.row_no)
+        return (self.award, self.told, dict(self.facts), self.amount, self.request_id, self.row_no) == now
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """As of what a campus's awards were judged last: the version of each ledger, the campus's day, the rules.
+
+    `token` fences: who began to judge before another one did writes nothing more.
+    """
+
+    campus: str
+    token: int
+    versions: Mapping[str, int]
+    day: date | None
+    rules_version: int
+    evaluated_at: datetime | None
+
+    def is_of(self, versions: Mapping[str, int], day: date) -> bool:
+        """Whether nothing that findings depend on has changed since."""
+        return (dict(self.versions), self.day, self.rules_version) == (dict(versions), day, RULES_VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What judging a campus's awards came to. `opened` and `closed` are named once each; `stay` counts the open ones
+    that were there before, of all awards; `awards` were judged."""
+
+    campus: str
+    mark: Mark
+    awards: int
+    opened: tuple[Finding, ...]
+    closed: tuple[Finding, ...]
+    stay: int
+
+    @property
+    def open(self) -> int:
+        return self.stay + len(self.opened)

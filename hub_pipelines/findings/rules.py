@@ -1,0 +1,73 @@
+"""The rules, from an award's terms and a line of expenditure to what they find. Pure.
+
+Ids and tests are those of the compliance office's list: G01 (2 CFR 200.403(h)), G02 (200.458), G38 (what is obligated),
+G43 (200.344). A cost counts by the day on which it was incurred, never by its posting; a line that does not tell that
+day is not judged by its period. What is found keeps no row out of the ledger: its cost is questioned.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+
+from hub_pipelines.findings.model import Judged, Rule
+from hub_pipelines.findings.terms import Period, Terms, day_of
+from hub_pipelines.ledger.following.model import Placed
+
+_PERIOD = frozenset({"starts_on", "ends_on"})
+AFTER_PERIOD = Rule("G01", "2 CFR 200.403(h)", "incurred after the period", _PERIOD, of_lines=True)
+BEFORE_PERIOD = Rule("G02", "2 CFR 200.458", "incurred before the period", _PERIOD, of_lines=True)
+OVERSPENT = Rule(
+    "G38", "2 CFR 200.211(b)(1)", "more spent than obligated", frozenset({"obligated_amount"}), of_lines=False
+)
+LATE_CHARGE = Rule("G43", "2 CFR 200.344", "charged after closeout", _PERIOD, of_lines=True)
+RULES = {one.rule_id: one for one in (AFTER_PERIOD, BEFORE_PERIOD, OVERSPENT, LATE_CHARGE)}
+PRE_AWARD_DAYS = 90
+CLOSEOUT_DAYS = 120
+
+
+def of_line(terms: Terms, line: Placed) -> Iterator[Judged]:
+    """What is found in one line of an award."""
+    incurred, posted = day_of(line.values.get("incurred_on")), day_of(line.values.get("posted_on"))
+    if incurred is not None and (outside := _outside(terms.period, incurred)) is not None:
+        yield _judged(*outside, terms, line)
+    ends = terms.period.ends_on
+    if ends is not None and posted is not None and Decimal(str(line.values["amount"])) > 0:
+        due = ends + timedelta(days=CLOSEOUT_DAYS)
+        if posted > due:
+            told = f"charged on {posted}, {_days((posted - due).days)} after {due}, when {CLOSEOUT_DAYS} days had gone"
+            yield _judged(LATE_CHARGE, f"{told} since the period ended on {ends}", terms, line)
+
+
+def _outside(period: Period, incurred: date) -> tuple[Rule, str] | None:
+    if period.ends_on is not None and incurred > period.ends_on:
+        days = (incurred - period.ends_on).days
+        return AFTER_PERIOD, f"incurred on {incurred}, {_days(days)} after the period, which ended on {period.ends_on}"
+    if period.starts_on is not None and incurred < period.starts_on:
+        days = (period.starts_on - incurred).days
+        needs = "expanded authority or approval" if days <= PRE_AWARD_DAYS else "the agency's approval"
+        began = f"the period, which began on {period.starts_on}"
+        return BEFORE_PERIOD, f"incurred on {incurred}, {_days(days)} before {began}: needs {needs}"
+    return None
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number:,} days"
+
+
+def _judged(rule: Rule, told: str, terms: Terms, line: Placed) -> Judged:
+    read = ("award_id", "incurred_on", "posted_on")
+    facts = {name: str(line.values[name]) for name in read if line.values.get(name)}
+    facts |= {"period_by": str(terms.period_by)}
+    amount = str(line.values.get("amount"))
+    return Judged(rule, line.key, terms.number, told, facts, amount, line.request_id, line.row_no)
+
+
+def of_award(terms: Terms, spent: Decimal, newest: Placed | None) -> Iterator[Judged]:
+    """What is found in an award as a whole. `spent` is in US dollars; `newest` is the line that was posted last."""
+    if terms.obligated is None or newest is None or spent <= terms.obligated:
+        return
+    over = spent - terms.obligated
+    told = f"{spent:,.2f} US dollars are spent and {terms.obligated:,.2f} obligated: {over:,.2f} more"
+    facts = {"obligated_by": str(terms.obligated_by), "obligated": f"{terms.obligated:.2f}", "spent": f"{spent:.2f}"}
+    place = (newest.request_id, newest.row_no)
+    yield Judged(OVERSPENT, terms.number, terms.number, told, facts, f"{over:.2f}", *place)

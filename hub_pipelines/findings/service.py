@@ -1,0 +1,183 @@
+"""Judging a campus's awards again where something has changed, and keeping what is found: opened once, closed once.
+
+A look reads all ledgers in one transaction and names their versions; what it finds is written in steps that can be
+repeated, and the mark last. After a crash the next look finds the same differences, less those that were written.
+Nothing is written by whom another look has overtaken, so that no finding is older than the award.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
+from hub_pipelines.common.canonical import canonical_text, digest_of
+from hub_pipelines.common.scope import Campus
+from hub_pipelines.common.store import Database, Transaction, database_now
+from hub_pipelines.findings import store
+from hub_pipelines.findings.awards import awards_of, judge, ledger_of, touched_since
+from hub_pipelines.findings.causes import Causes
+from hub_pipelines.findings.model import RULES_VERSION, Cause, Evaluation, Finding, Judged, Mark
+from hub_pipelines.findings.rules import RULES
+from hub_pipelines.findings.terms import RECORDS
+from hub_pipelines.ledger import store as ledgers
+
+ACTOR = "hub/findings"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Raises Overtaken when another process judges the same campus meanwhile, Transient when the database does not
+    answer; both leave what a later look goes on with."""
+
+    db: Database
+    campuses: Mapping[str, Campus]
+    now: Callable[[], datetime]
+    at_once: int = 100
+    """So many are opened or closed in one transaction, while which others wait."""
+
+    def due(self, *, quiet: timedelta, at_latest: timedelta) -> dict[str, str]:
+        """Campuses whose awards are to be judged again, each with what they would be judged by: a day has begun, or
+        something was posted and the ledgers are quiet, or it has waited long."""
+        found = {}
+        with self.db.read() as tx:
+            now = database_now(tx)
+            for campus in self.campuses:
+                mark, versions, day = store.mark_of(tx, campus), _versions(tx, campus), self._day(campus)
+                if not versions or mark.is_of(versions, day):
+                    continue
+                is_quiet = versions == dict(mark.versions) or now - _changed_at(tx, versions) >= quiet
+                if is_quiet or mark.evaluated_at is None or now - mark.evaluated_at >= at_latest:
+                    found[campus] = f"{campus} {day} {canonical_text(versions)}"
+        return found
+
+    def evaluate(self, campus: str, *, actor: str = ACTOR) -> Evaluation:
+        """Judge what was touched since the last look; all awards at the first one and under new rules."""
+        with self.db.write() as tx:
+            mark = store.begin(tx, campus)
+        with self.db.read() as tx:
+            seen = self._look(tx, mark)
+        steps = [*(("finding:closed", one) for one in seen.closed), *(("finding:opened", one) for one in seen.opened)]
+        for first in range(0, len(steps), self.at_once):
+            with self.db.write() as tx:
+                store.keep(tx, mark)  # first: who was overtaken writes nothing
+                _write(tx, steps[first : first + self.at_once], actor, seen.mark)
+        with self.db.write() as tx:
+            store.keep(tx, seen.mark)
+            for one in seen.restated:
+                store.restate(tx, one)
+        return Evaluation(campus, seen.mark, seen.awards, seen.opened, seen.closed, seen.stay)
+
+    def is_current(self, tx: Transaction, mark: Mark) -> bool:
+        """Whether nothing that findings depend on has changed since."""
+        return mark.is_of(_versions(tx, mark.campus), self._day(mark.campus))
+
+    def _look(self, tx: Transaction, mark: Mark) -> "_Seen":
+        campus, day, now = mark.campus, self._day(mark.campus), self.now()
+        touched = touched_since(tx, mark, campus)
+        awards = awards_of(tx, campus, None if touched.everything else touched.ids)
+        found, spending = judge(tx, campus, awards)
+        ids = {terms.number: terms.ids for terms in awards}
+        numbers = {*touched.ids, *(one for some in ids.values() for one in some)}
+        open_ = {one.name: one for one in store.open_of_awards(tx, campus, None if touched.everything else numbers)}
+        newest = {number: one.newest.key for number, one in spending.items() if one.newest is not None}
+        causes = Causes(tx, mark, touched, newest, day)
+        new = [one for name, one in found.items() if name not in open_]
+        before = store.numbers_of(tx, campus, [one.name for one in new])
+        opened = tuple(
+            _opened(one, campus, before.get(one.name, 0) + 1, now, causes.of(one.rule, one.subject, ids[one.award]))
+            for one in new
+        )
+        closed = tuple(
+            replace(one, closed_at=now, closed_by=_why_closed(causes, one, ids.get(one.award, frozenset())))
+            for name, one in open_.items()
+            if name not in found
+        )
+        restated = tuple(
+            _restated(one, found[name]) for name, one in open_.items() if name in found and not one.says(found[name])
+        )
+        stay = store.count_open(tx, campus) - len(closed)
+        judged = replace(mark, versions=_versions(tx, campus), day=day, rules_version=RULES_VERSION, evaluated_at=now)
+        return _Seen(judged, len(awards), opened, closed, restated, stay)
+
+    def _day(self, campus: str) -> date:
+        return self.campuses[campus].day_of(self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look has found, and the mark of it. `restated` ones are open and say something else now."""
+
+    mark: Mark
+    awards: int
+    opened: tuple[Finding, ...]
+    closed: tuple[Finding, ...]
+    restated: tuple[Finding, ...]
+    stay: int
+
+
+def _opened(one: Judged, campus: str, number: int, at: datetime, by: Cause) -> Finding:
+    name = digest_of({"campus": campus, "rule": one.rule.rule_id, "subject": one.subject, "number": number})
+    return Finding(
+        finding_id=f"finding-{name[:16]}",
+        campus=campus,
+        rule_id=one.rule.rule_id,
+        citation=one.rule.citation,
+        subject=one.subject,
+        number=number,
+        award=one.award,
+        told=one.told,
+        facts=one.facts,
+        amount=one.amount,
+        request_id=one.request_id,
+        row_no=one.row_no,
+        rules_version=RULES_VERSION,
+        opened_at=at,
+        opened_by=by,
+    )
+
+
+def _restated(one: Finding, now: Judged) -> Finding:
+    return replace(
+        one,
+        award=now.award,
+        told=now.told,
+        facts=now.facts,
+        amount=now.amount,
+        request_id=now.request_id,
+        row_no=now.row_no,
+    )
+
+
+def _why_closed(causes: Causes, one: Finding, ids: frozenset[str]) -> Cause:
+    return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids})
+
+
+def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, mark: Mark) -> None:
+    for event, one in steps:
+        (store.add if event == "finding:opened" else store.close)(tx, one)
+    for event, one in steps:
+        cause = one.closed_by or one.opened_by
+        detail: dict[str, object] = {
+            "rule": one.rule_id,
+            "citation": one.citation,
+            "award": one.award,
+            "subject": one.subject,
+            "told": one.told,
+            "because_of": cause.what,
+            "spent_by": one.request_id,
+            "row": one.row_no,
+            "versions": dict(mark.versions),
+        }
+        audit.append(tx, Event(one.campus, actor, event, one.finding_id, cause.request_id, detail))
+
+
+def _versions(tx: Transaction, campus: str) -> dict[str, int]:
+    """Of the ledgers that hold something."""
+    names = (ledger_of(one, campus) for one in RECORDS)
+    return {name: version for name in names if (version := ledgers.current_version(tx, name)[0])}
+
+
+def _changed_at(tx: Transaction, names: Iterable[str]) -> datetime:
+    """When the newest of them was changed last."""
+    return max(at for name in names if (at := ledgers.current_version(tx, name)[1]) is not None)

@@ -1,0 +1,105 @@
+"""Writes `reports/findings/findings.html` to read and `findings.csv` to sort: what is open, and what was closed lately.
+
+Both tell as of which versions of the ledgers each campus's awards were judged. Writing is repeatable.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from hub_pipelines.common.clock import iso
+from hub_pipelines.common.files import write_replacing
+from hub_pipelines.common.scope import Campus
+from hub_pipelines.common.spreadsheets import safe_cell
+from hub_pipelines.common.store import Database
+from hub_pipelines.findings import store
+from hub_pipelines.findings.model import Finding
+from hub_pipelines.report.render import template
+from hub_pipelines.report.words import GLYPHS, Tone
+
+OPEN_LISTED = 10_000
+OPEN_SHOWN = 500
+CLOSED_SHOWN = 200
+_LATELY = timedelta(days=30)
+_COLUMNS = (
+    *("finding_id", "campus", "award", "rule", "citation", "subject", "amount", "told", "request_id", "row"),
+    *("opened_at", "opened_by", "closed_at", "closed_by"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsPage:
+    """Raises OSError when the folder can't be written."""
+
+    db: Database
+    root: Path
+    campuses: Mapping[str, Campus]
+    now: Callable[[], datetime]
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """The page and the table."""
+        return self.root / "findings.html", self.root / "findings.csv"
+
+    def write(self) -> Path:
+        """The page, as things stand."""
+        page, table = self.paths
+        with self.db.read() as tx:
+            open_, total = store.listing(tx, limit=OPEN_LISTED)
+            closed = store.closed_since(tx, self.now() - _LATELY, limit=CLOSED_SHOWN)
+            marks = [store.mark_of(tx, campus) for campus in self.campuses]
+        tone: Tone = "attention" if total else "good"
+        html = template("findings/findings.html").render(
+            tone=tone,
+            glyph=GLYPHS[tone],
+            headline=_headline(total),
+            written_at=self.now(),
+            marks=[one for one in marks if one.evaluated_at is not None],
+            open=open_[:OPEN_SHOWN],
+            open_left=total - len(open_[:OPEN_SHOWN]),
+            closed=closed,
+            table=table.name,
+            moment=_moment,
+        )
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_replacing(table, to_csv((*open_, *closed)))
+        write_replacing(page, html)
+        return page
+
+
+def to_csv(findings: Iterable[Finding]) -> str:
+    """One line for each. No cell can be taken for a formula."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    for one in findings:
+        writer.writerow({name: safe_cell(value) for name, value in _row(one).items()})
+    return text.getvalue()
+
+
+def _row(one: Finding) -> dict[str, Any]:
+    same = ("finding_id", "campus", "award", "citation", "subject", "amount", "told", "request_id")
+    return {
+        **{name: getattr(one, name) for name in same},
+        "rule": one.rule_id,
+        "row": one.row_no,
+        "opened_at": iso(one.opened_at),
+        "opened_by": one.opened_by.what,
+        "closed_at": iso(one.closed_at) if one.closed_at else None,
+        "closed_by": one.closed_by.what if one.closed_by else None,
+    }
+
+
+def _headline(total: int) -> str:
+    if not total:
+        return "No finding is open"
+    return "1 finding is open" if total == 1 else f"{total:,} findings are open"
+
+
+def _moment(at: datetime) -> str:
+    local = at.astimezone(UTC)
+    return f"{local.day} {local:%b %Y, %H:%M}"

@@ -1,0 +1,288 @@
+"""Findings about awards: opened and closed once, by what caused it, and never older than the award."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hub_pipelines.audit import store as audit
+from hub_pipelines.findings import store
+from hub_pipelines.findings.model import Overtaken
+from hub_pipelines.findings.service import Findings
+from hub_pipelines.hub import Hub
+from hub_pipelines.timeline.model import AwardStanding, OfAward
+from hub_pipelines.timeline.service import explain
+from hub_pipelines_tests.commands import answer, printed
+from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.stores.test_award_news import post, says, spent
+
+AWARD = "R01GM100001"
+
+
+def open_now(hub: Hub) -> list[tuple[str, str]]:
+    with hub.db.read() as tx:
+        return sorted(one.name for one in store.open_of_awards(tx, "north", None))
+
+
+def told(hub: Hub) -> list[tuple[str, str, str | None]]:
+    """Event, finding's rule and subject, and what caused it, of each audit entry about findings."""
+    with hub.db.read() as tx:
+        entries = [one.event for one in audit.chain(tx, "north") if one.event.event.startswith("finding:")]
+    return [
+        (one.event, f"{one.detail['rule']} {one.detail['subject']}", str(one.detail["because_of"])) for one in entries
+    ]
+
+
+def standing(hub: Hub, asked: str = AWARD) -> AwardStanding:
+    (found,) = explain(hub, asked).awards
+    return found
+
+
+def of_rule(award: AwardStanding, rule: str) -> list[OfAward]:
+    return [one for one in award.findings if one.rule_id == rule]
+
+
+def test_an_extension_closes_what_it_makes_allowable_and_a_cut_opens_it_again(hub: Hub) -> None:
+    says(hub, 1)
+    spent(
+        hub,
+        f"T-1,{AWARD},120.00,2025-08-01,2025-07-15",
+        f"T-2,{AWARD},80.00,2025-03-01,2025-02-15",
+        f"T-3,{AWARD},10.00,2024-06-01,2024-05-20",
+        f"T-4,{AWARD},10.00,2025-08-01,",
+    )
+    first = hub.findings.evaluate("north")
+    assert {(one.rule_id, one.subject): one.told for one in first.opened} == {
+        ("G01", "T-1"): "incurred on 2025-07-15, 15 days after the period, which ended on 2025-06-30",
+        ("G02", "T-3"): "incurred on 2024-05-20, 42 days before the period, which began on 2024-07-01: needs expanded "
+        "authority or approval",
+    }
+    assert all(one.request_id is not None and one.row_no in (2, 4) for one in first.opened)
+
+    says(hub, 2, ends_on="2026-06-30")
+    second = hub.findings.evaluate("north")
+
+    (closed,) = second.closed
+    assert (closed.rule_id, closed.subject, second.opened, second.stay) == ("G01", "T-1", (), 1)
+    assert closed.closed_by is not None
+    assert closed.closed_by.what.startswith("the no-cost extension told by NIH on ")
+
+    says(hub, 3, ends_on="2025-06-30")
+    third = hub.findings.evaluate("north")
+
+    assert [(one.subject, one.number) for one in third.opened] == [("T-1", 2)]
+    assert third.opened[0].opened_by.what.startswith("the shorter period told by NIH on ")
+    states = [(one.subject, one.closed_at is None) for one in standing(hub).findings]
+    assert states == [("T-1", True), ("T-3", True), ("T-1", False)]
+    assert_invariants(hub)
+
+
+def test_each_opening_and_closing_is_in_the_chain_with_the_posting_that_caused_it(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+    says(hub, 2, ends_on="2026-06-30")
+    hub.findings.evaluate("north", actor="person/ann")
+
+    opened, closed = told(hub)
+
+    assert opened[:2] == ("finding:opened", "G01 T-1")
+    assert opened[2].startswith("the posting of line T-1 on ")  # type: ignore[union-attr]
+    assert closed[:2] == ("finding:closed", "G01 T-1")
+    (item,) = [one for one in explain(hub, AWARD).items if one.ledger == "grants.sponsor_award@north"]
+    (story,) = explain(hub, item.changes[-1].request_id).stories
+    assert any(
+        "G01 on T-1 closed by the no-cost extension told by NIH" in one.what and one.by == "person/ann"
+        for one in story.moments
+    )
+
+
+def test_judging_again_changes_nothing(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+    before = told(hub)
+
+    again = hub.findings.evaluate("north")
+
+    assert (again.awards, again.opened, again.closed, again.stay) == (0, (), (), 1)
+    assert told(hub) == before
+    assert hub.findings.due(quiet=timedelta(0), at_latest=timedelta(0)) == {}
+
+
+def test_only_awards_that_were_touched_are_judged(hub: Hub) -> None:
+    says(hub, 1)
+    says(hub, 2, record_id="1002", award_id="R01GM100002")
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", "T-2,R01GM100002,120.00,2025-08-01,2025-07-15")
+    assert hub.findings.evaluate("north").awards == 2
+
+    says(hub, 3, record_id="1002", award_id="R01GM100002", ends_on="2026-06-30")
+    after = hub.findings.evaluate("north")
+
+    assert (after.awards, [one.subject for one in after.closed], after.stay) == (1, ["T-2"], 1)
+
+
+def test_a_line_that_is_corrected_closes_its_finding_and_one_that_moves_takes_it_along(hub: Hub) -> None:
+    says(hub, 1)
+    says(hub, 2, record_id="1002", award_id="R01GM100002")
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-06-15", "T-2,R01GM100002,5.00,2025-08-01,2025-07-15")
+    after = hub.findings.evaluate("north")
+
+    (closed,) = after.closed
+    assert closed.closed_by is not None
+    assert closed.subject == "T-1"
+    assert "the correction of line T-1 on " in closed.closed_by.what
+    assert "(incurred_on 2025-07-15 → 2025-06-15)" in closed.closed_by.what
+    with hub.db.read() as tx:
+        assert [(one.subject, one.award) for one in store.open_of_awards(tx, "north", None)] == [("T-2", "R01GM100002")]
+
+
+def test_a_charge_is_late_120_days_after_the_end_and_a_credit_never_is(hub: Hub) -> None:
+    says(hub, 1)
+    spent(
+        hub,
+        f"T-1,{AWARD},120.00,2025-10-28,2025-06-15",
+        f"T-2,{AWARD},120.00,2025-10-29,2025-06-15",
+        f"T-3,{AWARD},-120.00,2025-10-29,2025-06-15",
+    )
+    hub.findings.evaluate("north")
+
+    assert open_now(hub) == [("G43", "T-2")]
+    (late,) = of_rule(standing(hub), "G43")
+    assert late.told.startswith("charged on 2025-10-29, 1 day after 2025-10-28")
+
+
+def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(hub: Hub) -> None:
+    says(hub, 1, portal="NSF", obligated_amount="100.00")
+    spent(hub, f"T-1,{AWARD},70.00,2025-03-01,2025-02-15", f"T-2,{AWARD},50.00,2025-03-01,2025-02-15")
+    hub.findings.evaluate("north")
+    (found,) = of_rule(standing(hub), "G38")
+    assert (found.subject, found.amount) == (AWARD, "20.00")
+    assert found.told == "120.00 US dollars are spent and 100.00 obligated: 20.00 more"
+
+    spent(hub, f"T-3,{AWARD},1.00,2025-03-01,2025-02-15")
+    hub.findings.evaluate("north")
+    (again,) = of_rule(standing(hub), "G38")
+    assert (again.finding_id, again.opened_at, again.amount) == (found.finding_id, found.opened_at, "21.00")
+
+    says(hub, 2, portal="NSF", obligated_amount="500.00")
+    hub.findings.evaluate("north")
+    (closed,) = of_rule(standing(hub), "G38")
+    assert closed.closed_by is not None
+    assert closed.closed_by.startswith("the new funds told by NSF on ")
+
+
+def test_nihs_records_are_an_awards_amount_only_with_its_first_year(hub: Hub) -> None:
+    says(hub, 1, obligated_amount="100.00", budget_starts_on="2024-12-01")
+    spent(hub, f"T-1,{AWARD},120.00,2025-03-01,2025-02-15")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == []
+
+    says(hub, 2, record_id="1000", obligated_amount="10.00", budget_starts_on="2024-07-01")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == [("G38", AWARD)]
+
+
+def test_where_no_portal_tells_the_offices_own_list_counts(hub: Hub) -> None:
+    post(hub, "awards.csv", b"award_id,starts_on,ends_on,obligated_amount\nAWD-7,2024-07-01,2025-06-30,100\n")
+    spent(hub, "T-1,AWD-7,120.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == [("G01", "T-1"), ("G38", "AWD-7")]
+
+    changed = b"award_id,starts_on,ends_on,obligated_amount\nAWD-7,2024-07-01,2025-12-31,200\n"
+    post(hub, "awards.csv", changed)
+    closed = hub.findings.evaluate("north").closed
+
+    why = {one.rule_id: one.closed_by.what for one in closed if one.closed_by}
+    assert why["G01"].endswith("(ends_on 2025-06-30 → 2025-12-31)")
+    assert why["G38"].endswith("(obligated_amount 100.00 → 200.00)")
+
+
+def test_an_award_that_gets_its_sponsors_number_is_judged_by_what_that_says(hub: Hub) -> None:
+    says(hub, 1)
+    post(hub, "awards.csv", b"award_id,starts_on,ends_on,obligated_amount\nAWD-7,2024-07-01,2026-06-30,1000\n")
+    spent(hub, "T-1,AWD-7,120.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == []
+
+    linked = f"award_id,starts_on,ends_on,obligated_amount,fain\nAWD-7,2024-07-01,2026-06-30,1000,{AWARD}\n"
+    post(hub, "awards.csv", linked.encode())
+    (opened,) = hub.findings.evaluate("north").opened
+
+    assert (opened.rule_id, opened.subject, opened.award) == ("G01", "T-1", AWARD)
+    assert f"(fain empty → {AWARD})" in opened.opened_by.what
+
+
+def test_what_is_shown_is_of_now_though_nothing_was_evaluated_since(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15")
+    (found,) = standing(hub).findings
+    assert (found.opened_at, found.is_found, standing(hub).evaluated_at) == (None, True, None)
+    hub.findings.evaluate("north")
+    assert standing(hub).is_current
+    assert standing(hub).versions == {"grants.sponsor_award@north": 1, "grants.expenditure@north": 1}
+
+    says(hub, 2, ends_on="2026-06-30")
+
+    after = standing(hub)
+    assert [(one.is_found, one.closed_at) for one in after.findings] == [(False, None)]
+    assert not after.is_current
+
+
+def test_who_was_overtaken_writes_nothing(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15")
+    look = Findings._look
+
+    def slowly(self: Findings, tx: Any, mark: Any) -> Any:
+        seen = look(self, tx, mark)
+        monkeypatch.setattr(Findings, "_look", look)
+        says(hub, 2, ends_on="2026-06-30")
+        assert hub.findings.evaluate("north").opened == ()
+        return seen
+
+    monkeypatch.setattr(Findings, "_look", slowly)
+    with pytest.raises(Overtaken):
+        hub.findings.evaluate("north")
+
+    assert open_now(hub) == []
+    assert told(hub) == []
+
+
+def test_a_day_that_begins_and_a_posting_make_a_campus_due(hub: Hub) -> None:
+    def due(kept: Findings, *, quiet_s: float = 0.0) -> list[str]:
+        return list(kept.due(quiet=timedelta(seconds=quiet_s), at_latest=timedelta(hours=1)))
+
+    assert due(hub.findings) == []
+    says(hub, 1)
+    assert due(hub.findings) == ["north"]
+    hub.findings.evaluate("north")
+    assert due(hub.findings) == []
+    assert due(replace(hub.findings, now=lambda: datetime.now(UTC) + timedelta(days=1))) == ["north"]
+    says(hub, 2, ends_on="2026-06-30")
+    assert due(hub.findings) == ["north"]
+    assert due(hub.findings, quiet_s=60) == []
+
+
+def test_the_command_lists_evaluates_and_writes_the_page(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"=T-2,{AWARD},5.00,2025-08-01,2025-07-15")
+    monkeypatch.setenv("HUB_HOME", str(hub.settings.home))
+    monkeypatch.setenv("HUB_DATABASE_URL", hub.settings.database_url)
+
+    assert "north was evaluated never" in printed("findings", "list")
+    assert "north: 1 awards judged, 2 findings opened, 0 closed, 2 open" in printed(
+        "findings", "evaluate", "--by", "ann"
+    )
+
+    page = printed("findings", "list", "--campus", "north")
+    assert "open  north  R01GM100001  G01 (2 CFR 200.403(h))" in page
+    assert "    T-1, $120.00: incurred on 2025-07-15, 15 days after the period, which ended on 2025-06-30" in page
+    html, table = (one.read_text(encoding="utf-8") for one in hub.findings_page.paths)
+    assert "2 findings are open" in html
+    assert ",'=T-2," in table
+    assert answer("findings", "list", "--award", "r01gm100001", "--limit", "1")["left_out"] == 1
