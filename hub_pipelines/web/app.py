@@ -156,7 +156,15 @@ class _Receiver:
         await asyncio.shield(self._asking[name])
 
     def _full(self, refused: Delivery) -> Problem:
-        most = self._hub.inbox.capacity.most
+        capacity = self._hub.inbox.capacity
+        most = capacity.most
+        if not capacity.takes(refused.scope, refused.load, {}):
+            told = (
+                f"It has {len(refused.messages):,} messages of {len(refused.body):,} bytes, and of "
+                f"{refused.scope.campus} so many are not taken at once, however few wait: at most {most.messages:,} "
+                f"messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, of all campuses together."
+            )
+            return Problem("too-large", told, source=refused.source)
         told = (
             f"At most {most.messages:,} messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, the last "
             f"tenth of it for campuses with little waiting. For {refused.scope.campus} there is no room now."
