@@ -450,6 +450,25 @@ def test_a_set_that_comes_late_changes_nothing_though_the_newer_one_has_posted(h
     assert_invariants(hub)
 
 
+def test_the_status_of_a_purchase_is_moved_by_later_messages_and_not_back_by_late_ones(hub: Hub) -> None:
+    def told(status: str, at: str) -> Delivery:
+        data = {"asset_tag": "NC-7", "po_number": "PO-1", "campus": "north", "vendor": "Fisher", "status": status}
+        body = body_of(data, kind="procurement.asset.set", at=f"2026-03-0{at}T10:00:00Z")
+        its = (Incoming(body, "procurement.asset"),)
+        return replace(message(f"m-{status}", body, scope=Scope("north", "procurement")), messages=its)
+
+    def status() -> object:
+        return ledger_values(hub, "procurement.asset@all")["NC-7"]["status"]
+
+    found = []
+    for one in (told("ordered", "1"), told("received", "5"), told("shipped", "3"), told("returned", "9")):
+        take(hub, one)
+        settle(hub)
+        found.append(status())
+    assert found == ["ordered", "received", "received", "returned"]
+    assert_invariants(hub)
+
+
 def test_a_batch_replayed_after_newer_messages_have_posted_sets_nothing_back(hub: Hub) -> None:
     take(hub, message("m-1", body_of(stock("Ethanol", 1), at="2026-03-01T10:00:00Z")))
     (arrival,) = hub.sealing.seal_due("north", at_once=True)
