@@ -24,7 +24,6 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
-    bindparam,
     func,
     inspect,
     or_,
@@ -190,19 +189,17 @@ def _upgrade(tx: Transaction) -> None:
 # ---- receiving
 
 
-# made once: building one costs as much as running it, and these run for each group
-_THERE = select(delivery.c.webhook_id).where(
-    delivery.c.source == bindparam("its_source"), delivery.c.webhook_id.in_(bindparam("its_ids", expanding=True))
-)
-_LOAD = select(waiting_load)
-_COUNT = (
-    update(waiting_load)
-    .where(waiting_load.c.campus == bindparam("its_campus"))
-    .values(
-        messages=waiting_load.c.messages + bindparam("more_messages"),
-        size_bytes=waiting_load.c.size_bytes + bindparam("more_bytes"),
-    )
-)
+# as the driver takes them: SQLAlchemy's way costs more than running them, and these run for each group
+_THERE = {
+    "sqlite": "SELECT webhook_id FROM inbox_delivery "
+    "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT webhook_id FROM inbox_delivery WHERE source = %s AND webhook_id = ANY(%s)",
+}
+_LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
+_COUNT = {
+    "sqlite": "UPDATE inbox_load SET messages = messages + ?, size_bytes = size_bytes + ? WHERE campus = ?",
+    "postgresql": "UPDATE inbox_load SET messages = messages + %s, size_bytes = size_bytes + %s WHERE campus = %s",
+}
 
 
 def accept(
@@ -254,7 +251,8 @@ def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[st
     found: set[tuple[str, str]] = set()
     for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
         ids = [webhook_id for _, webhook_id in its]
-        there = tx.execute(_THERE, {"its_source": source, "its_ids": ids}).scalars()
+        told = ids if tx.dialect.name == "postgresql" else json.dumps(ids)
+        there = tx.exec_driver_sql(_THERE[tx.dialect.name], (source, told)).scalars()
         found.update((source, webhook_id) for webhook_id in there)
     return found
 
@@ -305,13 +303,13 @@ def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> 
 
 def load(tx: Transaction) -> dict[str, Load]:
     """What waits of each campus."""
-    return {row.campus: Load(row.messages, row.size_bytes) for row in tx.execute(_LOAD)}
+    return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
 
 
 def _count(tx: Transaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    its = {"its_campus": campus, "more_messages": more.messages, "more_bytes": more.size_bytes}
-    if not tx.execute(_COUNT, its).rowcount:
+    its = (more.messages, more.size_bytes, campus)
+    if not tx.exec_driver_sql(_COUNT[tx.dialect.name], its).rowcount:
         first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
         tx.execute(waiting_load.insert(), first)
 
