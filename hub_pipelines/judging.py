@@ -31,6 +31,7 @@ from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import MESSAGES, Envelope
 from hub_pipelines.validate.batches import Batch, batches_of
 from hub_pipelines.validate.bulk.judging import in_bulk
+from hub_pipelines.validate.bulk.messages import messages_in_bulk
 from hub_pipelines.validate.columns import ColumnsMissing, fits, located_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
@@ -71,7 +72,7 @@ class Judged:
     `said` are the columns that the file has, normalised; None where each row says all about its item.
 
     `at_once` are the same verdicts as they are staged, made many at once; None where a migration changes the rows one
-    by one, and of messages. Either of the two is read, never both.
+    by one. Either of the two is read, never both.
     """
 
     verdicts: Iterator[Verdict]
@@ -193,19 +194,25 @@ class Judge:
             "registry": registry,
             "time_zone": campus.time_zone,
         }
-        verdicts = [validate(batch.table, narrow, **circumstances, each_alone=True)]
-        for data, table in batch.adjusting:
-            verdicts.append(validate(table, replace(narrow, record_types=(data,)), **circumstances, each_alone=True))
         document = {
             **describe(batch.table, narrow, registry),
             **reading.facts,
             "mapped": batch.table.header,
             "confirmed": 0,
             "decision": None,
+            "rows_judged": "at once",
         }
-        return Judged(
-            batch.verdicts(chain.from_iterable(verdicts)), None, batch.record, document, None, batch.occurred_at
-        )
+        at_once = (messages_in_bulk(batch, narrow, circumstances) for _ in (None,))  # not before it is asked for
+        verdicts = self.verdicts_on(batch, narrow, circumstances)
+        return Judged(verdicts, at_once, batch.record, document, None, batch.occurred_at)
+
+    @staticmethod
+    def verdicts_on(batch: Messages, feed: Feed, circumstances: Circumstances) -> Iterator[Verdict]:
+        """One by one. `feed` has the batch's record type alone."""
+        judged = [validate(batch.table, feed, **circumstances, each_alone=True)]
+        for data, table in batch.adjusting:
+            judged.append(validate(table, replace(feed, record_types=(data,)), **circumstances, each_alone=True))
+        return batch.verdicts(chain.from_iterable(judged))
 
     def messages(self, envelope: Envelope, feed: Feed) -> Messages:
         """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""

@@ -58,9 +58,18 @@ from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.bulk import tags
-from hub_pipelines.validate.messages import superseded_if_late
-from hub_pipelines.validate.model import AcceptedRow, RecordType, Unreadable, Verdict, row_place
-from hub_pipelines.validate.staging import ChunkLimits, StagedFile, StagedHandle, problems_in, read_staged, stage
+from hub_pipelines.validate.bulk.messages import without_late
+from hub_pipelines.validate.model import RecordType, Unreadable, Verdict, row_place
+from hub_pipelines.validate.staging import (
+    ChunkLimits,
+    StagedFile,
+    StagedHandle,
+    StagedRows,
+    accepted_keys,
+    problems_in,
+    read_staged,
+    stage,
+)
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
@@ -323,8 +332,7 @@ class Processing:
         noted = partial(self.returns.note, lease, current)
         with self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged:
             telling.stage = "judging"
-            verdicts = self._without_late_ones(current, judged) if judged.occurred_at else judged.verdicts
-            handle = stage(judged.at_once or verdicts, self.staged, judged.document)
+            handle = stage(self._to_stage(current, judged), self.staged, judged.document)
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)
@@ -342,13 +350,20 @@ class Processing:
             _log.info("staged %s", _told_of_staged(handle))
         return handle
 
-    def _without_late_ones(self, current: Submission, judged: Judged) -> Iterator[Verdict]:
-        """A batch's verdicts; a set is void where a newer message of its item has posted. A batch is bounded."""
-        verdicts = list(judged.verdicts)
+    def _to_stage(self, current: Submission, judged: Judged) -> Iterator[Verdict | StagedRows]:
+        if judged.at_once is None:
+            yield from judged.verdicts
+            return
+        for rows in judged.at_once:
+            yield self._without_late_ones(current, judged, rows) if judged.occurred_at else rows
+
+    def _without_late_ones(self, current: Submission, judged: Judged, rows: StagedRows) -> StagedRows:
+        """A batch of messages; a set is void where a newer message of its item has posted."""
         name = ledger_name(judged.record.name, current.envelope.campus, shared=judged.record.shared)
+        keys = accepted_keys(rows.table)
         with self.db.read() as tx:
-            newest = ordering.newest(tx, name, [one.key for one in verdicts if isinstance(one, AcceptedRow)])
-        return (superseded_if_late(one, judged.occurred_at, newest) for one in verdicts)
+            newest = ordering.newest(tx, name, list(keys.values()))
+        return without_late(rows, keys, judged.occurred_at, newest)
 
     def first_problems(self, handle: StagedHandle, limit: int = 25) -> list[dict[str, Any]]:
         """The first problems of a staged submission, each with its row's place in the file."""
@@ -464,8 +479,8 @@ class Processing:
 
     def _occurrences(self, moments: Mapping[int, datetime], staged: str) -> dict[str, datetime]:
         """By item, when the message occurred that sets it."""
-        _, rows = read_staged(self.staged_path(staged))
-        return {str(row.key): moments[row.row_no] for row in rows if row.verdict == "accepted"}
+        keys = StagedFile(self.staged_path(staged)).accepted_keys()
+        return {key: moments[row_no] for row_no, key in keys.items()}
 
     def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
         """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged

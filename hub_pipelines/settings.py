@@ -95,8 +95,8 @@ body_kb = 512
 # messages of one kind are sealed into a batch when the oldest has waited so long, or so many or so much have come;
 # the next batch waits until the one before is settled
 seal_after_s = 5.0
-seal_messages = 20000
-seal_kb = 32768
+seal_messages = 100000
+seal_kb = 65536
 # no more than this waits in the inbox; beyond, senders are told to come again
 capacity_messages = 200000
 capacity_mb = 256
@@ -194,8 +194,8 @@ class MessageSettings(_Strict):
     port: int = Field(default=3001, ge=1, le=65_535)
     body_kb: int = Field(default=512, ge=1, le=10_240)
     seal_after_s: float = Field(default=5.0, ge=0, le=3_600)
-    seal_messages: int = Field(default=20_000, ge=1, le=50_000)
-    seal_kb: int = Field(default=32_768, ge=64, le=65_536)
+    seal_messages: int = Field(default=100_000, ge=1, le=100_000)
+    seal_kb: int = Field(default=65_536, ge=64, le=65_536)
     capacity_messages: int = Field(default=200_000, ge=1_000, le=10_000_000)
     capacity_mb: int = Field(default=256, ge=16, le=100_000)
 

@@ -6,7 +6,7 @@ Not here: what an entry's digest covers (ledger/digests.py).
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 _LEAF = b"\x00"
 _NODE = b"\x01"
@@ -51,28 +51,51 @@ def proof(digests: Sequence[bytes], index: int) -> list[bytes]:
     """The digests that lead from one leaf to the root, the nearest first."""
     if not 0 <= index < len(digests):
         raise IndexError(f"there is no leaf {index} in a tree of {len(digests)}")
+    return _path(_levels(digests), index)
+
+
+def proofs(digests: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The proof of each leaf, in their order."""
+    levels = _levels(digests)
+    return (_path(levels, index) for index in range(len(digests)))
+
+
+def _levels(digests: Sequence[bytes]) -> list[list[bytes]]:
+    """The nodes of each level below the root, the leaves first."""
     level = [_sha256(_LEAF + one).digest() for one in digests]
-    path = []
+    levels = []
     while len(level) > 1:
-        if (beside := index ^ 1) < len(level):
-            path.append(level[beside])
+        levels.append(level)
         above = [_node(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
         # a node without a neighbour moves up as it is: the same tree as splitting at the largest power of two
         level = above + level[len(level) & ~1 :]
+    return levels
+
+
+def _path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    path = []
+    for level in levels:
+        if (beside := index ^ 1) < len(level):
+            path.append(level[beside])
         index >>= 1
     return path
 
 
 def proves(root: bytes, digest: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
     """Whether the path shows that this digest is leaf `index` of the tree of `size` leaves with this root."""
+    return root_of(digest, index, size, path) == root
+
+
+def root_of(digest: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """Where the path leads from this digest as leaf `index` of a tree of `size` leaves; None when it fits no such."""
     if not 0 <= index < size:
-        return False
+        return None
     found, last, left = _sha256(_LEAF + digest).digest(), size - 1, list(path)
     while last:
         if index & 1 or index < last:
             if not left:
-                return False
+                return None
             beside = left.pop(0)
             found = _node(beside, found) if index & 1 else _node(found, beside)
         index, last = index >> 1, last >> 1
-    return not left and found == root
+    return None if left else found

@@ -8,12 +8,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-# one encoder for all: making one costs as much as encoding an audit entry
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+# one for all: JSONEncoder.encode makes a new one each time, which costs as much as encoding an audit entry
+_pieces = json.encoder.c_make_encoder(  # type: ignore[attr-defined]
+    None, _ENCODER.default, json.encoder.encode_basestring, None, ":", ",", True, False, False
+)
 
 
 def canonical_text(value: object) -> str:
-    return _encode(value)
+    return "".join(_pieces(value, 0))
 
 
 def digest_of(value: Mapping[str, object]) -> str:

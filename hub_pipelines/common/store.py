@@ -6,7 +6,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     DDL,
     JSON,
     ColumnElement,
@@ -25,6 +26,8 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    any_,
+    bindparam,
     cast,
     create_engine,
     event,
@@ -125,6 +128,33 @@ def text_in(tx: Transaction, document: ColumnElement[str], name: str) -> ColumnE
     if tx.dialect.name == "postgresql":
         return func.json_extract_path_text(cast(document, JSON), name)
     return func.json_extract(document, f"$.{name}")
+
+
+def among(tx: Transaction, column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:
+    """`column IN (values)` with one parameter, however many texts there are: SQLAlchemy names and binds each of an
+    `in_`, which costs more than looking it up."""
+    if tx.dialect.name == "postgresql":
+        return column == any_(bindparam(None, list(values), ARRAY(String), unique=True))
+    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
+def upsert_many(
+    tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]], *, keys: Sequence[str]
+) -> None:
+    """INSERT … ON CONFLICT (keys) DO UPDATE of the other columns, of many rows. Values as the driver takes them."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    taken = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in keys)
+    rest = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {taken}"
+    if tx.dialect.name != "postgresql":
+        marks = ", ".join("?" * len(columns))
+        tx.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) {rest}', list(rows))
+        return
+    coming = Table(f"coming_{table.name}", MetaData())
+    tx.exec_driver_sql(f'CREATE TEMPORARY TABLE "{coming.name}" (LIKE "{table.name}") ON COMMIT DROP')
+    insert_many(tx, coming, columns, rows)
+    tx.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM "{coming.name}" {rest}')
+    tx.exec_driver_sql(f'DROP TABLE "{coming.name}"')
 
 
 def insert_from(tx: Transaction, table: Table, chosen: Select[Any]) -> int:

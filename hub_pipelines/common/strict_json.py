@@ -23,21 +23,26 @@ class BadJson(ValueError):
 
 def parse(text: bytes) -> Any:
     """The value of a JSON text in UTF-8; integers and decimals as text. The caller bounds its size. Raises BadJson."""
-    levels = deepest = 0
-    for bracket in _BRACKET.finditer(_STRING.sub(b"", text)):
-        levels += 1 if bracket[0] in b"[{" else -1
-        deepest = max(deepest, levels)
-    if deepest > MOST_LEVELS:
-        raise BadJson(f"is nested {deepest} levels deep; at most {MOST_LEVELS} are taken")
+    if text.count(b"{") + text.count(b"[") > MOST_LEVELS:
+        _require_flat(text)
     try:
         found = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadJson(f"is not UTF-8 text: byte {error.start + 1} belongs to no character") from error
     except json.JSONDecodeError as error:
         raise BadJson(f"is not valid JSON: {error.msg} at character {error.pos + 1}") from error
-    if _NO_TEXT.search(text):
+    if b"\\u" in text and _NO_TEXT.search(text):
         _require_text(found)
     return found
+
+
+def _require_flat(text: bytes) -> None:
+    levels = deepest = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", text)):
+        levels += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, levels)
+    if deepest > MOST_LEVELS:
+        raise BadJson(f"is nested {deepest} levels deep; at most {MOST_LEVELS} are taken")
 
 
 def _require_text(found: object) -> None:

@@ -6,11 +6,14 @@ is what an inspector needs. A rotated key's public half stays, so that old envel
 
 import base64
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_pipelines.audit.tree import Tree, proofs, root_of
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import draft_of, write_replacing
@@ -18,6 +21,10 @@ from hub_pipelines.submission.model import Envelope, Integrity
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+
+_TOGETHER = "envelopes"
+_DIGEST_BYTES = 32
 
 
 class KeyRing:
@@ -51,13 +58,36 @@ class KeyRing:
         signature = private.sign(canonical_text(signed_part).encode("utf-8"))
         return replace(envelope, key_id=self._signing_key_id, signature=base64.b64encode(signature).decode("ascii"))
 
+    def sign_together(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
+        """The envelopes with key id and signatures that share one: of the root of a tree over all of them.
+
+        Each signature reads `index.size.path.signature`: which leaf of how many its envelope is, the digests that lead
+        from it to the root (audit/tree.py), and the signature of that. So each is verified without the others.
+        """
+        if len(envelopes) < 2:
+            return [self.sign(one) for one in envelopes]
+        private = self._signing_key()
+        key_id = self._signing_key_id
+        texts = (canonical_text({**one.signed_part(), "key_id": key_id}) for one in envelopes)
+        digests = [sha256(one.encode("utf-8")).digest() for one in texts]
+        size = len(envelopes)
+        whole = base64.b64encode(private.sign(_of_tree(size, Tree(digests).root()))).decode("ascii")
+        return [
+            replace(one, key_id=key_id, signature=f"{at}.{size}.{_encoded(path)}.{whole}")
+            for at, (one, path) in enumerate(zip(envelopes, proofs(digests), strict=True))
+        ]
+
     def verify(self, envelope: Envelope) -> None:
         """Raises Integrity when the signature does not cover the envelope as it is."""
         from cryptography.exceptions import InvalidSignature
 
         try:
             public = self._public_key(envelope.key_id)
-            public.verify(base64.b64decode(envelope.signature), _message(envelope))
+            if "." in envelope.signature:
+                signature, message = _together(envelope)
+            else:
+                signature, message = base64.b64decode(envelope.signature), _message(envelope)
+            public.verify(signature, message)
         except (InvalidSignature, ValueError) as error:
             raise Integrity(
                 "The hub's record of this file's arrival does not carry a valid signature.",
@@ -136,6 +166,26 @@ def _key_id(public: "Ed25519PublicKey") -> str:
 def _purposeful(purpose: str, text: str) -> bytes:
     # an envelope's message begins with a brace, so neither is ever taken for the other
     return f"hub {purpose}\n{text}".encode()
+
+
+def _encoded(path: Sequence[bytes]) -> str:
+    return base64.b64encode(b"".join(path)).decode("ascii")
+
+
+def _together(envelope: Envelope) -> tuple[bytes, bytes]:
+    """Signature and signed text of an envelope that was signed together with others. Raises ValueError when what its
+    signature says leads nowhere."""
+    index, size, path, signature = envelope.signature.split(".")
+    digests = base64.b64decode(path, validate=True)
+    steps = [digests[at : at + _DIGEST_BYTES] for at in range(0, len(digests), _DIGEST_BYTES)]
+    root = root_of(sha256(_message(envelope)).digest(), int(index), int(size), steps)
+    if root is None:
+        raise ValueError("the digests beside the signature lead to no root")
+    return base64.b64decode(signature, validate=True), _of_tree(int(size), root)
+
+
+def _of_tree(size: int, root: bytes) -> bytes:
+    return _purposeful(_TOGETHER, f"{size} {root.hex()}")
 
 
 def _message(envelope: Envelope) -> bytes:

@@ -821,7 +821,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "status": """
         en: status, container status, award status, project status, state of container, condition, asset status,
-            item status, working, working condition, cond code, condition code
+            item status, working, working condition, cond code, condition code, order status, po status,
+            purchase order status, delivery status, procurement status
         de: status, zustand
         fr: statut, état
         es: estado

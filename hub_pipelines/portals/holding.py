@@ -22,7 +22,7 @@ from hub_pipelines.portals.shapes import Deviation, fingerprint_of
 from hub_pipelines.portals.state import HeldShape
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import MESSAGES, Cause, Envelope, Failure
+from hub_pipelines.submission.model import MESSAGES, NUMBER, Cause, Envelope, Failure
 
 SHAPE = "shape"
 """The header of a held batch's envelope that tells how its records differ, as JSON."""
@@ -83,7 +83,7 @@ class Holding:
         contents = []
         for one in some:
             delivery, _ = delivery_of(one.found, before.get(one.found.record_id, NO_VERSION))
-            contents.append((self._envelope(delivery, one.found), delivery.body))
+            contents.append((canonical_text(self._envelope(delivery, one.found)), delivery.body))
         stored = self.archive.put(io.BytesIO(payload_of(contents)))
         failure = _failure(portal, some, deviations)
 
@@ -96,7 +96,7 @@ class Holding:
             shape = HeldShape(portal, fingerprint, deviations, arrival.arrived_at, request_id, None, None)
             store.add_held(tx, shape, request_id, {one.found.record_id: one.digest for one in some})
 
-        headers = {RECORD_TYPE: record_type, "messages": str(len(some)), "portal": portal}
+        headers = {RECORD_TYPE: record_type, NUMBER: str(len(some)), "portal": portal}
         return self.intake.receive(
             Payload(
                 arrival_id=f"held-{portal}-{stored.digest[:32]}",

@@ -34,6 +34,8 @@ _MOVES: dict[State, frozenset[State]] = {
 
 MESSAGES = "webhook"
 """The channel of messages and of the batches that they are sealed into."""
+NUMBER = "messages"
+"""The header of a batch's envelope that tells how many messages it brings."""
 
 UNSETTLED = (State.RECEIVED, State.LEASED, State.RETRYING)
 
@@ -109,6 +111,11 @@ class Envelope:
             "key_id": self.key_id,
             **declared,
         }
+
+    @property
+    def messages(self) -> int:
+        """How many messages a batch brings, as it was told when it was sealed. 0 of a file: nobody has read it yet."""
+        return int(self.headers.get(NUMBER, 0)) if self.channel == MESSAGES else 0
 
     def document(self) -> dict[str, object]:
         return {**self.signed_part(), "signature": self.signature}

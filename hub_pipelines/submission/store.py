@@ -464,7 +464,7 @@ def add(
             "launches_in_vain": 0,
             "attempts": 0,
             "token": 0,
-            "rows_received": 0,
+            "rows_received": envelope.messages,
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,

@@ -63,12 +63,14 @@ Column = Texts | list[Cell]
 class Batch:
     """Rows' numbers and their cells by column, all of one length.
 
-    `beyond` has, by place in this batch, the cells of rows that reach beyond the last column.
+    `beyond` has, by place in this batch, the cells of rows that reach beyond the last column. `others` has of each row,
+    where there is any, what it keeps beside its columns: an object of texts in canonical JSON, or None.
     """
 
     numbers: Sequence[int]
     columns: Sequence[Column]
     beyond: dict[int, list[Cell]] = field(default_factory=dict)
+    others: Sequence[str | None] = ()
 
     def rows(self) -> Iterator[Row]:
         columns = [one.cells() if isinstance(one, Texts) else one for one in self.columns]
@@ -99,6 +101,7 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
     return rows.batches() if isinstance(rows, InBatches) else None
 
 
+_ALL_TEXT = frozenset({str, type(None)})
 ROWS_AT_ONCE = 60_000
 _BYTES_AT_ONCE = 64 * 1024 * 1024
 
@@ -110,6 +113,7 @@ class Gathered:
         self._frames = frames
         self.numbers = [number for frame in frames for number in frame.numbers]
         self.beyond: dict[int, list[Cell]] = {}
+        self.others = [other for frame in frames for other in frame.others]
         self._columns: dict[int, Any] = {}
         start = 0
         for frame in frames:
@@ -140,8 +144,10 @@ class Gathered:
         if at >= len(self._frames[0].columns):
             return pyarrow.nulls(len(self), pyarrow.string())
         parts = [frame.columns[at] for frame in self._frames]
-        texts = [part.arrow() for part in parts if isinstance(part, Texts)]
-        return pyarrow.concat_arrays(texts) if len(texts) == len(parts) else self.cells(at)
+        if any(not isinstance(part, Texts) and not _ALL_TEXT.issuperset(map(type, part)) for part in parts):
+            return self.cells(at)
+        texts = [part.arrow() if isinstance(part, Texts) else pyarrow.array(part, pyarrow.string()) for part in parts]
+        return pyarrow.concat_arrays(texts)
 
     def cells_at(self, at: int, places: Sequence[int]) -> list[Cell]:
         import pyarrow

@@ -8,7 +8,7 @@ service), what an adjustment comes to (ledger/adjusting), how batches come about
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.strict_json import BadJson, parse_object
+from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.feeds.quantities import EVERYTHING
 from hub_pipelines.validate.model import (
     SUPERSEDED,
@@ -34,12 +35,13 @@ from hub_pipelines.validate.model import (
     Unreadable,
     Verdict,
 )
-from hub_pipelines.validate.staging import canonical_json
+from hub_pipelines.validate.staging import canonical_json, canonical_texts
 
 SET = ".set"
 """What follows the record type in the type of a message that sets an item."""
 _AHEAD = timedelta(minutes=5)
 _SHOWN_CHARACTERS = 200
+_PLAIN = frozenset({str, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,35 +94,43 @@ class Messages:
         """One for each message, in their order: `judged` with the members that the contract does not know, what is no
         row, and those sets that a newer one in the batch has made void."""
         by_row: dict[int, Verdict] = {one.row_no: one for one in judged}
-        newest = self._newest(by_row)
+        newest = newest_of(
+            (verdict.key, one)
+            for one in self.messages
+            if one.kind is None and isinstance(verdict := by_row.get(one.row_no), AcceptedRow)
+        )
         columns = frozenset(self.record.columns)
         for one in self.messages:
             verdict = by_row.get(one.row_no)
             if verdict is None:
-                assert one.problem is not None, f"message {one.row_no} was not judged"
-                yield RejectedRow(one.row_no, (one.problem,))
+                yield no_row(one)
             elif isinstance(verdict, AcceptedRow) and one.kind is not None:
-                yield _adjusting(verdict, one, one.kind)
+                yield adjusting(verdict, one, one.kind)
             elif isinstance(verdict, AcceptedRow):
                 winner = newest[verdict.key]
-                yield _with_others(verdict, one, columns) if winner is one else _superseded(verdict, winner)
+                if winner is one:
+                    yield with_others(verdict, one, columns)
+                else:
+                    yield superseded(one.row_no, verdict.key, winner)
             else:
                 yield verdict
 
-    def _newest(self, by_row: Mapping[int, Verdict]) -> dict[str, Message]:
-        """By item the message whose set counts: it occurred last, or of those that did at once it came last."""
-        found: dict[str, Message] = {}
-        for one in self.messages:
-            verdict = by_row.get(one.row_no)
-            if isinstance(verdict, AcceptedRow) and one.kind is None:
-                before = found.get(verdict.key)
-                if before is None or one.occurred_at >= before.occurred_at:
-                    found[verdict.key] = one
-        return found
+
+def newest_of(sets: Iterable[tuple[str, Message]]) -> dict[str, Message]:
+    """By item the message whose set counts: it occurred last, or of those that did at once it came last. `sets` are
+    right messages behind their item's key, in the order in which they came."""
+    found: dict[str, Message] = {}
+    for key, one in sets:
+        before = found.get(key)
+        if before is None or one.occurred_at >= before.occurred_at:
+            found[key] = one
+    return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class MessageRows:
+    """Messages as rows of a record type."""
+
     messages: tuple[Message, ...]
     record: RecordType
 
@@ -129,15 +139,29 @@ class _Rows:
         for one in self.messages:
             yield one.row_no, [_cell(one.data.get(name)) for name in columns]
 
+    def in_columns(self, rows: int) -> Iterator[Batch]:
+        """The same as columns, so many rows at a time."""
+        for first in range(0, len(self.messages), rows):
+            some = self.messages[first : first + rows]
+            columns = [_column(name, some) for name in self.record.columns]
+            known = frozenset(self.record.columns)
+            yield Batch([one.row_no for one in some], columns, others=[_others_json(one, known) for one in some])
+
+
+def _column(name: str, messages: Sequence[Message]) -> list[Cell]:
+    values = [one.data.get(name) for one in messages]
+    return values if _PLAIN.issuperset(map(type, values)) else [_cell(one) for one in values]
+
 
 def _table(record: RecordType, rows: tuple[Message, ...]) -> Table:
-    return Table(list(record.columns), 0, _Rows(rows, record), {"format": "messages", "messages": str(len(rows))})
+    return Table(list(record.columns), 0, MessageRows(rows, record), {"format": "messages", "messages": str(len(rows))})
 
 
 def record_type_for(kind: object, feed: Feed) -> RecordType:
     """What a message of this type is sealed with. One of no known type goes with the feed's first, to be rejected."""
-    names = {name: one for one in feed.record_types for name in types_of(one)}
-    return names.get(str(kind), feed.record_types[0])
+    name, text = str(kind).rpartition(".")[0], str(kind)
+    known = (one for one in feed.record_types if one.name == name and text in types_of(one))
+    return next(known, feed.record_types[0])
 
 
 def types_of(record: RecordType) -> dict[str, Kind | None]:
@@ -244,26 +268,28 @@ def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
     return moment
 
 
-def superseded_if_late(
-    verdict: Verdict, occurred_at: Mapping[int, datetime], newest: Mapping[str, datetime]
-) -> Verdict:
-    """The verdict, or that it is void because a newer message about its item (`newest`, by key) has posted."""
-    if not isinstance(verdict, AcceptedRow) or verdict.key not in newest:
-        return verdict
-    if occurred_at[verdict.row_no] >= newest[verdict.key]:
-        return verdict
-    reason = f"A newer message for the same item, of {newest[verdict.key]:%Y-%m-%dT%H:%M:%SZ}, has posted before."
-    return SupersededRow(verdict.row_no, verdict.key, (Problem(SUPERSEDED, None, verdict.key, reason, None, "warn"),))
+def no_row(one: Message) -> RejectedRow:
+    """The verdict on a message that can't be a row."""
+    assert one.problem is not None, f"message {one.row_no} was not judged"
+    return RejectedRow(one.row_no, (one.problem,))
 
 
-def _with_others(verdict: AcceptedRow, one: Message, columns: Collection[str]) -> AcceptedRow:
-    others = {name: _text(value) for name, value in one.data.items() if name not in columns}
-    if not others:
-        return verdict
-    return replace(verdict, values={**verdict.values, "other": others})
+def with_others(verdict: AcceptedRow, one: Message, columns: Collection[str]) -> AcceptedRow:
+    """With the members of its message that the contract does not know."""
+    others = _others(one, columns)
+    return replace(verdict, values={**verdict.values, "other": others}) if others else verdict
 
 
-def _adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
+def _others(one: Message, columns: Collection[str]) -> dict[str, str]:
+    return {name: _text(value) for name, value in one.data.items() if name not in columns}
+
+
+def _others_json(one: Message, columns: Collection[str]) -> str | None:
+    others = _others(one, columns) if one.kind is None else None  # what adjusts an item says nothing else of it
+    return canonical_texts(others) if others else None
+
+
+def adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
     """What a right message adjusts, as it is staged."""
     data = dict(verdict.values)
     quantity, unit = data.pop("quantity"), data.pop("unit")
@@ -287,10 +313,18 @@ def _adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
     return AdjustingRow(one.row_no, verdict.key, values, verdict.findings)
 
 
-def _superseded(verdict: AcceptedRow, winner: Message) -> SupersededRow:
-    reason = f"A newer message for the same item came in the same batch (row {winner.row_no})."
-    problem = Problem(SUPERSEDED, None, verdict.key, reason, None, "warn")
-    return SupersededRow(verdict.row_no, verdict.key, (problem,))
+def superseded(row_no: int, key: str, winner: Message) -> SupersededRow:
+    """Void: a newer one came with it."""
+    return _void(row_no, key, f"A newer message for the same item came in the same batch (row {winner.row_no}).")
+
+
+def superseded_before(row_no: int, key: str, newest: datetime) -> SupersededRow:
+    """Void: one that occurred at `newest` has posted."""
+    return _void(row_no, key, f"A newer message for the same item, of {newest:%Y-%m-%dT%H:%M:%SZ}, has posted before.")
+
+
+def _void(row_no: int, key: str, reason: str) -> SupersededRow:
+    return SupersededRow(row_no, key, (Problem(SUPERSEDED, None, key, reason, None, "warn"),))
 
 
 def _cell(value: object) -> Cell:

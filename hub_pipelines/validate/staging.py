@@ -141,12 +141,27 @@ class Staged(Protocol):
 class StagedFile:
     path: Path
 
+    def accepted_keys(self) -> dict[int, str]:
+        """By row number the key of each accepted row; of files that fit into memory."""
+        import pyarrow.parquet
+
+        return accepted_keys(pyarrow.parquet.read_table(self.path, columns=["row_no", "verdict", "key"]))
+
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
         import pyarrow.parquet
 
         with pyarrow.parquet.ParquetFile(self.path) as file:
             for batch in file.iter_batches(batch_size=limits.rows, columns=_COLUMNS):
                 yield from _within(batch, limits.size_bytes)
+
+
+def accepted_keys(rows: "pyarrow.Table") -> dict[int, str]:
+    """By row number the key of each accepted row of a staged table."""
+    from pyarrow import compute
+
+    accepted = rows.filter(compute.equal(rows["verdict"], "accepted"))
+    numbers, keys = (accepted[name].to_numpy().tolist() for name in ("row_no", "key"))
+    return dict(zip(numbers, keys, strict=True))
 
 
 def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChunk]:
@@ -160,10 +175,16 @@ def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChu
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_quoted = json.encoder.encode_basestring
 
 
 def canonical_json(value: object) -> str:
     return _ENCODER.encode(value)
+
+
+def canonical_texts(values: Mapping[str, str]) -> str:
+    """As canonical_json of an object of texts; making an encoder costs several times as much as a small one."""
+    return f"{{{','.join([f'{_quoted(name)}:{_quoted(values[name])}' for name in sorted(values)])}}}"
 
 
 def row_of(verdict: Verdict) -> StagedRow:

@@ -6,14 +6,15 @@ An answer 202 is given when the message is durable and not before. Each refusal 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -40,6 +41,7 @@ from hub_pipelines.web.tally import EVERY_S, Tally
 _log = logging.getLogger(__name__)
 _ONCE = (*SIGNATURE_HEADERS, "content-type", "authorization")
 _WATCH_EVERY_S = 2.0
+_QUERIES_KEPT = 64
 _AT_HAND_BYTES = 8_192
 """What is no longer is looked at faster than it is handed to a thread."""
 
@@ -49,12 +51,12 @@ def build_app(hub: Hub) -> Starlette:
     receiver = _Receiver(hub)
     return Starlette(
         routes=[
+            Route("/v1/{campus}/{feed}/messages", receiver.take, methods=["POST"]),  # first: what is asked for most
             Route("/", receiver.home, methods=["GET"]),
             Route("/health", receiver.health, methods=["GET"]),
             Route("/metrics", receiver.metrics, methods=["GET"]),
             Route("/openapi.json", receiver.openapi, methods=["GET"]),
             Route("/v1/requests/{request_id}", receiver.outcome, methods=["GET"]),
-            Route("/v1/{campus}/{feed}/messages", receiver.take, methods=["POST"]),
         ],
         middleware=[
             Middleware(SafeHeaders),
@@ -72,11 +74,15 @@ def build_app(hub: Hub) -> Starlette:
     )
 
 
+class _NoRoom(Exception):
+    """Nothing more may be written to the hub's disk; the message says why."""
+
+
 class _Receiver:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._sources = reading.KnownSources(hub.sources)
-        self._group = GroupCommit(hub.inbox.accept)
+        self._group = GroupCommit(self._accept)
         self._asking: dict[str, asyncio.Task[object]] = {}
         self._key_id = hub.keys.current_key_id()
         self._standing = Standing(_log, logging.WARNING)
@@ -127,7 +133,11 @@ class _Receiver:
 
     async def take(self, request: Request) -> Response:
         scope = self._scope(request)
-        sent = reading.Request(scope, _source_name(request), _headers(request), await request.body())
+        source = _source_name(request.scope["query_string"])
+        if source is None:
+            told = "The address must name the sending system, and nothing else: …/messages?source=erp"
+            raise Problem("malformed", told)
+        sent = reading.Request(scope, source, _headers(request), await request.body())
         if self._sources.is_due(sent.source):
             await self._ask_once(sent.source)
         at_hand = len(sent.body) <= _AT_HAND_BYTES and self._sources.is_kept(sent.source)
@@ -136,6 +146,9 @@ class _Receiver:
             answered = await self._group.take(checked)
         except Full as full:
             raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
+        except _NoRoom as full:
+            _log.warning("not taken: %s", full)
+            raise Problem("busy", "The hub has no room on its disk.") from full
         if answered.answer is Answer.FULL:
             raise self._full(checked)
         if answered.answer is Answer.CONFLICT:
@@ -156,7 +169,15 @@ class _Receiver:
         await asyncio.shield(self._asking[name])
 
     def _full(self, refused: Delivery) -> Problem:
-        most = self._hub.inbox.capacity.most
+        capacity = self._hub.inbox.capacity
+        most = capacity.most
+        if not capacity.takes(refused.scope, refused.load, {}):
+            told = (
+                f"It has {len(refused.messages):,} messages of {len(refused.body):,} bytes, and of "
+                f"{refused.scope.campus} so many are not taken at once, however few wait: at most {most.messages:,} "
+                f"messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, of all campuses together."
+            )
+            return Problem("too-large", told, source=refused.source)
         told = (
             f"At most {most.messages:,} messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, the last "
             f"tenth of it for campuses with little waiting. For {refused.scope.campus} there is no room now."
@@ -176,10 +197,13 @@ class _Receiver:
         except Problem as no:
             no.source = sent.source
             raise
-        if (full := self._no_room(len(sent.body))) is not None:
-            _log.warning("not taken: %s", full)
-            raise Problem("busy", "The hub has no room on its disk.")
         return delivery
+
+    def _accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
+        """Raises _NoRoom; asked once for a group, by the thread that writes it."""
+        if (full := self._no_room(sum(len(one.body) for one in deliveries))) is not None:
+            raise _NoRoom(full)
+        return self._hub.inbox.accept(deliveries)
 
     # ---- telling
 
@@ -247,19 +271,22 @@ def _of_http(error: Exception) -> Problem:
     return Problem("not-found" if status == 404 else "malformed", "There is no such address.")
 
 
-def _source_name(request: Request) -> str:
-    names = request.query_params.getlist("source")
-    if len(names) != 1 or len(request.query_params.multi_items()) != 1:
-        raise Problem("malformed", "The address must name the sending system, and nothing else: …/messages?source=erp")
-    return names[0]
+@lru_cache(_QUERIES_KEPT)
+def _source_name(query: bytes) -> str | None:
+    """None where the query does not name a source, and nothing else."""
+    found = QueryParams(query).multi_items()
+    return found[0][1] if len(found) == 1 and found[0][0] == "source" else None
 
 
 def _headers(request: Request) -> dict[str, str]:
     """By lower-case name. Raises Problem when one that matters is there twice: nobody could say which one counts."""
-    for name in _ONCE:
-        if len(request.headers.getlist(name)) > 1:
+    found: dict[str, str] = {}
+    for raw, value in request.headers.raw:  # ASGI has the names in lower case
+        name = raw.decode("latin-1")
+        if name in found and name in _ONCE:
             raise Problem("malformed", f"The header {name} is there more than once.")
-    return dict(request.headers)
+        found.setdefault(name, value.decode("latin-1"))
+    return found
 
 
 def _token(request: Request) -> str:

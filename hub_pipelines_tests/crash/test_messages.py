@@ -118,6 +118,56 @@ def test_two_sealers_at_once_make_one_batch(homes: Homes) -> None:
         assert finish(fork(partial(recover, *home))) == 0
 
 
+# ---- a worker that dies while it posts sets, of which one has posted before and others are late or wrong
+
+SETS = (
+    message("s-1", body_of(stock("Ethanol", 20), at="2026-03-01T12:00:00Z")),
+    message("s-2", body_of(stock("Ethanol", 9), at="2026-03-01T09:00:00Z")),
+    message("s-3", body_of(stock("Acetone", 3), at="2026-03-01T08:00:00Z")),
+    message("s-4", body_of(stock("Toluene", "many"))),
+    message("s-5", body_of(stock("Hexane", 5, note="top shelf"), at="2026-03-01T12:00:00Z")),
+)
+FATES_OF_SETS = [Fate.POSTED, Fate.SUPERSEDED, Fate.SUPERSEDED, Fate.REJECTED, Fate.POSTED]
+
+
+def fill_sets(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    take(hub, message("s-0", body_of(stock("Acetone", 7), at="2026-03-01T10:00:00Z")))
+    settle(hub)
+    take(hub, *SETS)
+    hub.sealing.seal_due("north", at_once=True)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def recover_sets(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    settle(hub)
+    told = [outcome(hub, one.request_id_of(one.messages[0])) for one in SETS]
+    assert [one.fate for one in told] == FATES_OF_SETS
+    items = {one["item_name"]: one for one in ledger_values(hub, STOCK_LEDGER).values()}
+    assert {name: one["quantity_on_hand"] for name, one in items.items()} == {
+        "Acetone": "7",
+        "Ethanol": "20",
+        "Hexane": "5",
+    }
+    assert items["Hexane"]["other"] == {"note": "top shelf"}
+    (batch,) = {str(one.message.submission) for one in told}
+    assert events(hub, batch).count("submission:posted") == 1
+    # what a later message is compared with was kept with the posting, or not at all
+    take(hub, message("s-6", body_of(stock("Ethanol", 1), at="2026-03-01T11:00:00Z")))
+    settle(hub)
+    assert ledger_version(hub, STOCK_LEDGER) == 2
+    assert_invariants(hub)
+
+
+def test_a_worker_killed_while_it_posts_sets_applies_each_message_once(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    homes = homes_for(request, kind, fill_sets)
+    kill_everywhere(homes, post, recover_sets, at_least=6, after_s=LEASE_S, extends_lease=True)
+
+
 # ---- a worker that dies while it adjusts quantities
 
 NOON = "2026-03-01T12:00:00Z"

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, text, update
 
+from hub_pipelines import judging
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation, verify_all
@@ -24,7 +25,7 @@ from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, State
+from hub_pipelines.submission.model import Cause, Counts, State
 from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
@@ -200,6 +201,7 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
 
 def test_a_flood_of_one_campus_keeps_no_other_from_being_sealed(hub: Hub) -> None:
     """Fifty thousand of north wait; ten of south are in the next round, whole."""
+    hub = replace(hub, sealing=replace(hub.sealing, messages=20_000))
     body = body_of(stock("Ethanol", 5))
     take(hub, message("flood", body))
     multiply_waiting(hub, "flood", 50_000)
@@ -321,6 +323,36 @@ def test_a_batch_that_failed_for_the_machine_s_sake_is_not_split(hub: Hub, monke
     assert len(hub.review.listing()) == 1
 
 
+def test_a_batch_that_fails_before_it_is_judged_is_in_the_account_of_rows(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
+    hub.sealing.seal_due("north", at_once=True)
+    assert rows(hub) == Counts(received=4, waiting=4)
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "read_batch", lambda *_, **__: 1 / 0)
+        process_all(hub)
+    assert rows(hub) == Counts(received=4, held=4)
+    (item,) = hub.review.listing()
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "read_batch", lambda *_, **__: 1 / 0)
+        hub.review.replay(item.item_id, actor="person/ann")
+        assert rows(hub) == Counts(received=4, waiting=4)
+        process_all(hub)
+    assert rows(hub) == Counts(received=4, held=4)
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED] * 4
+    assert rows(hub) == Counts(received=8, posted=4, dismissed=4)
+    assert_invariants(hub)
+
+
+def rows(hub: Hub) -> Counts:
+    """Of all campuses, feeds and days."""
+    with hub.db.read() as tx:
+        found = [asdict(counts) for *_, counts in submissions.rows_by_scope(tx)]
+    return Counts(**{name: sum(one[name] for one in found) for name in (found[0] if found else ())})
+
+
 def test_a_batch_that_a_person_replays_before_it_is_split_posts_whole(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -415,6 +447,25 @@ def test_a_set_that_comes_late_changes_nothing_though_the_newer_one_has_posted(h
 
     assert quantities(hub) == {"Ethanol": "5", "Acetone": "2"}
     assert fates(hub, [late, equal]) == [Fate.SUPERSEDED, Fate.POSTED]
+    assert_invariants(hub)
+
+
+def test_the_status_of_a_purchase_is_moved_by_later_messages_and_not_back_by_late_ones(hub: Hub) -> None:
+    def told(status: str, at: str) -> Delivery:
+        data = {"asset_tag": "NC-7", "po_number": "PO-1", "campus": "north", "vendor": "Fisher", "status": status}
+        body = body_of(data, kind="procurement.asset.set", at=f"2026-03-0{at}T10:00:00Z")
+        its = (Incoming(body, "procurement.asset"),)
+        return replace(message(f"m-{status}", body, scope=Scope("north", "procurement")), messages=its)
+
+    def status() -> object:
+        return ledger_values(hub, "procurement.asset@all")["NC-7"]["status"]
+
+    found = []
+    for one in (told("ordered", "1"), told("received", "5"), told("shipped", "3"), told("returned", "9")):
+        take(hub, one)
+        settle(hub)
+        found.append(status())
+    assert found == ["ordered", "received", "received", "returned"]
     assert_invariants(hub)
 
 

@@ -368,6 +368,32 @@ def test_an_inbox_that_is_full_is_told_with_a_time_to_come_again_and_so_are_its_
     hub.inbox.db.dispose()
 
 
+def test_what_the_inbox_could_never_hold_is_not_told_to_come_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    page = "[campuses.north]\n[campuses.south]\n[messages]\ncapacity_messages = 1000\n"
+    (home / "hub.toml").write_text(page, encoding="utf-8")
+    url = f"sqlite:///{home / 'hub.db'}"
+    hub = open_test_hub(home, url)
+    issued = add_source(hub)
+    with receiver(home, url) as running:
+        sender = Sender(running.address, issued)
+        lines = [body_of(stock(f"Item {at}", at)) for at in range(950)]
+        whole = sender.send("whole", b"\n".join(lines), content_type="application/x-ndjson")
+        assert (whole.status_code, problem(whole)) == (413, "too-large")
+        assert "retry-after" not in whole.headers
+        assert "It has 950 messages" in whole.json()["detail"]
+        assert "at most 1,000" in whole.json()["detail"]
+        for at, part in enumerate((lines[:475], lines[475:])):
+            answer = sender.send(f"part-{at}", b"\n".join(part), content_type="application/x-ndjson")
+            assert answer.status_code == 202
+            settle(hub)
+        running.stop()
+    assert hub.inbox.count() == 950
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
 def wait_for_log(hub: Hub, words: str) -> None:
     deadline = time.monotonic() + 10
     path = hub.settings.log_path

@@ -48,6 +48,11 @@ class Delivery:
     def body_digest(self) -> str:
         return sha256_hex(self.body)
 
+    @property
+    def load(self) -> "Load":
+        """What waits more when it is taken."""
+        return Load(len(self.messages), sum(len(one.body) for one in self.messages))
+
     def name_of(self, one: Incoming) -> str:
         """The sender's name for a message: its webhook-id, and its line where there are more."""
         return self.webhook_id if one.line is None else f"{self.webhook_id}/{one.line}"

@@ -7,6 +7,7 @@ versions. Not here: who may send (sources), HTTP (web, portals), what becomes of
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
 from hub_pipelines.common.canonical import sha256_hex
@@ -25,11 +26,12 @@ from hub_pipelines.intake.inbox.model import (
     Waiting,
     delivery_of,
 )
+from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import Envelope
 
 
 class Signer(Protocol):
-    def sign(self, envelope: Envelope) -> Envelope: ...
+    def sign_together(self, envelopes: Sequence[Envelope]) -> list[Envelope]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Inbox:
         Never more than the capacity waits, however many processes take deliveries.
         """
         at = self.now()
-        signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in deliveries]
+        signed = self._signed(deliveries, at)
         with self.db.write() as tx:
             return store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
 
@@ -69,7 +71,7 @@ class Inbox:
             before = self.versions(source, ids)
             new, versions = _news_of(found, before)
             # signed outside of the transaction, which is to be short: others wait for it
-            signed = [[self._envelope(one, incoming, at) for incoming in one.messages] for one in new.values()]
+            signed = self._signed(list(new.values()), at)
             with self.db.write() as tx:
                 if store.versions(tx, source, ids, keep_still=True) == before:
                     store.accept(tx, list(new.values()), signed, capacity=None, at=at)
@@ -99,8 +101,11 @@ class Inbox:
         with self.db.read() as tx:
             return store.find(tx, request_id)
 
-    def _envelope(self, one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
-        return self.signer.sign(envelope_of(one, incoming, at))
+    def _signed(self, deliveries: Sequence[Delivery], at: datetime) -> list[list[Envelope]]:
+        """The envelopes of each delivery's messages, all of them signed together."""
+        each = [envelope_of(one, incoming, at) for one in deliveries for incoming in one.messages]
+        signed = iter(self.signer.sign_together(each))
+        return [list(islice(signed, len(one.messages))) for one in deliveries]
 
 
 def _news_of(
@@ -120,8 +125,9 @@ def _news_of(
 
 def envelope_of(one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
     """What the hub knows of a message when it comes, unsigned."""
+    sender_key = one.sender_key_of(incoming)
     return Envelope(
-        request_id=one.request_id_of(incoming),
+        request_id=request_id_for(one.scope, "", sender_key),
         campus=one.scope.campus,
         feed=one.scope.feed,
         channel=one.channel,
@@ -131,5 +137,5 @@ def envelope_of(one: Delivery, incoming: Incoming, at: datetime) -> Envelope:
         size_bytes=len(incoming.body),
         received_at=at,
         headers=one.headers,
-        sender_key=one.sender_key_of(incoming),
+        sender_key=sender_key,
     )

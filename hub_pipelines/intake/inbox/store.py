@@ -6,6 +6,7 @@ submission, which is set once, the newest version of each record of a portal, an
 the transactions count that change it.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
@@ -21,11 +23,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    bindparam,
+    and_,
     func,
     inspect,
+    or_,
     select,
     text,
+    type_coerce,
     update,
 )
 
@@ -185,19 +189,17 @@ def _upgrade(tx: Transaction) -> None:
 # ---- receiving
 
 
-# made once: building one costs as much as running it, and these run for each group
-_THERE = select(delivery.c.webhook_id).where(
-    delivery.c.source == bindparam("its_source"), delivery.c.webhook_id.in_(bindparam("its_ids", expanding=True))
-)
-_LOAD = select(waiting_load)
-_COUNT = (
-    update(waiting_load)
-    .where(waiting_load.c.campus == bindparam("its_campus"))
-    .values(
-        messages=waiting_load.c.messages + bindparam("more_messages"),
-        size_bytes=waiting_load.c.size_bytes + bindparam("more_bytes"),
-    )
-)
+# as the driver takes them: SQLAlchemy's way costs more than running them, and these run for each group
+_THERE = {
+    "sqlite": "SELECT webhook_id FROM inbox_delivery "
+    "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
+    "postgresql": "SELECT webhook_id FROM inbox_delivery WHERE source = %s AND webhook_id = ANY(%s)",
+}
+_LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
+_COUNT = {
+    "sqlite": "UPDATE inbox_load SET messages = messages + ?, size_bytes = size_bytes + ? WHERE campus = ?",
+    "postgresql": "UPDATE inbox_load SET messages = messages + %s, size_bytes = size_bytes + %s WHERE campus = %s",
+}
 
 
 def accept(
@@ -223,7 +225,7 @@ def accept(
     more: dict[str, Load] = {}
     for one, signed in zip(deliveries, envelopes, strict=True):
         key = (one.source, one.webhook_id)
-        added = Load(len(one.messages), sum(len(incoming.body) for incoming in one.messages))
+        added = one.load
         campus = one.scope.campus
         if key in keys:
             answers.append(None)
@@ -249,7 +251,8 @@ def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[st
     found: set[tuple[str, str]] = set()
     for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
         ids = [webhook_id for _, webhook_id in its]
-        there = tx.execute(_THERE, {"its_source": source, "its_ids": ids}).scalars()
+        told = ids if tx.dialect.name == "postgresql" else json.dumps(ids)
+        there = tx.exec_driver_sql(_THERE[tx.dialect.name], (source, told)).scalars()
         found.update((source, webhook_id) for webhook_id in there)
     return found
 
@@ -261,6 +264,8 @@ _COLUMNS = {
     ),
 }
 _ROWS_AT_ONCE = 1_000
+_CANONICAL = '{"campus":"'
+"""How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
 def _insert(tx: Transaction, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -298,13 +303,13 @@ def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> 
 
 def load(tx: Transaction) -> dict[str, Load]:
     """What waits of each campus."""
-    return {row.campus: Load(row.messages, row.size_bytes) for row in tx.execute(_LOAD)}
+    return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
 
 
 def _count(tx: Transaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    its = {"its_campus": campus, "more_messages": more.messages, "more_bytes": more.size_bytes}
-    if not tx.execute(_COUNT, its).rowcount:
+    its = (more.messages, more.size_bytes, campus)
+    if not tx.exec_driver_sql(_COUNT[tx.dialect.name], its).rowcount:
         first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
         tx.execute(waiting_load.insert(), first)
 
@@ -443,15 +448,18 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
 
     None when there is such a batch already, or nothing waits.
     """
-    taken = _oldest(tx, stream, most=most, most_bytes=most_bytes)
-    if not taken:
+    last, messages, size_bytes = _oldest(tx, stream, most=most, most_bytes=most_bytes)
+    if last is None:
         return None
     batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
-    if not _add(tx, batch_id, stream, number, len(taken), at):
+    if not _add(tx, batch_id, stream, number, messages, at):
         return None
-    _place(tx, batch_id, [seq for seq, _ in taken])
-    _count(tx, stream.campus, Load(-len(taken), -sum(size for _, size in taken)))
-    return Batch(batch_id, stream, number, len(taken), None)
+    chosen = and_(*_waits_of(stream), message.c.seq <= last)
+    placed = _place(tx, batch_id, chosen, order=message.c.seq)
+    if placed != messages:
+        raise Transient(f"{placed} messages got a place in {batch_id}, and {messages} were chosen.")
+    _count(tx, stream.campus, Load(-messages, -size_bytes))
+    return Batch(batch_id, stream, number, messages, None)
 
 
 def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
@@ -471,11 +479,12 @@ def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: 
     return added.first() is not None
 
 
-def _place(tx: Transaction, batch_id: str, taken: Sequence[int]) -> None:
-    """Give messages, by their numbers in the inbox, the rows of a batch in this order."""
-    places = [{"row_no": row_no, "seq": seq} for row_no, seq in enumerate(taken, start=1)]
-    statement = f"UPDATE {message.name} SET batch_id = :batch_id, row_no = :row_no WHERE seq = :seq"
-    tx.execute(text(statement), [{"batch_id": batch_id, **place} for place in places])
+def _place(tx: Transaction, batch_id: str, chosen: ColumnElement[bool], *, order: ColumnElement[int]) -> int:
+    """Give these messages the rows of a batch in this order; how many they are."""
+    place = func.row_number().over(order_by=order).label("place")
+    places = select(message.c.seq, place).where(chosen).subquery()
+    placing = update(message).where(message.c.seq == places.c.seq).values(batch_id=batch_id, row_no=places.c.place)
+    return tx.execute(placing).rowcount
 
 
 def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
@@ -487,39 +496,46 @@ def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
     halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
     if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
         return halves
-    places = select(message.c.seq).where(message.c.batch_id == whole.batch_id).order_by(message.c.row_no)
-    taken = list(tx.execute(places).scalars())
-    if len(taken) < 2:
+    m = message.c
+    number = tx.execute(select(func.count()).where(m.batch_id == whole.batch_id)).scalar_one()
+    if number < 2:
         return []
     newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
-    middle = (len(taken) + 1) // 2
-    for at_place, (name, part) in enumerate(zip(halves, (taken[:middle], taken[middle:]), strict=True), start=1):
-        if not _add(tx, name, whole.stream, newest + at_place, len(part), at):
+    middle = (number + 1) // 2
+    parts = ((middle, m.row_no <= middle), (number - middle, m.row_no > middle))
+    for at_place, (name, (messages, part)) in enumerate(zip(halves, parts, strict=True), start=1):
+        if not _add(tx, name, whole.stream, newest + at_place, messages, at):
             raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
-        _place(tx, name, part)
+        _place(tx, name, and_(m.batch_id == whole.batch_id, part), order=m.row_no)
     return halves
 
 
-def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> list[tuple[int, int]]:
-    """Number and bytes of each of the oldest waiting messages, so many as a batch may hold, but one at least."""
+def _waits_of(stream: Stream) -> tuple[ColumnElement[bool], ...]:
     m = message.c
-    where = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
-    query = select(m.seq, m.size_bytes).where(*where, m.batch_id.is_(None)).order_by(m.seq).limit(most)
-    taken: list[tuple[int, int]] = []
-    size = 0
-    for seq, size_bytes in tx.execute(query):
-        size += size_bytes
-        if taken and size > most_bytes:
-            break
-        taken.append((seq, size_bytes))
-    return taken
+    its = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
+    return (*its, m.batch_id.is_(None))
 
 
-def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Envelope and body of each message of a batch, in their order."""
-    query = select(message.c.envelope, message.c.body).where(message.c.batch_id == batch_id).order_by(message.c.row_no)
-    for row in tx.execute(query):
-        yield row.envelope, bytes(row.body)
+def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> tuple[int | None, int, int]:
+    """Of the oldest waiting messages, so many as a batch may hold but one at least: the last one's number, how many
+    they are, and their bytes. None, 0, 0 where nothing waits."""
+    m = message.c
+    sizes = select(m.seq, m.size_bytes).where(*_waits_of(stream)).order_by(m.seq).limit(most).subquery()
+    upto = func.sum(sizes.c.size_bytes).over(order_by=sizes.c.seq).label("upto")
+    place = func.row_number().over(order_by=sizes.c.seq).label("place")
+    summed = select(sizes.c.seq, sizes.c.size_bytes, upto, place).subquery()
+    chosen = or_(summed.c.upto <= most_bytes, summed.c.place == 1)
+    query = select(func.max(summed.c.seq), func.count(), func.coalesce(func.sum(summed.c.size_bytes), 0)).where(chosen)
+    last, number, size = tx.execute(query).one()
+    return last, number, int(size)
+
+
+def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
+    """Envelope, in canonical JSON, and body of each message of a batch, in their order."""
+    m = message.c
+    query = select(type_coerce(m.envelope, String), m.body).where(m.batch_id == batch_id).order_by(m.row_no)
+    for envelope, body in tx.execute(query):
+        yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
 
 def register(tx: Transaction, batch_id: str, submission: str) -> None:

@@ -29,7 +29,7 @@ from hub_pipelines.intake.model import Arrival, Payload
 from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import MESSAGES
+from hub_pipelines.submission.model import MESSAGES, NUMBER
 
 RECORD_TYPE = "record_type"
 """The header of a batch's envelope that tells what its messages are sealed as."""
@@ -138,7 +138,7 @@ class Sealing:
                 source_name=f"{stream.record_type}-messages-{batch.number}-{mark[:8]}.ndjson",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,
-                headers={RECORD_TYPE: stream.record_type, "messages": str(batch.messages), **split_from},
+                headers={RECORD_TYPE: stream.record_type, NUMBER: str(batch.messages), **split_from},
             )
         )
         with self.inbox.write() as tx:
@@ -147,11 +147,12 @@ class Sealing:
         return arrival
 
 
-def payload_of(contents: Sequence[tuple[dict[str, Any], bytes]]) -> bytes:
-    """A batch's bytes: a line for each message with its signed envelope and its body exactly as it came."""
-    return "".join(_lines(contents)).encode("utf-8")
+def payload_of(contents: Sequence[tuple[str, bytes]]) -> bytes:
+    """A batch's bytes: a line for each message with its signed envelope (canonical JSON) and its body exactly as it
+    came, as canonical JSON has the two."""
+    return b"".join(_lines(contents))
 
 
-def _lines(contents: Sequence[tuple[dict[str, Any], bytes]]) -> Iterator[str]:
+def _lines(contents: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
     for envelope, body in contents:
-        yield canonical_text({"envelope": envelope, "body": body.decode("utf-8")}) + "\n"
+        yield f'{{"body":{canonical_text(body.decode("utf-8"))},"envelope":{envelope}}}\n'.encode()

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Column, String, Table, select
 
-from hub_pipelines.common.store import Transaction, UtcDateTime, metadata, upsert
+from hub_pipelines.common.clock import iso
+from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata, upsert_many
 
 item_occurrence = Table(
     "item_occurrence",
@@ -21,7 +22,7 @@ item_occurrence = Table(
     Column("request_id", String, nullable=False),
 )
 
-_KEYS_PER_QUERY = 5_000
+_KEYS_PER_QUERY = 50_000
 
 
 def newest(tx: Transaction, ledger: str, keys: Sequence[str]) -> dict[str, datetime]:
@@ -29,8 +30,10 @@ def newest(tx: Transaction, ledger: str, keys: Sequence[str]) -> dict[str, datet
     found: dict[str, datetime] = {}
     i = item_occurrence.c
     for at in range(0, len(keys), _KEYS_PER_QUERY):
-        query = select(i.key, i.occurred_at).where(i.ledger == ledger, i.key.in_(keys[at : at + _KEYS_PER_QUERY]))
-        found.update((key, occurred_at) for key, occurred_at in tx.execute(query))
+        some = among(tx, i.key, keys[at : at + _KEYS_PER_QUERY])
+        found.update(
+            (key, moment) for key, moment in tx.execute(select(i.key, i.occurred_at).where(i.ledger == ledger, some))
+        )
     return found
 
 
@@ -39,10 +42,9 @@ def record(tx: Transaction, ledger: str, occurred_at: Mapping[str, datetime], re
     known = newest(tx, ledger, list(occurred_at))
     if any(occurred_at[key] < moment for key, moment in known.items()):
         return False
-    rows = [
-        {"ledger": ledger, "key": key, "occurred_at": moment, "request_id": request_id}
-        for key, moment in occurred_at.items()
-    ]
-    if rows:
-        tx.execute(upsert(tx, item_occurrence, keys=["ledger", "key"], update=["occurred_at", "request_id"]), rows)
+    written = iso if tx.dialect.name != "postgresql" else lambda moment: moment
+    rows = ((ledger, key, written(moment), request_id) for key, moment in occurred_at.items())
+    if occurred_at:
+        columns = ("ledger", "key", "occurred_at", "request_id")
+        upsert_many(tx, item_occurrence, columns, rows, keys=("ledger", "key"))
     return True

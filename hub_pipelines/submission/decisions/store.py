@@ -25,7 +25,7 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
             "settled_at": None,
             "staged": None,
             "decision": None,
-            "rows_received": 0,
+            "rows_received": get(tx, request_id).envelope.messages,
             "rows_posted": 0,
             "rows_unchanged": 0,
             "rows_rejected": 0,

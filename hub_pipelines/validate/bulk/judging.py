@@ -7,6 +7,7 @@ Of each column the different cells are looked at once, by the contract's own fun
 do the repeats of a key. What comes out is what is staged, byte for byte.
 """
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -18,7 +19,7 @@ from hub_pipelines.validate.bulk.keys import Keys, Lines
 from hub_pipelines.validate.bulk.staged import json_of, staged_rows
 from hub_pipelines.validate.bulk.tags import Tags
 from hub_pipelines.validate.columns import ColumnMap, map_columns
-from hub_pipelines.validate.conventions.applying import ReadRows, Together
+from hub_pipelines.validate.conventions.applying import InColumns, Together
 from hub_pipelines.validate.feeds.types import campus_names, is_blank
 from hub_pipelines.validate.model import Beside, Feed, Problem, Registry, Table
 from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, verdict_of
@@ -38,15 +39,16 @@ def in_bulk(
     campuses: Collection[str],
     registry: Registry,
     time_zone: str | None = None,
+    each_alone: bool = False,
 ) -> Iterator[StagedRows] | None:
     """As `service.validate`, for staging. None for a table whose rows are had one by one only."""
     rows = table.rows
-    batches = rows.unread() if isinstance(rows, ReadRows) else None
+    batches = rows.unread() if isinstance(rows, InColumns) else None
     if batches is None:
         return None
     columns = map_columns(table.header, feed)
     context: dict[str, object] = {**campus_names(campuses), "time_zone": time_zone}
-    return _Bulk(table, columns, context, campus, registry).judge(batches)
+    return _Bulk(table, columns, context, campus, registry, each_alone).judge(batches)
 
 
 # -- cells of one or several columns ---------------------------------------------------------------------------------
@@ -62,9 +64,10 @@ class _Bulk:
         context: dict[str, object],
         campus: str,
         registry: Registry,
+        each_alone: bool,
     ) -> None:
         self._record = record = columns.record
-        self._read = read = cast(ReadRows, table.rows)
+        self._read = read = cast(InColumns, table.rows)
         self._rows = RowCheck(columns, len(table.header), context)
         self._context = context
         self._columns = [self._columns_of(one, columns) for one in read.together()]
@@ -76,13 +79,14 @@ class _Bulk:
             if isinstance(kind, Beside) and (name in columns.positions or field.validate_default)
         ]
         self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
-        self._tags = (
-            Tags(self._rows.tag, record, self._columns, TagCheck(table, self._rows.tag, campus, registry), registry)
-            if self._rows.tag
-            else None
-        )
+        self._tags = self._tags_of(table, campus, registry, each_alone) if self._rows.tag else None
         self._sound = dict.fromkeys([*record.counted_columns, *([record.tag_column] if record.tag_column else [])])
-        self._keys = Lines(record) if record.lines else Keys(record)
+        self._keys = (Lines if record.lines else Keys)(record, each_alone=each_alone)
+
+    def _tags_of(self, table: Table, campus: str, registry: Registry, each_alone: bool) -> Tags:
+        assert self._rows.tag is not None
+        check = TagCheck(table, self._rows.tag, campus, registry, each_alone=each_alone)
+        return Tags(self._rows.tag, self._record, self._columns, check, registry)
 
     def _columns_of(self, together: Together, columns: ColumnMap) -> Columns:
         names = {at: name for name, at in columns.positions.items()}
@@ -123,9 +127,12 @@ class _Bulk:
         again = self._rest(batch, values, [], taken.again, taken.keys)
         judged.update(zip(taken.again.tolist(), again, strict=True))
         at_once[taken.again] = False
+        for at, row in judged.items():
+            if row.values is not None and batch.others and (beside := batch.others[at]) is not None:
+                row.values = {**row.values, "other": json.loads(beside)}
         verdicts = [verdict_of(judged[at], self._record, int(taken.by[at])) for at in sorted(judged)]
         problems, moved = self._tags.problems(batch, at_once) if self._tags else (None, 0)
-        texts = json_of(values, others, at_once, self._record.added)
+        texts = json_of(values, others, batch.others, at_once, self._record.added)
         made = staged_rows(batch.numbers, at_once, taken.keys, texts, problems, verdicts)
         rules = Counter(found.rule for one in verdicts for found in problems_of(one))
         if moved:

@@ -20,10 +20,12 @@ class Taken:
 
 
 class Keys:
-    """Which rows took which keys; of each the memory holds its bytes and a number."""
+    """Which rows took which keys; of each the memory holds its bytes and a number. `each_alone`: each takes its own,
+    whatever others have."""
 
-    def __init__(self, record: RecordType) -> None:
+    def __init__(self, record: RecordType, *, each_alone: bool = False) -> None:
         self._record = record
+        self._each_alone = each_alone
         self._before: list[tuple[Any, numpy.ndarray[Any, Any]]] = []
 
     def take(
@@ -52,6 +54,8 @@ class Keys:
         import numpy
         from pyarrow import compute
 
+        if self._each_alone:
+            return numbers
         coded = keys.dictionary_encode()
         codes = coded.indices.to_numpy(zero_copy_only=False)
         takers = numpy.empty(len(coded.dictionary), numpy.int64)
@@ -70,10 +74,11 @@ class Keys:
 
 
 class Lines:
-    """Keys of lines that may be alike: each further one has its number."""
+    """Keys of lines that may be alike: each further one has its number, unless each stands alone."""
 
-    def __init__(self, record: RecordType) -> None:
+    def __init__(self, record: RecordType, *, each_alone: bool = False) -> None:
         self._record = record
+        self._each_alone = each_alone
         self._counts: dict[str, int] = {}
 
     def take(
@@ -95,7 +100,11 @@ class Lines:
             if not is_simple and judged[at].is_good():
                 key = judged[at].key
             if key is not None:
-                number = by[at] = self._counts[key] = self._counts.get(key, 0) + 1
+                number = by[at] = 1 if self._each_alone else self._next(key)
                 key = self._record.key_of(made, number) if number > 1 and is_simple else key
             keys.append(key)
         return Taken(pyarrow.array(keys, pyarrow.string()), by, numpy.array([], numpy.int64))
+
+    def _next(self, key: str) -> int:
+        number = self._counts[key] = self._counts.get(key, 0) + 1
+        return number

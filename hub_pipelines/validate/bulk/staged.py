@@ -48,15 +48,22 @@ def staged_rows(
 
 
 def json_of(
-    values: dict[str, Any], others: dict[str, Any], at_once: "numpy.ndarray[Any, Any]", added: Collection[str]
+    values: dict[str, Any],
+    others: dict[str, Any],
+    beside: Sequence[str | None],
+    at_once: "numpy.ndarray[Any, Any]",
+    added: Collection[str],
 ) -> Any:
-    """As canonical_json of each row's values; of rows that are not judged at once it means nothing."""
+    """As canonical_json of each row's values; of rows that are not judged at once it means nothing. `others` are
+    columns that the contract does not know; `beside` is Batch.others, of tables that have no such columns."""
     from pyarrow import compute
 
     pieces = {name: _piece(name, column, at_once, "" if name in added else f",{_quoted(name)}:null")
               for name, column in values.items()}  # fmt: skip
     if others:
         pieces["other"] = [_other(others, at_once)]
+    elif any(beside):
+        pieces["other"] = [_beside(beside)]
     parts: list[Any] = []
     for part in (part for name in sorted(pieces) for part in pieces[name]):
         if parts and isinstance(part, str) and isinstance(parts[-1], str):
@@ -98,6 +105,14 @@ def _other(others: dict[str, Any], at_once: "numpy.ndarray[Any, Any]") -> Any:
     return compute.if_else(
         compute.equal(inner, "{"), "", compute.binary_join_element_wise(pyarrow.scalar(',"other":'), inner, "}", "")
     )
+
+
+def _beside(texts: Sequence[str | None]) -> Any:
+    import pyarrow
+    from pyarrow import compute
+
+    front = pyarrow.scalar(',"other":')
+    return compute.fill_null(compute.binary_join_element_wise(front, pyarrow.array(texts, pyarrow.string()), ""), "")
 
 
 def _quoted(text: str) -> str:

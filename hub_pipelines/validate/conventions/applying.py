@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from hub_pipelines.validate.batches import Batch, batches_of
@@ -72,6 +73,20 @@ class Together:
     read: Callable[[list[Cell]], list[Cell]]
     keeps: bool
     given: Mapping[int, Callable[[str], bool]]
+
+
+@runtime_checkable
+class InColumns(Protocol):
+    """Rows that may be had as columns, unread, with what reads them; `read` does so with one row's cells."""
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+    def unread(self) -> Iterator[Batch] | None: ...
+
+    def together(self) -> list[Together]:
+        """All columns, each once."""
+
+    def read(self, sent: list[Cell]) -> list[Cell]: ...
 
 
 class ReadRows:

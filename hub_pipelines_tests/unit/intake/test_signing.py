@@ -121,3 +121,48 @@ def test_a_damaged_private_key_is_named_with_the_way_out(ring: KeyRing, tmp_path
         ring.sign(ENVELOPE)
     assert str(path) in str(caught.value)
     assert "backup" in str(caught.value)
+
+
+def some_envelopes(number: int) -> list[Envelope]:
+    return [replace(ENVELOPE, request_id=f"north-inventory-{at}", content_digest=f"{at:064}") for at in range(number)]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 32, 33])
+def test_envelopes_that_are_signed_together_verify_each_alone(ring: KeyRing, tmp_path: Path, number: int) -> None:
+    signed = ring.sign_together(some_envelopes(number))
+    other = KeyRing(tmp_path / "keys")
+    for one, before in zip(signed, some_envelopes(number), strict=True):
+        other.verify(Envelope.from_document(one.document()))
+        assert replace(one, key_id="", signature="") == before
+    assert ring.sign_together([]) == []
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Envelope)])
+def test_one_of_them_with_any_field_changed_does_not_verify(ring: KeyRing, field: str) -> None:
+    signed = ring.sign_together(some_envelopes(5))[3]
+    with pytest.raises(Integrity):
+        ring.verify(replace(signed, **{field: CHANGES[field]}))  # type: ignore[arg-type]
+
+
+def test_what_one_of_them_carries_vouches_for_no_other_envelope_and_for_no_other_purpose(ring: KeyRing) -> None:
+    signed = ring.sign_together(some_envelopes(5))
+    index, size, path, whole = signed[3].signature.split(".")
+    forged = [
+        signed[2].signature,
+        f"2.{size}.{path}.{whole}",
+        f"{index}.6.{path}.{whole}",
+        f"0.1..{whole}",
+        f"{index}.{size}.{path[:-4]}.{whole}",
+        f"{index}.{size}.{path}",
+        f"{index}.{size}.{path}.{whole}.",
+        f"-1.{size}.{path}.{whole}",
+        f"x.{size}.{path}.{whole}",
+        f"{index}.{size}.!.{whole}",
+        whole,
+    ]
+    for signature in forged:
+        with pytest.raises(Integrity):
+            ring.verify(replace(signed[3], signature=signature))
+    single = ring.sign(ENVELOPE)
+    with pytest.raises(Integrity):
+        ring.verify(replace(single, signature=f"0.1..{single.signature}"))

@@ -42,6 +42,7 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "vendor": "VWR",
         "amount": "12.50",
         "ordered_on": "2024-01-31",
+        "status": "received",
     },
     "inventory.asset": GOOD_ROW,
     "inventory.stock": {

@@ -6,6 +6,7 @@ Belongs here: the columns, their meaning and their other spellings. Not here: ho
 from pydantic import Field
 
 from hub_pipelines.validate.feeds import money, times, types
+from hub_pipelines.validate.feeds.procurement import former
 
 
 class ProcurementRow(types.Contract):
@@ -16,14 +17,12 @@ class ProcurementRow(types.Contract):
     vendor: types.OptionalText = Field(default=None, description="Who sold it")
     amount: money.OptionalAmount = Field(default=None, description="Amount in US dollars; credits are negative")
     ordered_on: times.OptionalDate = Field(default=None, description="The day it was ordered, as YYYY-MM-DD")
+    status: types.OptionalText = Field(
+        default=None, description="How far it has come, in procurement's own words, such as ordered, received, returned"
+    )
 
 
-SPELLINGS = {
-    "asset_tag": ("tag", "asset", "asset id", "asset number", "asset no", "asset #", "property tag", "barcode"),
-    "po_number": ("po", "po no", "po #", "purchase order", "purchase order number"),
-    "campus": ("campus name", "site"),
-    "description": ("item", "item name", "item description"),
-    "vendor": ("supplier", "vendor name", "supplier name"),
-    "amount": ("total amount",),
-    "ordered_on": ("ordered", "order date", "date ordered", "po date"),
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    **former.SPELLINGS,
+    "status": ("order status", "po status", "purchase order status", "delivery status", "procurement status"),
 }

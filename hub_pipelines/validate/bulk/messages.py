@@ -1,0 +1,147 @@
+"""A batch of messages judged many at once: what validate.messages says of each, as it is staged.
+
+The contract's own columns are read as a file's are (judging.py). Not here: what a message means, which of several sets
+of an item counts (validate/messages).
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from hub_pipelines.validate.batches import Batch
+from hub_pipelines.validate.bulk.judging import in_bulk
+from hub_pipelines.validate.conventions.applying import InColumns, Together
+from hub_pipelines.validate.messages import (
+    MessageRows,
+    Messages,
+    adjusting,
+    newest_of,
+    no_row,
+    superseded,
+    superseded_before,
+)
+from hub_pipelines.validate.model import AcceptedRow, Cell, Feed, Problem, RejectedRow, Row, Table, Verdict
+from hub_pipelines.validate.service import Circumstances
+from hub_pipelines.validate.staging import (
+    StagedRow,
+    StagedRows,
+    accepted_keys,
+    problems_json,
+    problems_of,
+    row_of,
+    staged_schema,
+)
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_ROWS = 10_000
+
+
+def messages_in_bulk(batch: Messages, feed: Feed, circumstances: Circumstances) -> StagedRows:
+    """As `batch.verdicts` gives them. `feed` has the batch's record type alone."""
+    sets = _judged(batch.table, feed, circumstances)
+    others: list[Verdict] = [no_row(one) for one in batch.messages if one.problem is not None]
+    for data, table in batch.adjusting:
+        for verdict in _verdicts(_judged(table, replace(feed, record_types=(data,)), circumstances)):
+            one = batch.messages[verdict.row_no - 1]
+            assert one.kind is not None
+            others.append(adjusting(verdict, one, one.kind) if isinstance(verdict, AcceptedRow) else verdict)
+    return _merged(sets, [*_void(batch, sets), *others])
+
+
+def without_late(
+    rows: StagedRows, keys: Mapping[int, str], occurred_at: Mapping[int, datetime], newest: Mapping[str, datetime]
+) -> StagedRows:
+    """The rows, but those accepted ones (`keys`) void of which a newer message of their item (`newest`) has posted."""
+    late = [
+        superseded_before(row_no, key, newest[key])
+        for row_no, key in keys.items()
+        if key in newest and occurred_at[row_no] < newest[key]
+    ]
+    return _merged(rows.table, late) if late else rows
+
+
+@dataclass(frozen=True, slots=True)
+class _InColumns:
+    """Messages' rows: their cells are written in the contract's own way, so that reading them changes nothing."""
+
+    rows: MessageRows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def unread(self) -> Iterator[Batch]:
+        return self.rows.in_columns(_ROWS)
+
+    def together(self) -> list[Together]:
+        return [Together((at,), self.read, keeps=True, given={}) for at in range(len(self.rows.record.columns))]
+
+    def read(self, sent: list[Cell]) -> list[Cell]:
+        return sent
+
+
+def _judged(table: Table, feed: Feed, circumstances: Circumstances) -> "pyarrow.Table":
+    import pyarrow
+
+    rows: InColumns = _InColumns(cast(MessageRows, table.rows))
+    staged = in_bulk(replace(table, rows=rows), feed, **circumstances, each_alone=True)
+    assert staged is not None
+    return pyarrow.concat_tables([staged_schema().empty_table(), *(one.table for one in staged)])
+
+
+def _void(batch: Messages, sets: "pyarrow.Table") -> Iterator[Verdict]:
+    """Those accepted sets that a newer one in the batch has made void."""
+    keys = accepted_keys(sets)
+    messages = [batch.messages[row_no - 1] for row_no in keys]
+    newest = newest_of(zip(keys.values(), messages, strict=True))
+    for key, one in zip(keys.values(), messages, strict=True):
+        if (winner := newest[key]) is not one:
+            yield superseded(one.row_no, key, winner)
+
+
+def _verdicts(table: "pyarrow.Table") -> Iterator[Verdict]:
+    """Staged rows, accepted or rejected, as the verdicts of which they were made."""
+    for row in table.to_pylist():
+        found = StagedRow(**{**row, "problems": json.loads(row["problems"])})
+        problems = tuple(Problem(**one) for one in found.problems)
+        values: dict[str, Any] = json.loads(found.values) if found.values is not None else {}
+        if found.verdict == "accepted":
+            assert found.key is not None
+            yield AcceptedRow(found.row_no, found.key, values, problems)
+        else:
+            yield RejectedRow(found.row_no, problems, values)
+
+
+def _merged(table: "pyarrow.Table", verdicts: Sequence[Verdict]) -> StagedRows:
+    """The rows of a table and these, which take the place of its own of the same number, in order."""
+    import pyarrow
+    from pyarrow import compute
+
+    if verdicts:
+        numbers = pyarrow.array([one.row_no for one in verdicts], pyarrow.int64())
+        kept = table.filter(compute.invert(compute.is_in(table["row_no"], value_set=numbers)))
+        both = pyarrow.concat_tables([kept, _table(verdicts)])
+        table = both.take(compute.sort_indices(both["row_no"]))
+    return StagedRows(table, _rules(table))
+
+
+def _table(verdicts: Iterable[Verdict]) -> "pyarrow.Table":
+    import pyarrow
+
+    rows = [(row_of(one), problems_json(problems_of(one))) for one in verdicts]
+    columns = zip(*((row.row_no, row.verdict, row.key, row.values, told) for row, told in rows), strict=True)
+    schema = staged_schema()
+    return pyarrow.Table.from_arrays(
+        [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
+def _rules(table: "pyarrow.Table") -> Counter[str]:
+    from pyarrow import compute
+
+    told = table["problems"].filter(compute.not_equal(table["problems"], "[]")).to_pylist()
+    return Counter(problem["rule"] for problems in told for problem in json.loads(problems))
