@@ -26,6 +26,7 @@ from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
+from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
@@ -142,8 +143,9 @@ class ReceiptIndex:
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         # what replaces a file is newer, so it is listed when the file is
-        revised = {one.revises for one in all_sent}
-        counted_again = {one.revises for one in all_sent if one.envelope.complete_count}
+        corrections = [one for one in all_sent if one.revises and _corrects(tx, one)]
+        revised = {one.revises for one in corrections}
+        counted_again = {one.revises for one in corrections if one.envelope.complete_count}
         overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
         postings = ledgers.find_postings(tx, {one.request_id: one.revision for one in all_sent})
@@ -267,6 +269,12 @@ class ReceiptIndex:
         return known.time_zone
 
 
+def _corrects(tx: Transaction, current: Submission) -> bool:
+    """Whether it was sent in place of another file, and has not merely the same name: that may be another list."""
+    came = return_of(tx, current.request_id, current.revision)
+    return (came is not None and came.original is not None) or reviews.corrected_by(tx, current.request_id) is not None
+
+
 def _still_missing(tx: Transaction, current: Submission) -> int:
     if not current.envelope.complete_count or current.state is not State.POSTED:
         return 0
@@ -294,16 +302,22 @@ def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
 def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
     """The lines, newest first; one that a newer file of the same name follows needs nobody's attention any more.
 
-    A file in review does, until a person has decided or its sender has mended it; so do items that a count did not
-    find, until a newer count.
+    The newer one must have been taken, and have at least as many rows: a shorter one may not list what is open in the
+    older. A file in review needs attention until a person has decided or its sender has mended it; so do items that a
+    count did not find, until a newer count.
     """
-    newer: set[tuple[str, bool]] = set()
+    newer: dict[tuple[str, bool], int] = {}
     for line in lines:
-        name = source_key(line.source_name)
-        mended = (name, bool(line.still_missing)) in newer and line.outcome not in ("in_review", "question")
-        yield replace(line, needs_attention=False, replaced=True) if mended else line
-        if line.outcome not in {"duplicate", "refused", "conflict"}:
-            newer |= {(name, False), (name, line.complete_count)}
+        key = (source_key(line.source_name), bool(line.still_missing))
+        if key not in newer or line.replaced or line.outcome in ("in_review", "question"):
+            yield line
+        elif newer[key] >= line.counts.received:
+            yield replace(line, needs_attention=False, replaced=True)
+        else:
+            yield replace(line, shorter_came=True)
+        if line.outcome in ("posted", "nothing_posted") and line.counts.received:
+            for one in {(key[0], False), (key[0], line.complete_count)}:
+                newer[one] = max(newer.get(one, 0), line.counts.received)
 
 
 def _link(page: Path, folder: Path) -> str | None:

@@ -148,7 +148,11 @@ def _in_a_list(line: IndexLine) -> str:
 def _todo(line: IndexLine) -> str:
     """What its sender has to do about it, in short; the receipt says how."""
     if line.replaced:
-        return "Nothing: a newer one came"
+        waited = line.counts.rejected + line.counts.held if line.outcome in ("posted", "nothing_posted") else 0
+        told = (
+            f"; {rows_told(waited)} not taken here {'is' if waited == 1 else 'are'} superseded by it" if waited else ""
+        )
+        return f"Nothing: a newer one came{told}"
     match line.outcome:
         case "posted" | "nothing_posted":
             return _todo_of_rows(line)
@@ -183,5 +187,7 @@ def _todo_of_rows(line: IndexLine) -> str:
         parts.append(f"look for {counted(line.still_missing, 'item', 'items')}")
     if line.counts.worth_a_look:
         parts.append("see what is worth a look")
+    if parts and line.shorter_came:
+        parts.append("a newer file of this name has fewer rows; where it has these, nothing is to do")
     told = "; ".join(parts)
     return f"{told[:1].upper()}{told[1:]}" if told else "Nothing"

@@ -347,7 +347,9 @@ class IndexLine:
     """What intake told the sender of something that it did not take."""
     complete_count: bool = False
     replaced: bool = False
-    """A newer file has come in its place, or under its name."""
+    """A newer file has come in its place, or one that is no shorter under its name."""
+    shorter_came: bool = False
+    """A newer file of its name was taken that has fewer rows: what is open here may still wait."""
     only_registry: bool = False
     """As of a receipt."""
     no_list: int = 0

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import accumulate, islice
 from typing import TypedDict
@@ -21,6 +21,7 @@ from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.columns import ColumnMap, map_columns, record_type_of
 from hub_pipelines.validate.conventions.applying import ReadRows
 from hub_pipelines.validate.feeds.types import campus_names
+from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import (
     AcceptedRow,
     Cell,
@@ -36,6 +37,7 @@ from hub_pipelines.validate.model import (
     Unclear,
     sent_name,
 )
+from hub_pipelines.validate.repeats import Repeats
 
 _CHUNK_ROWS = 5_000
 _SHOWN_CHARACTERS = 200
@@ -67,22 +69,6 @@ class Circumstances(TypedDict):
     campuses: Collection[str]
     registry: Registry
     time_zone: str | None
-
-
-@dataclass(slots=True)
-class JudgedRow:
-    """A row under way: `tag` is set as soon as the tag's cell itself is sound, `key` when the whole row is."""
-
-    row_no: int
-    tag_cell: Cell = None
-    tag: str | None = None
-    key: str | None = None
-    values: dict[str, object] | None = None
-    sound: Mapping[str, object] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def is_good(self) -> bool:
-        return self.values is not None and all(found.severity == "warn" for found in self.problems)
 
 
 def validate(
@@ -122,6 +108,7 @@ def _verdicts(
     table: Table, rows: "RowCheck", record: RecordType, campus: str, registry: Registry, each_alone: bool
 ) -> Iterator[AcceptedRow | RejectedRow]:
     tags = TagCheck(table, rows.tag, campus, registry, each_alone=each_alone) if rows.tag is not None else None
+    repeats = Repeats(record, table.parts)
     # by key: the row that took it, or, of lines that may be alike, how many there were
     posted: dict[str, int] = {}
     source = iter(table.rows)
@@ -129,21 +116,27 @@ def _verdicts(
         if tags is not None:
             tags.check(chunk)
         for row in chunk:
-            yield _verdict(row, {} if each_alone else posted, record)
+            yield _verdict(row, {}, Repeats(record)) if each_alone else _verdict(row, posted, repeats)
 
 
-def _verdict(row: JudgedRow, posted: dict[str, int], record: RecordType) -> AcceptedRow | RejectedRow:
+def _verdict(row: JudgedRow, posted: dict[str, int], repeats: Repeats) -> AcceptedRow | RejectedRow:
     if row.key is None or not row.is_good():
-        return verdict_of(row, record, 0)
-    if record.lines is not None:
+        if (key := repeats.key_of_bad(row)) is not None:
+            repeats.tell_bad(row, key, posted.get(key))
+        return verdict_of(row, repeats, 0)
+    if repeats.record.lines is not None:
         number = posted[row.key] = posted.get(row.key, 0) + 1
-        return verdict_of(row, record, number)
-    return verdict_of(row, record, posted.setdefault(row.key, row.row_no))
+        return verdict_of(row, repeats, number)
+    first = posted.setdefault(row.key, row.row_no)
+    if first == row.row_no:
+        repeats.tell_good(row)
+    return verdict_of(row, repeats, first)
 
 
-def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> AcceptedRow | RejectedRow:
+def verdict_of(row: JudgedRow, repeats: Repeats, taken: int) -> AcceptedRow | RejectedRow:
     """`taken` matters for a good row: the number of the row that took its key, or of lines that may be alike how many
     there are so far."""
+    record = repeats.record
     if row.key is None or row.values is None or not row.is_good():
         return RejectedRow(row.row_no, tuple(row.problems), _sound(row, record))
     if record.lines is not None:
@@ -152,23 +145,12 @@ def verdict_of(row: JudgedRow, record: RecordType, taken: int) -> AcceptedRow | 
     first = taken
     if first == row.row_no:
         return AcceptedRow(row.row_no, row.key, row.values, tuple(row.problems))
-    repeated = Problem(
-        "repeated_in_file",
-        record.key_columns[0],
-        row.key,
-        f"Row {first} of this file already has this {_spoken(record.key_columns)}, and only that row counts.",
-        "Keep one row for it, or correct the one that is wrong",
-    )
-    return RejectedRow(row.row_no, (*row.problems, repeated), _sound(row, record))
+    return RejectedRow(row.row_no, (*row.problems, repeats.repeated(row.key, first)), _sound(row, record))
 
 
 def _sound(row: JudgedRow, record: RecordType) -> dict[str, str]:
     values = row.sound if row.values is None else row.values
     return {name: str(values[name]) for name in record.counted_columns if values.get(name) is not None}
-
-
-def _spoken(columns: tuple[str, ...]) -> str:
-    return " and ".join(column.replace("_", " ") for column in columns)
 
 
 def shown(cell: object) -> str | None:
@@ -205,7 +187,7 @@ class TagColumn:
 
 
 class _SoundValues:
-    """The key's and location's values of a row, as far as they are right; of record types that can be counted."""
+    """The key's and location's values of a row, as far as they are right."""
 
     def __init__(self, columns: ColumnMap) -> None:
         record = columns.record
@@ -214,7 +196,7 @@ class _SoundValues:
                 columns.positions[name],
                 TypeAdapter(record.row_model.model_fields[name].rebuild_annotation()).validate_python,
             )
-            for name in record.counted_columns
+            for name in dict.fromkeys((*record.key_columns, *record.counted_columns))
             if name in columns.positions
         }
 

@@ -96,6 +96,25 @@ def test_a_file_that_a_newer_one_of_its_name_follows_needs_no_attention(hub: Hub
     assert attention(hub) == []
 
 
+def test_open_rows_of_a_list_stay_in_sight_under_a_newer_one_that_is_shorter_or_was_not_taken(hub: Hub) -> None:
+    settled(hub, "Lab.csv", asset("NC-0001"), asset("NC-9999"))
+    settled(hub, "lab.csv", asset("NC-0002"))
+    assert attention(hub) == ["Lab.csv"]
+    hub.receipts.write_due()
+    page = unescape(hub.receipts.index.path("north").read_text(encoding="utf-8"))
+    assert "Correct 1 row and send it again; a newer file of this name has fewer rows; where it has these" in page
+    send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002", location="B7"))
+    assert attention(hub) == ["Lab.csv"], "the newer one is not worked on yet"
+
+
+def test_open_rows_of_a_list_that_a_newer_one_replaces_are_told_as_superseded(hub: Hub) -> None:
+    settled(hub, "lab.csv", asset("NC-0001"), asset("NC-9999"))
+    settled(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    hub.receipts.write_due()
+    page = unescape(hub.receipts.index.path("north").read_text(encoding="utf-8"))
+    assert "Nothing: a newer one came; 1 row not taken here is superseded by it" in page
+
+
 def test_a_file_in_review_needs_attention_until_a_person_has_decided_or_its_sender_has_mended_it(hub: Hub) -> None:
     unreadable(hub, "mended.csv")
     settled(hub, "mended.csv", asset("NC-0001"))

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hub_pipelines.validate.batches import Batch, Gathered, gathered
 from hub_pipelines.validate.bulk.columns import Check, Columns, ColumnType, Parse, unknown_column
-from hub_pipelines.validate.bulk.keys import Keys, Lines
+from hub_pipelines.validate.bulk.keys import Keys, Lines, Taken
 from hub_pipelines.validate.bulk.staged import json_of, staged_rows
 from hub_pipelines.validate.bulk.tags import Tags
 from hub_pipelines.validate.columns import ColumnMap, map_columns
 from hub_pipelines.validate.conventions.applying import InColumns, Together
 from hub_pipelines.validate.feeds.types import campus_names, is_blank
+from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import Beside, Feed, Problem, Registry, Table
-from hub_pipelines.validate.service import JudgedRow, RowCheck, TagCheck, verdict_of
+from hub_pipelines.validate.repeats import Repeats
+from hub_pipelines.validate.service import RowCheck, TagCheck, verdict_of
 from hub_pipelines.validate.staging import StagedRows, problems_of
 
 if TYPE_CHECKING:
@@ -80,7 +82,11 @@ class _Bulk:
         ]
         self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
         self._tags = self._tags_of(table, campus, registry, each_alone) if self._rows.tag else None
-        self._sound = dict.fromkeys([*record.counted_columns, *([record.tag_column] if record.tag_column else [])])
+        self._repeats = Repeats(record, table.parts)
+        self._each_alone = each_alone
+        self._sound = dict.fromkeys(
+            [*record.key_columns, *record.counted_columns, *([record.tag_column] if record.tag_column else [])]
+        )
         self._keys = (Lines if record.lines else Keys)(record, each_alone=each_alone)
 
     def _tags_of(self, table: Table, campus: str, registry: Registry, each_alone: bool) -> Tags:
@@ -127,10 +133,12 @@ class _Bulk:
         again = self._rest(batch, values, [], taken.again, taken.keys)
         judged.update(zip(taken.again.tolist(), again, strict=True))
         at_once[taken.again] = False
+        if not self._each_alone:
+            self._tell_repeats(batch, judged, at_once, taken)
         for at, row in judged.items():
             if row.values is not None and batch.others and (beside := batch.others[at]) is not None:
                 row.values = {**row.values, "other": json.loads(beside)}
-        verdicts = [verdict_of(judged[at], self._record, int(taken.by[at])) for at in sorted(judged)]
+        verdicts = [verdict_of(judged[at], self._repeats, int(taken.by[at])) for at in sorted(judged)]
         problems, moved = self._tags.problems(batch, at_once) if self._tags else (None, 0)
         texts = json_of(values, others, batch.others, at_once, self._record.added)
         made = staged_rows(batch.numbers, at_once, taken.keys, texts, problems, verdicts)
@@ -138,6 +146,42 @@ class _Bulk:
         if moved:
             rules["tag_of_another_campus"] += moved
         return StagedRows(made, rules), len(verdicts)
+
+    def _tell_repeats(
+        self, batch: Gathered, judged: dict[int, JudgedRow], at_once: "numpy.ndarray[Any, Any]", taken: Taken
+    ) -> None:
+        """As service does row by row, for the few keys that a row which is not good has; a good row that has one of
+        them is judged by itself, so that it can be told."""
+        import numpy
+        import pyarrow
+        from pyarrow import compute
+
+        if not isinstance(self._keys, Keys):
+            return
+        bad = {at: key for at, row in judged.items() if not row.is_good() and (key := self._repeats.key_of_bad(row))}
+        keys = {*bad.values(), *self._repeats.bad}
+        if not keys:
+            return
+        hits = compute.fill_null(
+            compute.is_in(taken.keys, value_set=pyarrow.array(list(keys), pyarrow.string())), False
+        )
+        takes = hits.to_numpy(zero_copy_only=False) & (taken.by == numpy.array(batch.numbers, numpy.int64))
+        good = set(numpy.flatnonzero(takes).tolist()) - bad.keys()
+        first_bad = {bad[at]: at for at in sorted(bad, reverse=True)} | dict.fromkeys(self._repeats.bad, -1)
+        single = [at for at in sorted(good) if at_once[at] and first_bad[taken.keys[at].as_py()] < at]
+        rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(single)]
+        if self._tags is not None:
+            self._tags.check(rows)
+        judged.update(zip(single, rows, strict=True))
+        at_once[single] = False
+        holders = self._keys.holders(set(bad.values()))
+        for at in sorted({*bad, *(good & judged.keys())}):
+            row = judged[at]
+            if at not in bad:
+                self._repeats.tell_good(row)
+                continue
+            first = holders.get(bad[at])
+            self._repeats.tell_bad(row, bad[at], first if first is not None and first < row.row_no else None)
 
     def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any, list[tuple[Columns, Any]]]:
         """By column the values of the contract's and of the others, which rows are good as far as that tells, and

@@ -1,10 +1,11 @@
 """Which rows take which keys, of many rows at once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import RecordType
-from hub_pipelines.validate.service import JudgedRow
 
 if TYPE_CHECKING:
     import numpy
@@ -48,6 +49,19 @@ class Keys:
         by = numpy.zeros(len(numbers), numpy.int64)
         by[is_there] = self._first(keys.drop_null(), numbers[is_there])
         return Taken(keys, by, numpy.flatnonzero(is_there & at_once & (by != numbers)))
+
+    def holders(self, keys: Collection[str]) -> dict[str, int]:
+        """Of these keys, those that a row has taken so far, and its number."""
+        import pyarrow
+        from pyarrow import compute
+
+        wanted = pyarrow.array(list(keys), pyarrow.string())
+        found: dict[str, int] = {}
+        for taken, rows in self._before if keys else ():
+            hits = compute.is_in(taken, value_set=wanted)
+            numbers = rows[hits.to_numpy(zero_copy_only=False)]
+            found.update(zip(taken.filter(hits).to_pylist(), numbers.tolist(), strict=True))
+        return found
 
     def _first(self, keys: Any, numbers: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
         """For each key the number of the row that took it first."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from hub_pipelines.validate.batches import Gathered
 from hub_pipelines.validate.bulk.columns import Columns, ColumnType
 from hub_pipelines.validate.bulk.staged import BEHIND_VALUE, escaped
+from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import RecordType, Registry
-from hub_pipelines.validate.service import JudgedRow, TagCheck, TagColumn, shown
+from hub_pipelines.validate.service import TagCheck, TagColumn, shown
 from hub_pipelines.validate.staging import problems_json
 
 if TYPE_CHECKING:

@@ -29,6 +29,22 @@ def test_a_bad_row_does_not_use_up_its_tag() -> None:
     bad, good = verdicts([row(quantity="lots"), row()])
     assert rules(bad) == ["bad_quantity"]
     assert isinstance(good, AcceptedRow)
+    (told,) = good.findings
+    assert (told.rule, told.severity, told.column) == ("repeats_a_bad_row", "warn", "asset_tag")
+    assert told.reason.startswith("Row 2 of this file, which was not taken, has this asset tag too.")
+
+
+def test_of_two_rows_of_a_tag_both_faults_are_told_at_once() -> None:
+    good, bad, also = verdicts([row(), row(quantity="lots"), row(unit="pcs")])
+    assert isinstance(good, AcceptedRow)
+    assert good.findings == ()
+    assert rules(bad) == ["bad_quantity", "repeated_in_file"]
+    assert rules(also) == ["unknown_unit", "repeated_in_file"]
+    first, second, third = verdicts([row(quantity="lots"), row(unit="pcs"), row(asset_tag="A B")])
+    assert (rules(first), rules(second)) == (["bad_quantity"], ["unknown_unit", "repeated_in_file"])
+    assert isinstance(second, RejectedRow)
+    assert second.problems[1].reason.startswith("Row 2 of this file has this asset tag too")
+    assert "repeated_in_file" not in rules(third)
 
 
 def test_an_unknown_tag_is_reported_with_the_rows_other_defects() -> None:

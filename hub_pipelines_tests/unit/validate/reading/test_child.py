@@ -158,7 +158,7 @@ def test_a_child_that_gets_no_processor_is_waited_for(tmp_path: Path) -> None:
 def test_the_child_reads_on_while_the_hub_judges_what_it_has(tmp_path: Path) -> None:
     path = stored(tmp_path, "a,b\n" + "1,2\n" * 300_000)
     before = children()
-    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=1, starved_s=2)) as table:
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=4, starved_s=4)) as table:
         batches = table.rows.batches()  # type: ignore[attr-defined]
         for _ in range(20):
             next(batches)
