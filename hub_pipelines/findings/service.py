@@ -15,7 +15,7 @@ from hub_pipelines.common.canonical import canonical_text, digest_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.findings import store
-from hub_pipelines.findings.awards import awards_of, judge, ledger_of, touched_since
+from hub_pipelines.findings.awards import awards_of, awards_of_recipients, judge, ledger_of, touched_since
 from hub_pipelines.findings.causes import Causes
 from hub_pipelines.findings.model import RULES_VERSION, Cause, Evaluation, Finding, Judged, Mark
 from hub_pipelines.findings.rules import RULES
@@ -43,7 +43,7 @@ class Findings:
         with self.db.read() as tx:
             now = database_now(tx)
             for campus in self.campuses:
-                mark, versions, day = store.mark_of(tx, campus), _versions(tx, campus), self._day(campus)
+                mark, versions, day = store.mark_of(tx, campus), _versions(tx, campus), self.day_of(campus)
                 if not versions or mark.is_of(versions, day):
                     continue
                 is_quiet = versions == dict(mark.versions) or now - _changed_at(tx, versions) >= quiet
@@ -70,26 +70,36 @@ class Findings:
 
     def is_current(self, tx: Transaction, mark: Mark) -> bool:
         """Whether nothing that findings depend on has changed since."""
-        return mark.is_of(_versions(tx, mark.campus), self._day(mark.campus))
+        return mark.is_of(_versions(tx, mark.campus), self.day_of(mark.campus))
 
     def _look(self, tx: Transaction, mark: Mark) -> "_Seen":
-        campus, day, now = mark.campus, self._day(mark.campus), self.now()
-        touched = touched_since(tx, mark, campus)
-        awards = awards_of(tx, campus, None if touched.everything else touched.ids)
-        found, spending = judge(tx, campus, awards)
+        campus, day, now = mark.campus, self.day_of(mark.campus), self.now()
+        touched = touched_since(tx, mark, campus, day)
+        named = touched.ids | awards_of_recipients(tx, campus, touched.registrations)
+        if mark.day != day:
+            named |= store.awards_judged_by_day(tx, campus, [one.rule_id for one in RULES.values() if one.by_day])
+        awards = awards_of(tx, campus, None if touched.everything else named)
+        found, spending = judge(tx, campus, awards, day)
         ids = {terms.number: terms.ids for terms in awards}
-        numbers = {*touched.ids, *(one for some in ids.values() for one in some)}
+        ueis = {terms.number: terms.ueis for terms in awards}
+        numbers = {*named, *(one for some in ids.values() for one in some)}
         open_ = {one.name: one for one in store.open_of_awards(tx, campus, None if touched.everything else numbers)}
         newest = {number: one.newest.key for number, one in spending.items() if one.newest is not None}
         causes = Causes(tx, mark, touched, newest, day)
         new = [one for name, one in found.items() if name not in open_]
         before = store.numbers_of(tx, campus, [one.name for one in new])
         opened = tuple(
-            _opened(one, campus, before.get(one.name, 0) + 1, now, causes.of(one.rule, one.subject, ids[one.award]))
+            _opened(
+                one,
+                campus,
+                before.get(one.name, 0) + 1,
+                now,
+                causes.of(one.rule, one.subject, ids[one.award], ueis[one.award]),
+            )
             for one in new
         )
         closed = tuple(
-            replace(one, closed_at=now, closed_by=_why_closed(causes, one, ids.get(one.award, frozenset())))
+            replace(one, closed_at=now, closed_by=_why_closed(causes, one, ids.get(one.award, ())))
             for name, one in open_.items()
             if name not in found
         )
@@ -100,7 +110,8 @@ class Findings:
         judged = replace(mark, versions=_versions(tx, campus), day=day, rules_version=RULES_VERSION, evaluated_at=now)
         return _Seen(judged, len(awards), opened, closed, restated, stay)
 
-    def _day(self, campus: str) -> date:
+    def day_of(self, campus: str) -> date:
+        """Today, where the campus is."""
         return self.campuses[campus].day_of(self.now())
 
 
@@ -149,8 +160,9 @@ def _restated(one: Finding, now: Judged) -> Finding:
     )
 
 
-def _why_closed(causes: Causes, one: Finding, ids: frozenset[str]) -> Cause:
-    return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids})
+def _why_closed(causes: Causes, one: Finding, ids: Iterable[str]) -> Cause:
+    recipients = [uei] if (uei := one.facts.get("uei")) else []
+    return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids}, recipients)
 
 
 def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, mark: Mark) -> None:

@@ -108,6 +108,13 @@ def open_of_awards(tx: Transaction, campus: str, awards: Collection[str] | None)
     return [_finding(row) for some in _chunks(awards) for row in tx.execute(query.where(f.award.in_(some))).mappings()]
 
 
+def awards_judged_by_day(tx: Transaction, campus: str, rules: Collection[str]) -> set[str]:
+    """Those with open findings of these rules."""
+    f = finding.c
+    query = select(f.award).where(f.campus == campus, f.closed_at.is_(None), f.rule_id.in_(rules))
+    return set(tx.execute(query).scalars())
+
+
 def all_of_awards(tx: Transaction, campus: str, awards: Collection[str]) -> list[Finding]:
     """Open and closed ones of these awards, in the order of their opening."""
     f = finding.c

@@ -57,7 +57,7 @@ def ours(simulated: Simulated) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", sorted(SHELVES))
+@pytest.mark.parametrize("kind", sorted(SHELVES.keys() - {"sam"}))
 def test_a_portals_records_are_posted_once_and_an_amended_one_again(tmp_path: Path, kind: str) -> None:
     """With some of the requests failing."""
     with serving(shelf_of(kind, records=90 if kind == "grants_gov" else 200), Behaviour(fail=0.05)) as simulated:
@@ -158,7 +158,7 @@ def test_the_portals_of_the_readme_are_settings_that_the_hub_takes(tmp_path: Pat
     (told,) = re.findall(r"^```toml\n(\[portals\.nih\].*?)^```", readme, re.M | re.S)
     (tmp_path / "hub.toml").write_text(f"{_CAMPUSES}{told}", encoding="utf-8")
     adapters = open_test_hub(tmp_path, f"sqlite:///{tmp_path / 'hub.db'}").portals.adapters
-    assert {name: one.every.days for name, one in adapters.items()} == {"nih": 1, "opportunities": 1}
+    assert {name: one.every.days for name, one in adapters.items()} == {"nih": 1, "opportunities": 1, "sam": 1}
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,11 @@ def test_the_portals_of_the_readme_are_settings_that_the_hub_takes(tmp_path: Pat
         ('kind = "nih"\n[portals.x.institutions.east]\nnames = ["A"]\n', "'east' is no campus"),
         ('kind = "nsf"\n[portals.x.institutions.north]\nnames = ["A", "a"]\n', "a is written twice"),
         ('kind = "nih"\n[portals.x.institutions.north]\nnames = ["A"]\nueis = ["12"]\n', "'12' is no UEI"),
+        (
+            'kind = "sam"\n[portals.x.institutions.north]\nnames = ["A"]\n'
+            '[portals.x.auth]\nkind = "header"\nheader = "x-api-key"\nenv = "KEY"\n',
+            "institutions.north has no `ueis`",
+        ),
     ],
 )
 def test_settings_of_a_federal_portal_that_cannot_be_meant_are_refused(tmp_path: Path, wrong: str, told: str) -> None:
