@@ -23,6 +23,7 @@ from hub_pipelines.findings.terms import RECORDS
 from hub_pipelines.ledger import store as ledgers
 
 ACTOR = "hub/findings"
+_OPENED, _CLOSED = "finding:opened", "finding:closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Findings:
             mark = store.begin(tx, campus)
         with self.db.read() as tx:
             seen = self._look(tx, mark)
-        steps = [*(("finding:closed", one) for one in seen.closed), *(("finding:opened", one) for one in seen.opened)]
+        steps = [*((_CLOSED, one) for one in seen.closed), *((_OPENED, one) for one in seen.opened)]
         for first in range(0, len(steps), self.at_once):
             with self.db.write() as tx:
                 store.keep(tx, mark)  # first: who was overtaken writes nothing
@@ -67,6 +68,21 @@ class Findings:
             for one in seen.restated:
                 store.restate(tx, one)
         return Evaluation(campus, seen.mark, seen.awards, seen.opened, seen.closed, seen.stay)
+
+    def first_astray(self) -> str | None:
+        """The first finding whose record is not what the audit chain tells of its opening and closing, in words."""
+        with self.db.read() as tx:
+            opened = {one.event.subject: _told(one.event) for one in audit.entries_named(tx, _OPENED)}
+            closed = {one.event.subject: one.event.request_id for one in audit.entries_named(tx, _CLOSED)}
+            for one in store.everything(tx):
+                name = f"{one.finding_id} ({one.rule_id} on {one.subject})"
+                told = opened.pop(one.finding_id, None)
+                if told != (one.campus, one.rule_id, one.subject, one.opened_by.request_id):
+                    return f"{name}: the record of this finding is not what the audit log tells of its opening"
+                by = one.closed_by.request_id if one.closed_by else None
+                if (one.finding_id in closed) != (one.closed_at is not None) or closed.get(one.finding_id) != by:
+                    return f"{name}: the record of this finding is not what the audit log tells of its closing"
+        return f"{min(opened)}: the audit log tells of this finding, and its record is missing" if opened else None
 
     def is_current(self, tx: Transaction, mark: Mark) -> bool:
         """Whether nothing that findings depend on has changed since."""
@@ -167,7 +183,7 @@ def _why_closed(causes: Causes, one: Finding, ids: Iterable[str]) -> Cause:
 
 def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, mark: Mark) -> None:
     for event, one in steps:
-        (store.add if event == "finding:opened" else store.close)(tx, one)
+        (store.add if event == _OPENED else store.close)(tx, one)
     for event, one in steps:
         cause = one.closed_by or one.opened_by
         detail: dict[str, object] = {
@@ -182,6 +198,11 @@ def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, ma
             "versions": dict(mark.versions),
         }
         audit.append(tx, Event(one.campus, actor, event, one.finding_id, cause.request_id, detail))
+
+
+def _told(event: Event) -> tuple[str, str, str, str | None]:
+    """Campus, rule, subject and the posting that opened it."""
+    return event.campus, str(event.detail["rule"]), str(event.detail["subject"]), event.request_id
 
 
 def _versions(tx: Transaction, campus: str) -> dict[str, int]:

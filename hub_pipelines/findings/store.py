@@ -4,7 +4,7 @@ Every write names the token of its mark: who was overtaken writes nothing. A fin
 audit entry is in the same transaction (service.py).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -132,6 +132,11 @@ def listing(
     total = tx.execute(select(func.count()).select_from(finding).where(*which)).scalar_one()
     query = select(finding).where(*which).order_by(f.campus, f.award, f.opened_at, f.finding_id).limit(limit)
     return [_finding(row) for row in tx.execute(query).mappings()], total
+
+
+def everything(tx: Transaction) -> Iterator[Finding]:
+    rows = tx.execute(select(finding).order_by(finding.c.finding_id), execution_options={"yield_per": 2_000})
+    yield from (_finding(row) for row in rows.mappings())
 
 
 def closed_since(tx: Transaction, at: datetime, *, limit: int) -> list[Finding]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
@@ -30,6 +31,8 @@ REACH = 10_000
 """No more records of one query can be read."""
 REGISTRATION = "grants.registration"
 SOON = timedelta(days=60)
+_WASHINGTON = ZoneInfo("America/New_York")
+"""Whose days a registration's last one is of."""
 _SECTION = "entityRegistration"
 _NOT_ASKED = "a section that is not asked for"
 _OTHERS = "whether it is a registrant: it is, or is not told"
@@ -102,7 +105,7 @@ class SamAdapter(Federal[SamPortalSettings]):
         more = (page + 1) * SIZE < min(total, REACH)
         then = (replace(request, params=(*request.params[:-1], ("page", str(page + 1)))),) if more else ()
         remarks = () if total else (f"it knows no registration of {params['ueiSAM']}",)
-        day = answer.read_at.date()
+        day = answer.read_at.astimezone(_WASHINGTON).date()
         return page_of(
             found,
             ACCOUNT,

@@ -82,7 +82,7 @@ def test_each_institutions_registration_is_read_once_a_day_and_its_standing_move
     assert isinstance(sam.shelf, SamShelf)
     assert sam.shelf.calls == 3
 
-    later = tomorrow(hub, 31).poll("sam", for_s=60)
+    later = tomorrow(hub, 32).poll("sam", for_s=60)
     assert (later.end, later.tally.requests, later.tally.taken) == (PollEnd.COMPLETE, 3, 1)
     settle_all(hub)
     (item,) = explain(hub, UEI).items

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
 from hub_pipelines.findings.model import Overtaken
 from hub_pipelines.findings.service import Findings
@@ -289,6 +291,30 @@ def test_the_command_lists_evaluates_and_writes_the_page(hub: Hub, monkeypatch: 
     assert "2 findings are open" in html
     assert ",'=T-2," in table
     assert answer("findings", "list", "--award", "r01gm100001", "--limit", "1")["left_out"] == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DELETE FROM finding WHERE subject = 'T-2'", "and its record is missing"),
+        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "tells of its closing"),
+        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "tells of its opening"),
+    ],
+)
+def test_a_finding_that_was_made_to_vanish_or_changed_is_named_by_the_audit(
+    hub: Hub, statement: str, told: str
+) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
+    hub.findings.evaluate("north")
+    says(hub, 2, ends_on="2026-06-30")
+    hub.findings.evaluate("north")
+    assert verify_all(hub).ok
+
+    with hub.db.write() as tx:
+        tx.execute(text(statement))
+
+    assert told in str(verify_all(hub).first_bad)
 
 
 # ---- registrations

@@ -36,7 +36,7 @@ class SamShelf(Shelf):
         """In force, about to expire and expired: the first three are the institutions'."""
         own = list(INSTITUTIONS.values())
         name, uei = own[number - 1] if number <= len(own) else (f"COMPANY {number}", _uei(number))
-        return _entity(uei, name, self.today + timedelta(days=(200, 30, -1)[(number - 1) % 3]), self.today.isoformat())
+        return _entity(uei, name, self.today + timedelta(days=(200, 30, -2)[(number - 1) % 3]), self.today.isoformat())
 
     def amended(self, raw: Raw) -> Raw:
         """Renewed for a year; or, less often, excluded."""
