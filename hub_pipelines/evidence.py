@@ -211,12 +211,13 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, pages of portals, snapshots, legal holds."""
+    archived bytes, signatures, pages of portals, snapshots, findings, legal holds."""
     report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
     looks = (_first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
+    fault = fault or hub.findings.first_astray()
     return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
 
 

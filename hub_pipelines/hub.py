@@ -56,7 +56,7 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import RestPortalSettings, Settings, load
+from hub_pipelines.settings import RestPortalSettings, SamPortalSettings, Settings, load
 from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due
@@ -291,7 +291,7 @@ def checkpoints_of(settings: Settings, db: Database) -> Checkpoints:
 def portal_key(settings: Settings, name: str) -> dict[str, str]:
     """The headers that carry a portal's key, read now. Raises SettingsError when it is not there."""
     told = settings.portals[name]
-    auth = told.auth if isinstance(told, RestPortalSettings) else None
+    auth = told.auth if isinstance(told, RestPortalSettings | SamPortalSettings) else None
     return key_headers(name, auth, settings.home, os.environ)
 
 

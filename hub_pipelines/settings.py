@@ -390,8 +390,37 @@ class GrantsGovPortalSettings(FederalPortalSettings):
     agencies: list[str] = Field(min_length=1)
 
 
+class SamPortalSettings(AwardPortalSettings):
+    """SAM.gov's registrations of the institutions, by their UEIs. Whoever has no role there may ask ten times a day,
+    over all of SAM.gov; so each UEI is asked for once a day, and never more of them than `calls_per_day`."""
+
+    kind: Literal["sam"]
+    url: str = "https://api.sam.gov"
+    every_s: float = Field(default=86_400.0, ge=86_400, le=30 * 86_400)
+    overlap_h: float = Field(default=0.0, ge=0, le=0)
+    calls_per_day: int = Field(default=10, ge=1, le=10_000)
+    auth: PortalAuth
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> "SamPortalSettings":
+        ueis = [uei for one in self.institutions.values() for uei in one.ueis]
+        if without := [campus for campus, one in self.institutions.items() if not one.ueis]:
+            raise ValueError(f"institutions.{without[0]} has no `ueis`, by which SAM.gov is asked")
+        if len(ueis) > self.calls_per_day:
+            told = f"{len(ueis)} UEIs need as many calls a day, and `calls_per_day` is {self.calls_per_day}"
+            raise ValueError(f"{told}: with a role at SAM.gov it may be 1000")
+        if self.auth.kind != "header":
+            raise ValueError('auth needs kind = "header" and header = "x-api-key": a key in an address is seen')
+        return self
+
+
 AnyPortalSettings = Annotated[
-    RestPortalSettings | NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+    RestPortalSettings
+    | NihPortalSettings
+    | NsfPortalSettings
+    | UsaSpendingPortalSettings
+    | GrantsGovPortalSettings
+    | SamPortalSettings,
     Field(discriminator="kind"),
 ]
 """One of the kinds; another kind joins here, and in portals/kinds.py."""

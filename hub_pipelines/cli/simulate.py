@@ -52,7 +52,7 @@ def simulate_erp(
 
 @app.command("portal")
 def simulate_portal(
-    name: Annotated[str, typer.Argument(help="Which one: nih, nsf, usaspending or grants_gov.")],
+    name: Annotated[str, typer.Argument(help="Which one: nih, nsf, usaspending, grants_gov or sam.")],
     port: Annotated[int, typer.Option(help="Where it listens, on this machine only; 0 takes a free port.")] = 3010,
     records: Annotated[int, typer.Option(min=1, max=1_000_000, help="Recorded and generated ones together.")] = 500,
     fail: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that fail.")] = 0.0,

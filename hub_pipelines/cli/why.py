@@ -138,6 +138,11 @@ def _award(award: "AwardStanding") -> list[str]:
         lines.append(f"  {award.without_day:,} lines do not tell when their cost was incurred (incurred_on)")
     if award.others:
         lines.append(f"  {award.others:,} lines are in another currency and in no sum")
+    lines += [
+        f"registration of {one['uei']} at SAM.gov: until {_value(one.get('expires_on'))}, "
+        f"{_value(one.get('registration_status'))} when it was read last"
+        for one in award.registrations
+    ]
     lines.append("findings:")
     lines += [f"  {line}" for one in award.findings for line in _finding(one)] or ["  none"]
     if award.left_out:
@@ -149,7 +154,8 @@ def _award(award: "AwardStanding") -> list[str]:
 def _finding(one: "OfAward") -> list[str]:
     place = f", row {one.row} of {one.request_id}" if one.row is not None else ""
     state = "closed" if one.closed_at else "open" if one.is_found else "no longer found"
-    lines = [f"{state}: {one.rule_id} ({one.citation}) {one.subject}, {_dollars(one.amount)}{place}: {one.told}"]
+    amount = f", {_dollars(one.amount)}" if one.amount else ""
+    lines = [f"{state}: {one.rule_id} ({one.citation}) {one.subject}{amount}{place}: {one.told}"]
     if one.opened_at is None:
         return [*lines, "  the next evaluation opens it"]
     lines.append(f"  opened {_utc(one.opened_at)} by {one.opened_by}")

@@ -7,12 +7,13 @@ Belongs here: reading, in one transaction and each ledger once. Not here: what c
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings import rules
 from hub_pipelines.findings.model import RULES_VERSION, Judged, Mark
-from hub_pipelines.findings.terms import OFFICE, SPENT, SPONSORS, Terms, terms_of
+from hub_pipelines.findings.terms import OFFICE, REGISTRATIONS, SPENT, SPONSORS, Terms, day_of, terms_of
 from hub_pipelines.ledger.following import store as following
 from hub_pipelines.ledger.following.model import Changed, Placed
 from hub_pipelines.ledger.model import ledger_name
@@ -34,12 +35,17 @@ class Touched:
     """Ledger and key of what the office and sponsors say."""
     lines: dict[str, str] = field(default_factory=dict)
     """The key of the line that was changed last."""
+    registrations: dict[str, dict[tuple[str, str], None]] = field(default_factory=lambda: defaultdict(dict))
+    """By UEI ledger and key; nothing of one that has expired since."""
 
     @property
     def ids(self) -> set[str]:
         return {*self.records, *self.lines}
 
     def take(self, change: Changed) -> None:
+        if change.ledger.startswith(f"{REGISTRATIONS}@"):
+            self.registrations[str((change.after or change.before or {})["uei"])][change.ledger, change.key] = None
+            return
         for one in (change.before, change.after):
             for number in numbers_in(one or {}):
                 if change.ledger.startswith(f"{SPENT}@"):
@@ -53,13 +59,25 @@ def numbers_in(values: Mapping[str, object]) -> Iterator[str]:
     yield from (str(values[name]) for name in ("award_id", "fain") if values.get(name))
 
 
-def touched_since(tx: Transaction, mark: Mark, campus: str) -> Touched:
+def touched_since(tx: Transaction, mark: Mark, campus: str, day: date) -> Touched:
     found = Touched(everything=not mark.versions or mark.rules_version != RULES_VERSION)
-    for record_type in (OFFICE, SPONSORS) if found.everything else (OFFICE, SPONSORS, SPENT):
+    few = (OFFICE, SPONSORS, REGISTRATIONS)
+    for record_type in few if found.everything else (*few, SPENT):
         name = ledger_of(record_type, campus)
         for change in following.changes_since(tx, name, mark.versions.get(name, 0)):
             found.take(change)
+    if mark.day is not None and mark.day < day and not found.everything:
+        for one in following.items_of(tx, ledger_of(REGISTRATIONS, campus)):
+            last = day_of(one.values.get("expires_on"))
+            if last is not None and mark.day <= last < day:
+                found.registrations.setdefault(str(one.values["uei"]), {})
     return found
+
+
+def awards_of_recipients(tx: Transaction, campus: str, ueis: Collection[str]) -> set[str]:
+    """Numbers of the awards that these have, as sponsors' portals tell."""
+    told = following.items_saying(tx, ledger_of(SPONSORS, campus), "recipient_uei", ueis)
+    return {str(one.values["award_id"]) for one in told}
 
 
 def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list[Terms]:
@@ -75,7 +93,11 @@ def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list
     for one in _told(tx, campus, wanted, office):
         number = str(one.values["award_id"])
         told[number_of.get(number, number)].append(one)
-    return [terms_of(number, office[number], told[number]) for number in dict.fromkeys((*office, *told))]
+    registrations: dict[str, list[Placed]] = defaultdict(list)
+    for one in following.items_of(tx, ledger_of(REGISTRATIONS, campus)):
+        registrations[str(one.values["uei"])].append(one)
+    numbers = dict.fromkeys((*office, *told))
+    return [terms_of(number, office[number], told[number], registrations) for number in numbers]
 
 
 def _sponsors_number(one: Placed) -> str:
@@ -115,7 +137,7 @@ class Spending:
 
 
 def judge(
-    tx: Transaction, campus: str, awards: Iterable[Terms]
+    tx: Transaction, campus: str, awards: Iterable[Terms], day: date
 ) -> tuple[dict[tuple[str, str], Judged], dict[str, Spending]]:
     """What the rules find in these awards, by rule and subject, and what was spent on each, by its number."""
     known = {terms.number: terms for terms in awards}
@@ -127,5 +149,5 @@ def judge(
         spending[terms.number].take(line)
         found += rules.of_line(terms, line)
     for number, spent in spending.items():
-        found += rules.of_award(known[number], spent.dollars, spent.newest)
+        found += rules.of_award(known[number], spent.dollars, spent.newest, day)
     return {one.name: one for one in found}, spending

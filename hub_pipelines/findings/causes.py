@@ -10,18 +10,20 @@ from datetime import date
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings.awards import Touched, ledger_of
 from hub_pipelines.findings.model import RULES_VERSION, Cause, Mark, Rule
-from hub_pipelines.findings.terms import OFFICE, SPENT
+from hub_pipelines.findings.terms import OFFICE, REGISTRATIONS, SPENT
 from hub_pipelines.ledger.following import store as following
 from hub_pipelines.ledger.following.model import Changed
-from hub_pipelines.validate.feeds.grants.news import award_news
+from hub_pipelines.validate.feeds.grants.news import award_news, registration_news
 
 _OF_LINES = frozenset({"award_id", "amount", "currency", "incurred_on", "posted_on"})
 _LINKS = frozenset({"award_id", "fain"})
+_SAM = "SAM.gov"
 _EVENTS = {
     "award_extended": "the extension",
     "award_shortened": "the shorter period",
     "award_funded": "the new funds",
     "award_deobligated": "the deobligation",
+    "registration_renewed": "the renewal",
 }
 _EXTENDED, _OF_FUNDS = "award_extended", {"award_funded", "award_deobligated"}
 
@@ -37,21 +39,27 @@ class Causes:
     """By an award's number the key of the line that was posted last."""
     day: date
 
-    def of(self, rule: Rule, subject: str, numbers: Iterable[str]) -> Cause:
-        """`numbers` are all of the award's, before and now."""
+    def of(self, rule: Rule, subject: str, numbers: Iterable[str], ueis: Iterable[str]) -> Cause:
+        """`numbers` and `ueis` are all of the award's and its recipients', before and now."""
         numbers = set(numbers)
-        last = [key for one in numbers if (key := self.touched.lines.get(one) or self.newest.get(one)) is not None]
-        lines = [subject] if rule.of_lines else last
-        changes = [
-            *self._changes(((ledger_of(SPENT, self.mark.campus), key) for key in lines), _OF_LINES),
-            *self._changes((one for number in numbers for one in self.touched.records.get(number, ())), rule.reads),
-        ]
+        records = [one for number in numbers for one in self.touched.records.get(number, ())]
+        records += [one for uei in set(ueis) for one in self.touched.registrations.get(uei, ())]
+        lines = [(ledger_of(SPENT, self.mark.campus), key) for key in self._lines(rule, subject, numbers)]
+        changes = [*self._changes(lines, _OF_LINES), *self._changes(records, rule.reads)]
         newest = max(changes, key=lambda one: (one.posted_at, one.version), default=None)
         if newest is not None:
             return Cause(_told(newest, rule), newest.request_id, newest.posted_at)
         if self.mark.rules_version not in (0, RULES_VERSION):
             return Cause(f"the rules as of version {RULES_VERSION}")
         return Cause(f"the day {self.day}")
+
+    def _lines(self, rule: Rule, subject: str, numbers: Iterable[str]) -> list[str]:
+        """Keys of the expenditures that matter."""
+        if rule.judges == "line":
+            return [subject]
+        if rule.judges == "award":
+            return []
+        return [key for one in numbers if (key := self.touched.lines.get(one) or self.newest.get(one)) is not None]
 
     def _changes(self, items: Iterable[tuple[str, str]], reads: frozenset[str]) -> Iterator[Changed]:
         """Of each item the newest change of what matters."""
@@ -71,13 +79,15 @@ def _told(change: Changed, rule: Rule) -> str:
         if change.after is None:
             return f"the removal of line {change.key} on {on}"
         return f"the correction of line {change.key} on {on} ({_columns(change, _OF_LINES)})"
-    teller = "the office's award list" if record_type == OFFICE else str((change.after or {}).get("portal"))
+    teller = {OFFICE: "the office's award list", REGISTRATIONS: _SAM}.get(record_type)
+    teller = teller or str((change.after or {}).get("portal"))
     if change.before is None or change.after is None:
         return f"what {teller} told first on {on}"
-    news = [one for one in award_news(change.before, change.after) if one.column in rule.reads]
+    told = (registration_news if record_type == REGISTRATIONS else award_news)(change.before, change.after)
+    news = [one for one in told if one.column in rule.reads and one.rule in _EVENTS]
     if record_type == OFFICE or not news:
         return f"what {teller} told on {on} ({_columns(change, rule.reads | _LINKS)})"
-    without_cost = not any(one.rule in _OF_FUNDS for one in award_news(change.before, change.after))
+    without_cost = not any(one.rule in _OF_FUNDS for one in told)
     named = " and ".join(
         "the no-cost extension" if one.rule == _EXTENDED and without_cost else _EVENTS[one.rule] for one in news
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Literal
 
 from hub_pipelines.common.errors import HubError
 
@@ -16,13 +17,16 @@ class Overtaken(HubError):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`reads` are the columns of an award's records that it goes by; `of_lines`: it judges each expenditure."""
+    """`reads` are the columns of an award's records that it goes by. It judges each line of expenditure, what was spent
+    on an award in all, or the award alone."""
 
     rule_id: str
     citation: str
     title: str
     reads: frozenset[str]
-    of_lines: bool
+    judges: Literal["line", "spending", "award"]
+    by_day: bool = False
+    """What it finds changes with the days alone, too."""
 
 
 @dataclass(frozen=True, slots=True)

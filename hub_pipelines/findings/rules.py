@@ -1,8 +1,9 @@
 """The rules, from an award's terms and a line of expenditure to what they find. Pure.
 
 Ids and tests are those of the compliance office's list: G01 (2 CFR 200.403(h)), G02 (200.458), G38 (what is obligated),
-G43 (200.344). A cost counts by the day on which it was incurred, never by its posting; a line that does not tell that
-day is not judged by its period. What is found keeps no row out of the ledger: its cost is questioned.
+G43 (200.344); the list has none for the recipient's registration (2 CFR 25.200), which is S01 here. A cost counts by
+the day on which it was incurred, never by its posting; a line that does not tell that day is not judged by its period.
+What is found keeps no row out of the ledger: its cost is questioned.
 """
 
 from collections.abc import Iterator
@@ -14,13 +15,19 @@ from hub_pipelines.findings.terms import Period, Terms, day_of
 from hub_pipelines.ledger.following.model import Placed
 
 _PERIOD = frozenset({"starts_on", "ends_on"})
-AFTER_PERIOD = Rule("G01", "2 CFR 200.403(h)", "incurred after the period", _PERIOD, of_lines=True)
-BEFORE_PERIOD = Rule("G02", "2 CFR 200.458", "incurred before the period", _PERIOD, of_lines=True)
-OVERSPENT = Rule(
-    "G38", "2 CFR 200.211(b)(1)", "more spent than obligated", frozenset({"obligated_amount"}), of_lines=False
+AFTER_PERIOD = Rule("G01", "2 CFR 200.403(h)", "incurred after the period", _PERIOD, "line")
+BEFORE_PERIOD = Rule("G02", "2 CFR 200.458", "incurred before the period", _PERIOD, "line")
+OVERSPENT = Rule("G38", "2 CFR 200.211(b)(1)", "more spent than obligated", frozenset({"obligated_amount"}), "spending")
+LATE_CHARGE = Rule("G43", "2 CFR 200.344", "charged after closeout", _PERIOD, "line")
+UNREGISTERED = Rule(
+    "S01",
+    "2 CFR 25.200",
+    "no registration in force",
+    frozenset({"ends_on", "recipient_uei", "expires_on", "registration_status"}),
+    "award",
+    by_day=True,
 )
-LATE_CHARGE = Rule("G43", "2 CFR 200.344", "charged after closeout", _PERIOD, of_lines=True)
-RULES = {one.rule_id: one for one in (AFTER_PERIOD, BEFORE_PERIOD, OVERSPENT, LATE_CHARGE)}
+RULES = {one.rule_id: one for one in (AFTER_PERIOD, BEFORE_PERIOD, OVERSPENT, LATE_CHARGE, UNREGISTERED)}
 PRE_AWARD_DAYS = 90
 CLOSEOUT_DAYS = 120
 
@@ -62,8 +69,13 @@ def _judged(rule: Rule, told: str, terms: Terms, line: Placed) -> Judged:
     return Judged(rule, line.key, terms.number, told, facts, amount, line.request_id, line.row_no)
 
 
-def of_award(terms: Terms, spent: Decimal, newest: Placed | None) -> Iterator[Judged]:
+def of_award(terms: Terms, spent: Decimal, newest: Placed | None, day: date) -> Iterator[Judged]:
     """What is found in an award as a whole. `spent` is in US dollars; `newest` is the line that was posted last."""
+    yield from _overspent(terms, spent, newest)
+    yield from _unregistered(terms, day)
+
+
+def _overspent(terms: Terms, spent: Decimal, newest: Placed | None) -> Iterator[Judged]:
     if terms.obligated is None or newest is None or spent <= terms.obligated:
         return
     over = spent - terms.obligated
@@ -71,3 +83,25 @@ def of_award(terms: Terms, spent: Decimal, newest: Placed | None) -> Iterator[Ju
     facts = {"obligated_by": str(terms.obligated_by), "obligated": f"{terms.obligated:.2f}", "spent": f"{spent:.2f}"}
     place = (newest.request_id, newest.row_no)
     yield Judged(OVERSPENT, terms.number, terms.number, told, facts, f"{over:.2f}", *place)
+
+
+def _unregistered(terms: Terms, day: date) -> Iterator[Judged]:
+    """While an award goes on, one of its recipient's registrations must be in force. One that nobody has read is not
+    judged."""
+    ends_on = terms.period.ends_on
+    if not terms.registrations or (ends_on is not None and ends_on < day):
+        return
+    if any(_is_in_force(one, day) for one in terms.registrations):
+        return
+    last = max(terms.registrations, key=lambda one: str(one.values.get("expires_on") or ""))
+    uei, until = last.values["uei"], last.values.get("expires_on")
+    told = f"the registration of {uei} at SAM.gov is not in force: its last day is {until or 'not told'}"
+    goes_on = f"the award goes on until {ends_on}" if ends_on else "the award has no end"
+    facts = {"uei": str(uei), "expires_on": str(until), "status": str(last.values.get("registration_status"))}
+    place = (last.request_id, last.row_no)
+    yield Judged(UNREGISTERED, terms.number, terms.number, f"{told}, and {goes_on}", facts, None, *place)
+
+
+def _is_in_force(one: Placed, day: date) -> bool:
+    last, status = day_of(one.values.get("expires_on")), one.values.get("registration_status")
+    return (last is None or last >= day) and (status is None or str(status).casefold() == "active")

@@ -15,7 +15,7 @@ from hub_pipelines.common.canonical import canonical_text, digest_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.findings import store
-from hub_pipelines.findings.awards import awards_of, judge, ledger_of, touched_since
+from hub_pipelines.findings.awards import awards_of, awards_of_recipients, judge, ledger_of, touched_since
 from hub_pipelines.findings.causes import Causes
 from hub_pipelines.findings.model import RULES_VERSION, Cause, Evaluation, Finding, Judged, Mark
 from hub_pipelines.findings.rules import RULES
@@ -23,6 +23,7 @@ from hub_pipelines.findings.terms import RECORDS
 from hub_pipelines.ledger import store as ledgers
 
 ACTOR = "hub/findings"
+_OPENED, _CLOSED = "finding:opened", "finding:closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Findings:
         with self.db.read() as tx:
             now = database_now(tx)
             for campus in self.campuses:
-                mark, versions, day = store.mark_of(tx, campus), _versions(tx, campus), self._day(campus)
+                mark, versions, day = store.mark_of(tx, campus), _versions(tx, campus), self.day_of(campus)
                 if not versions or mark.is_of(versions, day):
                     continue
                 is_quiet = versions == dict(mark.versions) or now - _changed_at(tx, versions) >= quiet
@@ -57,7 +58,7 @@ class Findings:
             mark = store.begin(tx, campus)
         with self.db.read() as tx:
             seen = self._look(tx, mark)
-        steps = [*(("finding:closed", one) for one in seen.closed), *(("finding:opened", one) for one in seen.opened)]
+        steps = [*((_CLOSED, one) for one in seen.closed), *((_OPENED, one) for one in seen.opened)]
         for first in range(0, len(steps), self.at_once):
             with self.db.write() as tx:
                 store.keep(tx, mark)  # first: who was overtaken writes nothing
@@ -68,28 +69,53 @@ class Findings:
                 store.restate(tx, one)
         return Evaluation(campus, seen.mark, seen.awards, seen.opened, seen.closed, seen.stay)
 
+    def first_astray(self) -> str | None:
+        """The first finding whose record is not what the audit chain tells of its opening and closing, in words."""
+        with self.db.read() as tx:
+            opened = {one.event.subject: _told(one.event) for one in audit.entries_named(tx, _OPENED)}
+            closed = {one.event.subject: one.event.request_id for one in audit.entries_named(tx, _CLOSED)}
+            for one in store.everything(tx):
+                name = f"{one.finding_id} ({one.rule_id} on {one.subject})"
+                told = opened.pop(one.finding_id, None)
+                if told != (one.campus, one.rule_id, one.subject, one.opened_by.request_id):
+                    return f"{name}: the record of this finding is not what the audit log tells of its opening"
+                by = one.closed_by.request_id if one.closed_by else None
+                if (one.finding_id in closed) != (one.closed_at is not None) or closed.get(one.finding_id) != by:
+                    return f"{name}: the record of this finding is not what the audit log tells of its closing"
+        return f"{min(opened)}: the audit log tells of this finding, and its record is missing" if opened else None
+
     def is_current(self, tx: Transaction, mark: Mark) -> bool:
         """Whether nothing that findings depend on has changed since."""
-        return mark.is_of(_versions(tx, mark.campus), self._day(mark.campus))
+        return mark.is_of(_versions(tx, mark.campus), self.day_of(mark.campus))
 
     def _look(self, tx: Transaction, mark: Mark) -> "_Seen":
-        campus, day, now = mark.campus, self._day(mark.campus), self.now()
-        touched = touched_since(tx, mark, campus)
-        awards = awards_of(tx, campus, None if touched.everything else touched.ids)
-        found, spending = judge(tx, campus, awards)
+        campus, day, now = mark.campus, self.day_of(mark.campus), self.now()
+        touched = touched_since(tx, mark, campus, day)
+        named = touched.ids | awards_of_recipients(tx, campus, touched.registrations)
+        if mark.day != day:
+            named |= store.awards_judged_by_day(tx, campus, [one.rule_id for one in RULES.values() if one.by_day])
+        awards = awards_of(tx, campus, None if touched.everything else named)
+        found, spending = judge(tx, campus, awards, day)
         ids = {terms.number: terms.ids for terms in awards}
-        numbers = {*touched.ids, *(one for some in ids.values() for one in some)}
+        ueis = {terms.number: terms.ueis for terms in awards}
+        numbers = {*named, *(one for some in ids.values() for one in some)}
         open_ = {one.name: one for one in store.open_of_awards(tx, campus, None if touched.everything else numbers)}
         newest = {number: one.newest.key for number, one in spending.items() if one.newest is not None}
         causes = Causes(tx, mark, touched, newest, day)
         new = [one for name, one in found.items() if name not in open_]
         before = store.numbers_of(tx, campus, [one.name for one in new])
         opened = tuple(
-            _opened(one, campus, before.get(one.name, 0) + 1, now, causes.of(one.rule, one.subject, ids[one.award]))
+            _opened(
+                one,
+                campus,
+                before.get(one.name, 0) + 1,
+                now,
+                causes.of(one.rule, one.subject, ids[one.award], ueis[one.award]),
+            )
             for one in new
         )
         closed = tuple(
-            replace(one, closed_at=now, closed_by=_why_closed(causes, one, ids.get(one.award, frozenset())))
+            replace(one, closed_at=now, closed_by=_why_closed(causes, one, ids.get(one.award, ())))
             for name, one in open_.items()
             if name not in found
         )
@@ -100,7 +126,8 @@ class Findings:
         judged = replace(mark, versions=_versions(tx, campus), day=day, rules_version=RULES_VERSION, evaluated_at=now)
         return _Seen(judged, len(awards), opened, closed, restated, stay)
 
-    def _day(self, campus: str) -> date:
+    def day_of(self, campus: str) -> date:
+        """Today, where the campus is."""
         return self.campuses[campus].day_of(self.now())
 
 
@@ -149,13 +176,14 @@ def _restated(one: Finding, now: Judged) -> Finding:
     )
 
 
-def _why_closed(causes: Causes, one: Finding, ids: frozenset[str]) -> Cause:
-    return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids})
+def _why_closed(causes: Causes, one: Finding, ids: Iterable[str]) -> Cause:
+    recipients = [uei] if (uei := one.facts.get("uei")) else []
+    return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids}, recipients)
 
 
 def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, mark: Mark) -> None:
     for event, one in steps:
-        (store.add if event == "finding:opened" else store.close)(tx, one)
+        (store.add if event == _OPENED else store.close)(tx, one)
     for event, one in steps:
         cause = one.closed_by or one.opened_by
         detail: dict[str, object] = {
@@ -170,6 +198,11 @@ def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, ma
             "versions": dict(mark.versions),
         }
         audit.append(tx, Event(one.campus, actor, event, one.finding_id, cause.request_id, detail))
+
+
+def _told(event: Event) -> tuple[str, str, str, str | None]:
+    """Campus, rule, subject and the posting that opened it."""
+    return event.campus, str(event.detail["rule"]), str(event.detail["subject"]), event.request_id
 
 
 def _versions(tx: Transaction, campus: str) -> dict[str, int]:

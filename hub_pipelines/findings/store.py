@@ -4,7 +4,7 @@ Every write names the token of its mark: who was overtaken writes nothing. A fin
 audit entry is in the same transaction (service.py).
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +108,13 @@ def open_of_awards(tx: Transaction, campus: str, awards: Collection[str] | None)
     return [_finding(row) for some in _chunks(awards) for row in tx.execute(query.where(f.award.in_(some))).mappings()]
 
 
+def awards_judged_by_day(tx: Transaction, campus: str, rules: Collection[str]) -> set[str]:
+    """Those with open findings of these rules."""
+    f = finding.c
+    query = select(f.award).where(f.campus == campus, f.closed_at.is_(None), f.rule_id.in_(rules))
+    return set(tx.execute(query).scalars())
+
+
 def all_of_awards(tx: Transaction, campus: str, awards: Collection[str]) -> list[Finding]:
     """Open and closed ones of these awards, in the order of their opening."""
     f = finding.c
@@ -125,6 +132,11 @@ def listing(
     total = tx.execute(select(func.count()).select_from(finding).where(*which)).scalar_one()
     query = select(finding).where(*which).order_by(f.campus, f.award, f.opened_at, f.finding_id).limit(limit)
     return [_finding(row) for row in tx.execute(query).mappings()], total
+
+
+def everything(tx: Transaction) -> Iterator[Finding]:
+    rows = tx.execute(select(finding).order_by(finding.c.finding_id), execution_options={"yield_per": 2_000})
+    yield from (_finding(row) for row in rows.mappings())
 
 
 def closed_since(tx: Transaction, at: datetime, *, limit: int) -> list[Finding]:

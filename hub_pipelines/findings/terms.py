@@ -14,7 +14,8 @@ from typing import Any
 from hub_pipelines.ledger.following.model import Placed
 
 OFFICE, SPONSORS, SPENT = "grants.award", "grants.sponsor_award", "grants.expenditure"
-RECORDS = (OFFICE, SPONSORS, SPENT)
+REGISTRATIONS = "grants.registration"
+RECORDS = (OFFICE, SPONSORS, SPENT, REGISTRATIONS)
 """The record types whose ledgers findings depend on."""
 THE_OFFICE = "the office's list"
 _REPEATS = "USASPENDING"
@@ -47,6 +48,8 @@ class Terms:
     period_by: str | None
     obligated: Decimal | None
     obligated_by: str | None
+    registrations: tuple[Placed, ...]
+    """At SAM.gov, of who has it."""
 
     @property
     def ids(self) -> frozenset[str]:
@@ -56,10 +59,18 @@ class Terms:
     @property
     def ueis(self) -> frozenset[str]:
         """Who has it, as its sponsors' portals tell."""
-        return frozenset(str(one.values["recipient_uei"]) for one in self.told if one.values.get("recipient_uei"))
+        return ueis_in(self.told)
 
 
-def terms_of(number: str, office: Sequence[Placed], told: Sequence[Placed]) -> Terms:
+def ueis_in(told: Iterable[Placed]) -> frozenset[str]:
+    """Recipients that sponsors' records name."""
+    return frozenset(str(one.values["recipient_uei"]) for one in told if one.values.get("recipient_uei"))
+
+
+def terms_of(
+    number: str, office: Sequence[Placed], told: Sequence[Placed], registrations: Mapping[str, Sequence[Placed]]
+) -> Terms:
+    """`registrations` by UEI."""
     by_teller = [
         (portal, [one.values for one in told if one.values["portal"] == portal]) for portal in portals_of(told)
     ]
@@ -71,7 +82,8 @@ def terms_of(number: str, office: Sequence[Placed], told: Sequence[Placed]) -> T
     obligated, obligated_by = next(
         ((whole, name) for name, some in by_teller if (whole := _whole(name, some)) is not None), (None, None)
     )
-    return Terms(number, tuple(office), tuple(told), period, period_by, obligated, obligated_by)
+    held = tuple(one for uei in sorted(ueis_in(told)) for one in registrations.get(uei, ()))
+    return Terms(number, tuple(office), tuple(told), period, period_by, obligated, obligated_by, held)
 
 
 def portals_of(told: Iterable[Placed]) -> list[str]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from hub_pipelines.portals.model import Answer, Garbled, Pace, Rejected, Request, Unreachable
-from hub_pipelines.portals.pacing import failure_of
+from hub_pipelines.portals.model import Answer, Garbled, Pace, Rejected, Request, Throttled, Unreachable
+from hub_pipelines.portals.pacing import failure_of, next_access_s
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +27,7 @@ _AGENT = "hub-pipelines (research data hub)"
 _GZIP = 31
 """What zlib calls a gzip stream with its header and its checksum."""
 _AGAIN_S = 0.1
+_OF_A_REFUSAL = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Client:
                 ) as response:
                     told = {name.lower(): value for name, value in response.headers.items()}
                     error = failure_of(response.status_code, told, self.now())
+                    if isinstance(error, Throttled) and error.retry_after_s is None:
+                        error.retry_after_s = next_access_s(_beginning(response.iter_raw()), self.now())
                     if error is not None:
                         raise error
                     raw = _bounded(response.iter_raw(), pace, is_late, late)
@@ -101,6 +104,11 @@ class Client:
         finally:
             done.set()
             watcher.join()
+
+
+def _beginning(parts: Iterable[bytes]) -> bytes:
+    """The first bytes of an answer that is no page."""
+    return next(iter(parts), b"")[:_OF_A_REFUSAL]
 
 
 def _bounded(parts: Iterable[bytes], pace: Pace, is_late: Callable[[], bool], late: Unreachable) -> Iterator[bytes]:

@@ -60,6 +60,7 @@ def page_of(
     then: tuple[Request, ...] = (),
     total: int | None = None,
     remarks: Sequence[str] = (),
+    is_detail: bool = False,
 ) -> PageRead:
     """A page from its list. `record_of` gives None for a record of somebody else, and raises BadValue for one that
     can't be read, which waits for a person in `waits_in`."""
@@ -85,7 +86,7 @@ def page_of(
     told += [f"{path} is new to the hub and was kept with {number} records" for path, number in new.items()]
     if others:
         told.append(f"{others} of {len(found)} records are of other institutions and were not taken")
-    return PageRead(tuple(records), then, tuple(unread), total, tuple(told), others)
+    return PageRead(tuple(records), then, tuple(unread), total, tuple(told), others, is_detail)
 
 
 def list_at(document: Any, path: str) -> list[Any]:

@@ -1,7 +1,9 @@
 """Grants.gov: opportunities with their milestones. A search lists them, and each one's own page has the days.
 
 Searched are forecasted, posted and closed ones: a closed one stays in the list until it is archived, on a day that its
-page tells beforehand. Lists of codes are joined by `|`. An unknown number comes as 200 with `errorMessages`.
+page tells beforehand. Nobody says how the list is sorted, but each of its pages tells how many there are: where that
+stays the same and as many different ones were read, once is enough. Lists of codes are joined by `|`. An unknown number
+comes as 200 with `errorMessages`.
 """
 
 from collections.abc import Mapping
@@ -188,7 +190,7 @@ class GrantsGovAdapter(Federal[GrantsGovPortalSettings]):
         pages = [self._page(number) for one in hits if (number := _number(one)) is not None]
         if ends_at < total:
             pages.append(replace(request, body={**body, "startRecordNum": ends_at}))
-        return PageRead((), tuple(pages), unread)
+        return PageRead((), tuple(pages), unread, total)
 
     def _page(self, number: str) -> Request:
         return Request(self.settings.url + DETAIL, "POST", body={"opportunityId": int(number)})
@@ -198,8 +200,9 @@ class GrantsGovAdapter(Federal[GrantsGovPortalSettings]):
             raise Garbled("There is no opportunity in the answer.")
         if data.get("errorMessages") and "id" not in data:
             number = dict(request.body or {})["opportunityId"]
-            return PageRead((), remarks=(f"{number} was in the list and has no page: {data['errorMessages']}",))
-        return page_of([data], ACCOUNT, self._record, self.scopes[0])
+            told = f"{number} was in the list and has no page: {data['errorMessages']}"
+            return PageRead((), remarks=(told,), others=1, is_detail=True)
+        return page_of([data], ACCOUNT, self._record, self.scopes[0], is_detail=True)
 
     def _record(self, raw: Mapping[str, Any]) -> Record:
         number, called = text_of(raw.get("id")), text_of(raw.get("opportunityNumber"))

@@ -8,6 +8,7 @@ from hub_pipelines.portals.model import Adapter
 from hub_pipelines.portals.nih import NihAdapter
 from hub_pipelines.portals.nsf import NsfAdapter
 from hub_pipelines.portals.rest import RestAdapter
+from hub_pipelines.portals.sam import SamAdapter
 from hub_pipelines.portals.usaspending import UsaSpendingAdapter
 from hub_pipelines.settings import (
     AnyPortalSettings,
@@ -15,6 +16,7 @@ from hub_pipelines.settings import (
     NihPortalSettings,
     NsfPortalSettings,
     RestPortalSettings,
+    SamPortalSettings,
     Settings,
     UsaSpendingPortalSettings,
 )
@@ -38,7 +40,11 @@ def adapter_of(name: str, settings: AnyPortalSettings, campuses: tuple[str, ...]
 
 def _federal(
     name: str,
-    settings: NihPortalSettings | NsfPortalSettings | UsaSpendingPortalSettings | GrantsGovPortalSettings,
+    settings: NihPortalSettings
+    | NsfPortalSettings
+    | UsaSpendingPortalSettings
+    | GrantsGovPortalSettings
+    | SamPortalSettings,
 ) -> Adapter:
     match settings:
         case NihPortalSettings():
@@ -49,6 +55,8 @@ def _federal(
             return UsaSpendingAdapter(name, settings)
         case GrantsGovPortalSettings():
             return GrantsGovAdapter(name, settings)
+        case SamPortalSettings():
+            return SamAdapter(name, settings)
 
 
 def _checked(adapter: Adapter, campuses: Collection[str], feeds: Mapping[str, Feed]) -> Adapter:

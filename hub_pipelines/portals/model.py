@@ -176,6 +176,8 @@ class PageRead:
     total: int | None = None
     remarks: tuple[str, ...] = ()
     others: int = 0
+    is_detail: bool = False
+    """It only has the particulars of a record that another page has listed, and tells no total."""
 
 
 # ---- what an adapter says of its portal

@@ -5,6 +5,7 @@ Whoever was told the same time to wait, and whoever failed at the same moment, m
 has a random part.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ _NEEDS_A_PERSON = 7
 
 _LATE_AFTER = 3
 """Intervals in which a portal was not read to its end."""
+
+_NEXT_ACCESS = re.compile(rb'"nextAccessTime"\s*:\s*"(\d{4}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2}[+-]\d{4})')
 
 Draw = Callable[[], float]
 """A random number from 0 up to 1."""
@@ -97,6 +100,19 @@ def failure_of(status: int, headers: Mapping[str, str], now: datetime) -> Portal
             f"The portal sends the hub elsewhere (HTTP {status}), and the hub follows nobody: correct its address.",
         )
     return Rejected(f"The portal does not take this request (HTTP {status}).")
+
+
+def next_access_s(body: bytes, now: datetime) -> float | None:
+    """Seconds until the moment that a gateway names in the body of its 429 and in no header, as SAM.gov's does:
+    `"nextAccessTime":"2026-Mar-03 00:00:00+0000 UTC"`. None where it names none."""
+    found = _NEXT_ACCESS.search(body)
+    if found is None:
+        return None
+    try:
+        moment = datetime.strptime(found[1].decode("ascii"), "%Y-%b-%d %H:%M:%S%z")
+    except ValueError:
+        return None
+    return max(0.0, (moment - now).total_seconds())
 
 
 def retry_after_s(value: str | None, now: datetime) -> float | None:

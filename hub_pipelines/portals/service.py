@@ -69,6 +69,13 @@ _SAME_ID = (
     "Its natural id comes more than once on one page, with different contents. What is known by more than that needs "
     "another field in natural_id; else ask who runs the portal which is right."
 )
+_SAME_ID_LATER = (
+    "Its natural id was on an earlier page of the poll, with different contents, and it does not say that it was "
+    "changed since the poll began. What is known by more than that needs another field in natural_id; else ask who "
+    "runs the portal which is right."
+)
+_SKEW = timedelta(minutes=5)
+"""A portal's clock may be so far behind."""
 _log = logging.getLogger(__name__)
 
 
@@ -297,7 +304,9 @@ class Polling:
         assert poll is not None
         number = poll.tally.pages + 1
         envelope = self._archived(adapter, poll, number, request, answer)
-        sorted_ = self._sorted(adapter, {"portal": adapter.name, "page": envelope.content_digest}, answer, read)
+        headers = {"portal": adapter.name, "page": envelope.content_digest}
+        earlier = self.inbox.seen_with(source_of(adapter.name), poll.mark, [one.natural_id for one in read.records])
+        sorted_ = self._sorted(adapter, headers, answer, read, earlier, poll.began_at)
         held = self._hold(adapter, sorted_)
         seen = [one.found.record_id for one in sorted_.strange]
         taken = self.inbox.take_found(source_of(adapter.name), sorted_.good, mark=poll.mark, seen=seen)
@@ -309,7 +318,7 @@ class Polling:
             poll,
             pending=(*read.then, *poll.pending[1:]),
             totals=_totals(poll, read),
-            untold=poll.untold or read.total is None,
+            untold=poll.untold or (read.total is None and not read.is_detail),
             fresh=poll.fresh + self._fresh(poll, sorted_.good, set(taken)),
             uncounted=poll.uncounted + read.others + sorted_.repeated,
             tally=tally,
@@ -343,8 +352,17 @@ class Polling:
         self.archive.put_page(envelope)
         return envelope
 
-    def _sorted(self, adapter: Adapter, headers: dict[str, str], answer: Answer, read: PageRead) -> "_Sorted":
-        """Records that are taken as they are, and those that a person must look at first; `headers` go with each."""
+    def _sorted(
+        self,
+        adapter: Adapter,
+        headers: dict[str, str],
+        answer: Answer,
+        read: PageRead,
+        earlier: Mapping[str, str],
+        began_at: datetime,
+    ) -> "_Sorted":
+        """Records that are taken as they are, and those that a person must look at first; `headers` go with each.
+        `earlier`: the digests of those that this reading of all pages has seen before this page, by id."""
         with self.db.read() as tx:
             accepted = store.accepted(tx, adapter.name)
         good: list[FoundRecord] = []
@@ -360,6 +378,8 @@ class Polling:
                 strange.append(Strange(_unnamed(found), record.raw, (), _SAME_ID))
             elif open_:
                 strange.append(Strange(found, record.raw, open_))
+            elif earlier.get(found.record_id, found.digest) != found.digest and not _is_new(record, began_at):
+                strange.append(Strange(_unnamed(found), record.raw, (), _SAME_ID_LATER))
             else:
                 good.append(found)
                 like = like if like is not None else record.raw
@@ -468,7 +488,8 @@ class Polling:
                 return found.told(complete=False, reason="Another process polls it now.")
             if state.health.breaker(self.now()) is Breaker.OPEN:
                 return found.told(complete=False, reason=state.last_error)
-            pending = adapter.begin(since or self._since(adapter, state), self.now())
+            began_at = self.now()
+            pending = adapter.begin(since or self._since(adapter, state), began_at)
             trail = Trail()
             with self.client() as client:
                 while pending and (left_s := deadline - self.monotonic()) > 0 and not state.health.openings:
@@ -479,13 +500,14 @@ class Polling:
                     state, read = self._read(adapter, state, client, pending[0], trail, left_s - wait_s)
                     if read is not None:
                         pending = (*read[1].then, *pending[1:])
-                        self._look_at(adapter, *read, found)
+                        self._look_at(adapter, *read, found, began_at)
             with self.db.write() as tx:
                 store.keep(tx, state, lease_s=self.lease_s)
         return found.told(complete=not pending, reason=state.last_error if state.health.failures else None)
 
-    def _look_at(self, adapter: Adapter, answer: Answer, page: PageRead, found: "_Looked") -> None:
-        told = self._sorted(adapter, {}, answer, page)
+    def _look_at(self, adapter: Adapter, answer: Answer, page: PageRead, found: "_Looked", began_at: datetime) -> None:
+        told = self._sorted(adapter, {}, answer, page, found.digests, began_at)
+        found.digests |= {one.record_id: one.digest for one in told.good}
         versions = self.inbox.versions(source_of(adapter.name), [one.record_id for one in told.good])
         found.pages += 1
         found.held |= dict.fromkeys(one.found.record_id for one in told.strange)
@@ -542,6 +564,7 @@ class _Looked:
     changed: dict[str, None] = field(default_factory=dict)
     known: dict[str, None] = field(default_factory=dict)
     held: dict[str, None] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     pages: int = 0
 
     def told(self, *, complete: bool, reason: str | None) -> Sight:
@@ -601,6 +624,11 @@ def _doubtful(found: Sequence[FoundRecord]) -> set[str]:
     for one in found:
         digests.setdefault(one.record_id, set()).add(one.digest)
     return {record_id for record_id, some in digests.items() if len(some) > 1}
+
+
+def _is_new(record: Record, began_at: datetime) -> bool:
+    """Whether it says that it was changed since the poll began, and so need not be as an earlier page had it."""
+    return record.occurred_at is not None and record.occurred_at >= began_at - _SKEW
 
 
 def _unnamed(found: FoundRecord) -> FoundRecord:

@@ -65,6 +65,7 @@ SCHEDULE: dict[str, Rule] = {
             _REPORT,
             Basis("final_report_on", of_record_type="grants.award", by_column="award_id"),
         ),
+        Rule("grants.registration", "G44", "2 CFR 200.334", 3, "final financial report of what rests on it", None),
         Rule("grants.opportunity", "G44", "2 CFR 200.334", 3, "final financial report of what came of it", None),
         Rule("procurement.asset", "G44", "2 CFR 200.334", 3, _PROPERTY, None),
         # chemicals are among these assets too, and for them W37 asks for 30 years; neither date is in the list

@@ -26,7 +26,7 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
     found = []
     for campus in sorted(named & set(kept.campuses)):
         for terms in awards_of(tx, campus, {wanted}):
-            judged, spending = judge(tx, campus, [terms])
+            judged, spending = judge(tx, campus, [terms], kept.day_of(campus))
             numbers = {wanted, *terms.ids}
             stored = findings.all_of_awards(tx, campus, numbers)
             told = _findings(stored, judged)
@@ -62,6 +62,7 @@ def _standing(
         spent=f"{spent.dollars:.2f}",
         without_day=spent.undated,
         others=spent.others,
+        registrations=tuple(one.values for one in terms.registrations),
         findings=tuple(told[:limit]),
         left_out=max(0, len(told) - limit),
         versions=mark.versions,

@@ -141,8 +141,9 @@ class AwardStanding:
 
     `office` are the values of the office's own list. `judged_by` is who tells the period that counts, `obligated_by`
     the amount. `without_day` are lines that do not tell when their cost was incurred, `others` those in another
-    currency than US dollars. `versions` are those of the ledgers as of which findings were evaluated last, at
-    `evaluated_at`; `is_current` when nothing has been posted since.
+    currency than US dollars. `registrations` are those of its recipients at SAM.gov. `versions` are those of the
+    ledgers as of which findings were evaluated last, at `evaluated_at`; `is_current` when nothing has been posted
+    since.
     """
 
     award_id: str
@@ -155,6 +156,7 @@ class AwardStanding:
     spent: str
     without_day: int
     others: int
+    registrations: tuple[Mapping[str, object], ...]
     findings: tuple[OfAward, ...]
     left_out: int
     versions: Mapping[str, int]

@@ -6,6 +6,7 @@ import socket
 import time
 import tracemalloc
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -214,3 +215,28 @@ def test_records_that_share_an_id_on_one_page_wait_in_review_instead_of_replacin
     assert (again.end, again.tally.taken, again.tally.held) == (PollEnd.COMPLETE, 0, 0)
     assert "natural id comes more than once on one page, with different contents" in item.reason
     assert hub.inbox.versions("portal/erp", ["2"]).get("2", NO_VERSION) == NO_VERSION
+
+
+def test_records_that_share_an_id_on_two_pages_do_not_replace_each_other_with_every_poll(tmp_path: Path) -> None:
+    """The second one waits in review; what says that it was changed while pages were read is taken as it is now."""
+    changed = {**asset(3, changes=1), "updated": datetime.now(UTC).isoformat()}
+    pages = {"1": page(asset(1), asset(2), asset(3)), "2": page(asset(2, changes=1))}
+
+    def answers(params: dict[str, str], connection: socket.socket) -> None:
+        says_json(connection, pages.get(params["page"], page()))
+        if params["page"] == "1" and moves:  # the third one is changed, and on the next page too
+            pages.update({"1": page(asset(1), asset(2), changed), "2": page(asset(2, changes=1), changed)})
+
+    with hostile(answers) as portal:
+        moves = False
+        hub = hub_of(tmp_path, portal, size=3)
+        look = hub.portals.look("erp", for_s=60)
+        moves = True
+        first, again = poll(hub), poll(hub)
+
+    (item,) = hub.review.listing()
+    assert (first.tally.taken, first.tally.held, first.end) == (4, 1, PollEnd.COMPLETE), "of 3 both versions"
+    assert (again.tally.taken, again.tally.held) == (0, 0)
+    assert len(look.held) == 1, "a look tells what a poll does"
+    assert "was on an earlier page of the poll, with different contents" in item.reason
+    assert {one: hub.inbox.versions("portal/erp", [one])[one].number for one in ("2", "3")} == {"2": 1, "3": 2}

@@ -1,21 +1,26 @@
 """Findings about awards: opened and closed once, by what caused it, and never older than the award."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
 from hub_pipelines.findings.model import Overtaken
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Delivery, Incoming
 from hub_pipelines.timeline.model import AwardStanding, OfAward
 from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.stores.test_award_news import post, says, spent
+from hub_pipelines_tests.messages import settle
+from hub_pipelines_tests.stores.test_award_news import GRANTS, post, says, spent
 
 AWARD = "R01GM100001"
 
@@ -286,3 +291,108 @@ def test_the_command_lists_evaluates_and_writes_the_page(hub: Hub, monkeypatch: 
     assert "2 findings are open" in html
     assert ",'=T-2," in table
     assert answer("findings", "list", "--award", "r01gm100001", "--limit", "1")["left_out"] == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("DELETE FROM finding WHERE subject = 'T-2'", "and its record is missing"),
+        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "tells of its closing"),
+        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "tells of its opening"),
+    ],
+)
+def test_a_finding_that_was_made_to_vanish_or_changed_is_named_by_the_audit(
+    hub: Hub, statement: str, told: str
+) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
+    hub.findings.evaluate("north")
+    says(hub, 2, ends_on="2026-06-30")
+    hub.findings.evaluate("north")
+    assert verify_all(hub).ok
+
+    with hub.db.write() as tx:
+        tx.execute(text(statement))
+
+    assert told in str(verify_all(hub).first_bad)
+
+
+# ---- registrations
+
+UEI = "NRTHSTATE111"
+
+
+def registered(hub: Hub, number: int, **changes: str | None) -> None:
+    """What SAM.gov says of the recipient, posted as messages are."""
+    told = {"record_id": UEI, "uei": UEI, "registration_status": "Active", "expires_on": "2026-12-01", **changes}
+    at = datetime.now(UTC) - timedelta(minutes=5) + timedelta(seconds=number)
+    body = json.dumps({"type": "grants.registration.set", "timestamp": at.isoformat(), "data": told}).encode()
+    incoming = (Incoming(body, "grants.registration"),)
+    hub.inbox.accept([Delivery("portal/sam", f"r-{number}", GRANTS, body, incoming, {})])
+    settle(hub)
+
+
+def on(kept: Findings, day: str) -> Findings:
+    return replace(kept, now=lambda: datetime.fromisoformat(f"{day}T15:00:00+00:00"))
+
+
+def test_a_registration_that_runs_out_opens_a_finding_on_the_day_after_and_its_renewal_closes_it(hub: Hub) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2029-06-30")
+    says(hub, 2, record_id="1002", award_id="R01GM100002", recipient_uei=UEI, ends_on="2026-06-30")
+    registered(hub, 1)
+    assert on(hub.findings, "2026-12-01").evaluate("north").opened == ()
+
+    later = on(hub.findings, "2026-12-02")
+    assert list(later.due(quiet=timedelta(0), at_latest=timedelta(days=9))) == ["north"]
+    (opened,) = later.evaluate("north").opened
+
+    assert (opened.rule_id, opened.citation, opened.award) == ("S01", "2 CFR 25.200", AWARD)
+    assert opened.told == (
+        f"the registration of {UEI} at SAM.gov is not in force: its last day is 2026-12-01, and the award goes on "
+        "until 2029-06-30"
+    )
+    assert opened.opened_by.what == "the day 2026-12-02"
+    assert on(hub.findings, "2026-12-03").evaluate("north").opened == ()
+
+    registered(hub, 2, expires_on="2027-12-01")
+    (closed,) = on(hub.findings, "2026-12-03").evaluate("north").closed
+    assert closed.closed_by is not None
+    assert closed.closed_by.what.startswith("the renewal told by SAM.gov on ")
+    (item,) = explain(hub, UEI).items
+    assert item.changes[-1].news == (
+        "The registration was renewed: it is in force until 2027-12-01 and not 2026-12-01.",
+    )
+
+
+def test_an_award_that_ends_needs_no_registration_any_more(hub: Hub) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2026-12-31")
+    registered(hub, 1, registration_status="Expired")
+    (opened,) = on(hub.findings, "2026-11-29").evaluate("north").opened
+    assert "the posting" not in opened.opened_by.what
+    assert opened.request_id is not None
+
+    (closed,) = on(hub.findings, "2027-01-01").evaluate("north").closed
+
+    assert closed.closed_by is not None
+    assert closed.closed_by.what == "the day 2027-01-01"
+
+
+def test_an_expired_registration_is_on_the_awards_page(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2035-06-30")
+    registered(hub, 1, expires_on="2020-12-01")
+    hub.findings.evaluate("north")
+    monkeypatch.setenv("HUB_HOME", str(hub.settings.home))
+    monkeypatch.setenv("HUB_DATABASE_URL", hub.settings.database_url)
+
+    page = printed("why", AWARD)
+
+    assert f"registration of {UEI} at SAM.gov: until 2020-12-01, Active when it was read last" in page
+    assert f"open: S01 (2 CFR 25.200) {AWARD}, row 1 of north-grants-" in page
+
+
+def test_one_of_several_registrations_in_force_is_enough(hub: Hub) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2035-06-30")
+    registered(hub, 1, expires_on="2020-12-01")
+    registered(hub, 2, record_id=f"{UEI}/0001", expires_on="2035-12-01")
+
+    assert hub.findings.evaluate("north").opened == ()

@@ -83,6 +83,11 @@ class Inbox:
         with self.db.read() as tx:
             return store.versions(tx, source, record_ids)
 
+    def seen_with(self, source: str, mark: int, record_ids: Sequence[str]) -> dict[str, str]:
+        """Of these records those that were marked so, each with the digest of its newest version."""
+        with self.db.read() as tx:
+            return store.seen_with(tx, source, mark, record_ids)
+
     def count_seen(self, source: str, mark: int, *, first: int | None = None) -> int:
         """How many different records were marked so last, or with one of the marks from `first` on."""
         with self.db.read() as tx:

@@ -377,6 +377,17 @@ def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *
         tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
 
 
+def seen_with(tx: Transaction, source: str, mark: int, record_ids: Sequence[str]) -> dict[str, str]:
+    """Digests by id; nothing of a record of which no version was taken."""
+    r = record.c
+    found: dict[str, str] = {}
+    for first in range(0, len(record_ids), _IDS_PER_QUERY):
+        some = r.record_id.in_(record_ids[first : first + _IDS_PER_QUERY])
+        query = select(r.record_id, r.digest).where(r.source == source, r.seen == mark, r.version > 0, some)
+        found.update((row.record_id, row.digest) for row in tx.execute(query))
+    return found
+
+
 def count_seen(tx: Transaction, source: str, first: int, last: int) -> int:
     r = record.c
     return tx.execute(select(func.count()).where(r.source == source, r.seen.between(first, last))).scalar_one()

@@ -19,10 +19,13 @@ from typing import Any
 from hub_pipelines.portals.simulator.grants_gov import GrantsGovShelf
 from hub_pipelines.portals.simulator.nih import NihShelf
 from hub_pipelines.portals.simulator.nsf import NsfShelf
+from hub_pipelines.portals.simulator.sam import SamShelf
 from hub_pipelines.portals.simulator.shelf import Asked, Reply, Shelf, refused
 from hub_pipelines.portals.simulator.usaspending import UsaSpendingShelf
 
-SHELVES: dict[str, type[Shelf]] = {one.kind: one for one in (NihShelf, NsfShelf, UsaSpendingShelf, GrantsGovShelf)}
+SHELVES: dict[str, type[Shelf]] = {
+    one.kind: one for one in (NihShelf, NsfShelf, UsaSpendingShelf, GrantsGovShelf, SamShelf)
+}
 _FAILURES = ("500", "503", "broken off", "not JSON")
 
 
@@ -130,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> Reply:
         shelf, changing = self.server.simulated.shelf, self.server.behaviour.changing
         path, _, query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             document: Any = json.loads(body) if body else None
         except ValueError:
@@ -139,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
                 shelf.add()
             for _ in range(changing):
                 shelf.amend()
-            return shelf.answer(Asked(self.command, path, query, document))
+            return shelf.answer(Asked(self.command, path, query, document, headers))
 
     def _give(self, reply: Reply) -> None:
         body = b"" if reply.document is None else json.dumps(reply.document).encode("utf-8")

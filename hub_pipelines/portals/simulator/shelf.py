@@ -39,6 +39,8 @@ class Asked:
     path: str
     query: str
     body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """With lower-case names."""
 
     @property
     def params(self) -> dict[str, str]:

@@ -243,4 +243,5 @@ TransactionId = Annotated[
 ]
 Fain = Annotated[str | None, optional(parse_fain), Shape(longest=30, pattern=rf"^{_FAIN.pattern}$")]
 Aln = Annotated[str | None, optional(parse_aln), Shape(pattern=rf"^{_ALN.pattern}$")]
+EntityUei = Annotated[str, required(parse_uei), Shape(pattern=rf"^{_UEI.pattern}$")]
 Uei = Annotated[str | None, optional(parse_uei), Shape(pattern=rf"^{_UEI.pattern}$")]

@@ -193,6 +193,18 @@ GOOD_ROWS: dict[str, dict[str, Cell]] = {
         "funding": "3000000.00",
         "version": "2",
     },
+    "grants.registration": {
+        "record_id": "ZQGGHJH74DW7",
+        "uei": "ZQGGHJH74DW7",
+        "legal_name": "NORTHERN UNIVERSITY",
+        "registration_status": "Active",
+        "standing": "in force",
+        "registered_on": "2003-05-01",
+        "expires_on": "2026-11-02",
+        "excluded": "no",
+        "cage_code": "1A2B3",
+        "purpose": "All Awards",
+    },
 }
 """A row of each record type with every column filled."""
 

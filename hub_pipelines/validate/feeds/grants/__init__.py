@@ -10,9 +10,10 @@ from hub_pipelines.validate.feeds.grants.contract import (
     AwardRow,
     ExpenditureRow,
     OpportunityRow,
+    RegistrationRow,
     SponsorAwardRow,
 )
-from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news
+from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news, registration_news
 from hub_pipelines.validate.model import Feed, RecordType, Reference
 
 FEED = Feed(
@@ -50,6 +51,15 @@ FEED = Feed(
             key_columns=("opportunity_id",),
             aliases=aliases_for(OpportunityRow.model_fields, {}),
             news=opportunity_news,
+            by_messages_only=True,
+        ),
+        RecordType(
+            name="grants.registration",
+            title="registration at SAM.gov",
+            row_model=RegistrationRow,
+            key_columns=("record_id",),
+            aliases=aliases_for(RegistrationRow.model_fields, {}),
+            news=registration_news,
             by_messages_only=True,
         ),
     ),

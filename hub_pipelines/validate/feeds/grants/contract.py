@@ -182,3 +182,22 @@ class OpportunityRow(types.Contract):
     award_floor: money.OptionalUnitCost = Field(default=None, description="The least that one award may be")
     funding: money.OptionalUnitCost = Field(default=None, description="All that is to be awarded, as estimated")
     version: types.OptionalCode = Field(default=None, description="The portal's number of this version")
+
+
+class RegistrationRow(types.Contract):
+    """An institution's registration at SAM.gov, without which it has no active award (2 CFR 25.200)."""
+
+    record_id: money.PortalRecordId = Field(description="The UEI, with the EFT indicator behind it where it has one")
+    uei: money.EntityUei = Field(description="The institution's Unique Entity ID of SAM.gov")
+    legal_name: types.OptionalText = Field(default=None, description="What it is called there")
+    registration_status: types.OptionalText = Field(default=None, description="In SAM.gov's words: Active, Expired, …")
+    standing: types.OptionalText = Field(
+        default=None, description="As of the reading: in force, expires within 60 days, expired or not active"
+    )
+    registered_on: times.OptionalDate = Field(default=None, description="Day of the first registration")
+    expires_on: times.OptionalDate = Field(default=None, description="Last day on which it is in force")
+    excluded: types.OptionalText = Field(
+        default=None, description="yes where it is excluded from federal awards, or no"
+    )
+    cage_code: types.OptionalCode = Field(default=None, description="Its CAGE code")
+    purpose: types.OptionalText = Field(default=None, description="What it is registered for")

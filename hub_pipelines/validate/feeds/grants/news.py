@@ -66,6 +66,49 @@ def opportunity_news(before: Values, after: Values) -> list[Problem]:
     return found
 
 
+IN_FORCE, EXPIRES_SOON, EXPIRED, NOT_ACTIVE = "in force", "expires within 60 days", "expired", "not active"
+"""What the `standing` of a registration may be."""
+_ENDED = (EXPIRED, NOT_ACTIVE)
+_RENEW = "Have it renewed at SAM.gov: awards need one that is in force (2 CFR 25.200), and a renewal takes days"
+
+
+def registration_news(before: Values, after: Values) -> list[Problem]:
+    """Of a registration at SAM.gov. Its standing is as of the day on which it was read."""
+    return [*_renewal(before, after), *_standing(before, after), *_exclusion(before, after)]
+
+
+def _renewal(before: Values, after: Values) -> list[Problem]:
+    was, now = _day(before, "expires_on"), _day(after, "expires_on")
+    if was is None or now is None or now <= was:
+        return []
+    told = f"The registration was renewed: it is in force until {now} and not {was}."
+    return [_news("registration_renewed", "expires_on", now.isoformat(), told, None)]
+
+
+def _standing(before: Values, after: Values) -> list[Problem]:
+    was, now, until = before.get("standing"), after.get("standing"), after.get("expires_on")
+    if was == now or now is None:
+        return []
+    if now == EXPIRES_SOON:
+        told = f"The registration is in force until {until}, which is within 60 days."
+        return [_news("registration_expires", "standing", EXPIRES_SOON, told, _RENEW)]
+    if now in _ENDED:
+        told = f"The registration is {now}; SAM.gov names {until or 'no day'} as its last."
+        return [_news("registration_expired", "standing", str(now), told, _RENEW)]
+    told = f"The registration is in force, until {until}."
+    return [_news("registration_in_force", "standing", str(now), told, None)] if was in _ENDED else []
+
+
+def _exclusion(before: Values, after: Values) -> list[Problem]:
+    was, now = before.get("excluded"), after.get("excluded")
+    if was == now or now is None:
+        return []
+    if now == "yes":
+        told = "SAM.gov excludes the institution from federal awards."
+        return [_news("registration_excluded", "excluded", "yes", told, "Ask the agency that excludes it at once")]
+    return [_news("exclusion_lifted", "excluded", str(now), "SAM.gov excludes the institution no longer.", None)]
+
+
 def _news(rule: str, column: str, value: str | None, reason: str, advice: str | None) -> Problem:
     return Problem(rule, column, value, reason, advice, "warn")
 
