@@ -6,7 +6,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain
@@ -128,6 +128,11 @@ def text_in(tx: Transaction, document: ColumnElement[str], name: str) -> ColumnE
     if tx.dialect.name == "postgresql":
         return func.json_extract_path_text(cast(document, JSON), name)
     return func.json_extract(document, f"$.{name}")
+
+
+def moment_as_written(tx: Transaction) -> Callable[[datetime], object]:
+    """How a moment is given to `insert_many` and `upsert_many`, where nobody looks at a column's type."""
+    return (lambda moment: moment) if tx.dialect.name == "postgresql" else iso
 
 
 def among(tx: Transaction, column: ColumnElement[str], values: Collection[str]) -> ColumnElement[bool]:

@@ -352,7 +352,7 @@ def _hub_up(hub: Hub) -> Iterator[None]:
     """A running hub, from the moment at which all of it is up."""
     environment = {**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": _url(hub)}
     if hub.db.is_postgres:
-        environment["HUB_DAGSTER_DATABASE_URL"] = _url(hub)
+        environment["HUB_DAGSTER_DATABASE_URL"] = _url(hub).replace("+psycopg:", ":")  # its driver is another one
     command = [sys.executable, "-m", "hub_pipelines.cli", "up", "--port", str(free_port())]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     try:

@@ -1,5 +1,6 @@
 """Messages from acknowledgement to ledger, on both databases: each has one effect and a fate that can be asked for."""
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from hub_pipelines import judging
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import account_for, conservation, verify_all
@@ -559,3 +561,17 @@ def test_a_message_that_was_changed_in_the_inbox_is_found_by_the_verifier(hub: H
         tx.execute(update(inbox_store.message).where(its).values(body=body_of(stock("Acetone", 100))))
     settle(hub)
     assert str(verify_all(hub).first_bad).endswith("message 2 is not the one that was signed")
+
+
+def test_an_envelope_that_an_earlier_release_kept_with_blanks_is_sealed_as_any_other(hub: Hub) -> None:
+    take(hub, message("m-1", body_of(stock("Ethanol", 5))), message("m-2", body_of(stock('say "x" é\\', 1))))
+    with hub.inbox.db.write() as tx:
+        kept = dict(tx.execute(text("SELECT seq, envelope FROM inbox_message")).all())
+        for seq, envelope in kept.items():
+            blanks = {"seq": seq, "envelope": json.dumps(json.loads(envelope))}
+            tx.execute(text("UPDATE inbox_message SET envelope = :envelope WHERE seq = :seq"), blanks)
+    (arrival,) = hub.sealing.seal_due("north", at_once=True)
+    lines = hub.archive.object_path(str(arrival.content_digest)).read_text(encoding="utf-8").splitlines()
+    assert [canonical_text(json.loads(line)) for line in lines] == lines
+    settle(hub)
+    assert verify_all(hub).first_bad is None

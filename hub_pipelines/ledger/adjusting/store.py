@@ -9,11 +9,20 @@ opening. A hub without adjustments pays nothing for any of it.
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select
 
-from hub_pipelines.common.store import Transaction, UtcDateTime, metadata, refuse_changes
+from hub_pipelines.common.store import (
+    Transaction,
+    UtcDateTime,
+    among,
+    insert_many,
+    metadata,
+    moment_as_written,
+    refuse_changes,
+)
 from hub_pipelines.ledger.adjusting.algebra import set_by
 from hub_pipelines.ledger.adjusting.model import BEGINNING, DISPOSED, OPENING, Known, Movement, Standing
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Head
@@ -47,6 +56,7 @@ movement = Table(
 )
 refuse_changes(movement)
 
+_OF_MOVEMENT = ("row_no", "key", "kind", "quantity", "unit", "message", "item")
 _m = movement.c
 _sets = _m.kind.in_((SET, OPENING))
 _empties = and_(_m.kind == DISPOSED, _m.quantity.is_(None))
@@ -60,11 +70,10 @@ def is_adjusted(tx: Transaction, ledger: str) -> bool:
 
 def record(tx: Transaction, ledger: str, request_id: str, revision: int, movements: Iterable[Movement]) -> None:
     """In the posting that applies them."""
-    place = {"ledger": ledger, "request_id": request_id, "revision": revision}
-    names = ("row_no", "key", "kind", "occurred_at", "quantity", "unit", "message", "item")
-    rows = [{**place, **{name: getattr(one, name) for name in names}} for one in movements]
-    if rows:
-        tx.execute(movement.insert(), rows)
+    names = ("ledger", "request_id", "revision", *_OF_MOVEMENT, "occurred_at")
+    written, parts = moment_as_written(tx), attrgetter(*_OF_MOVEMENT)
+    rows = ((ledger, request_id, revision, *parts(one), written(one.occurred_at)) for one in movements)
+    insert_many(tx, movement, names, rows)
 
 
 def sets_of_file(rows: Iterable[tuple[int, str, str]], at: datetime, adjusted: Adjusted) -> Iterator[Movement]:
@@ -216,14 +225,14 @@ class Before:
 
     def _done(self, messages: Sequence[str]) -> Iterator[str]:
         for some in _chunks(messages):
-            query = select(_m.message).where(_m.ledger == self._ledger, _m.message.in_(some), *self._then)
+            query = select(_m.message).where(_m.ledger == self._ledger, among(self._tx, _m.message, some), *self._then)
             yield from self._tx.execute(query).scalars()
 
     def _newest(self, keys: Sequence[str], which: ColumnElement[bool], *by: Any) -> Iterator[Movement]:
         """Of each item the one movement of this sort that is first in this order."""
         place = func.row_number().over(partition_by=_m.key, order_by=(*by, _m.seq.desc())).label("place")
         for some in _chunks(keys):
-            where = (_m.ledger == self._ledger, _m.key.in_(some), which, *self._then)
+            where = (_m.ledger == self._ledger, among(self._tx, _m.key, some), which, *self._then)
             ranked = select(movement, place).where(*where).subquery()
             for row in self._tx.execute(select(ranked).where(ranked.c.place == 1)):
                 yield _movement(row)
@@ -233,7 +242,7 @@ class Before:
         for some in _chunks(sorted(since, key=lambda key: since[key])):
             first = min(since[key] for key in some)
             bound = () if first == BEGINNING else (_m.occurred_at >= first,)
-            where = (_m.ledger == self._ledger, _m.key.in_(some), _adds, *bound, *self._then)
+            where = (_m.ledger == self._ledger, among(self._tx, _m.key, some), _adds, *bound, *self._then)
             for row in self._tx.execute(select(movement).where(*where)):
                 yield _movement(row)
 

@@ -10,8 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Column, String, Table, select
 
-from hub_pipelines.common.clock import iso
-from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata, upsert_many
+from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata, moment_as_written, upsert_many
 
 item_occurrence = Table(
     "item_occurrence",
@@ -42,7 +41,7 @@ def record(tx: Transaction, ledger: str, occurred_at: Mapping[str, datetime], re
     known = newest(tx, ledger, list(occurred_at))
     if any(occurred_at[key] < moment for key, moment in known.items()):
         return False
-    written = iso if tx.dialect.name != "postgresql" else lambda moment: moment
+    written = moment_as_written(tx)
     rows = ((ledger, key, written(moment), request_id) for key, moment in occurred_at.items())
     if occurred_at:
         columns = ("ledger", "key", "occurred_at", "request_id")
