@@ -353,7 +353,7 @@ def test_a_receipt_tells_at_once_what_a_report_put_between_the_rows(small_hub: S
         "4 rows are no items and were left out: the headings again in rows 5 and 9; "
         "lines of printed pages in rows 4 and 8."
     )
-    assert line["value"] == "Run: 03/14/2024 Page 2; Run: 03/14/2024 Page 2"
+    assert line["value"] == "Run: 03/14/2024 Page 2"
 
 
 def test_a_receipt_tells_columns_as_excel_shows_them_in_each_table(small_hub: SmallHub) -> None:
