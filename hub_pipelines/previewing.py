@@ -22,7 +22,6 @@ from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import side_by_side
-from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import Held, Kind
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake import store as arrivals
@@ -37,8 +36,9 @@ from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
+from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.changes import changed_cells
-from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
+from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
 from hub_pipelines.report.model import ChangedItem, ColumnLine, ItemName, Line
 from hub_pipelines.report.naming import item_amount, item_name
@@ -221,7 +221,7 @@ class Previews:
         remarks = Remarks(comparing)
         by_place = counting is not None and record.lines is not None
         place = record.location_column if by_place else None
-        difference = _Difference(record, parts, headings(judged.decision), remarks, location=place)
+        difference = _Difference(record, parts, called(judged.decision), remarks, location=place)
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
@@ -277,8 +277,7 @@ class _Difference:
 
     record: RecordType
     parts: Sequence[Part]
-    sent_as: Mapping[str, str]
-    """The sender's headings of the contract's columns, where they are others."""
+    by_sender: Called
     remarks: Remarks
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[Line] = field(default_factory=list)
@@ -345,19 +344,21 @@ class _Difference:
         else:
             self.counts["changed"] += 1
             if len(self.changed_items) < ITEMS_SHOWN:
-                cells = tuple(changed_cells(self.record, json.loads(before), json.loads(new), self.sent_as))
+                cells = tuple(changed_cells(self.record, json.loads(before), json.loads(new), self.by_sender.headings))
                 self.changed_items.append(ChangedItem(row, verdict.key, self._name_of(verdict), cells))
 
     def _tell(self, row_no: int, problems: Iterable[Problem]) -> None:
         row, part, sheet = excel_row(row_no), row_no // PART_ROWS, sheet_of(row_no, self.parts)
+        by = self.by_sender
         for one in problems:
             self.totals[one.severity] += 1
             self.worth_a_look += one.rule in WORTH_A_LOOK
             lines = self.problems if one.severity == "block" else self.warnings
             if len(lines) < PROBLEMS_SHOWN:
-                heading, table = self.sent_as.get(one.column or ""), table_of(row_no, self.parts)
-                reason = without_heading(one.reason) if heading else one.reason
-                lines.append(Line(row, one.column, one.value, reason, one.suggestion, part, sheet, heading, table))
+                heading, place = (names.get(one.column or "") for names in (by.headings, by.places))
+                reason, fix = by.sentence(one.reason, one.column), one.suggestion and by.sentence(one.suggestion)
+                table = table_of(row_no, self.parts)
+                lines.append(Line(row, one.column, one.value, reason, fix, part, sheet, heading, place, table))
 
     def _name_of(self, verdict: AcceptedRow) -> ItemName:
         return item_name(self.record, verdict.key, verdict.values)

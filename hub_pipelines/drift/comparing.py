@@ -157,7 +157,7 @@ def _lost(lost: Sequence[Lost]) -> str:
 def _one_lost(one: Lost) -> str:
     so_far = "" if one.heading is None or one.heading == one.column else f" (so far {_cut(one.heading)})"
     perhaps = f", perhaps now called {_cut(one.looks_like)}" if one.looks_like else ""
-    return f"{one.column}{so_far} is missing{perhaps}"
+    return f"{one.column.replace('_', ' ')}{so_far} is missing{perhaps}"
 
 
 def fix_of(change: Change) -> str:
@@ -178,7 +178,7 @@ def note_of(kind: Kind, gained: Gained) -> str:
     if kind is Kind.MIGRATED:
         return "People at the hub have decided for this list that its values are read from this heading."
     if gained.column is not None:
-        return f"This column is new in this list. It was taken as {gained.column}."
+        return f"This column is new in this list. It was taken as {gained.column.replace('_', ' ')}."
     return "This column is new in this list. The hub does not know it: its values are kept with each row, unchecked."
 
 

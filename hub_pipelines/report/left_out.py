@@ -47,20 +47,19 @@ def _no_items(document: Mapping[str, Any]) -> list[Line]:
 
 def _no_items_of(sheet: str | None, kinds: Mapping[str, Sequence[Mapping[str, Any]]]) -> Line:
     where = f' of sheet "{sheet}"' if sheet else ""
-    number = sum(map(len, kinds.values()))
-    told = [
-        f"{_NO_ITEMS[why][len(kinds[why]) > 1]} in {_rows([one['first_row'] for one in kinds[why]])}"
-        for why in _NO_ITEMS
-        if why in kinds
-    ]
-    shown = [one["shown"] for why in _NO_ITEMS for one in kinds.get(why, ())[:_TEXTS_SHOWN] if one["shown"]]
-    only = min(one["first_row"] for each in kinds.values() for one in each) if number == 1 else 0
+    # of tables side by side each may have its own total in one row
+    rows = {why: sorted({int(one["first_row"]) for one in kinds[why]}) for why in _NO_ITEMS if why in kinds}
+    number = len({row_no for each in rows.values() for row_no in each})
+    told = [f"{_NO_ITEMS[why][len(each) > 1]} in {_rows(each)}" for why, each in rows.items()]
+    texts = [one["shown"] for why in rows for one in kinds[why][:_TEXTS_SHOWN] if one["shown"]]
+    shown = list(dict.fromkeys(texts))
+    only = min(row_no for each in rows.values() for row_no in each) if number == 1 else 0
     are = "1 row is no item and was" if number == 1 else f"{number:,} rows are no items and were"
     return Line(only, None, "; ".join(shown) or None, f"{are} left out{where}: {'; '.join(told)}.", None)
 
 
 def _rows(numbers: Sequence[int]) -> str:
-    shown = [str(number) for number in sorted(numbers)]
+    shown = list(map(str, numbers))
     if len(shown) == 1:
         return f"row {shown[0]}"
     if len(shown) > _ROWS_SHOWN:

@@ -4,19 +4,19 @@ Not here: which of them a receipt has (service.py), how they are shown (render.p
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
-from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.model import SetOver
 from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.calling import Called
 from hub_pipelines.report.decided import COLUMNS_SHOWN
 from hub_pipelines.report.model import (
     ColumnLine,
@@ -51,17 +51,18 @@ def with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
     return {**problem, "reason": reason}
 
 
-def line_of(problem: dict[str, Any], parts: Sequence[Part], sent_as: Mapping[str, str]) -> Line:
-    row_no, heading = problem["row_no"], sent_as.get(problem["column_name"])
+def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -> Line:
+    row_no, column, suggestion = problem["row_no"], problem["column_name"], problem["suggestion"]
     return Line(
         row=excel_row(row_no),
-        column=problem["column_name"],
+        column=column,
         value=problem["value"],
-        reason=without_heading(problem["reason"]) if heading else problem["reason"],
-        suggestion=problem["suggestion"],
+        reason=by_sender.sentence(problem["reason"], column),
+        suggestion=by_sender.sentence(suggestion) if suggestion else None,
         part=row_no // PART_ROWS,
         sheet=sheet_of(row_no, parts),
-        heading=heading,
+        heading=by_sender.headings.get(column),
+        place=by_sender.places.get(column),
         table=table_of(row_no, parts),
     )
 

@@ -38,6 +38,8 @@ class Line:
     part: int = 0
     sheet: str | None = None
     heading: str | None = None
+    place: str | None = None
+    """The column as Excel names it, where it is known."""
     table: str | None = None
     """The first column of the row's table, as Excel names it, when there is another one beside it."""
 

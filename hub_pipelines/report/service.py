@@ -34,10 +34,11 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.calling import called
 from hub_pipelines.report.changes import changed_cells
 from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
-from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read, headings
+from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read
 from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
 from hub_pipelines.report.lines import (
@@ -243,7 +244,8 @@ class Receipts:
         registry = outcomes.waits_for_registry(tx, current)
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
-        sent_as = headings(decision)
+        by_sender = called(decision)
+        sent_as = by_sender.headings
         newer = self._newer(tx, current)
         questions = mappings.questions_about(tx, current.request_id, current.revision)
         if newer is not None and current.state is State.IN_REVIEW:
@@ -269,7 +271,8 @@ class Receipts:
                 elsewhere=rows_elsewhere(read),
             ),
             problems=tuple(
-                line_of(with_list_come(problem) if registry.has_come else problem, parts, sent_as) for problem in blocks
+                line_of(with_list_come(problem) if registry.has_come else problem, parts, by_sender)
+                for problem in blocks
             ),
             problems_total=problems_total,
             warnings=(
@@ -278,7 +281,7 @@ class Receipts:
                 *closed_lines(tx, current, parts),
                 *notes,
                 *not_read(read),
-                *(line_of(problem, parts, sent_as) for problem in warns),
+                *(line_of(problem, parts, by_sender) for problem in warns),
             ),
             revises=current.revises,
             source_version=current.source_version,

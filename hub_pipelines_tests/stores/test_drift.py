@@ -200,7 +200,7 @@ def test_a_missing_required_column_is_held_with_both_headers_side_by_side(hub: H
     assert item.cause == Cause.DRIFT
     assert item.reason == (
         "The columns are not those of this list's earlier files: "
-        'quantity_on_hand (so far "Quantity") is missing, perhaps now called "Quantity 2".'
+        'quantity on hand (so far "Quantity") is missing, perhaps now called "Quantity 2".'
     )
     assert 'rename "Quantity 2" to "Quantity"' in item.fix
     (found,) = hub.columns.show(item.item_id)

@@ -485,7 +485,7 @@ def test_a_column_that_an_answered_source_loses_is_drift_and_still_answerable(hu
     second = sent(hub, ONE_OPEN.replace("Bestand 7", "Bestand 8"), "A-2,Agar,B1,5,bottle,blue")
     assert process(hub, second) is State.IN_REVIEW
     assert submission(hub, second).cause is Cause.DRIFT
-    assert 'quantity_on_hand (so far "Bestand 7") is missing' in item_of(hub, second).reason
+    assert 'quantity on hand (so far "Bestand 7") is missing' in item_of(hub, second).reason
     assert answer(hub, second, "quantity_on_hand", "bestand 8").replayed == (second,)
     assert isinstance(process(hub, second), Posting)
     assert line(hub, "A-2")["quantity_on_hand"] == "5"

@@ -86,8 +86,7 @@ def told_lines(preview: Preview) -> list[str]:
         lines.append(f"  row {item.row} {item.item} would change: {cells}")
     lines += [f"  row {item.row} {item.item} would be new{_how_much(item)}" for item in found.new_items[:_LINES]]
     lines += [
-        f"  row {line.row} would not be taken: {line.column or 'whole row'}: {line.reason}"
-        for line in found.problems[:_LINES]
+        f"  row {line.row} would not be taken: {_column(line)}: {line.reason}" for line in found.problems[:_LINES]
     ]
     lines += [f"  worth a look: {_place(line)}{line.reason}" for line in found.warnings[:_LINES]]
     if found.counted is not None:
@@ -198,3 +197,10 @@ def _proof(preview: Preview) -> list[tuple[str, str]]:
 def _clause(text: str) -> str:
     text = text.rstrip(" .")
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def _column(line: Line) -> str:
+    if line.column is None:
+        return "whole row"
+    called = line.heading or line.column.replace("_", " ")
+    return f"{called} (column {line.place})" if line.place and called != f"column {line.place}" else called

@@ -29,6 +29,7 @@ from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
@@ -190,7 +191,13 @@ class Workbooks:
         positions = _positions(decision, record, self._origins(summary, decision, feed))
         lists = _lists(record, positions, tuple(self.campuses))
         return _Columns(
-            decision.header, positions, lists, _stands_in(record, positions), decision.parts, decision.rules
+            decision.header,
+            positions,
+            lists,
+            _stands_in(record, positions),
+            decision.parts,
+            decision.rules,
+            called(decision),
         )
 
     def _origins(self, summary: Mapping[str, Any], decision: Decision, feed: Feed) -> Mapping[str, str]:
@@ -201,6 +208,9 @@ class Workbooks:
             return Shapes(self.db).plan_of(str(summary["migration"]), list(decision.header), feed).origins
         except BadMigration:
             return {}
+
+
+_UNKNOWN = Called()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +226,7 @@ class _Columns:
     stands_in: Mapping[str, int]
     parts: Sequence[Part] = ()
     rules: int = RULES
+    by_sender: Called = _UNKNOWN
 
 
 _NO_COLUMNS = _Columns((), {}, {}, {})
@@ -231,14 +242,15 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     lacks = column is not None and position is None and bool(columns.header)
     position = columns.stands_in.get(str(column)) if lacks else position
     heading = None if position is None else _heading(columns, position)
-    reason = without_heading(problem["reason"]) if heading and not lacks else problem["reason"]
+    reason = columns.by_sender.sentence(without_heading(problem["reason"]) if heading else problem["reason"])
+    suggestion = problem["suggestion"]
     return Mark(
         row=problem["row_no"],
         position=position,
         column=column if heading is None or lacks else _named(heading, column),
         value=problem["value"],
         reason=f"About the {column.replace('_', ' ')}, which has no column of its own: {reason}" if lacks else reason,
-        suggestion=problem["suggestion"],
+        suggestion=columns.by_sender.sentence(suggestion) if suggestion else None,
         severity=problem["severity"],
     )
 

@@ -14,6 +14,7 @@ from hub_pipelines.validate.feeds.types import text_of
 from hub_pipelines.validate.model import Unclear
 
 _PARTS = re.compile(r"(\d{1,4})( ?[./-] ?)(\d{1,2})\2(\d{1,4})(?!\d)")
+_SHOWN = 40
 _PARTLY = re.compile(r"(?:[^\W\d_]{3,12}\.?[ /-]?|\d{1,2}[-/.])?(?:19|20)\d\d")
 _PLACES: dict[Order, tuple[int, int, int]] = {"DMY": (0, 1, 2), "MDY": (1, 0, 2), "YMD": (2, 1, 0)}
 """Where a text in this order has day, month and year."""
@@ -37,7 +38,7 @@ def no_day(text: str, order: Order) -> Unclear | None:
         reason = f"{told}, and {text.strip()} is no day of the calendar{_why(text, order)}."
         return Unclear(text_of(text), "bad_date", reason, f"Write the right day as {ORDER_NAMES[order]}")
     example = _written(datetime.date(2026, 12, 31), order, "/")
-    reason = f"{told}, and this is no date."
+    reason = f'{told}, and "{text.strip()[:_SHOWN]}" is no date.'
     fix = f"Write a day as the others are written, for example {example} for 31 December 2026"
     return Unclear(text_of(text), "bad_date", reason, fix)
 

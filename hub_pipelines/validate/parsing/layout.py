@@ -22,7 +22,7 @@ from hub_pipelines.validate.parsing.headings import (
 )
 from hub_pipelines.validate.parsing.print_lines import is_print_line
 from hub_pipelines.validate.parsing.sums import adding_up
-from hub_pipelines.validate.parsing.totals import is_total, may_be_total
+from hub_pipelines.validate.parsing.totals import is_total, may_be_total, tells_how_many
 
 FIRST_RULES, RULES = 1, 5
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
@@ -440,11 +440,14 @@ class _Scan:
                     table.suspects[row_no] = _shown(cells)
 
     def _is_printed(self, table: Found, row_no: int, cells: Cells, count: int) -> bool:
-        """Whether a row of few cells reads like a line of a printed page. One that may be a total is noted."""
+        """Whether a row of few cells is no item by what it says. One that may be a total is noted."""
         texts = [text_of(cell) for cell in cells if not is_blank(cell)]
         width = max(len(table.header), _FEW_CELLS)
         if 2 * count <= width and len(table.printed) < _MOST_REMARKS and is_print_line(texts):
             table.printed.append(Remark(row_no, PRINT_LINE, _shown(cells)))
+            return True
+        if count == 1 and tells_how_many(texts[0]) and len(table.totals) < _MOST_REMARKS:
+            table.totals.append(Remark(row_no, TOTAL, texts[0]))
             return True
         if count <= width - 2 and len(table.suspects) < _MOST_REMARKS and any(map(may_be_total, texts)):
             table.suspects[row_no] = _shown(cells)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Cells, NumberedRow
+from hub_pipelines.validate.parsing.headings import filled
 
 _NUMBER = re.compile(r"\d(?:[\d.,'’\s]*\d)?")
 _AMOUNT = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s*[^\W\d_]{0,5}\.?\s*")
@@ -20,11 +21,16 @@ _ROUNDED = 0.005
 @dataclass
 class _Sums:
     rows: int = 0
+    lone: int = 0
+    """Rows of a single cell, which may be items or titles of sections."""
     columns: dict[int, float] = field(default_factory=dict)
     filled: dict[int, int] = field(default_factory=dict)
 
     def add(self, cells: Cells) -> None:
-        self.rows += 1
+        if len(filled(cells)) > 1:
+            self.rows += 1
+        else:
+            self.lone += 1
         for at, cell in enumerate(cells):
             number = _amount(cell)
             if number is not None:
@@ -37,7 +43,7 @@ class _Sums:
                    for at, cell in enumerate(cells) for number in _readings(cell))  # fmt: skip
 
     def _is_one(self, number: float, at: int | None) -> bool:
-        if self.rows >= _FEWEST and number == self.rows:
+        if self.rows >= _FEWEST and number in (self.rows, self.rows + self.lone):
             return True
         places = self.columns if at is None else {at} & self.columns.keys()
         return any(

@@ -58,6 +58,15 @@ _TOTAL = re.compile(
     re.I,
 )
 _MAY_BE = re.compile(rf"(?<!\w)({_ANY_WORD}|count|ergebnis|anzahl|gesamt\w*)(?!\w)", re.I)
+_THINGS = (
+    r"containers?|bottles?|chemicals?|reagents?|items?|products?|records?|lines?|rows?|entries|samples?"
+    r"|gebinde|behälter|stoffe|chemikalien|positionen|artikel|flaschen|einträge|zeilen"
+    r"|envases?|frascos?|botellas?|reactivos?|art[íi]culos?|productos?|registros?|elementos?"
+    r"|contenants?|flacons?|produits?|articles?|lignes?"
+)
+_OF_THINGS = re.compile(
+    rf"(?:{_ANY_WORD})\s+(?:(?:number )?(?:of|de|des|der|an)\s+)?(?:{_THINGS})\s*[:=]\s*\d[\d.,]*", re.I
+)
 _LETTERS = frozenset(letter for word in TOTALS for letter in (word[0], word[0].upper()))
 _LONGEST = 80
 
@@ -91,6 +100,11 @@ def is_total(text: str, *, formerly: bool = False) -> bool:
     if second.isascii() and second and second not in _SECOND_LETTERS[text[0]]:
         return False
     return _TOTAL.fullmatch(text) is not None
+
+
+def tells_how_many(text: str) -> bool:
+    """`Total containers: 214`: a total, whatever stands above."""
+    return len(text) <= _LONGEST and _OF_THINGS.fullmatch(text) is not None
 
 
 def may_be_total(text: str) -> bool:

@@ -142,7 +142,7 @@ def test_the_reason_names_what_is_missing_by_the_senders_headings() -> None:
     found = change(("Item Code", "Name", "Room", "Quantity 2", "Shelf note", "Door"))
     assert reason_of(found) == (
         "The columns are not those of this list's earlier files: "
-        'quantity_on_hand (so far "Quantity") is missing, perhaps now called "Quantity 2"; '
+        'quantity on hand (so far "Quantity") is missing, perhaps now called "Quantity 2"; '
         'unit (so far "Unit") is missing. Also new: "Door".'
     )
     assert fix_of(found).startswith(

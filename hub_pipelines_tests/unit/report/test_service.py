@@ -322,6 +322,23 @@ def test_a_receipt_lists_what_was_not_read(small_hub: SmallHub) -> None:
     assert line.needs_attention
 
 
+def test_every_sentence_calls_a_column_as_the_sender_does_with_its_letter(small_hub: SmallHub) -> None:
+    small_hub.register("T1", "T2")
+    lines = (
+        "Result,Date calibrated,Due date,Asset Tag",
+        "pass,2026-01-13,2027-01-13,T1",
+        "pass,2026-01-13,2025-01-13,T2",
+    )
+    request_id = send(small_hub, "list.csv", "\n".join(lines).encode())
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    (problem,) = found["problems"]  # type: ignore[misc]
+    assert (problem["heading"], problem["place"]) == ("Due date", "C")
+    assert problem["reason"] == "This day lies before “Date calibrated” (column B), which is 2026-01-13."
+    assert "Due date (column C)" in page
+    assert not re.search("calibrated_on|due_on|asset_tag", page.partition("How your columns were read")[0])
+
+
 def test_a_receipt_tells_at_once_what_a_report_put_between_the_rows(small_hub: SmallHub) -> None:
     small_hub.register("T1", "T2", "T3", "T4", "T5", "T6")
     header, *items = inventory(*(f"T{number}" for number in range(1, 7))).splitlines(keepends=True)
@@ -336,7 +353,7 @@ def test_a_receipt_tells_at_once_what_a_report_put_between_the_rows(small_hub: S
         "4 rows are no items and were left out: the headings again in rows 5 and 9; "
         "lines of printed pages in rows 4 and 8."
     )
-    assert line["value"] == "Run: 03/14/2024 Page 2; Run: 03/14/2024 Page 2"
+    assert line["value"] == "Run: 03/14/2024 Page 2"
 
 
 def test_a_receipt_tells_columns_as_excel_shows_them_in_each_table(small_hub: SmallHub) -> None:
@@ -418,5 +435,5 @@ def test_a_problem_names_the_column_by_the_senders_own_heading(small_hub: SmallH
     page, found = told(small_hub.hub.receipts.write(request_id))
     (problem,) = found["problems"]  # type: ignore[misc]
     assert (problem["column"], problem["heading"]) == ("quantity_on_hand", "Qty.")
-    assert "Qty. (quantity on hand)" in page
+    assert "Qty. (column C)" in page
     assert "In your file this is" not in page

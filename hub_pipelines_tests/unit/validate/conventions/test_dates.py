@@ -134,7 +134,7 @@ def test_a_few_dates_against_a_clear_majority_are_refused_row_by_row() -> None:
          "31/02/2026 is no day of the calendar: February has no day 31", "Write the right day as day/month/year, or"),
         ("1/13/2024", "02/30/2026", "February has no day 30", "Write the right day as month/day/year, or"),
         ("13.01.2024", "KW 12",
-         "The dates of this column are written day/month/year, and this is no date.", "for example 31/12/2026"),
+         "The dates of this column are written day/month/year, and \"KW 12\" is no date.", "for example 31/12/2026"),
         ("1/13/2024", "next week", "written month/day/year", "for example 12/31/2026 for 31 December 2026, or leave"),
     ],
 )  # fmt: skip

@@ -125,6 +125,16 @@ def test_each_subtotal_is_compared_with_what_stands_since_the_last_one(tmp_path:
     assert [first for _, first, _, why in found.left_out if why == "is a total"] == [4, 7, 8]
 
 
+@pytest.mark.parametrize(
+    "total", ["Total containers: 4", "Summe Gebinde: 99", "Total shown: 4", "Containers in total: 4"]
+)
+def test_a_count_below_sections_is_a_total(tmp_path: Path, total: str) -> None:
+    rows: Rows = [["Solvents:"], *ITEMS[:2], ["Others:"], *ITEMS[2:], [total], ["* checked"]]
+    found = seen(workbook(tmp_path, [HEADER, *rows]), "a.xlsx")
+    assert [cells[0] for cells in found.cells] == ALL
+    assert (8, "is a total") in [(first, why) for _, first, _, why in found.left_out]
+
+
 def test_by_former_rules_such_lines_are_read_as_they_were(tmp_path: Path) -> None:
     rows: Rows = [HEADER, *ITEMS, ["Page 2 of 7"], ["Total containers: 4"], ITEMS[0]]
     assert len(seen(workbook(tmp_path, rows), "a.xlsx").rows) == 5

@@ -1,0 +1,56 @@
+"""What a file's sender calls the columns of the contract, for sentences and tables.
+
+Belongs here: from a decision about a file to the words of a receipt. Not here: the sentences
+(validate, ledger), layout.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from hub_pipelines.drift.migrating import without_heading
+from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.report.decided import headings
+from hub_pipelines.validate.columns import places_of
+from hub_pipelines.validate.feeds import FEEDS
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """By column of the contract: the file's heading where it is another word, and how a sentence calls it."""
+
+    headings: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The column as Excel names it."""
+    spoken: Mapping[str, str] = field(default_factory=dict)
+
+    def sentence(self, text: str, column: str | None = None) -> str:
+        """A sentence about a column, with the contract's names of columns as the file has them; what the file does not
+        have in plain words. A name in quotation marks is meant to the letter."""
+        if column in self.headings:
+            text = without_heading(text)
+        return _names().sub(lambda found: self.spoken.get(found[0]) or found[0].replace("_", " "), text)
+
+
+def called(decision: Decision | None) -> Called:
+    """Nothing is known of a file that was not read."""
+    if decision is None:
+        return Called()
+    places = {one.column: places_of(one.position, decision.parts) for one in decision.read}
+    texts = {one.column: " ".join(one.heading.split()) for one in decision.read}
+    return Called(
+        headings=headings(decision),
+        places=places,
+        spoken={
+            column: f"“{text}” (column {places[column]})" if text else f"column {places[column]}"
+            for column, text in texts.items()
+        },
+    )
+
+
+@cache
+def _names() -> re.Pattern[str]:
+    """Of words alone nobody knows whether a column is meant: `unit`, `location`."""
+    names = {name for feed in FEEDS.values() for record in feed.record_types for name in record.columns if "_" in name}
+    return re.compile(rf"(?<![\w./\"“-])(?:{'|'.join(sorted(names, key=len, reverse=True))})(?![\w/\"”-]|\.\w)")
