@@ -133,7 +133,7 @@ class Judge:
             feed = replace(feed, record_types=(contract,), foreign=())
         campus = self.campus_of(envelope)
         if envelope.channel == MESSAGES:
-            yield self._messages_judged(envelope, feed, registry)
+            yield self._messages_judged(envelope, feed, registry, alive or _nobody_waits)
             return
         with self.open(envelope, rules) as sent:
             if opened is not None:
@@ -181,10 +181,12 @@ class Judge:
             f"{fix[:1].lower()}{fix[1:]}"
         )
 
-    def _messages_judged(self, envelope: Envelope, feed: Feed, registry: Registry) -> Judged:
+    def _messages_judged(
+        self, envelope: Envelope, feed: Feed, registry: Registry, alive: Callable[[int], None]
+    ) -> Judged:
         """A batch of messages: its columns are the contract's own and its values are written in the contract's way, so
         that nothing need be found out about either."""
-        batch = self.messages(envelope, feed)
+        batch = self.messages(envelope, feed, alive)
         narrow = replace(feed, record_types=(batch.record,), foreign=())
         reading = self.mappings.shapes.read(source_of(envelope), narrow, batch.table)
         campus = self.campus_of(envelope)
@@ -202,7 +204,7 @@ class Judge:
             "decision": None,
             "rows_judged": "at once",
         }
-        at_once = (messages_in_bulk(batch, narrow, circumstances) for _ in (None,))  # not before it is asked for
+        at_once = (messages_in_bulk(batch, narrow, circumstances, alive) for _ in (None,))  # not before it is asked for
         verdicts = self.verdicts_on(batch, narrow, circumstances)
         return Judged(verdicts, at_once, batch.record, document, None, batch.occurred_at)
 
@@ -214,7 +216,7 @@ class Judge:
             judged.append(validate(table, replace(feed, record_types=(data,)), **circumstances, each_alone=True))
         return batch.verdicts(chain.from_iterable(judged))
 
-    def messages(self, envelope: Envelope, feed: Feed) -> Messages:
+    def messages(self, envelope: Envelope, feed: Feed, alive: Callable[[int], None] | None = None) -> Messages:
         """A batch's messages under the feed's contract. Raises Unreadable, Blocked."""
         name = envelope.headers[RECORD_TYPE]
         record = next((one for one in feed.record_types if one.name == name), None)
@@ -226,7 +228,7 @@ class Judge:
         known = (envelope.content_digest, name, *((one.name, one.contract_version) for one in feed.record_types))
         found = self._last_batch.get(known)
         if found is None:
-            found = read_batch(self.archive.object_path(envelope.content_digest), feed, record)
+            found = read_batch(self.archive.object_path(envelope.content_digest), feed, record, alive or _nobody_waits)
             self._last_batch.clear()
             self._last_batch[known] = found
         return found
@@ -313,6 +315,10 @@ class Judge:
             reading = Reading.planned(table, self.mappings.shapes.plan_of(migration, table.header, feed))
         columns = Columns(reading.table, feed, tuple(table.header), None, known, reading.origins, {})
         return Read(columns, columns.table, None)
+
+
+def _nobody_waits(_rows: int) -> None:
+    """For a sign of life."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ service), what an adjustment comes to (ledger/adjusting), how batches come about
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,7 @@ SET = ".set"
 """What follows the record type in the type of a message that sets an item."""
 _AHEAD = timedelta(minutes=5)
 _SHOWN_CHARACTERS = 200
+_BETWEEN_SIGNS = 1_000
 _PLAIN = frozenset({str, bool, type(None)})
 
 
@@ -182,14 +183,20 @@ def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
             yield found["envelope"], found["body"].encode("utf-8")
 
 
-def read_batch(path: Path, feed: Feed, record: RecordType) -> Messages:
-    """A batch's archived bytes. Raises Unreadable when they are none."""
+def read_batch(
+    path: Path, feed: Feed, record: RecordType, alive: Callable[[int], None] = lambda _messages: None
+) -> Messages:
+    """A batch's archived bytes. `alive` is called now and then, with how many messages are through.
+
+    Raises Unreadable when they are none.
+    """
     kinds = types_of(record)
+    found: list[Message] = []
     try:
-        found = [
-            _message(row_no, envelope, body, feed, kinds)
-            for row_no, (envelope, body) in enumerate(contents_of(path), start=1)
-        ]
+        for row_no, (envelope, body) in enumerate(contents_of(path), start=1):
+            found.append(_message(row_no, envelope, body, feed, kinds))
+            if row_no % _BETWEEN_SIGNS == 0:
+                alive(row_no)
     except (ValueError, KeyError, TypeError) as error:
         raise Unreadable(
             "These are not the bytes of a batch of messages.", "Ask the hub's operator to find out what happened."

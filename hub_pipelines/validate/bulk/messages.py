@@ -6,7 +6,7 @@ of an item counts (validate/messages).
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -41,12 +41,15 @@ if TYPE_CHECKING:
 _ROWS = 10_000
 
 
-def messages_in_bulk(batch: Messages, feed: Feed, circumstances: Circumstances) -> StagedRows:
-    """As `batch.verdicts` gives them. `feed` has the batch's record type alone."""
-    sets = _judged(batch.table, feed, circumstances)
+def messages_in_bulk(
+    batch: Messages, feed: Feed, circumstances: Circumstances, alive: Callable[[int], None] = lambda _messages: None
+) -> StagedRows:
+    """As `batch.verdicts` gives them. `feed` has the batch's record type alone. `alive` is called now and then, with
+    how many messages of a kind are through."""
+    sets = _judged(batch.table, feed, circumstances, alive)
     others: list[Verdict] = [no_row(one) for one in batch.messages if one.problem is not None]
     for data, table in batch.adjusting:
-        for verdict in _verdicts(_judged(table, replace(feed, record_types=(data,)), circumstances)):
+        for verdict in _verdicts(_judged(table, replace(feed, record_types=(data,)), circumstances, alive)):
             one = batch.messages[verdict.row_no - 1]
             assert one.kind is not None
             others.append(adjusting(verdict, one, one.kind) if isinstance(verdict, AcceptedRow) else verdict)
@@ -70,12 +73,17 @@ class _InColumns:
     """Messages' rows: their cells are written in the contract's own way, so that reading them changes nothing."""
 
     rows: MessageRows
+    alive: Callable[[int], None]
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
 
     def unread(self) -> Iterator[Batch]:
-        return self.rows.in_columns(_ROWS)
+        through = 0
+        for batch in self.rows.in_columns(_ROWS):
+            self.alive(through)
+            yield batch
+            through += len(batch.numbers)
 
     def together(self) -> list[Together]:
         return [Together((at,), self.read, keeps=True, given={}) for at in range(len(self.rows.record.columns))]
@@ -84,10 +92,10 @@ class _InColumns:
         return sent
 
 
-def _judged(table: Table, feed: Feed, circumstances: Circumstances) -> "pyarrow.Table":
+def _judged(table: Table, feed: Feed, circumstances: Circumstances, alive: Callable[[int], None]) -> "pyarrow.Table":
     import pyarrow
 
-    rows: InColumns = _InColumns(cast(MessageRows, table.rows))
+    rows: InColumns = _InColumns(cast(MessageRows, table.rows), alive)
     staged = in_bulk(replace(table, rows=rows), feed, **circumstances, each_alone=True)
     assert staged is not None
     return pyarrow.concat_tables([staged_schema().empty_table(), *(one.table for one in staged)])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.judging import Judge
-from hub_pipelines.validate import batches
+from hub_pipelines.validate import batches, messages
 from hub_pipelines.validate.bulk import messages as bulk
 from hub_pipelines.validate.bulk import tags as bulk_tags
 from hub_pipelines.validate.bulk.messages import messages_in_bulk, without_late
@@ -137,6 +137,21 @@ def test_a_set_is_void_where_a_newer_one_of_its_item_has_posted(tmp_path: Path) 
     assert first[1:4] == ("superseded", keys[1], None)
     assert "2026-03-01T12:00:00Z" in first[4]
     assert second == rows_of(rows)[1]
+
+
+def test_who_reads_and_judges_a_batch_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "_BETWEEN_SIGNS", 2)
+    feed, record = next(one for one in RECORDS if one[1].name == "inventory.stock")
+    whole = {"type": "inventory.stock.set", "timestamp": "2026-03-01T10:00:00Z"}
+    sent = [json.dumps({**whole, "data": {"item_name": item, "location": "A"}}).encode() for item in "ABCDEFG"]
+    batch_of(tmp_path / "batch", sent, feed, record)
+    signs: list[int] = []
+    batch = read_batch(tmp_path / "batch", feed, record, signs.append)
+    assert signs == [2, 4, 6]
+    only = Feed(feed.name, feed.title, (record,), feed.priority)
+    circumstances: Circumstances = {"campus": "north", "campuses": (), "registry": Register(), "time_zone": None}
+    messages_in_bulk(batch, only, circumstances, signs.append)
+    assert signs[3:] == [0, 3, 6]
 
 
 @given(st.dictionaries(st.text(), st.text()))
