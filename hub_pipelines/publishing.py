@@ -25,11 +25,11 @@ from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Day, Draft, NotInShape, Snapshot
 from hub_pipelines.rebuilding import Reproduction, reproduce
-from hub_pipelines.validate.expectations import Expected, History, Surroundings, frame_column, run_suites
+from hub_pipelines.validate.expectations import Expected, History, Surroundings, run_suites
 from hub_pipelines.validate.model import RecordType
 
 if TYPE_CHECKING:
-    import pandas
+    import pyarrow
 
 _log = logging.getLogger(__name__)
 _DAYS_OF_HISTORY = 60
@@ -132,7 +132,7 @@ def _publish_record(hub: Hub, record: RecordType, day: Day, actor: str, from_arc
             draft, misshapen = _fold(tx, record, day, place)
             counts = _count(tx, day, draft)
         if misshapen is None:
-            expected = _judge(hub, record, day, files.frame(place, record))
+            expected = _judge(hub, record, day, place)
             fault = _miscount(day, draft, _published_before(hub, day), counts)
         else:
             expected, fault = (_not_in_shape(misshapen),), None
@@ -190,24 +190,26 @@ def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
     )
 
 
-def _judge(hub: Hub, record: RecordType, day: Day, frame: "pandas.DataFrame") -> tuple[Expected, ...]:
+def _judge(hub: Hub, record: RecordType, day: Day, draft: Path) -> tuple[Expected, ...]:
     with hub.db.read() as tx:
         earlier = snapshots.entries_per_day(tx, day.ledger, day.campus, day.ledger_date, limit=_DAYS_OF_HISTORY)
-    around = Surroundings(day.campus, History(tuple(earlier)), _known_keys(hub, record, day.campus, frame))
-    return run_suites(record, frame, around)
+    around = Surroundings(day.campus, History(tuple(earlier)), _known_keys(hub, record, day.campus, draft))
+    return run_suites(record, files.entries_in(draft, record), around)
 
 
-def _known_keys(hub: Hub, record: RecordType, campus: str, frame: "pandas.DataFrame") -> Mapping[str, frozenset[str]]:
+def _known_keys(hub: Hub, record: RecordType, campus: str, draft: Path) -> Mapping[str, "pyarrow.Array"]:
     """For each column that refers to something, the values that refer to something known."""
-    known: dict[str, frozenset[str]] = {}
+    import pyarrow
+
+    known: dict[str, pyarrow.Array] = {}
     for reference in record.references:
         name = ledger_name(reference.record_type, campus, shared=False)
+        values = files.different(draft, reference.column).to_pylist()
         with hub.db.read() as tx:
-            values = set(frame[frame_column(reference.column)].dropna())
-            known[reference.column] = frozenset(snapshots.known_keys(tx, name, values))
+            known[reference.column] = pyarrow.array(snapshots.known_keys(tx, name, values), pyarrow.string())
     if record.tag_column:
-        tags = set(frame[frame_column(record.tag_column)].dropna())
-        known[record.tag_column] = ListedRegistry(hub.db, "UTC", hub.settings.staged).known(tags)
+        registry = ListedRegistry(hub.db, "UTC", hub.settings.staged)
+        known[record.tag_column] = registry.known(files.different(draft, record.tag_column))
     return known
 
 

@@ -6,25 +6,27 @@ before they post (service.py), what a failed suite stops, Dagster.
 Great Expectations takes seconds to import: it and pandas are imported when a suite runs, never with this module.
 """
 
+import gc
 import logging
 import math
 import os
 import uuid
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.model import RecordType, Shape
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
 JOURNAL_COLUMNS = ("key", "version", "row_no", "operation", "request_id", "revision", "campus", "contract_version")
 LEAST_HISTORY_DAYS = 5
@@ -53,6 +55,10 @@ _UNIQUE = "expect_compound_columns_to_be_unique"
 _ROW_COUNT = "expect_table_row_count_to_be_between"
 
 _BUILT_KEY = "key by its columns"
+_CELLS_AT_ONCE, _ROWS_AT_ONCE = 1_000_000, 500_000
+"""So many are judged together: of a usual day all, of a million entries some columns of one half. Great Expectations
+takes up to 300 bytes for each cell."""
+_ALL = slice(None)
 
 Suite = Literal["contract", "volume", "references"]
 Severity = Literal["block", "warn"]
@@ -76,8 +82,19 @@ class Surroundings:
     campus: str
     """Of the partition."""
     history: History
-    known_keys: Mapping[str, Collection[str]]
+    known_keys: Mapping[str, "pyarrow.Array"]
     """Per referencing column (the tag's among them): those of the values that occur which its target knows."""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A campus-day's journal entries of one record type, of which columns can be had in their order: all columns of a
+    million entries at once take more memory than a machine may have."""
+
+    count: int
+    names: Collection[str]
+    columns: Callable[[Sequence[str], slice], "pandas.DataFrame"]
+    """These columns of these rows."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +134,20 @@ class _Promise:
         return "block" if self.suite == "contract" else "warn"
 
 
-def run_suites(record: RecordType, frame: "pandas.DataFrame", around: Surroundings) -> tuple[Expected, ...]:
+def run_suites(record: RecordType, entries: Entries, around: Surroundings) -> tuple[Expected, ...]:
     """Judges a campus-day's journal entries of one record type, one result per expectation and always the same ones.
 
-    `frame` has JOURNAL_COLUMNS and the contract's columns (named by `frame_column`), as pyarrow's `to_pandas` gives
-    them: text, Decimal or float, date or datetime64, integers without or with (Int64) nulls. Raises NotJudgeable.
+    The entries have JOURNAL_COLUMNS and the contract's columns (named by `frame_column`), as pyarrow's `to_pandas`
+    gives them: text, Decimal or float, date or datetime64, integers without or with (Int64) nulls. Raises NotJudgeable.
     """
-    _require_columns(record, frame)
-    promises = list(_promises(record, frame, around))
-    if frame.empty:
+    _require_columns(record, entries)
+    promises = list(_promises(record, entries, around))
+    if not entries.count:
         return tuple(_not_judged(promise, "not judged, because the day has no entries") for promise in promises)
-    answers = _judge(_with_counterparts(record, frame, around), promises)
+    _require_known(record, around)
+    answers = _judge(record, entries, promises, around)
     return tuple(
-        _not_judged(promise, promise.unjudged) if promise.unjudged else _expected(promise, answers[number], frame)
+        _not_judged(promise, promise.unjudged) if promise.unjudged else _expected(promise, answers[number], entries)
         for number, promise in enumerate(promises)
     )
 
@@ -153,10 +171,11 @@ def usual_entries(history: History) -> tuple[int, int] | None:
 # -- what is promised ------------------------------------------------------------------------------------------------
 
 
-def _promises(record: RecordType, frame: "pandas.DataFrame", around: Surroundings) -> Iterator[_Promise]:
-    yield from _journal_promises(record, around.campus, adjusts=bool((~frame["operation"].isin(_ONCE)).any()))
+def _promises(record: RecordType, entries: Entries, around: Surroundings) -> Iterator[_Promise]:
+    operations = entries.columns(["operation"], _ALL)["operation"]
+    yield from _journal_promises(record, around.campus, adjusts=bool((~operations.isin(_ONCE)).any()))
     for column, shape in record.shapes.items():
-        yield from _column_promises(record, column, shape, frame)
+        yield from _column_promises(record, column, shape)
     yield _volume_promise(around.history)
     yield from _reference_promises(record)
 
@@ -181,7 +200,7 @@ def _journal_promises(record: RecordType, campus: str, *, adjusts: bool) -> Iter
     yield _Promise("contract", _IN_SET, "campus", f"The campus is {campus}", {"value_set": [campus]})
 
 
-def _column_promises(record: RecordType, column: str, shape: Shape, frame: "pandas.DataFrame") -> Iterator[_Promise]:
+def _column_promises(record: RecordType, column: str, shape: Shape) -> Iterator[_Promise]:
     name, spoken, description = frame_column(column), _spoken(column), record.column_descriptions[column]
     if column in record.required:
         yield _filled(name, f'"{spoken}"', description)
@@ -196,11 +215,9 @@ def _column_promises(record: RecordType, column: str, shape: Shape, frame: "pand
     if shape.pattern is not None:
         yield promise(_MATCHES, f"has the form of its contract ({description or shape.pattern})", regex=shape.pattern)
     if shape.minimum is not None or shape.maximum is not None:
-        # numpy's dates are compared with datetimes, the others with dates
-        parse = datetime.fromisoformat if frame[name].dtype.kind == "M" else date.fromisoformat
         bounds = {
-            "min_value": _bound(shape.minimum, shape, parse, -math.inf),
-            "max_value": _bound(shape.maximum, shape, parse, math.inf),
+            "min_value": _bound(shape.minimum, shape, -math.inf),
+            "max_value": _bound(shape.maximum, shape, math.inf),
         }
         yield promise(_BETWEEN, _range_text(shape.minimum, shape.maximum), **bounds)
 
@@ -211,11 +228,11 @@ def _range_text(minimum: str | None, maximum: str | None) -> str:
     return f"is at least {minimum}" if maximum is None else f"lies between {minimum} and {maximum}"
 
 
-def _bound(text: str | None, shape: Shape, parse: Callable[[str], date], outwards: float) -> date | int | float | None:
+def _bound(text: str | None, shape: Shape, outwards: float) -> date | int | float | None:
     if text is None:
         return None
     if shape.kind == "date":
-        return parse(text)
+        return date.fromisoformat(text)
     return int(text) if shape.kind == "integer" else _float_beyond(Decimal(text), outwards)
 
 
@@ -281,27 +298,62 @@ def _spoken(column: str) -> str:
 # -- the frame -------------------------------------------------------------------------------------------------------
 
 
-def _require_columns(record: RecordType, frame: "pandas.DataFrame") -> None:
+def _require_columns(record: RecordType, entries: Entries) -> None:
     needed = (*JOURNAL_COLUMNS, *(frame_column(column) for column in record.columns))
-    missing = [column for column in needed if column not in frame.columns]
+    missing = [column for column in needed if column not in entries.names]
     if missing:
         raise NotJudgeable(f"The entries of {record.name} lack the columns {', '.join(missing)}.")
 
 
-def _with_counterparts(record: RecordType, frame: "pandas.DataFrame", around: Surroundings) -> "pandas.DataFrame":
-    """The entries, beside each column that must equal another what it must equal, as a join would give it.
-
-    A set of 100,000 known keys as an expectation's argument takes Great Expectations 10 s, a column of them 0.1 s.
-    """
-    added: dict[str, Any] = {}
+def _require_known(record: RecordType, around: Surroundings) -> None:
     for column in _targets(record):
         if column not in around.known_keys:
             raise NotJudgeable(f"The known keys for {record.name}.{column} were not looked up.")
-        values = frame[frame_column(column)]
-        added[_known_counterpart(frame_column(column))] = values.where(values.isin(list(around.known_keys[column])))
-    if _key_counterpart(record) == _BUILT_KEY:
+
+
+def _columns_of(promise: _Promise) -> tuple[str, ...]:
+    """Those that it is about; of a number of entries any."""
+    if promise.expectation == _EQUAL:
+        return str(promise.arguments["column_A"]), str(promise.arguments["column_B"])
+    if promise.expectation == _UNIQUE:
+        return tuple(str(one) for one in cast(Sequence[object], promise.arguments["column_list"]))
+    return (promise.column or "version",)
+
+
+def _frame(
+    record: RecordType, entries: Entries, names: Collection[str], around: Surroundings, rows: slice = _ALL
+) -> "pandas.DataFrame":
+    """These columns of the entries; beside each that must equal another what it must equal, as a join would give it.
+
+    A set of 100,000 known keys as an expectation's argument takes Great Expectations 10 s, a column of them 0.1 s.
+    """
+    targets = {_known_counterpart(frame_column(one)): one for one in _targets(record)}
+    read = dict.fromkeys(one for one in names if one in entries.names)
+    read |= dict.fromkeys(frame_column(targets[one]) for one in names if one in targets)
+    if _BUILT_KEY in names:
+        read |= dict.fromkeys(("key", "contract_version", *map(frame_column, _columns_of_keys(record))))
+    frame = entries.columns(list(read), rows)
+    added: dict[str, Any] = {}
+    for name in names:
+        if name in targets:
+            values = frame[frame_column(targets[name])]
+            added[name] = values.where(_are_in(values, around.known_keys[targets[name]]))
+    if _BUILT_KEY in names:
         added[_BUILT_KEY] = list(_built_keys(record, frame))
     return frame.assign(**added)
+
+
+def _are_in(values: "pandas.Series[Any]", known: "pyarrow.Array") -> Any:
+    import pyarrow
+    from pyarrow import compute
+
+    texts = pyarrow.array(values, pyarrow.string(), from_pandas=True)
+    return compute.is_in(texts, value_set=known).to_numpy(zero_copy_only=False)
+
+
+def _columns_of_keys(record: RecordType) -> list[str]:
+    """Of which keys are made under any version of the contract."""
+    return list(dict.fromkeys(column for one in (record, *record.former) for column in one.key_columns))
 
 
 def _known_counterpart(name: str) -> str:
@@ -316,7 +368,7 @@ def _key_counterpart(record: RecordType) -> str:
 
 def _built_keys(record: RecordType, frame: "pandas.DataFrame") -> Iterator[str | None]:
     """Each entry's key as the version of the contract makes it that the entry was posted under."""
-    columns = dict.fromkeys(column for one in (record, *record.former) for column in one.key_columns)
+    columns = _columns_of_keys(record)
     texts = [_key_texts(frame[frame_column(column)]) for column in columns]
     for key, version, *values in zip(frame["key"], frame["contract_version"], *texts, strict=True):
         made = record.under(int(version)) or record
@@ -354,21 +406,114 @@ def _context() -> Any:
     return context
 
 
-def _judge(frame: "pandas.DataFrame", promises: list[_Promise]) -> dict[int, Mapping[str, Any]]:
+def _judge(
+    record: RecordType, entries: Entries, promises: list[_Promise], around: Surroundings
+) -> dict[int, Mapping[str, Any]]:
     """Great Expectations' result of each promise that is to be judged, by its position."""
+    numbered = [(number, one) for number, one in enumerate(promises) if one.unjudged is None]
+    answers: dict[int, Mapping[str, Any]] = {}
+    for group in _groups(numbered, entries.count):
+        names = dict.fromkeys(name for _, promise in group for name in _columns_of(promise))
+        parts = [_judge_frame(part, group) for part in _parts(record, entries, names, around, group[0][1])]
+        answers.update((number, _merged([part[number] for part in parts])) for number, _ in group)
+    return answers
+
+
+def _groups(numbered: Iterable[tuple[int, _Promise]], count: int) -> Iterator[list[tuple[int, _Promise]]]:
+    """Promises that are judged together, so that the columns that they are about find room in memory."""
+    for _, of_kind in groupby(numbered, key=lambda item: item[0] if item[1].expectation in _OF_ALL_ROWS else None):
+        group: list[tuple[int, _Promise]] = []
+        names: frozenset[str] = frozenset()
+        for number, promise in of_kind:
+            wider = names.union(_columns_of(promise))
+            if group and len(wider) > len(names) and len(wider) * min(count, _ROWS_AT_ONCE) > _CELLS_AT_ONCE:
+                yield group
+                group, wider = [], frozenset(_columns_of(promise))
+            group.append((number, promise))
+            names = wider
+        yield group
+
+
+def _parts(
+    record: RecordType, entries: Entries, names: Collection[str], around: Surroundings, promise: _Promise
+) -> "Iterator[pandas.DataFrame]":
+    """The rows in as many parts as they need; of what must be unique, all that are equal in the same part."""
+    parts: Iterable[pandas.DataFrame]
+    if promise.expectation == _UNIQUE and entries.count > _ROWS_AT_ONCE:
+        frame = _frame(record, entries, names, around)
+        part_of = _equal_together(frame[_columns_of(promise)[-1]], -(-entries.count // _ROWS_AT_ONCE))
+        parts = (frame[part_of == number] for number in part_of.unique())
+    elif promise.expectation == _ROW_COUNT:
+        parts = [_frame(record, entries, names, around)]
+    else:
+        parts = (
+            _frame(record, entries, names, around, slice(first, first + _ROWS_AT_ONCE))
+            for first in range(0, entries.count, _ROWS_AT_ONCE)
+        )
+    for part in parts:
+        yield part
+        del part
+        _give_memory_back()
+
+
+def _equal_together(values: "pandas.Series[Any]", count: int) -> "pandas.Series[Any]":
+    """Of each value the number of its part."""
+    codes = values if values.dtype.kind == "i" else values.str[-2:].astype("category").cat.codes
+    return codes % count
+
+
+def _merged(parts: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What Great Expectations would say of all rows, by what it says of some and the others."""
+    if len(parts) == 1:
+        return parts[0]
+    sums = {name: sum(int(one.get(name) or 0) for one in parts) for name in _COUNTS}
+    judged = sums["element_count"] - sums["missing_count"]
+    examples = [value for one in parts for value in one.get("partial_unexpected_list") or ()]
+    return {
+        **sums,
+        "success": all(one["success"] for one in parts),
+        "unexpected_percent": sums["unexpected_count"] / judged * 100 if judged else None,
+        "partial_unexpected_list": examples[: 4 * _EXAMPLES],
+    }
+
+
+_OF_ALL_ROWS = frozenset({_UNIQUE, _ROW_COUNT})
+"""Each is judged alone, for it has its own parts; the others are true or not of each row."""
+_COUNTS = ("element_count", "missing_count", "unexpected_count")
+
+
+def _give_memory_back() -> None:
+    """To the machine; Arrow and Python's cycles would keep it for later."""
+    import pyarrow
+
+    gc.collect()
+    pyarrow.default_memory_pool().release_unused()
+
+
+def _judge_frame(frame: "pandas.DataFrame", numbered: list[tuple[int, _Promise]]) -> dict[int, Mapping[str, Any]]:
     sources = _context().data_sources
     # a data source of its own, dropped at the end: otherwise the context holds on to the frame
     name = f"entries-{uuid.uuid4().hex}"
     asset = sources.add_pandas(name).add_dataframe_asset("entries")
     try:
         batch = asset.add_batch_definition_whole_dataframe("day").get_batch(batch_parameters={"dataframe": frame})
-        numbered = [(number, one) for number, one in enumerate(promises) if one.unjudged is None]
         answers: dict[int, Mapping[str, Any]] = {}
         for suite, group in groupby(numbered, key=lambda item: item[1].suite):
-            answers.update(_run_suite(batch, suite, dict(group)))
+            answers.update(_run_suite(batch, suite, {number: _as_typed(one, frame) for number, one in group}))
         return answers
     finally:
         sources.delete(name)
+
+
+def _as_typed(promise: _Promise, frame: "pandas.DataFrame") -> _Promise:
+    """numpy's dates are compared with datetimes, the others with dates."""
+    if promise.expectation != _BETWEEN or frame[promise.column].dtype.kind != "M":
+        return promise
+    bounds = {
+        name: datetime.combine(bound, datetime.min.time()) if isinstance(bound, date) else bound
+        for name, bound in promise.arguments.items()
+    }
+    return replace(promise, arguments=bounds)
 
 
 def _run_suite(batch: Any, suite: Suite, promises: dict[int, _Promise]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -430,8 +575,8 @@ def _not_judged(promise: _Promise, why: str) -> Expected:
     )
 
 
-def _expected(promise: _Promise, result: Mapping[str, Any], frame: "pandas.DataFrame") -> Expected:
-    examples = () if result["success"] else _examples(promise, result, frame)
+def _expected(promise: _Promise, result: Mapping[str, Any], entries: Entries) -> Expected:
+    examples = () if result["success"] else _examples(promise, result, entries)
     observed, found = _count_found(result) if promise.expectation == _ROW_COUNT else _found(result, examples)
     return Expected(
         suite=promise.suite,
@@ -469,9 +614,10 @@ def _found(result: Mapping[str, Any], examples: tuple[str, ...]) -> tuple[str, s
     return observed, f"not true of {observed}, such as {', '.join(examples)}"
 
 
-def _examples(promise: _Promise, result: Mapping[str, Any], frame: "pandas.DataFrame") -> tuple[str, ...]:
+def _examples(promise: _Promise, result: Mapping[str, Any], entries: Entries) -> tuple[str, ...]:
     """Some of the values that broke the promise, each with an item that has it; for empty cells the items alone."""
     if promise.expectation == _NOT_NULL:
+        frame = _with_keys(entries, promise.column)
         items = frame.loc[frame[promise.column].isna(), "key"].head(_EXAMPLES)
         return tuple(dict.fromkeys(f"item {_value_text(item)}" for item in items))
     broken = result.get("partial_unexpected_list") or ()
@@ -481,8 +627,13 @@ def _examples(promise: _Promise, result: Mapping[str, Any], frame: "pandas.DataF
         told = [" instead of ".join(_value_text(value) for value in pair) for pair in broken]
     else:
         values = dict.fromkeys(one[0] if promise.expectation == _EQUAL else one for one in broken)
+        frame = _with_keys(entries, promise.column)
         told = [_value_with_item(frame, promise.column, value) for value in list(values)[:_EXAMPLES]]
     return tuple(dict.fromkeys(told))[:_EXAMPLES]
+
+
+def _with_keys(entries: Entries, column: str | None) -> "pandas.DataFrame":
+    return entries.columns(list(dict.fromkeys(["key", *([column] if column else [])])), _ALL)
 
 
 def _value_with_item(frame: "pandas.DataFrame", column: str | None, value: object) -> str:

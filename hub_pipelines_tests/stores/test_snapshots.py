@@ -198,7 +198,7 @@ def test_a_contracts_column_may_bear_the_name_of_one_of_the_journals(tmp_path: P
     path = tmp_path / "one.parquet"
     row = {"asset_tag": "NC-1", "po_number": "PO-1", "campus": "south"}
     files.write([entry(2, "NC-1", row)], PROCUREMENT, path)
-    frame = files.frame(path, PROCUREMENT)
+    frame = files.entries_in(path, PROCUREMENT).columns(["row_campus", "campus"], slice(None))
     assert (list(frame["campus"]), list(frame["row_campus"])) == (["north"], ["south"])
 
 

@@ -8,7 +8,7 @@ at any time.
 
 import os
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,15 +32,14 @@ class ListedRegistry(LedgerRegistry):
         super().__init__(db, time_zone)
         self._folder = folder
 
-    def known(self, tags: Collection[str]) -> frozenset[str]:
+    def known(self, tags: "pyarrow.Array") -> "pyarrow.Array":
         """Those that are registered; of many tags the whole list is asked, not the database."""
         import pyarrow
         from pyarrow import compute
 
         if len(tags) <= FEW_TAGS:
-            return frozenset(self.campuses(tags))
-        asked = pyarrow.array(list(tags), pyarrow.string())
-        return frozenset(asked.filter(compute.is_in(asked, value_set=self.listed()["tag"])).to_pylist())
+            return pyarrow.array(self.campuses(tags.to_pylist()), pyarrow.string())
+        return tags.filter(compute.is_in(tags, value_set=self.listed()["tag"]))
 
     def listed(self) -> "pyarrow.Table":
         """Every tag with its campus. When the registry moves meanwhile it is the newer one, which posting notices."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hub_pipelines.ledger.digests import entry_digests
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
-from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, frame_column
+from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, Entries, frame_column
 from hub_pipelines.validate.model import RecordType, Shape
 
 if TYPE_CHECKING:
@@ -199,13 +199,26 @@ def _shown(value: object) -> str:
     return str(value)[:_SHOWN_CHARACTERS]
 
 
-def frame(path: Path, record: RecordType) -> "pandas.DataFrame":
-    """A snapshot under the names by which the expectations know its columns."""
+def entries_in(path: Path, record: RecordType) -> Entries:
+    """A snapshot's entries under the names by which the expectations know their columns."""
     import pyarrow.parquet
 
-    names = {name: frame_column(name) for name in record.columns} | {f"hub_{name}": name for name in JOURNAL_COLUMNS}
-    table = pyarrow.parquet.ParquetFile(path).read(columns=list(names))
-    found: pandas.DataFrame = table.rename_columns(names).to_pandas()
+    names = {frame_column(name): name for name in record.columns} | {name: f"hub_{name}" for name in JOURNAL_COLUMNS}
+    known = {own: name for name, own in names.items()}
+
+    def columns(wanted: Sequence[str], rows: slice) -> "pandas.DataFrame":
+        table = pyarrow.parquet.read_table(path, columns=[names[one] for one in wanted])[rows]
+        found: pandas.DataFrame = table.rename_columns([known[one] for one in table.column_names]).to_pandas()
+        return found
+
+    return Entries(pyarrow.parquet.read_metadata(path).num_rows, names, columns)
+
+
+def different(path: Path, column: str) -> "pyarrow.Array":
+    """Each value of a column of text once, without empty cells."""
+    import pyarrow.parquet
+
+    found: pyarrow.Array = pyarrow.parquet.read_table(path, columns=[column])[column].unique().drop_null()
     return found
 
 

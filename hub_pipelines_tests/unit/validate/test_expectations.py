@@ -8,20 +8,23 @@ import subprocess
 import sys
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas
+import pyarrow
 import pytest
 from pydantic import BaseModel, Field
 
 from hub_pipelines import samples
+from hub_pipelines.validate import expectations
 from hub_pipelines.validate.columns import record_type_of
 from hub_pipelines.validate.expectations import (
     LEAST_HISTORY_DAYS,
+    Entries,
     Expected,
     History,
     NotJudgeable,
@@ -115,11 +118,19 @@ def boxes(**changes: Any) -> list[dict[str, Any]]:
 def around(
     *, campus: str = "north", history: tuple[int, ...] = (3, 4, 3, 2, 3), **known: Sequence[str]
 ) -> Surroundings:
-    return Surroundings(campus, History(history), {"tag": ["T1"], "lid": ["L1"], **known})
+    return Surroundings(campus, History(history), keys(**{"tag": ["T1"], "lid": ["L1"], **known}))
+
+
+def keys(**known: Collection[str]) -> dict[str, pyarrow.Array]:
+    return {column: pyarrow.array(list(values), pyarrow.string()) for column, values in known.items()}
+
+
+def entries_of(frame: pandas.DataFrame) -> Entries:
+    return Entries(len(frame), list(frame.columns), lambda names, rows: frame[list(names)][rows])
 
 
 def judge(frame: pandas.DataFrame, surroundings: Surroundings | None = None) -> tuple[Expected, ...]:
-    return run_suites(BOX, frame, surroundings or around())
+    return run_suites(BOX, entries_of(frame), surroundings or around())
 
 
 def failed(results: Sequence[Expected]) -> list[Expected]:
@@ -333,6 +344,30 @@ def test_dates_and_decimals_may_also_come_as_numpys_types(unit: str) -> None:
     assert [one.column for one in failed(judge(frame))] == ["litres", "checked_on"]
 
 
+def test_columns_and_rows_that_are_judged_apart_for_want_of_memory_give_the_same_results(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [*boxes(state="half", litres="0.00", lid="L9"), {**GOOD_BOX, "shelf": "3", "rack": None, "tag": None}]
+    rows = [{**one, "checked_on": None} for one in [*rows, rows[0]]]
+    frame = frame_of(BOX, rows, campus=["north", "south", "north", "north", "west"])
+    together = judge(frame)
+    assert len(failed(together)) == 6
+    judged: list[int] = []
+    judge_frame = expectations._judge_frame
+
+    def watched(frame: pandas.DataFrame, numbered: Any) -> Any:
+        judged.append(len(frame))
+        return judge_frame(frame, numbered)
+
+    monkeypatch.setattr(expectations, "_judge_frame", watched)
+    monkeypatch.setattr(expectations, "_ROWS_AT_ONCE", 3)
+    assert judge(frame) == together
+    few = len(judged)
+    monkeypatch.setattr(expectations, "_CELLS_AT_ONCE", 3 * 4)
+    assert judge(frame) == together
+    assert len(judged) - few > few
+
+
 # ---- what can't be judged
 
 
@@ -343,7 +378,7 @@ def test_a_short_history_is_told_and_fails_nothing() -> None:
 
 
 def test_a_day_without_entries_is_told_per_expectation() -> None:
-    results = run_suites(BOX, frame_of(BOX, []), Surroundings("north", History((9,) * 9), {}))
+    results = run_suites(BOX, entries_of(frame_of(BOX, [])), Surroundings("north", History((9,) * 9), {}))
     assert len(results) == len(judge(frame_of(BOX, boxes())))
     assert all(one.success and not one.judged for one in results)
     assert "The campus is north: not judged, because the day has no entries." in [one.sentence for one in results]
@@ -352,7 +387,9 @@ def test_a_day_without_entries_is_told_per_expectation() -> None:
 def test_a_key_of_decimals_is_told_not_to_be_compared() -> None:
     record = RecordType("lab.box", "box list", BoxRow, ("litres",), {})
     (key,) = [
-        one for one in run_suites(record, frame_of(record, boxes()), around()) if one.column == "key" and not one.judged
+        one
+        for one in run_suites(record, entries_of(frame_of(record, boxes())), around())
+        if one.column == "key" and not one.judged
     ]
     assert key.sentence.endswith("not judged, because a number with decimals can be written in several ways.")
 
@@ -364,7 +401,7 @@ def test_a_missing_column_is_a_fault_of_the_hub() -> None:
 
 def test_keys_that_nobody_looked_up_are_a_fault_of_the_hub() -> None:
     with pytest.raises(NotJudgeable, match=r"known keys for lab\.box\.lid were not looked up"):
-        judge(frame_of(BOX, boxes()), Surroundings("north", History(()), {"tag": []}))
+        judge(frame_of(BOX, boxes()), Surroundings("north", History(()), keys(tag=[])))
 
 
 def test_when_great_expectations_breaks_nobody_is_told_that_data_is_bad() -> None:
@@ -444,7 +481,7 @@ def test_rows_that_the_contract_accepted_pass_the_contract_suite(feed: Any, extr
     assert len(rows) > 20
     frame = frame_of(record, [one.values for one in rows], key=[one.key for one in rows])
     tags = set(frame["asset_tag"])
-    results = run_suites(record, frame, Surroundings("north", History(()), {"asset_tag": tags}))
+    results = run_suites(record, entries_of(frame), Surroundings("north", History(()), keys(asset_tag=tags)))
     assert [one.sentence for one in failed(results)] == []
     assert len(results) > 10
 
