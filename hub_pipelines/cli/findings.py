@@ -77,7 +77,7 @@ def _told(one: "Evaluation") -> str:
 
 
 def _lines(one: "Finding") -> list[str]:
-    amount = f", ${one.amount}" if one.amount else ""
+    amount = f", ${one.dollars}" if one.dollars else ""
     state = "closed" if one.closed_at else "open"
     lines = [
         f"{one.finding_id}  {state}  {one.campus}  {one.award}  {one.rule_id} ({one.citation})",

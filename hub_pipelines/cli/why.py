@@ -1,6 +1,7 @@
 """`hub why`: where a file, a submission or a number in a ledger came from, and what happens next."""
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -175,7 +176,7 @@ def _evaluated(award: "AwardStanding") -> str:
 
 
 def _dollars(amount: object) -> str:
-    return "nothing told" if amount is None else f"${amount}"
+    return "nothing told" if amount is None else f"${Decimal(str(amount)):,.2f}"
 
 
 def _item(item: "Item") -> list[str]:

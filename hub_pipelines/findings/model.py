@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 from hub_pipelines.common.errors import HubError
@@ -92,6 +93,11 @@ class Finding:
     @property
     def name(self) -> tuple[str, str]:
         return self.rule_id, self.subject
+
+    @property
+    def dollars(self) -> str | None:
+        """The amount as people read it: `1,250.00`."""
+        return None if self.amount is None else f"{Decimal(self.amount):,.2f}"
 
     def says(self, judged: Judged) -> bool:
         """Whether it says what the rule finds now."""

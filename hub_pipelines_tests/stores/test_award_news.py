@@ -120,7 +120,7 @@ def test_hub_why_prints_an_awards_page(hub: Hub, monkeypatch: pytest.MonkeyPatch
     page = printed("why", "R01GM100001")
 
     assert "== Award R01GM100001 of north, as it is told now" in page
-    assert "NIH: 2024-07-01 to 2026-06-30, $500000.00 obligated, 1 record" in page
+    assert "NIH: 2024-07-01 to 2026-06-30, $500,000.00 obligated, 1 record" in page
     assert "closed: G01 (2 CFR 200.403(h)) T-1, $120.00, row 2 of north-grants-" in page
     assert "by the no-cost extension told by NIH on " in page
     assert "as of grants.expenditure@north version 1, grants.sponsor_award@north version 2" in page
