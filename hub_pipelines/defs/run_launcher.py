@@ -67,7 +67,6 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
         self._inst_data = inst_data
-        self._processes: list[multiprocessing.process.BaseProcess] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_LOADED)
         super().__init__()  # type: ignore[no-untyped-call]  # Dagster leaves it untyped
@@ -94,8 +93,8 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             forkserver.ensure_running()  # so that the first run need not wait for all of it
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Raises OSError when no process can be started; the run has failed then, and its submission waits for
-        another."""
+        """Raises OSError or EOFError when no process can be started; Dagster fails the run then, and its submission
+        gets another."""
         run = context.dagster_run
         if context.job_code_origin is None:
             raise dg.DagsterInvariantViolationError(f"run {run.run_id} does not say where its job's code is")
@@ -103,8 +102,6 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         process = self._context.Process(target=_execute, args=[args.get_command_args()[-1]], name=run.run_id)
         process.start()
         self._instance.add_run_tags(run.run_id, {PID_TAG: str(process.pid)})
-        self._processes = [one for one in self._processes if one.is_alive()]
-        self._processes.append(process)
 
     def terminate(self, run_id: str) -> bool:
         """Ask a run to stop, from any process of this machine: it ends after what it does just now. False when it has
