@@ -40,6 +40,7 @@ _LOOK_EVERY_S = 10.0
 _LOOK_HANGS_S = 60.0
 _ANSWER_S = 5.0
 _HEARTBEAT_FRESH_S = 180.0
+_BEATING = ("SENSOR", "QUEUED_RUN_COORDINATOR")
 _PORT_FREE_S = 5.0
 _STORAGE_S = 60.0
 _HINDERED_PAUSE_S = 10.0
@@ -94,7 +95,7 @@ class _Child:
         return self.process is not None and self.process.poll() is None
 
     def signal(self, number: int) -> None:
-        """To the process and all that it started: the code server's runs are in its group."""
+        """To the process and all that it started: runs are in the daemon's group."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
@@ -207,7 +208,7 @@ class Deployment:
         """End all in order: the receiver, so that nothing new is taken, the daemon, so that nothing is launched, the
         page, and last the code server.
 
-        The code server waits for the runs at work. What takes longer than _STOP_S is told to end and then
+        The daemon waits for the runs at work. What takes longer than _STOP_S is told to end and then
         killed; a run's submission is taken up again by the next `hub up`.
         """
         self._stopping.set()
@@ -246,7 +247,8 @@ class Deployment:
             return False
 
     def _daemon_is_at_work(self) -> bool | None:
-        """A fresh heartbeat of the sensor daemon, as the page tells it; None when the page does not."""
+        """Fresh heartbeats of those who tick sensors and who launch runs, as the page tells them; None when the page
+        does not."""
         query = "{ instance { daemonHealth { allDaemonStatuses { daemonType lastHeartbeatTime } } } }"
         request = urllib.request.Request(
             f"{self.address}/graphql",
@@ -256,10 +258,10 @@ class Deployment:
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
                 found: Any = json.load(answer)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-                beats = [one["lastHeartbeatTime"] or 0.0 for one in found if one["daemonType"] == "SENSOR"]
+                beats = [one["lastHeartbeatTime"] or 0.0 for one in found if one["daemonType"] in _BEATING]
         except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError):
             return None
-        return bool(beats) and time.time() - max(beats) < _HEARTBEAT_FRESH_S
+        return len(beats) == len(_BEATING) and time.time() - min(beats) < _HEARTBEAT_FRESH_S
 
     def _only_one(self) -> None:
         """Hold the home's lock while this process lives; two daemons on one home would only get in each other's way."""
@@ -386,7 +388,7 @@ class Deployment:
 
 
 def _code_server(port: int) -> Callable[[], bool]:
-    """Asks the code server to reach its inner server, where sensors tick and runs are started."""
+    """Asks the code server to reach its inner server, where sensors tick."""
 
     def answers() -> bool:
         import grpc  # type: ignore[import-untyped]  # ships no type information
@@ -405,7 +407,7 @@ def _code_server(port: int) -> Callable[[], bool]:
 
 
 def _kill_with_children(pid: int) -> None:
-    """A process and those that it started itself, but not theirs: of the code server the runs at work go on."""
+    """A process and those that it started itself, but not theirs: the runs at work go on."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except OSError:  # not Linux, or just gone

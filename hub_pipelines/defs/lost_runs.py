@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from hub_pipelines.defs.run_process import lives, pid_of
+from hub_pipelines.defs.run_process import process_of
 from hub_pipelines.defs.sensors import REQUEST_TAG, runs_alive
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class DagsterRuns:
         if run.status is _STATUS.NOT_STARTED:
             late = age_s > self.not_handed_over_s
             return "it was made and never handed over, so nobody will start it" if late else None
-        pid = pid_of(self.instance, run)
-        if pid is not None:
-            return None if lives(pid, record) else f"its process {pid} is gone"
+        process = process_of(self.instance, run.run_id)
+        if process is not None:
+            return None if process.lives() else f"its process {process.pid} is gone"
         if run.status is _STATUS.STARTING:
             return None  # its process is being made just now, or Dagster's own limit ends the wait
         request_id = run.tags.get(REQUEST_TAG)

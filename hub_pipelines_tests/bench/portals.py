@@ -97,7 +97,7 @@ def outage() -> list[float]:
 def many_hubs() -> list[float]:
     """The same of many hubs that begin at the same moment, by the rule alone."""
     began = datetime(2026, 3, 2, tzinfo=UTC)
-    error = Throttled("busy", status=503, retry_after_s=RETRY_AFTER_S)
+    error = Throttled("busy", retry_after_s=RETRY_AFTER_S)
     asked: list[float] = []
     for number in range(HUBS):
         draw, at, health = random.Random(number), began, Health()

@@ -20,7 +20,7 @@ import dagster as dg
 import pytest
 
 from hub_pipelines.defs.instance import prepare_dagster_home
-from hub_pipelines.defs.run_process import PID_TAG
+from hub_pipelines.defs.run_process import process_of
 from hub_pipelines.deployment import Deployment
 from hub_pipelines.doctor.messages import receiver
 from hub_pipelines.doctor.model import Check, diagnose
@@ -340,10 +340,33 @@ def process_that_is_forked(up: Up) -> int:
 
 
 def worker_of(up: Up) -> int:
-    """The process of the run that took its lease last, as the launcher noted it."""
+    """The process of the run that took its lease last, as its launcher told it."""
     run = re.findall(r" leased token=\d+ run=(\S+)", up.log())[-1]
-    tags = graphql(up.port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ tags {{ key value }} }} }} }}')
-    return next(int(one["value"]) for one in tags["data"]["runOrError"]["tags"] if one["key"] == PID_TAG)
+    with dg.DagsterInstance.from_config(str(up.home / "dagster")) as instance:
+        process = process_of(instance, run)
+    assert process is not None
+    return process.pid
+
+
+def test_a_daemon_that_launches_no_runs_is_not_at_work_though_its_sensors_tick(home: Path) -> None:
+    now = time.time()
+    for sensors, launches, at_work in ((now, now, True), (now, now - 600, False), (now - 600, now, False)):
+        beats = {"SENSOR": sensors, "QUEUED_RUN_COORDINATOR": launches, "BACKFILL": now - 6_000}
+        told = [{"daemonType": name, "lastHeartbeatTime": at} for name, at in beats.items()]
+        page = json.dumps({"data": {"instance": {"daemonHealth": {"allDaemonStatuses": told}}}}).encode()
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            answering = threading.Thread(target=answer_with, args=(other, page))
+            answering.start()
+            deployment = Deployment(with_messages_port(home), other.getsockname()[1], False, lambda _text: None)
+            assert deployment._daemon_is_at_work() is at_work
+            answering.join(10)
+
+
+def answer_with(server: socket.socket, body: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n" + body)
 
 
 @pytest.mark.slow

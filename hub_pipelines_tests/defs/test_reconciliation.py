@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.lost_runs import DagsterRuns, dagster_runs
 from hub_pipelines.defs.reconciliation import RECONCILIATION, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
-from hub_pipelines.defs.run_process import PID_TAG
+from hub_pipelines.defs.run_process import RunProcess, process_of
 from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
@@ -158,11 +159,35 @@ def test_a_run_whose_process_died_before_it_said_a_word_is_failed_at_the_next_lo
 ) -> None:
     run = run_of(runner, launched, dg.DagsterRunStatus.STARTING)
     assert look(runner).findings == (), "its process is being made"
-    runner.instance.add_run_tags(run.run_id, {PID_TAG: str(os.getpid())})
+    runner.instance.report_engine_event("Forked.", run, EngineEventData.in_process(os.getpid()))
     assert look(runner).findings == ()
-    runner.instance.add_run_tags(run.run_id, {PID_TAG: str(dead_process())})
+    runner.instance.report_engine_event("Forked.", run, EngineEventData.in_process(dead_process()))
     assert [one.kind for one in look(runner).mended] == [Kind.RUN_LOST]
     assert status_of(runner, run) is dg.DagsterRunStatus.FAILURE
+
+
+def test_a_process_that_got_the_number_of_a_runs_process_later_is_another_one() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        assert RunProcess(process.pid, time.time()).lives()
+        assert not RunProcess(process.pid, time.time() - 60).lives()
+    finally:
+        process.kill()
+        process.wait()
+    assert not RunProcess(process.pid, time.time()).lives()
+
+
+def test_a_run_that_is_executed_again_has_no_process_of_the_first(runner: Runner, launched: Submission) -> None:
+    first = run_of(runner, launched, dg.DagsterRunStatus.STARTING)
+    runner.instance.report_engine_event("Forked.", first, EngineEventData.in_process(dead_process()))
+    again = create_run_for_test(
+        runner.instance,
+        job_name=first.job_name,
+        status=dg.DagsterRunStatus.STARTING,
+        tags=runner.instance.get_run_by_id(first.run_id).tags,  # type: ignore[union-attr]  # it is there
+    )
+    assert process_of(runner.instance, again.run_id) is None
+    assert [one.run_id for one in dagster_runs(runner.hub, runner.instance).lost()] == [first.run_id]
 
 
 def age_run(runner: Runner, run: dg.DagsterRun, created_at: float) -> None:
