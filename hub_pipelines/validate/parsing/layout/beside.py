@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, NumberedRow, filled, is_blank, shown, text_of
-from hub_pipelines.validate.parsing.headings import Heading, find_heading, kind_of_cell, known_columns
+from hub_pipelines.validate.parsing.layout.heading_row import Heading, find_heading, kind_of_cell, known_columns
 from hub_pipelines.validate.parsing.layout.rules import ALL_KNOWN_RULES, FIRST_RULES, NAMES_APART_RULES
 from hub_pipelines.validate.parsing.layout.table import FoundTable, table_below
 

@@ -7,13 +7,13 @@ Belongs here: totals that the numbers above bear out, lines of printed pages, no
 import re
 
 from hub_pipelines.validate.parsing.grid import SHOWN, Grid, filled, text_of
-from hub_pipelines.validate.parsing.headings import kind_of_cell
+from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
+from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
 from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
 from hub_pipelines.validate.parsing.layout.sections import mark_sections
+from hub_pipelines.validate.parsing.layout.sums import adding_up
 from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.print_lines import is_print_line
-from hub_pipelines.validate.parsing.sums import adding_up
-from hub_pipelines.validate.parsing.totals import is_total
+from hub_pipelines.validate.parsing.layout.totals import is_total
 
 _NOTE = re.compile(r"(notes?|source|prepared|printed|remarks?|legend|key|updated|checked|signed|page)\b|[*†‡(#]", re.I)
 _MOST_PRINTED = 0.3

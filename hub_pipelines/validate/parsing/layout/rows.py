@@ -5,11 +5,11 @@ Belongs here: what is counted of every row, and which rows may be no items. Not 
 """
 
 from hub_pipelines.validate.parsing.grid import Cells, filled, folded, is_blank, shown, text_of, texts_of
-from hub_pipelines.validate.parsing.headings import kind_of_cell
+from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
+from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
 from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PRINT_LINE, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.print_lines import is_print_line
-from hub_pipelines.validate.parsing.totals import is_total, may_be_total, tells_how_many
+from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, tells_how_many
 
 _MOST_REMARKS = 10_000
 _FEW_CELLS = 3

@@ -9,15 +9,15 @@ long table costs little.
 from collections.abc import Sequence
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, filled, shown
-from hub_pipelines.validate.parsing.headings import (
+from hub_pipelines.validate.parsing.layout.beside import tables_of_block
+from hub_pipelines.validate.parsing.layout.finishing import finish
+from hub_pipelines.validate.parsing.layout.heading_row import (
     Heading,
     ask_at_once,
     asking_without_units,
     find_heading,
     known_columns,
 )
-from hub_pipelines.validate.parsing.layout.beside import tables_of_block
-from hub_pipelines.validate.parsing.layout.finishing import finish
 from hub_pipelines.validate.parsing.layout.rows import take_row
 from hub_pipelines.validate.parsing.layout.rules import PRINTED_RULES, RULES
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, FoundTable, Remark

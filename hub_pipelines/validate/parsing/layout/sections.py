@@ -7,9 +7,9 @@ below a table (finishing).
 import re
 
 from hub_pipelines.validate.parsing.grid import SHOWN
-from hub_pipelines.validate.parsing.headings import kind_of_cell
+from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
 from hub_pipelines.validate.parsing.layout.table import SECTION_ROW, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.totals import is_total
+from hub_pipelines.validate.parsing.layout.totals import is_total
 
 _SECTION = re.compile(
     r".*[:：]|(room|shelf|cabinet|cupboard|drawer|bay|building|section|category)\s*(no\.?\s*|#\s*)?(\d+\w?|[A-Z])", re.I

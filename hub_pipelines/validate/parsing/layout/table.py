@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Cells, Grid, NumberedRow, folded, is_blank
-from hub_pipelines.validate.parsing.headings import Heading
+from hub_pipelines.validate.parsing.layout.heading_row import Heading
 
 LOOKED_AT = 40
 """So many rows are looked at closely: of a block, whether it begins a table; of a table, what its rows begin with."""

@@ -1,6 +1,6 @@
 """Whether a row tells the sum or the number of the rows above it.
 
-Belongs here: comparing numbers. Not here: which rows may be such (layout, totals).
+Belongs here: comparing numbers. Not here: which rows may be such (rows, totals).
 """
 
 import math

@@ -1,6 +1,6 @@
 """Which row of some rows holds the headings.
 
-Belongs here: deciding on the first rows of a table. Not here: how far the table reaches (layout/scan).
+Belongs here: deciding on the first rows of a table. Not here: how far the table reaches (scan).
 Known columns decide where there are at least two. Otherwise the rows' structure does: headings are texts, differ from
 each other, and what stands below them is of another kind or at least does not repeat them.
 """
