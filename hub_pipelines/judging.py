@@ -38,7 +38,7 @@ from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.messages import Messages, read_batch
 from hub_pipelines.validate.model import Feed, OpenQuestion, RecordType, Registry, Row, Table, Unreadable, Verdict
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading.former import as_one_table
 from hub_pipelines.validate.returned import holds_only_rows_to_fix, no_count, without_row_numbers
 from hub_pipelines.validate.service import Circumstances, describe, validate

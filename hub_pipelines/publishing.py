@@ -25,7 +25,10 @@ from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.model import Day, Draft, NotInShape, Snapshot
 from hub_pipelines.rebuilding import Reproduction, reproduce
-from hub_pipelines.validate.expectations import Expected, History, Surroundings, run_suites
+from hub_pipelines.validate.expectations.answers import Expected
+from hub_pipelines.validate.expectations.entries import Surroundings
+from hub_pipelines.validate.expectations.suites import run_suites
+from hub_pipelines.validate.expectations.usual import History
 from hub_pipelines.validate.model import RecordType
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from hub_pipelines.validate.model import Feed
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
     from hub_pipelines.publishing import Outcome
-    from hub_pipelines.validate.expectations import Expected
+    from hub_pipelines.validate.expectations.answers import Expected
 
 FROM_ARCHIVE_TAG = "hub/from_archive"
 LEDGERS_JOB = "ledgers_job"

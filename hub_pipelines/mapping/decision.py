@@ -13,7 +13,7 @@ from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.mapping.model import Assigned, Mapping
 from hub_pipelines.validate.conventions.model import Conventions, OtherRules
 from hub_pipelines.validate.model import Part
-from hub_pipelines.validate.parsing.layout import FIRST_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES
 
 _FORMAT = 1
 _KNOWN = ("name", "synonym", "confirmed")

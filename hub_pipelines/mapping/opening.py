@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.validate.model import Feed, Table
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading import open_table
 
 

@@ -28,7 +28,7 @@ from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.conventions import deciding as conventions
 from hub_pipelines.validate.difference import Headings
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Table, Undecided, Unreadable
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 
 SAMPLE_ROWS = 5_000
 """So many rows from the beginning of a file are looked at to recognise its columns."""

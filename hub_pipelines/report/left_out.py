@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_pipelines.report.model import Line
 from hub_pipelines.validate.columns import column_letters
-from hub_pipelines.validate.parsing.layout import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, TOTAL
+from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, TOTAL
 
 _SHOWN = 50
 _ROWS_SHOWN = 20

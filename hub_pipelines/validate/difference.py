@@ -12,7 +12,7 @@ from typing import Any
 
 from hub_pipelines.validate.columns import column_letters, normalise_header, record_type_of
 from hub_pipelines.validate.model import Cell, Feed, Unreadable, excel_row
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading import open_table
 from hub_pipelines.validate.returned import without_row_numbers
 

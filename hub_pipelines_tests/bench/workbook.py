@@ -15,7 +15,7 @@ from pathlib import Path
 import openpyxl
 
 from hub_pipelines.report.workbook.model import Mark, Plan
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 
 COLUMNS = "asset_tag,item_name,category,quantity,unit,location,responsible_email,acquired_on,unit_cost,po_number"
 _PROGRAM = "hub_pipelines.report.workbook.writer"

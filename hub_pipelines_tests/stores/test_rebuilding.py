@@ -20,7 +20,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.rebuilding import Reproduction, reproduce
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.parsing.layout import FIRST_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_publishing import unlock_journal
 from hub_pipelines_tests.support import (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from hub_pipelines.ledger.digests import entry_digests
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.snapshots.model import Draft, NotInShape
-from hub_pipelines.validate.expectations import JOURNAL_COLUMNS, Entries, frame_column
+from hub_pipelines.validate.expectations.entries import JOURNAL_COLUMNS, Entries, frame_column
 from hub_pipelines.validate.model import RecordType, Shape
 
 if TYPE_CHECKING:

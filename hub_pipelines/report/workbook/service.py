@@ -39,7 +39,7 @@ from hub_pipelines.validate.columns import located_columns, normalise_header, pl
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, Part, RecordType, Unreadable
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """A sheet as rows of cells, whatever kind of file it came from.
 
-Belongs here: the words that readers and layout share. Not here: reading, and finding tables.
+Belongs here: the words that readers and layout share, and a row's cells as text. Not here: reading, and finding tables.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,8 @@ Ask = Callable[[Sequence[str]], list[str | None]]
 """Texts to the contract's columns that they name, or None each. The hub answers."""
 Alive = Callable[[], None]
 """Tells the hub that work goes on; cheap."""
+SHOWN = 120
+"""So many characters of a row are shown to people."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,25 @@ def text_of(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     return " ".join(str(cell).split())
+
+
+def filled(cells: Cells) -> list[int]:
+    """The places of the cells that are not blank."""
+    return [at for at, cell in enumerate(cells) if not is_blank(cell)]
+
+
+def texts_of(cells: Cells) -> list[str]:
+    """Up to the last cell that is not blank."""
+    texts = ["" if is_blank(cell) else text_of(cell) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts
+
+
+def folded(cells: Cells) -> list[str]:
+    return [text.casefold() for text in texts_of(cells)]
+
+
+def shown(cells: Cells) -> str:
+    """The beginning of a row, for people."""
+    return " | ".join(text_of(cell) for cell in cells if not is_blank(cell))[:SHOWN]

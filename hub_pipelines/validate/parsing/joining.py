@@ -8,17 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
-from hub_pipelines.validate.parsing.layout import (
-    HEADINGS_AGAIN,
-    NAMED_ALIKE_RULES,
-    NAMES_APART_RULES,
-    PRINT_LINE,
-    RULES,
-    SECTION_ROW,
-    Found,
-    Remark,
-    find_tables,
-)
+from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES, NAMES_APART_RULES, RULES
+from hub_pipelines.validate.parsing.layout.scan import find_tables
+from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, FoundTable, Remark
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
@@ -57,7 +49,7 @@ class Joined:
     """Alike tables as one. `places` says for each table where its cells go; None: as they stand."""
 
     header: list[str]
-    tables: list[tuple[Grid, Found]]
+    tables: list[tuple[Grid, FoundTable]]
     places: list[list[int] | None]
     has_sections: bool
     left_out: list[LeftOut]
@@ -99,7 +91,7 @@ class Joined:
 
 def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
     """Raises Refusal when no sheet holds anything."""
-    candidates: list[tuple[Grid, Found]] = []
+    candidates: list[tuple[Grid, FoundTable]] = []
     left_out: list[LeftOut] = []
     for grid in grids:
         tables, remarks = find_tables(grid, ask, rules)
@@ -131,7 +123,7 @@ def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
     return Joined(header, alike, places, has_sections, _cut(left_out), _facts(alike))
 
 
-def _weight(table: Found) -> tuple[int, int, int]:
+def _weight(table: FoundTable) -> tuple[int, int, int]:
     """More known columns, then a heading at all, then more cells."""
     return table.heading.hits, int(bool(table.header_row)), table.items * max(len(table.header), 1)
 
@@ -147,7 +139,7 @@ def _named(header: Sequence[str]) -> list[tuple[str, int]]:
     return names
 
 
-def _are_alike(main: Found, other: Found, ask: Ask, rules: int) -> bool:
+def _are_alike(main: FoundTable, other: FoundTable, ask: Ask, rules: int) -> bool:
     if not main.header_row or not other.header_row:
         return not main.header_row and not other.header_row and len(main.header) == len(other.header)
     if rules >= NAMED_ALIKE_RULES and not _name_rows_alike(main, other, ask):
@@ -160,7 +152,7 @@ def _are_alike(main: Found, other: Found, ask: Ask, rules: int) -> bool:
     return len(columns & theirs) >= max(2, 0.6 * max(len(columns), len(theirs)))
 
 
-def _name_rows_alike(main: Found, other: Found, ask: Ask) -> bool:
+def _name_rows_alike(main: FoundTable, other: FoundTable, ask: Ask) -> bool:
     """Whether what names a row of the main table names one of the other too: else half of the rows had no name.
 
     By the contract's columns where one of them names rows, otherwise by the first heading, if words stand below it.
@@ -176,7 +168,9 @@ def _name_rows_alike(main: Found, other: Found, ask: Ask) -> bool:
     return not first or words <= len(main.firsts) / 2 or first in {text.casefold() for text in other.header}
 
 
-def _header(main: Found, tables: Sequence[Found], ask: Ask, rules: int) -> tuple[list[str], list[list[int] | None]]:
+def _header(
+    main: FoundTable, tables: Sequence[FoundTable], ask: Ask, rules: int
+) -> tuple[list[str], list[list[int] | None]]:
     header = list(main.header)
     known = {name: at for at, name in enumerate(_named(header))}
     places: list[list[int] | None] = []
@@ -234,7 +228,7 @@ def _remark(grid: Grid, one: Remark) -> LeftOut:
     return LeftOut(grid.name, one.row_no, one.row_no, one.why, one.text)
 
 
-def _other_table(grid: Grid, table: Found, why: str = "is another table, with other columns") -> LeftOut:
+def _other_table(grid: Grid, table: FoundTable, why: str = "is another table, with other columns") -> LeftOut:
     why = f"{why} ({table.items:,} rows)"
     shown = ", ".join(text for text in table.header if text) or "no headings"
     first = table.header_row or table.data_row
@@ -251,7 +245,7 @@ def _cut(left_out: list[LeftOut]) -> list[LeftOut]:
     return [*left_out[:_MOST_LEFT_OUT], more]
 
 
-def _facts(tables: Sequence[tuple[Grid, Found]]) -> dict[str, str]:
+def _facts(tables: Sequence[tuple[Grid, FoundTable]]) -> dict[str, str]:
     facts: dict[str, str] = {}
     if titles := [title for _, table in tables for title in table.titles if title]:
         facts["above_the_header"] = "; ".join(dict.fromkeys(titles))[:500]
@@ -276,7 +270,7 @@ def _facts(tables: Sequence[tuple[Grid, Found]]) -> dict[str, str]:
     return facts
 
 
-def _header_lines(table: Found) -> int:
+def _header_lines(table: FoundTable) -> int:
     first, last = table.heading.first, table.heading.last
     return 0 if first is None or last is None else 1 + last - first
 

@@ -19,7 +19,7 @@ from hub_pipelines.validate.parsing.joining import (
     returned_token,
 )
 from hub_pipelines.validate.parsing.kinds import Kind, kind_of
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.parsing.refusal import Refusal, empty
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of

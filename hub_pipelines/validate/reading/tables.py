@@ -11,7 +11,7 @@ from typing import Any
 from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import LeftOut, Part, Row, Table
-from hub_pipelines.validate.parsing.layout import RULES
+from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading.process import Limits, Parser
 
 Known = Callable[[str], str | None]

@@ -20,19 +20,12 @@ import pytest
 from pydantic import BaseModel, Field
 
 from hub_pipelines import samples
-from hub_pipelines.validate import expectations
 from hub_pipelines.validate.columns import record_type_of
-from hub_pipelines.validate.expectations import (
-    LEAST_HISTORY_DAYS,
-    Entries,
-    Expected,
-    History,
-    NotJudgeable,
-    Surroundings,
-    frame_column,
-    run_suites,
-    usual_entries,
-)
+from hub_pipelines.validate.expectations import pieces
+from hub_pipelines.validate.expectations.answers import Expected
+from hub_pipelines.validate.expectations.entries import Entries, NotJudgeable, Surroundings, frame_column
+from hub_pipelines.validate.expectations.suites import run_suites
+from hub_pipelines.validate.expectations.usual import LEAST_HISTORY_DAYS, History, usual_entries
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import AcceptedRow, Cell, RecordType, Reference, Shape, Unreadable
 from hub_pipelines.validate.reading import open_table
@@ -353,17 +346,17 @@ def test_columns_and_rows_that_are_judged_apart_for_want_of_memory_give_the_same
     together = judge(frame)
     assert len(failed(together)) == 6
     judged: list[int] = []
-    judge_frame = expectations._judge_frame
+    judge_frame = pieces.judge_frame
 
     def watched(frame: pandas.DataFrame, numbered: Any) -> Any:
         judged.append(len(frame))
         return judge_frame(frame, numbered)
 
-    monkeypatch.setattr(expectations, "_judge_frame", watched)
-    monkeypatch.setattr(expectations, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(pieces, "judge_frame", watched)
+    monkeypatch.setattr(pieces, "_ROWS_AT_ONCE", 3)
     assert judge(frame) == together
     few = len(judged)
-    monkeypatch.setattr(expectations, "_CELLS_AT_ONCE", 3 * 4)
+    monkeypatch.setattr(pieces, "_CELLS_AT_ONCE", 3 * 4)
     assert judge(frame) == together
     assert len(judged) - few > few
 
@@ -512,7 +505,7 @@ def test_a_run_is_silent_stays_off_the_network_and_lets_go_of_the_entries(
 
 def test_importing_the_module_imports_neither_pandas_nor_great_expectations() -> None:
     code = (
-        "import sys, hub_pipelines.validate.expectations;"
+        "import sys, hub_pipelines.validate.expectations.suites;"
         "found = {'pandas', 'great_expectations', 'sqlalchemy', 'dagster', 'pyarrow'} & set(sys.modules);"
         "sys.exit(', '.join(found) or 0)"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_pipelines.validate.parsing.layout import NAMED_ALIKE_RULES
-from hub_pipelines.validate.parsing.print_lines import is_print_line
+from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
+from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY

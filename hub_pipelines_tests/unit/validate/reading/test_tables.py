@@ -8,8 +8,8 @@ import pytest
 
 from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
-from hub_pipelines.validate.parsing import totals
-from hub_pipelines.validate.parsing.layout import FIRST_RULES
+from hub_pipelines.validate.parsing.layout import totals
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY

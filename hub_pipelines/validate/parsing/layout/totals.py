@@ -1,7 +1,7 @@
 """Rows that add up others.
 
 Belongs here: by which words they are known, in the languages that headings are known in (mapping/headings). Not here:
-where they stand (layout).
+where they stand (rows, finishing).
 """
 
 import re

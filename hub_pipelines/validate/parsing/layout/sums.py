@@ -1,6 +1,6 @@
 """Whether a row tells the sum or the number of the rows above it.
 
-Belongs here: comparing numbers. Not here: which rows may be such (layout, totals).
+Belongs here: comparing numbers. Not here: which rows may be such (rows, totals).
 """
 
 import math
@@ -8,8 +8,7 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from hub_pipelines.validate.parsing.grid import Cells, NumberedRow
-from hub_pipelines.validate.parsing.headings import filled
+from hub_pipelines.validate.parsing.grid import Cells, NumberedRow, filled
 
 _NUMBER = re.compile(r"\d(?:[\d.,'’\s]*\d)?")
 _AMOUNT = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s*[^\W\d_]{0,5}\.?\s*")

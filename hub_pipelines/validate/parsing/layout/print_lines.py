@@ -1,6 +1,6 @@
 """Lines that a report's program put between the rows of a table: page numbers, the time of printing.
 
-Belongs here: by which words they are known. Not here: where they stand (layout), totals (totals).
+Belongs here: by which words they are known. Not here: where they stand (rows, finishing), totals (totals).
 A line is known as a whole: each of its cells is made of nothing but such words, numbers and times.
 """
 

@@ -1,6 +1,6 @@
 """Which row of some rows holds the headings.
 
-Belongs here: deciding on the first rows of a table. Not here: how far the table reaches (layout).
+Belongs here: deciding on the first rows of a table. Not here: how far the table reaches (scan).
 Known columns decide where there are at least two. Otherwise the rows' structure does: headings are texts, differ from
 each other, and what stands below them is of another kind or at least does not repeat them.
 """
@@ -8,10 +8,11 @@ each other, and what stands below them is of another kind or at least does not r
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from hub_pipelines.validate.parsing.grid import Ask, Cells, NumberedRow, Span, is_blank, text_of
+from hub_pipelines.validate.parsing.grid import Ask, Cells, NumberedRow, Span, filled, folded, is_blank, text_of
+from hub_pipelines.validate.parsing.layout.rules import PRINTED_RULES
 
 CANDIDATES = 30
 KNOWN = 1_000
@@ -35,6 +36,7 @@ _VALUE = re.compile(
 _NOTHING = frozenset({"n/a", "na", "none", "null", "-", "--", "?", "unknown", "tbd", "nil", "n.a.", "#n/a"})
 _CODE = re.compile(r"(?=\S*\d)\S{2,40}")
 _UNIT = re.compile(r"[(\[].{1,20}[)\]]")
+_UNIT_BEHIND = re.compile(r"(?<=\S)\s*(\[[^\]]{1,20}\]|\([^)]{1,20}\))\s*$")
 _QUANTITY = re.compile(r"\d[\d.,]*\s?[^\W\d_]{1,3}")
 
 
@@ -64,10 +66,6 @@ class Heading:
     strength: int
 
 
-def filled(cells: Cells) -> list[int]:
-    return [at for at, cell in enumerate(cells) if not is_blank(cell)]
-
-
 def _askable(cells: Sequence[object]) -> list[str]:
     return [text for text in cells if isinstance(text, str) and 0 < len(text) <= _LONGEST_HEADING]
 
@@ -77,13 +75,54 @@ def ask_at_once(rows: Sequence[NumberedRow], ask: Ask) -> None:
     ask([text for _, cells in rows for text in _askable(cells)])
 
 
+def asking_without_units(ask: Ask) -> Ask:
+    """`Menge [g]` is asked as `Menge` too, where the whole is not known."""
+
+    def asked(texts: Sequence[str]) -> list[str | None]:
+        bare = [_UNIT_BEHIND.sub("", text) for text in texts]
+        answers = ask([*texts, *bare])
+        return [answers[at] or answers[at + len(texts)] for at in range(len(texts))]
+
+    return asked
+
+
 def known_columns(texts: Sequence[object], ask: Ask) -> int:
     """How many of the contract's columns the texts name."""
     return len(set(ask(_askable(texts))) - {None})
 
 
-def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> Heading | None:
-    """None when no row looks like the beginning of a table: all have but one cell, and there is more below."""
+def find_heading(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask, rules: int) -> Heading | None:
+    """None when no row looks like the beginning of a table: all have but one cell, and there is more below.
+
+    Headings that come again among the rows must not speak against themselves.
+    """
+    if rules < PRINTED_RULES:
+        return _find(rows, spans, ask)
+    kept = _of_words_once(rows)
+    heading = _find([rows[at] for at in kept], spans, ask)
+    if heading is None or len(kept) == len(rows):
+        return heading
+    if heading.first is None or heading.last is None:
+        return replace(heading, data=kept[heading.data])
+    last = kept[heading.last]
+    return replace(heading, first=kept[heading.first], last=last, data=last + 1)
+
+
+def _of_words_once(rows: Sequence[NumberedRow]) -> list[int]:
+    """The places of the rows but for those of several words that an earlier one says too."""
+    seen: set[tuple[str, ...]] = set()
+    kept: list[int] = []
+    for at, (_, cells) in enumerate(rows):
+        said = tuple(folded(cells))
+        is_words = len(said) - said.count("") > 1 and all(is_blank(one) or kind_of_cell(one) == "t" for one in cells)
+        if not (is_words and said in seen):
+            kept.append(at)
+        seen.add(said)
+    return kept
+
+
+def _find(rows: Sequence[NumberedRow], spans: Sequence[Span], ask: Ask) -> Heading | None:
+    """As `find_heading`, of all of these rows."""
     candidates = rows[:CANDIDATES]
     ask_at_once(candidates, ask)
     hits = [known_columns(cells, ask) for _, cells in candidates]

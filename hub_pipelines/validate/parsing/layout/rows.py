@@ -1,0 +1,102 @@
+"""What a row is to its table when it is read.
+
+Belongs here: what is counted of every row, and which rows may be no items. Not here: what only the table's end tells
+(finishing, sections).
+"""
+
+from hub_pipelines.validate.parsing.grid import Cells, filled, folded, is_blank, shown, text_of, texts_of
+from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
+from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PRINT_LINE, TOTAL, FoundTable, Remark
+from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, tells_how_many
+
+_MOST_REMARKS = 10_000
+_FEW_CELLS = 3
+_WORDS_OF_A_TOTAL = 2
+"""Its name and a unit. A product may be called Total, and has more to say."""
+
+
+def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: int) -> None:
+    """`cells` are the table's own columns, `count` how many of them are filled.
+
+    Called for every row: the usual one must cost little.
+    """
+    table.rows += 1
+    is_below_gap = row_no > table.last_row + 1
+    if is_below_gap:
+        table.gaps += 1
+        if table.lone and table.lone[-1][0] == table.last_row:
+            table.above_gap.add(table.last_row)
+    table.last_row = row_no
+    table.fills[count] += 1
+    if len(cells) > len(table.header):
+        _note_reach(table, cells)
+    if count <= _FEW_CELLS and rules >= PRINTED_RULES and _is_printed(table, row_no, cells, count):
+        return
+    if count == 1:
+        place = filled(cells)[0]
+        if len(table.lone) < _MOST_REMARKS:
+            table.lone.append((row_no, place, text_of(cells[place])))
+            if is_below_gap:
+                table.below_gap.add(row_no)
+        return
+    table.last_full_row = row_no
+    first = cells[0]
+    if first == "":
+        place, first = next((at, cell) for at, cell in enumerate(cells) if cell != "")
+        table.leftmost = min(table.leftmost, place)
+    else:
+        table.leftmost = 0
+    if len(table.firsts) < LOOKED_AT:
+        table.firsts.append(first)
+    if first.__class__ is str:
+        if _repeats_header(table, first, cells, rules):
+            table.repeated.append(row_no)
+        elif len(first) < 30 and is_total(first.strip(), formerly=rules == FIRST_RULES):
+            if rules < PRINTED_RULES or _words_in(cells) <= _WORDS_OF_A_TOTAL:
+                table.totals.append(Remark(row_no, TOTAL, shown(cells)))
+            else:
+                table.suspects[row_no] = shown(cells)
+
+
+def _note_reach(table: FoundTable, cells: Cells) -> None:
+    reach = len(cells) if cells[-1] != "" else filled(cells)[-1] + 1
+    table.reach = max(table.reach, reach)
+    table.surplus += reach > len(table.header)
+
+
+def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int) -> bool:
+    """Whether a row of few cells is no item by what it says. One that may be a total is noted."""
+    texts = [text_of(cell) for cell in cells if not is_blank(cell)]
+    width = max(len(table.header), _FEW_CELLS)
+    if 2 * count <= width and len(table.printed) < _MOST_REMARKS and is_print_line(texts):
+        table.printed.append(Remark(row_no, PRINT_LINE, shown(cells)))
+        return True
+    if count == 1 and tells_how_many(texts[0]) and len(table.totals) < _MOST_REMARKS:
+        table.totals.append(Remark(row_no, TOTAL, texts[0]))
+        return True
+    if count <= width - 2 and len(table.suspects) < _MOST_REMARKS and any(map(may_be_total, texts)):
+        table.suspects[row_no] = shown(cells)
+    return False
+
+
+def _repeats_header(table: FoundTable, first: str, cells: Cells, rules: int) -> bool:
+    """`first` is the row's first text. Whether each of its cells says what a line of the headings says there, and
+    most of that line's cells are filled."""
+    if len(table.repeated) >= _MOST_REMARKS:
+        return False
+    if rules < PRINTED_RULES:
+        return bool(table.header) and first == table.header[0] and texts_of(cells) == table.header
+    if first.strip().casefold() not in table.labels:
+        return False
+    own = folded(cells)
+    said = [at for at, text in enumerate(own) if text]
+    return any(
+        all(at < len(line) and own[at] == line[at] for at in said) and 2 * len(said) > len(line) - line.count("")
+        for line in table.heading_lines
+    )
+
+
+def _words_in(cells: Cells) -> int:
+    return sum(kind_of_cell(cell) == "t" for cell in cells if not is_blank(cell))
