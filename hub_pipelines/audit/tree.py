@@ -1,8 +1,9 @@
-"""A Merkle tree over the digests of a posting's journal entries, as RFC 6962 section 2.1 defines it. Pure.
+"""A Merkle tree over digests, as RFC 6962 section 2.1 defines it: of a posting's journal entries, of the envelopes that
+are signed together. Pure.
 
-One root in the audit chain stands for any number of entries, and a proof of about 20 digests shows that a given one is
-among them. Leaves and nodes are hashed with different first bytes, so that none can be passed off as the other.
-Not here: what an entry's digest covers (ledger/digests.py).
+One root, in the audit chain or under a signature, stands for any number of them, and a proof of about 20 digests shows
+that a given one is among a million. Leaves and nodes are hashed with different first bytes, so that none can be passed
+off as the other. Not here: what a digest covers (ledger/digests.py, intake/signing.py).
 """
 
 import hashlib

@@ -87,7 +87,7 @@ class PreviewDue:
     attempts: int
 
 
-_DIGEST_BYTES = 20
+_BYTES_OF_DIGEST = 20
 """So many bytes of a digest make more than the 30 characters that are wanted, and less work than all 32."""
 
 
@@ -100,6 +100,6 @@ def request_id_for(scope: Scope, content_digest: str, sender_key: str | None, *,
     identity = ("key", sender_key) if sender_key is not None else ("content", content_digest)
     kind = ("complete count",) if complete_count else ()
     text = "\n".join(("hub-request-1", scope.campus, scope.feed, *identity, *kind))
-    digest = hashlib.sha256(text.encode("utf-8")).digest()[:_DIGEST_BYTES]
+    digest = hashlib.sha256(text.encode("utf-8")).digest()[:_BYTES_OF_DIGEST]
     short = base64.b32encode(digest).decode("ascii").lower()[:30]
     return f"{scope.campus}-{scope.feed}-{short}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _TOGETHER = "envelopes"
-_DIGEST_BYTES = 32
+_SHA256_BYTES = 32
 
 
 class KeyRing:
@@ -86,7 +86,7 @@ class KeyRing:
         try:
             public = self._public_key(envelope.key_id)
             if "." not in envelope.signature:
-                public.verify(base64.b64decode(envelope.signature), _message(envelope))
+                public.verify(_decoded(envelope.signature), _message(envelope))
                 return
             signature, message = _together(envelope)
             if (public, signature, message) != self._genuine:
@@ -180,12 +180,23 @@ def _together(envelope: Envelope) -> tuple[bytes, bytes]:
     """Signature and signed text of an envelope that was signed together with others. Raises ValueError when what its
     signature says leads nowhere."""
     index, size, path, signature = envelope.signature.split(".")
-    digests = base64.b64decode(path, validate=True)
-    steps = [digests[at : at + _DIGEST_BYTES] for at in range(0, len(digests), _DIGEST_BYTES)]
-    root = root_of(sha256(_message(envelope)).digest(), int(index), int(size), steps)
+    digests = _decoded(path)
+    steps = [digests[at : at + _SHA256_BYTES] for at in range(0, len(digests), _SHA256_BYTES)]
+    at, count = int(index), int(size)
+    if (str(at), str(count)) != (index, size):
+        raise ValueError("the numbers beside the signature are not written as the hub writes them")
+    root = root_of(sha256(_message(envelope)).digest(), at, count, steps)
     if root is None:
         raise ValueError("the digests beside the signature lead to no root")
-    return base64.b64decode(signature, validate=True), _of_tree(int(size), root)
+    return _decoded(signature), _of_tree(count, root)
+
+
+def _decoded(text: str) -> bytes:
+    """Raises ValueError for another way of writing the same bytes: one signature has one text."""
+    found = base64.b64decode(text)
+    if base64.b64encode(found).decode("ascii") != text:
+        raise ValueError("the signature is not written as the hub writes it")
+    return found
 
 
 def _of_tree(size: int, root: bytes) -> bytes:

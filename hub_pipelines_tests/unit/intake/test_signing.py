@@ -1,11 +1,16 @@
 """Signatures of envelopes: what they cover, and that keys may be rotated."""
 
+import base64
+import hashlib
+import json
 import stat
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.intake.signing import KeyRing
@@ -137,6 +142,26 @@ def test_envelopes_that_are_signed_together_verify_each_alone(ring: KeyRing, tmp
     assert ring.sign_together([]) == []
 
 
+def test_one_of_them_is_verified_by_hand_as_the_readme_tells_an_inspector(ring: KeyRing, tmp_path: Path) -> None:
+    signed = ring.sign_together(some_envelopes(5))[2]
+    document = signed.document()
+    index, size, path, signature = str(document.pop("signature")).split(".")
+    signed_bytes = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    first, second, third = (base64.b64decode(path)[at : at + 32] for at in (0, 32, 64))
+    node = sha256(b"\x00" + sha256(signed_bytes))
+    node = sha256(b"\x01" + node + first)
+    node = sha256(b"\x01" + second + node)
+    node = sha256(b"\x01" + node + third)
+    public = load_pem_public_key((tmp_path / "keys" / "public" / f"{signed.key_id}.pem").read_bytes())
+    assert isinstance(public, Ed25519PublicKey)
+    public.verify(base64.b64decode(signature), f"hub envelopes\n{size} {node.hex()}".encode())
+    assert (index, size) == ("2", "5")
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 @pytest.mark.parametrize("field", [field.name for field in fields(Envelope)])
 def test_one_of_them_with_any_field_changed_does_not_verify(ring: KeyRing, field: str) -> None:
     signed = ring.sign_together(some_envelopes(5))[3]
@@ -159,6 +184,12 @@ def test_what_one_of_them_carries_vouches_for_no_other_envelope_and_for_no_other
         f"{index}.{size}.{path}.{whole}.",
         f"-1.{size}.{path}.{whole}",
         f"x.{size}.{path}.{whole}",
+        f" {index}.{size}.{path}.{whole}",
+        f"+{index}.{size}.{path}.{whole}",
+        f"{index}.0{size}.{path}.{whole}",
+        f"٣.{size}.{path}.{whole}",
+        f"{index}.{size}.{path}.{whole[:-3]}{chr(ord(whole[-3]) + 1)}{whole[-2:]}",
+        f"{index}.{size}.{path}.{whole}\n",
         f"{index}.{size}.!.{whole}",
         whole,
     ]
@@ -168,3 +199,6 @@ def test_what_one_of_them_carries_vouches_for_no_other_envelope_and_for_no_other
     single = ring.sign(ENVELOPE)
     with pytest.raises(Integrity):
         ring.verify(replace(single, signature=f"0.1..{single.signature}"))
+    for same_bytes in (f"{single.signature}\n", f"!{single.signature}"):
+        with pytest.raises(Integrity):
+            ring.verify(replace(single, signature=same_bytes))
