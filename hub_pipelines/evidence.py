@@ -15,9 +15,12 @@ from hub_pipelines.common.errors import Permanent
 from hub_pipelines.drift.judging import Judged
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counting
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER, TREE
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.proofs import RowProof
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
@@ -57,9 +60,9 @@ class Account:
 def account_for(hub: Hub, request_id: str) -> Account:
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
-        entries = ledgers.count_entries(tx, request_id, current.revision)
-        rejected = ledgers.count_rejected_rows(tx, request_id, current.revision)
-        superseded = len(ledgers.superseded_rows(tx, request_id, current.revision))
+        entries = ledger_entries.count_rows(tx, request_id, current.revision)
+        rejected = ledger_problems.count_rejected_rows(tx, request_id, current.revision)
+        superseded = len(ledger_problems.superseded_rows(tx, request_id, current.revision))
     return Account(
         in_archived_file=hub.processing.count_rows(current),
         journal_entries=entries,
@@ -90,9 +93,9 @@ def tags_of(hub: Hub, request_id: str) -> Tags:
     """A submission of a record type without tags has none."""
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
-        posting = ledgers.find_posting(tx, request_id, current.revision)
-        unknown = ledgers.rejected_by_rule(tx, request_id, current.revision, "tag_not_in_registry")
-        version, _ = ledgers.current_version(tx, REGISTRY_LEDGER)
+        posting = ledger_outcomes.find_posting(tx, request_id, current.revision)
+        unknown = ledger_problems.count_of_rule(tx, request_id, current.revision, "tag_not_in_registry")
+        version, _ = ledger_items.current_version(tx, REGISTRY_LEDGER)
         record = hub.feeds[current.envelope.feed].record_type(posting.ledger.partition("@")[0]) if posting else None
         posted = unregistered = 0
         if record is not None and record.tag_column is not None:
@@ -124,7 +127,7 @@ def count_of(hub: Hub, request_id: str) -> CountedItems:
     """Of the submission's newest posting; each figure is counted in the table of what counts have missed."""
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
-        posting = ledgers.find_posting(tx, request_id, current.revision)
+        posting = ledger_outcomes.find_posting(tx, request_id, current.revision)
         if posting is None or posting.counted is None:
             return CountedItems(is_count=False)
         missed = counting.of_count(tx, request_id, current.revision)
@@ -192,7 +195,7 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
     """The conservation equation per campus, feed and received day; posted rows are counted in the journal."""
     with hub.db.read() as tx:
         lines = submissions.rows_by_scope(tx)
-        recounted = ledgers.entries_by_scope(tx)
+        recounted = ledger_entries.count_by_scope(tx)
     found = []
     for campus, feed, day, counts in lines:
         entries = recounted.get((campus, feed, day), 0)
@@ -230,18 +233,18 @@ def _first_bad_posting(hub: Hub) -> str | None:
             revision = int(str(detail["revision"]))
             entries += sum(int(str(detail.get(name, 0))) for name in ("posted", "replaced", "arrived"))
             made = int(str(detail.get("digest_version", CHAIN)))
-            if ledgers.digest_of_entries(tx, request_id, revision, made) != detail["rows_digest"]:
+            if ledger_entries.digest_of(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
-            stored = ledgers.find_posting(tx, request_id, revision)
+            stored = ledger_outcomes.find_posting(tx, request_id, revision)
             if stored is None or stored.rows_digest != detail["rows_digest"]:
                 return f"{request_id}: the record of its posting is missing or was changed"
-            if ledgers.count_rejected_rows(tx, request_id, revision) != int(str(detail["rejected"])):
+            if ledger_problems.count_rejected_rows(tx, request_id, revision) != int(str(detail["rejected"])):
                 return f"{request_id}: rows that its posting rejected are missing, or others were added"
-            if len(ledgers.superseded_rows(tx, request_id, revision)) != int(str(detail.get("superseded", 0))):
+            if len(ledger_problems.superseded_rows(tx, request_id, revision)) != int(str(detail.get("superseded", 0))):
                 return f"{request_id}: rows that gave way to newer ones are missing, or others were added"
-        if ledgers.journal_size(tx) != entries:
+        if ledger_entries.journal_size(tx) != entries:
             return "journal: it holds entries that no posting vouches for"
-        misfold = ledgers.first_misfold(tx)
+        misfold = ledger_entries.first_misfold(tx)
         miscount = snapshots.first_miscount(tx)
     if miscount:
         return f"{miscount}: the count of this day's entries is not what its journal says"
@@ -266,14 +269,14 @@ def prove_row(hub: Hub, request_id: str, row: int) -> RowProof:
         ]
         digests: list[bytes] = []
         places: list[tuple[int, int]] = []
-        for entry, digest in ledgers.entries_of(tx, request_id, current.revision):
+        for entry, digest in ledger_entries.of_posting(tx, request_id, current.revision):
             if row in (entry.row_no, excel_row(entry.row_no)):
                 places.append((len(digests), entry.row_no))
             digests.append(digest)
         exact = [place for place in places if place[1] == row] or places
         _require_one(row, exact, is_proved=bool(audited) and audited[-1].event.detail.get("digest_version") == TREE)
         (index, row_no), *_ = exact
-        found = ledgers.entry_of(tx, request_id, current.revision, row_no)
+        found = ledger_entries.of_row(tx, request_id, current.revision, row_no)
     return RowProof.of(found, index, digests, audited[-1])
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Message
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.model import SET, SHORT_BY
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.validate.model import SUPERSEDED, Adjusted
@@ -72,9 +73,9 @@ def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
     with hub.db.read() as tx:
         current = submissions.get(tx, message.submission)
         if current.state is State.POSTED:
-            told = ledgers.problems_of_row(tx, current.request_id, current.revision, message.row_no)
+            told = ledger_problems.of_row(tx, current.request_id, current.revision, message.row_no)
             row_no = message.row_no
-            entries = ledgers.entries_of_rows(tx, current.request_id, current.revision, [row_no])[row_no]
+            entries = ledger_entries.of_rows(tx, current.request_id, current.revision, [row_no])[row_no]
             reasons = tuple(
                 Reason(
                     one["rule"],

@@ -27,11 +27,11 @@ from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
 from hub_pipelines.judging import Judge, Judged, counting_of
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.ledger.counting.model import Missed as Counted
 from hub_pipelines.ledger.counting.model import Tally, ThingIn
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
@@ -208,7 +208,7 @@ class Previews:
         counting = counting_of(record) if envelope.complete_count else None
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
-            version, _ = ledgers.current_version(tx, name)
+            version, _ = ledger_items.current_version(tx, name)
         parts = judged.decision.parts if judged.decision else ()
         comparing = comparing_of(
             record,
@@ -225,7 +225,7 @@ class Previews:
         while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
-                current = ledgers.earlier(tx, name, keys)
+                current = ledger_items.earlier(tx, name, keys)
             for verdict in chunk:
                 difference.add(verdict, current)
                 if tally is not None:
@@ -247,8 +247,8 @@ class Previews:
         if record.lines is None or not things:
             return {}
         with self.db.read() as tx:
-            keys = ledgers.lines_of_things(tx, name, things, record.lines.thing_in)
-            return ledgers.earlier(tx, name, [key for key in keys if key not in difference.keys])
+            keys = ledger_items.lines_of_things(tx, name, things, record.lines.thing_in)
+            return ledger_items.earlier(tx, name, [key for key in keys if key not in difference.keys])
 
     def _with_count(self, found: Found, record: RecordType, tally: Tally, difference: "_Difference") -> Found:
         """What a complete count would miss: what it would set or move is listed, so the ledger does as it is."""
@@ -259,9 +259,9 @@ class Previews:
             return tuple(places.get(thing_in(key), ())) if thing_in else ()
 
         with self.db.read() as tx:
-            missed = list(tally.missed(ledgers.items_as_of(tx, found.ledger, found.ledger_version)))
+            missed = list(tally.missed(ledger_items.items_as_of(tx, found.ledger, found.ledger_version)))
             missed.sort(key=lambda one: (one.row_no is not None, one.location.casefold(), one.key))
-            values = ledgers.current_values(tx, found.ledger, [one.key for one in missed[:ITEMS_SHOWN]])
+            values = ledger_items.current_values(tx, found.ledger, [one.key for one in missed[:ITEMS_SHOWN]])
         return replace(
             found,
             counted=tally.locations,

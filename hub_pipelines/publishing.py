@@ -18,8 +18,8 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.files import draft_of, sync
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import ledger_name
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
@@ -184,7 +184,7 @@ def _not_in_shape(error: NotInShape) -> Expected:
 
 def _count(tx: Transaction, day: Day, draft: Draft) -> EntryCount:
     place = (day.ledger, day.campus, day.ledger_date)
-    postings = [ledgers.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
+    postings = [ledger_outcomes.find_posting(tx, *one[:2]) for one in snapshots.postings(tx, *place)]
     return EntryCount(
         in_journal=snapshots.count_entries(tx, *place),
         in_postings=sum(one.entries for one in postings if one is not None),

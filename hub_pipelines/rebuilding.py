@@ -18,7 +18,6 @@ from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import Judged, counting_of
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
@@ -27,7 +26,11 @@ from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, ledger_name
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
@@ -117,7 +120,7 @@ def _compare(
     again = _post_again(hub, contract, day, current, kept)
     missed = _count_again(hub, contract, current, kept) if current.envelope.complete_count else []
     with hub.db.read() as tx:
-        written = ledgers.digest_of_entries(tx, request_id, revision, kept.digest_version)
+        written = ledger_entries.digest_of(tx, request_id, revision, kept.digest_version)
     if again.digest(kept.digest_version) == kept.rows_digest == written:
         return len(again.rows), missed
     return len(again.rows), _differences(hub, request_id, revision, again) + missed
@@ -132,7 +135,7 @@ def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Recor
     tally.add(_rows(hub, record, current, kept))
     name = ledger_name(record.name, current.envelope.campus, shared=record.shared)
     with hub.db.read() as tx:
-        now = {one.key: one for one in tally.missed(ledgers.items_as_of(tx, name, kept.version))}
+        now = {one.key: one for one in tally.missed(ledger_items.items_as_of(tx, name, kept.version))}
         then = {one.missed.key: one.missed for one in counts.of_count(tx, current.request_id, kept.revision)}
     return [
         f"{current.request_id}: of {key} the count says {_said(then.get(key))}; from the archive it is "
@@ -242,7 +245,7 @@ def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, 
         return []
     with hub.db.read() as tx:
         before = submissions.get(tx, kept.corrects[0])
-        posting = ledgers.find_posting(tx, *kept.corrects)
+        posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
         family = frozenset(hub.processing.returns.family(tx, current))
     contract = _contract_of(hub, record, then.contract_version) if then else None
@@ -254,7 +257,7 @@ def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, 
         before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced, left
     )
     with hub.db.read() as tx:
-        heads = ledgers.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
+        heads = ledger_items.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
     return closings(corrected, heads)[0]
 
 
@@ -284,7 +287,7 @@ def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> I
 def _superseded(hub: Hub, current: Submission, kept: _Record) -> set[int]:
     """Rows that gave way then, to what had come by then."""
     with hub.db.read() as tx:
-        return ledgers.superseded_rows(tx, current.request_id, kept.revision)
+        return ledger_problems.superseded_rows(tx, current.request_id, kept.revision)
 
 
 def _staged(judged: Judged, superseded: set[int]) -> Iterator[StagedRow]:
@@ -293,7 +296,7 @@ def _staged(judged: Judged, superseded: set[int]) -> Iterator[StagedRow]:
 
 def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:
     with hub.db.read() as tx:
-        written = ledgers.digests_by_row(tx, request_id, revision)
+        written = ledger_entries.digests_by_row(tx, request_id, revision)
     told = []
     for row_no in sorted(written.keys() | again.rows.keys(), key=lambda one: (entry_row(one), one)):
         place = f"{request_id} row {entry_row(row_no)}" + (" (the line that it replaced)" if row_no < 0 else "")

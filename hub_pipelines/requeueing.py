@@ -20,8 +20,8 @@ from typing import Any, Literal
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub, open_hub
 from hub_pipelines.launching import is_stopped
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.keeping import completed
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry, rejected_tags
 from hub_pipelines.processing import failure_of
@@ -270,7 +270,7 @@ def _judged(hub: Hub, target: Target) -> Preview:
             good = {one.key: canonical_json(one.values) for one in some if isinstance(one, AcceptedRow)}
             received, accepted = received + len(some), accepted + len(good)
             with hub.db.read() as tx:
-                held = ledgers.earlier(tx, name, list(good))
+                held = ledger_items.earlier(tx, name, list(good))
             changed += sum(
                 key not in held or completed(values, held[key].values, judged.said)[0] != held[key].values
                 for key, values in good.items()

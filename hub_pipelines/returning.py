@@ -14,9 +14,10 @@ from hub_pipelines.common.errors import HubError, Transient
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.opening import open_list
@@ -122,7 +123,7 @@ class Returns:
         original = submissions.find(tx, read.request_id)
         if original is None:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
-        problems = ledgers.problem_count(tx, original.request_id, read.revision)
+        problems = ledger_problems.count_blocking(tx, original.request_id, read.revision)
         return _came(current, ReturnState.VALID, read, problems=problems), original
 
     def _is_another_list(self, table: Table) -> bool:
@@ -190,7 +191,7 @@ class Returns:
             return None
         postings = []
         for one in self.family(tx, current).values():
-            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
             if not self._is_part(tx, one):
@@ -206,7 +207,7 @@ class Returns:
             earlier = one.envelope.received_at < envelope.received_at
             if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
                 continue
-            posting = ledgers.find_posting(tx, one.request_id, one.revision)
+            posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if posting is not None and posting.ledger == ledger and not self._is_part(tx, one):
                 return Corrects(one, posting)
         return None

@@ -24,7 +24,10 @@ from hub_pipelines.intake.inbox.model import Load
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
@@ -74,7 +77,7 @@ def _assert_states(hub: Hub, everything: list[Submission]) -> None:
         for one in everything:
             assert (one.state is State.LEASED) == (one.lease_owner is not None)
             assert (one.cause is not None) == (one.state in (State.IN_REVIEW, State.DISMISSED))
-            posted = ledgers.find_posting(tx, one.request_id, one.revision)
+            posted = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             assert (one.state is State.POSTED) == (posted is not None), f"{one.request_id} is {one.state}"
             if one.state is State.IN_REVIEW:
                 assert reviews.open_items_of(tx, one.request_id), f"{one.request_id}: nobody sees it in review"
@@ -85,7 +88,7 @@ def _assert_states(hub: Hub, everything: list[Submission]) -> None:
 def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
     by_id = {one.request_id: one for one in everything}
     with hub.db.read() as tx:
-        stored = [Posting(**row) for row in tx.execute(select(ledgers.idempotency.c.outcome)).scalars()]
+        stored = [Posting(**row) for row in tx.execute(select(ledger_outcomes.idempotency.c.outcome)).scalars()]
         identities = [(one.request_id, one.revision) for one in stored]
         assert len(identities) == len(set(identities))
         journal = ledgers.journal.c
@@ -97,14 +100,14 @@ def _assert_effects(hub: Hub, everything: list[Submission]) -> None:
             (one.request_id, one.revision) for one in stored if one.posted or one.replaced
         }, "a posting without journal entries, or entries without a posting"
         for one in stored:
-            assert ledgers.count_entries(tx, one.request_id, one.revision) == one.posted
+            assert ledger_entries.count_rows(tx, one.request_id, one.revision) == one.posted
             second = and_(journal.operation == "arrived", journal.row_no >= PART_ROWS)
             if one.new is not None:
                 first = (journal.request_id == one.request_id, journal.revision == one.revision)
                 first_of_row = (journal.previous_version.is_(None), ~second)
                 new = select(func.count()).where(*first, *first_of_row)
                 assert tx.execute(new).scalar_one() == one.new, "a new item is one whose entry replaces none"
-            assert ledgers.digest_of_entries(tx, one.request_id, one.revision, one.digest_version) == one.rows_digest
+            assert ledger_entries.digest_of(tx, one.request_id, one.revision, one.digest_version) == one.rows_digest
             entries = [
                 entry
                 for entry in audit.entries_of(tx, one.request_id)
@@ -137,7 +140,7 @@ def _assert_ledger_is_the_fold(hub: Hub) -> None:
         }
         assert kept == fold
         for name, version in newest.items():
-            assert ledgers.current_version(tx, name)[0] == version
+            assert ledger_items.current_version(tx, name)[0] == version
         assert snapshots.first_miscount(tx) is None
 
 

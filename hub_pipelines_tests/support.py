@@ -18,6 +18,7 @@ from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission import store as submissions
@@ -303,9 +304,9 @@ def journal_size(hub: Hub) -> int:
 
 
 def ledger_values(hub: Hub, name: str = NORTH_LEDGER) -> dict[str, dict[str, object]]:
-    return {row.key: row.values for row in ledgers.current_rows(hub.db, name)}
+    return {row.key: row.values for row in ledger_items.current_rows(hub.db, name)}
 
 
 def ledger_version(hub: Hub, name: str = NORTH_LEDGER) -> int:
     with hub.db.read() as tx:
-        return ledgers.current_version(tx, name)[0]
+        return ledger_items.current_version(tx, name)[0]

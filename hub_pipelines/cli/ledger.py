@@ -57,8 +57,8 @@ def day_of(text: str, option: str) -> date:
 
 
 def _rows(hub: "Hub", kind: "RecordType", campus: str, day: date | None) -> Iterator[dict[str, Any]]:
+    from hub_pipelines.ledger.items.store import current_rows
     from hub_pipelines.ledger.model import ledger_name
-    from hub_pipelines.ledger.store import current_rows
 
     name = ledger_name(kind.name, campus, shared=kind.shared)
     state = hub.snapshots.state(kind, campus, day) if day else current_rows(hub.db, name)

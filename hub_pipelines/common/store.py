@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -44,6 +44,7 @@ from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError, SettingsError, Transient
 
 Transaction = Connection
+_T = TypeVar("_T")
 metadata = MetaData()
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
@@ -55,6 +56,7 @@ _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
 _WRITE = "hub_write"
+_VALUES_PER_QUERY = 5_000
 _COUNTED = {"preserve_rowcount": True}
 _BAD_ADDRESS = (
     "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
@@ -142,6 +144,13 @@ def among(tx: Transaction, column: ColumnElement[str], values: Collection[str]) 
         return column == any_(bindparam(None, list(values), ARRAY(String), unique=True))
     each = func.json_each(json.dumps(list(values))).table_valued("value")
     return column.in_(select(each.c.value))
+
+
+def per_query(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """The values in lists that are short enough for one query."""
+    rest = iter(values)
+    while some := list(islice(rest, _VALUES_PER_QUERY)):
+        yield some
 
 
 def upsert_many(

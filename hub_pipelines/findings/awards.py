@@ -14,8 +14,10 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings import rules
 from hub_pipelines.findings.model import RULES_VERSION, Judged, Mark
 from hub_pipelines.findings.terms import OFFICE, REGISTRATIONS, SPENT, SPONSORS, Terms, day_of, terms_of
-from hub_pipelines.ledger.following import store as following
-from hub_pipelines.ledger.following.model import Changed, Placed
+from hub_pipelines.ledger.changes import store as ledger_changes
+from hub_pipelines.ledger.changes.model import Changed
+from hub_pipelines.ledger.items import store as ledger_items
+from hub_pipelines.ledger.items.model import Placed
 from hub_pipelines.ledger.model import ledger_name
 
 _DOLLARS = "USD"
@@ -64,10 +66,10 @@ def touched_since(tx: Transaction, mark: Mark, campus: str, day: date) -> Touche
     few = (OFFICE, SPONSORS, REGISTRATIONS)
     for record_type in few if found.everything else (*few, SPENT):
         name = ledger_of(record_type, campus)
-        for change in following.changes_since(tx, name, mark.versions.get(name, 0)):
+        for change in ledger_changes.changes_since(tx, name, mark.versions.get(name, 0)):
             found.take(change)
     if mark.day is not None and mark.day < day and not found.everything:
-        for one in following.items_of(tx, ledger_of(REGISTRATIONS, campus)):
+        for one in ledger_items.placed_items(tx, ledger_of(REGISTRATIONS, campus)):
             last = day_of(one.values.get("expires_on"))
             if last is not None and mark.day <= last < day:
                 found.registrations.setdefault(str(one.values["uei"]), {})
@@ -76,13 +78,13 @@ def touched_since(tx: Transaction, mark: Mark, campus: str, day: date) -> Touche
 
 def awards_of_recipients(tx: Transaction, campus: str, ueis: Collection[str]) -> set[str]:
     """Numbers of the awards that these have, as sponsors' portals tell."""
-    told = following.items_saying(tx, ledger_of(SPONSORS, campus), "recipient_uei", ueis)
+    told = ledger_items.items_saying(tx, ledger_of(SPONSORS, campus), "recipient_uei", ueis)
     return {str(one.values["award_id"]) for one in told}
 
 
 def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list[Terms]:
     """The awards that these numbers mean, all for None; only such that the office or a portal tells of."""
-    listed = list(following.items_of(tx, ledger_of(OFFICE, campus)))
+    listed = list(ledger_items.placed_items(tx, ledger_of(OFFICE, campus)))
     number_of = {str(one.values["award_id"]): _sponsors_number(one) for one in listed}
     wanted = None if ids is None else {number_of.get(one, one) for one in ids}
     office: dict[str, list[Placed]] = defaultdict(list)
@@ -94,7 +96,7 @@ def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list
         number = str(one.values["award_id"])
         told[number_of.get(number, number)].append(one)
     registrations: dict[str, list[Placed]] = defaultdict(list)
-    for one in following.items_of(tx, ledger_of(REGISTRATIONS, campus)):
+    for one in ledger_items.placed_items(tx, ledger_of(REGISTRATIONS, campus)):
         registrations[str(one.values["uei"])].append(one)
     numbers = dict.fromkeys((*office, *told))
     return [terms_of(number, office[number], told[number], registrations) for number in numbers]
@@ -109,9 +111,9 @@ def _told(
 ) -> Iterator[Placed]:
     name = ledger_of(SPONSORS, campus)
     if wanted is None:
-        return following.items_of(tx, name)
+        return ledger_items.placed_items(tx, name)
     own = (str(one.values["award_id"]) for some in office.values() for one in some)
-    return following.items_saying(tx, name, "award_id", {*wanted, *own})
+    return ledger_items.items_saying(tx, name, "award_id", {*wanted, *own})
 
 
 @dataclass(slots=True)
@@ -144,7 +146,7 @@ def judge(
     by_id = {one: terms for terms in known.values() for one in terms.ids}
     spending = {number: Spending() for number in known}
     found: list[Judged] = []
-    for line in following.items_saying(tx, ledger_of(SPENT, campus), "award_id", by_id):
+    for line in ledger_items.items_saying(tx, ledger_of(SPENT, campus), "award_id", by_id):
         terms = by_id[str(line.values["award_id"])]
         spending[terms.number].take(line)
         found += rules.of_line(terms, line)

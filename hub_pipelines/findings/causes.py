@@ -11,8 +11,8 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings.awards import Touched, ledger_of
 from hub_pipelines.findings.model import RULES_VERSION, Cause, Mark, Rule
 from hub_pipelines.findings.terms import OFFICE, REGISTRATIONS, SPENT
-from hub_pipelines.ledger.following import store as following
-from hub_pipelines.ledger.following.model import Changed
+from hub_pipelines.ledger.changes import store as ledger_changes
+from hub_pipelines.ledger.changes.model import Changed
 from hub_pipelines.validate.feeds.grants.news import award_news, registration_news
 
 _OF_LINES = frozenset({"award_id", "amount", "currency", "incurred_on", "posted_on"})
@@ -64,7 +64,7 @@ class Causes:
     def _changes(self, items: Iterable[tuple[str, str]], reads: frozenset[str]) -> Iterator[Changed]:
         """Of each item the newest change of what matters."""
         for name, key in items:
-            for one in following.changes_of_item(self.tx, name, key, self.mark.versions.get(name, 0)):
+            for one in ledger_changes.changes_of_item(self.tx, name, key, self.mark.versions.get(name, 0)):
                 if one.columns & (reads | _LINKS):
                     yield one
                     break

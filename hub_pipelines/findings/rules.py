@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from hub_pipelines.findings.model import Judged, Rule
 from hub_pipelines.findings.terms import Period, Terms, day_of
-from hub_pipelines.ledger.following.model import Placed
+from hub_pipelines.ledger.items.model import Placed
 
 _PERIOD = frozenset({"starts_on", "ends_on"})
 AFTER_PERIOD = Rule("G01", "2 CFR 200.403(h)", "incurred after the period", _PERIOD, "line")

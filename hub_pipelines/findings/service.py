@@ -20,7 +20,7 @@ from hub_pipelines.findings.causes import Causes
 from hub_pipelines.findings.model import RULES_VERSION, Cause, Evaluation, Finding, Judged, Mark
 from hub_pipelines.findings.rules import RULES
 from hub_pipelines.findings.terms import RECORDS
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.items import store as ledger_items
 
 ACTOR = "hub/findings"
 _OPENED, _CLOSED = "finding:opened", "finding:closed"
@@ -208,9 +208,9 @@ def _told(event: Event) -> tuple[str, str, str, str | None]:
 def _versions(tx: Transaction, campus: str) -> dict[str, int]:
     """Of the ledgers that hold something."""
     names = (ledger_of(one, campus) for one in RECORDS)
-    return {name: version for name in names if (version := ledgers.current_version(tx, name)[0])}
+    return {name: version for name in names if (version := ledger_items.current_version(tx, name)[0])}
 
 
 def _changed_at(tx: Transaction, names: Iterable[str]) -> datetime:
     """When the newest of them was changed last."""
-    return max(at for name in names if (at := ledgers.current_version(tx, name)[1]) is not None)
+    return max(at for name in names if (at := ledger_items.current_version(tx, name)[1]) is not None)

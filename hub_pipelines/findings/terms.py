@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from hub_pipelines.ledger.following.model import Placed
+from hub_pipelines.ledger.items.model import Placed
 
 OFFICE, SPONSORS, SPENT = "grants.award", "grants.sponsor_award", "grants.expenditure"
 REGISTRATIONS = "grants.registration"

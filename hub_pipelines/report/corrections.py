@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hub_pipelines.common.store import Transaction
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report.model import (
     CorrectedCell,
     Correction,
@@ -43,7 +43,7 @@ def own_correction(
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
         return None
-    judged = ledgers.find_posting(tx, came.original, came.original_revision or 0) is not None
+    judged = ledger_outcomes.find_posting(tx, came.original, came.original_revision or 0) is not None
     original = submissions.get(tx, came.original).envelope
     difference = Difference.from_document(came.difference) if came.difference else None
     cells = difference.cells if difference else ()

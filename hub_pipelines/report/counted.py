@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from hub_pipelines.common.store import Transaction
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord, place_of
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.report.lines import source_name_of
 from hub_pipelines.report.model import (
@@ -33,13 +34,13 @@ def moved_since(
         return {}
     things = {thing_in(one.key) for one in missing}
     new: dict[str, list[tuple[int, str, str]]] = {}
-    since = ledgers.version_at(tx, posting.ledger, posting.posted_at - _MOVED_WITHIN) + 1
-    for key, text, request_id, version in ledgers.new_since(tx, posting.ledger, since):
+    since = ledger_items.version_at(tx, posting.ledger, posting.posted_at - _MOVED_WITHIN) + 1
+    for key, text, request_id, version in ledger_changes.new_since(tx, posting.ledger, since):
         values = json.loads(text)
         if thing_in(key) in things and not (record.is_gone and record.is_gone(values)):
             where = str(values.get(record.location_column) or "no place")
             new.setdefault(thing_in(key), []).append((version, where, source_name_of(tx, request_id)))
-    was_set = ledgers.versions_of(tx, posting.ledger, [one.key for one in missing])
+    was_set = ledger_items.versions_of(tx, posting.ledger, [one.key for one in missing])
     return {
         one.key: tuple(
             f"{where} ({source})"
@@ -57,7 +58,7 @@ def used_up_since(tx: Transaction, posting: Posting, record: RecordType) -> set[
     return {
         key
         for finder, keys in counts.found_by(tx, posting.request_id, posting.revision).items()
-        for key, values in ledgers.values_set_by(tx, posting.ledger, finder, keys).items()
+        for key, values in ledger_changes.values_set_by(tx, posting.ledger, finder, keys).items()
         if record.is_gone(json.loads(values))
     }
 

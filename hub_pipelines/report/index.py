@@ -21,9 +21,9 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.report.workbook.store import return_of
@@ -148,7 +148,7 @@ class ReceiptIndex:
         counted_again = {one.revises for one in corrections if one.envelope.complete_count}
         overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
-        postings = ledgers.find_postings(tx, {one.request_id: one.revision for one in all_sent})
+        postings = ledger_outcomes.find_postings(tx, {one.request_id: one.revision for one in all_sent})
         lines = [
             self._line(
                 one,
@@ -293,7 +293,7 @@ def _places(tx: Transaction, current: Submission) -> tuple[int | None, int]:
     """How many locations a complete count names, and how many more the same list had before."""
     if not current.envelope.complete_count or current.state is not State.POSTED:
         return None, 0
-    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
     if posting is None or posting.counted is None:
         return None, 0
     return len(posting.counted), len(posting.uncounted)

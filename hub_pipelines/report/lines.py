@@ -11,8 +11,8 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import note_of, side_by_side
 from hub_pipelines.drift.model import Kind, Pair, ShapeChange
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.replacing import in_words
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import SetOver
 from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.report import outcomes
@@ -34,7 +34,7 @@ CHANGES_SHOWN = 100
 
 def closed_lines(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
     """Lines that rows of this file have replaced, since it corrects another one."""
-    found = ledgers.closed_by(tx, current.request_id, current.revision, limit=CHANGES_SHOWN)
+    found = ledger_entries.closed_by(tx, current.request_id, current.revision, limit=CHANGES_SHOWN)
     return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
 
 

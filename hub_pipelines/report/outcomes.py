@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.intake.model import Arrival, Outcome
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Posting
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
@@ -57,11 +58,11 @@ class Registry:
 def waits_for_registry(tx: Transaction, current: Submission) -> Registry:
     if current.state is not State.POSTED or current.registry_version != 0 or not current.counts.rejected:
         return Registry()
-    unknown = ledgers.rejected_by_rule(tx, current.request_id, current.revision, TAG_RULE)
-    with_others = ledgers.problem_count(tx, current.request_id, current.revision) > unknown
+    unknown = ledger_problems.count_of_rule(tx, current.request_id, current.revision, TAG_RULE)
+    with_others = ledger_problems.count_blocking(tx, current.request_id, current.revision) > unknown
     if not unknown:
         return Registry()
-    has_come = ledgers.current_version(tx, REGISTRY_LEDGER)[0] > 0
+    has_come = ledger_items.current_version(tx, REGISTRY_LEDGER)[0] > 0
     # a row of an unknown tag with another problem is counted to those that wait; only the whole decides what is told
     return Registry(unknown, max(current.counts.rejected - unknown, int(with_others)), has_come)
 

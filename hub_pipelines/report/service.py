@@ -26,10 +26,14 @@ from hub_pipelines.drift.model import Kind
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Purpose
 from hub_pipelines.intake.service import plain_name
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.counting import store as counts
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, LaterChange
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
@@ -233,14 +237,18 @@ class Receipts:
 
     def _of_submission(self, tx: Transaction, current: Submission) -> Receipt:
         envelope = current.envelope
-        blocks = ledgers.problems_of(tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN)
-        warns = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN)
-        registry_version, registry_date = ledgers.current_version(tx, REGISTRY_LEDGER)
+        blocks = ledger_problems.of_posting(
+            tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN
+        )
+        warns = ledger_problems.of_posting(
+            tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN
+        )
+        registry_version, registry_date = ledger_items.current_version(tx, REGISTRY_LEDGER)
         change = shapes.change_of(tx, current.request_id, current.revision)
         pairs = compared_columns(tx, change) if change and change.kind is Kind.DRIFTED else []
         notes = notes_of(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
-        problems_total = ledgers.problem_count(tx, current.request_id, current.revision)
+        problems_total = ledger_problems.count_blocking(tx, current.request_id, current.revision)
         registry = outcomes.waits_for_registry(tx, current)
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
@@ -267,7 +275,7 @@ class Receipts:
             time_zone=self._time_zone(envelope.campus),
             content_digest=envelope.content_digest,
             counts=replace(
-                outcomes.counts(current, ledgers.find_posting(tx, current.request_id, current.revision)),
+                outcomes.counts(current, ledger_outcomes.find_posting(tx, current.request_id, current.revision)),
                 elsewhere=rows_elsewhere(read),
             ),
             problems=tuple(
@@ -316,11 +324,11 @@ class Receipts:
     def _changed(
         self, tx: Transaction, current: Submission, parts: Sequence[Part], sent_as: Mapping[str, str]
     ) -> Iterator[ChangedItem]:
-        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
         record = self._record_of(posting.ledger) if posting is not None and posting.new != posting.posted else None
         if record is None:
             return
-        found = ledgers.changed_by(tx, current.request_id, current.revision, limit=_CHANGES_TOLD)
+        found = ledger_entries.changed_by(tx, current.request_id, current.revision, limit=_CHANGES_TOLD)
         for row_no, key, before, after in found:
             old, new = json.loads(before), json.loads(after)
             cells = tuple(changed_cells(record, old, new, sent_as))
@@ -337,7 +345,7 @@ class Receipts:
         record = self._record_of(ledger)
         if record is None:
             return {key: ItemName(key) for key in keys}
-        found = ledgers.current_values(tx, ledger, keys)
+        found = ledger_items.current_values(tx, ledger, keys)
         return {key: item_name(record, key, json.loads(found[key])) if key in found else ItemName(key) for key in keys}
 
     def _newer(self, tx: Transaction, current: Submission) -> GoesOn | None:
@@ -370,7 +378,7 @@ class Receipts:
 
     def _count(self, tx: Transaction, current: Submission) -> Count | None:
         """What a complete count has covered and missed, as it stands now."""
-        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
         if posting is None or posting.counted is None:
             return None
         found = counts.of_count(tx, current.request_id, current.revision, limit=_MISSED_SHOWN)
@@ -438,17 +446,17 @@ class Receipts:
 
     def changed_since(self, tx: Transaction, first: Submission) -> list[LaterChange]:
         """Rows that these bytes set and that later submissions have changed."""
-        posting = ledgers.find_posting(tx, first.request_id, first.revision)
+        posting = ledger_outcomes.find_posting(tx, first.request_id, first.revision)
         if posting is None:
             return []
         keys = self._keys_set_by(tx, first)
-        return ledgers.later_changes(tx, posting.ledger, keys, after_version=posting.ledger_version)
+        return ledger_changes.later_changes(tx, posting.ledger, keys, after_version=posting.ledger_version)
 
     def _keys_set_by(self, tx: Transaction, first: Submission) -> list[str]:
         """Keys of all accepted rows, or at least of the journalled ones when the staged file is gone."""
         path = self.staged / f"{first.staged}.parquet"
         if first.staged is None or not path.exists():
-            return ledgers.keys_of(tx, first.request_id, first.revision)
+            return ledger_entries.keys_of(tx, first.request_id, first.revision)
         _, rows = read_staged(path, digest=first.staged)
         return [row.key for row in rows if row.key is not None and row.verdict == "accepted"]
 
@@ -459,7 +467,7 @@ class Receipts:
         original = submissions.find(tx, came.original) if came and came.original else None
         if original is None or current.state is not State.POSTED:
             return ()
-        found = ledgers.set_over(
+        found = ledger_entries.set_over(
             tx,
             current.request_id,
             current.revision,
@@ -467,7 +475,7 @@ class Receipts:
             since=original.envelope.received_at,
             limit=CHANGES_SHOWN,
         )
-        posting = ledgers.find_posting(tx, current.request_id, current.revision)
+        posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
         if posting is None:
             return ()
         if self._is_by_place(posting.ledger):
@@ -483,7 +491,7 @@ class Receipts:
         return record is not None and record.location_column in record.key_columns
 
     def _changed_rows(self, tx: Transaction, first: Submission, changes: Sequence[LaterChange]) -> Iterator[ChangedRow]:
-        posting = ledgers.find_posting(tx, first.request_id, first.revision)
+        posting = ledger_outcomes.find_posting(tx, first.request_id, first.revision)
         names = self._names(tx, posting.ledger, [one.key for one in changes]) if posting else {}
         for one in changes:
             yield ChangedRow(one.key, names[one.key], source_name_of(tx, one.request_id), one.at)
@@ -492,8 +500,8 @@ class Receipts:
         """Rows of the first copy were rejected for unknown tags, and the registry has changed since."""
         if first is None or first.registry_version is None or first.state is not State.POSTED:
             return False
-        moved = ledgers.current_version(tx, REGISTRY_LEDGER)[0] != first.registry_version
-        return moved and ledgers.rejected_by_rule(tx, first.request_id, first.revision, outcomes.TAG_RULE) > 0
+        moved = ledger_items.current_version(tx, REGISTRY_LEDGER)[0] != first.registry_version
+        return moved and ledger_problems.count_of_rule(tx, first.request_id, first.revision, outcomes.TAG_RULE) > 0
 
     def _time_zone(self, campus: str) -> str:
         known = self.campuses.get(campus) or next(iter(self.campuses.values()))
@@ -523,7 +531,7 @@ _REGISTRY_GREW = (
 
 def _is_first_list(tx: Transaction, current: Submission) -> bool:
     """Whether this is the procurement list that others have waited for."""
-    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
     return posting is not None and (posting.ledger, posting.ledger_version) == (REGISTRY_LEDGER, 1)
 
 

@@ -12,7 +12,7 @@ from hub_pipelines.findings.awards import Spending, awards_of, judge
 from hub_pipelines.findings.model import Finding, Judged
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.findings.terms import OFFICE, SPONSORS, Period, Terms, obligated_of, portals_of
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.timeline.model import AwardStanding, OfAward, SaidBy
 from hub_pipelines.validate.model import excel_row
 
@@ -22,7 +22,7 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
     wanted = text.strip().upper()
     if not wanted:
         return []
-    named = {name.partition("@")[2] for one in (OFFICE, SPONSORS) for name in ledgers.names_of(tx, one)}
+    named = {name.partition("@")[2] for one in (OFFICE, SPONSORS) for name in ledger_items.names_of(tx, one)}
     found = []
     for campus in sorted(named & set(kept.campuses)):
         for terms in awards_of(tx, campus, {wanted}):
@@ -36,7 +36,7 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
 
 def records_of_award(tx: Transaction, text: str, limit: int) -> list[tuple[str, str]]:
     """(ledger, key) of what portals say of an award with this number."""
-    found = ledgers.items_with(tx, SPONSORS, "award_id", text.strip().upper(), limit=limit)
+    found = ledger_items.items_with(tx, SPONSORS, "award_id", text.strip().upper(), limit=limit)
     return [(name, key) for name, key, _ in found]
 
 

@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from hub_pipelines.common.store import Transaction
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.comparing.model import entry_row
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord
+from hub_pipelines.ledger.items import store as ledger_items
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.timeline.awards import records_of_award
@@ -20,14 +23,14 @@ from hub_pipelines.validate.model import Part, RecordType, excel_row, sheet_of
 
 def items_named(tx: Transaction, text: str, limit: int) -> list[Item]:
     keys = {text, unicodedata.normalize("NFKC", text).upper()} - {""}
-    found = dict.fromkeys(pair for key in sorted(keys) for pair in ledgers.items_of_key(tx, key, limit=limit))
+    found = dict.fromkeys(pair for key in sorted(keys) for pair in ledger_items.items_of_key(tx, key, limit=limit))
     found |= dict.fromkeys(records_of_award(tx, text, limit))
     sources: dict[str, str] = {}
     return [_item(tx, name, key, sources, limit) for name, key in list(found)[:limit]]
 
 
 def _item(tx: Transaction, name: str, key: str, sources: dict[str, str], limit: int) -> Item:
-    rows, total = ledgers.changes_of(tx, name, key, limit=limit)
+    rows, total = ledger_changes.newest_changes(tx, name, key, limit=limit)
     for row in rows:
         request_id = row["request_id"]
         if request_id not in sources:
@@ -69,7 +72,7 @@ class _Places:
     def sheet(self, request_id: str, revision: int, row_no: int) -> str | None:
         posting = (request_id, revision)
         if posting not in self._parts:
-            found = ledgers.find_posting(self._tx, request_id, revision)
+            found = ledger_outcomes.find_posting(self._tx, request_id, revision)
             decision = mappings.find_decision(self._tx, found.decision if found else None)
             self._parts[posting] = decision.parts if decision else ()
         return sheet_of(row_no, self._parts[posting])
@@ -108,7 +111,7 @@ def _change(row: dict[str, Any], source_name: str, places: _Places, record: Reco
 
 
 def rejected_with(tx: Transaction, text: str, limit: int) -> list[RejectedRow]:
-    rows = ledgers.rejected_with(tx, text, limit=limit) if text else []
+    rows = ledger_problems.rejected_with(tx, text, limit=limit) if text else []
     places = _Places(tx)
     return [
         RejectedRow(

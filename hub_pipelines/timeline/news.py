@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 from hub_pipelines.common.store import Database
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.problems import store as ledger_problems
 
 _MOST = 1_000
 
@@ -13,9 +14,11 @@ _MOST = 1_000
 def news_of(db: Database, posting: Posting) -> list[dict[str, Any]]:
     """Each with the row, the award or opportunity, the event's name, what happened and what to do."""
     with db.read() as tx:
-        told = ledgers.problems_of(tx, posting.request_id, posting.revision, severity="warn", limit=_MOST, of_rows=True)
+        told = ledger_problems.of_posting(
+            tx, posting.request_id, posting.revision, severity="warn", limit=_MOST, of_rows=True
+        )
         numbers = list({one["row_no"] for one in told})
-        entries = ledgers.entries_of_rows(tx, posting.request_id, posting.revision, numbers)
+        entries = ledger_entries.of_rows(tx, posting.request_id, posting.revision, numbers)
         found = []
         for one in told:
             if not entries[one["row_no"]]:

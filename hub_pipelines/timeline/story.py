@@ -15,9 +15,9 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.intake.service import source_key
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
@@ -113,7 +113,7 @@ def _migration_of(tx: Transaction, current: Submission) -> str | None:
 
 
 def _count_told(tx: Transaction, current: Submission) -> str:
-    posting = ledgers.find_posting(tx, current.request_id, current.revision)
+    posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
     if posting is None or posting.counted is None:
         return "yes; nothing is compared before it is posted"
     missing = counts.still_missing(tx, current.request_id, current.revision)
@@ -165,7 +165,7 @@ def _moments(
     said, said_total = audit.newest_entries_of(tx, current.request_id, without=_SAID, limit=limit)
     found = [_arrival(current, one) for one in came] + [_entry(one) for one in said]
     found += [_attempt(one) for one in submissions.attempts_of(tx, current.request_id)]
-    found += [_posting(one) for one in ledgers.postings_of(tx, current.request_id, limit=limit)]
+    found += [_posting(one) for one in ledger_outcomes.postings_of(tx, current.request_id, limit=limit)]
     found += [moment for item in items for moment in _review(item)]
     if current.launched_at is not None:
         found.append(_launch(current, current.launched_at))

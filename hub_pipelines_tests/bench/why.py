@@ -27,7 +27,9 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.intake.store import arrival
-from hub_pipelines.ledger.store import idempotency, journal, ledger, ledger_version, rejection
+from hub_pipelines.ledger.outcomes.store import idempotency
+from hub_pipelines.ledger.problems.store import rejection
+from hub_pipelines.ledger.store import journal, ledger, ledger_version
 from hub_pipelines.submission.store import attempt, submission
 from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.bench.figures import _home, _hub_with_registry

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.killing import AT_ONCE as AT_ONCE
@@ -98,8 +99,8 @@ def recover_stock(home: Path, database_url: str) -> None:
     process_all(hub, owner="rescuer")
     (current,) = (one for one in all_submissions(hub) if one.envelope.source_name == "stock v2.csv")
     with hub.db.read() as tx:
-        posting = ledgers.find_posting(tx, current.request_id, current.revision)
-        told = ledgers.problems_of(tx, current.request_id, current.revision, severity="warn", limit=100)
+        posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
+        told = ledger_problems.of_posting(tx, current.request_id, current.revision, severity="warn", limit=100)
     assert posting is not None
     assert (posting.posted, posting.new) == (4, 3)
     assert posting.worth_a_look == sum(one["rule"] in WORTH_A_LOOK for one in told)

@@ -173,7 +173,7 @@ def test_what_a_hold_covers_stays_in_dagster_too_with_the_folds_of_its_days(runn
 
 
 def _ledger(hub: Hub, name: str) -> str:
-    from hub_pipelines.ledger.store import current_rows
+    from hub_pipelines.ledger.items.store import current_rows
 
     return json.dumps([row.key for row in current_rows(hub.db, name)])
 

@@ -9,8 +9,9 @@ import pytest
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Delivery, Incoming
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.timeline.model import AwardStanding
 from hub_pipelines.timeline.news import news_of
 from hub_pipelines.timeline.service import explain
@@ -74,8 +75,8 @@ def test_a_change_is_told_in_its_posting_with_the_award_that_it_is_of(hub: Hub) 
     says(hub, 2, obligated_amount="450000.00", ends_on="2025-03-31", status="ended")
     with hub.db.read() as tx:
         name = "grants.sponsor_award@north"
-        row = ledgers.changes_of(tx, name, "NIH|1001", limit=1)[0][0]
-        (posting,) = ledgers.postings_of(tx, row["request_id"], limit=5)
+        row = ledger_changes.newest_changes(tx, name, "NIH|1001", limit=1)[0][0]
+        (posting,) = ledger_outcomes.postings_of(tx, row["request_id"], limit=5)
 
     told = news_of(hub.db, posting)
 

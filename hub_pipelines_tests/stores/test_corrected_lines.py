@@ -9,8 +9,8 @@ import openpyxl
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.workbook import token
 from hub_pipelines.returning import Corrects, Returns
@@ -120,7 +120,7 @@ TOLUENE = ("Toluene", "102", "1", "L", "Merck")
 
 def warned(hub: Hub, request_id: str) -> list[tuple[int, str, str]]:
     with hub.db.read() as tx:
-        found = ledgers.problems_of(tx, request_id, 1, severity="warn", limit=100)
+        found = ledger_problems.of_posting(tx, request_id, 1, severity="warn", limit=100)
     return [(one["row_no"], one["rule"], one["reason"]) for one in found]
 
 

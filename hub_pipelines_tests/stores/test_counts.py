@@ -12,10 +12,12 @@ from hub_pipelines.evidence import count_of
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.judging import counting_of
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import MissedRecord, Tally, place_of
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.words import headline
 from hub_pipelines.submission import store as submissions
@@ -64,7 +66,7 @@ def count(hub: Hub, name: str, *rows: dict[str, str]) -> str:
 
 def posting_of(hub: Hub, request_id: str) -> Posting:
     with hub.db.read() as tx:
-        posting = ledgers.find_posting(tx, request_id, submission(hub, request_id).revision)
+        posting = ledger_outcomes.find_posting(tx, request_id, submission(hub, request_id).revision)
     assert posting is not None
     return posting
 
@@ -252,7 +254,9 @@ def test_what_a_count_missed_follows_from_its_rows_and_the_journal_at_any_later_
     tally = Tally(counting)
     tally.add(read_staged(hub.processing.staged_path(str(current.staged)))[1])
     with hub.db.read() as tx:
-        then = list(tally.missed(ledgers.items_as_of(tx, NORTH_LEDGER, posting_of(hub, request_id).ledger_version)))
+        then = list(
+            tally.missed(ledger_items.items_as_of(tx, NORTH_LEDGER, posting_of(hub, request_id).ledger_version))
+        )
     assert sorted(then, key=str) == sorted((one.missed for one in missed_by(hub, request_id)), key=str)
     assert len(then) == 2
 
@@ -380,7 +384,7 @@ def test_what_a_later_file_lists_with_the_quantity_0_is_used_up_and_not_found(hu
     counted = bottles(hub, "count.csv", "Acetone,L1,B1,2,L\n", complete_count=True)
     gone = bottles(hub, "gone.csv", "Ethanol,,B1,0,\n")
     with hub.db.read() as tx:
-        assert ledgers.problems_of(tx, gone, 1, severity="warn", limit=9, of_rows=True) == []
+        assert ledger_problems.of_posting(tx, gone, 1, severity="warn", limit=9, of_rows=True) == []
     bottles(hub, "else.csv", "Toluene,,B1,2,L\n")
     page = hub.receipts.write(counted).read_text(encoding="utf-8")
     assert "used up since: <bdi>gone.csv</bdi>" in page

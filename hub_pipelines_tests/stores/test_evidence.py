@@ -13,7 +13,10 @@ from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.store import arrival
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import TREE
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.submission import store as submissions
 from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, submission
 from hub_pipelines_tests.tampering import unlock
@@ -68,7 +71,7 @@ def test_a_ledger_row_without_a_journal_entry_is_found(hub: Hub) -> None:
 def test_a_deleted_idempotency_record_is_found(hub: Hub) -> None:
     make_registry(hub, ["N-1"])
     with hub.db.write() as tx:
-        tx.execute(delete(ledgers.idempotency))
+        tx.execute(delete(ledger_outcomes.idempotency))
     assert "record of its posting" in str(verify_all(hub).first_bad)
 
 
@@ -95,16 +98,18 @@ def test_a_forged_posting_that_an_entry_beside_the_chain_vouches_for_is_found(hu
     with hub.db.write() as tx:
         entry = dict(tx.execute(ledgers.journal_row.select()).mappings().one())
         posting = dict(tx.execute(ledgers.posting.select()).mappings().one())
-        record = dict(tx.execute(ledgers.idempotency.select()).mappings().one())
+        record = dict(tx.execute(ledger_outcomes.idempotency.select()).mappings().one())
         (posted,) = audit.entries_named(tx, "submission:posted")
         tx.execute(ledgers.journal_row.insert(), {**entry, "version": 9, "key": "N-9"})
         tx.execute(ledgers.posting.insert(), {**posting, "version": 9, "request_id": "north-inventory-x"})
         outcome = {
             **record["outcome"],
             "request_id": "north-inventory-x",
-            "rows_digest": ledgers.digest_of_entries(tx, "north-inventory-x", 1, TREE),
+            "rows_digest": ledger_entries.digest_of(tx, "north-inventory-x", 1, TREE),
         }
-        tx.execute(ledgers.idempotency.insert(), {**record, "request_id": "north-inventory-x", "outcome": outcome})
+        tx.execute(
+            ledger_outcomes.idempotency.insert(), {**record, "request_id": "north-inventory-x", "outcome": outcome}
+        )
     beside_the_chain(hub, "submission:posted", "north-inventory-x", "a list", {**posted.event.detail, **outcome})
     assert str(verify_all(hub).first_bad).startswith("north:1 is missing")
 
@@ -189,7 +194,7 @@ def test_rejected_rows_that_were_taken_away_are_found(hub: Hub) -> None:
     process(hub, request_id)
     assert verify_all(hub).ok
     with hub.db.write() as tx:
-        tx.execute(delete(ledgers.rejection))
+        tx.execute(delete(ledger_problems.rejection))
     assert str(verify_all(hub).first_bad).startswith(f"{request_id}: rows that its posting rejected are missing")
 
 

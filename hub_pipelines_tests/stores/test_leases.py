@@ -9,9 +9,10 @@ from sqlalchemy import select
 from hub_pipelines.common import store as common_store
 from hub_pipelines.common.errors import Permanent, Transient
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -191,7 +192,7 @@ def test_a_holder_that_fails_late_does_not_disturb_what_another_run_has_finished
     assert submission(hub, request_id) == before
     assert hub.review.listing() == []
     with hub.db.read() as tx:
-        stored = ledgers.find_posting(tx, request_id, 1)
+        stored = ledger_outcomes.find_posting(tx, request_id, 1)
     assert stored == replace(finished, repeat=True)
     assert_invariants(hub)
 
@@ -303,8 +304,8 @@ def test_a_failed_attempt_leaves_no_trace_in_journal_and_ledger(
             hub.processing.post(taken)
     assert journal_size(hub) == before
     with hub.db.read() as tx:
-        assert ledgers.find_posting(tx, request_id, 1) is None
-        assert tx.execute(select(ledgers.rejection)).first() is None
+        assert ledger_outcomes.find_posting(tx, request_id, 1) is None
+        assert tx.execute(select(ledger_problems.rejection)).first() is None
     assert_invariants(hub)
     process_all(hub)
     assert journal_size(hub) == before + 2

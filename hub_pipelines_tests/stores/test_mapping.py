@@ -13,8 +13,8 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.drift.model import Source
 from hub_pipelines.evidence import headers_of, verify_all
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answered, NotAnswered
 from hub_pipelines.mapping.remembered import Kept
@@ -402,7 +402,7 @@ def test_a_day_is_done_again_by_the_decisions_of_its_time(hub: Hub) -> None:
     detail = detail_of(hub, first, "submission:posted")
     with hub.db.read() as tx:
         kept = mappings.find_decision(tx, detail["decision"])
-        posting = ledgers.find_posting(tx, first, 2)
+        posting = ledger_outcomes.find_posting(tx, first, 2)
     assert kept is not None
     assert kept.mapping is not None
     assert kept.mapping.positions["quantity_on_hand"] == 3

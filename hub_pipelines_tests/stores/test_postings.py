@@ -15,7 +15,10 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.processing import Processing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Repeat, State
@@ -61,7 +64,7 @@ def test_a_posting_writes_journal_ledger_counts_and_audit_together(hub: Hub) -> 
     assert (outcome.ledger, outcome.ledger_version, outcome.repeat) == (NORTH_LEDGER, 1, False)
     assert set(ledger_values(hub)) == {"NC-0001", "NC-0002"}
     with hub.db.read() as tx:
-        assert ledgers.problem_count(tx, request_id, 1) >= 1
+        assert ledger_problems.count_blocking(tx, request_id, 1) >= 1
     assert_invariants(hub)
 
 
@@ -92,7 +95,7 @@ def test_a_second_version_of_a_file_posts_only_the_changed_rows(hub: Hub) -> Non
     with hub.db.read() as tx:
         entry = tx.execute(select(ledgers.journal).where(ledgers.journal.c.request_id == second)).one()
         assert (entry.key, entry.version, entry.previous_version) == (TAGS[3], 2, 1)
-        later = ledgers.later_changes(tx, NORTH_LEDGER, TAGS, after_version=1)
+        later = ledger_changes.later_changes(tx, NORTH_LEDGER, TAGS, after_version=1)
     assert [(change.key, change.request_id) for change in later] == [(TAGS[3], second)]
     assert_invariants(hub)
 
@@ -196,7 +199,7 @@ def test_postings_of_one_ledger_at_once_keep_their_versions_in_order(hub: Hub) -
             .order_by(audit.audit_entry.c.seq)
         ).scalars()
         assert list(entries) == [one.request_id for one in by_version]
-    assert {row.request_id for row in ledgers.current_rows(hub.db, NORTH_LEDGER)} == {last.request_id}
+    assert {row.request_id for row in ledger_items.current_rows(hub.db, NORTH_LEDGER)} == {last.request_id}
     assert_invariants(hub)
 
 

@@ -15,7 +15,9 @@ from hub_pipelines.evidence import NoProof, prove_row, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.digests import rows_digest
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import CHAIN
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.proofs import NotAProof, RowProof
 from hub_pipelines_tests.support import asset, make_registry, process, send_assets
 from hub_pipelines_tests.tampering import rewrite, unlock
@@ -97,7 +99,7 @@ def test_the_commands_prove_and_verify_a_row(hub: Hub, lab: str, tmp_path: Path)
 def test_a_posting_from_before_there_were_trees_verifies_and_has_no_proof(hub: Hub, lab: str) -> None:
     """As a former release would have written it: another digest, and no word of how it was made."""
     with hub.db.read() as tx:
-        chained = rows_digest((digest for _, digest in ledgers.entries_of(tx, lab, 1)), CHAIN)
+        chained = rows_digest((digest for _, digest in ledger_entries.of_posting(tx, lab, 1)), CHAIN)
 
     def formerly(told: list[Any]) -> None:
         for _, event in told:
@@ -106,7 +108,7 @@ def test_a_posting_from_before_there_were_trees_verifies_and_has_no_proof(hub: H
                 event.detail["rows_digest"] = chained
 
     rewrite(hub, "north", formerly)
-    record = ledgers.idempotency
+    record = ledger_outcomes.idempotency
     with hub.db.write() as tx:
         outcome = tx.execute(select(record.c.outcome).where(record.c.request_id == lab)).scalar_one()
         del outcome["digest_version"]

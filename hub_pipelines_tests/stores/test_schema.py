@@ -19,7 +19,9 @@ from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.schema import upgrade
 from hub_pipelines.common.store import SCHEMA_TABLE, SCHEMA_VERSION, Database, Transaction, metadata
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.changes import store as ledger_changes
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN
 
 _ENTRY = (
@@ -172,16 +174,16 @@ def test_a_former_homes_postings_have_their_digests_and_history_after_the_upgrad
     former.create_schema()
     with former.read() as tx:
         for version in (1, 2):
-            found = ledgers.digest_of_entries(tx, f"north-inventory-{version}", 1, CHAIN)
+            found = ledger_entries.digest_of(tx, f"north-inventory-{version}", 1, CHAIN)
             assert found == _former_digest(version)
-        assert ledgers.first_misfold(tx) is None
-        history, total = ledgers.changes_of(tx, "l@north", "A", limit=5)
+        assert ledger_entries.first_misfold(tx) is None
+        history, total = ledger_changes.newest_changes(tx, "l@north", "A", limit=5)
         assert [(row["version"], row["before"], row["campus"]) for row in history] == [
             (2, "A1", "north"),
             (1, None, "north"),
         ]
         assert total == 2
-        assert sorted(ledgers.items_as_of(tx, "l@north", 1)) == [("A", "A1"), ("B", "B1")]
+        assert sorted(ledger_items.items_as_of(tx, "l@north", 1)) == [("A", "A1"), ("B", "B1")]
 
 
 @pytest.mark.parametrize("table", ["journal", "posting"])

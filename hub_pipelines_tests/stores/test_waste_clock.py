@@ -6,8 +6,8 @@ import pytest
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.validate.feeds.hazmat.contract import is_waste_by_the_clock
 from hub_pipelines_tests.support import process, send
 
@@ -23,7 +23,7 @@ def _post(hub: Hub, *lines: str, name: str = "waste.csv") -> tuple[Posting, list
     posting = process(hub, arrival.request_id)
     assert isinstance(posting, Posting)
     with hub.db.read() as tx:
-        found = ledgers.problems_of(tx, arrival.request_id, posting.revision, severity="warn", limit=20)
+        found = ledger_problems.of_posting(tx, arrival.request_id, posting.revision, severity="warn", limit=20)
     return posting, [one["reason"] for one in found if one["rule"] == "no_accumulation_start"]
 
 

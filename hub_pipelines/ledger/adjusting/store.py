@@ -7,7 +7,7 @@ opening. A hub without adjustments pays nothing for any of it.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -21,19 +21,19 @@ from hub_pipelines.common.store import (
     insert_many,
     metadata,
     moment_as_written,
+    per_query,
     refuse_changes,
 )
 from hub_pipelines.ledger.adjusting.algebra import set_by
 from hub_pipelines.ledger.adjusting.model import BEGINNING, DISPOSED, OPENING, Known, Movement, Standing
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Head
+from hub_pipelines.ledger.items.store import heads_of_lines
 from hub_pipelines.ledger.ordering import store as ordering
-from hub_pipelines.ledger.store import heads_of_lines, journal
+from hub_pipelines.ledger.store import journal
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES
 from hub_pipelines.validate.model import Adjusted
 from hub_pipelines.validate.staging import StagedRow
-
-_KEYS_PER_QUERY = 5_000
 
 movement = Table(
     "movement",
@@ -210,7 +210,7 @@ class Before:
         found: dict[str, datetime] = {}
         heads = {(self._heads[key].version, self._heads[key].row_no): key for key in keys}
         versions = sorted({version for version, _ in heads})
-        for some in _chunks(versions):
+        for some in per_query(versions):
             query = (
                 select(journal.c.version, journal.c.row_no, journal.c.posted_at, s.channel)
                 .join(submissions.submission, s.request_id == journal.c.request_id)
@@ -224,14 +224,14 @@ class Before:
         return found
 
     def _done(self, messages: Sequence[str]) -> Iterator[str]:
-        for some in _chunks(messages):
+        for some in per_query(messages):
             query = select(_m.message).where(_m.ledger == self._ledger, among(self._tx, _m.message, some), *self._then)
             yield from self._tx.execute(query).scalars()
 
     def _newest(self, keys: Sequence[str], which: ColumnElement[bool], *by: Any) -> Iterator[Movement]:
         """Of each item the one movement of this sort that is first in this order."""
         place = func.row_number().over(partition_by=_m.key, order_by=(*by, _m.seq.desc())).label("place")
-        for some in _chunks(keys):
+        for some in per_query(keys):
             where = (_m.ledger == self._ledger, among(self._tx, _m.key, some), which, *self._then)
             ranked = select(movement, place).where(*where).subquery()
             for row in self._tx.execute(select(ranked).where(ranked.c.place == 1)):
@@ -239,7 +239,7 @@ class Before:
 
     def _since(self, since: Mapping[str, datetime]) -> Iterator[Movement]:
         """The adjustments of these items from a moment on, and perhaps some earlier ones."""
-        for some in _chunks(sorted(since, key=lambda key: since[key])):
+        for some in per_query(sorted(since, key=lambda key: since[key])):
             first = min(since[key] for key in some)
             bound = () if first == BEGINNING else (_m.occurred_at >= first,)
             where = (_m.ledger == self._ledger, among(self._tx, _m.key, some), _adds, *bound, *self._then)
@@ -255,8 +255,3 @@ def _standing(head: Head | None) -> Standing | None:
 
 def _movement(row: Any) -> Movement:
     return Movement(row.row_no, row.key, row.kind, row.occurred_at, row.quantity, row.unit, row.message, row.item)
-
-
-def _chunks(items: Collection[Any]) -> Iterator[list[Any]]:
-    found = list(items)
-    return (found[at : at + _KEYS_PER_QUERY] for at in range(0, len(found), _KEYS_PER_QUERY))

@@ -1,6 +1,6 @@
 """Which items of a ledger a complete count misses. Pure.
 
-Belongs here: the comparison. Not here: the ledger's items (ledger/store.py), the record of what was missed (store.py).
+Belongs here: the comparison. Not here: the ledger's items (ledger/items), the record of what was missed (store.py).
 """
 
 import json

@@ -1,7 +1,7 @@
 """The posting transaction: a submission's staged rows into journal and ledger, exactly once.
 
 Belongs here: the order of its steps, and how they are made fast for a million rows (decisions/0057). Not here: the
-tables (ledger/store.py), what an entry's digest covers (ledger/digests.py).
+tables (ledger/store.py, problems, outcomes), what an entry's digest covers (ledger/digests.py).
 Rows go through in chunks, so that memory does not grow with the file; all chunks are one transaction.
 """
 
@@ -24,6 +24,7 @@ from hub_pipelines.common.store import (
     insert_from,
     insert_many,
     insert_or_ignore,
+    per_query,
     room_to_sort,
     update_from,
 )
@@ -37,22 +38,11 @@ from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.digests import Change, digester
+from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, TREE, Batch, Posting, RegistryMoved
-from hub_pipelines.ledger.store import (
-    current_version,
-    earlier,
-    find_posting,
-    heads_of_lines,
-    idempotency,
-    items_now,
-    journal_row,
-    ledger,
-    ledger_day,
-    ledger_version,
-    lines_of_things,
-    posting,
-    rejection,
-)
+from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
+from hub_pipelines.ledger.problems.store import rejection
+from hub_pipelines.ledger.store import journal_row, ledger, ledger_day, ledger_version, posting
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
@@ -63,7 +53,6 @@ _MEMORY_MB = 64
 _OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
-_KEYS_PER_QUERY = 5_000
 _JOURNAL = ("ledger", "version", *Change._fields)
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
 
@@ -446,8 +435,8 @@ class _Rows:
             return {}
         keys = lines_of_things(self.tx, self.batch.ledger, things, thing_in)
         told = {one.old for one in self.batch.corrected.replaced} if self.batch.corrected is not None else set()
-        for first in range(0, len(keys), _KEYS_PER_QUERY):
-            own = select(incoming.c.key).where(incoming.c.key.in_(keys[first : first + _KEYS_PER_QUERY]))
+        for some in per_query(keys):
+            own = select(incoming.c.key).where(incoming.c.key.in_(some))
             told |= set(self.tx.execute(own).scalars())
         return earlier(self.tx, self.batch.ledger, [key for key in keys if key not in told])
 
@@ -475,8 +464,7 @@ class _Rows:
         received_at = self.batch.received_at
         if received_at is None or not self._some_are_missing:
             return
-        for first in range(0, len(keys), _KEYS_PER_QUERY):
-            some = keys[first : first + _KEYS_PER_QUERY]
+        for some in per_query(keys):
             counts.mark_found(
                 self.tx, self.batch.ledger, some, by=self.lease.request_id, received_at=received_at, at=self.now
             )

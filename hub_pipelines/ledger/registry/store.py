@@ -5,29 +5,20 @@ Belongs here: what is known of a tag, now or at an earlier version. Not here: wh
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.store import Database, Transaction, many_rows, room_to_sort, text_in
+from hub_pipelines.common.store import Database, Transaction, many_rows, per_query, room_to_sort, text_in
 from hub_pipelines.ledger.comparing.model import REPLACED
+from hub_pipelines.ledger.items.store import current_version, place_of_bar
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
-from hub_pipelines.ledger.store import (
-    current_version,
-    is_entry,
-    journal_row,
-    ledger,
-    newest_before,
-    place_of_bar,
-    posting,
-    rejection,
-)
+from hub_pipelines.ledger.problems.store import rejection
+from hub_pipelines.ledger.store import is_entry, journal_row, ledger, newest_before, posting
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
 
-_KEYS_PER_QUERY = 5_000
 _MEMORY_MB = 64
 
 
@@ -50,7 +41,7 @@ class LedgerRegistry:
         """Known tags and the campus each belongs to."""
         found: dict[str, str] = {}
         with self._db.read() as tx:
-            for some in _chunks(tags):
+            for some in per_query(tags):
                 rows = tx.execute(_current(some) if self._is_current else _as_of(some, self.version))
                 found.update((row[0], str(json.loads(row[1])["campus"])) for row in rows)
         return found
@@ -159,9 +150,3 @@ def _all_current() -> Select[Any]:
 def _as_of(tags: Sequence[str], version: int) -> Select[Any]:
     then = newest_before(REGISTRY_LEDGER, version + 1, tags)
     return select(journal_row.c.key, journal_row.c["values"]).join(then, is_entry(journal_row, REGISTRY_LEDGER, then))
-
-
-def _chunks(tags: Collection[str]) -> Iterator[list[str]]:
-    items = iter(tags)
-    while some := list(islice(items, _KEYS_PER_QUERY)):
-        yield some

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Column, Date, FromClause, Integer, String, Table, Text, and_, exists, func, or_, select
@@ -14,11 +13,11 @@ from hub_pipelines.common.store import (
     insert_or_ignore,
     many_rows,
     metadata,
+    per_query,
 )
 from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
 from hub_pipelines.ledger.store import is_entry, journal, journal_row, ledger, ledger_day, newest_before, posting
 
-_KEYS_PER_QUERY = 5_000
 _ENTRIES_AT_ONCE = 5_000
 _KEY = ("ledger", "campus", "ledger_date")
 
@@ -169,7 +168,7 @@ def postings(tx: Transaction, ledger_name: str, campus: str, day: date) -> list[
 def heads_before(tx: Transaction, ledger_name: str, keys: Collection[str], version: int) -> dict[str, Any]:
     """Each key's newest journal entry (version, row_no, digest, operation, values) before a version."""
     found: dict[str, Any] = {}
-    for some in _chunks(keys):
+    for some in per_query(keys):
         then = newest_before(ledger_name, version, some)
         names = ("key", "version", "row_no", "digest", "operation", "values")
         query = select(*(journal_row.c[name] for name in names))
@@ -181,17 +180,11 @@ def heads_before(tx: Transaction, ledger_name: str, keys: Collection[str], versi
 def known_keys(tx: Transaction, ledger_name: str, keys: Collection[str]) -> set[str]:
     """Those of the keys that are items of a ledger."""
     found: set[str] = set()
-    for some in _chunks(keys):
+    for some in per_query(keys):
         found.update(
             tx.execute(select(ledger.c.key).where(ledger.c.ledger == ledger_name, ledger.c.key.in_(some))).scalars()
         )
     return found
-
-
-def _chunks(keys: Collection[str]) -> Iterator[list[str]]:
-    items = iter(keys)
-    while some := list(islice(items, _KEYS_PER_QUERY)):
-        yield some
 
 
 # ---- writing

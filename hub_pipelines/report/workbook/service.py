@@ -25,7 +25,7 @@ from hub_pipelines.drift.model import BadMigration
 from hub_pipelines.drift.service import Shapes
 from hub_pipelines.intake.model import FOLDER_OF, Purpose
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import Decision
@@ -140,7 +140,7 @@ class Workbooks:
         columns = self._columns(current)
         with self.db.read() as tx:
             marks = self._marks(tx, current, columns, limit=None)
-            total = ledgers.problem_count(tx, current.request_id, current.revision)
+            total = ledger_problems.count_blocking(tx, current.request_id, current.revision)
             warned = sum(mark.severity == "warn" for mark in marks)
             questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
             came = store.return_of(tx, current.request_id, current.revision)
@@ -172,7 +172,7 @@ class Workbooks:
         """Of each row the problems and warnings; warnings about the whole file are on the receipt alone."""
         found = []
         for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
-            problems = ledgers.problems_of(
+            problems = ledger_problems.of_posting(
                 tx, current.request_id, current.revision, severity=severity, limit=limit or most, of_rows=True
             )
             found += [_mark(one, columns) for one in problems]

@@ -11,7 +11,7 @@ import pytest
 
 from hub_pipelines.evidence import account_for, conservation
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.publishing import publish, touched
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.timeline.service import explain

@@ -13,7 +13,7 @@ from openpyxl.styles import PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
-from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.report.workbook.marking import YELLOW
 from hub_pipelines.settings import DEFAULT_TOML, load
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import openpyxl
 import pytest
 
-from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.report.workbook.marking import BLUE
 from hub_pipelines.submission.model import Lease, State

@@ -8,7 +8,7 @@ from openpyxl.comments import Comment
 from openpyxl.styles import PatternFill
 
 from hub_pipelines.drift.model import Source
-from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.report.workbook import token
 from hub_pipelines.submission.model import State
 

@@ -14,7 +14,7 @@ from openpyxl.styles import Font, PatternFill
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger.store import current_rows
+from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.report.workbook.marking import RED
 from hub_pipelines.submission.model import Submission
 

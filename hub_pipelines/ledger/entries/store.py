@@ -1,0 +1,170 @@
+"""Reads the journal entries of postings: of its rows, for proofs, and counted anew. Writes nothing.
+
+Not here: appending them (posting/store.py), an item's entries of whichever posting (changes/store.py), what a row's
+problems were (problems/store.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+
+from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.ledger.adjusting.model import ARRIVED
+from hub_pipelines.ledger.comparing.model import REPLACED, entry_row
+from hub_pipelines.ledger.digests import Change, digester, rows_digest
+from hub_pipelines.ledger.model import SetOver
+from hub_pipelines.ledger.store import is_replaced, journal, journal_row, ledger, posting, stands
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.validate.model import PART_ROWS
+
+_by_a_row = and_(stands, or_(journal.c.operation != ARRIVED, journal.c.row_no < PART_ROWS))
+"""One entry for each row that changed something: neither closed lines nor what a row has moved to a second place."""
+
+
+def _is_made_by(request_id: str, revision: int) -> ColumnElement[bool]:
+    return and_(journal.c.request_id == request_id, journal.c.revision == revision)
+
+
+def count_rows(tx: Transaction, request_id: str, revision: int) -> int:
+    """Rows of a posting that have made journal entries, counted anew; the lines that it closed are no rows of it."""
+    query = select(func.count()).where(_is_made_by(request_id, revision), _by_a_row)
+    return tx.execute(query).scalar_one()
+
+
+def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
+    """Keys of a posting's rows that are in the journal."""
+    query = select(journal.c.key).where(_is_made_by(request_id, revision), _by_a_row)
+    return list(tx.execute(query).scalars())
+
+
+def of_rows(tx: Transaction, request_id: str, revision: int, row_nos: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """The journal entries of each of a posting's rows, with the `before` that they replaced: two where a row has moved
+    something to a second place, none where it has changed nothing. At most some thousand rows."""
+    previous = journal_row.alias("previous")
+    query = select(journal, previous.c["values"].label("before")).outerjoin(previous, is_replaced(previous, journal))
+    numbers = [each for row_no in row_nos for each in (row_no, PART_ROWS + row_no)]
+    rows = query.where(_is_made_by(request_id, revision), journal.c.row_no.in_(numbers)).order_by(journal.c.row_no)
+    entries = {row["row_no"]: dict(row) for row in tx.execute(rows).mappings()}
+    return {row_no: [entries[each] for each in (row_no, PART_ROWS + row_no) if each in entries] for row_no in row_nos}
+
+
+def changed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str, str, str]]:
+    """Of the rows of a posting that changed an item, the first: number, key, and the values before and after."""
+    before = journal.alias("before")
+    query = (
+        select(journal.c.row_no, journal.c.key, before.c["values"], journal.c["values"])
+        .join(before, is_replaced(before, journal))
+        .where(_is_made_by(request_id, revision), _by_a_row)
+        .where(before.c.operation != REPLACED)
+        .order_by(journal.c.row_no)
+        .limit(limit)
+    )
+    return [tuple(row) for row in tx.execute(query)]
+
+
+def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -> list[tuple[int, str]]:
+    """The lines that a posting has closed: the row that has the place of each, and what it said last."""
+    query = (
+        select(journal.c.row_no, journal.c["values"])
+        .where(_is_made_by(request_id, revision), ~stands)
+        .order_by(journal.c.row_no.desc())
+        .limit(limit)
+    )
+    return [(entry_row(row_no), values) for row_no, values in tx.execute(query)]
+
+
+def set_over(
+    tx: Transaction, request_id: str, revision: int, *, others_than: str, since: datetime, limit: int
+) -> list[SetOver]:
+    """Entries of a posting in whose place stood one that another submission than these two has made after `since`."""
+    before = journal.alias("before")
+    query = (
+        select(journal.c.row_no, journal.c.key, before.c.request_id, before.c.posted_at)
+        .join(before, is_replaced(before, journal))
+        .where(_is_made_by(request_id, revision))
+        .where(before.c.request_id.not_in([request_id, others_than]), before.c.posted_at > since)
+        .where(stands)
+        .order_by(journal.c.row_no)
+        .limit(limit)
+    )
+    return [SetOver(*row) for row in tx.execute(query)]
+
+
+def of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> dict[str, Any]:
+    """One journal entry of a posting with all parts that its digest covers."""
+    columns = [column for column in journal.c if column.name != "posted_at"]
+    where = (_is_made_by(request_id, revision), journal.c.row_no == row_no)
+    return dict(tx.execute(select(*columns).where(*where)).mappings().one())
+
+
+def of_posting(tx: Transaction, request_id: str, revision: int) -> Iterator[tuple[Change, bytes]]:
+    """The entries of a posting in the order of their rows, each with its digest."""
+    of_posting = select(posting).where(posting.c.request_id == request_id, posting.c.revision == revision)
+    for one in tx.execute(of_posting.order_by(posting.c.version)).mappings().all():
+        digest_of = digester(one["ledger"], one["version"], one)
+        query = (
+            select(*(journal_row.c[name] for name in Change._fields))
+            .where(journal_row.c.ledger == one["ledger"], journal_row.c.version == one["version"])
+            .order_by(journal_row.c.row_no)
+        )
+        for row in tx.execute(query, execution_options={"yield_per": 5_000}):
+            change = Change._make(row)
+            yield change, digest_of(change)
+
+
+def digest_of(tx: Transaction, request_id: str, revision: int, digest_version: int) -> str:
+    """The digest over a posting's journal rows, computed from the rows as they are now."""
+    return rows_digest((digest for _, digest in of_posting(tx, request_id, revision)), digest_version)
+
+
+def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, tuple[str, bytes]]:
+    """Each journal entry of a posting by its row: the digests of its values and of all of it, as it is now."""
+    found = of_posting(tx, request_id, revision)
+    return {one.row_no: (sha256_hex(one.values.encode("utf-8")), digest) for one, digest in found}
+
+
+def count_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
+    """Journal entries that rows of each submission's current revision have made, per campus, feed and the day it was
+    received."""
+    s = submissions.submission.c
+    query = (
+        select(s.campus, s.feed, s.received_day, func.count())
+        .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
+        .where(_by_a_row)
+        .group_by(s.campus, s.feed, s.received_day)
+    )
+    return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}
+
+
+def journal_size(tx: Transaction) -> int:
+    return tx.execute(select(func.count()).select_from(journal_row)).scalar_one()
+
+
+def first_misfold(tx: Transaction) -> str | None:
+    """The first item whose ledger row is not its newest journal entry, as `ledger key`; None when all are."""
+    newest = (
+        select(journal_row.c.ledger, journal_row.c.key, func.max(journal_row.c.version).label("version"))
+        .group_by(journal_row.c.ledger, journal_row.c.key)
+        .subquery()
+    )
+    same_item = and_(ledger.c.ledger == newest.c.ledger, ledger.c.key == newest.c.key)
+    same_entry = and_(
+        journal_row.c.ledger == ledger.c.ledger,
+        journal_row.c.version == ledger.c.version,
+        journal_row.c.row_no == ledger.c.row_no,
+        journal_row.c.key == ledger.c.key,
+        journal_row.c.digest == ledger.c.digest,
+    )
+    behind = (
+        select(newest.c.ledger, newest.c.key)
+        .outerjoin(ledger, same_item)
+        .where(or_(ledger.c.version.is_(None), ledger.c.version != newest.c.version))
+    )
+    baseless = (
+        select(ledger.c.ledger, ledger.c.key).outerjoin(journal_row, same_entry).where(journal_row.c.key.is_(None))
+    )
+    row = tx.execute(behind.limit(1)).first() or tx.execute(baseless.limit(1)).first()
+    return f"{row.ledger} {row.key}" if row else None

@@ -1,0 +1,1 @@
+"""What the ledgers hold: their items, as they are now and as a version of the ledger left them."""

@@ -1,0 +1,197 @@
+"""Reads what the ledgers hold of their items, now or as of one of a ledger's versions. Writes nothing.
+
+Not here: how an item came to be as it is (changes/store.py), what one posting has made (entries/store.py).
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+
+from hub_pipelines.common.store import Database, Transaction, per_query, text_in
+from hub_pipelines.ledger.comparing.model import Earlier, Head, entry_row
+from hub_pipelines.ledger.counting.model import Item, ThingIn
+from hub_pipelines.ledger.items.model import Placed
+from hub_pipelines.ledger.model import LedgerRow
+from hub_pipelines.ledger.store import (
+    is_entry,
+    its_newest_entry,
+    journal,
+    ledger,
+    ledger_version,
+    newest_before,
+    posting,
+    stands,
+)
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.validate.staging import canonical_json
+
+_LINES_OF_THINGS = 20_000
+_VALUES_PER_QUERY = 2_000
+"""Of more than these all items are read, which costs less than having the database look for each."""
+_AT_ONCE = {"yield_per": 2_000}
+
+
+def names_of(tx: Transaction, record_type: str) -> list[str]:
+    """The ledgers of a record type that hold something, by name."""
+    named = ledger_version.c.ledger.startswith(f"{record_type}@", autoescape=True)
+    return list(tx.execute(select(ledger_version.c.ledger).where(named).order_by(ledger_version.c.ledger)).scalars())
+
+
+def current_version(tx: Transaction, name: str) -> tuple[int, datetime | None]:
+    """How many postings have changed a ledger, and when the last one did; (0, None) for an empty one."""
+    row = tx.execute(select(ledger_version).where(ledger_version.c.ledger == name)).first()
+    return (row.version, row.changed_at) if row else (0, None)
+
+
+def version_at(tx: Transaction, name: str, at: datetime) -> int:
+    """The version that a ledger had at a time."""
+    known = select(func.max(posting.c.version)).where(posting.c.ledger == name, posting.c.posted_at <= at)
+    return tx.execute(known).scalar() or 0
+
+
+def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
+    """The current state of a ledger in key order, streamed."""
+    query = (
+        select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
+        .join(journal, its_newest_entry)
+        .where(ledger.c.ledger == name, stands)
+        .order_by(ledger.c.key)
+    )
+    with db.read() as tx:
+        for key, values, request_id, posted_at in tx.execute(query, execution_options=_AT_ONCE):
+            yield LedgerRow(key, json.loads(values), request_id, posted_at)
+
+
+def _now(name: str) -> Select[Any]:
+    """Keys and values of a ledger's items."""
+    query = select(ledger.c.key, journal.c["values"]).join(journal, its_newest_entry)
+    return query.where(ledger.c.ledger == name, stands)
+
+
+def items_now(tx: Transaction, name: str) -> Iterator[Item]:
+    """All items of a ledger, in this transaction."""
+    yield from (tuple(row) for row in tx.execute(_now(name), execution_options=_AT_ONCE))
+
+
+def items_as_of(tx: Transaction, name: str, version: int) -> Iterator[Item]:
+    """All items of a ledger as one of its versions left them, told by the journal."""
+    then = newest_before(name, version + 1)
+    query = select(journal.c.key, journal.c["values"]).join(then, is_entry(journal, name, then)).where(stands)
+    yield from (tuple(row) for row in tx.execute(query, execution_options=_AT_ONCE))
+
+
+def placed_items(tx: Transaction, name: str) -> Iterator[Placed]:
+    """All items of a ledger, each with its place in the journal."""
+    yield from _placed(tx, name)
+
+
+def items_saying(tx: Transaction, name: str, column: str, values: Collection[str]) -> Iterator[Placed]:
+    """The items of a ledger that have one of these texts in a column, in one reading of the ledger."""
+    wanted = frozenset(values)
+    if not wanted:
+        return
+    said = text_in(tx, journal.c["values"], column)
+    few = [said.in_(sorted(wanted))] if len(wanted) <= _VALUES_PER_QUERY else []
+    yield from (one for one in _placed(tx, name, *few) if one.values.get(column) in wanted)
+
+
+def _placed(tx: Transaction, name: str, *which: Any) -> Iterator[Placed]:
+    query = select(journal).join(ledger, and_(ledger.c.ledger == name, is_entry(journal, name, ledger)))
+    query = query.where(stands, *which)
+    for row in tx.execute(query, execution_options=_AT_ONCE).mappings():
+        place = (row["version"], entry_row(row["row_no"]), row["request_id"], row["posted_at"])
+        yield Placed(name, row["key"], json.loads(row["values"]), *place)
+
+
+def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
+    """Of these items, those that are in the ledger, with their values as canonical JSON."""
+    found: dict[str, str] = {}
+    for some in per_query(keys):
+        found.update((row[0], row[1]) for row in tx.execute(_now(name).where(ledger.c.key.in_(some))))
+    return found
+
+
+def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlier]:
+    """Of these items, those in the ledger: what it holds of them now, and who has set that."""
+    s = submissions.submission
+    found: dict[str, Earlier] = {}
+    for some in per_query(keys):
+        query = (
+            select(ledger.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
+            .join(journal, its_newest_entry)
+            .join(s, s.c.request_id == journal.c.request_id)
+            .where(ledger.c.ledger == name, ledger.c.key.in_(some), stands)
+        )
+        found.update((row[0], Earlier(*row[1:])) for row in tx.execute(query))
+    return found
+
+
+def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int) -> dict[str, Head]:
+    """Of these items, the newest journal entry before a version of the ledger."""
+    s = submissions.submission
+    found: dict[str, Head] = {}
+    for some in per_query(keys):
+        then = newest_before(name, version, some)
+        columns = ("key", "version", "row_no", "digest", "values", "operation", "request_id")
+        query = (
+            select(*(journal.c[one] for one in columns), s.c.source_name)
+            .join(then, is_entry(journal, name, then))
+            .join(s, s.c.request_id == journal.c.request_id)
+        )
+        found.update((row[0], Head(**row._mapping)) for row in tx.execute(query))
+    return found
+
+
+def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, int]:
+    """Of these items the ledger's version in which each was set last."""
+    found: dict[str, int] = {}
+    for some in per_query(keys):
+        query = select(ledger.c.key, ledger.c.version).where(ledger.c.ledger == name, ledger.c.key.in_(some))
+        found.update((row.key, row.version) for row in tx.execute(query))
+    return found
+
+
+def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, str]]:
+    """(ledger, key) of the items that have this key, or a key of several parts that begins with it."""
+    found: list[tuple[str, str]] = []
+    for name in tx.execute(select(ledger_version.c.ledger).order_by(ledger_version.c.ledger)).scalars().all():
+        own = select(ledger.c.key).where(ledger.c.ledger == name)
+        parts = own.where(ledger.c.key >= f"{key}|").order_by(ledger.c.key).limit(limit)
+        keys = [*tx.execute(own.where(ledger.c.key == key)).scalars(), *tx.execute(parts).scalars()]
+        found += [(name, one) for one in keys if one == key or one.startswith(f"{key}|")]
+    return found[:limit]
+
+
+def items_with(
+    tx: Transaction, record_type: str, column: str, value: str, *, campus: str | None = None, limit: int
+) -> list[tuple[str, str, str]]:
+    """(ledger, key, values) of the items of a record type that have exactly this text in a column."""
+    named = f"{canonical_json(column)}:{canonical_json(value)}"
+    found: list[tuple[str, str, str]] = []
+    for name in names_of(tx, record_type):
+        if campus is not None and name != f"{record_type}@{campus}":
+            continue
+        query = _now(name).where(journal.c["values"].contains(named, autoescape=True))
+        rows = tx.execute(query.order_by(ledger.c.key).limit(limit - len(found)))
+        found += [(name, row[0], row[1]) for row in rows if json.loads(row[1]).get(column) == value]
+    return found
+
+
+def lines_of_things(tx: Transaction, name: str, things: Collection[str], thing_in: ThingIn) -> list[str]:
+    """Keys of a ledger's items that are one of these things (validate/model.py, Lines.thing_in), wherever they are; the
+    first of very many. The ledger's keys are read whole: no collation decides what begins with what."""
+    found: list[str] = []
+    what = func.substr(ledger.c.key, 1, place_of_bar(tx, ledger.c.key) - 1)
+    whats = sorted({one.partition("|")[0] for one in things})
+    for some in per_query(whats):
+        query = select(ledger.c.key).where(ledger.c.ledger == name, what.in_(some)).limit(_LINES_OF_THINGS)
+        found += (key for key in tx.execute(query).scalars() if thing_in(key) in things)
+    return found
+
+
+def place_of_bar(tx: Transaction, key: ColumnElement[str]) -> ColumnElement[int]:
+    """Where in a key the first bar is, which parts what it is made of; from 1, and 0 where there is none."""
+    return func.strpos(key, "|") if tx.dialect.name == "postgresql" else func.instr(key, "|")

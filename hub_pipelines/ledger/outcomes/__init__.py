@@ -1,0 +1,1 @@
+"""What each posting came to: the record that makes posting exactly once."""

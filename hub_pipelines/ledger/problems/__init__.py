@@ -1,0 +1,1 @@
+"""Problems of rows: what was rejected or only remarked, and why."""
