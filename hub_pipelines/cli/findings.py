@@ -34,7 +34,7 @@ def findings_list(
         found, total = store.listing(tx, campus=_known(hub, campus), award=wanted, everything=everything, limit=limit)
         marks = [store.mark_of(tx, name) for name in hub.campuses if campus in (None, name)]
     if as_json:
-        document = {"findings": [asdict(one) for one in found], "left_out": total - len(found)}
+        document = {"findings": [_document(one) for one in found], "left_out": total - len(found)}
         print_document({**document, "evaluated": [asdict(one) for one in marks]})
         return
     for one in found:
@@ -76,15 +76,21 @@ def _told(one: "Evaluation") -> str:
     return f"{told}, {one.open:,} open"
 
 
+def _document(one: "Finding") -> dict[str, object]:
+    document = asdict(one)
+    del document["row_no"]
+    return document | {"row": one.row, "currency": one.currency}
+
+
 def _lines(one: "Finding") -> list[str]:
-    amount = f", ${one.dollars}" if one.dollars else ""
+    amount = f", {one.money}" if one.money else ""
     state = "closed" if one.closed_at else "open"
     lines = [
         f"{one.finding_id}  {state}  {one.campus}  {one.award}  {one.rule_id} ({one.citation})",
         f"    {one.subject}{amount}: {one.told}",
     ]
     if one.request_id:
-        lines.append(f"    row {one.row_no} of {one.request_id}")
+        lines.append(f"    row {one.row} of {one.request_id}")
     lines.append(f"    opened {one.opened_at:%Y-%m-%d %H:%M} UTC by {one.opened_by.what}")
     if one.closed_at and one.closed_by:
         lines.append(f"    closed {one.closed_at:%Y-%m-%d %H:%M} UTC by {one.closed_by.what}")

@@ -153,9 +153,11 @@ def _award(award: "AwardStanding") -> list[str]:
 
 
 def _finding(one: "OfAward") -> list[str]:
+    from hub_pipelines.findings.model import money
+
     place = f", row {one.row} of {one.request_id}" if one.row is not None else ""
     state = "closed" if one.closed_at else "open" if one.is_found else "no longer found"
-    amount = f", {_dollars(one.amount)}" if one.amount else ""
+    amount = f", {money(one.amount, one.currency)}" if one.amount else ""
     lines = [f"{state}: {one.rule_id} ({one.citation}) {one.subject}{amount}{place}: {one.told}"]
     if one.opened_at is None:
         return [*lines, "  the next evaluation opens it"]

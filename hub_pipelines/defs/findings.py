@@ -12,6 +12,7 @@ import dagster as dg
 
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import LIVING
@@ -137,9 +138,7 @@ def findings_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefiniti
             return dg.SkipReason("Nothing was posted about awards, or it has not come to rest yet.")
         if context.instance.get_runs(dg.RunsFilter(job_name=FINDINGS_JOB, statuses=LIVING), limit=1):
             return dg.SkipReason("A run judges awards now.")
-        launch = launch_of(
-            due.values(), json.loads(context.cursor or "{}"), opened.intake.now().timestamp(), _INTERVAL_S
-        )
+        launch = launch_of(due.values(), kept_in(context.cursor), opened.intake.now().timestamp(), _INTERVAL_S)
         if launch is None:
             return dg.SkipReason("The last run for the same did not finish; trying again after a pause.")
         key = f"findings:{launch['what'][:16]}:{launch['tries']}"

@@ -14,6 +14,7 @@ import dagster as dg
 
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.partitions import campus_days
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
@@ -256,7 +257,7 @@ def ledgers_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
             return dg.SkipReason("A run is folding ledgers now.")
         names = [f"{one.ledger}|{one.campus}|{one.ledger_date}|{one.version}" for one in days]
         now = hub.open().intake.now().timestamp()
-        launch = launch_of(names, json.loads(context.cursor or "{}"), now, _INTERVAL_S)
+        launch = launch_of(names, kept_in(context.cursor), now, _INTERVAL_S)
         if launch is None:
             return dg.SkipReason("The last run for these postings did not finish; trying again after a pause.")
         key = f"ledgers:{launch['what'][:16]}:{launch['tries']}"

@@ -12,6 +12,7 @@ import dagster as dg
 
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.defs import metadata
+from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.lost_runs import dagster_runs
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.recovery.model import CHECKS, Finding, Kind, Position, Report
@@ -81,7 +82,7 @@ def reconciliation_sensor() -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult:
         opened = hub.open()
         now = opened.intake.now().timestamp()
-        cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+        cursor: dict[str, Any] = kept_in(context.cursor)
         thorough = now - cursor.get("thorough_at", 0.0) >= _THOROUGH_EVERY_S
         report = look(opened, context.instance, Position.from_document(cursor.get("position", {})), thorough=thorough)
         known = cursor.get("left", {})

@@ -9,9 +9,10 @@ _LONGEST_PAUSE_S = 3_600
 
 
 def launch_of(names: Iterable[str], last: dict[str, Any], now: float, interval_s: float) -> dict[str, Any] | None:
-    """The cursor of the next launch; None while a run for the very same (`names`) failed a short while ago."""
+    """The cursor of the next launch; None while a run for the very same (`names`) failed a short while ago.
+    One that failed in the future did so by a clock that was wrong."""
     what = sha256_hex("\n".join(sorted(names)).encode())
     tries = int(last["tries"]) + 1 if last.get("what") == what else 1
-    if tries > 1 and now - float(last["at"]) < min(_LONGEST_PAUSE_S, interval_s * 2 ** min(tries, 16)):
+    if tries > 1 and 0 <= now - float(last["at"]) < min(_LONGEST_PAUSE_S, interval_s * 2 ** min(tries, 16)):
         return None
     return {"what": what, "tries": tries, "at": now}

@@ -14,6 +14,7 @@ import dagster as dg
 
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs import metadata
+from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
@@ -186,7 +187,7 @@ def review_queue_sensor() -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult:
         opened = hub.open()
-        cursor: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
+        cursor: dict[str, Any] = kept_in(context.cursor)
         for kind in (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELED):
             cursor[kind.value] = settle_dead_runs(context.instance, opened, kind, cursor.get(kind.value))
         opened.receipts.write_due()
@@ -290,7 +291,7 @@ def audit_log_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinit
         from hub_pipelines.submission import store as submissions
 
         opened = hub.open()
-        last: dict[str, float] = json.loads(context.cursor) if context.cursor else {"entries": 0, "at": 0.0}
+        last: dict[str, float] = {"entries": 0, "at": 0.0, **kept_in(context.cursor)}
         entries = head_position(opened.db)
         now = opened.intake.now().timestamp()
         with opened.db.read() as tx:

@@ -12,15 +12,13 @@ from decimal import Decimal
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings import rules
-from hub_pipelines.findings.model import RULES_VERSION, Judged, Mark
+from hub_pipelines.findings.model import DOLLARS, RULES_VERSION, Judged, Mark
 from hub_pipelines.findings.terms import OFFICE, REGISTRATIONS, SPENT, SPONSORS, Terms, day_of, terms_of
 from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.changes.model import Changed
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.items.model import Placed
 from hub_pipelines.ledger.model import ledger_name
-
-_DOLLARS = "USD"
 
 
 def ledger_of(record_type: str, campus: str) -> str:
@@ -85,12 +83,13 @@ def awards_of_recipients(tx: Transaction, campus: str, ueis: Collection[str]) ->
 def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list[Terms]:
     """The awards that these numbers mean, all for None; only such that the office or a portal tells of."""
     listed = list(ledger_items.placed_items(tx, ledger_of(OFFICE, campus)))
-    number_of = {str(one.values["award_id"]): _sponsors_number(one) for one in listed}
+    number_of = sponsors_numbers({str(one.values["award_id"]): one.values.get("fain") for one in listed})
     wanted = None if ids is None else {number_of.get(one, one) for one in ids}
     office: dict[str, list[Placed]] = defaultdict(list)
     for one in listed:
-        if wanted is None or _sponsors_number(one) in wanted:
-            office[_sponsors_number(one)].append(one)
+        number = number_of[str(one.values["award_id"])]
+        if wanted is None or number in wanted:
+            office[number].append(one)
     told: dict[str, list[Placed]] = defaultdict(list)
     for one in _told(tx, campus, wanted, office):
         number = str(one.values["award_id"])
@@ -102,8 +101,19 @@ def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list
     return [terms_of(number, office[number], told[number], registrations) for number in numbers]
 
 
-def _sponsors_number(one: Placed) -> str:
-    return str(one.values.get("fain") or one.values["award_id"])
+def sponsors_numbers(listed: Mapping[str, object]) -> dict[str, str]:
+    """Of each number in the office's list that of its award, from the FAIN that each tells (None: no other). A FAIN may
+    itself be a number of the list, with a FAIN of its own: all of them are one award. Where they go in a circle the
+    first of its numbers stands for all."""
+    return {number: _followed(listed, number) for number in listed}
+
+
+def _followed(listed: Mapping[str, object], number: str) -> str:
+    way: dict[str, None] = {}
+    while number not in way:
+        way[number] = None
+        number = str(listed.get(number) or number)
+    return min(list(way)[list(way).index(number) :])
 
 
 def _told(
@@ -130,7 +140,7 @@ class Spending:
     def take(self, line: Placed) -> None:
         self.lines += 1
         self.undated += line.values.get("incurred_on") is None
-        if line.values.get("currency", _DOLLARS) == _DOLLARS:
+        if line.values.get("currency", DOLLARS) == DOLLARS:
             self.dollars += Decimal(str(line.values["amount"]))
         else:
             self.others += 1

@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Literal
 
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.validate.model import excel_row
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Of the rules as a whole (rules.py): raise it with each change of what they find, and all awards are judged anew."""
+
+DOLLARS = "USD"
 
 
 class Overtaken(HubError):
@@ -33,8 +36,8 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a rule finds now. `subject` is what it is about, once for each rule of a campus: a line's transaction_id,
-    or the award's number. `request_id` and `row_no` are of the expenditure, where there is one: the newest one of an
-    award as a whole."""
+    or the award's number. `facts` name the amount's `currency` where it is not in US dollars. `request_id` and `row_no`
+    are of the expenditure, where there is one: the newest one of an award as a whole."""
 
     rule: Rule
     subject: str
@@ -95,14 +98,35 @@ class Finding:
         return self.rule_id, self.subject
 
     @property
-    def dollars(self) -> str | None:
-        """The amount as people read it: `1,250.00`."""
-        return None if self.amount is None else f"{Decimal(self.amount):,.2f}"
+    def currency(self) -> str:
+        """Of the amount."""
+        return currency_in(self.facts)
+
+    @property
+    def money(self) -> str | None:
+        """The amount as people read it."""
+        return None if self.amount is None else money(self.amount, self.currency)
+
+    @property
+    def row(self) -> int | None:
+        """The number that Excel shows for the row of the expenditure."""
+        return None if self.row_no is None else excel_row(self.row_no)
 
     def says(self, judged: Judged) -> bool:
         """Whether it says what the rule finds now."""
         now = (judged.award, judged.told, dict(judged.facts), judged.amount, judged.request_id, judged.row_no)
         return (self.award, self.told, dict(self.facts), self.amount, self.request_id, self.row_no) == now
+
+
+def currency_in(facts: Mapping[str, str]) -> str:
+    """Of a finding's amount."""
+    return facts.get("currency", DOLLARS)
+
+
+def money(amount: str, currency: str) -> str:
+    """As people read it: `$1,250.00`, `1,250.00 EUR`."""
+    number = f"{Decimal(amount):,.2f}"
+    return f"${number}" if currency == DOLLARS else f"{number} {currency}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 
-from hub_pipelines.findings.model import Judged, Rule
+from hub_pipelines.findings.model import DOLLARS, Judged, Rule
 from hub_pipelines.findings.terms import Period, Terms, day_of
 from hub_pipelines.ledger.items.model import Placed
 
@@ -65,6 +65,8 @@ def _judged(rule: Rule, told: str, terms: Terms, line: Placed) -> Judged:
     read = ("award_id", "incurred_on", "posted_on")
     facts = {name: str(line.values[name]) for name in read if line.values.get(name)}
     facts |= {"period_by": str(terms.period_by)}
+    currency = str(line.values.get("currency") or DOLLARS)
+    facts |= {} if currency == DOLLARS else {"currency": currency}
     amount = str(line.values.get("amount"))
     return Judged(rule, line.key, terms.number, told, facts, amount, line.request_id, line.row_no)
 

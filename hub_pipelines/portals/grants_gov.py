@@ -241,7 +241,8 @@ def _number(hit: Any) -> str | None:
 
 def _first_listing(raw: Mapping[str, Any]) -> str | None:
     for name, number in (("cfdas", "cfdaNumber"), ("alns", "alnNumber")):
-        for one in raw.get(name) or ():
+        listed = raw.get(name)
+        for one in listed if isinstance(listed, list) else ():
             if isinstance(one, Mapping) and (found := text_of(one.get(number))):
                 return found
     return None

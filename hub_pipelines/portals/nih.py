@@ -17,6 +17,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.accounts import Account
 from hub_pipelines.portals.federal import AWARD, FEED, Awards, list_at, number_at, page_of
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Rejected, Request
+from hub_pipelines.portals.shapes import at
 from hub_pipelines.portals.values import (
     TITLE,
     BadValue,
@@ -200,9 +201,8 @@ class NihAdapter(Awards[NihPortalSettings]):
             yield replace(request, body={**body, "offset": ends_at})
 
     def _record(self, raw: Mapping[str, Any]) -> Record | None:
-        organization = raw.get("organization") or {}
-        uei = uei_of(organization.get("primary_uei"))
-        name = text_of(organization.get("org_name"))
+        uei = uei_of(at(raw, "organization.primary_uei"))
+        name = text_of(at(raw, "organization.org_name"))
         campus = self.campus_of(name, uei)
         if campus is None:
             return None
@@ -221,13 +221,13 @@ class NihAdapter(Awards[NihPortalSettings]):
             "budget_ends_on": day_of("budget_end", raw.get("budget_end")),
             "noticed_on": day_of("award_notice_date", raw.get("award_notice_date")),
             "fiscal_year": text_of(raw.get("fiscal_year")),
-            "sponsor": text_of((raw.get("agency_ic_admin") or {}).get("name")) or "National Institutes of Health",
+            "sponsor": text_of(at(raw, "agency_ic_admin.name")) or "National Institutes of Health",
             "title": text_of(raw.get("project_title"), TITLE),
             "recipient": name,
             "recipient_uei": uei,
             "aln": listing_number_of(raw.get("cfda_code")),
             "pi_name": text_of(raw.get("contact_pi_name")),
-            "status": {True: "active", False: "ended"}.get(raw.get("is_active")),  # type: ignore[arg-type]  # or null
+            "status": _status(raw.get("is_active")),
             "project_num": text_of(raw.get("project_num")),
             **as_it_came(raw, "cfda_code", listing_number_of),
             **ACCOUNT.others(raw),
@@ -241,10 +241,19 @@ def core_number(project_num: str | None) -> str | None:
     return found[1] if found else project_num
 
 
+def _status(is_active: Any) -> str | None:
+    if not isinstance(is_active, bool):
+        return None
+    return "active" if is_active else "ended"
+
+
 def _amounts(raw: Mapping[str, Any]) -> dict[str, Any]:
     """`award_amount`, or where that is null the sum of what the institutes give; both where they differ."""
     told = amount_of("award_amount", raw.get("award_amount"))
-    parts = [one.get("total_cost") for one in raw.get("agency_ic_fundings") or () if isinstance(one, Mapping)]
+    given_by = raw.get("agency_ic_fundings")
+    parts = (
+        [at(one, "total_cost") for one in given_by if isinstance(one, Mapping)] if isinstance(given_by, list) else []
+    )
     cents = [amount_of("agency_ic_fundings[].total_cost", one) for one in parts]
     if not cents or None in cents:
         return {"obligated_amount": told}

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings import store as findings
 from hub_pipelines.findings.awards import Spending, awards_of, judge
-from hub_pipelines.findings.model import Finding, Judged
+from hub_pipelines.findings.model import Finding, Judged, currency_in
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.findings.terms import OFFICE, SPONSORS, Period, Terms, obligated_of, portals_of
 from hub_pipelines.ledger.items import store as ledger_items
@@ -98,6 +98,7 @@ def _now(stored: Finding | None, one: Judged) -> OfAward:
         citation=one.rule.citation,
         subject=one.subject,
         amount=one.amount,
+        currency=currency_in(one.facts),
         told=one.told,
         request_id=one.request_id,
         row=None if one.row_no is None else excel_row(one.row_no),
@@ -114,9 +115,10 @@ def _kept(one: Finding) -> OfAward:
         citation=one.citation,
         subject=one.subject,
         amount=one.amount,
+        currency=one.currency,
         told=one.told,
         request_id=one.request_id,
-        row=None if one.row_no is None else excel_row(one.row_no),
+        row=one.row,
         is_found=False,
         opened_at=one.opened_at,
         opened_by=one.opened_by.what,

@@ -125,6 +125,7 @@ class OfAward:
     citation: str
     subject: str
     amount: str | None
+    currency: str
     told: str
     request_id: str | None
     row: int | None

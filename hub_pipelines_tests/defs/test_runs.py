@@ -9,6 +9,7 @@ import dagster as dg
 from hub_pipelines.audit import store as audit
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
+from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
     REQUEST_TAG,
@@ -299,3 +300,20 @@ def test_the_checkpoints_schedule_skips_when_nothing_has_happened(runner: Runner
 
 def definitions_of(runner: Runner) -> list[dg.ScheduleDefinition]:
     return list(build_defs(runner.hub.settings).get_repository_def().schedule_defs)
+
+
+def test_no_sensor_fails_over_a_cursor_that_somebody_else_has_written(runner: Runner) -> None:
+    repository = build_defs(runner.hub.settings).get_repository_def()
+    for sensor in repository.sensor_defs:
+        for cursor in ("rubbish", "[1]"):
+            with dg.build_sensor_context(
+                instance=runner.instance, cursor=cursor, repository_def=repository, resources={"hub": HubResource()}
+            ) as context:
+                sensor.evaluate_tick(context)
+
+
+def test_a_launch_that_failed_in_the_future_is_no_reason_to_wait() -> None:
+    first = launch_of(["a"], {}, 1_000.0, 15)
+    assert first is not None
+    assert launch_of(["a"], first, 1_001.0, 15) is None
+    assert launch_of(["a"], first, 10.0, 15) == {**first, "tries": 2, "at": 10.0}

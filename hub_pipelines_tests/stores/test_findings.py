@@ -1,16 +1,20 @@
 """Findings about awards: opened and closed once, by what caused it, and never older than the award."""
 
+import csv
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import openpyxl
 import pytest
 from sqlalchemy import text
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
+from hub_pipelines.findings.awards import sponsors_numbers
 from hub_pipelines.findings.model import Overtaken
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.hub import Hub
@@ -220,6 +224,55 @@ def test_an_award_that_gets_its_sponsors_number_is_judged_by_what_that_says(hub:
 
     assert (opened.rule_id, opened.subject, opened.award) == ("G01", "T-1", AWARD)
     assert f"(fain empty → {AWARD})" in opened.opened_by.what
+
+
+def test_a_sponsors_number_that_is_another_rows_number_in_the_offices_list_means_one_award(hub: Hub) -> None:
+    listed = "award_id,starts_on,ends_on,obligated_amount,fain\n"
+    post(hub, "awards.csv", f"{listed}AWD-1,2024-07-01,2026-06-30,1000,AWD-2\n".encode())
+    post(hub, "more.csv", f"{listed}AWD-2,2024-07-01,2026-06-30,1000,{AWARD}\n".encode())
+    says(hub, 1)
+    hub.findings.evaluate("north")
+
+    spent(hub, "T-1,AWD-1,120.00,2025-08-01,2025-07-15", "T-2,AWD-2,80.00,2025-08-01,2025-07-15")
+    opened = hub.findings.evaluate("north").opened
+
+    assert sorted((one.rule_id, one.subject, one.award) for one in opened) == [
+        ("G01", "T-1", AWARD),
+        ("G01", "T-2", AWARD),
+    ]
+    assert sponsors_numbers({"A": "B", "B": "C", "C": "A", "D": "A", "E": None}) == {
+        **dict.fromkeys("ABCD", "A"),
+        "E": "E",
+    }
+
+
+def test_a_line_in_another_currency_and_on_another_sheet_is_told_as_it_is_there(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(hub, 1)
+    book = openpyxl.Workbook()
+    for number, sheet in enumerate((book.active, book.create_sheet("More")), start=1):
+        sheet.append(["transaction_id", "award_id", "amount", "currency", "posted_on", "incurred_on"])
+        sheet.append([f"T-{number}", AWARD, "1200.50", "EUR", "2025-08-01", "2025-07-15"])
+    bytes_ = io.BytesIO()
+    book.save(bytes_)
+    post(hub, "spent.xlsx", bytes_.getvalue())
+    monkeypatch.setenv("HUB_HOME", str(hub.settings.home))
+    monkeypatch.setenv("HUB_DATABASE_URL", hub.settings.database_url)
+
+    printed("findings", "evaluate")
+
+    assert open_now(hub) == [("G01", "T-1"), ("G01", "T-2")]
+    for told in (printed("findings", "list"), printed("why", AWARD)):
+        assert "T-2, 1,200.50 EUR" in told
+        assert told.count("row 2 of north-grants-") == 2
+    html, table = (one.read_text(encoding="utf-8") for one in hub.findings_page.paths)
+    assert html.count('<td class="number">1,200.50 EUR</td>') == 2
+    assert html.count("<small>row 2</small>") == 2
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [(one["amount"], one["currency"], one["row"]) for one in rows] == [("1200.50", "EUR", "2")] * 2
+    kept = answer("findings", "list")["findings"]
+    assert [(one["row"], one["currency"]) for one in kept] == [(2, "EUR")] * 2
 
 
 def test_what_is_shown_is_of_now_though_nothing_was_evaluated_since(hub: Hub) -> None:

@@ -26,7 +26,19 @@ OPEN_SHOWN = 500
 CLOSED_SHOWN = 200
 _LATELY = timedelta(days=30)
 _COLUMNS = (
-    *("finding_id", "campus", "award", "rule", "citation", "subject", "amount", "told", "request_id", "row"),
+    *(
+        "finding_id",
+        "campus",
+        "award",
+        "rule",
+        "citation",
+        "subject",
+        "amount",
+        "currency",
+        "told",
+        "request_id",
+        "row",
+    ),
     *("opened_at", "opened_by", "closed_at", "closed_by"),
 )
 
@@ -82,11 +94,11 @@ def to_csv(findings: Iterable[Finding]) -> str:
 
 
 def _row(one: Finding) -> dict[str, Any]:
-    same = ("finding_id", "campus", "award", "citation", "subject", "amount", "told", "request_id")
+    same = ("finding_id", "campus", "award", "citation", "subject", "amount", "told", "request_id", "row")
     return {
         **{name: getattr(one, name) for name in same},
         "rule": one.rule_id,
-        "row": one.row_no,
+        "currency": one.currency if one.amount else None,
         "opened_at": iso(one.opened_at),
         "opened_by": one.opened_by.what,
         "closed_at": iso(one.closed_at) if one.closed_at else None,

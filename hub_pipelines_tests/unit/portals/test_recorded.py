@@ -193,3 +193,43 @@ def test_an_account_tells_the_highest_unknown_member_once() -> None:
     account = Account(read=NIH.read, kept=NIH.kept, left=NIH.left)
     raw = {"appl_id": "1", "agency_ic_fundings": [{"total_cost": "1", "cents": "2"}, {"cents": "3"}], "new": {"a": [1]}}
     assert account.unknown(raw) == ("agency_ic_fundings[].cents", "new")
+
+
+@pytest.mark.parametrize("value", ["text", True, ["x"], {"a": "b"}, [], {}])
+@pytest.mark.parametrize(
+    ("make", "file"),
+    [
+        (nih, "nih_reporter_v1.json"),
+        (nsf, next(one for one in FILES if one.startswith("nsf"))),
+        (usaspending, "usaspending_all_fields.json"),
+    ],
+)
+def test_a_field_of_another_kind_is_no_trouble_for_the_other_records_of_its_page(
+    make: Any, file: str, value: object
+) -> None:
+    adapter, request, document = make(rows_of(file)[:3])
+    rows = document["response"]["award"] if "response" in document else document["results"]
+    whole = dict(rows[0])
+    for name in whole:
+        rows[0] = {**whole, name: value}
+
+        read = adapter.read(request, answer_of(document))
+
+        assert len(read.records) + len(read.unread) + read.others == len(rows), name
+        assert len(read.records) >= len(rows) - 1, name
+
+
+def test_an_opportunity_whose_listings_are_no_list_is_read() -> None:
+    raw = {
+        "id": "1",
+        "opportunityNumber": "PAR-1",
+        "opportunityTitle": "T",
+        "cfdas": True,
+        "synopsis": {"version": "1"},
+    }
+    adapter = GrantsGovAdapter("g", GrantsGovPortalSettings(kind="grants_gov", campus="north", agencies=["NSF"]))
+    asked = Request(f"https://api.grants.gov{DETAIL}", "POST", body={"opportunityId": 1})
+
+    read = adapter.read(asked, answer_of({"errorcode": "0", "data": raw}))
+
+    assert [one.data["aln"] for one in read.records] == [None]
