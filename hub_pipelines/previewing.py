@@ -17,7 +17,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift import store as shapes
@@ -65,7 +65,7 @@ from hub_pipelines.validate.model import (
     excel_row,
     sheet_of,
 )
-from hub_pipelines.validate.staging import canonical_json, row_of
+from hub_pipelines.validate.staging import row_of
 
 MOST_ATTEMPTS = 3
 """A preview whose making failed or died so often has a receipt that says so; nothing is tried for ever."""
@@ -320,7 +320,7 @@ class _Difference:
             self._tell(row_no, [one])
 
     def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
-        sent = new = canonical_json(verdict.values)
+        sent = new = canonical_text(verdict.values)
         if held is not None:
             new = self.remarks.completed(sent, held)
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))

@@ -4,13 +4,11 @@ from typing import Any
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Entry
-from hub_pipelines.common.store import Transaction
+from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.hub import Hub
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import Hold
 from hub_pipelines.submission import store as submissions
-
-_PER_QUERY = 500
 
 
 def removed_though_held(hub: Hub) -> list[dict[str, Any]]:
@@ -79,8 +77,8 @@ def _submissions(tx: Transaction, item: dict[str, Any]) -> list[str]:
 
 def _covered(hub: Hub, tx: Transaction, request_ids: list[str], holds: list[Hold]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for start in range(0, len(request_ids), _PER_QUERY):
-        found |= retention.covered(tx, request_ids[start : start + _PER_QUERY], hub.holds.feeds_of, holds)
+    for some in per_query(request_ids):
+        found |= retention.covered(tx, some, hub.holds.feeds_of, holds)
     return found
 
 

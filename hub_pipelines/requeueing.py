@@ -17,6 +17,7 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Literal
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.hub import Hub, open_hub
 from hub_pipelines.launching import is_stopped
@@ -33,7 +34,6 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, Cause, IllegalMove, State, Submission
 from hub_pipelines.validate.feeds.types import parse_asset_tag
 from hub_pipelines.validate.model import AcceptedRow
-from hub_pipelines.validate.staging import canonical_json
 
 TAG_RULE = "tag_not_in_registry"
 How = Literal["replay", "apply_again", "try_now"]
@@ -267,7 +267,7 @@ def _judged(hub: Hub, target: Target) -> Preview:
     with hub.judge.judged(envelope, registry) as judged:
         name = ledger_name(judged.record.name, campus.name, shared=judged.record.shared)
         while some := list(islice(judged.verdicts, _ROWS_AT_ONCE)):
-            good = {one.key: canonical_json(one.values) for one in some if isinstance(one, AcceptedRow)}
+            good = {one.key: canonical_text(one.values) for one in some if isinstance(one, AcceptedRow)}
             received, accepted = received + len(some), accepted + len(good)
             with hub.db.read() as tx:
                 held = ledger_items.earlier(tx, name, list(good))

@@ -9,14 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-from hub_pipelines.common.store import Transaction
+from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import SCHEDULE, Rule, years_after
 from hub_pipelines.validate.model import RecordType
-
-_PER_QUERY = 500
 
 
 @dataclass(slots=True)
@@ -87,8 +85,8 @@ def _why_kept(one: _One, hold: str | None, rule: Rule, today: date) -> str | Non
 
 def _held(hub: Hub, tx: Transaction, request_ids: list[str]) -> dict[str, str]:
     held: dict[str, str] = {}
-    for start in range(0, len(request_ids), _PER_QUERY):
-        held |= retention.covered(tx, request_ids[start : start + _PER_QUERY], hub.holds.feeds_of)
+    for some in per_query(request_ids):
+        held |= retention.covered(tx, some, hub.holds.feeds_of)
     return held
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, select, update
 
 from hub_pipelines import settings
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import Campus, Scope
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
@@ -25,7 +26,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow, canonical_json
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow
 from hub_pipelines_tests.invariants import assert_invariants as assert_invariants
 
 NORTH_INVENTORY = Scope("north", "inventory")
@@ -156,7 +157,7 @@ class Listed:
     rows: Sequence[StagedRow]
 
     def chunks(self, _limits: ChunkLimits) -> Iterator[StagedChunk]:
-        rows = [{**asdict(row), "problems": canonical_json(row.problems)} for row in self.rows]
+        rows = [{**asdict(row), "problems": canonical_text(row.problems)} for row in self.rows]
         kinds = {"row_no": pyarrow.int64(), **dict.fromkeys(("verdict", "key", "values", "problems"), pyarrow.string())}
         yield StagedChunk(pyarrow.RecordBatch.from_pylist(rows, schema=pyarrow.schema(kinds.items())))
 

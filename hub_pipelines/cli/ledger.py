@@ -1,6 +1,5 @@
 """`hub ledger …`: what was posted."""
 
-import csv
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -10,7 +9,7 @@ import typer
 
 from hub_pipelines.cli.output import AsJson, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.common.spreadsheets import safe_cell
+from hub_pipelines.common.spreadsheets import write_csv
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -37,9 +36,7 @@ def ledger_export(
         print_document(list(rows))
         return
     columns = [*kind.columns, "request_id", "posted_at"]
-    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: safe_cell(row.get(name)) for name in columns} for row in rows)
+    write_csv(sys.stdout, columns, rows, line_end="\n")
 
 
 def _record_type(hub: "Hub", name: str) -> "RecordType":

@@ -4,8 +4,10 @@ Belongs here: keeping a value from being taken for a formula or turned into some
 workbooks. Every writer of either uses these. Not here: reading what others wrote (validate).
 """
 
+import csv
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from openpyxl.cell.cell import Cell
@@ -23,6 +25,16 @@ def safe_cell(value: object) -> object:
     if isinstance(value, str) and _may_be_formula(value):
         return "'" + value
     return value
+
+
+def write_csv(
+    file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]], *, line_end: str = "\r\n"
+) -> None:
+    """A heading line and one for each row, of whose cells none can be taken for a formula; what a row lacks is empty
+    and what is no column is left out."""
+    writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator=line_end)
+    writer.writeheader()
+    writer.writerows({name: safe_cell(value) for name, value in row.items()} for row in rows)
 
 
 def write_text(cell: "Cell", text: str) -> None:

@@ -1,7 +1,7 @@
 """A finding about an award, what opened and closed it, and as of which ledgers awards were judged. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -112,10 +112,17 @@ class Finding:
         """The number that Excel shows for the row of the expenditure."""
         return None if self.row_no is None else excel_row(self.row_no)
 
-    def says(self, judged: Judged) -> bool:
-        """Whether it says what the rule finds now."""
-        now = (judged.award, judged.told, dict(judged.facts), judged.amount, judged.request_id, judged.row_no)
-        return (self.award, self.told, dict(self.facts), self.amount, self.request_id, self.row_no) == now
+    def saying(self, judged: Judged) -> "Finding":
+        """What the rule finds now."""
+        return replace(
+            self,
+            award=judged.award,
+            told=judged.told,
+            facts=dict(judged.facts),
+            amount=judged.amount,
+            request_id=judged.request_id,
+            row_no=judged.row_no,
+        )
 
 
 def currency_in(facts: Mapping[str, str]) -> str:

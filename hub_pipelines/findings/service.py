@@ -66,7 +66,7 @@ class Findings:
         with self.db.write() as tx:
             store.keep(tx, seen.mark)
             for one in seen.restated:
-                store.restate(tx, one)
+                store.change(tx, one)
         return Evaluation(campus, seen.mark, seen.awards, seen.opened, seen.closed, seen.stay)
 
     def first_astray(self) -> str | None:
@@ -119,9 +119,8 @@ class Findings:
             for name, one in open_.items()
             if name not in found
         )
-        restated = tuple(
-            _restated(one, found[name]) for name, one in open_.items() if name in found and not one.says(found[name])
-        )
+        still = ((one, one.saying(found[name])) for name, one in open_.items() if name in found)
+        restated = tuple(now_says for one, now_says in still if now_says != one)
         stay = store.count_open(tx, campus) - len(closed)
         judged = replace(mark, versions=_versions(tx, campus), day=day, rules_version=RULES_VERSION, evaluated_at=now)
         return _Seen(judged, len(awards), opened, closed, restated, stay)
@@ -164,18 +163,6 @@ def _opened(one: Judged, campus: str, number: int, at: datetime, by: Cause) -> F
     )
 
 
-def _restated(one: Finding, now: Judged) -> Finding:
-    return replace(
-        one,
-        award=now.award,
-        told=now.told,
-        facts=now.facts,
-        amount=now.amount,
-        request_id=now.request_id,
-        row_no=now.row_no,
-    )
-
-
 def _why_closed(causes: Causes, one: Finding, ids: Iterable[str]) -> Cause:
     recipients = [uei] if (uei := one.facts.get("uei")) else []
     return causes.of(RULES[one.rule_id], one.subject, {one.award, *ids}, recipients)
@@ -183,7 +170,7 @@ def _why_closed(causes: Causes, one: Finding, ids: Iterable[str]) -> Cause:
 
 def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, mark: Mark) -> None:
     for event, one in steps:
-        (store.add if event == _OPENED else store.close)(tx, one)
+        (store.add if event == _OPENED else store.change)(tx, one)
     for event, one in steps:
         cause = one.closed_by or one.opened_by
         detail: dict[str, object] = {

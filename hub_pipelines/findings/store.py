@@ -18,14 +18,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    and_,
     func,
-    or_,
     select,
     update,
 )
 
-from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata
+from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, insert_or_ignore, metadata, per_query
 from hub_pipelines.findings.model import Cause, Finding, Mark, Overtaken
 
 finding = Table(
@@ -62,7 +60,6 @@ finding_mark = Table(
     Column("rules_version", Integer, nullable=False),
     Column("evaluated_at", UtcDateTime),
 )
-_PER_QUERY = 2_000
 
 
 # ---- marks
@@ -105,7 +102,8 @@ def open_of_awards(tx: Transaction, campus: str, awards: Collection[str] | None)
     query = select(finding).where(f.campus == campus, f.closed_at.is_(None))
     if awards is None:
         return [_finding(row) for row in tx.execute(query).mappings()]
-    return [_finding(row) for some in _chunks(awards) for row in tx.execute(query.where(f.award.in_(some))).mappings()]
+    found = (tx.execute(query.where(f.award.in_(some))).mappings() for some in per_query(awards))
+    return [_finding(row) for rows in found for row in rows]
 
 
 def awards_judged_by_day(tx: Transaction, campus: str, rules: Collection[str]) -> set[str]:
@@ -161,29 +159,25 @@ def open_by_rule(tx: Transaction) -> dict[tuple[str, str], int]:
 def numbers_of(tx: Transaction, campus: str, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """How often each of these was opened so far, by rule and subject; without those that never were."""
     f = finding.c
+    wanted = set(names)
+    of_campus = select(f.rule_id, f.subject, func.max(f.number)).where(
+        f.campus == campus, f.rule_id.in_({rule for rule, _ in wanted})
+    )
     found: dict[tuple[str, str], int] = {}
-    for some in _chunks(list(names), 200):
-        named = or_(*(and_(f.rule_id == rule, f.subject == subject) for rule, subject in some))
-        query = select(f.rule_id, f.subject, func.max(f.number)).where(f.campus == campus, named)
-        for rule, subject, number in tx.execute(query.group_by(f.rule_id, f.subject)):
+    for some in per_query({subject for _, subject in wanted}):
+        query = of_campus.where(f.subject.in_(some)).group_by(f.rule_id, f.subject)
+        for rule, subject, number in tx.execute(query):
             found[rule, subject] = number
-    return found
+    return {name: number for name, number in found.items() if name in wanted}
 
 
 def add(tx: Transaction, one: Finding) -> None:
     tx.execute(finding.insert(), _row(one))
 
 
-def restate(tx: Transaction, one: Finding) -> None:
-    """What it says now of what it found."""
-    told = {name: getattr(one, name) for name in ("award", "told", "amount", "request_id", "row_no")}
-    told["facts"] = dict(one.facts)
-    tx.execute(update(finding).where(finding.c.finding_id == one.finding_id).values(told))
-
-
-def close(tx: Transaction, one: Finding) -> None:
-    told = {"closed_at": one.closed_at, "closed_by": one.closed_by.document() if one.closed_by else None}
-    tx.execute(update(finding).where(finding.c.finding_id == one.finding_id).values(told))
+def change(tx: Transaction, one: Finding) -> None:
+    """It says something else now of what it found, or is closed."""
+    tx.execute(update(finding).where(finding.c.finding_id == one.finding_id).values(_row(one)))
 
 
 def _row(one: Finding) -> dict[str, Any]:
@@ -195,8 +189,3 @@ def _row(one: Finding) -> dict[str, Any]:
 def _finding(row: Mapping[Any, Any]) -> Finding:
     closed_by = Cause.from_document(row["closed_by"]) if row["closed_by"] else None
     return Finding(**{**row, "opened_by": Cause.from_document(row["opened_by"]), "closed_by": closed_by})
-
-
-def _chunks(some: Collection[Any], size: int = _PER_QUERY) -> list[list[Any]]:
-    all_ = list(some)
-    return [all_[first : first + size] for first in range(0, len(all_), size)]

@@ -24,7 +24,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import RESERVED_CAMPUS
-from hub_pipelines.common.store import Transaction
+from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.evidence import conservation
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
@@ -45,7 +45,6 @@ GRACE_S = 20.0
 STANDS_STILL_S = 300.0
 _AT_ONCE = 100
 _NAMES_AT_ONCE = 50_000
-_QUERY_OF = 500
 _UNREGISTERED_S = 600.0
 _LEFT_S = 86_400.0
 _NAMED = 50
@@ -192,7 +191,7 @@ class Reconciler:
         return findings, replace(position, envelopes_after=_end(names, unknown), objects_after=_end(digests, nobodys))
 
     def _unknown_ids(self, names: list[str]) -> Iterator[str]:
-        for some in _chunks(names):
+        for some in per_query(names):
             with self.hub.db.read() as tx:
                 known = store.known(tx, some)
             yield from (one for one in some if one not in known)
@@ -239,7 +238,7 @@ class Reconciler:
         raise fault
 
     def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
-        for some in _chunks(digests):
+        for some in per_query(digests):
             with self.hub.db.read() as tx:
                 known = arrivals.known_digests(tx, some) | portals.known_digests(tx, some)
             for one in some:
@@ -360,11 +359,6 @@ def _end(names: list[str], worked_on: list[str]) -> str:
     if len(worked_on) == _AT_ONCE:
         return worked_on[-1]
     return names[-1] if len(names) == _NAMES_AT_ONCE else ""
-
-
-def _chunks(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), _QUERY_OF):
-        yield names[start : start + _QUERY_OF]
 
 
 def _old(folder: Path, prefix: str, now: float) -> Iterator[Path]:

@@ -4,6 +4,7 @@ Belongs here: headlines, for receipts and lists of them, and the words that they
 has to do (steps.py), pages (render.py, index_page.py), deciding what happened to a row (the receipt already says so).
 """
 
+from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt
@@ -11,6 +12,12 @@ from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt
 Tone = Literal["good", "attention", "bad", "neutral"]
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
 LIST_COMES = {True: "has come since", False: "must come first"}
+
+
+def moment(at: datetime) -> str:
+    """In UTC, as pages for the office tell it: `9 Mar 2026, 08:05`."""
+    utc = at.astimezone(UTC)
+    return f"{utc.day} {utc:%b %Y, %H:%M}"
 
 
 class Told(Protocol):

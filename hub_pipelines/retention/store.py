@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, metadata
 from hub_pipelines.ledger.store import journal, ledger, posting
 from hub_pipelines.retention.model import COLUMN_OF, Hold
@@ -34,7 +35,6 @@ from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import UNSETTLED, State
 from hub_pipelines.submission.store import attempt, submission
-from hub_pipelines.validate.staging import canonical_json
 
 legal_hold = Table(
     "legal_hold",
@@ -118,7 +118,7 @@ def _covers(hold: Hold, feeds_of: FeedsOf, *, by_name_only: bool = False) -> Col
         within += [s.feed == hold.feed] if hold.feed else []
         return and_(*within)
     column = COLUMN_OF[hold.kind]
-    named = f"{canonical_json(column)}:{canonical_json(hold.subject)}"
+    named = f"{canonical_text(column)}:{canonical_text(hold.subject)}"
     entries = exists().where(journal.c.request_id == s.request_id, journal.c["values"].contains(named, autoescape=True))
     rows_unseen = or_(s.state != State.POSTED, s.rows_unchanged > 0, s.rows_rejected > 0, s.rows_superseded > 0)
     return and_(s.feed.in_(list(feeds_of.get(column, ()))), entries if by_name_only else or_(entries, rows_unseen))

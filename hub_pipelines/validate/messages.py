@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.strict_json import BadJson, parse_object
 from hub_pipelines.validate.batches import Batch
@@ -35,7 +36,6 @@ from hub_pipelines.validate.model import (
     Unreadable,
     Verdict,
 )
-from hub_pipelines.validate.staging import canonical_json, canonical_texts
 
 SET = ".set"
 """What follows the record type in the type of a message that sets an item."""
@@ -293,7 +293,7 @@ def _others(one: Message, columns: Collection[str]) -> dict[str, str]:
 
 def _others_json(one: Message, columns: Collection[str]) -> str | None:
     others = _others(one, columns) if one.kind is None else None  # what adjusts an item says nothing else of it
-    return canonical_texts(others) if others else None
+    return canonical_text(others) if others else None
 
 
 def adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
@@ -341,7 +341,7 @@ def _cell(value: object) -> Cell:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
+    return value if isinstance(value, str) else canonical_text(value)
 
 
 def _shown(value: object) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
 from hub_pipelines.validate.model import AcceptedRow, AdjustingRow, Problem, SupersededRow, Verdict
@@ -174,28 +175,15 @@ def _within(batch: "pyarrow.RecordBatch", size_bytes: int) -> Iterator[StagedChu
     yield StagedChunk(batch)
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-_quoted = json.encoder.encode_basestring
-
-
-def canonical_json(value: object) -> str:
-    return _ENCODER.encode(value)
-
-
-def canonical_texts(values: Mapping[str, str]) -> str:
-    """As canonical_json of an object of texts; making an encoder costs several times as much as a small one."""
-    return f"{{{','.join([f'{_quoted(name)}:{_quoted(values[name])}' for name in sorted(values)])}}}"
-
-
 def row_of(verdict: Verdict) -> StagedRow:
     """A verdict as it is staged, without its problems."""
     if isinstance(verdict, AcceptedRow):
-        return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_json(verdict.values), [])
+        return StagedRow(verdict.row_no, "accepted", verdict.key, canonical_text(verdict.values), [])
     if isinstance(verdict, AdjustingRow):
-        return StagedRow(verdict.row_no, "adjusting", verdict.key, canonical_json(verdict.values), [])
+        return StagedRow(verdict.row_no, "adjusting", verdict.key, canonical_text(verdict.values), [])
     if isinstance(verdict, SupersededRow):
         return StagedRow(verdict.row_no, "superseded", verdict.key, None, [])
-    sound = canonical_json(dict(verdict.sound)) if verdict.sound else None
+    sound = canonical_text(dict(verdict.sound)) if verdict.sound else None
     return StagedRow(verdict.row_no, "rejected", None, sound, [])
 
 
@@ -207,7 +195,7 @@ def problems_of(verdict: Verdict) -> tuple[Problem, ...]:
 
 
 def problems_json(problems: Sequence[Problem]) -> str:
-    return canonical_json([{name: getattr(one, name) for name in _PROBLEM} for one in problems]) if problems else "[]"
+    return canonical_text([{name: getattr(one, name) for name in _PROBLEM} for one in problems]) if problems else "[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +285,7 @@ class StagedWriter:
             **({"superseded": superseded} if (superseded := self._counts["superseded"]) else {}),
             "rules": dict(sorted(self._rules.items())),
         }
-        self._writer.add_key_value_metadata({_SUMMARY_KEY: canonical_json(summary)})
+        self._writer.add_key_value_metadata({_SUMMARY_KEY: canonical_text(summary)})
         self._writer.close()
         sync(self._temporary)
         digest = _digest(self._temporary)

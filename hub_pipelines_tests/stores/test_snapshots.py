@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
@@ -31,7 +31,7 @@ from hub_pipelines.ledger.snapshots.model import Day, NotInShape
 from hub_pipelines.ledger.snapshots.service import NotPublished
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import RecordType, Shape
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.staging import StagedRow
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     Listed,
@@ -55,7 +55,7 @@ _fresh = count()
 
 
 def entry(row_no: int, key: str, row: dict[str, object], **changes: object) -> dict[str, Any]:
-    text = canonical_json(row)
+    text = canonical_text(row)
     return {
         "ledger": "inventory.asset@north",
         "version": 1,
@@ -101,7 +101,7 @@ def test_equal_entries_give_equal_bytes_and_digests_in_this_process_and_in_anoth
 @pytest.mark.parametrize("column", ["values", "version", "row_no", "key", "request_id", "campus", "ledger_date"])
 def test_other_entries_give_another_content_digest(tmp_path: Path, column: str) -> None:
     before = entry(2, "NC-1", dict(asset("NC-1")))
-    other: dict[str, Any] = {"version": 2, "row_no": 3, "ledger_date": DAYS[1], "values": canonical_json(asset("NC-2"))}
+    other: dict[str, Any] = {"version": 2, "row_no": 3, "ledger_date": DAYS[1], "values": canonical_text(asset("NC-2"))}
     after = {**before, column: other.get(column, "another")}
     digests = [files.write([one], INVENTORY, tmp_path / "one.parquet").content_digest for one in (before, after)]
     assert digests[0] != digests[1]
@@ -246,7 +246,7 @@ def post(hub: Hub, record: RecordType, campus: str, day: date, items: dict[str, 
     assert request_id is not None
     taken = lease(hub, request_id)
     rows = [
-        StagedRow(number, "accepted", key, canonical_json({"asset_tag": key, "po_number": value}), [])
+        StagedRow(number, "accepted", key, canonical_text({"asset_tag": key, "po_number": value}), [])
         for number, (key, value) in enumerate(items.items(), start=2)
     ]
     batch = Batch(

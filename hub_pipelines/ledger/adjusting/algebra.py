@@ -14,13 +14,13 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.ledger.adjusting.model import ARRIVED, BEGINNING, Applied, Known, Movement, Standing
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, SHORT_BY
 from hub_pipelines.validate.conventions.units import dimension_of, worth
 from hub_pipelines.validate.feeds.quantities import without_trailing_zeros
 from hub_pipelines.validate.model import PART_ROWS, SUPERSEDED, Adjusted, Problem, RecordType
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.staging import StagedRow
 
 _SMALLEST = Decimal("0.000001")
 _TOO_MUCH = Decimal(10**11)
@@ -69,7 +69,7 @@ class Adjusting:
         start = self._start(known)
         if start is not base or any(one.occurred_at > base.occurred_at for one in known.deltas):
             said = self._with(said, self._sum(known), base.unit)
-            values = canonical_json(said)
+            values = canonical_text(said)
         self.applied.sets.append((row.row_no, row.key, values))
         if known.standing is not None and known.standing.digest == sha256_hex(values.encode("utf-8")):
             self.applied.unchanged += 1
@@ -160,7 +160,7 @@ class Adjusting:
                 moved = _in_unit(one, self._unit(known))
                 after = before if before is None or moved is None else before + self._signed(one, moved)
         said = self._with(self._item(known), after, self._unit(known))
-        self._append(one.row_no, one.key, one.kind, said, canonical_json(said))
+        self._append(one.row_no, one.key, one.kind, said, canonical_text(said))
         if after is None or after < 0:
             self._doubtful.append((one.row_no % PART_ROWS, one.key))
 
@@ -274,12 +274,12 @@ def _legs(row: StagedRow) -> list[Movement]:
         said["quantity"],
         said["unit"],
         said["message"],
-        canonical_json(said["item"]),
+        canonical_text(said["item"]),
     )
     to = said.get("to")
     if to is None:
         return [one]
-    return [one, replace(one, key=to["key"], kind=ARRIVED, item=canonical_json(to["item"]))]
+    return [one, replace(one, key=to["key"], kind=ARRIVED, item=canonical_text(to["item"]))]
 
 
 def _in_unit(one: Movement, unit: str | None) -> Decimal | None:

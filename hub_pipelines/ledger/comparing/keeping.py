@@ -7,10 +7,10 @@ here: what is told of it (remarks.py). What is changed here changes what a backf
 import json
 from collections.abc import Mapping, Sequence
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.comparing.model import SHORT_BY
 from hub_pipelines.validate.columns import located_columns, normalise_header
 from hub_pipelines.validate.model import RecordType, column_of
-from hub_pipelines.validate.staging import canonical_json
 
 _OF_THE_HUB = frozenset({"other", "replaced_by"})
 
@@ -49,7 +49,7 @@ def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str,
     row |= kept
     if others:
         row["other"] = {**own, **others}
-    return canonical_json(row), (*kept, *(name for name in others if column_of(name) == name))
+    return canonical_text(row), (*kept, *(name for name in others if column_of(name) == name))
 
 
 def says(name: str, said: frozenset[str] | None) -> bool:

@@ -13,12 +13,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import REPLACED, Corrected, Head, Replaced
 from hub_pipelines.ledger.digests import Change
 from hub_pipelines.validate.model import PART_ROWS, RecordType
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.staging import StagedRow
 
 
 def may_close(corrected: Corrected, head: Head) -> bool:
@@ -48,7 +48,7 @@ def closings(corrected: Corrected, heads: Mapping[str, Head]) -> tuple[list[Chan
 
 def _closing(replaced: Replaced, head: Head) -> Change:
     """It keeps what the line said last."""
-    values = canonical_json({**json.loads(head.values), "replaced_by": replaced.new})
+    values = canonical_text({**json.loads(head.values), "replaced_by": replaced.new})
     digest = sha256_hex(values.encode("utf-8"))
     return Change(-replaced.row_no, head.key, REPLACED, values, digest, head.version, head.row_no)
 

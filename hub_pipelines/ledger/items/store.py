@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, select
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Database, Transaction, per_query, text_in
 from hub_pipelines.ledger.comparing.model import Earlier, Head, entry_row
 from hub_pipelines.ledger.counting.model import Item, ThingIn
@@ -26,7 +27,6 @@ from hub_pipelines.ledger.store import (
     stands,
 )
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.validate.staging import canonical_json
 
 _LINES_OF_THINGS = 20_000
 _VALUES_PER_QUERY = 2_000
@@ -169,7 +169,7 @@ def items_with(
     tx: Transaction, record_type: str, column: str, value: str, *, campus: str | None = None, limit: int
 ) -> list[tuple[str, str, str]]:
     """(ledger, key, values) of the items of a record type that have exactly this text in a column."""
-    named = f"{canonical_json(column)}:{canonical_json(value)}"
+    named = f"{canonical_text(column)}:{canonical_text(value)}"
     found: list[tuple[str, str, str]] = []
     for name in names_of(tx, record_type):
         if campus is not None and name != f"{record_type}@{campus}":

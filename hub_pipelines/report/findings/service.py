@@ -3,23 +3,22 @@
 Both tell as of which versions of the ledgers each campus's awards were judged. Writing is repeatable.
 """
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
-from hub_pipelines.common.spreadsheets import safe_cell
+from hub_pipelines.common.spreadsheets import write_csv
 from hub_pipelines.common.store import Database
 from hub_pipelines.findings import store
 from hub_pipelines.findings.model import Finding
 from hub_pipelines.report.render import template
-from hub_pipelines.report.words import GLYPHS, Tone
+from hub_pipelines.report.words import GLYPHS, Tone, moment
 
 OPEN_LISTED = 10_000
 OPEN_SHOWN = 500
@@ -75,7 +74,7 @@ class FindingsPage:
             open_left=total - len(open_[:OPEN_SHOWN]),
             closed=closed,
             table=table.name,
-            moment=_moment,
+            moment=moment,
         )
         self.root.mkdir(parents=True, exist_ok=True)
         write_replacing(table, to_csv((*open_, *closed)))
@@ -86,10 +85,7 @@ class FindingsPage:
 def to_csv(findings: Iterable[Finding]) -> str:
     """One line for each. No cell can be taken for a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\r\n")
-    writer.writeheader()
-    for one in findings:
-        writer.writerow({name: safe_cell(value) for name, value in _row(one).items()})
+    write_csv(text, _COLUMNS, map(_row, findings))
     return text.getvalue()
 
 
@@ -110,8 +106,3 @@ def _headline(total: int) -> str:
     if not total:
         return "No finding is open"
     return "1 finding is open" if total == 1 else f"{total:,} findings are open"
-
-
-def _moment(at: datetime) -> str:
-    local = at.astimezone(UTC)
-    return f"{local.day} {local:%b %Y, %H:%M}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from hub_pipelines.report.render import template
 from hub_pipelines.report.weekly.model import Line, Systemic, WeeklyReview
-from hub_pipelines.report.words import GLYPHS, Tone
+from hub_pipelines.report.words import GLYPHS, Tone, moment
 
 _WAITING_SHOWN = 20
 _RESOLVED_SHOWN = 200
@@ -44,7 +44,7 @@ def to_html(review: WeeklyReview, table: str) -> str:
         why=_why,
         age=_age,
         day=_day,
-        moment=_moment,
+        moment=moment,
     )
 
 
@@ -77,8 +77,3 @@ def _age(line: Line) -> str:
 def _day(at: datetime) -> str:
     local = at.astimezone(UTC)
     return f"{local.day} {local:%B %Y}"
-
-
-def _moment(at: datetime) -> str:
-    local = at.astimezone(UTC)
-    return f"{local.day} {local:%b %Y, %H:%M}"

@@ -4,7 +4,6 @@ Writing is repeatable, and a week that is over says the same whenever it is writ
 was not resolved by the week's end, whatever has become of it since.
 """
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
-from hub_pipelines.common.spreadsheets import safe_cell
+from hub_pipelines.common.spreadsheets import write_csv
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.report.weekly.model import Decision, Line, Systemic, Week, WeeklyReview
 from hub_pipelines.review import store as reviews
@@ -192,10 +191,7 @@ _COLUMNS = (
 def to_csv(review: WeeklyReview) -> str:
     """One line for each group, open item and resolved item; `part` says which. No cell can be taken for a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, restval="", lineterminator="\r\n")
-    writer.writeheader()
-    for row in _csv_rows(review):
-        writer.writerow({name: safe_cell(value) for name, value in {"week": review.week.name, **row}.items()})
+    write_csv(text, _COLUMNS, ({"week": review.week.name, **row} for row in _csv_rows(review)))
     return text.getvalue()
 
 

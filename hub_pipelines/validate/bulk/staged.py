@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.validate.model import Verdict
-from hub_pipelines.validate.staging import canonical_json, problems_json, problems_of, row_of, staged_schema
+from hub_pipelines.validate.staging import problems_json, problems_of, row_of, staged_schema
 
 if TYPE_CHECKING:
     import numpy
@@ -54,7 +55,7 @@ def json_of(
     at_once: "numpy.ndarray[Any, Any]",
     added: Collection[str],
 ) -> Any:
-    """As canonical_json of each row's values; of rows that are not judged at once it means nothing. `others` are
+    """As canonical_text of each row's values; of rows that are not judged at once it means nothing. `others` are
     columns that the contract does not know; `beside` is Batch.others, of tables that have no such columns."""
     from pyarrow import compute
 
@@ -116,7 +117,7 @@ def _beside(texts: Sequence[str | None]) -> Any:
 
 
 def _quoted(text: str) -> str:
-    return canonical_json(text)
+    return canonical_text(text)
 
 
 def _is_plain(texts: Any) -> bool:

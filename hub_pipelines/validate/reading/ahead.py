@@ -50,14 +50,21 @@ class Ahead:
         # not select(): it knows no descriptor above 1,023
         ready = select.poll()
         ready.register(self._descriptor, select.POLLIN)
-        data: bytes | None = None
-        while data != b"" and self._has_room():
-            data = self._read() if ready.poll(_LOOK_EVERY_MS) else None
-            if data is not None:
-                with self._changed:
-                    self._came.append(data)
-                    self._held += len(data)
-                    self._changed.notify_all()
+        try:
+            while self._has_room():
+                if ready.poll(_LOOK_EVERY_MS):
+                    data = self._read()
+                    if not data:
+                        break
+                    self._tell(data)
+        finally:
+            self._tell(b"")  # whatever ended it: who takes must not wait for more
+
+    def _tell(self, data: bytes) -> None:
+        with self._changed:
+            self._came.append(data)
+            self._held += len(data)
+            self._changed.notify_all()
 
     def _has_room(self) -> bool:
         """Waits until there is; False when nobody reads on."""

@@ -13,7 +13,7 @@ EVENT = Event("north", "hub/intake", "submission:received", "lab é.csv", "north
 AT = datetime(2026, 3, 2, 12, 0, 0, 5, tzinfo=UTC)
 
 
-def test_a_hash_is_the_sha_256_of_the_entrys_canonical_json() -> None:
+def test_a_hash_is_the_sha_256_of_the_entrys_canonical_text() -> None:
     by_hand = {
         "actor": "hub/intake",
         "at": "2026-03-02T12:00:00.000005Z",

@@ -5,13 +5,13 @@ from datetime import date
 
 import pytest
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.comparing.keeping import columns_said
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import MOST_NEW_LINES, WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Problem
-from hub_pipelines.validate.staging import canonical_json
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 ASSET = FEEDS["inventory"].record_type("inventory.asset")
@@ -19,7 +19,7 @@ DAY = date(2026, 11, 3)
 
 
 def line(quantity: str | None = "5", unit: str | None = "g", location: str | None = "101") -> str:
-    return canonical_json({"item_name": "Acetone", "location": location, "quantity_on_hand": quantity, "unit": unit})
+    return canonical_text({"item_name": "Acetone", "location": location, "quantity_on_hand": quantity, "unit": unit})
 
 
 def remarked(before: str, after: str, *, by: str = "stock.csv") -> list[Problem]:
@@ -88,7 +88,7 @@ def test_a_preview_says_what_would_be_and_claims_nothing_that_has_happened() -> 
 
 def with_supplier(supplier: str | None, **other: str) -> str:
     kept = {"other": other} if other else {}
-    return canonical_json({**json.loads(line()), "supplier": supplier, **kept})
+    return canonical_text({**json.loads(line()), "supplier": supplier, **kept})
 
 
 def kept(remarks: Remarks) -> dict[str | None, str]:
@@ -100,7 +100,7 @@ def test_what_an_item_has_in_a_column_that_the_file_lacks_stays_and_is_told_once
     remarks = Remarks(comparing_of(STOCK, "stock.csv", said=said))
     before = with_supplier("Merck", Section="Solvents", **{"quantity_on_hand as sent": "5,0", "supplier as sent": "M."})
     for quantity in ("6", "7"):
-        after = canonical_json({**json.loads(line(quantity)), "supplier": None, "other": {"Shelf": "2"}})
+        after = canonical_text({**json.loads(line(quantity)), "supplier": None, "other": {"Shelf": "2"}})
         whole = json.loads(remarks.completed(after, Earlier(before, "x", "stock.csv", DAY)))
         assert (whole["supplier"], whole["quantity_on_hand"]) == ("Merck", quantity)
         assert whole["other"] == {"Shelf": "2", "Section": "Solvents", "supplier as sent": "M."}
@@ -126,8 +126,8 @@ def test_items_with_numbers_of_their_own_keep_what_a_list_says_nothing_about_too
     before, after = (
         {"asset_tag": "N-1", "location": one, "manufacturer": two} for one, two in (("A", "X"), ("B", None))
     )
-    assert remarks.is_wanted(canonical_json(after), changed=True)
-    whole = remarks.completed(canonical_json(after), Earlier(canonical_json(before), "x", "all.csv", DAY))
+    assert remarks.is_wanted(canonical_text(after), changed=True)
+    whole = remarks.completed(canonical_text(after), Earlier(canonical_text(before), "x", "all.csv", DAY))
     assert json.loads(whole) == {"asset_tag": "N-1", "location": "B", "manufacturer": "X"}
 
 

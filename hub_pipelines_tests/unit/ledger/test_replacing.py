@@ -1,9 +1,10 @@
 """Which row of a corrected file was which line before, and which lines are only gone."""
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import PART_ROWS
-from hub_pipelines.validate.staging import StagedRow, canonical_json
+from hub_pipelines.validate.staging import StagedRow
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 Row = tuple[str, str] | None
@@ -23,7 +24,7 @@ def staged(*rows: Row, part: int = 0) -> list[StagedRow]:
         values = {"item_name": row[0], "location": row[1], "quantity_on_hand": "5", "supplier": f"of {row[0][:3]}"}
         base = STOCK.key_of(values)
         numbers[base] = numbers.get(base, 0) + 1
-        found.append(StagedRow(at, "accepted", STOCK.key_of(values, numbers[base]), canonical_json(values), []))
+        found.append(StagedRow(at, "accepted", STOCK.key_of(values, numbers[base]), canonical_text(values), []))
     return found
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.validate import batches, service
 from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.bulk import staged as bulk_staged
@@ -32,7 +33,7 @@ from hub_pipelines.validate.parsing import wire
 from hub_pipelines.validate.parsing.columns import as_columns
 from hub_pipelines.validate.reading.process import batch_of
 from hub_pipelines.validate.service import Circumstances, validate
-from hub_pipelines.validate.staging import canonical_json, problems_json, problems_of, row_of
+from hub_pipelines.validate.staging import problems_json, problems_of, row_of
 from hub_pipelines_tests.unit.validate.builders import GOOD_ROWS
 
 EXAMPLES = int(os.environ.get("HUB_EXAMPLES", "40"))
@@ -233,6 +234,6 @@ def test_what_is_certain_of_a_type_is_what_its_function_says(name: str) -> None:
 def test_what_a_staged_row_says_is_escaped_as_json_has_it() -> None:
     texts = ['"', "\\", "\n\x00\x1f\x7f", "é", 'a\\"b', "plain", None]
     found = bulk_staged.escaped(pyarrow.array(texts, pyarrow.string())).to_pylist()
-    assert found == [None if text is None else canonical_json(text)[1:-1] for text in texts]
+    assert found == [None if text is None else canonical_text(text)[1:-1] for text in texts]
     assert bulk_staged.escaped(pyarrow.array(texts).slice(5, 1)).to_pylist() == ["plain"]
     assert bulk_staged.escaped(pyarrow.array(['a\\"b'])).to_pylist() == ['a\\\\\\"b']
