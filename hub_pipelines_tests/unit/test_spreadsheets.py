@@ -64,7 +64,7 @@ def test_what_no_workbook_can_hold_is_replaced(tmp_path: Path) -> None:
 
 def test_every_writer_of_text_tables_uses_the_one_function() -> None:
     """A new writer of CSV files must neutralise its cells as well, or say here why it need not."""
-    writes = re.compile(r"csv\.(?:writer|DictWriter)\(|\.to_csv\(|\.to_excel\(|FORMAT CSV", re.I)
+    writes = re.compile(r"csv\.(?:writer|DictWriter)\(|\.to_csv\(|\.to_excel\(|FORMAT CSV")
     found = [path for path in PACKAGE.rglob("*.py") if writes.search(path.read_text(encoding="utf-8"))]
     assert [path.relative_to(PACKAGE).as_posix() for path in found] == ["common/spreadsheets.py"]
 
