@@ -11,7 +11,8 @@ from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
-    from hub_pipelines.portals.service import Outcome, Sight
+    from hub_pipelines.portals.looking import Sight
+    from hub_pipelines.portals.service import Outcome
 
 app = typer.Typer(help="Portals that the hub reads.", no_args_is_help=True)
 _SHOWN = 20

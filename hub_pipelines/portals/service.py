@@ -9,7 +9,7 @@ For each page, in this order, so that a crash between two of them repeats a page
 
 The cursor moves when no request is left and nothing can have been missed. A page that is not read ends the poll, and
 the next one begins with that page. Not here: when a poll is due for whom (defs, cli), what a portal looks like
-(adapters), how long to wait (pacing).
+(adapters), how long to wait (pacing), which records are strange (sorting).
 """
 
 import io
@@ -30,12 +30,13 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database
-from hub_pipelines.intake.inbox.model import NEARLY_FULL, NO_VERSION, FoundRecord, Version
+from hub_pipelines.intake.inbox.model import NEARLY_FULL, FoundRecord
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.logs import pairs
 from hub_pipelines.portals import store
 from hub_pipelines.portals.configured import origin_of
-from hub_pipelines.portals.holding import Holding, Strange
+from hub_pipelines.portals.holding import Holding
+from hub_pipelines.portals.looking import Looked, Sight
 from hub_pipelines.portals.model import (
     CHANNEL,
     Adapter,
@@ -45,15 +46,13 @@ from hub_pipelines.portals.model import (
     Pace,
     PageRead,
     PortalError,
-    Record,
     Rejected,
     Request,
     Unreachable,
-    Unread,
     source_of,
 )
 from hub_pipelines.portals.pacing import Breaker, Health
-from hub_pipelines.portals.shapes import Deviation, deviations_of
+from hub_pipelines.portals.sorting import SortedPage, sorted_page
 from hub_pipelines.portals.state import NoSuchPortal, Overtaken, Page, Poll, PollEnd, PortalState, Tally
 from hub_pipelines.portals.trail import Trail
 from hub_pipelines.submission.model import Envelope
@@ -63,19 +62,7 @@ LEASE_S = 120.0
 """Longer than any request with its wait: within this time a poll always says that it lives."""
 MOST_PASSES = 5
 NO_ROOM = "The inbox is nearly full. What waits there is posted first; the poll then goes on by itself."
-_ID_CHARACTERS = 200
 _SHOWN_CHARACTERS = 120
-_SAME_ID = (
-    "Its natural id comes more than once on one page, with different contents. What is known by more than that needs "
-    "another field in natural_id; else ask who runs the portal which is right."
-)
-_SAME_ID_LATER = (
-    "Its natural id was on an earlier page of the poll, with different contents, and it does not say that it was "
-    "changed since the poll began. What is known by more than that needs another field in natural_id; else ask who "
-    "runs the portal which is right."
-)
-_SKEW = timedelta(minutes=5)
-"""A portal's clock may be so far behind."""
 _log = logging.getLogger(__name__)
 
 
@@ -102,19 +89,6 @@ class Outcome:
     tally: Tally = field(default_factory=Tally)
     poll_id: str | None = None
     until: datetime | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a poll would take now, by record_id; nothing was taken. `complete` is False when it did not read all."""
-
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
-    known: tuple[str, ...]
-    held: tuple[str, ...]
-    pages: int
-    complete: bool
     reason: str | None = None
 
 
@@ -357,46 +331,24 @@ class Polling:
         adapter: Adapter,
         headers: dict[str, str],
         answer: Answer,
-        read: PageRead,
+        page: PageRead,
         earlier: Mapping[str, str],
         began_at: datetime,
-    ) -> "_Sorted":
-        """Records that are taken as they are, and those that a person must look at first; `headers` go with each.
-        `earlier`: the digests of those that this reading of all pages has seen before this page, by id."""
+    ) -> SortedPage:
         with self.db.read() as tx:
             accepted = store.accepted(tx, adapter.name)
-        good: list[FoundRecord] = []
-        strange: list[Strange] = []
-        like: Any = None
-        told = [_found(adapter, record, answer, headers) for record in read.records]
-        doubtful = _doubtful(told)
-        for record, found in zip(read.records, told, strict=True):
-            open_ = _news_of(record, adapter, accepted)
-            if len(found.record_id) > _ID_CHARACTERS:
-                strange.append(Strange(_unnamed(found), record.raw, (), "Its natural id is too long."))
-            elif found.record_id in doubtful:
-                strange.append(Strange(_unnamed(found), record.raw, (), _SAME_ID))
-            elif open_:
-                strange.append(Strange(found, record.raw, open_))
-            elif earlier.get(found.record_id, found.digest) != found.digest and not _is_new(record, began_at):
-                strange.append(Strange(_unnamed(found), record.raw, (), _SAME_ID_LATER))
-            else:
-                good.append(found)
-                like = like if like is not None else record.raw
-        strange += [_strange(adapter, one, answer, headers) for one in read.unread]
-        before = self.inbox.versions(source_of(adapter.name), [one.found.record_id for one in strange])
-        different = {one.record_id for one in good} | {one.found.record_id for one in strange}
-        return _Sorted(tuple(good), tuple(strange), before, like, len(good) + len(strange) - len(different))
+        return sorted_page(adapter, headers, answer, page, accepted=accepted, earlier=earlier, began_at=began_at)
 
-    def _hold(self, adapter: Adapter, page: "_Sorted") -> int:
+    def _hold(self, adapter: Adapter, page: SortedPage) -> int:
         """Bring to review what was not before; how many records."""
+        before = self.inbox.versions(source_of(adapter.name), [one.found.record_id for one in page.strange])
         with self.db.read() as tx:
             known = store.held_before(tx, adapter.name, {one.found.record_id: one.digest for one in page.strange})
         different = {(one.found.record_id, one.digest): one for one in page.strange}.values()
         news = [one for one in different if one.found.record_id not in known]
         news.sort(key=lambda one: str(one.group))
         for _, some in groupby(news, key=lambda one: str(one.group)):
-            self.holding.hold(adapter.name, list(some), page.before, page.like)
+            self.holding.hold(adapter.name, list(some), before, page.like)
         return len(news)
 
     def _fresh(self, poll: Poll, good: Sequence[FoundRecord], taken: set[str]) -> int:
@@ -482,7 +434,7 @@ class Polling:
         """What a poll would take now. Asks the portal as a poll does, and takes and archives nothing."""
         adapter = self._adapter(name)
         deadline = self.monotonic() + for_s
-        found = _Looked()
+        found = Looked()
         with self._leased(name) as state:
             if state is None:
                 return found.told(complete=False, reason="Another process polls it now.")
@@ -500,23 +452,12 @@ class Polling:
                     state, read = self._read(adapter, state, client, pending[0], trail, left_s - wait_s)
                     if read is not None:
                         pending = (*read[1].then, *pending[1:])
-                        self._look_at(adapter, *read, found, began_at)
+                        told = self._sorted(adapter, {}, *read, found.digests, began_at)
+                        ids = [one.record_id for one in told.good]
+                        found.add(told, self.inbox.versions(source_of(adapter.name), ids))
             with self.db.write() as tx:
                 store.keep(tx, state, lease_s=self.lease_s)
         return found.told(complete=not pending, reason=state.last_error if state.health.failures else None)
-
-    def _look_at(self, adapter: Adapter, answer: Answer, page: PageRead, found: "_Looked", began_at: datetime) -> None:
-        told = self._sorted(adapter, {}, answer, page, found.digests, began_at)
-        found.digests |= {one.record_id: one.digest for one in told.good}
-        versions = self.inbox.versions(source_of(adapter.name), [one.record_id for one in told.good])
-        found.pages += 1
-        found.held |= dict.fromkeys(one.found.record_id for one in told.strange)
-        for one in told.good:
-            before = versions.get(one.record_id, NO_VERSION)
-            if not before.has_news(one):
-                found.known[one.record_id] = None
-            else:
-                (found.changed if before.number else found.new)[one.record_id] = None
 
     # ---- parts
 
@@ -544,35 +485,6 @@ class Polling:
         return Outcome(state.name, end, poll.tally if poll else Tally(), poll.poll_id if poll else None, until, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """A page's records. `before` are the newest versions of the strange ones; `like` is one that is as it was;
-    `repeated` are those that the page lists again."""
-
-    good: tuple[FoundRecord, ...]
-    strange: tuple[Strange, ...]
-    before: dict[str, Version]
-    like: Any
-    repeated: int
-
-
-@dataclass(slots=True)
-class _Looked:
-    """What a look has found so far; each in the order of reading."""
-
-    new: dict[str, None] = field(default_factory=dict)
-    changed: dict[str, None] = field(default_factory=dict)
-    known: dict[str, None] = field(default_factory=dict)
-    held: dict[str, None] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    pages: int = 0
-
-    def told(self, *, complete: bool, reason: str | None) -> Sight:
-        return Sight(
-            tuple(self.new), tuple(self.changed), tuple(self.known), tuple(self.held), self.pages, complete, reason
-        )
-
-
 def _read_as(adapter: Adapter, request: Request, answer: Answer) -> PageRead:
     """Raises PortalError. What an adapter did not expect in an answer is the answer's fault: it was checked against
     those that portals give, and a fault of its own is told by the traceback in the log."""
@@ -590,50 +502,6 @@ def _read_as(adapter: Adapter, request: Request, answer: Answer) -> PageRead:
 def _goes_on(adapter: Adapter, poll: Poll | None) -> bool:
     """Whether there is a poll under way that can go on: the portal has not moved to another address since."""
     return poll is not None and all(origin_of(one.url) == adapter.origin for one in poll.pending)
-
-
-def _news_of(record: Record, adapter: Adapter, accepted: set[tuple[str, str]]) -> tuple[Deviation, ...]:
-    """How it differs from what the adapter reads, but for what a person has accepted."""
-    fields = (*adapter.fields, *record.needs)
-    return tuple(one for one in deviations_of(record.raw, fields) if (one.path, one.now) not in accepted)
-
-
-def _found(adapter: Adapter, record: Record, answer: Answer, headers: dict[str, str]) -> FoundRecord:
-    return FoundRecord(
-        source=source_of(adapter.name),
-        record_id=record.natural_id,
-        scope=record.scope,
-        record_type=record.record_type,
-        data=record.data,
-        read_at=answer.read_at,
-        changed_at=record.occurred_at,
-        headers=headers,
-        channel=CHANNEL,
-    )
-
-
-def _strange(adapter: Adapter, one: Unread, answer: Answer, headers: dict[str, str]) -> Strange:
-    data = one.raw if isinstance(one.raw, dict) else {"record": canonical_text(one.raw)}
-    record = Record("", one.scope, one.record_type, data, {})
-    return Strange(_unnamed(_found(adapter, record, answer, headers)), one.raw, (), one.reason)
-
-
-def _doubtful(found: Sequence[FoundRecord]) -> set[str]:
-    """Ids under which one page has different records: nobody can tell which of them is right."""
-    digests: dict[str, set[str]] = {}
-    for one in found:
-        digests.setdefault(one.record_id, set()).add(one.digest)
-    return {record_id for record_id, some in digests.items() if len(some) > 1}
-
-
-def _is_new(record: Record, began_at: datetime) -> bool:
-    """Whether it says that it was changed since the poll began, and so need not be as an earlier page had it."""
-    return record.occurred_at is not None and record.occurred_at >= began_at - _SKEW
-
-
-def _unnamed(found: FoundRecord) -> FoundRecord:
-    """A record that is known by what it says."""
-    return replace(found, record_id=f"?{found.digest[:32]}")
 
 
 def _totals(poll: Poll, read: PageRead) -> tuple[int, int] | None:
