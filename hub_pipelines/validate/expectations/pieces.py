@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _CELLS_AT_ONCE, _ROWS_AT_ONCE = 1_000_000, 500_000
 """So many are judged together: of a usual day all, of a million entries some columns of one half. Great Expectations
 takes up to 300 bytes for each cell."""
+_CELLS_WORTH_A_SEARCH = 100_000
+"""Looking for what nobody refers to takes a quarter of a second, however little there is."""
 _OF_ALL_ROWS = frozenset({UNIQUE, ROW_COUNT})
-"""Each is judged alone, for it has its own parts; the others are true or not of each row."""
+"""Where there are parts, each is judged alone, for it has its own; the others are true or not of each row."""
 _COUNTS = ("element_count", "missing_count", "unexpected_count")
 
 
@@ -41,7 +43,8 @@ def judge_in_pieces(
 
 def _groups(numbered: Iterable[tuple[int, Promise]], count: int) -> Iterator[list[tuple[int, Promise]]]:
     """Promises that are judged together, so that the columns that they are about find room in memory."""
-    for _, of_kind in groupby(numbered, key=lambda item: item[0] if item[1].expectation in _OF_ALL_ROWS else None):
+    alone = _OF_ALL_ROWS if count > _ROWS_AT_ONCE else frozenset()
+    for _, of_kind in groupby(numbered, key=lambda item: item[0] if item[1].expectation in alone else None):
         group: list[tuple[int, Promise]] = []
         names: frozenset[str] = frozenset()
         for number, promise in of_kind:
@@ -72,8 +75,10 @@ def _parts(
         )
     for part in parts:
         yield part
+        is_large = part.size > _CELLS_WORTH_A_SEARCH
         del part
-        _give_memory_back()
+        if is_large:
+            _give_memory_back()
 
 
 def _equal_together(values: "pandas.Series[Any]", count: int) -> "pandas.Series[Any]":
