@@ -64,6 +64,7 @@ def _note_reach(table: FoundTable, cells: Cells) -> None:
     reach = len(cells) if cells[-1] != "" else filled(cells)[-1] + 1
     table.reach = max(table.reach, reach)
     table.surplus += reach > len(table.header)
+    table.widest = max(table.widest, len(cells))
 
 
 def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int) -> bool:

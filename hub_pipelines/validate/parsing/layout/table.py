@@ -53,6 +53,10 @@ class FoundTable:
     """The first column that a row with more than one cell fills."""
     surplus: int = 0
     """Rows that reach beyond the headings."""
+    cut: int = 0
+    """The cells of the headings' widest line, blank ones behind the last heading included."""
+    widest: int = 0
+    """The cells of the widest row that has more than there are headings, blank ones included."""
     lone: list[tuple[int, int, str]] = field(default_factory=list)
     gaps: int = 0
     """How often a row follows blank ones."""
@@ -136,6 +140,7 @@ def table_below(
     found = FoundTable(heading, header_row, texts, start, stop, data_row, titles, last_row=data_row - 1)
     if heading.first is not None and heading.last is not None:
         lines = [cells[start:stop] for _, cells in rows[heading.first : heading.last + 1]]
+        found.cut = max(map(len, lines))
         found.heading_lines = [folded(line) for line in [*lines, list[object](texts)]]
         found.labels = frozenset(text for line in found.heading_lines for text in line)
     return found
