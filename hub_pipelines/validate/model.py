@@ -500,7 +500,8 @@ def _written(metadata: Iterable[object]) -> str | None:
 @dataclass(frozen=True)
 class Foreign:
     """A list that senders take for one of a feed's and that is none: known by `at_least` of its headings, normalised,
-    where no clear heading names the column `unless`.
+    where no clear heading names the column `unless`. What is `younger` than decisions about files is looked for only
+    when one is made: what posted before is read as it was.
     """
 
     headings: frozenset[str]
@@ -508,6 +509,7 @@ class Foreign:
     unless: str
     reason: str
     fix: str
+    younger: bool = False
 
 
 @dataclass(frozen=True)

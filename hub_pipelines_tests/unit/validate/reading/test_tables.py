@@ -9,7 +9,7 @@ import pytest
 from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.parsing.layout import totals
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
@@ -46,6 +46,18 @@ def test_a_nameless_column_and_empty_columns_stay_where_they_are(tmp_path: Path)
     found = seen(stored(tmp_path, text), "a.csv")
     assert found.header == ["ID", "", "Name", "Location", "Cat", "Web"]
     assert found.cells[0][:3] == ["1", "3-", "Aminophenol"]
+
+
+def test_a_text_files_last_column_has_no_heading_where_all_lines_are_cut_alike(tmp_path: Path) -> None:
+    text = "Name;Room;Amount;\nTips;B1;3;\nScrews M3;B2;4;which length?\nGloves;B3;7;\nPaper;B4;1;\nPens;B5;2;\n"
+    path = stored(tmp_path, text)
+    found = seen(path, "a.csv")
+    assert found.header == ["Name", "Room", "Amount", ""]
+    assert found.cells[1] == ["Screws M3", "B2", "4", "which length?"]
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, rules=PRINTED_RULES) as table:
+        assert table.header == ["Name", "Room", "Amount"], "as postings of that time were read"
+    wrong = seen(stored(tmp_path, text + "Caps; red;B6;2;x\n"), "a.csv")
+    assert wrong.header == ["Name", "Room", "Amount"], "a line that is longer may be cut wrongly"
 
 
 def test_a_workbooks_column_without_a_heading_is_kept(tmp_path: Path) -> None:
