@@ -351,6 +351,13 @@ class Lines(Protocol):
     def thing_in(self, key: str) -> str:
         """What a key says beside place and number: the same for one thing at two places."""
 
+    @property
+    def at_times(self) -> tuple[str, ...]:
+        """Those of `columns` of which some keys say nothing, so that a list may do without them."""
+
+    def tells(self, key: str, column: str) -> bool:
+        """Whether a key says something of one of these."""
+
 
 @dataclass(frozen=True)
 class Kind:
