@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.decisions import NotAllowed, UnknownColumns
@@ -13,7 +14,7 @@ from hub_pipelines.drift.model import BadMigration, Kind, KnownShape
 from hub_pipelines.evidence import headers_of, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
-from hub_pipelines.processing import AttemptFailed
+from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.rehearsing import rehearse
 from hub_pipelines.review.model import ReviewItem
@@ -27,6 +28,7 @@ from hub_pipelines_tests.support import (
     assert_invariants,
     events,
     journal_size,
+    lease,
     lease_and_validate,
     ledger_values,
     on_day,
@@ -353,7 +355,11 @@ def test_a_column_that_is_there_twice_is_a_question_and_no_drift(hub: Hub) -> No
 def test_two_first_files_with_other_columns_at_once_do_not_both_decide(hub: Hub) -> None:
     one = sent(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
     other = sent(hub, HEADER + ",Supplier", "A-2,Agar,B1,5,bottle,Sigma")
-    first, second = lease_and_validate(hub, one, "one"), lease_and_validate(hub, other, "other")
+    error = Permanent("The file was looked at.", "")
+    hub.processing.fail(lease(hub, one), error, failure_of(error, None))
+    second = lease_and_validate(hub, other, "other")
+    hub.review.replay(item_of(hub, one).item_id, actor="person/kim")  # while the newer one is being worked on
+    first = lease_and_validate(hub, one, "one")
     with hub.processing.attempt(first):
         hub.processing.post(first)
     with pytest.raises(AttemptFailed) as failed, hub.processing.attempt(second):

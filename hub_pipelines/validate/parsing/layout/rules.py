@@ -10,11 +10,13 @@ and fewer words told a total; by the second, one unknown heading made such colum
 tables were one whose rows are named by other columns where enough of the rest were alike, names that stand alone before
 a blank column were one, and one column in two spellings was two; by the fourth, lines of a report's pages were items,
 the headings again had to be written in the same way, a total was known by its words alone, and a unit behind a heading
-made it unknown; by the fifth, a text file's headings ended with the last that says something."""
+made it unknown; by the fifth, a text file's headings ended with the last that says something, and lines that somebody
+had prepared for items to come were items."""
 ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 NAMED_ALIKE_RULES = 4
 """From these on, tables are one only when the same columns name their rows."""
 PRINTED_RULES = 5
 """From these on, what a report's program put between the rows is no item."""
-BLANK_HEADINGS_RULES = 6
-"""From these on, a delimiter behind a text file's last heading begins a column without one."""
+PREPARED_RULES = 6
+"""From these on, a delimiter behind a text file's last heading begins a column without one, and a line in which a
+spreadsheet only counts on, or whose formulas find nothing, is no item."""

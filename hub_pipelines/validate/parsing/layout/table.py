@@ -15,6 +15,7 @@ LOOKED_AT = 40
 """So many rows are looked at closely: of a block, whether it begins a table; of a table, what its rows begin with."""
 TOTAL, PRINT_LINE, HEADINGS_AGAIN = "is a total", "is a line of a printed page", "holds the headings again"
 """Why a row is no item."""
+PREPARED = "is a line that was prepared for an item"
 SECTION_ROW = "is a section's title, which stands as Section with the rows below it"
 
 
@@ -71,6 +72,10 @@ class FoundTable:
     totals: list[Remark] = field(default_factory=list)
     printed: list[Remark] = field(default_factory=list)
     """Rows that read like a line of a printed page."""
+    prepared: list[Remark] = field(default_factory=list)
+    """Rows that count on and say nothing else."""
+    before: object = ""
+    """What the row before begins with, where rows are counted."""
     suspects: dict[int, str] = field(default_factory=dict)
     """Rows that have a total's word, and may be items."""
     heading_lines: list[list[str]] = field(default_factory=list)

@@ -66,6 +66,26 @@ def test_a_workbooks_column_without_a_heading_is_kept(tmp_path: Path) -> None:
     assert found.cells == [["a", 1.0, None], ["b", 2.0, "keep cold"]]
 
 
+def test_lines_that_were_only_prepared_for_items_are_none_and_are_told(tmp_path: Path) -> None:
+    rows: Rows = [
+        ["No.", "Item", "Room", "Amount", "Have"],
+        [1, "Tips", "B1", 3, True],
+        [2, "Gloves", "B2", 0, False],
+        [3, None, None, None, False],
+        [4, " ", None, 0, None],
+        [None, "#N/A", "#N/A", None, False],
+        [6, "Paper", None, None, False],
+        [17, None, None, None, None],
+    ]
+    path = workbook(tmp_path, rows)
+    found = seen(path, "a.xlsx")
+    assert [cells[1] for cells in found.cells] == ["Tips", "Gloves", "Paper", None]
+    left = [(one.first_row, one.why) for one in found.table.left_out]
+    assert left == [(row_no, "is a line that was prepared for an item") for row_no in (4, 5, 6)]
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=PRINTED_RULES) as table:
+        assert len(list(table.rows)) == 7, "as postings of that time were read"
+
+
 def test_section_rows_become_a_column(tmp_path: Path) -> None:
     text = "Part,Quantity,Link,Comments\nScrews\nM3,5,u,x\nM4,6,u,y\nBearings\n608,7,u,z\n625,8,u,z\n"
     found = seen(stored(tmp_path, text), "a.csv")
