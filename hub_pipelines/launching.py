@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.drift.service import source_of
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import Scan
@@ -238,7 +239,8 @@ def _launch(
 
 
 def choose(due: Iterable[Submission], alive: Callable[[list[str]], set[str]]) -> list[Submission]:
-    """Those of the due submissions that have no living run. Asked only for those launched for this attempt.
+    """Those of the due submissions that have no living run, nor come behind one that has. Asked only for those launched
+    for this attempt.
 
     `launched_at` is cleared when an attempt ends, by failure, decision or `hub locks release`: a run that lives on
     beyond that has lost its right to write.
@@ -246,7 +248,14 @@ def choose(due: Iterable[Submission], alive: Callable[[list[str]], set[str]]) ->
     candidates = list(due)
     again = [one.request_id for one in candidates if one.launched_at is not None and not _lost_its_worker(one)]
     living = alive(again) if again else set()
-    return [one for one in candidates if one.request_id not in living]
+    chosen, kept_back = [], set()
+    for one in candidates:
+        source = source_of(one.envelope)
+        if one.request_id in living:
+            kept_back.add(source)
+        elif source not in kept_back:
+            chosen.append(one)
+    return chosen
 
 
 def _lost_its_worker(one: Submission) -> bool:

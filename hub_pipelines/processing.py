@@ -157,8 +157,9 @@ class Processing:
                 if answer.token != before.token:
                     self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
             else:
-                kind = "busy" if isinstance(answer, Busy) else "repeat"
-                self._audit(tx, before, owner, f"submission:{kind}", {"state": answer.state})
+                kind, behind = ("busy", answer.behind) if isinstance(answer, Busy) else ("repeat", None)
+                detail: dict[str, object] = {"state": answer.state, **({"behind": behind} if behind else {})}
+                self._audit(tx, before, owner, f"submission:{kind}", detail)
         with working_on(request_id):
             _tell_beginning(answer, before, owner)
         return answer
@@ -563,7 +564,9 @@ def _actor(owner: str) -> str:
 
 def _tell_beginning(answer: Lease | Busy | Repeat, before: Submission, owner: str) -> None:
     if not isinstance(answer, Lease):
-        _log.info("%s: nothing to do %s", type(answer).__name__.lower(), pairs(state=answer.state, run=owner))
+        behind = answer.behind if isinstance(answer, Busy) else None
+        told = pairs(state=answer.state, run=owner, behind=behind)
+        _log.info("%s: nothing to do %s", type(answer).__name__.lower(), told)
     elif answer.token != before.token:
         taken_over = before.lease_owner if before.state is State.LEASED else None
         told = pairs(token=answer.token, run=owner, attempt=before.attempts + 1, taken_over_from=taken_over)

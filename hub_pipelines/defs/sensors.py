@@ -22,6 +22,7 @@ from hub_pipelines.defs.sources import source_name
 from hub_pipelines.submission.model import MESSAGES
 
 if TYPE_CHECKING:
+    from hub_pipelines.drift.model import Source
     from hub_pipelines.hub import Hub
     from hub_pipelines.launching import PreviewLaunch, Tick
     from hub_pipelines.submission.model import Envelope, Failure, Submission
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 REQUEST_TAG = "hub/request_id"
 SIZE_TAG = "hub/size"
+LIST_TAG = "hub/list"
+PRIORITY_TAG = "dagster/priority"
 PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
 _PER_TURN, _TURNS = 10, 99
@@ -87,7 +90,15 @@ def drop_folder_sensor(campus: str, jobs: Sequence["dg.UnresolvedAssetJobDefinit
 
 
 def _run_requests(hub: "Hub", found: "Tick") -> list[dg.RunRequest]:
-    return [run_request(hub, one, turn=turn) for turn, one in enumerate(found.launches, start=found.ahead)]
+    from hub_pipelines.drift.service import source_of
+
+    last: dict[Source, dg.RunRequest] = {}
+    requests = []
+    for turn, one in enumerate(found.launches, start=found.ahead):
+        source = source_of(one.envelope)
+        last[source] = run_request(hub, one, turn=turn, after=last.get(source))
+        requests.append(last[source])
+    return requests
 
 
 def _from_campus(launches: Sequence["Submission"]) -> list[dg.AssetMaterialization]:
@@ -143,12 +154,18 @@ def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequ
             mark_retired(hub, surplus)
 
 
-def run_request(hub: "Hub", one: "Submission", *, turn: int = 0) -> dg.RunRequest:
-    """A large submission's run waits for a place among its like, so that small ones do not wait for it.
+def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRequest | None = None) -> dg.RunRequest:
+    """A large submission's run waits for a place among its like, so that small ones do not wait for it. One of the same
+    source as another one's waits until that has ended (`tag_concurrency_limits` in dagster.yaml).
 
-    `turn`: so many runs of its campus are before it.
+    `turn`: so many runs of its campus are before it. `after`: the request of the file before it of the same source,
+    which it must not overtake in the queue.
     """
+    from hub_pipelines.drift.service import source_of
+
     large = is_large(one.envelope, hub.settings.limits.large_mb)
+    priority = priority_of(hub.feeds.get(one.envelope.feed), large=large, turn=turn)
+    source = source_of(one.envelope)
     return dg.RunRequest(
         run_key=one.run_key,
         job_name=job_name(one.envelope.feed),
@@ -158,8 +175,9 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0) -> dg.RunReques
             "hub/campus": one.envelope.campus,
             "hub/feed": one.envelope.feed,
             "hub/source": one.envelope.source_name[:200],
+            LIST_TAG: f"{source.campus}/{source.feed}/{source.key}"[:200],
             SIZE_TAG: "large" if large else "small",
-            "dagster/priority": str(priority_of(hub.feeds.get(one.envelope.feed), large=large, turn=turn)),
+            PRIORITY_TAG: str(min(priority, int(after.tags[PRIORITY_TAG])) if after else priority),
         },
     )
 

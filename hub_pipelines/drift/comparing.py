@@ -5,7 +5,7 @@ from a change (judging).
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.drift.model import Change, Gained, HeaderShape, Kind, Lost, Pair
@@ -146,6 +146,20 @@ def reason_of(change: Change) -> str:
     if others:
         parts.append(f"Also new: {_quoted(others)}")
     return ". ".join(parts) + "."
+
+
+def lines_of(known_by: Mapping[str, int]) -> str:
+    """What would become of lines that are known by columns which are gone; `known_by` tells how many, by column."""
+    known = [
+        f"{number:,} {'line' if number == 1 else 'lines'} by {'its' if number == 1 else 'their'} {_called(column)}"
+        for column, number in known_by.items()
+        if number
+    ]
+    return f"This list is in the ledger with {_and(known)}: without, such a line would stand there a second time."
+
+
+def _called(column: str) -> str:
+    return column.replace("_", " ").replace("cas", "CAS")
 
 
 def _lost(lost: Sequence[Lost]) -> str:

@@ -3,11 +3,11 @@
 Belongs here: the order of these questions. Pure but for its answer's table: what is known comes in, nothing is written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from hub_pipelines.drift.comparing import compare, fix_of, missing_columns, reason_of, shape_of
+from hub_pipelines.drift.comparing import compare, fix_of, lines_of, missing_columns, reason_of, shape_of
 from hub_pipelines.drift.migrating import Plan, plan, plan_of_steps
 from hub_pipelines.drift.model import (
     NARROWED_BY,
@@ -24,6 +24,9 @@ from hub_pipelines.drift.model import (
 from hub_pipelines.validate.columns import map_columns, record_type_of
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.model import Feed, RecordType, Unreadable
+
+KnownBy = Callable[[RecordType, str], int]
+"""How many lines of the source's list, as the ledger has it, are known by what a column says of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,12 @@ def judge_header(
     sent: Sequence[str] | None = None,
     *,
     keeps: bool = True,
+    known_by: KnownBy = lambda _record, _column: 1,
 ) -> Judged:
     """How a header is to be read. `known` are its source's accepted shapes, the one that posted last first;
     `migrations` those in force for the source, the most particular first. `sent` is the header as it was sent, where
-    `header` is what its headings were recognised as. `keeps`: what a file does not say stays in the ledger.
+    `header` is what its headings were recognised as. `keeps`: what a file does not say stays in the ledger. `known_by`
+    is asked of columns that are gone and that only some lines are known by.
 
     Raises Drifted or Unfit when a person must decide, Unreadable when it does not do for another reason.
     """
@@ -68,21 +73,26 @@ def judge_header(
     if not of_record:
         raise _unfit(refused, seen, record)
     before = next((one for one in of_record if one.accepted_by != NARROWED_BY), of_record[0])
-    if keeps and refused is None and (narrowed := _narrowed(before, seen, record)) is not None:
+    if keeps and refused is None and (narrowed := _narrowed(before, seen, record, known_by)) is not None:
         return narrowed
     return _compared(header, sent, feed, before, seen, migrations, refused, record)
 
 
-def _narrowed(before: KnownShape, seen: HeaderShape, record: RecordType) -> Judged | None:
+def _narrowed(before: KnownShape, seen: HeaderShape, record: RecordType, known_by: KnownBy) -> Judged | None:
     """A header that merely lacks columns which its rows can do without: none is new, with a name or without, that may
-    be one of them."""
+    be one of them. Raises Drifted where nothing else is against it than lines that would become others."""
     change = compare(before.shape, seen, record)
-    needed = {*record.required, *record.key_columns, column_of_kind(record, "quantity")}
+    at_times = record.lines.at_times if record.lines is not None else ()
+    needed = {*record.required, *record.key_columns, column_of_kind(record, "quantity")}.difference(at_times)
     nameless = [sum(not text.strip() for text in shape.header) for shape in (before.shape, seen)]
     if not change.lost or change.gained or before.migration is not None or nameless[1] > nameless[0]:
         return None
     if any(one.column in needed for one in change.lost):
         return None
+    lines = {one.column: known_by(record, one.column) for one in change.lost if one.column in at_times}
+    if any(lines.values()):
+        fingerprint = before.shape.fingerprint
+        raise Drifted(f"{reason_of(change)} {lines_of(lines)}", fix_of(change), seen, change, fingerprint)
     return Judged(Kind.NARROWED, seen, change, before.shape.fingerprint)
 
 

@@ -10,13 +10,15 @@ from typing import Any
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.drift import store as shapes
-from hub_pipelines.drift.judging import Judged, judge_header
+from hub_pipelines.drift.judging import Judged, KnownBy, judge_header
 from hub_pipelines.drift.migrating import Plan, plan
 from hub_pipelines.drift.model import NARROWED_BY, BadMigration, Held, Kind, KnownShape, Migration, ShapesMoved, Source
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
+from hub_pipelines.ledger.items import store as items
+from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
-from hub_pipelines.validate.model import Feed, Table, Unreadable
+from hub_pipelines.validate.model import Feed, RecordType, Table, Unreadable
 
 _ACCEPTED_BY = {
     Kind.FIRST: "hub/first of its source",
@@ -74,8 +76,8 @@ class Shapes:
         `sent` is the header as it was sent, where the table has what its headings were recognised as.
         """
         with self.db.read() as tx:
-            known, migrations = _known(tx, source)
-        return Reading.judged(table, judge_header(table.header, feed, known, migrations, sent, keeps=_keeps(source)))
+            judged = _judge(tx, source, feed, table.header, table.header if sent is None else sent)
+        return Reading.judged(table, judged)
 
     def under_migration(self, source: Source, feed: Feed, table: Table) -> Reading | None:
         """The table under the migration that people have applied for its very headings; None when there is none."""
@@ -93,11 +95,11 @@ class Shapes:
         source = source_of(current.envelope)
         with self.db.read() as tx:
             known, migrations = _known(tx, source)
-        own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
-        others = [one for one in known if one not in own]
-        return judge_header(
-            header if mapped is None else mapped, feed, others, migrations, header, keeps=_keeps(source)
-        )
+            own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
+            others = [one for one in known if one not in own]
+            seen = header if mapped is None else mapped
+            known_by = _known_by(tx, source)
+            return judge_header(seen, feed, others, migrations, header, keeps=_keeps(source), known_by=known_by)
 
     def hold(self, tx: Any, current: Submission, held: Held, *, actor: str) -> None:
         """Keep what a submission that goes into review was held for, and alert the compliance officers."""
@@ -165,6 +167,22 @@ def _known(tx: Any, source: Source) -> tuple[list[KnownShape], list[Migration]]:
     return shapes.accepted_shapes(tx, source), shapes.migrations_in_force(tx, source)
 
 
+def _judge(tx: Any, source: Source, feed: Feed, header: Sequence[str], sent: Sequence[str]) -> Judged:
+    known, migrations = _known(tx, source)
+    known_by = _known_by(tx, source)
+    return judge_header(header, feed, known, migrations, sent, keeps=_keeps(source), known_by=known_by)
+
+
+def _known_by(tx: Any, source: Source) -> KnownBy:
+    def count(record: RecordType, column: str) -> int:
+        assert record.lines is not None
+        name = ledger_name(record.name, source.campus, shared=record.shared)
+        keys = items.keys_of_source(tx, name, source.campus, source.feed, source.key)
+        return sum(record.lines.tells(key, column) for key in keys)
+
+    return count
+
+
 def _as_people_decided(tx: Any, source: Source, header: Sequence[str], feed: Feed) -> Judged | None:
     known, migrations = _known(tx, source)
     if not migrations:
@@ -184,8 +202,7 @@ def _judge_again(tx: Any, source: Source, summary: Mapping[str, Any], feed: Feed
         return decided
     if mapped is None:
         raise ShapesMoved("The migration that it was read under is in force no more.")
-    known, migrations = _known(tx, source)
-    return judge_header(mapped, feed.only(summary["record_type"]), known, migrations, header, keeps=_keeps(source))
+    return _judge(tx, source, feed.only(summary["record_type"]), mapped, header)
 
 
 def _tell(tx: Any, current: Submission, event: str, fingerprint: str, detail: Mapping[str, object], actor: str) -> None:

@@ -153,6 +153,13 @@ _STATES = words_in(
     """
 )
 """Physical states in words that the contracts do not take."""
+_IN_CELLS = words_in(
+    """
+    surface membrane intracellular extracellular intranuclear nuclear nucleus cytoplasm cytoplasmic cytosol cytosolic
+    mitochondria mitochondrial secreted perinuclear golgi endosome lysosome
+    """
+)
+"""Where in a cell an antibody binds, which lists call its localization."""
 _WORDS = {
     "category": _CATEGORY_WORDS,
     "result": _RESULT_WORDS,
@@ -223,6 +230,8 @@ def _kinds_of_text(text: str) -> Iterator[str]:
     if low in _BLANKS:
         return
     yield from (kind for kind, words in _WORDS.items() if low in words)
+    if re.split(r"[^a-z]", low, maxsplit=1)[0] in _IN_CELLS:
+        yield "in_cells"
     if text[0].isdigit() or text[0] in "+-.,$€£¥(~<>≈":
         yield from _kinds_with_digit_first(text)
     elif _MONEY.fullmatch(text):

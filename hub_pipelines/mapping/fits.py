@@ -103,6 +103,8 @@ def _quantity(profile: Profile) -> Fit:
     refuted = _foreign(profile, dates=False)
     if refuted or profile.share("cas") >= 0.6:
         return refuted or Fit(-1.0, "the values are CAS numbers")
+    if profile.share("flag") >= 0.6:
+        return Fit(-1.0, _told(profile, profile.share("flag"), "are a yes or a no"))
     dates = profile.share("date")
     if dates >= 0.6:
         # a heading that says it outright is believed: Excel makes dates of fractions, which its rows are asked about
@@ -193,7 +195,7 @@ def _place(profile: Profile) -> Fit:
     refuted = _foreign(profile)
     if refuted:
         return refuted
-    if profile.share("cas") >= 0.6 or profile.share("flag") >= 0.6:
+    if profile.share("cas") >= 0.6 or profile.share("flag", "in_cells") >= 0.6:
         return Fit(-0.9, "the values are no places")
     # a code such as B4 may be a shelf's, a fuse's or a tube's: it goes with a heading, and says nothing without one
     told, share = profile.share("place"), profile.share("place", "grid")

@@ -112,8 +112,8 @@ SPELLINGS: Mapping[str, str] = {
             building and room, building & room, cabinet, shelf, freezer, fridge, refrigerator, storage room,
             storage unit, cupboard, location name, location description, current location, physical location,
             location code, expected location, expected location code, tank, bin, bin number, bin location,
-            shelf location, drawer, position in lab, storage site, item location, facility location, location of item,
-            place of storage, site location, storage cabinet, area
+            shelf location, box location, drawer, position in lab, storage site, item location, facility location,
+            location of item, place of storage, site location, storage cabinet, area
         de: lagerort, standort, lagerplatz, lager, raum, raumnummer, raum nr, schrank, regal, ort, aufbewahrungsort,
             aufstellungsort, lagerung, kühlschrank, gefrierschrank, stellplatz, lagerstelle
         fr: emplacement, localisation, lieu, lieu de stockage, salle, local, pièce, stockage, armoire, étagère,
@@ -163,9 +163,11 @@ SPELLINGS: Mapping[str, str] = {
         de: menge, anzahl, bestand, vorrat, lagerbestand, restmenge, füllmenge, stückzahl, stück, aktueller bestand,
             mengenangabe, vorhandene menge, volumen, gewicht
         fr: quantité, qté, quantite, stock, quantité en stock, nombre, volume, masse, quantité restante, qté en stock
-        es: cantidad, existencia, existencias, cant, stock, cantidad disponible, cantidad en existencia, inventario
+        es: cantidad, existencia, existencias, cant, stock, cantidad disponible, cantidad en existencia, inventario,
+            saldo actual, stock actual, existencia actual, cantidad actual, saldo
         it: quantità, qta, giacenza, q tà, quantita, quantità disponibile, scorta, numero pezzi
-        pt: quantidade, qtd, qtde, quant, estoque, quantidade em estoque, saldo, quantidade disponível
+        pt: quantidade, qtd, qtde, quant, estoque, quantidade em estoque, saldo, quantidade disponível, saldo atual,
+            estoque atual, quantidade atual, saldo em estoque
         nl: hoeveelheid, aantal, voorraad, hoeveelheid op voorraad, stuks
         sv: mängd, antal, kvantitet, saldo, lagersaldo, i lager, antal i lager, kvar, lagerantal,
             kvarvarande mängd
@@ -1127,13 +1129,15 @@ NOT_OURS = """
         made by, prepared by, prepared on, freeze thaw cycles, biosafety level, federal supply category,
         federal supply class, total price, date ordered, order date, date created, maximum, maximum quantity,
         max quantity, max qty, maximum stock, max stock, maximum level, max level, cost share, cost sharing,
-        cost share amount, cost sharing amount, matching amount, match amount
+        cost share amount, cost sharing amount, matching amount, match amount, qty in, qty out, quantity in,
+        quantity out, stock in, stock out, qty received, qty issued, molecular mass, exact mass, weight limit,
+        weight capacity, load limit, subcellular localization, cellular localization, cell localization
     de: formel, summenformel, molmasse, reinheit, konzentration, lagertemperatur, modell, telefon, gebinde,
         gebindegröße, lfd nr, nr, signalwort, piktogramm, dichte, siedepunkt, schmelzpunkt, flammpunkt
     fr: formule, pureté, concentration, format, conditionnement, modèle, téléphone, température de stockage
-    es: fórmula, pureza, concentración, presentación, modelo, teléfono, temperatura
+    es: fórmula, pureza, concentración, presentación, modelo, teléfono, temperatura, entradas, salidas
     it: formula, purezza, concentrazione, confezione, modello, telefono
-    pt: fórmula, pureza, concentração, embalagem, modelo, telefone
+    pt: fórmula, pureza, concentração, embalagem, modelo, telefone, entradas, saídas
     nl: formule, zuiverheid, concentratie, verpakking, model
     ru: формула, чистота, концентрация, квалификация, упаковка, №, № п п, п п, модель, фасовка
     zh: 序号, 規格, 规格, 纯度, 分子式, 分子量, 浓度, 型号, 电话, 等级

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_pipelines.report.model import Line
 from hub_pipelines.validate.columns import column_letters
-from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, TOTAL
+from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, PREPARED, PRINT_LINE, SECTION_ROW, TOTAL
 
 _SHOWN = 50
 _ROWS_SHOWN = 20
@@ -18,6 +18,7 @@ _NO_ITEMS = {
     HEADINGS_AGAIN: ("the headings again", "the headings again"),
     PRINT_LINE: ("a line of a printed page", "lines of printed pages"),
     TOTAL: ("a total", "totals"),
+    PREPARED: ("a line that was prepared for an item", "lines that were prepared for items"),
 }
 _OWN_FILE = "If its rows are to be in the ledger, put this table in a file of its own and drop that file too"
 

@@ -204,10 +204,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody else holds the lease, or the retry is not due yet."""
+    """Somebody else holds the lease, or the retry is not due yet, or an earlier file of its source goes first."""
 
     request_id: str
     state: State
+    behind: str | None = None
+    """The request_id of that earlier file."""
 
 
 @dataclass(frozen=True, slots=True)

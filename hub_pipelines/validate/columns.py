@@ -8,7 +8,7 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_pipelines.validate.model import PART_ROWS, Feed, Part, RecordType, Unreadable
 
@@ -96,7 +96,7 @@ def record_type_of(header: Sequence[str], feed: Feed) -> RecordType:
     When none fits, the one that lacks the fewest columns is given, for its missing columns to be told. Where items
     have tags, the list is one of tagged items: then only such record types are looked at.
     """
-    refuse_foreign(header, feed)
+    refuse_foreign(header, replace(feed, foreign=tuple(one for one in feed.foreign if not one.younger)))
     tagged = [one for one in feed.lists if one.tag_column and _clearly_names(header, one.tag_column, one.aliases)]
     best, *others = sorted(tagged or feed.lists, key=lambda one: _fit(header, one), reverse=True)
     if _missing(header, best):

@@ -351,6 +351,13 @@ class Lines(Protocol):
     def thing_in(self, key: str) -> str:
         """What a key says beside place and number: the same for one thing at two places."""
 
+    @property
+    def at_times(self) -> tuple[str, ...]:
+        """Those of `columns` of which some keys say nothing, so that a list may do without them."""
+
+    def tells(self, key: str, column: str) -> bool:
+        """Whether a key says something of one of these."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -500,7 +507,8 @@ def _written(metadata: Iterable[object]) -> str | None:
 @dataclass(frozen=True)
 class Foreign:
     """A list that senders take for one of a feed's and that is none: known by `at_least` of its headings, normalised,
-    where no clear heading names the column `unless`.
+    where no clear heading names the column `unless`. What is `younger` than decisions about files is looked for only
+    when one is made: what posted before is read as it was.
     """
 
     headings: frozenset[str]
@@ -508,6 +516,7 @@ class Foreign:
     unless: str
     reason: str
     fix: str
+    younger: bool = False
 
 
 @dataclass(frozen=True)

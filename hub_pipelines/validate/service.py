@@ -296,9 +296,14 @@ class RowCheck:
             "too_many_cells",
             None,
             shown(next(cell for cell in cells[self._width :] if not _is_blank(cell))),
-            f"The row has {len(cells)} cells but the header has {self._width}, so values may stand in wrong columns.",
+            f"The row has {_more(len(cells) - self._width)} than there are headings, so its values may stand in wrong "
+            "columns.",
             "Look for a comma inside a cell that is not in quotation marks, or name the extra column",
         )
+
+
+def _more(cells: int) -> str:
+    return "1 cell more" if cells == 1 else f"{cells} cells more"
 
 
 def _plain(cell: Cell) -> Plain:

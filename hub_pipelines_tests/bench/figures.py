@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.settings import load
 
@@ -42,6 +43,7 @@ def main() -> None:
     known = {
         "import": import_ratio,
         "drop_to_posted": drop_to_posted,
+        "ten_of_one_name": ten_of_one_name,
         "drain": warm_drain,
         "hundred_thousand_rows": hundred_thousand_rows,
         "ten_thousand_files": ten_thousand_files,
@@ -75,17 +77,8 @@ def drop_to_posted() -> dict[str, object]:
     """Ten files of 100 rows, one after the other at odd moments, into a running deployment."""
     with _home() as home:
         hub = _hub_with_registry(2_000)
-        port = 3400 + os.getpid() % 500
-        up = [sys.executable, "-m", "hub_pipelines.cli", "up", "--port", str(port)]
-        process = subprocess.Popen(up, stderr=subprocess.PIPE, text=True)
-        try:
-            assert process.stderr is not None
-            next(line for line in process.stderr if "The hub is up" in line)
-            time.sleep(15)
+        with _running():
             steps = [_one_drop(hub, home, number) for number in range(10)]
-        finally:
-            process.terminate()
-            process.wait()
     total = [sum(step) for step in steps]
     return {
         "files": len(steps),
@@ -94,6 +87,53 @@ def drop_to_posted() -> dict[str, object]:
         "median_until_taken_s": statistics.median(step[0] for step in steps),
         "median_until_leased_s": statistics.median(step[1] for step in steps),
         "median_until_posted_s": statistics.median(step[2] for step in steps),
+    }
+
+
+@contextmanager
+def _running() -> Iterator[None]:
+    """`hub up` on this home, settled."""
+    port = 3400 + os.getpid() % 500
+    up = [sys.executable, "-m", "hub_pipelines.cli", "up", "--port", str(port)]
+    process = subprocess.Popen(up, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "The hub is up" in line)
+        time.sleep(15)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def ten_of_one_name() -> dict[str, object]:
+    """Ten versions of one list of 100 rows, sent at once to a running deployment: they post one after the other."""
+    from hub_pipelines.submission import store as submissions
+
+    with _home() as home:
+        hub = _hub_with_registry(2_000)
+        draft = home / "stock.csv"
+        with _running():
+            began = datetime.now(UTC)
+            for number in range(10):
+                write_inventory(draft, 100, salt=number)
+                hub.submit(draft, Scope("north", "inventory"), actor="bench")
+            sent = datetime.now(UTC)
+            while True:
+                time.sleep(0.2)
+                with hub.db.read() as tx:
+                    found = [one for one in submissions.everything(tx) if one.envelope.source_name == draft.name]
+                    posted = sorted((one.posted_at, one.source_version) for one in found if one.posted_at)
+                    if len(posted) == 10:
+                        runs = sum(one.launch for one in found)
+                        break
+    return {
+        "files": len(posted),
+        "sent_after_s": (sent - began).total_seconds(),
+        "first_posted_after_s": (posted[0][0] - began).total_seconds(),
+        "last_posted_after_s": (posted[-1][0] - began).total_seconds(),
+        "in_order": [version for _, version in posted] == sorted(version for _, version in posted),
+        "launches": runs,
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.decisions import NotAllowed, UnknownColumns
@@ -13,7 +14,7 @@ from hub_pipelines.drift.model import BadMigration, Kind, KnownShape
 from hub_pipelines.evidence import headers_of, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
-from hub_pipelines.processing import AttemptFailed
+from hub_pipelines.processing import AttemptFailed, failure_of
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.rehearsing import rehearse
 from hub_pipelines.review.model import ReviewItem
@@ -27,6 +28,7 @@ from hub_pipelines_tests.support import (
     assert_invariants,
     events,
     journal_size,
+    lease,
     lease_and_validate,
     ledger_values,
     on_day,
@@ -262,6 +264,37 @@ def test_a_file_whose_lacking_column_may_be_another_or_tells_items_apart_is_held
     assert held(hub, HEADER + now, "A-1,Buffer,B1,3,bottle,x").cause == Cause.DRIFT
 
 
+def test_a_list_without_cas_numbers_or_lots_posts_where_none_of_its_lines_is_known_by_them(hub: Hub) -> None:
+    posted(hub, HEADER + ",CAS,Lot", "A-1,Acetone,B1,3,bottle,67-64-1,", "A-2,Toluene,B1,2,bottle,108-88-3,")
+    before = set(ledger_values(hub, LEDGER))
+    less = posted(hub, HEADER, "A-1,Acetone,B1,4,bottle", "A-2,Toluene,B1,1,bottle")
+    assert [one["column"] for one in detail_of(hub, less, "shape:narrowed")["lost"]] == ["cas_number", "lot_number"]
+    items = ledger_values(hub, LEDGER)
+    assert set(items) == before
+    assert (items["A-1|B1"]["quantity_on_hand"], items["A-1|B1"]["cas_number"]) == ("4", "67-64-1")
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "told"),
+    [
+        ("CAS", [",Acetone,B1,3,bottle,67-64-1", ",Toluene,B1,3,bottle,108-88-3", "A-3,Tris,B1,1,bottle,77-86-1"],
+         "2 lines by their CAS number"),
+        ("Lot", ["A-1,Acetone,B1,3,bottle,L7", "A-2,Toluene,B1,3,bottle,"], "1 line by its lot number"),
+    ],
+)  # fmt: skip
+def test_a_list_whose_lines_are_known_by_the_column_that_it_lacks_is_held_and_told_how_many_would_be_doubled(
+    hub: Hub, column: str, rows: list[str], told: str
+) -> None:
+    posted(hub, f"{HEADER},{column}", *rows)
+    item = held(hub, HEADER, *(row.rpartition(",")[0] for row in rows))
+    assert item.cause == Cause.DRIFT
+    assert (
+        f"This list is in the ledger with {told}: without, such a line would stand there a second time." in item.reason
+    )
+    assert f'add "{column}"' in item.fix
+
+
 def test_a_list_that_lost_its_amounts_is_held(hub: Hub) -> None:
     posted(hub, HEADER, "A-1,Buffer,B1,3,bottle")
     assert held(hub, "Item Code,Name,Room", "A-1,Buffer,B1").cause == Cause.DRIFT
@@ -322,7 +355,11 @@ def test_a_column_that_is_there_twice_is_a_question_and_no_drift(hub: Hub) -> No
 def test_two_first_files_with_other_columns_at_once_do_not_both_decide(hub: Hub) -> None:
     one = sent(hub, HEADER + ",Lot", "A-1,Buffer,B1,3,bottle,L1")
     other = sent(hub, HEADER + ",Supplier", "A-2,Agar,B1,5,bottle,Sigma")
-    first, second = lease_and_validate(hub, one, "one"), lease_and_validate(hub, other, "other")
+    error = Permanent("The file was looked at.", "")
+    hub.processing.fail(lease(hub, one), error, failure_of(error, None))
+    second = lease_and_validate(hub, other, "other")
+    hub.review.replay(item_of(hub, one).item_id, actor="person/kim")  # while the newer one is being worked on
+    first = lease_and_validate(hub, one, "one")
     with hub.processing.attempt(first):
         hub.processing.post(first)
     with pytest.raises(AttemptFailed) as failed, hub.processing.attempt(second):

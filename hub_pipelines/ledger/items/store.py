@@ -154,6 +154,18 @@ def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, in
     return found
 
 
+def keys_of_source(tx: Transaction, name: str, campus: str, feed: str, source_key: str) -> Iterator[str]:
+    """The keys of a ledger's items that a file of this source has set last."""
+    s = submissions.submission.c
+    query = (
+        select(ledger.c.key)
+        .join(journal, its_newest_entry)
+        .join(submissions.submission, s.request_id == journal.c.request_id)
+        .where(ledger.c.ledger == name, stands, s.campus == campus, s.feed == feed, s.source_key == source_key)
+    )
+    yield from tx.execute(query, execution_options=_AT_ONCE).scalars()
+
+
 def items_of_key(tx: Transaction, key: str, *, limit: int) -> list[tuple[str, str]]:
     """(ledger, key) of the items that have this key, or a key of several parts that begins with it."""
     found: list[tuple[str, str]] = []

@@ -32,7 +32,8 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One problem or warning. `row` is the table's row number (validate.model.Part), `position` the column's place in
-    the table's header; without it the whole row is meant."""
+    the table's header; without it the whole row is meant. `column` is the sender's heading, "" where there is none, and
+    our word where the file has no such column."""
 
     row: int
     position: int | None

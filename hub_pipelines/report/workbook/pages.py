@@ -189,7 +189,7 @@ class _Page:
         self._row += 1
         for one in marked:
             where = f"{one.sheet}!{one.coordinate}" + (f" ({one.hidden})" if one.hidden else "")
-            column_name = one.mark.column or "Whole row"
+            column_name = _column(one)
             why = one.mark.reason
             texts = (where, "", column_name, _shortened(one.mark.value) or "(empty)", why, one.mark.suggestion or "")
             for column, text in enumerate(texts, start=1):
@@ -224,6 +224,14 @@ class _Page:
         width = sum(_WIDTHS[column - 1 :])
         sheet.row_dimensions[self._row].height = 15 * sum(1 + len(line) // width for line in text.split("\n"))
         return cell
+
+
+def _column(one: Marked) -> str:
+    """As the sender and Excel call it, and as the receipt has it."""
+    if one.mark.position is None:
+        return one.mark.column or "Whole row"
+    place = f"column {one.coordinate.rstrip('0123456789')}"
+    return f"{one.mark.column} ({place})" if one.mark.column else place
 
 
 def _shortened(value: str | None) -> str | None:

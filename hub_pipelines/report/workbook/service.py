@@ -35,7 +35,7 @@ from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, 
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
-from hub_pipelines.validate.columns import located_columns, normalise_header, places_of
+from hub_pipelines.validate.columns import located_columns
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, Part, RecordType, Unreadable
@@ -232,22 +232,17 @@ class _Columns:
 _NO_COLUMNS = _Columns((), {}, {}, {})
 
 
-def _heading(columns: _Columns, position: int) -> str:
-    return columns.header[position].strip() or f"column {places_of(position, columns.parts)}"
-
-
 def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
     column = problem["column_name"]
     position = columns.positions.get(column) if column else None
     lacks = column is not None and position is None and bool(columns.header)
     position = columns.stands_in.get(str(column)) if lacks else position
-    heading = None if position is None else _heading(columns, position)
-    reason = columns.by_sender.sentence(without_heading(problem["reason"]) if heading else problem["reason"])
+    reason = columns.by_sender.sentence(problem["reason"] if position is None else without_heading(problem["reason"]))
     suggestion = problem["suggestion"]
     return Mark(
         row=problem["row_no"],
         position=position,
-        column=column if heading is None or lacks else _named(heading, column),
+        column=_heading(columns, position) if position is not None else column and column.replace("_", " "),
         value=problem["value"],
         reason=f"About the {column.replace('_', ' ')}, which has no column of its own: {reason}" if lacks else reason,
         suggestion=columns.by_sender.sentence(suggestion) if suggestion else None,
@@ -271,10 +266,8 @@ def _folder(envelope: Envelope) -> str:
     return f"{folder}/{FOLDER_OF[Purpose.COUNT]}" if envelope.complete_count else folder
 
 
-def _named(heading: str, column: str) -> str:
-    """As the sender calls it, and as we do where that is another word."""
-    same = normalise_header(heading) == normalise_header(column)
-    return column if same else f"{heading} ({column.replace('_', ' ')})"
+def _heading(columns: _Columns, position: int) -> str:
+    return " ".join(columns.header[position].split())
 
 
 def _positions(decision: Decision, record: RecordType, origins: Mapping[str, str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from sqlalchemy import or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import Busy, Cause, Failure, Lease, LeaseLost, Repeat, State, Submission, may_move
+from hub_pipelines.submission.queue.store import first_before
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import attempt, from_row, get, move, submission
 
@@ -22,6 +23,8 @@ def take_lease(
 
     The same owner asking again gets its own lease, extended. One taken over after the last attempt
     is not leased again: the caller sees `Busy` and the submission goes to review (`exhausted`).
+    While an earlier file of its source is not settled there is no lease either, whoever launched the run: that one
+    was launched before, and failed or was sent through again. The submission is then due as if never launched.
     """
     now = database_now(tx)
     lock = select(submission).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)
@@ -36,6 +39,10 @@ def take_lease(
     waiting = current.state is State.RETRYING and current.retry_at is not None and current.retry_at > now
     if waiting or (current.state is State.LEASED and _alive(current, now)) or _no_more(policy, current):
         return Busy(request_id, current.state)
+    if (earlier := first_before(tx, request_id)) is not None:
+        unlaunched = {"launched_at": None, "launches_in_vain": 0}
+        tx.execute(update(submission).where(submission.c.request_id == request_id).values(**unlaunched))
+        return Busy(request_id, current.state, behind=earlier)
     if current.state is State.LEASED:
         _end_attempt(tx, request_id, current.token, now, "lease expired", None)
     until = now + timedelta(seconds=lease_s)

@@ -2,17 +2,20 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnCollection, ColumnElement, and_, exists, func, or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 from hub_pipelines.submission.store import from_row, get, submission
 
+_Columns = ColumnCollection[str, Any]
+"""Those of a submission, under whichever name a query knows it."""
 
-def _runnable(now: datetime) -> ColumnElement[bool]:
-    s = submission.c
+
+def _runnable(s: _Columns, now: datetime) -> ColumnElement[bool]:
     return or_(
         s.state == State.RECEIVED,
         and_(s.state == State.RETRYING, s.retry_at <= now),
@@ -35,25 +38,20 @@ def due(
     A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
-    registry is posted before it is asked. Feeds that are `paused` are not due. A file waits until the earlier ones of
-    its source are settled, and what it was sent in place of: whichever posts last stays.
+    registry is posted before it is asked. Feeds that are `paused` are not due. A file waits for what it was sent in
+    place of, and for the earlier ones of its source: whichever posts last stays. It is due together with these when
+    they are due now, behind them (decisions/0089); it waits for those that were launched before.
     With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
     s = submission.c
     first = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED)).scalar_subquery()
-    not_launched = or_(
-        s.launched_at.is_(None),
-        _launched_in_vain(now, relaunch_after),
-        and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
-        and_(s.state == State.LEASED, s.launched_at < s.lease_until),
-    )
     query = (
         select(submission)
-        .where(s.campus == campus, s.state.in_(UNSETTLED), _runnable(now), not_launched, s.feed.not_in(paused))
+        .where(s.campus == campus, s.state.in_(UNSETTLED), s.feed.not_in(paused), _ready(s, now, relaunch_after))
         .where(or_(s.feed.not_in(ask_registry), s.priority == first))
-        .where(~_behind_an_earlier_one(), ~_behind_what_it_corrects())
-        .order_by(s.priority, s.received_at, s.request_id)
+        .where(~_behind_one_that_is_not_ready(now, relaunch_after))
+        .order_by(s.priority, s.received_at, s.source_version, s.request_id)
         .limit(limit)
     )
     if towards is not None:
@@ -73,27 +71,54 @@ def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnEleme
     return exists(found.correlate(submission))
 
 
-def _behind_an_earlier_one() -> ColumnElement[bool]:
-    """Runs of one tick run side by side: two versions of a list would post in any order."""
+def _ready(s: _Columns, now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+    """A run may take it up, none was launched for that, and what it corrects is settled."""
+    not_launched = or_(
+        s.launched_at.is_(None),
+        _launched_in_vain(s, now, relaunch_after),
+        and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
+        and_(s.state == State.LEASED, s.launched_at < s.lease_until),
+    )
+    return and_(_runnable(s, now), not_launched, ~_behind_what_it_corrects(s))
+
+
+def _behind_one_that_is_not_ready(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+    """What is launched in one tick gets its runs in this order; what is on its way already may fail and wait."""
     s, earlier = submission.c, submission.alias("earlier")
-    same = and_(earlier.c.campus == s.campus, earlier.c.feed == s.feed, earlier.c.source_key == s.source_key)
-    before = and_(earlier.c.source_version < s.source_version, earlier.c.state.in_(UNSETTLED))
-    return exists(select(earlier.c.request_id).where(same, before).correlate(submission))
+    goes_first = and_(_ready(earlier.c, now, relaunch_after), earlier.c.received_at <= s.received_at)
+    return exists(select(earlier.c.request_id).where(_is_before(earlier.c, s), ~goes_first).correlate_except(earlier))
 
 
-def _behind_what_it_corrects() -> ColumnElement[bool]:
+def _is_before(earlier: _Columns, s: _Columns) -> ColumnElement[bool]:
+    """Of the same source, not settled, and came before."""
+    return and_(_same(earlier, s), earlier.source_version < s.source_version, earlier.state.in_(UNSETTLED))
+
+
+def _same(one: _Columns, other: _Columns) -> ColumnElement[bool]:
+    return and_(one.campus == other.campus, one.feed == other.feed, one.source_key == other.source_key)
+
+
+def _behind_what_it_corrects(s: _Columns) -> ColumnElement[bool]:
     """A workbook that comes back under another name is linked by its mark only, once a run has read it (returning.py).
 
-    Nothing waits for ever: what a submission corrects came before it.
+    Nothing waits for ever: what a submission corrects came before it. A file is linked to the one before it of its own
+    source too, which `_is_before` sees to.
     """
-    s, corrected = submission.c, submission.alias("corrected")
-    is_it = and_(corrected.c.request_id == s.revises, corrected.c.state.in_(UNSETTLED))
-    return exists(select(corrected.c.request_id).where(is_it).correlate(submission))
+    corrected = submission.alias("corrected")
+    is_it = and_(corrected.c.request_id == s.revises, corrected.c.state.in_(UNSETTLED), ~_same(corrected.c, s))
+    return exists(select(corrected.c.request_id).where(is_it).correlate_except(corrected))
 
 
-def _launched_in_vain(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+def first_before(tx: Transaction, request_id: str) -> str | None:
+    """The earliest unsettled file of the same source that came before this one: it posts first."""
+    earlier, this = submission.alias("earlier"), submission.alias("this")
+    found = select(earlier.c.request_id).where(this.c.request_id == request_id, _is_before(earlier.c, this.c))
+    row = tx.execute(found.order_by(earlier.c.source_version).limit(1)).first()
+    return str(row.request_id) if row else None
+
+
+def _launched_in_vain(s: _Columns, now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
     """What `retry.launch_wait` says, as SQL: no two databases agree on powers."""
-    s = submission.c
     waits = [launch_wait(relaunch_after, number) for number in range(LAUNCHES_IN_VAIN + 1)]
     return or_(
         *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),

@@ -49,6 +49,8 @@ from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table
 _CHUNK_ROWS = 5_000
 _CLEAR_MAJORITY = 9
 """So many times as many values must tell one thing as tell the other."""
+_ENOUGH = 3
+"""So many values that tell one thing make a single one that tells the other a slip."""
 _FEW = 5
 """With so many times as many dates that need no order, a question about the rest would hold up them all."""
 _YEAR_DAYS = 366
@@ -277,10 +279,13 @@ class _Deciding:
             if told is None:
                 return DateConvention(order, confidence=_NEUTRAL, evidence=("in any order they are the same days",))
             return DateConvention(order, evidence=(f"{self._shown(told)} can be nothing else",))
-        if open_orders and tally.texts * _FEW <= tally.fixed + tally.cells:
-            reason = f"{tally.texts} that could be read in several ways are refused; the others need no order"
+        if found := None if open_orders else self._majority(tally):
+            return found
+        if tally.texts * _FEW <= tally.fixed + tally.cells:
+            why = "that could be read in several ways" if open_orders else "that contradict each other"
+            reason = f"{tally.texts} {why} are refused; the others need no order"
             return DateConvention(evidence=(reason,))
-        return None if open_orders else self._majority(tally)
+        return None
 
     @staticmethod
     def _majority(tally: DateTally) -> DateConvention | None:
@@ -288,10 +293,10 @@ class _Deciding:
         best = max(ORDERS, key=lambda order: (tally.deciding(order), tally.fitting(order)))
         misfits = tally.texts - tally.fitting(best)
         deciding = tally.deciding(best)
-        if deciding < _CLEAR_MAJORITY * misfits:
+        if not _is_clear(deciding, misfits, tally.fitting(best)):
             return None
-        reason = f"{deciding} values can be nothing else, {misfits} can't be that and are refused"
-        return DateConvention(best, confidence=deciding / (deciding + misfits), evidence=(reason,))
+        confidence = deciding / (deciding + misfits)
+        return DateConvention(best, confidence=confidence, evidence=(_told_against(deciding, misfits),))
 
     def _order_by_others(
         self, column: str, tally: DateTally, orders: Mapping[str, DateConvention | None]
@@ -425,11 +430,10 @@ class _Deciding:
             return None if tally.open else NumberConvention(".", confidence=_NEUTRAL)
         best = max(MARKS, key=lambda mark: tally.fits[mark])
         misfits = tally.texts - tally.fits[best]
-        if tally.deciding[best] >= _CLEAR_MAJORITY * misfits:
-            reason = f"{tally.deciding[best]} values can be nothing else, {misfits} can't be that and are refused"
-            confidence = tally.deciding[best] / (tally.deciding[best] + misfits)
-            return NumberConvention(best, confidence, (reason,))
-        return None
+        deciding = tally.deciding[best]
+        if not _is_clear(deciding, misfits, tally.fits[best]):
+            return None
+        return NumberConvention(best, deciding / (deciding + misfits), (_told_against(deciding, misfits),))
 
     def _mark_by_others(
         self, column: str, tally: NumberTally, own: Mapping[str, NumberConvention | None], *, money: bool
@@ -548,6 +552,18 @@ def unit_is_needed(record: RecordType, unit_column: str) -> bool:
     """Whether a quantity without a unit is refused: the column is required, or checked beside the quantity."""
     told = record.row_model.model_fields[unit_column]
     return told.is_required() or bool(told.validate_default)
+
+
+def _is_clear(deciding: int, misfits: int, fitting: int) -> bool:
+    """Whether values that contradict the rest of a column are mistakes in their own rows: few against many, or a single
+    one where most of the others can be nothing else. More would be two people's ways in one column."""
+    slip = misfits == 1 and deciding >= _ENOUGH and 2 * deciding >= fitting
+    return slip or deciding >= _CLEAR_MAJORITY * misfits
+
+
+def _told_against(deciding: int, misfits: int) -> str:
+    refused = "1 can't be that and is refused" if misfits == 1 else f"{misfits} can't be that and are refused"
+    return f"{deciding} values can be nothing else, {refused}"
 
 
 def _read_as(text: str, order: Order) -> str:

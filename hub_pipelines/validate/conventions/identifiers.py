@@ -25,6 +25,7 @@ _DIGIT = "0123456789"
 _DIGITS = re.compile(r"\d{1,40}", re.A)
 _WITH_E = re.compile(r"(\d{1,8})[Ee](\d{1,3})", re.A)
 _DECIMAL = re.compile(r"\d+\.(\d+)", re.A)
+_LETTERED = re.compile(r"[A-Za-z]{1,3}\d{2,}\.(\d{1,4})", re.A)
 _DOTTED = re.compile(r"\d+[A-Za-z]+\.\d+", re.A)
 _MOST_WITH_DECIMALS = 1_000
 _SHOWN_DIGITS = 7
@@ -40,6 +41,9 @@ class IdentifierTally:
     zeros: Counter[int] = field(default_factory=Counter)
     with_e: Counter[tuple[int, int]] = field(default_factory=Counter)
     decimals: Counter[int] = field(default_factory=Counter)
+    lettered: Counter[int] = field(default_factory=Counter)
+    """By the digits behind the point of codes such as A14906.14, which also count as others."""
+    lettered_sample: str = ""
     others: int = 0
     numbers: int = 0
     sample: str = ""
@@ -60,6 +64,9 @@ class IdentifierTally:
         text = text_of(cell)
         if text[:1] not in _DIGIT:
             self.others += count
+            if match := _LETTERED.fullmatch(text):
+                self._count(self.lettered, len(match[1]), count)
+                self.lettered_sample = self.lettered_sample or text
         elif not text:
             return
         elif _DIGITS.fullmatch(text):
@@ -94,6 +101,8 @@ class IdentifierTally:
             told = f"its identifiers look like {self.sample}, which Excel takes for a number"
         elif decimals:
             told = "codes with a decimal point stand there as text too"
+            if not self.decimals:
+                told = f"codes such as {self.lettered_sample} all have {decimals} digits behind the point"
         elif zeros:
             told = f"most identifiers have zeros in front, such as {self.sample}, but not all have the same width"
         elif self._are_dotted():
@@ -131,9 +140,14 @@ class IdentifierTally:
         return next(iter(self.with_e))
 
     def _decimals(self) -> int | None:
-        if len(self.decimals) != 1 or self.decimals.total() < _LEAST:
+        """Of codes that are nothing but digits and a point; where numbers have lost their look, of those with letters
+        in front, if no number has more: one that ended in a zero has less, and is given it back."""
+        if len(self.decimals) == 1 and self.decimals.total() >= _LEAST:
+            return next(iter(self.decimals))
+        if self.decimals or len(self.lettered) != 1 or self.lettered.total() < _LEAST or not self.with_decimals:
             return None
-        return next(iter(self.decimals))
+        (behind,) = self.lettered
+        return behind if all(len(text.partition(".")[2]) <= behind for text in self.with_decimals) else None
 
 
 def restore_identifier(cell: Cell, convention: IdentifierConvention | None) -> Cell:

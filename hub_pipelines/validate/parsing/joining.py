@@ -10,14 +10,21 @@ from dataclasses import dataclass, field
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
 from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES, NAMES_APART_RULES, RULES
 from hub_pipelines.validate.parsing.layout.scan import find_tables
-from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, PRINT_LINE, SECTION_ROW, FoundTable, Remark
+from hub_pipelines.validate.parsing.layout.table import (
+    HEADINGS_AGAIN,
+    PREPARED,
+    PRINT_LINE,
+    SECTION_ROW,
+    FoundTable,
+    Remark,
+)
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
 _ANSWER = "your answer"
 _MOST_ANSWERS = 10_000
 _MOST_LEFT_OUT = 200
-_MISSED_LEAST = (PRINT_LINE, HEADINGS_AGAIN, SECTION_ROW)
+_MISSED_LEAST = (PREPARED, PRINT_LINE, HEADINGS_AGAIN, SECTION_ROW)
 """The last of them is kept with the rows."""
 _SHORTEST_CUT = 3
 _PART_ROWS = 10_000_000

@@ -498,3 +498,51 @@ def test_names_that_may_be_of_things_are_asked_about_and_not_refused(heading: st
     assert (question.column, question.heading) == ("item_name", heading)
     mapping = mapped(header, *lines, confirmed=NOBODY.answered(question, question.choices[0].value))
     assert map_columns(mapping.header, INVENTORY).positions == mapping.positions == {"item_name": 2}
+
+
+# -- what is none of our lists, and columns that only look like ours
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("PO Number|PO Date|Vendor|Item Description|Quantity|Status|Expected Delivery|Actual Delivery|Days Overdue",
+         "These are lines of purchase orders"),
+        ("Line|Item|Quantity|Unit of Measure|Extended Amount|Deliver-To|Ship-To Address|Supplier",
+         "These are lines of purchase orders"),
+        ("Время|Пользователь|Действие|Название|Количество", "This is a log of what was taken out"),
+        ("Timestamp|User|Action|Item Name|Quantity", "This is a log of what was taken out"),
+    ],
+)  # fmt: skip
+def test_orders_and_logs_are_no_stock_lists_and_what_has_posted_as_one_is_still_read(header: str, told: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        mapped(header, "a|b|c|d|1")
+    assert caught.value.reason.startswith(told)
+    assert map_columns(["Name", "CAS", *header.split("|")], INVENTORY).record.name == "inventory.stock"
+
+
+def test_a_stock_list_that_tells_who_changed_it_is_one() -> None:
+    found = mapped("Item Name|Location|Quantity|User|Timestamp|Action", "Acetone|Room 3|2|kim|2026-01-02 10:00|edit")
+    assert {"item_name", "location", "quantity_on_hand"} <= set(found.positions)
+
+
+@pytest.mark.parametrize(
+    ("header", "lines", "columns"),
+    [
+        ("Antigen|Supplier|Cat. no.|in stock", ["Nanog|R&D|SC009|Yes", "Oct4|R&D|SC010|No", "Sox2|R&D|SC011|Yes"],
+         {"item_name": 0, "supplier": 1, "item_code": 2}),
+        ("Código|Descrição|Entradas|Saídas|Saldo Atual", ["110|Luva|4|1|3", "111|Pipeta|5|0|5", "112|Tubo|2|2|0"],
+         {"item_code": 0, "item_name": 1, "quantity_on_hand": 4}),
+        ("Part Number|Item|Qty In|Qty Out|Total Qty", ["A1|Filter|4|1|3", "A2|Valve|5|0|5", "A3|Hose|2|0|2"],
+         {"item_code": 0, "item_name": 1, "quantity_on_hand": 4}),
+        ("Item Name|Weight Limit|Room", ["Hoist|250|3", "Crane|400|4", "Cart|90|3"], {"item_name": 0, "location": 2}),
+        ("Antibody|Fluorophore|Localization|Box Location|Clone",
+         ["CD103|BV510|Surface (表面)|Box 3|B1", "STAT3|FITC|Intranuclear (核内)|Box 4|B2", "CD73|PE|Surface|Box 3|B3"],
+         {"item_name": 0, "location": 3}),
+    ],
+    ids=["a yes or no is no amount", "saldo atual", "what came in is not what is there", "a limit is no amount",
+         "a place in a cell is no place"],
+)  # fmt: skip
+def test_columns_are_taken_for_what_they_hold(header: str, lines: list[str], columns: dict[str, int]) -> None:
+    found = mapped(header, *lines, *lines)
+    assert dict(found.positions) == columns

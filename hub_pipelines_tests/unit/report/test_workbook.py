@@ -68,6 +68,7 @@ def test_the_first_sheet_sums_up_and_leads_to_each_cell(small_hub: SmallHub) -> 
     assert first["A1"].value == "1 of 2 rows was taken, 1 needs your attention"
     assert request_id not in told, "what only the operator needs is on the receipt, folded"
     assert "drop/north/inventory" in told
+    assert "quantity (column E)" in told
     (link,) = [cell for cells in first.iter_rows() for cell in cells if cell.hyperlink]
     assert (link.value, link.hyperlink.location) == ("Assets '26!E5", "'Assets ''26'!E5")
 
@@ -123,7 +124,7 @@ def test_several_problems_of_one_cell_stand_in_one_comment_and_a_rows_problem_ma
     sheet = back.worksheets[1]
     assert len(coloured(sheet)) == len(COLUMNS)
     assert "3" in coloured(sheet)[0]
-    assert "11 cells" in sheet["A3"].comment.text
+    assert "The row has 1 cell more than there are headings" in sheet["A3"].comment.text
 
 
 def test_a_good_file_gets_no_workbook(small_hub: SmallHub) -> None:

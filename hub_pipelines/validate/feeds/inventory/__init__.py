@@ -19,7 +19,7 @@ from hub_pipelines.validate.feeds.inventory.contract import (
     used_up,
 )
 from hub_pipelines.validate.feeds.inventory.lines import StockLines
-from hub_pipelines.validate.feeds.orders import ORDER_LINES
+from hub_pipelines.validate.feeds.orders import MOVEMENTS, ORDER_LINES, ORDERS
 from hub_pipelines.validate.model import Adjusted, Feed, Kind, RecordType
 
 _STOCK_LINES = StockLines()
@@ -103,5 +103,5 @@ FEED = Feed(
         ),
     ),
     priority=20,
-    foreign=(ORDER_LINES,),
+    foreign=(ORDER_LINES, ORDERS, MOVEMENTS),
 )

@@ -25,6 +25,7 @@ class StockLines:
     """Lines that are alike in place, code, CAS number and lot are separate items, told apart by their number."""
 
     columns = ("item_code", "cas_number", "item_name", "location", "lot_number")
+    at_times = ("cas_number", "lot_number")
 
     def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
         marks = [f" no {number}|"] if number > 1 else []
@@ -40,6 +41,11 @@ class StockLines:
         what, _, rest = key.partition("|")
         marks = _MARKS.match(rest)
         return f"{what}|{(marks and marks['lot']) or ''}"
+
+    def tells(self, key: str, column: str) -> bool:
+        if column == "cas_number":
+            return key.startswith("cas ")
+        return column == "lot_number" and " lot " in self.thing_in(key).partition("|")[2]
 
 
 def _what(values: Mapping[str, object]) -> str:

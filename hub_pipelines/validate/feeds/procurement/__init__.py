@@ -4,7 +4,7 @@ Belongs here: the feed's entry. Not here: its columns (contract.py).
 """
 
 from hub_pipelines.validate.columns import aliases_for
-from hub_pipelines.validate.feeds.orders import ORDER_LINES
+from hub_pipelines.validate.feeds.orders import ORDER_LINES, ORDERS
 from hub_pipelines.validate.feeds.procurement import former
 from hub_pipelines.validate.feeds.procurement.contract import SPELLINGS, ProcurementRow
 from hub_pipelines.validate.model import Feed, RecordType
@@ -34,5 +34,5 @@ FEED = Feed(
         ),
     ),
     priority=10,
-    foreign=(ORDER_LINES,),
+    foreign=(ORDER_LINES, ORDERS),
 )

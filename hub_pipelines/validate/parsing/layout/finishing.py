@@ -9,7 +9,7 @@ import re
 from hub_pipelines.validate.parsing.grid import SHOWN, Grid, filled, text_of
 from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
 from hub_pipelines.validate.parsing.layout.sections import mark_sections
 from hub_pipelines.validate.parsing.layout.sums import adding_up
 from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, TOTAL, FoundTable, Remark
@@ -28,6 +28,8 @@ def finish(table: FoundTable, grid: Grid, rules: int) -> None:
     table.remarks += table.totals
     usual = max((count for count in table.fills if count > 1), key=lambda count: table.fills[count], default=1)
     several = max(table.reach, len(table.header)) >= 3
+    if table.last_full_row:
+        table.remarks += table.prepared
     if rules >= PRINTED_RULES:
         table.remarks += [Remark(row_no, HEADINGS_AGAIN, "") for row_no in table.repeated]
         if several and usual >= 2:
@@ -39,8 +41,10 @@ def finish(table: FoundTable, grid: Grid, rules: int) -> None:
         if len(inside) <= 0.4 * table.rows and table.rows >= 4:
             mark_sections(table, inside, formerly=formerly)
     table.remarks.sort(key=lambda one: one.row_no)
-    # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there
-    if not table.header_row or not grid.loose or table.surplus > table.rows / 2:
+    # in a text file, a few rows with too many cells are more likely cut wrongly than to have something to say there,
+    # unless the headings' own line has as many
+    is_cut_alike = rules >= PREPARED_RULES and table.widest <= table.cut
+    if not table.header_row or not grid.loose or table.surplus > table.rows / 2 or is_cut_alike:
         table.header += [""] * (table.reach - len(table.header))
 
 

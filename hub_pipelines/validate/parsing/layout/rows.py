@@ -7,12 +7,16 @@ Belongs here: what is counted of every row, and which rows may be no items. Not 
 from hub_pipelines.validate.parsing.grid import Cells, filled, folded, is_blank, shown, text_of, texts_of
 from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
-from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PRINT_LINE, TOTAL, FoundTable, Remark
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PREPARED, PRINT_LINE, TOTAL, FoundTable, Remark
 from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, tells_how_many
 
 _MOST_REMARKS = 10_000
 _FEW_CELLS = 3
+_MOST_PREPARED = 1_000_000
+_LONGEST_NUMBER = 7
+_NOTHING = frozenset(("FALSE", "0", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"))
+"""What cells of formulas and boxes say that were filled down before there was an item."""
 _WORDS_OF_A_TOTAL = 2
 """Its name and a unit. A product may be called Total, and has more to say."""
 
@@ -32,8 +36,13 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
     table.fills[count] += 1
     if len(cells) > len(table.header):
         _note_reach(table, cells)
-    if count <= _FEW_CELLS and rules >= PRINTED_RULES and _is_printed(table, row_no, cells, count):
-        return
+    before, table.before = table.before, cells[0]
+    if count <= _FEW_CELLS and rules >= PRINTED_RULES:
+        if rules >= PREPARED_RULES and _is_prepared(table, cells, before):
+            table.prepared.append(Remark(row_no, PREPARED, ""))
+            return
+        if _is_printed(table, row_no, cells, count):
+            return
     if count == 1:
         place = filled(cells)[0]
         if len(table.lone) < _MOST_REMARKS:
@@ -64,6 +73,23 @@ def _note_reach(table: FoundTable, cells: Cells) -> None:
     reach = len(cells) if cells[-1] != "" else filled(cells)[-1] + 1
     table.reach = max(table.reach, reach)
     table.surplus += reach > len(table.header)
+    table.widest = max(table.widest, len(cells))
+
+
+def _is_prepared(table: FoundTable, cells: Cells, before: object) -> bool:
+    """Whether a row of few cells says nothing: formulas that found nothing, unticked boxes, the number after the one of
+    the row before (`before`). A column of numbers alone may be anything."""
+    if len(table.header) < _FEW_CELLS or len(table.prepared) >= _MOST_PREPARED:
+        return False
+    places = filled(cells)
+    counts_on = places[0] == 0 and _whole(cells[0]) is not None and _whole(cells[0]) == (_whole(before) or 0) + 1
+    says = [cells[at] for at in places[1 if counts_on else 0 :]]
+    return all(text_of(cell).upper() in _NOTHING for cell in says)
+
+
+def _whole(cell: object) -> int | None:
+    text = text_of(cell)
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
 def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int) -> bool:

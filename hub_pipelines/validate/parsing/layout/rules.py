@@ -3,16 +3,20 @@
 Belongs here: their numbers and what each changed. Not here: the rules (the other modules of this package).
 """
 
-FIRST_RULES, RULES = 1, 5
+FIRST_RULES, RULES = 1, 6
 """The number of these rules. A decision keeps the one by which its file was read, and the file is read so again
 (mapping/decision.py). By the first ones, columns with other headings beyond a blank column were part of a table's rows,
 and fewer words told a total; by the second, one unknown heading made such columns a table of their own; by the third,
 tables were one whose rows are named by other columns where enough of the rest were alike, names that stand alone before
 a blank column were one, and one column in two spellings was two; by the fourth, lines of a report's pages were items,
 the headings again had to be written in the same way, a total was known by its words alone, and a unit behind a heading
-made it unknown."""
+made it unknown; by the fifth, a text file's headings ended with the last that says something, and lines that somebody
+had prepared for items to come were items."""
 ALL_KNOWN_RULES, NAMES_APART_RULES = 2, 3
 NAMED_ALIKE_RULES = 4
 """From these on, tables are one only when the same columns name their rows."""
 PRINTED_RULES = 5
 """From these on, what a report's program put between the rows is no item."""
+PREPARED_RULES = 6
+"""From these on, a delimiter behind a text file's last heading begins a column without one, and a line in which a
+spreadsheet only counts on, or whose formulas find nothing, is no item."""

@@ -15,6 +15,7 @@ LOOKED_AT = 40
 """So many rows are looked at closely: of a block, whether it begins a table; of a table, what its rows begin with."""
 TOTAL, PRINT_LINE, HEADINGS_AGAIN = "is a total", "is a line of a printed page", "holds the headings again"
 """Why a row is no item."""
+PREPARED = "is a line that was prepared for an item"
 SECTION_ROW = "is a section's title, which stands as Section with the rows below it"
 
 
@@ -53,6 +54,10 @@ class FoundTable:
     """The first column that a row with more than one cell fills."""
     surplus: int = 0
     """Rows that reach beyond the headings."""
+    cut: int = 0
+    """The cells of the headings' widest line, blank ones behind the last heading included."""
+    widest: int = 0
+    """The cells of the widest row that has more than there are headings, blank ones included."""
     lone: list[tuple[int, int, str]] = field(default_factory=list)
     gaps: int = 0
     """How often a row follows blank ones."""
@@ -67,6 +72,10 @@ class FoundTable:
     totals: list[Remark] = field(default_factory=list)
     printed: list[Remark] = field(default_factory=list)
     """Rows that read like a line of a printed page."""
+    prepared: list[Remark] = field(default_factory=list)
+    """Rows that count on and say nothing else."""
+    before: object = ""
+    """What the row before begins with, where rows are counted."""
     suspects: dict[int, str] = field(default_factory=dict)
     """Rows that have a total's word, and may be items."""
     heading_lines: list[list[str]] = field(default_factory=list)
@@ -136,6 +145,7 @@ def table_below(
     found = FoundTable(heading, header_row, texts, start, stop, data_row, titles, last_row=data_row - 1)
     if heading.first is not None and heading.last is not None:
         lines = [cells[start:stop] for _, cells in rows[heading.first : heading.last + 1]]
+        found.cut = max(map(len, lines))
         found.heading_lines = [folded(line) for line in [*lines, list[object](texts)]]
         found.labels = frozenset(text for line in found.heading_lines for text in line)
     return found

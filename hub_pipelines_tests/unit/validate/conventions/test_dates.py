@@ -123,6 +123,27 @@ def test_a_few_dates_against_a_clear_majority_are_refused_row_by_row() -> None:
     assert found.dates[COLUMN].confidence == 0.9
 
 
+def test_one_date_that_contradicts_the_rest_is_refused_alone_also_in_a_short_column() -> None:
+    found, cells = read(ASSET, {COLUMN: ["13/1/2024", "2/3/2024", "28/2/2024", "30/4/2024", "4/5/2024", "1/14/2024"]})
+
+    assert cells[COLUMN][:5] == ["2024-01-13", "2024-03-02", "2024-02-28", "2024-04-30", "2024-05-04"]
+    assert isinstance(cells[COLUMN][5], Unclear)
+    assert found.dates[COLUMN].evidence == ("3 values can be nothing else, 1 can't be that and is refused",)
+    for doubtful in (
+        ["13/1/2024", "14/1/2024", "1/14/2024"],
+        ["13/1/2024", "28/2/2024", "30/4/2024", "1/14/2024", "2/15/2024"],
+        ["13/1/2024", "28/2/2024", "30/4/2024", *["2/3/2024"] * 4, "1/14/2024"],
+    ):
+        assert questions(ASSET, {COLUMN: doubtful}), doubtful
+
+
+def test_two_dates_that_contradict_each_other_hold_up_none_of_many_that_need_no_order() -> None:
+    found, cells = read(ASSET, {COLUMN: [*["2024-01-05"] * 10, "13/1/2024", "1/14/2024"]})
+
+    assert cells[COLUMN] == [*["2024-01-05"] * 10, "13/1/2024", "1/14/2024"]
+    assert "2 that contradict each other are refused" in found.dates[COLUMN].evidence[0]
+
+
 @pytest.mark.parametrize(
     ("others", "cell", "reason", "suggestion"),
     [

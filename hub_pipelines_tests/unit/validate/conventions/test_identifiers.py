@@ -108,6 +108,16 @@ def test_a_code_with_decimals_is_taken_where_such_codes_stand_as_text() -> None:
     assert "Is it 11566.36 on the label?" in (lone.suggestion or "")
 
 
+def test_a_number_among_codes_with_a_letter_that_all_have_two_decimals_is_the_code() -> None:
+    found = codes("A14906.14", "B21473.22", "J62166.06", "365181000", 11566.36, 14245.2)
+
+    assert values(found)[4:] == ["11566.36", "14245.20"]
+    assert all(isinstance(one, Restored) for one in found[4:])
+    for others in (("A14906.14", "B21473.2", "J62166.06"), ("A14906.14", "B21473.22", "C-7")):
+        assert isinstance(codes(*others, 11566.36)[3], Unclear)
+    assert isinstance(codes("A14906.14", "B21473.22", "J62166.06", 11566.367)[3], Unclear)
+
+
 def test_a_number_among_codes_with_a_point_is_the_code_as_it_shows_unless_it_stands_twice() -> None:
     found = codes("3A.1", "3A.10", "3A.2", "3B.1", "4C.7", 1.2, 5.4, 1.1, 1.1)
 

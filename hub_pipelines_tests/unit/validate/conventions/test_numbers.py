@@ -69,6 +69,8 @@ def test_numbers_that_contradict_are_refused_when_few_and_asked_about_otherwise(
     assert few[0] == "1.5"
     assert isinstance(few[9], Unclear)
     assert "decimal comma" in few[9].reason
+    *most, slip = numbers("1,5", "2,5", "3,5", "2.5")
+    assert (most, type(slip)) == (["1.5", "2.5", "3.5"], Unclear)
     (asked,) = questions(STOCK, {COLUMN: ["1,5", "2.5"], "unit": ["g", "g"]})
     assert "1,5 in row 2 and 2.5 in row 3" in asked.text or "2.5 in row 3 and 1,5 in row 2" in asked.text
 

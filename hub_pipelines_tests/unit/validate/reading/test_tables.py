@@ -9,7 +9,7 @@ import pytest
 from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.parsing.layout import totals
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
@@ -48,10 +48,42 @@ def test_a_nameless_column_and_empty_columns_stay_where_they_are(tmp_path: Path)
     assert found.cells[0][:3] == ["1", "3-", "Aminophenol"]
 
 
+def test_a_text_files_last_column_has_no_heading_where_all_lines_are_cut_alike(tmp_path: Path) -> None:
+    text = "Name;Room;Amount;\nTips;B1;3;\nScrews M3;B2;4;which length?\nGloves;B3;7;\nPaper;B4;1;\nPens;B5;2;\n"
+    path = stored(tmp_path, text)
+    found = seen(path, "a.csv")
+    assert found.header == ["Name", "Room", "Amount", ""]
+    assert found.cells[1] == ["Screws M3", "B2", "4", "which length?"]
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, rules=PRINTED_RULES) as table:
+        assert table.header == ["Name", "Room", "Amount"], "as postings of that time were read"
+    wrong = seen(stored(tmp_path, text + "Caps; red;B6;2;x\n"), "a.csv")
+    assert wrong.header == ["Name", "Room", "Amount"], "a line that is longer may be cut wrongly"
+
+
 def test_a_workbooks_column_without_a_heading_is_kept(tmp_path: Path) -> None:
     found = seen(workbook(tmp_path, [["Item", "Amount"], ["a", 1], ["b", 2, "keep cold"]]), "a.xlsx")
     assert found.header == ["Item", "Amount", ""]
     assert found.cells == [["a", 1.0, None], ["b", 2.0, "keep cold"]]
+
+
+def test_lines_that_were_only_prepared_for_items_are_none_and_are_told(tmp_path: Path) -> None:
+    rows: Rows = [
+        ["No.", "Item", "Room", "Amount", "Have"],
+        [1, "Tips", "B1", 3, True],
+        [2, "Gloves", "B2", 0, False],
+        [3, None, None, None, False],
+        [4, " ", None, 0, None],
+        [None, "#N/A", "#N/A", None, False],
+        [6, "Paper", None, None, False],
+        [17, None, None, None, None],
+    ]
+    path = workbook(tmp_path, rows)
+    found = seen(path, "a.xlsx")
+    assert [cells[1] for cells in found.cells] == ["Tips", "Gloves", "Paper", None]
+    left = [(one.first_row, one.why) for one in found.table.left_out]
+    assert left == [(row_no, "is a line that was prepared for an item") for row_no in (4, 5, 6)]
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=PRINTED_RULES) as table:
+        assert len(list(table.rows)) == 7, "as postings of that time were read"
 
 
 def test_section_rows_become_a_column(tmp_path: Path) -> None:
