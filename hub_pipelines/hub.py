@@ -167,7 +167,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive)
     db.create_schema(begin=new_database or not any(archive.request_ids()))
-    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}")
+    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
     inbox_store.create(inbox_db)
     desk = Desk()
     intake = Intake(

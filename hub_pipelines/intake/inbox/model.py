@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import EARLIEST, iso
@@ -62,6 +62,13 @@ class Delivery:
 
     def request_id_of(self, one: Incoming) -> str:
         return request_id_for(self.scope, "", self.sender_key_of(one))
+
+
+class SignedEnvelope(NamedTuple):
+    """A message's envelope as it is kept: canonical JSON, with its signature."""
+
+    request_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

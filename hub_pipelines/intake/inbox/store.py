@@ -8,8 +8,9 @@ the transactions count that change it.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -37,7 +38,7 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, by_driver, insert_or_ignore, upsert
 from hub_pipelines.intake.inbox.model import (
     Answer,
     Answered,
@@ -46,11 +47,11 @@ from hub_pipelines.intake.inbox.model import (
     Delivery,
     Load,
     Message,
+    SignedEnvelope,
     Stream,
     Version,
     Waiting,
 )
-from hub_pipelines.submission.model import Envelope
 
 inbox_metadata = MetaData()
 _SCHEMA_VERSION = 2
@@ -189,7 +190,8 @@ def _upgrade(tx: Transaction) -> None:
 # ---- receiving
 
 
-# as the driver takes them: SQLAlchemy's way costs more than running them, and these run for each group
+# as the drivers take them (common/store.py: by_driver): these run for each group, and so often as they let go of the
+# interpreter's lock, the thread that reads requests takes it
 _THERE = {
     "sqlite": "SELECT webhook_id FROM inbox_delivery "
     "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
@@ -197,66 +199,12 @@ _THERE = {
 }
 _LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
 _COUNT = {
-    "sqlite": "UPDATE inbox_load SET messages = messages + ?, size_bytes = size_bytes + ? WHERE campus = ?",
-    "postgresql": "UPDATE inbox_load SET messages = messages + %s, size_bytes = size_bytes + %s WHERE campus = %s",
+    "sqlite": "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
+    "SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes",
+    "postgresql": "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES (%s, %s, %s) "
+    "ON CONFLICT (campus) DO UPDATE "
+    "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
 }
-
-
-def accept(
-    tx: Transaction,
-    deliveries: Sequence[Delivery],
-    envelopes: Sequence[Sequence[Envelope]],
-    *,
-    capacity: Capacity | None,
-    at: datetime,
-) -> list[Answered]:
-    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
-
-    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
-    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
-    waits, and what it does not find is not there.
-    """
-    if tx.dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})"))
-    keys = _keys_there(tx, deliveries)
-    waits = load(tx)
-    answers: list[Answered | None] = []
-    new: list[tuple[Delivery, Sequence[Envelope]]] = []
-    more: dict[str, Load] = {}
-    for one, signed in zip(deliveries, envelopes, strict=True):
-        key = (one.source, one.webhook_id)
-        added = one.load
-        campus = one.scope.campus
-        if key in keys:
-            answers.append(None)
-        elif capacity is not None and not capacity.takes(one.scope, added, waits):
-            answers.append(Answered(Answer.FULL, (), at))
-        else:
-            keys.add(key)
-            new.append((one, signed))
-            waits[campus] = waits.get(campus, Load()) + added
-            more[campus] = more.get(campus, Load()) + added
-            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-    if new:
-        moment = at if tx.dialect.name == "postgresql" else iso(at)
-        _insert(tx, delivery, [_delivery_row(one, moment) for one, _ in new])
-        _insert(tx, message, [row for one, signed in new for row in _message_rows(one, signed, moment)])
-    for campus in sorted(more):
-        _count(tx, campus, more[campus])
-    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
-
-
-def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[str, str]]:
-    """Those (source, webhook-id) of deliveries that have come before."""
-    found: set[tuple[str, str]] = set()
-    for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
-        ids = [webhook_id for _, webhook_id in its]
-        told = ids if tx.dialect.name == "postgresql" else json.dumps(ids)
-        there = tx.exec_driver_sql(_THERE[tx.dialect.name], (source, told)).scalars()
-        found.update((source, webhook_id) for webhook_id in there)
-    return found
-
-
 _COLUMNS = {
     delivery.name: "source, webhook_id, campus, feed, body_digest, messages, received_at",
     message.name: (
@@ -268,15 +216,98 @@ _CANONICAL = '{"campus":"'
 """How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
-def _insert(tx: Transaction, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Many rows in one statement, as the driver takes them: by SQLAlchemy's way this would cost as much as all the rest
-    of taking a message, and each row would be a step at which another thread may cut in."""
-    mark = "%s" if tx.dialect.name == "postgresql" else "?"
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[first : first + _ROWS_AT_ONCE]
-        marks = f"({', '.join([mark] * len(some[0]))})"
-        statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES {', '.join([marks] * len(some))}"
-        tx.exec_driver_sql(statement, tuple(value for row in some for value in row))
+def accept(
+    tx: Transaction,
+    deliveries: Sequence[Delivery],
+    envelopes: Sequence[Sequence[SignedEnvelope]],
+    *,
+    capacity: Capacity | None,
+    at: datetime,
+) -> list[Answered]:
+    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
+
+    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
+    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
+    waits, and what it does not find is not there.
+    """
+    with by_driver(tx) as connection:
+        keys, waits = _before(tx.dialect.name, connection, deliveries)
+        answers: list[Answered | None] = []
+        new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
+        more: dict[str, Load] = {}
+        for one, signed in zip(deliveries, envelopes, strict=True):
+            key = (one.source, one.webhook_id)
+            added = one.load
+            campus = one.scope.campus
+            if key in keys:
+                answers.append(None)
+            elif capacity is not None and not capacity.takes(one.scope, added, waits):
+                answers.append(Answered(Answer.FULL, (), at))
+            else:
+                keys.add(key)
+                new.append((one, signed))
+                waits[campus] = waits.get(campus, Load()) + added
+                more[campus] = more.get(campus, Load()) + added
+                answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+        if new:
+            _write(tx.dialect.name, connection, new, more, at)
+    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
+
+
+def _before(
+    dialect: str, connection: Any, deliveries: Sequence[Delivery]
+) -> tuple[set[tuple[str, str]], dict[str, Load]]:
+    """Those (source, webhook-id) of deliveries that have come before, and what waits of each campus."""
+    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
+    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
+    with _at_once(dialect, connection):
+        if dialect == "postgresql":
+            connection.execute(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})")
+        there = {
+            source: connection.execute(_THERE[dialect], (source, ids if dialect == "postgresql" else json.dumps(ids)))
+            for source, ids in asked.items()
+        }
+        waits = connection.execute(_LOAD)
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found}
+    return keys, {campus: Load(messages, size) for campus, messages, size in waits}
+
+
+def _write(
+    dialect: str,
+    connection: Any,
+    new: Sequence[tuple[Delivery, Sequence[SignedEnvelope]]],
+    more: Mapping[str, Load],
+    at: datetime,
+) -> None:
+    """What waits is counted last: on PostgreSQL whoever counts for the same campus waits for the transaction's end."""
+    moment = at if dialect == "postgresql" else iso(at)
+    rows = {
+        delivery: [_delivery_row(one, moment) for one, _ in new],
+        message: [row for one, signed in new for row in _message_rows(one, signed, moment)],
+    }
+    with _at_once(dialect, connection):
+        for table, its in rows.items():
+            for first in range(0, len(its), _ROWS_AT_ONCE):
+                _insert(dialect, connection, table, its[first : first + _ROWS_AT_ONCE])
+        for campus in sorted(more):
+            connection.execute(_COUNT[dialect], (campus, more[campus].messages, more[campus].size_bytes))
+
+
+def _at_once(dialect: str, connection: Any) -> AbstractContextManager[Any]:
+    """Statements in it wait for the server together and not one after the other; so do their errors."""
+    return connection.pipeline() if dialect == "postgresql" else nullcontext()
+
+
+def _insert(dialect: str, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """On PostgreSQL one statement that the server knows for each row, sent together; on SQLite one for all rows, since
+    each statement lets go of the interpreter's lock."""
+    mark = "%s" if dialect == "postgresql" else "?"
+    marks = f"({', '.join([mark] * len(rows[0]))})"
+    statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES "
+    if dialect == "postgresql":
+        connection.cursor().executemany(statement + marks, rows)
+    else:
+        connection.execute(statement + ", ".join([marks] * len(rows)), tuple(chain.from_iterable(rows)))
 
 
 def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
@@ -284,7 +315,7 @@ def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
     return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), moment)
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> Iterator[tuple[Any, ...]]:
+def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: Any) -> Iterator[tuple[Any, ...]]:
     for incoming, envelope in zip(one.messages, envelopes, strict=True):
         yield (
             envelope.request_id,
@@ -296,7 +327,7 @@ def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> 
             incoming.record_type,
             moment,
             len(incoming.body),
-            canonical_text(envelope.document()),
+            envelope.text,
             incoming.body,
         )
 
@@ -308,10 +339,7 @@ def load(tx: Transaction) -> dict[str, Load]:
 
 def _count(tx: Transaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    its = (more.messages, more.size_bytes, campus)
-    if not tx.exec_driver_sql(_COUNT[tx.dialect.name], its).rowcount:
-        first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
-        tx.execute(waiting_load.insert(), first)
+    tx.exec_driver_sql(_COUNT[tx.dialect.name], (campus, more.messages, more.size_bytes))
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
