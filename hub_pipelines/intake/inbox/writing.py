@@ -76,7 +76,7 @@ def _write_groups(channel: socket.socket, accept: Callable[[Sequence[Delivery]],
         code = 0
     except BrokenPipeError:
         code = 0
-    except Exception:
+    except Exception:  # noqa: BLE001  # nobody above it could tell
         _log.exception("the process that writes messages ends")
     finally:
         os._exit(code)
