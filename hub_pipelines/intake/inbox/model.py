@@ -182,13 +182,19 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
-    registered. `batch_id` ends with `.1` or `.2` for each time that it was split."""
+    registered. `batch_id` ends with `.1` or `.2` for each time that it was split.
+
+    `content_digest` names its bytes in the archive, once they are there. Of the first `bodies_removed` of its messages
+    only they tell what these say.
+    """
 
     batch_id: str
     stream: Stream
     number: int
     messages: int
     submission: str | None
+    content_digest: str | None = None
+    bodies_removed: int = 0
 
     @property
     def half_of(self) -> str | None:

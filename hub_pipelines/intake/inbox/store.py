@@ -1,16 +1,16 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Everything is append-only but for a message's place in a batch, which it gets anew when that is split, a batch's
-submission, which is set once, the newest version of each record of a portal, and how much waits of each campus, which
-the transactions count that change it.
+Everything is append-only but for a message's place in a batch, which it gets anew when that is split, what it says,
+which goes when that is old and archived, a batch's submission, which is set once, the newest version of each record of
+a portal, and how much waits of each campus, which the transactions count that change it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     inspect,
     or_,
@@ -54,7 +55,7 @@ from hub_pipelines.intake.inbox.model import (
 )
 
 inbox_metadata = MetaData()
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
@@ -115,6 +116,8 @@ batch = Table(
     Column("messages", Integer, nullable=False),
     Column("sealed_at", UtcDateTime, nullable=False),
     Column("submission", String),
+    Column("content_digest", String(64)),
+    Column("bodies_removed", Integer, nullable=False, server_default="0"),
     UniqueConstraint("campus", "feed", "record_type", "number", name="inbox_batch_number"),
     Index("inbox_batch_submission", "submission"),
 )
@@ -158,7 +161,7 @@ def create(db: Database) -> None:
             tx.execute(text(f"CREATE TABLE {_SCHEMA_TABLE} (version INTEGER PRIMARY KEY)"))
             tx.execute(text(f"INSERT INTO {_SCHEMA_TABLE} VALUES ({_SCHEMA_VERSION})"))
         elif found < _SCHEMA_VERSION:
-            _upgrade(tx)
+            _upgrade(tx, found)
         elif found > _SCHEMA_VERSION:
             raise SettingsError(
                 f"The inbox has schema version {found}, this release knows versions up to {_SCHEMA_VERSION}: "
@@ -177,13 +180,16 @@ def _version(tx: Transaction) -> int | None:
     return int(tx.execute(text(f"SELECT version FROM {_SCHEMA_TABLE}")).scalar_one())
 
 
-def _upgrade(tx: Transaction) -> None:
-    """From version 1, which had no records of portals and did not count what waits."""
-    record.create(tx)
-    waiting_load.create(tx)
-    m = message.c
-    found = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
-    tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], found))
+def _upgrade(tx: Transaction, found: int) -> None:
+    """From version 1, which had no records of portals and did not count what waits, or 2, which kept all bodies."""
+    if found < 2:
+        record.create(tx)
+        waiting_load.create(tx)
+        m = message.c
+        waits = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
+        tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], waits))
+    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
+    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
     tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
 
 
@@ -353,8 +359,10 @@ def known(tx: Transaction, one: Delivery) -> Answered:
 
 
 def find(tx: Transaction, request_id: str) -> Message | None:
-    query = select(message, batch.c.submission).outerjoin(batch, batch.c.batch_id == message.c.batch_id)
-    row = tx.execute(query.where(message.c.request_id == request_id)).first()
+    m = message.c
+    columns = (m.request_id, m.source, m.webhook_id, m.campus, m.feed, m.received_at, m.batch_id, m.row_no)
+    query = select(*columns, batch.c.submission).outerjoin(batch, batch.c.batch_id == m.batch_id)
+    row = tx.execute(query.where(m.request_id == request_id)).first()
     if row is None:
         return None
     return Message(
@@ -577,9 +585,55 @@ def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
         yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
 
-def register(tx: Transaction, batch_id: str, submission: str) -> None:
+def register(tx: Transaction, batch_id: str, submission: str, content_digest: str) -> None:
     where = (batch.c.batch_id == batch_id, batch.c.submission.is_(None))
-    tx.execute(update(batch).where(*where).values(submission=submission))
+    tx.execute(update(batch).where(*where).values(submission=submission, content_digest=content_digest))
+
+
+# ---- what messages say, when it is old
+
+
+def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
+    """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
+    b = batch.c
+    own = select(message.c.seq).where(message.c.batch_id == b.batch_id).exists()
+    query = (
+        select(batch)
+        .where(b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, own)
+        .order_by(b.batch_id)
+        .limit(limit)
+    )
+    return [_batch(row) for row in tx.execute(query)]
+
+
+def size_of_bodies(tx: Transaction, batch_id: str) -> int:
+    m = message.c
+    size = func.sum(func.length(m.body) + func.length(type_coerce(m.envelope, String)))
+    return int(tx.execute(select(func.coalesce(size, 0)).where(m.batch_id == batch_id)).scalar_one())
+
+
+def remove_bodies(tx: Transaction, batch_id: str, content_digest: str, *, first: int, last: int) -> None:
+    """Of these rows of a batch; its bytes are in the archive under this digest."""
+    m = message.c
+    empty = {"body": b"", "envelope": {}}
+    tx.execute(update(message).where(m.batch_id == batch_id, m.row_no.between(first, last)).values(empty))
+    told = {"content_digest": content_digest, "bodies_removed": last}
+    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(told))
+
+
+def put_bodies_back(tx: Transaction, batch_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Envelope and body of each row of a batch, in their order."""
+    m = message.c
+    its = (m.batch_id == batch_id, m.row_no == bindparam("place"))
+    putting = (
+        update(message)
+        .where(*its)
+        .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
+    )
+    numbered = enumerate(contents, start=1)
+    while some := list(islice(numbered, _AT_ONCE)):
+        tx.execute(putting, [{"place": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
+    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(bodies_removed=0))
 
 
 def count(tx: Transaction) -> int:
@@ -597,4 +651,4 @@ def _of(stream: Stream) -> tuple[Any, ...]:
 
 def _batch(row: Any) -> Batch:
     stream = Stream(row.campus, row.feed, row.record_type)
-    return Batch(row.batch_id, stream, row.number, row.messages, row.submission)
+    return Batch(row.batch_id, stream, row.number, row.messages, row.submission, row.content_digest, row.bodies_removed)
