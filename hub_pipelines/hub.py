@@ -28,6 +28,7 @@ from hub_pipelines.intake.inbox.conflicts import Conflicts
 from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
+from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.intake.sealing.service import Sealing
 from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.intake.service import Intake
@@ -80,6 +81,7 @@ class Hub:
     drop_folder: DropFolder
     sources: Sources
     inbox: Inbox
+    bodies: Bodies
     conflicts: Conflicts
     sealing: Sealing
     portals: Polling
@@ -167,7 +169,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive)
     db.create_schema(begin=new_database or not any(archive.request_ids()))
-    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}")
+    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
     inbox_store.create(inbox_db)
     desk = Desk()
     intake = Intake(
@@ -179,6 +181,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         priority_of=lambda feed: feeds[feed].priority if feed in feeds else 0,
         now=utc_now,
     )
+    bodies = Bodies(inbox_db, archive)
     inbox = Inbox(inbox_db, keys, utc_now, capacity_of(settings))
     judge = Judge(archive, feeds, campuses, Mappings(db, Shapes(db)))
     review = Review(db)
@@ -221,13 +224,15 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         ),
         sources=Sources(db, settings.source_keys, utc_now),
         inbox=inbox,
+        bodies=bodies,
         conflicts=Conflicts(db, archive, keys, desk, utc_now),
         sealing=Sealing(
             inbox=inbox_db,
             db=db,
             archive=archive,
             intake=intake,
-            splitting=Splitting(inbox_db, db, desk, utc_now),
+            splitting=Splitting(inbox_db, db, desk, bodies, utc_now),
+            bodies=bodies,
             now=utc_now,
             after_s=settings.messages.seal_after_s,
             messages=settings.messages.seal_messages,

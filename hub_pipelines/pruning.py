@@ -1,4 +1,5 @@
-"""Removing what can be made again: staged files of settled submissions.
+"""Removing what the archive has too: staged files of settled submissions, which are made from it again, and what
+messages say in the inbox.
 
 Every removal is announced in the audit chain before it is done. What is chosen is looked at once more inside the
 writing transaction in which it is removed and which keeps holds still: a hold that is placed meanwhile waits until that
@@ -16,11 +17,14 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox.model import Batch
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import Pruned
+from hub_pipelines.submission.model import Integrity
 
 T = TypeVar("T")
 PER_BATCH = 25
+BODIES = "bodies of messages"
 _PAGE = 200
 
 
@@ -109,6 +113,80 @@ def _kept(hub: Hub, tx: Transaction, digests: list[str], before: datetime) -> di
         if hold := next((held[one] for one in request_ids if one in held), None):
             kept[digest] = f"legal hold {hold}"
     return kept
+
+
+# ---- bodies of messages
+
+
+def prune_bodies(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pruned:
+    """What messages of batches that are settled for long say; ids and digests stay, and the archive has the rest.
+
+    Raises HoldsAstray.
+    """
+    hub.holds.check()
+    found = Pruned(BODIES)
+    before = cutoff(hub, hub.settings.retention.bodies_after_days)
+    after = ""
+    while page := hub.bodies.there(before, after=after, limit=PER_BATCH):
+        after = page[-1].batch_id
+        if time.monotonic() > deadline:
+            found.is_complete = False
+            break
+        _prune_some_bodies(hub, page, before, found, actor, dry_run=dry_run)
+    return found
+
+
+def _prune_some_bodies(
+    hub: Hub, page: Sequence[Batch], before: datetime, found: Pruned, actor: str, *, dry_run: bool
+) -> None:
+    settled = _settled(hub, page, before)
+    archived: dict[str, str] = {}
+    for one in page:
+        if one.submission in settled:
+            try:
+                archived[one.batch_id] = hub.bodies.archived_as(one)
+            except Integrity as error:
+                found.kept.add(str(error), one.batch_id)
+    going = [one for one in page if one.batch_id in archived]
+    with hub.db.read() as tx:
+        kept = _kept_bodies(hub, tx, going, before)
+    for batch_id, why in kept.items():
+        found.kept.add(why, batch_id)
+    going = [one for one in going if one.batch_id not in kept]
+    if going and not dry_run:
+        announce(hub, actor, BODIES, [{"bodies": one.batch_id, "request_id": one.submission} for one in going])
+    for one in going:
+        freed = hub.bodies.size(one)
+        if dry_run or _remove_bodies(hub, one, archived[one.batch_id], before, found, actor):
+            found.removed += 1
+            found.freed_bytes += freed
+
+
+def _remove_bodies(hub: Hub, one: Batch, digest: str, before: datetime, found: Pruned, actor: str) -> bool:
+    """Each batch in a transaction of its own: a posting waits for it, and it may be large."""
+    with hub.db.write() as tx:
+        retention.keep_holds_still(tx)
+        stays = _kept_bodies(hub, tx, [one], before)
+        held_back(tx, actor, BODIES, stays)
+        if not stays:
+            hub.bodies.remove(one, digest)
+    for batch_id, why in stays.items():
+        found.kept.add(why, batch_id)
+    return not stays
+
+
+def _settled(hub: Hub, page: Sequence[Batch], before: datetime) -> set[str]:
+    with hub.db.read() as tx:
+        return retention.settled_before(tx, [str(one.submission) for one in page], before)
+
+
+def _kept_bodies(hub: Hub, tx: Transaction, some: Sequence[Batch], before: datetime) -> dict[str, str]:
+    """Those that stay, each with the reason."""
+    ids = [str(one.submission) for one in some]
+    settled = retention.settled_before(tx, ids, before)
+    held = retention.covered(tx, ids, hub.holds.feeds_of)
+    kept = {one.batch_id: f"legal hold {held[str(one.submission)]}" for one in some if one.submission in held}
+    return kept | {one.batch_id: "its submission is not settled" for one in some if one.submission not in settled}
 
 
 # ---- files

@@ -26,7 +26,7 @@ def removed_though_held(hub: Hub) -> list[dict[str, Any]]:
             for request_id in _submissions(tx, item):
                 hold = holds.get(held.get(request_id, ""))
                 if hold is not None and hold.placed_at <= entry.at and not _moved_since(tx, request_id, entry):
-                    what = str(item.get("run") or item.get("staged"))
+                    what = _name(item)
                     found.append({"hold": hold.hold_id, "removed": what, "request_id": request_id})
         return found
 
@@ -62,9 +62,14 @@ def _removals(tx: Transaction) -> list[tuple[Entry, dict[str, Any]]]:
     for entry in audit.entries_named(tx, "retention:pruning"):
         items = entry.event.detail["items"]
         for item in items if isinstance(items, list) else ():
-            if str(item.get("run") or item.get("staged")) not in back:
+            if _name(item) not in back:
                 found.append((entry, item))
     return found
+
+
+def _name(item: dict[str, Any]) -> str:
+    """By which a thing that was held back is told."""
+    return str(item.get("run") or item.get("staged") or item.get("bodies"))
 
 
 def _submissions(tx: Transaction, item: dict[str, Any]) -> list[str]:

@@ -203,6 +203,7 @@ class MessageSettings(_Strict):
 class RetentionSettings(_Strict):
     runs_after_days: int = Field(default=180, ge=1, le=36_500)
     staged_after_days: int = Field(default=90, ge=1, le=36_500)
+    bodies_after_days: int = Field(default=90, ge=1, le=36_500)
 
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")

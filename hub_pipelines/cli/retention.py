@@ -38,6 +38,7 @@ def retention_status(
             "holds": [_hold_document(*one) for one in holds],
             "runs_after_days": days.runs_after_days,
             "staged_after_days": days.staged_after_days,
+            "bodies_after_days": days.bodies_after_days,
         }
         print_document(document)
         return
@@ -45,8 +46,9 @@ def retention_status(
         print("\n".join(_standing(one)))
     print(
         "\nArchived files, envelopes, journal and audit log are removed at no age. "
-        f"`hub retention prune` removes Dagster's runs after {days.runs_after_days} days "
-        f"and staged files after {days.staged_after_days} days."
+        f"`hub retention prune` removes Dagster's runs after {days.runs_after_days} days, "
+        f"staged files after {days.staged_after_days} days and, where the archive has them, bodies of messages after "
+        f"{days.bodies_after_days} days."
     )
     print(f"Legal holds: {len(holds)} stand." if holds else "No legal hold stands.")
 
@@ -68,7 +70,8 @@ def retention_prune(
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
-    """Remove old Dagster runs and partitions and staged files that nothing needs and no hold covers."""
+    """Remove old Dagster runs and partitions, staged files and bodies of messages that nothing needs and no hold
+    covers."""
     from hub_pipelines.defs.instance import Runner
     from hub_pipelines.defs.retention import prune
 
@@ -83,7 +86,7 @@ def retention_prune(
 
 def _pruned(one: "Pruned", dry_run: bool) -> list[str]:
     verb = "would be removed" if dry_run else "removed"
-    lines = [f"{one.what}: {one.removed} {verb}, {one.freed_bytes / 1e6:.1f} MB of files"]
+    lines = [f"{one.what}: {one.removed} {verb}, {one.freed_bytes / 1e6:.1f} MB"]
     lines += [f"  {number} kept: {why}" for why, number in sorted(one.kept.by_reason.items())]
     return lines if one.is_complete else [*lines, "  the time was up; the next prune goes on"]
 

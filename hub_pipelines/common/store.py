@@ -55,6 +55,9 @@ SCHEMA_TABLE = "hub_schema_version"
 _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
+_MANY_WRITES = ("wal_autocheckpoint=16000", "cache_size=-32000", "temp_store=MEMORY")
+"""A log of at most 64 MB, where nobody writes it back; pages that are written again and again at hand (32 MB); and no
+file for what undoes a statement of many rows."""
 _WRITE = "hub_write"
 _VALUES_PER_QUERY = 5_000
 _COUNTED = {"preserve_rowcount": True}
@@ -214,21 +217,26 @@ def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Ite
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
 
 
+@contextmanager
+def by_driver(tx: Transaction) -> Iterator[Any]:
+    """The driver's own connection in this transaction, for statements that run hundreds of times a second: SQLAlchemy's
+    way of executing them costs more than the database's. What the driver raises leaves as SQLAlchemy's."""
+    refused: Any = tx.dialect.loaded_dbapi
+    try:
+        yield tx.connection.driver_connection
+    except refused.Error as error:
+        raise DBAPIError.instance(None, None, error, refused.Error, dialect=tx.dialect) from error
+
+
 def many_rows(tx: Transaction, query: Select[Any], at_once: int) -> Iterator[list[tuple[Any, ...]]]:
     """What a query of text and integers finds, so many rows at a time, as the database's driver has them: making its
     own rows of a million takes SQLAlchemy as long as the database takes to find them."""
     statement = str(query.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True}))
-    connection: Any = tx.connection.driver_connection
-    refused: Any = tx.dialect.loaded_dbapi
-    try:
-        with closing(
-            connection.cursor("many_rows") if tx.dialect.name == "postgresql" else connection.cursor()
-        ) as found:
-            found.execute(statement)
-            while rows := found.fetchmany(at_once):
-                yield rows
-    except refused.Error as error:
-        raise DBAPIError.instance(statement, None, error, refused.Error, dialect=tx.dialect) from error
+    name = ("many_rows",) if tx.dialect.name == "postgresql" else ()
+    with by_driver(tx) as connection, closing(connection.cursor(*name)) as found:
+        found.execute(statement)
+        while rows := found.fetchmany(at_once):
+            yield rows
 
 
 def end_stalled_copies(tx: Transaction) -> None:
@@ -318,9 +326,12 @@ class Database:
 
     `idle_when_writing_s`: PostgreSQL ends a writing transaction whose client does nothing for so long, and with it its
     locks. One that reads holds none and may take its time.
+
+    `many_writes`: short transactions follow each other for whose end somebody waits. On SQLite none of them then copies
+    the log of all of them into the database's file, as every twentieth would by itself: `write_back` does, beside them.
     """
 
-    def __init__(self, url: str, *, idle_when_writing_s: int = 45) -> None:
+    def __init__(self, url: str, *, idle_when_writing_s: int = 45, many_writes: bool = False) -> None:
         try:
             parsed = make_url(_use_psycopg(url))
         except (ArgumentError, ValueError) as error:
@@ -342,7 +353,7 @@ class Database:
                 self.engine = create_engine(parsed, pool_pre_ping=True)
             else:
                 self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
-                _prepare_sqlite(self.engine)
+                _prepare_sqlite(self.engine, _MANY_WRITES if many_writes else ())
         except (ArgumentError, ValueError, ImportError) as error:  # an unknown driver
             raise SettingsError(_BAD_ADDRESS) from error
 
@@ -423,6 +434,14 @@ class Database:
             "and takes up what the archive holds."
         )
 
+    def write_back(self) -> None:
+        """Copy what SQLite's log holds into the database's file, as far as no reader needs the log. Holds nobody up."""
+        if not self.is_postgres:
+            with self.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
+                    "PRAGMA wal_checkpoint(PASSIVE)"
+                )
+
     def dispose(self) -> None:
         self.engine.dispose()
 
@@ -454,14 +473,13 @@ def _first_line(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
 
 
-def _prepare_sqlite(engine: Engine) -> None:
+def _prepare_sqlite(engine: Engine, more: Sequence[str]) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the hub begins its transactions itself
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", *more):
+            cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
     @event.listens_for(engine, "begin")

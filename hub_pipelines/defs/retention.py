@@ -29,13 +29,14 @@ def prune(
     Raises HoldsAstray.
     """
     from hub_pipelines.defs.dagster_storage import prune_partitions, prune_runs
-    from hub_pipelines.pruning import prune_staged
+    from hub_pipelines.pruning import prune_bodies, prune_staged
 
     deadline = time.monotonic() + budget_s
     return [
         prune_partitions(instance, hub, actor=actor, dry_run=dry_run, deadline=deadline),
         prune_runs(instance, hub, actor=actor, dry_run=dry_run, deadline=deadline),
         prune_staged(hub, actor=actor, dry_run=dry_run, deadline=deadline),
+        prune_bodies(hub, actor=actor, dry_run=dry_run, deadline=deadline),
     ]
 
 
@@ -45,7 +46,9 @@ def retention_asset() -> dg.AssetsDefinition:
         group_name="evidence",
         owners=OWNERS,
         kinds={"sql", "file"},
-        description="What retention has removed from Dagster's storage and the staged files, what it kept and why.",
+        description=(
+            "What retention has removed of Dagster's storage, staged files and bodies of messages; what it kept, why."
+        ),
     )
     def storage_retention(context: dg.AssetExecutionContext, hub: HubResource) -> dg.MaterializeResult[Any]:
         try:
@@ -121,7 +124,9 @@ def retention_job() -> "dg.UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         RETENTION_JOB,
         selection=dg.AssetSelection.assets(RETENTION),
-        description="Removes old runs, partitions and staged files that nothing needs and no hold covers.",
+        description=(
+            "Removes old runs, partitions, staged files and bodies of messages that nothing needs and no hold covers."
+        ),
     )
 
 

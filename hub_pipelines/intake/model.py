@@ -1,6 +1,5 @@
 """What arrives and what intake answers. Pure."""
 
-import base64
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,8 +86,10 @@ class PreviewDue:
     attempts: int
 
 
-_BYTES_OF_DIGEST = 20
-"""So many bytes of a digest make more than the 30 characters that are wanted, and less work than all 32."""
+_DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
+"""Ten bits each: base64.b32encode takes four times as long."""
+_BITS_OF_DIGEST, _BITS_OF_PAIR = 150, 10
 
 
 def request_id_for(scope: Scope, content_digest: str, sender_key: str | None, *, complete_count: bool = False) -> str:
@@ -100,6 +101,7 @@ def request_id_for(scope: Scope, content_digest: str, sender_key: str | None, *,
     identity = ("key", sender_key) if sender_key is not None else ("content", content_digest)
     kind = ("complete count",) if complete_count else ()
     text = "\n".join(("hub-request-1", scope.campus, scope.feed, *identity, *kind))
-    digest = hashlib.sha256(text.encode("utf-8")).digest()[:_BYTES_OF_DIGEST]
-    short = base64.b32encode(digest).decode("ascii").lower()[:30]
+    digest = int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()) >> (256 - _BITS_OF_DIGEST)
+    shifts = range(_BITS_OF_DIGEST - _BITS_OF_PAIR, -1, -_BITS_OF_PAIR)
+    short = "".join([_PAIRS[digest >> shift & 1023] for shift in shifts])
     return f"{scope.campus}-{scope.feed}-{short}"

@@ -60,24 +60,22 @@ class KeyRing:
         signature = private.sign(canonical_text(signed_part).encode("utf-8"))
         return replace(envelope, key_id=self._signing_key_id, signature=base64.b64encode(signature).decode("ascii"))
 
-    def sign_together(self, envelopes: Sequence[Envelope]) -> list[Envelope]:
-        """The envelopes with key id and signatures that share one: of the root of a tree over all of them.
+    def sign_together(self, envelopes: Sequence[Envelope]) -> list[str]:
+        """The envelopes as canonical JSON, with key id and signatures that share one: of the root of a tree over them.
 
         Each signature reads `index.size.path.signature`: which leaf of how many its envelope is, the digests that lead
         from it to the root (audit/tree.py), and the signature of that. So each is verified without the others.
         """
         if len(envelopes) < 2:
-            return [self.sign(one) for one in envelopes]
+            return [canonical_text(self.sign(one).document()) for one in envelopes]
         private = self._signing_key()
-        key_id = self._signing_key_id
-        texts = (canonical_text({**one.signed_part(), "key_id": key_id}) for one in envelopes)
-        digests = [sha256(one.encode("utf-8")).digest() for one in texts]
-        size = len(envelopes)
+        documents = [{**one.signed_part(), "key_id": self._signing_key_id} for one in envelopes]
+        digests = [sha256(canonical_text(one).encode("utf-8")).digest() for one in documents]
+        size = len(documents)
         whole = base64.b64encode(private.sign(_of_tree(size, Tree(digests).root()))).decode("ascii")
-        return [
-            replace(one, key_id=key_id, signature=f"{at}.{size}.{_encoded(path)}.{whole}")
-            for at, (one, path) in enumerate(zip(envelopes, proofs(digests), strict=True))
-        ]
+        for at, (one, path) in enumerate(zip(documents, proofs(digests), strict=True)):
+            one["signature"] = f"{at}.{size}.{_encoded(path)}.{whole}"
+        return [canonical_text(one) for one in documents]
 
     def verify(self, envelope: Envelope) -> None:
         """Raises Integrity when the signature does not cover the envelope as it is."""

@@ -15,7 +15,8 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.inbox.model import NO_VERSION, Delivery, FoundRecord, Version, delivery_of
 from hub_pipelines.intake.inbox.service import envelope_of
 from hub_pipelines.intake.model import Arrival, Outcome, Payload
-from hub_pipelines.intake.sealing.service import RECORD_TYPE, payload_of
+from hub_pipelines.intake.sealing.payload import payload_of
+from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.portals import store
 from hub_pipelines.portals.model import source_of
 from hub_pipelines.portals.shapes import Deviation, fingerprint_of

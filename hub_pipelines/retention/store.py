@@ -188,6 +188,13 @@ def recorded_errors(tx: Transaction, run_ids: Sequence[str]) -> set[str]:
     return set(tx.execute(query).scalars())
 
 
+def settled_before(tx: Transaction, request_ids: Sequence[str], before: datetime) -> set[str]:
+    """Those of the submissions that were settled by a posting or for good before a moment."""
+    s = submission.c
+    settled = and_(s.state.in_([State.POSTED, State.DISMISSED]), s.settled_at < before)
+    return set(tx.execute(select(s.request_id).where(s.request_id.in_(request_ids), settled)).scalars())
+
+
 def old_staged(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[tuple[str, str]]:
     """(request_id, staged digest) of submissions that were settled by a posting or for good before a moment."""
     s = submission.c

@@ -12,18 +12,14 @@ from hub_pipelines.web.connection import PromptConnection
 
 _BACKLOG = 256
 _STOP_S = 10
-_SWITCH_S = 0.0005
-"""So long the thread that writes a group keeps the interpreter while others wait for it; by default ten times as long,
-which is longer than a whole group takes."""
 
 
 def serve(port: int) -> None:
     """Until SIGTERM or Ctrl-C; requests at work are answered first. Raises SettingsError when the port is taken."""
-    sys.setswitchinterval(_SWITCH_S)
-    hub = open_hub()
+    app = build_app(open_hub())  # first: it forks the process that writes, which must not listen
     listening = _listening(port)
     server = uvicorn.Config(
-        build_app(hub),
+        app,
         http=PromptConnection,
         ws="none",
         lifespan="on",

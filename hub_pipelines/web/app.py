@@ -1,106 +1,99 @@
 """The receiver: its addresses, what each answers, and the writer that runs beside them.
 
-An answer 202 is given when the message is durable and not before. Each refusal is counted (tally.py).
+Each refusal is counted (tally.py). How messages are taken is in taking.py; what is here is asked more seldom, and goes
+by Starlette's routes.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from functools import lru_cache, partial
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
-from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub_pipelines.common.errors import HubError, SettingsError, Transient
-from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.errors import HubError, Transient
 from hub_pipelines.health import no_room
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
-from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
-from hub_pipelines.intake.sources.signatures import SIGNATURE_HEADERS
-from hub_pipelines.logs import Standing, pairs
+from hub_pipelines.logs import Standing
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
-from hub_pipelines.web import reading
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
 from hub_pipelines.web.openapi import document
 from hub_pipelines.web.page import page
-from hub_pipelines.web.problems import Problem
+from hub_pipelines.web.problems import Problem, problem_of
+from hub_pipelines.web.reading import headers_of
+from hub_pipelines.web.taking import Taking
 from hub_pipelines.web.tally import EVERY_S, Tally
 
 _log = logging.getLogger(__name__)
-_ONCE = (*SIGNATURE_HEADERS, "content-type", "authorization")
 _WATCH_EVERY_S = 2.0
-_QUERIES_KEPT = 64
-_AT_HAND_BYTES = 8_192
-"""What is no longer is looked at faster than it is handed to a thread."""
+_WRITE_BACK_EVERY_S = 0.5
 
 
-def build_app(hub: Hub) -> Starlette:
+def build_app(hub: Hub) -> ASGIApp:
     """A fresh app of a hub."""
     receiver = _Receiver(hub)
-    return Starlette(
+    others = Starlette(
         routes=[
-            Route("/v1/{campus}/{feed}/messages", receiver.take, methods=["POST"]),  # first: what is asked for most
             Route("/", receiver.home, methods=["GET"]),
             Route("/health", receiver.health, methods=["GET"]),
             Route("/metrics", receiver.metrics, methods=["GET"]),
             Route("/openapi.json", receiver.openapi, methods=["GET"]),
             Route("/v1/requests/{request_id}", receiver.outcome, methods=["GET"]),
+            Route("/v1/{campus}/{feed}/messages", receiver.nowhere, methods=["POST"]),
         ],
-        middleware=[
-            Middleware(SafeHeaders),
-            Middleware(
-                BoundedRequests, body_bytes=hub.settings.messages.body_kb * 1024, refused=receiver.count_refused
-            ),
-        ],
-        exception_handlers={
-            Problem: receiver.refused,
-            HTTPException: receiver.refused,
-            HubError: receiver.failed,
-            Exception: receiver.failed,
-        },
+        exception_handlers=dict.fromkeys((Problem, HTTPException, HubError, Exception), receiver.refused),
         lifespan=receiver.at_work,
     )
+    door = _Door(receiver.taking, others)
+    body_bytes = hub.settings.messages.body_kb * 1024
+    return SafeHeaders(BoundedRequests(door, body_bytes=body_bytes, refused=receiver.count_refused))
 
 
-class _NoRoom(Exception):
-    """Nothing more may be written to the hub's disk; the message says why."""
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Messages by the short way."""
+
+    taking: Taking
+    others: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.taking if self.taking.is_for(scope) else self.others)(scope, receive, send)
 
 
 class _Receiver:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._sources = reading.KnownSources(hub.sources)
-        self._group = GroupCommit(self._accept)
-        self._asking: dict[str, asyncio.Task[object]] = {}
         self._key_id = hub.keys.current_key_id()
         self._standing = Standing(_log, logging.WARNING)
         self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
         # what writes the hub's own database waits for long postings, and must not hold up what does not
         self._patient = ThreadPoolExecutor(2, "patient")
         self._no_room = partial(no_room, hub.settings.home, hub.settings.limits.keep_free_mb)
+        self.taking = Taking(hub, self._tally, self._no_room, self._patiently)
 
     @contextlib.asynccontextmanager
     async def at_work(self, _app: Starlette) -> AsyncIterator[None]:
         """The writer and the counting, for as long as the app is served."""
-        tasks = [asyncio.create_task(one()) for one in (self._group.run, self._keep_counting, self._keep_watching)]
+        works = (self.taking.write_groups, self._keep_counting, self._keep_watching, self._keep_writing_back)
+        tasks = [asyncio.create_task(one()) for one in works]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.taking.writer.close()
             await self._patiently(self._count_now)
 
     async def _patiently(self, work: Callable[..., None], *given: Any) -> None:
@@ -122,88 +115,18 @@ class _Receiver:
             await asyncio.to_thread(self._watch_now)
             await asyncio.sleep(_WATCH_EVERY_S)
 
+    async def _keep_writing_back(self) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_BACK_EVERY_S)
+            with contextlib.suppress(Transient):
+                await asyncio.to_thread(self._hub.inbox.db.write_back)
+
     def _watch_now(self) -> None:
         """How full the inbox is goes to the log when a threshold is reached, and when it is so no more."""
         try:
             self._standing.are_now(self._hub.inbox.filling().troubles)
         except Transient as error:
             _log.warning("the inbox can't be asked how full it is: %s", error)
-
-    # ---- taking messages
-
-    async def take(self, request: Request) -> Response:
-        scope = self._scope(request)
-        source = _source_name(request.scope["query_string"])
-        if source is None:
-            told = "The address must name the sending system, and nothing else: …/messages?source=erp"
-            raise Problem("malformed", told)
-        sent = reading.Request(scope, source, _headers(request), await request.body())
-        if self._sources.is_due(sent.source):
-            await self._ask_once(sent.source)
-        at_hand = len(sent.body) <= _AT_HAND_BYTES and self._sources.is_kept(sent.source)
-        checked = self._checked(sent) if at_hand else await asyncio.to_thread(self._checked, sent)
-        try:
-            answered = await self._group.take(checked)
-        except Full as full:
-            raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
-        except _NoRoom as full:
-            _log.warning("not taken: %s", full)
-            raise Problem("busy", "The hub has no room on its disk.") from full
-        if answered.answer is Answer.FULL:
-            raise self._full(checked)
-        if answered.answer is Answer.CONFLICT:
-            await self._patiently(self._hub.conflicts.file, checked, answered)
-            came = f"{answered.received_at:%Y-%m-%d %H:%M:%S} UTC"
-            told = f"Under {checked.webhook_id!r} other contents, or another address, came at {came}."
-            raise Problem("conflict", told, source=checked.source)
-        if answered.answer is Answer.DUPLICATE:
-            self._tally.add(scope.campus, checked.source, "duplicate")
-        return JSONResponse(_acknowledged(checked, answered), 202)
-
-    async def _ask_once(self, name: str) -> None:
-        """All requests of a source that come while it is asked for wait for the same answer."""
-        if name not in self._asking:
-            asking = asyncio.create_task(asyncio.to_thread(self._sources.recognise, name))
-            asking.add_done_callback(lambda _: self._asking.pop(name))
-            self._asking[name] = asking
-        await asyncio.shield(self._asking[name])
-
-    def _full(self, refused: Delivery) -> Problem:
-        capacity = self._hub.inbox.capacity
-        most = capacity.most
-        if not capacity.takes(refused.scope, refused.load, {}):
-            told = (
-                f"It has {len(refused.messages):,} messages of {len(refused.body):,} bytes, and of "
-                f"{refused.scope.campus} so many are not taken at once, however few wait: at most {most.messages:,} "
-                f"messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, of all campuses together."
-            )
-            return Problem("too-large", told, source=refused.source)
-        told = (
-            f"At most {most.messages:,} messages and {most.size_bytes // 1_000_000:,} MB wait at the hub, the last "
-            f"tenth of it for campuses with little waiting. For {refused.scope.campus} there is no room now."
-        )
-        return Problem("inbox-full", told, source=refused.source)
-
-    def _scope(self, request: Request) -> Scope:
-        scope = Scope(request.path_params["campus"], request.path_params["feed"])
-        if scope.campus not in self._hub.campuses or scope.feed not in self._hub.feeds:
-            raise Problem("not-found", "This hub has no such campus and feed.")
-        return scope
-
-    def _checked(self, sent: reading.Request) -> Delivery:
-        reading.require_genuine(sent, self._sources, self._hub.intake.now().timestamp())
-        try:
-            delivery = reading.delivery_of(sent, self._hub.feeds[sent.scope.feed])
-        except Problem as no:
-            no.source = sent.source
-            raise
-        return delivery
-
-    def _accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
-        """Raises _NoRoom; asked once for a group, by the thread that writes it."""
-        if (full := self._no_room(sum(len(one.body) for one in deliveries))) is not None:
-            raise _NoRoom(full)
-        return self._hub.inbox.accept(deliveries)
 
     # ---- telling
 
@@ -246,8 +169,11 @@ class _Receiver:
 
     # ---- refusing
 
+    async def nowhere(self, _request: Request) -> Response:
+        raise Problem("not-found", "This hub has no such campus and feed.")
+
     async def refused(self, request: Request, error: Exception) -> Response:
-        problem = error if isinstance(error, Problem) else _of_http(error)
+        problem = problem_of(error, request.url.path)
         self._tally.add(request.path_params.get("campus", ""), problem.source, problem.code)
         return problem.response()
 
@@ -255,56 +181,12 @@ class _Receiver:
         """Of a request that ended before anybody looked at where it was for."""
         self._tally.add("", None, problem.code)
 
-    async def failed(self, request: Request, error: Exception) -> Response:
-        if isinstance(error, Transient | SettingsError):
-            _log.warning("not taken: %s", error)
-            return await self.refused(request, Problem("busy", "The hub's database or disk did not answer."))
-        _log.error("failed %s", pairs(path=request.url.path), exc_info=error)
-        return await self.refused(request, Problem("failed", "The hub met an unexpected error."))
-
-
-def _of_http(error: Exception) -> Problem:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 405:
-        allowed = (error.headers or {}) if isinstance(error, HTTPException) else {}
-        return Problem("not-allowed", "This address does not take this method.", headers=allowed)
-    return Problem("not-found" if status == 404 else "malformed", "There is no such address.")
-
-
-@lru_cache(_QUERIES_KEPT)
-def _source_name(query: bytes) -> str | None:
-    """None where the query does not name a source, and nothing else."""
-    found = QueryParams(query).multi_items()
-    return found[0][1] if len(found) == 1 and found[0][0] == "source" else None
-
-
-def _headers(request: Request) -> dict[str, str]:
-    """By lower-case name. Raises Problem when one that matters is there twice: nobody could say which one counts."""
-    found: dict[str, str] = {}
-    for raw, value in request.headers.raw:  # ASGI has the names in lower case
-        name = raw.decode("latin-1")
-        if name in found and name in _ONCE:
-            raise Problem("malformed", f"The header {name} is there more than once.")
-        found.setdefault(name, value.decode("latin-1"))
-    return found
-
 
 def _token(request: Request) -> str:
-    scheme, _, token = _headers(request).get("authorization", "").partition(" ")
+    scheme, _, token = headers_of(request.headers.raw).get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Problem("bad-token", "There is no bearer token.")
     return token
-
-
-def _acknowledged(delivery: Delivery, answered: Answered) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "duplicate": answered.answer is Answer.DUPLICATE,
-        "received_at": answered.received_at.isoformat(),
-    }
-    if delivery.messages[0].line is None:
-        return {"request_id": answered.request_ids[0], **told}
-    lines = zip(delivery.messages, answered.request_ids, strict=True)
-    return {"messages": [{"line": one.line, "request_id": request_id} for one, request_id in lines], **told}
 
 
 def _told(outcome: MessageOutcome) -> dict[str, Any]:

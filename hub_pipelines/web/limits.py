@@ -53,8 +53,7 @@ class BoundedRequests:
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             _require_plain_path(scope)
-            _require_short_headers(scope)
-            body = await self._body(scope, receive)
+            body = await self._body(_length_of(scope), receive)
         except Problem as no:
             await self._refuse(no, scope, receive, send)
         except _Gone:
@@ -66,8 +65,7 @@ class BoundedRequests:
         self.refused(problem)
         await problem.response()(scope, receive, send)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    async def _body(self, length: bytes, receive: Receive) -> bytes:
         if not length.isdigit() or len(length) > 18 or int(length) > self.body_bytes:
             raise self._too_large()
         try:
@@ -100,9 +98,16 @@ def _require_plain_path(scope: Scope) -> None:
         raise Problem("not-found", "There is no such address.", last=True)
 
 
-def _require_short_headers(scope: Scope) -> None:
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEADER_BYTES:
+def _length_of(scope: Scope) -> bytes:
+    """How long the body is, as it was told. Raises Problem when the headers are too long."""
+    size, length = 0, b"0"
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if name == b"content-length":
+            length = value
+    if size > _HEADER_BYTES:
         raise Problem("malformed", f"The headers have more than {_HEADER_BYTES:,} bytes.", last=True)
+    return length
 
 
 def _given(body: bytes, receive: Receive) -> Receive:

@@ -3,11 +3,17 @@
 Each kind is told on the page at `/`, to which its `type` leads.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from hub_pipelines.common.errors import SettingsError, Transient
+from hub_pipelines.logs import pairs
+
+_log = logging.getLogger(__name__)
 RETRY_AFTER_S = {429: 10, 503: 2}
 """By status: what is full is emptied by a batch, what is busy is so for a moment."""
 
@@ -121,3 +127,22 @@ class Problem(Exception):
         if self.last:
             headers["Connection"] = "close"
         return JSONResponse(document, kind.status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """What is answered to a request that ended with this error; what nobody foresaw goes to the log."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    if isinstance(error, Transient | SettingsError):
+        _log.warning("not taken: %s", error)
+        return Problem("busy", "The hub's database or disk did not answer.")
+    _log.error("failed %s", pairs(path=path), exc_info=error)
+    return Problem("failed", "The hub met an unexpected error.")
+
+
+def _of_http(error: HTTPException) -> Problem:
+    if error.status_code == 405:
+        return Problem("not-allowed", "This address does not take this method.", headers=error.headers or {})
+    return Problem("not-found" if error.status_code == 404 else "malformed", "There is no such address.")

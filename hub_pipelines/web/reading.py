@@ -4,14 +4,22 @@ Not here: limits on size and time (limits.py), what becomes of it (app.py).
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.strict_json import BadJson, parse_object
 from hub_pipelines.intake.inbox.model import Delivery, Incoming
 from hub_pipelines.intake.sources.service import Recognised, Sources
-from hub_pipelines.intake.sources.signatures import ID, TIMESTAMP, NotGenuine, NotSigned, Stale, signed
+from hub_pipelines.intake.sources.signatures import (
+    ID,
+    SIGNATURE_HEADERS,
+    TIMESTAMP,
+    NotGenuine,
+    NotSigned,
+    Stale,
+    signed,
+)
 from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines.validate.model import Feed
 from hub_pipelines.web.problems import Problem
@@ -21,6 +29,7 @@ MESSAGE_BYTES = 64 * 1024
 MOST_MESSAGES = 1_000
 """One request brings no more than this."""
 JSON, LINES = "application/json", "application/x-ndjson"
+_ONCE = frozenset((*SIGNATURE_HEADERS, "content-type", "authorization"))
 _KEPT_S = 1.0
 _ERRORS_SHOWN = 20
 
@@ -63,6 +72,19 @@ class Request:
     source: str
     headers: Mapping[str, str]
     body: bytes
+
+
+def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By name; ASGI has the names in lower case. Raises Problem when one that matters is there twice: nobody could say
+    which one counts."""
+    found: dict[str, str] = {}
+    for raw_name, value in raw:
+        name = raw_name.decode("latin-1")
+        if name not in found:
+            found[name] = value.decode("latin-1")
+        elif name in _ONCE:
+            raise Problem("malformed", f"The header {name} is there more than once.")
+    return found
 
 
 def require_genuine(request: Request, known: KnownSources, now: float) -> None:

@@ -1,8 +1,10 @@
 """What messages cost: `python -m hub_pipelines_tests.bench.messages ack|through|burst [postgresql://…] [options]`.
 
 `ack`: requests a second and the 99th percentile of waiting, with 32 connections that send as fast as they are answered,
-of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of an endpoint that
-verifies the same signatures, keeps nothing and answers 202. The client is the same for both and shares the machine.
+of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of two endpoints that
+verify the same signatures and answer 202: one keeps nothing, the other (`bare`) the body and nothing else, in a table
+without an index, on SQLite by group commit: what durability alone costs. The client is the same for all and shares the
+machine.
 
 `through`: so many messages, 5 % of them repeats and 2 % wrong, from an inbox in which they are durable to the ledger,
 through `hub up` with its sensors and Dagster runs; counted from the first batch's sealing to the last posting. Then
@@ -22,13 +24,15 @@ import json
 import multiprocessing
 import os
 import random
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,6 +56,7 @@ from hub_pipelines_tests.support import all_submissions, ledger_values, open_tes
 from hub_pipelines_tests.web.serving import PATH, free_port, receiver, wait_until_listening
 
 CONNECTIONS = 32
+MOST_PER_SECOND = 20_000
 REPEATED, WRONG = 0.05, 0.02
 ITEMS = 50_000
 BURST_S = 10.0
@@ -79,17 +84,24 @@ def main() -> None:
 def ack(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     hub = _hub(home, given.url, capacity=10_000_000)
     secret = str(add_source(hub).secret)
-    taken, found = 0, {"no-op": [], "durable": []}  # type: dict[str, list[Round]]
-    with receiver(home, _url(hub)) as running, _no_op(secret) as port:
+    found: dict[str, list[Round]] = {"no-op": [], "bare": [], "durable": []}
+    with receiver(home, _url(hub)) as running, _peer(_serve_no_op, secret) as no_op, _peer(_serve_bare, secret) as bare:
+        ports = {"no-op": no_op, "bare": bare, "durable": running.port}
         for at in range(given.rounds):
-            for name, where in (("no-op", port), ("durable", running.port)):
-                requests = list(_signed(secret, int(given.seconds * 8_000), f"{name}-{at}"))
-                found[name].append(asyncio.run(_flood(where, requests, given.seconds)))
+            for name, port in ports.items():
+                requests = list(_signed(secret, int(given.seconds * MOST_PER_SECOND), f"{name}-{at}"))
+                found[name].append(asyncio.run(_flood(port, requests, given.seconds)))
+                assert sum(found[name][-1].answers.values()) < len(requests), "there was nothing left to send"
         taken = sum(one.answers[202] for one in found["durable"])
     assert hub.inbox.count() >= taken, "acknowledged and not kept"
     told = {name: _of_rounds(some) for name, some in found.items()}
-    pairs = [mine.per_second / theirs.per_second for theirs, mine in zip(found["no-op"], found["durable"], strict=True)]
-    return {"connections": CONNECTIONS, **told, "of_no_op": round(statistics.median(pairs), 3)}
+    shares = {f"{name}_of_no_op": _share(found[name], found["no-op"]) for name in ("bare", "durable")}
+    return {"connections": CONNECTIONS, "load": round(os.getloadavg()[0], 1), **told, **shares}
+
+
+def _share(mine: Sequence["Round"], theirs: Sequence["Round"]) -> float:
+    each = (one.per_second / other.per_second for one, other in zip(mine, theirs, strict=True))
+    return round(statistics.median(each), 3)
 
 
 @dataclass
@@ -186,9 +198,9 @@ class _Sender(asyncio.Protocol):
 
 
 @contextmanager
-def _no_op(secret: str) -> Iterator[int]:
+def _peer(serve: Callable[[int, str], None], secret: str) -> Iterator[int]:
     port = free_port()
-    process = multiprocessing.get_context("spawn").Process(target=_serve_no_op, args=(port, secret))
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(port, secret))
     process.start()
     try:
         wait_until_listening(port)
@@ -199,10 +211,54 @@ def _no_op(secret: str) -> Iterator[int]:
 
 
 def _serve_no_op(port: int, secret: str) -> None:
+    async def keep(_body: bytes) -> None:
+        return
+
+    _serve(port, secret, keep)
+
+
+def _serve_bare(port: int, secret: str) -> None:
+    """Whoever waits while a commit runs goes into the next one."""
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as writer:
+        connection = sqlite3.connect(f"{folder}/bare.db", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE kept (number INTEGER PRIMARY KEY, body TEXT NOT NULL)")
+        waiting: list[tuple[str, asyncio.Future[None]]] = []
+        tasks: list[asyncio.Task[None]] = []
+
+        def commit(bodies: Sequence[tuple[str]]) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO kept (body) VALUES (?)", bodies)
+            connection.execute("COMMIT")
+
+        async def write() -> None:
+            while waiting:
+                group = waiting.copy()
+                waiting.clear()
+                bodies = [(body,) for body, _ in group]
+                await asyncio.get_running_loop().run_in_executor(writer, commit, bodies)
+                for _, done in group:
+                    done.set_result(None)
+            tasks.clear()
+
+        async def keep(body: bytes) -> None:
+            done = asyncio.get_running_loop().create_future()
+            waiting.append((body.decode(), done))
+            if not tasks:
+                tasks.append(asyncio.create_task(write()))
+            await done
+
+        _serve(port, secret, keep)
+
+
+def _serve(port: int, secret: str, keep: Callable[[bytes], Awaitable[None]]) -> None:
     verifier = Webhook(secret)
 
     async def take(request: Request) -> Response:
-        verifier.verify((await request.body()).decode(), dict(request.headers))
+        body = await request.body()
+        verifier.verify(body.decode(), dict(request.headers))
+        await keep(body)
         return Response(status_code=202)
 
     app = Starlette(routes=[Route("/v1/north/inventory/messages", take, methods=["POST"])])

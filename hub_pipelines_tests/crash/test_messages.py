@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate import messages
 from hub_pipelines.web.app import build_app
+from hub_pipelines_tests import recovering
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
@@ -323,38 +325,56 @@ def test_a_message_that_kills_every_worker_is_found_by_halves_and_its_neighbours
         hub.inbox.db.dispose()
 
 
-# ---- a receiver that dies between commit and answer
+# ---- a receiver of which a process dies between commit and answer
 
 
 @dataclass(frozen=True)
 class _Mortal:
-    """An inbox whose process is killed before or after it has taken its first delivery."""
+    """An inbox that is killed when it takes its first delivery: the process that writes, before or after it has
+    written, or the one that has read the request and waits."""
 
     inbox: Inbox
-    before: bool
+    killed: str
 
     @property
     def db(self) -> Any:
         return self.inbox.db
 
     def accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
-        if not self.before:
-            self.inbox.accept(deliveries)
+        if self.killed == WRITER_BEFORE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.killed == READER:
+            os.kill(os.getppid(), signal.SIGKILL)
+            return self.inbox.accept(deliveries)
+        self.inbox.accept(deliveries)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("killed")
 
 
-def serve_mortal(open_hub: Callable[[], Hub], port: int, before: bool) -> None:
+WRITER_BEFORE, WRITER_AFTER, READER = "the writer before the commit", "the writer after the commit", "the reader"
+ENDS = {WRITER_BEFORE: 1, WRITER_AFTER: 1, READER: -signal.SIGKILL}
+
+
+def serve_mortal(open_hub: Callable[[], Hub], port: int, killed: str, writer: Path) -> None:
     hub = open_hub()
-    mortal = replace(hub, inbox=cast(Inbox, _Mortal(hub.inbox, before)))
-    uvicorn.run(build_app(mortal), host="127.0.0.1", port=port, log_config=None)
+    app = build_app(replace(hub, inbox=cast(Inbox, _Mortal(hub.inbox, killed))))
+    writer.write_text(Path(f"/proc/self/task/{os.getpid()}/children").read_text())
+    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before the commit", "after the commit"])
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < deadline, "the process that writes lives on without its receiver"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("killed", ENDS)
 def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_is_one_message(
-    homes: Homes, before: bool
+    homes: Homes, killed: str
 ) -> None:
-    """Fault 11: a sender without an answer sends again, whether or not the message was kept."""
+    """Fault 11: a sender without an answer sends again, whether or not the message was kept. Neither of a receiver's
+    two processes goes on without the other; the one that writes ends its group first."""
     with ExitStack() as stack:
         home, url = homes.copy("mortal", stack)
         hub = open_test_hub(home, url)
@@ -362,15 +382,17 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
         hub.db.dispose()
         hub.inbox.db.dispose()
         body = body_of(stock("Hexane", 7))
-        port = free_port()
-        mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, before))
+        port, writer = free_port(), home / "writer"
+        mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, killed, writer))
         wait_until_listening(port)
         with pytest.raises(httpx.TransportError):
             Sender(f"http://127.0.0.1:{port}", issued).send("h-1", body)
-        assert finish(mortal) == -signal.SIGKILL
+        assert finish(mortal) == ENDS[killed]
+        recovering.fault()
+        wait_until_gone(int(writer.read_text()))
         with receiver(home, url) as running:
             answer = Sender(running.address, issued).send("h-1", body)
-        assert (answer.status_code, answer.json()["duplicate"]) == (202, not before)
+        assert (answer.status_code, answer.json()["duplicate"]) == (202, killed != WRITER_BEFORE)
         again = open_test_hub(home, url)
         settle(again)
         assert outcome(again, answer.json()["request_id"]).fate is Fate.POSTED

@@ -15,11 +15,16 @@ from hub_pipelines.defs.dagster_storage import prune_runs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.sensors import REQUEST_TAG
 from hub_pipelines.hub import Hub
-from hub_pipelines.pruning import prune_staged
+from hub_pipelines.intake.inbox import store as inbox
+from hub_pipelines.intake.inbox.model import Answer
+from hub_pipelines.intake.sealing import bodies as sealing_bodies
+from hub_pipelines.pruning import prune_bodies, prune_staged
 from hub_pipelines.removals import removed_though_held
 from hub_pipelines.settings import RetentionSettings
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.killing import homes_for, kill_everywhere
+from hub_pipelines_tests.messages import body_of, message, settle, stock, take
+from hub_pipelines_tests.stores.test_bodies import bodies, make_all_old
 from hub_pipelines_tests.stores.test_retention import NORTH_GRANTS, awards, make_old, post, staged
 from hub_pipelines_tests.support import (
     all_submissions,
@@ -82,6 +87,57 @@ def assert_nothing_is_lost(hub: Hub) -> None:
 def test_a_prune_killed_at_any_boundary_loses_nothing_that_is_needed_or_held(request: pytest.FixtureRequest) -> None:
     # before and after two commits, and before two removals
     kill_everywhere(homes_for(request, "sqlite", fill), prune, recover, at_least=6)
+
+
+# ---- bodies of messages
+
+SENT = tuple(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(5))
+
+
+def fill_messages(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    take(hub, *SENT)
+    settle(hub)
+    make_all_old(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def prune_messages(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    sealing_bodies._AT_ONCE = 2  # in a child: three transactions for one batch
+    hub = open_test_hub(home, database_url)
+    boundaries.watch_files()
+    boundaries.watch_commits(hub)
+    prune_bodies(hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60)
+
+
+def recover_messages(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    left = bodies(hub)
+    with hub.db.read() as tx:
+        told = [entry.event.detail["items"] for entry in audit.entries_named(tx, "retention:pruning")]
+    assert left == len(SENT) or told, "something is gone that was not announced"
+    with hub.inbox.db.read() as tx:
+        (batch,) = inbox.several(tx, [one.request_id for one in all_submissions(hub)])
+    assert batch.bodies_removed == len(SENT) - left
+    digest = hub.bodies.archived_as(batch)
+    assert digest == all_submissions(hub)[0].envelope.content_digest
+    hub.bodies.put_back(batch)
+    assert (bodies(hub), hub.bodies.archived_as(replace(batch, bodies_removed=0))) == (len(SENT), digest)
+
+    assert prune_bodies(hub, actor="person/ann", dry_run=False, deadline=time.monotonic() + 60).removed == 1
+    assert bodies(hub) == 0
+    assert {one.answer for one in take(hub, *SENT)} == {Answer.DUPLICATE}
+    assert removed_though_held(hub) == []
+    assert_invariants(hub)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def test_a_prune_of_bodies_killed_at_any_boundary_leaves_what_can_be_sealed_again(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    # before and after the announcement, three removals and the transaction that keeps holds still
+    kill_everywhere(homes_for(request, kind, fill_messages), prune_messages, recover_messages, at_least=10)
 
 
 # ---- Dagster's runs

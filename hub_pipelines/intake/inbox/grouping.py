@@ -1,12 +1,11 @@
 """Group commit: requests that come at once share one transaction and one wait for the disk.
 
-One writer works at a time. What comes while it writes forms the next group, so groups grow with the load by
-themselves. The queue is bounded: who finds it full is told to come again.
+One group is written at a time. What comes meanwhile forms the next one, so groups grow with the load by themselves. The
+queue is bounded: who finds it full is told to come again. Not here: who writes (writing.py).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from hub_pipelines.intake.inbox.model import Answered, Delivery
@@ -27,15 +26,14 @@ class GroupCommit:
 
     def __init__(
         self,
-        accept: Callable[[Sequence[Delivery]], list[Answered]],
+        write: Callable[[Sequence[Delivery]], Awaitable[list[Answered]]],
         *,
         most_waiting: int = 1_000,
         most_messages: int = 5_000,
     ) -> None:
-        self._accept = accept
+        self._write = write
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(most_waiting)
         self._most_messages = most_messages
-        self._writer = ThreadPoolExecutor(1, "inbox")  # its own: no other work of the process holds it up
 
     async def take(self, delivery: Delivery) -> Answered:
         """The answer, when the delivery is durable. Raises Full, or whatever kept its group from being written."""
@@ -47,11 +45,10 @@ class GroupCommit:
         return await pending.answer
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             group = self._gathered(await self._queue.get())
             try:
-                answers = await loop.run_in_executor(self._writer, self._accept, [one.delivery for one in group])
+                answers = await self._write([one.delivery for one in group])
             except Exception as error:  # noqa: BLE001  # each of those who wait gets it
                 for one in group:
                     if not one.answer.done():

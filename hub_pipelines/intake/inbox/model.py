@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import EARLIEST, iso
@@ -62,6 +62,13 @@ class Delivery:
 
     def request_id_of(self, one: Incoming) -> str:
         return request_id_for(self.scope, "", self.sender_key_of(one))
+
+
+class SignedEnvelope(NamedTuple):
+    """A message's envelope as it is kept: canonical JSON, with its signature."""
+
+    request_id: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +182,19 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages that are sealed together; `number` counts the batches of a stream. `submission` is None until it is
-    registered. `batch_id` ends with `.1` or `.2` for each time that it was split."""
+    registered. `batch_id` ends with `.1` or `.2` for each time that it was split.
+
+    `content_digest` names its bytes in the archive, once they are there. Of the first `bodies_removed` of its messages
+    only they tell what these say.
+    """
 
     batch_id: str
     stream: Stream
     number: int
     messages: int
     submission: str | None
+    content_digest: str | None = None
+    bodies_removed: int = 0
 
     @property
     def half_of(self) -> str | None:

@@ -22,6 +22,7 @@ from hub_pipelines.intake.inbox.model import (
     FoundRecord,
     Incoming,
     Message,
+    SignedEnvelope,
     Version,
     Waiting,
     delivery_of,
@@ -31,7 +32,7 @@ from hub_pipelines.submission.model import Envelope
 
 
 class Signer(Protocol):
-    def sign_together(self, envelopes: Sequence[Envelope]) -> list[Envelope]: ...
+    def sign_together(self, envelopes: Sequence[Envelope]) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,11 @@ class Inbox:
         with self.db.read() as tx:
             return store.find(tx, request_id)
 
-    def _signed(self, deliveries: Sequence[Delivery], at: datetime) -> list[list[Envelope]]:
+    def _signed(self, deliveries: Sequence[Delivery], at: datetime) -> list[list[SignedEnvelope]]:
         """The envelopes of each delivery's messages, all of them signed together."""
         each = [envelope_of(one, incoming, at) for one in deliveries for incoming in one.messages]
-        signed = iter(self.signer.sign_together(each))
+        texts = self.signer.sign_together(each)
+        signed = iter([SignedEnvelope(one.request_id, text) for one, text in zip(each, texts, strict=True)])
         return [list(islice(signed, len(one.messages))) for one in deliveries]
 
 

@@ -1,15 +1,16 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Everything is append-only but for a message's place in a batch, which it gets anew when that is split, a batch's
-submission, which is set once, the newest version of each record of a portal, and how much waits of each campus, which
-the transactions count that change it.
+Everything is append-only but for a message's place in a batch, which it gets anew when that is split, what it says,
+which goes when that is old and archived, a batch's submission, which is set once, the newest version of each record of
+a portal, and how much waits of each campus, which the transactions count that change it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    bindparam,
     func,
     inspect,
     or_,
@@ -37,7 +39,7 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, upsert
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, by_driver, insert_or_ignore, upsert
 from hub_pipelines.intake.inbox.model import (
     Answer,
     Answered,
@@ -46,14 +48,14 @@ from hub_pipelines.intake.inbox.model import (
     Delivery,
     Load,
     Message,
+    SignedEnvelope,
     Stream,
     Version,
     Waiting,
 )
-from hub_pipelines.submission.model import Envelope
 
 inbox_metadata = MetaData()
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
@@ -114,6 +116,8 @@ batch = Table(
     Column("messages", Integer, nullable=False),
     Column("sealed_at", UtcDateTime, nullable=False),
     Column("submission", String),
+    Column("content_digest", String(64)),
+    Column("bodies_removed", Integer, nullable=False, server_default="0"),
     UniqueConstraint("campus", "feed", "record_type", "number", name="inbox_batch_number"),
     Index("inbox_batch_submission", "submission"),
 )
@@ -157,7 +161,7 @@ def create(db: Database) -> None:
             tx.execute(text(f"CREATE TABLE {_SCHEMA_TABLE} (version INTEGER PRIMARY KEY)"))
             tx.execute(text(f"INSERT INTO {_SCHEMA_TABLE} VALUES ({_SCHEMA_VERSION})"))
         elif found < _SCHEMA_VERSION:
-            _upgrade(tx)
+            _upgrade(tx, found)
         elif found > _SCHEMA_VERSION:
             raise SettingsError(
                 f"The inbox has schema version {found}, this release knows versions up to {_SCHEMA_VERSION}: "
@@ -176,20 +180,24 @@ def _version(tx: Transaction) -> int | None:
     return int(tx.execute(text(f"SELECT version FROM {_SCHEMA_TABLE}")).scalar_one())
 
 
-def _upgrade(tx: Transaction) -> None:
-    """From version 1, which had no records of portals and did not count what waits."""
-    record.create(tx)
-    waiting_load.create(tx)
-    m = message.c
-    found = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
-    tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], found))
+def _upgrade(tx: Transaction, found: int) -> None:
+    """From version 1, which had no records of portals and did not count what waits, or 2, which kept all bodies."""
+    if found < 2:
+        record.create(tx)
+        waiting_load.create(tx)
+        m = message.c
+        waits = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
+        tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], waits))
+    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
+    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
     tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
 
 
 # ---- receiving
 
 
-# as the driver takes them: SQLAlchemy's way costs more than running them, and these run for each group
+# as the drivers take them (common/store.py: by_driver): these run for each group, and so often as they let go of the
+# interpreter's lock, the thread that reads requests takes it
 _THERE = {
     "sqlite": "SELECT webhook_id FROM inbox_delivery "
     "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
@@ -197,66 +205,12 @@ _THERE = {
 }
 _LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
 _COUNT = {
-    "sqlite": "UPDATE inbox_load SET messages = messages + ?, size_bytes = size_bytes + ? WHERE campus = ?",
-    "postgresql": "UPDATE inbox_load SET messages = messages + %s, size_bytes = size_bytes + %s WHERE campus = %s",
+    "sqlite": "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
+    "SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes",
+    "postgresql": "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES (%s, %s, %s) "
+    "ON CONFLICT (campus) DO UPDATE "
+    "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
 }
-
-
-def accept(
-    tx: Transaction,
-    deliveries: Sequence[Delivery],
-    envelopes: Sequence[Sequence[Envelope]],
-    *,
-    capacity: Capacity | None,
-    at: datetime,
-) -> list[Answered]:
-    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
-
-    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
-    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
-    waits, and what it does not find is not there.
-    """
-    if tx.dialect.name == "postgresql":
-        tx.execute(text(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})"))
-    keys = _keys_there(tx, deliveries)
-    waits = load(tx)
-    answers: list[Answered | None] = []
-    new: list[tuple[Delivery, Sequence[Envelope]]] = []
-    more: dict[str, Load] = {}
-    for one, signed in zip(deliveries, envelopes, strict=True):
-        key = (one.source, one.webhook_id)
-        added = one.load
-        campus = one.scope.campus
-        if key in keys:
-            answers.append(None)
-        elif capacity is not None and not capacity.takes(one.scope, added, waits):
-            answers.append(Answered(Answer.FULL, (), at))
-        else:
-            keys.add(key)
-            new.append((one, signed))
-            waits[campus] = waits.get(campus, Load()) + added
-            more[campus] = more.get(campus, Load()) + added
-            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-    if new:
-        moment = at if tx.dialect.name == "postgresql" else iso(at)
-        _insert(tx, delivery, [_delivery_row(one, moment) for one, _ in new])
-        _insert(tx, message, [row for one, signed in new for row in _message_rows(one, signed, moment)])
-    for campus in sorted(more):
-        _count(tx, campus, more[campus])
-    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
-
-
-def _keys_there(tx: Transaction, deliveries: Sequence[Delivery]) -> set[tuple[str, str]]:
-    """Those (source, webhook-id) of deliveries that have come before."""
-    found: set[tuple[str, str]] = set()
-    for source, its in groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0]):
-        ids = [webhook_id for _, webhook_id in its]
-        told = ids if tx.dialect.name == "postgresql" else json.dumps(ids)
-        there = tx.exec_driver_sql(_THERE[tx.dialect.name], (source, told)).scalars()
-        found.update((source, webhook_id) for webhook_id in there)
-    return found
-
-
 _COLUMNS = {
     delivery.name: "source, webhook_id, campus, feed, body_digest, messages, received_at",
     message.name: (
@@ -268,15 +222,98 @@ _CANONICAL = '{"campus":"'
 """How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
-def _insert(tx: Transaction, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Many rows in one statement, as the driver takes them: by SQLAlchemy's way this would cost as much as all the rest
-    of taking a message, and each row would be a step at which another thread may cut in."""
-    mark = "%s" if tx.dialect.name == "postgresql" else "?"
-    for first in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[first : first + _ROWS_AT_ONCE]
-        marks = f"({', '.join([mark] * len(some[0]))})"
-        statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES {', '.join([marks] * len(some))}"
-        tx.exec_driver_sql(statement, tuple(value for row in some for value in row))
+def accept(
+    tx: Transaction,
+    deliveries: Sequence[Delivery],
+    envelopes: Sequence[Sequence[SignedEnvelope]],
+    *,
+    capacity: Capacity | None,
+    at: datetime,
+) -> list[Answered]:
+    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
+
+    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
+    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
+    waits, and what it does not find is not there.
+    """
+    with by_driver(tx) as connection:
+        keys, waits = _before(tx.dialect.name, connection, deliveries)
+        answers: list[Answered | None] = []
+        new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
+        more: dict[str, Load] = {}
+        for one, signed in zip(deliveries, envelopes, strict=True):
+            key = (one.source, one.webhook_id)
+            added = one.load
+            campus = one.scope.campus
+            if key in keys:
+                answers.append(None)
+            elif capacity is not None and not capacity.takes(one.scope, added, waits):
+                answers.append(Answered(Answer.FULL, (), at))
+            else:
+                keys.add(key)
+                new.append((one, signed))
+                waits[campus] = waits.get(campus, Load()) + added
+                more[campus] = more.get(campus, Load()) + added
+                answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+        if new:
+            _write(tx.dialect.name, connection, new, more, at)
+    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
+
+
+def _before(
+    dialect: str, connection: Any, deliveries: Sequence[Delivery]
+) -> tuple[set[tuple[str, str]], dict[str, Load]]:
+    """Those (source, webhook-id) of deliveries that have come before, and what waits of each campus."""
+    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
+    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
+    with _at_once(dialect, connection):
+        if dialect == "postgresql":
+            connection.execute(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})")
+        there = {
+            source: connection.execute(_THERE[dialect], (source, ids if dialect == "postgresql" else json.dumps(ids)))
+            for source, ids in asked.items()
+        }
+        waits = connection.execute(_LOAD)
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found}
+    return keys, {campus: Load(messages, size) for campus, messages, size in waits}
+
+
+def _write(
+    dialect: str,
+    connection: Any,
+    new: Sequence[tuple[Delivery, Sequence[SignedEnvelope]]],
+    more: Mapping[str, Load],
+    at: datetime,
+) -> None:
+    """What waits is counted last: on PostgreSQL whoever counts for the same campus waits for the transaction's end."""
+    moment = at if dialect == "postgresql" else iso(at)
+    rows = {
+        delivery: [_delivery_row(one, moment) for one, _ in new],
+        message: [row for one, signed in new for row in _message_rows(one, signed, moment)],
+    }
+    with _at_once(dialect, connection):
+        for table, its in rows.items():
+            for first in range(0, len(its), _ROWS_AT_ONCE):
+                _insert(dialect, connection, table, its[first : first + _ROWS_AT_ONCE])
+        for campus in sorted(more):
+            connection.execute(_COUNT[dialect], (campus, more[campus].messages, more[campus].size_bytes))
+
+
+def _at_once(dialect: str, connection: Any) -> AbstractContextManager[Any]:
+    """Statements in it wait for the server together and not one after the other; so do their errors."""
+    return connection.pipeline() if dialect == "postgresql" else nullcontext()
+
+
+def _insert(dialect: str, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """On PostgreSQL one statement that the server knows for each row, sent together; on SQLite one for all rows, since
+    each statement lets go of the interpreter's lock."""
+    mark = "%s" if dialect == "postgresql" else "?"
+    marks = f"({', '.join([mark] * len(rows[0]))})"
+    statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES "
+    if dialect == "postgresql":
+        connection.cursor().executemany(statement + marks, rows)
+    else:
+        connection.execute(statement + ", ".join([marks] * len(rows)), tuple(chain.from_iterable(rows)))
 
 
 def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
@@ -284,7 +321,7 @@ def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
     return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), moment)
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> Iterator[tuple[Any, ...]]:
+def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: Any) -> Iterator[tuple[Any, ...]]:
     for incoming, envelope in zip(one.messages, envelopes, strict=True):
         yield (
             envelope.request_id,
@@ -296,7 +333,7 @@ def _message_rows(one: Delivery, envelopes: Sequence[Envelope], moment: Any) -> 
             incoming.record_type,
             moment,
             len(incoming.body),
-            canonical_text(envelope.document()),
+            envelope.text,
             incoming.body,
         )
 
@@ -308,10 +345,7 @@ def load(tx: Transaction) -> dict[str, Load]:
 
 def _count(tx: Transaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    its = (more.messages, more.size_bytes, campus)
-    if not tx.exec_driver_sql(_COUNT[tx.dialect.name], its).rowcount:
-        first = {"campus": campus, "messages": more.messages, "size_bytes": more.size_bytes}
-        tx.execute(waiting_load.insert(), first)
+    tx.exec_driver_sql(_COUNT[tx.dialect.name], (campus, more.messages, more.size_bytes))
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
@@ -325,8 +359,10 @@ def known(tx: Transaction, one: Delivery) -> Answered:
 
 
 def find(tx: Transaction, request_id: str) -> Message | None:
-    query = select(message, batch.c.submission).outerjoin(batch, batch.c.batch_id == message.c.batch_id)
-    row = tx.execute(query.where(message.c.request_id == request_id)).first()
+    m = message.c
+    columns = (m.request_id, m.source, m.webhook_id, m.campus, m.feed, m.received_at, m.batch_id, m.row_no)
+    query = select(*columns, batch.c.submission).outerjoin(batch, batch.c.batch_id == m.batch_id)
+    row = tx.execute(query.where(m.request_id == request_id)).first()
     if row is None:
         return None
     return Message(
@@ -549,9 +585,55 @@ def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
         yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
 
-def register(tx: Transaction, batch_id: str, submission: str) -> None:
+def register(tx: Transaction, batch_id: str, submission: str, content_digest: str) -> None:
     where = (batch.c.batch_id == batch_id, batch.c.submission.is_(None))
-    tx.execute(update(batch).where(*where).values(submission=submission))
+    tx.execute(update(batch).where(*where).values(submission=submission, content_digest=content_digest))
+
+
+# ---- what messages say, when it is old
+
+
+def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
+    """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
+    b = batch.c
+    own = select(message.c.seq).where(message.c.batch_id == b.batch_id).exists()
+    query = (
+        select(batch)
+        .where(b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, own)
+        .order_by(b.batch_id)
+        .limit(limit)
+    )
+    return [_batch(row) for row in tx.execute(query)]
+
+
+def size_of_bodies(tx: Transaction, batch_id: str) -> int:
+    m = message.c
+    size = func.sum(func.length(m.body) + func.length(type_coerce(m.envelope, String)))
+    return int(tx.execute(select(func.coalesce(size, 0)).where(m.batch_id == batch_id)).scalar_one())
+
+
+def remove_bodies(tx: Transaction, batch_id: str, content_digest: str, *, first: int, last: int) -> None:
+    """Of these rows of a batch; its bytes are in the archive under this digest."""
+    m = message.c
+    empty = {"body": b"", "envelope": {}}
+    tx.execute(update(message).where(m.batch_id == batch_id, m.row_no.between(first, last)).values(empty))
+    told = {"content_digest": content_digest, "bodies_removed": last}
+    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(told))
+
+
+def put_bodies_back(tx: Transaction, batch_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
+    """Envelope and body of each row of a batch, in their order."""
+    m = message.c
+    its = (m.batch_id == batch_id, m.row_no == bindparam("place"))
+    putting = (
+        update(message)
+        .where(*its)
+        .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
+    )
+    numbered = enumerate(contents, start=1)
+    while some := list(islice(numbered, _AT_ONCE)):
+        tx.execute(putting, [{"place": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
+    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(bodies_removed=0))
 
 
 def count(tx: Transaction) -> int:
@@ -569,4 +651,4 @@ def _of(stream: Stream) -> tuple[Any, ...]:
 
 def _batch(row: Any) -> Batch:
     stream = Stream(row.campus, row.feed, row.record_type)
-    return Batch(row.batch_id, stream, row.number, row.messages, row.submission)
+    return Batch(row.batch_id, stream, row.number, row.messages, row.submission, row.content_digest, row.bodies_removed)

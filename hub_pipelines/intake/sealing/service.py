@@ -15,21 +15,22 @@ of one that can't be posted (splitting.py).
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, Any, Protocol
 
-from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import Batch, Stream, Waiting
 from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.sealing.bodies import Bodies
+from hub_pipelines.intake.sealing.payload import payload_of
 from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import MESSAGES, NUMBER
+from hub_pipelines.submission.model import MESSAGES, NUMBER, Integrity
 
 RECORD_TYPE = "record_type"
 """The header of a batch's envelope that tells what its messages are sealed as."""
@@ -64,6 +65,7 @@ class Sealing:
     archive: Objects
     intake: Receiver
     splitting: Splitting
+    bodies: Bodies
     now: Callable[[], datetime]
     after_s: float
     messages: int
@@ -81,12 +83,14 @@ class Sealing:
             begun = store.unregistered(tx, campus)
             waiting = store.waiting(tx, campus)
         first_begun = {one.stream: one for one in reversed(begun)}
-        arrivals = [self._register(one) for one in first_begun.values() if self._is_free(one.stream)]
+        due = [one for one in first_begun.values() if self._is_free(one.stream)]
+        arrivals = [arrival for one in due if (arrival := self._register(one)) is not None]
         for one in sorted(waiting, key=lambda one: (one.stream.feed not in self.urgent, one.size_bytes)):
             if one.stream in first_begun or not (at_once or self._is_due(one)):
                 continue
-            if (batch := self._seal(one.stream)) is not None:
-                arrivals.append(self._register(batch))
+            batch = self._seal(one.stream)
+            if batch is not None and (arrival := self._register(batch)) is not None:
+                arrivals.append(arrival)
         return arrivals
 
     def _is_free(self, stream: Stream) -> bool:
@@ -120,7 +124,13 @@ class Sealing:
         with self.inbox.write() as tx:
             return store.seal(tx, stream, number=number, most=self.messages, most_bytes=self.size_bytes, at=self.now())
 
-    def _register(self, batch: Batch) -> Arrival:
+    def _register(self, batch: Batch) -> Arrival | None:
+        """None of a batch that must be given once more and whose bytes the archive has lost: its stream waits."""
+        try:
+            self.bodies.put_back(batch)
+        except Integrity as error:
+            _log.error("%s can't be sealed again: %s %s", batch.batch_id, error, error.fix)
+            return None
         with self.inbox.read() as tx:
             payload = payload_of(list(store.contents(tx, batch.batch_id)))
             whole = store.submission_of(tx, batch.half_of) if batch.half_of is not None else None
@@ -142,17 +152,6 @@ class Sealing:
             )
         )
         with self.inbox.write() as tx:
-            store.register(tx, batch.batch_id, str(arrival.request_id))
+            store.register(tx, batch.batch_id, str(arrival.request_id), stored.digest)
         _log.info("sealed %s", pairs(batch=batch.batch_id, messages=batch.messages, submission=arrival.request_id))
         return arrival
-
-
-def payload_of(contents: Sequence[tuple[str, bytes]]) -> bytes:
-    """A batch's bytes: a line for each message with its signed envelope (canonical JSON) and its body exactly as it
-    came, as canonical JSON has the two."""
-    return b"".join(_lines(contents))
-
-
-def _lines(contents: Sequence[tuple[str, bytes]]) -> Iterator[bytes]:
-    for envelope, body in contents:
-        yield f'{{"body":{canonical_text(body.decode("utf-8"))},"envelope":{envelope}}}\n'.encode()

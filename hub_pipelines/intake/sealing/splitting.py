@@ -4,7 +4,8 @@ stands alone (decisions/0071).
 Each step can be repeated:
 
 1. In the inbox, one transaction: all messages of the batch get their places in two new batches, in their order. These
-   are named after the batch, so that they are made once.
+   are named after the batch, so that they are made once. What the messages say comes back before, where it had gone
+   by age.
 2. In the hub, one transaction: the batch's item in review is closed, its submission ends without effect, and an audit
    entry tells into what it was split.
 
@@ -20,8 +21,10 @@ from typing import Any, Protocol
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import Batch
+from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import Integrity
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class Splitting:
     inbox: Database
     db: Database
     review: ReviewDesk
+    bodies: Bodies
     now: Callable[[], datetime]
 
     def split_poisoned(self, campus: str) -> None:
@@ -49,6 +53,11 @@ class Splitting:
             self._split(batch, str(batch.submission))
 
     def _split(self, batch: Batch, request_id: str) -> None:
+        try:
+            self.bodies.put_back(batch)
+        except Integrity as error:
+            _log.error("%s can't be split: %s %s", batch.batch_id, error, error.fix)
+            return
         with self.inbox.write() as tx:
             parts = store.split(tx, batch, at=self.now())
         with self.db.write() as tx:

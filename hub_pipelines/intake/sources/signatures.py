@@ -45,8 +45,7 @@ class Signed:
     def verify(self, body: bytes, secrets: Iterable[bytes], public_keys: Iterable[bytes]) -> None:
         """Raises NotGenuine unless one of the signatures was made with one of the keys."""
         text = f"{self.webhook_id}.{self.timestamp}.".encode("ascii") + body
-        # hmac.digest would let go of the interpreter's lock, and wait for it behind whoever writes a group
-        expected = [hmac.new(secret, text, "sha256").digest() for secret in secrets]
+        expected = [hmac.digest(secret, text, "sha256") for secret in secrets]
         shared = [one for version, one in self.signatures if version == "v1"]
         if any(hmac.compare_digest(one, right) for one in shared for right in expected):
             return

@@ -25,7 +25,10 @@ class Disk:
         self.groups: list[list[str]] = []
         self.fails = False
 
-    def accept(self, some: Sequence[Delivery]) -> list[Answered]:
+    async def write(self, some: Sequence[Delivery]) -> list[Answered]:
+        return await asyncio.to_thread(self._write, some)
+
+    def _write(self, some: Sequence[Delivery]) -> list[Answered]:
         self.groups.append([one.webhook_id for one in some])
         assert self.go_on.wait(10)
         if self.fails:
@@ -43,7 +46,7 @@ def test_what_comes_while_a_group_is_written_is_written_together_and_answered_af
     disk = Disk()
 
     async def run() -> None:
-        group = GroupCommit(disk.accept)
+        group = GroupCommit(disk.write)
         writer = asyncio.create_task(group.run())
         tasks = await sent(group, [0]) + await sent(group, range(1, 10))
         assert not any(task.done() for task in tasks)
@@ -60,7 +63,7 @@ def test_whoever_finds_the_queue_full_is_told_at_once() -> None:
     disk = Disk()
 
     async def run() -> None:
-        group = GroupCommit(disk.accept, most_waiting=2)
+        group = GroupCommit(disk.write, most_waiting=2)
         writer = asyncio.create_task(group.run())
         tasks = await sent(group, [0]) + await sent(group, [1, 2])
         with pytest.raises(Full):
@@ -78,7 +81,7 @@ def test_a_group_that_can_not_be_written_is_told_to_each_of_it_and_the_next_one_
     disk.go_on.set()
 
     async def run() -> None:
-        group = GroupCommit(disk.accept)
+        group = GroupCommit(disk.write)
         writer = asyncio.create_task(group.run())
         told = await asyncio.gather(*(await sent(group, range(3))), return_exceptions=True)
         assert [type(one) for one in told] == [Transient] * 3

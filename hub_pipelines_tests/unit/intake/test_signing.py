@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.submission.model import Envelope, Integrity
@@ -132,9 +133,15 @@ def some_envelopes(number: int) -> list[Envelope]:
     return [replace(ENVELOPE, request_id=f"north-inventory-{at}", content_digest=f"{at:064}") for at in range(number)]
 
 
+def signed_together(ring: KeyRing, envelopes: list[Envelope]) -> list[Envelope]:
+    texts = ring.sign_together(envelopes)
+    assert texts == [canonical_text(json.loads(text)) for text in texts]
+    return [Envelope.from_document(json.loads(text)) for text in texts]
+
+
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 32, 33])
 def test_envelopes_that_are_signed_together_verify_each_alone(ring: KeyRing, tmp_path: Path, number: int) -> None:
-    signed = ring.sign_together(some_envelopes(number))
+    signed = signed_together(ring, some_envelopes(number))
     other = KeyRing(tmp_path / "keys")
     for one, before in zip(signed, some_envelopes(number), strict=True):
         other.verify(Envelope.from_document(one.document()))
@@ -143,7 +150,7 @@ def test_envelopes_that_are_signed_together_verify_each_alone(ring: KeyRing, tmp
 
 
 def test_one_of_them_is_verified_by_hand_as_the_readme_tells_an_inspector(ring: KeyRing, tmp_path: Path) -> None:
-    signed = ring.sign_together(some_envelopes(5))[2]
+    signed = signed_together(ring, some_envelopes(5))[2]
     document = signed.document()
     index, size, path, signature = str(document.pop("signature")).split(".")
     signed_bytes = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
@@ -164,14 +171,14 @@ def sha256(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Envelope)])
 def test_one_of_them_with_any_field_changed_does_not_verify(ring: KeyRing, field: str) -> None:
-    signed = ring.sign_together(some_envelopes(5))[3]
+    signed = signed_together(ring, some_envelopes(5))[3]
     ring.verify(signed)
     with pytest.raises(Integrity):
         ring.verify(replace(signed, **{field: CHANGES[field]}))  # type: ignore[arg-type]
 
 
 def test_what_one_of_them_carries_vouches_for_no_other_envelope_and_for_no_other_purpose(ring: KeyRing) -> None:
-    signed = ring.sign_together(some_envelopes(5))
+    signed = signed_together(ring, some_envelopes(5))
     index, size, path, whole = signed[3].signature.split(".")
     ring.verify(signed[3])  # that its signature is known as genuine by now vouches for nothing else either
     forged = [
