@@ -26,7 +26,7 @@ from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
 from hub_pipelines.ledger.snapshots.model import Snapshot
-from hub_pipelines.mapping.decision import Decision, rules_of
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.portals import store as portals
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
@@ -64,7 +64,7 @@ def account_for(hub: Hub, request_id: str) -> Account:
         rejected = ledger_problems.count_rejected_rows(tx, request_id, current.revision)
         superseded = len(ledger_problems.superseded_rows(tx, request_id, current.revision))
     return Account(
-        in_archived_file=hub.processing.count_rows(current),
+        in_archived_file=hub.recounts.of(current, last=True).rows,
         journal_entries=entries,
         unchanged=current.counts.unchanged,
         rejected_rows=rejected,
@@ -184,11 +184,11 @@ def headers_of(hub: Hub, request_id: str) -> Headers:
     decision = decision_of(hub, request_id)
     feed = hub.feeds[current.envelope.feed]
     shapes = hub.judge.mappings.shapes
-    with hub.judge.open(current.envelope, rules_of(decision)) as table:
-        if decision is None or decision.mapping is None:
-            return Headers(shapes.judged_without(current, feed, table.header))
-        narrow = feed.only(decision.mapping.record_type)
-        return Headers(shapes.judged_without(current, narrow, table.header, decision.judged))
+    header = hub.recounts.of(current, last=False).header
+    if decision is None or decision.mapping is None:
+        return Headers(shapes.judged_without(current, feed, header))
+    narrow = feed.only(decision.mapping.record_type)
+    return Headers(shapes.judged_without(current, narrow, header, decision.judged))
 
 
 def conservation(hub: Hub) -> list[dict[str, Any]]:

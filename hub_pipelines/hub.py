@@ -48,6 +48,7 @@ from hub_pipelines.portals.service import Polling, start_of
 from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
+from hub_pipelines.recounting import Recounts
 from hub_pipelines.report.findings.service import FindingsPage
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
@@ -88,6 +89,7 @@ class Hub:
     portal_shapes: PortalShapes
     judge: Judge
     processing: Processing
+    recounts: Recounts
     receipts: Receipts
     previews: Previews
     review: Review
@@ -256,6 +258,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         portal_shapes=PortalShapes(db, review),
         judge=judge,
         processing=processing,
+        recounts=Recounts(db, judge),
         receipts=receipts,
         previews=Previews(db, judge, receipts, utc_now),
         review=review,

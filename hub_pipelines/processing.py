@@ -36,7 +36,7 @@ from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
-from hub_pipelines.mapping.decision import Decision, rules_of
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
@@ -56,7 +56,6 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
-from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.bulk.messages import without_late
 from hub_pipelines.validate.model import RecordType, Unreadable, Verdict, row_place
@@ -516,14 +515,6 @@ class Processing:
             return ()
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
         return () if int(summary["received"]) > _MOST_COMPARED else places_in(rows, counting)
-
-    def count_rows(self, current: Submission) -> int:
-        """Rows in the archived bytes, read anew: the left side of the conservation equation, told by nobody."""
-        with self.db.read() as tx:
-            decision = self.judge.mappings.decision_of(tx, current.decision)
-        with self.judge.open(current.envelope, rules_of(decision)) as table:
-            batches = batches_of(table.rows)
-            return sum(1 for _ in table.rows) if batches is None else sum(len(one.numbers) for one in batches)
 
     def staged_path(self, digest: str) -> Path:
         return self.staged / f"{digest}.parquet"

@@ -25,7 +25,7 @@ from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, entry
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
-from hub_pipelines.ledger.digests import Change, digester, rows_digest
+from hub_pipelines.ledger.digests import Change, Digests, digester, rows_digest
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, ledger_name
@@ -79,6 +79,10 @@ class _Again:
     """A posting as it comes out now: by row, in their order, the digest of the values and of the entry."""
 
     rows: dict[int, tuple[str, bytes]] = field(default_factory=dict)
+
+    def add(self, entries: Iterable[Change], digests_of: Digests) -> None:
+        some = list(entries)
+        self.rows.update((one.row_no, (one.digest, digest)) for one, digest in zip(some, digests_of(some), strict=True))
 
     def digest(self, digest_version: int) -> str:
         return rows_digest((digest for _, digest in self.rows.values()), digest_version)
@@ -192,21 +196,18 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         "contract_version": kept.contract_version,
         "ledger_date": day,
     }
-    digest_of = digester(name, kept.version, of_posting)
+    digests_of = digester(name, kept.version, of_posting)
     if current.envelope.channel == MESSAGES and record.adjusted is not None:
-        for one in _adjusted_again(hub, record, name, current, kept):
-            again.rows[one.row_no] = (one.digest, digest_of(one))
+        again.add(_adjusted_again(hub, record, name, current, kept), digests_of)
         return again
-    for one in _closed_again(hub, record, name, current, kept):
-        again.rows[one.row_no] = (one.digest, digest_of(one))
+    again.add(_closed_again(hub, record, name, current, kept), digests_of)
     with _judged(hub, record, current, kept) as judged:
         said = judged.said if kept.keeps else None
         accepted = (row for row in _staged(judged, _superseded(hub, current, kept)) if row.verdict == "accepted")
         while chunk := list(islice(accepted, _CHUNK_ROWS)):
             with hub.db.read() as tx:
                 heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
-            for one in _changes(chunk, heads, said):
-                again.rows[one.row_no] = (one.digest, digest_of(one))
+            again.add(_changes(chunk, heads, said), digests_of)
     return again
 
 

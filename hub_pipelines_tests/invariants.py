@@ -161,7 +161,7 @@ _ROWS: dict[tuple[str, str, str], int] = {}
 def _rows_in(hub: Hub, one: Submission) -> int:
     file = (one.envelope.content_digest, one.envelope.feed, one.envelope.source_name)
     if file not in _ROWS:
-        _ROWS[file] = hub.processing.count_rows(one)
+        _ROWS[file] = hub.recounts.read(one).rows
     return _ROWS[file]
 
 

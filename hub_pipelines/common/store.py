@@ -6,7 +6,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -188,31 +188,39 @@ def update_from(tx: Transaction, table: Table, chosen: Select[Any], *, keys: lis
     return tx.execute(table.update().where(*same).values(values), execution_options=_COUNTED).rowcount
 
 
-def insert_many(tx: Transaction, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def insert_many(
+    tx: Transaction,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    *,
+    of_all: Mapping[str, str | int] | None = None,
+) -> None:
     """Insert text and integers as fast as the database takes them: by COPY on PostgreSQL, by one prepared statement on
-    SQLite.
+    SQLite. `of_all` are the columns that have the same value in all rows, which SQLite then takes but once.
 
     Rows that are made as they are asked for are made while the server takes those before them. A COPY must not wait for
     anything else (end_stalled_copies). Raises Transient when the connection breaks.
     """
+    same = of_all or {}
     source = iter(rows)
     first = next(source, None)
     if first is None:
         return
     source = chain([first], source)
-    names = ", ".join(f'"{name}"' for name in columns)
+    names = ", ".join(f'"{name}"' for name in (*same, *columns))
     if tx.dialect.name != "postgresql":
-        tx.exec_driver_sql(
-            f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" * len(columns))})', list(source)
-        )
+        values = ", ".join([*map(_literal, same.values()), *("?" * len(columns))])
+        tx.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})', list(source))
         return
     from psycopg import OperationalError as Broken
 
     connection: Any = tx.connection.driver_connection
     try:
         with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+            front = tuple(same.values())
             for row in source:
-                copy.write_row(row)
+                copy.write_row(front + row)
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
 
@@ -226,6 +234,11 @@ def by_driver(tx: Transaction) -> Iterator[Any]:
         yield tx.connection.driver_connection
     except refused.Error as error:
         raise DBAPIError.instance(None, None, error, refused.Error, dialect=tx.dialect) from error
+
+
+def _literal(value: str | int) -> str:
+    """As SQL has it."""
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
 def many_rows(tx: Transaction, query: Select[Any], at_once: int) -> Iterator[list[tuple[Any, ...]]]:

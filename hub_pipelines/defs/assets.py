@@ -111,7 +111,9 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
     def posted(context: dg.AssetExecutionContext, hub: HubResource) -> Results:
         with _attempt(context, hub.open()) as work:
             if work:
+                work.hub.recounts.begin(work.lease.request_id)
                 posting = work.hub.processing.post(work.lease)
+                work.hub.receipts.begin(work.lease.request_id)
                 told = {**metadata.of_posted(posting), **metadata.of_news(_news(work.hub, feed, posting))}
                 yield dg.MaterializeResult(metadata=told)
 
@@ -135,7 +137,7 @@ def _receipts(feed: Feed) -> dg.AssetsDefinition:
         "What the sender gets back: what was taken, what was not, why, and what to do next.",
     )
     def receipts(context: dg.AssetExecutionContext, hub: HubResource) -> Results:
-        page = hub.open().receipts.write(context.partition_key)
+        page = hub.open().receipts.finish(context.partition_key)
         yield dg.MaterializeResult(
             metadata={"receipt": dg.MetadataValue.path(str(page)), "link": dg.MetadataValue.url(page.as_uri())}
         )

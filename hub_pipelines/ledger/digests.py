@@ -8,6 +8,7 @@ them (TREE) or, of postings made before there were trees, the hash of all of the
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import groupby, islice
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.model import TREE
 
 _OF_POSTING = ("request_id", "revision", "campus", "contract_version")
+_AT_ONCE = 1_000
 _sha256 = hashlib.sha256
 
 
@@ -31,42 +33,46 @@ class Change(NamedTuple):
     previous_row_no: int | None
 
 
-def digester(ledger: str, version: int, of_posting: Mapping[Any, Any]) -> Callable[[Sequence[Any]], bytes]:
-    """The function that digests the entries of one posting, each with the parts of a Change in their order.
+Digests = Callable[[Sequence[Sequence[Any]]], list[bytes]]
+
+
+def digester(ledger: str, version: int, of_posting: Mapping[Any, Any]) -> Digests:
+    """The function that digests entries of one posting, each with the parts of a Change in their order.
 
     It writes out canonical_text([ledger, version, row_no, …, ledger_date]) by hand: with a million entries that is most
     of the work. A test holds the two against each other.
     """
     day: date = of_posting["ledger_date"]
-    head = canonical_text([ledger, version])[:-1].encode("utf-8")
-    tail = canonical_text([*(of_posting[name] for name in _OF_POSTING), day.isoformat()])[1:].encode("utf-8")
+    head = canonical_text([ledger, version])[:-1]
+    tail = canonical_text([*(of_posting[name] for name in _OF_POSTING), day.isoformat()])[1:]
     quoted, sha256 = encode_basestring, _sha256
 
-    def digest_of(one: Sequence[Any]) -> bytes:
-        row_no, key, operation, values, digest, before, before_row = one
-        middle = (
-            f",{row_no},{quoted(key)},{quoted(operation)},{quoted(values)},{quoted(digest)},"
-            f"{'null' if before is None else before},{'null' if before_row is None else before_row},"
-        )
-        return sha256(head + middle.encode("utf-8") + tail).digest()
+    def digests_of(entries: Sequence[Sequence[Any]]) -> list[bytes]:
+        return [
+            sha256(
+                f"{head},{row_no},{quoted(key)},{quoted(operation)},{quoted(values)},{quoted(digest)},"
+                f"{'null' if before is None else before},{'null' if before_row is None else before_row},{tail}".encode()
+            ).digest()
+            for row_no, key, operation, values, digest, before, before_row in entries
+        ]
 
-    return digest_of
+    return digests_of
 
 
 def entry_digest(entry: Mapping[Any, Any]) -> bytes:
     """Of one journal entry with all its parts."""
-    digest_of = digester(entry["ledger"], entry["version"], entry)
-    return digest_of(Change(*(entry[name] for name in Change._fields)))
+    (digest,) = digester(entry["ledger"], entry["version"], entry)([[entry[name] for name in Change._fields]])
+    return digest
 
 
 def entry_digests(entries: Iterable[Mapping[Any, Any]]) -> Iterator[bytes]:
     """Of each of many journal entries; those of one posting follow each other."""
     parts = ("ledger", "version", *_OF_POSTING, "ledger_date")
-    of_posting: tuple[Any, ...] | None = None
-    for entry in entries:
-        if (now := tuple([entry[name] for name in parts])) != of_posting:
-            of_posting, digest_of = now, digester(entry["ledger"], entry["version"], entry)
-        yield digest_of([entry[name] for name in Change._fields])
+    for _, of_one in groupby(entries, key=lambda entry: [entry[name] for name in parts]):
+        digests_of: Digests | None = None
+        while some := list(islice(of_one, _AT_ONCE)):
+            digests_of = digests_of or digester(some[0]["ledger"], some[0]["version"], some[0])
+            yield from digests_of([[entry[name] for name in Change._fields] for entry in some])
 
 
 def rows_digest(digests: Iterable[bytes], digest_version: int) -> str:

@@ -10,13 +10,14 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from hub_pipelines.archive.objects import Archive
+from hub_pipelines.common.beside import Beside
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
@@ -106,6 +107,7 @@ class Receipts:
     contact: str
     """Whom a sender is to ask; empty when nobody is named."""
     progress: ProgressFiles
+    _beside: Beside[Path] = field(default_factory=Beside, compare=False, repr=False)
 
     def write_due(self, campus: str | None = None, *, limit: int = 500) -> list[Path]:
         """Write what is due, oldest first; for arrivals that no run handles and for runs that died before this.
@@ -142,6 +144,19 @@ class Receipts:
             self.path_of_preview,
             self._rows_elsewhere,
         )
+
+    def begin(self, request_id: str) -> None:
+        """Begin to write the receipt of what has posted, so that a large file's workbook is made beside its checks."""
+        self._beside.begin(self._key(request_id), lambda: self.write(request_id))
+
+    def finish(self, request_id: str) -> Path:
+        """The page that was begun, once it and the workbook are written; written now where none was."""
+        return self._beside.result(self._key(request_id), lambda: self.write(request_id))
+
+    def _key(self, request_id: str) -> tuple[str, int, int]:
+        with self.db.read() as tx:
+            current = submissions.get(tx, request_id)
+        return request_id, current.revision, current.token
 
     def write(self, request_id: str) -> Path:
         """The receipt of a submission as it stands now, and then its workbook where it gets one; returns the page."""

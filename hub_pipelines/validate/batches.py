@@ -43,17 +43,22 @@ class Texts:
 
     def arrow(self) -> "pyarrow.StringArray":
         """Blank cells are null. Raises Unreadable as `cells` does."""
+        import numpy
         import pyarrow
-        from pyarrow import compute
 
-        offsets = pyarrow.py_buffer(bytes(4) + self.ends)
-        texts = pyarrow.StringArray.from_buffers(len(self), offsets, pyarrow.py_buffer(self.data))
+        count, offsets = len(self), bytes(4) + self.ends
+        ends = numpy.frombuffer(offsets, numpy.int32)
+        blank = ends[1:] == ends[:-1]
+        valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
+        texts = pyarrow.StringArray.from_buffers(
+            count, pyarrow.py_buffer(offsets), pyarrow.py_buffer(self.data), valid, int(blank.sum())
+        )
         try:
             # what a hostile file may have made of the child must not lead Arrow beyond its buffers
             texts.validate(full=True)
         except pyarrow.ArrowInvalid as error:
             raise damaged(f"its reader answered nonsense: {error}") from error
-        return compute.if_else(compute.equal(compute.binary_length(texts), 0), None, texts)
+        return texts
 
 
 Column = Texts | list[Cell]

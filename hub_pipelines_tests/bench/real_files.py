@@ -181,7 +181,7 @@ def _told(hub: Hub, feed: str, current: Submission) -> Became:
 
 def _rows_in_table(hub: Hub, current: Submission) -> int | None:
     try:
-        return hub.processing.count_rows(current)
+        return hub.recounts.read(current).rows
     except Unreadable:
         return None
 

@@ -13,6 +13,8 @@ from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.ledger.posting.folding import store as folding
+from hub_pipelines.ledger.posting.incoming import store as incoming
 from hub_pipelines.submission.model import State
 from hub_pipelines.validate.staging import ChunkLimits
 from hub_pipelines_tests.crash.faults import finish, fork
@@ -57,8 +59,14 @@ def die_after_write(number: int) -> None:
 
         return write
 
-    for name in ("insert_many", "insert_from", "update_from"):
-        setattr(postings, name, dying(getattr(common_store, name)))
+    dies = {name: dying(getattr(common_store, name)) for name in ("insert_many", "insert_from", "update_from")}
+    for module, names in {
+        incoming: ["insert_many"],
+        postings: ["insert_many"],
+        folding: ["insert_from", "update_from"],
+    }.items():
+        for name in names:
+            setattr(module, name, dies[name])
 
 
 def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(database_url: str, tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def in_child(home: Path, work: str, request_id: str, count: Path, kill_at: int =
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     if work == "receipt":
-        hub.receipts.write(request_id)
+        hub.receipts.begin(request_id)  # as a run does: in a thread, beside its checks
+        hub.receipts.finish(request_id)
     else:
         process(hub, request_id)
     count.write_text(str(boundaries.count))

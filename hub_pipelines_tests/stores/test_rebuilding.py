@@ -113,7 +113,7 @@ def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read
     stock = FEEDS["inventory"].record_type("inventory.stock")
     found = reproduce(hub, stock, "north", MONDAY)
     assert (found.entries, found.differences) == (posted.posted, ())
-    assert hub.processing.count_rows(submission(hub, request_id)) == posted.posted + posted.rejected == 6
+    assert hub.recounts.read(submission(hub, request_id)).rows == posted.posted + posted.rejected == 6
     with hub.judge.open(submission(hub, request_id).envelope) as table:
         assert table.header == ["Name", "Company", "Cat#"], "the same file would be read otherwise now"
 

@@ -28,7 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mapping",),
     ("report",),
     ("judging", "returning"),
-    ("processing", "previewing"),
+    ("processing", "previewing", "recounting"),
     ("hub",),
     (
         "launching",

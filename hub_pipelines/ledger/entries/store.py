@@ -104,15 +104,15 @@ def of_posting(tx: Transaction, request_id: str, revision: int) -> Iterator[tupl
     """The entries of a posting in the order of their rows, each with its digest."""
     of_posting = select(posting).where(posting.c.request_id == request_id, posting.c.revision == revision)
     for one in tx.execute(of_posting.order_by(posting.c.version)).mappings().all():
-        digest_of = digester(one["ledger"], one["version"], one)
+        digests_of = digester(one["ledger"], one["version"], one)
         query = (
             select(*(journal_row.c[name] for name in Change._fields))
             .where(journal_row.c.ledger == one["ledger"], journal_row.c.version == one["version"])
             .order_by(journal_row.c.row_no)
         )
-        for row in tx.execute(query, execution_options={"yield_per": 5_000}):
-            change = Change._make(row)
-            yield change, digest_of(change)
+        for rows in tx.execute(query, execution_options={"yield_per": 5_000}).partitions():
+            changes = [Change._make(row) for row in rows]
+            yield from zip(changes, digests_of(changes), strict=True)
 
 
 def digest_of(tx: Transaction, request_id: str, revision: int, digest_version: int) -> str:

@@ -1,19 +1,19 @@
 """The posting transaction: a submission's staged rows into journal and ledger, exactly once.
 
 Belongs here: the order of its steps, and how they are made fast for a million rows (decisions/0057). Not here: the
-tables (ledger/store.py, problems, outcomes), what an entry's digest covers (ledger/digests.py).
+tables (ledger/store.py, problems, outcomes), what an entry's digest covers (ledger/digests.py), which rows differ from
+the ledger (incoming), how the ledger follows (folding).
 Rows go through in chunks, so that memory does not grow with the file; all chunks are one transaction.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Integer, MetaData, String, Table, and_, func, select, update
-from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy import select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
@@ -21,12 +21,10 @@ from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
-    insert_from,
     insert_many,
     insert_or_ignore,
     per_query,
     room_to_sort,
-    update_from,
 )
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
@@ -41,8 +39,10 @@ from hub_pipelines.ledger.digests import Change, digester
 from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, TREE, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
+from hub_pipelines.ledger.posting.folding.store import Entries, fold
+from hub_pipelines.ledger.posting.incoming.store import NoHeads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import journal_row, ledger, ledger_day, ledger_version, posting
+from hub_pipelines.ledger.store import journal_row, ledger_version
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
@@ -53,18 +53,8 @@ _MEMORY_MB = 64
 _OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
-_JOURNAL = ("ledger", "version", *Change._fields)
+_DIGESTED_AT_ONCE = 1_000
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
-
-incoming = Table(
-    "incoming",
-    MetaData(),
-    Column("row_no", Integer, nullable=False),
-    Column("key", String, nullable=False),
-    Column("digest", String(64), nullable=False),
-    prefixes=["TEMPORARY"],
-)
-"""The accepted rows of one posting, to compare all of them with the ledger at once; gone before it ends."""
 
 
 def post(
@@ -174,7 +164,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
-        self._digest_of = digester(batch.ledger, version, self._of_posting)
+        self._digests_of = digester(batch.ledger, version, self._of_posting)
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
         """How many are new, and how many there are, where a posting may have several entries of an item."""
@@ -198,7 +188,9 @@ class _Rows:
         else:
             self._post_chunks(limits, progress)
         if self.entries:
-            self._fold()
+            new, items = self._items or (self.new, self.posted + self.closed)
+            entries = Entries(self.entries, new, items, several=self._items is not None)
+            fold(self.tx, self.batch, self.version, entries, self._of_posting, self.now)
 
     def _adjusts(self, limits: ChunkLimits) -> bool:
         """Whether rows are to be applied to what earlier messages have adjusted, or adjust something themselves."""
@@ -215,7 +207,8 @@ class _Rows:
         rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
         before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
-        changed = self._append(applied.entries)
+        changed = applied.entries
+        self._append(changed)
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
         self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
         self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
@@ -234,7 +227,7 @@ class _Rows:
     def _remark_sets(
         self, limits: ChunkLimits, sets: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]
     ) -> None:
-        with self._incoming(limits):
+        with incoming_rows(self.tx, self.batch.rows, limits):
             set_anew = [one for one in changed if one[2] == SET]
             differing = [(row_no, key, values, *before) for row_no, key, _, values, _, *before in set_anew]
             self._remark(sets, set_anew, self._held(sets, differing))
@@ -245,7 +238,9 @@ class _Rows:
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         through = 0
-        with self._heads(limits) as heads:
+        nothing_before = nullcontext(NoHeads())
+        rows = self.batch.rows
+        with nothing_before if self.version == 1 else heads_of(self.tx, self.batch.ledger, rows, limits) as heads:
             for chunk in self.batch.rows.chunks(limits):
                 self._post_chunk(chunk, heads)
                 through += len(chunk)
@@ -253,46 +248,19 @@ class _Rows:
             heads.end()
             self._remark_all(limits)
 
-    @contextmanager
-    def _heads(self, limits: ChunkLimits) -> "Iterator[_NoHeads]":
-        """A ledger's first posting has nothing to be compared with."""
-        if self.version == 1:
-            yield _NoHeads()
-            return
-        with self._incoming(limits):
-            query = (
-                select(incoming.c.row_no, ledger.c.version, ledger.c.row_no)
-                .outerjoin(ledger, and_(ledger.c.ledger == self.batch.ledger, ledger.c.key == incoming.c.key))
-                .where(ledger.c.digest.is_distinct_from(incoming.c.digest))
-                .order_by(incoming.c.row_no)
-            )
-            with self.tx.execute(query, execution_options={"stream_results": True, "yield_per": limits.rows}) as found:
-                yield _Heads(found)
-
-    @contextmanager
-    def _incoming(self, limits: ChunkLimits) -> Iterator[None]:
-        """All accepted rows in a table beside the ledger."""
-        self.tx.execute(CreateTable(incoming))
-        for chunk in self.batch.rows.chunks(limits):
-            insert_many(self.tx, incoming, ("row_no", "key", "digest"), (
-                (row_no, key, sha256(values.encode("utf-8")).hexdigest()) for row_no, key, values in chunk.accepted()
-            ))  # fmt: skip
-        yield
-        self.tx.execute(DropTable(incoming))
-
-    def _post_chunk(self, chunk: StagedChunk, heads: "_NoHeads") -> None:
+    def _post_chunk(self, chunk: StagedChunk, heads: NoHeads) -> None:
         numbers = chunk.accepted_numbers()
-        places = {row_no: head for row_no in numbers if (head := heads.of(row_no)) is not None}
+        places = heads.among(numbers)
         # of rows that change nothing hardly anything need be read
         accepted = chunk.accepted(None if self._looks_at_all or len(places) == len(numbers) else places)
         differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
         held = self._held(accepted, differing)
-        changes = list(self._completed(differing, held))
-        # a plain tuple: a Change takes three times as long to make
-        changed = self._append(
+        changed = [
+            # a plain tuple: a Change takes three times as long to make
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
-            for row_no, key, values, version, before in changes
-        )
+            for row_no, key, values, version, before in (self._completed(differing, held) if held else differing)
+        ]
+        self._append(changed)
         self._insert_problems(chunk.found())
         self._remark(accepted, changed, held)
         if self._remarks is not None:
@@ -328,27 +296,28 @@ class _Rows:
         sets = movements.sets_of_file(rows, self.now, self._adjusted)
         movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
 
-    def _append(self, changes: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-        """Entries are made and digested while the database takes those before them; all of them."""
-        place, made, digests, digest_of = (self.batch.ledger, self.version), [], [], self._digest_of
+    def _append(self, changes: Sequence[tuple[Any, ...]]) -> None:
+        """Entries are digested while the database takes those before them."""
+        digests: list[bytes] = []
 
         def rows() -> Iterator[tuple[Any, ...]]:
-            for one in changes:
-                made.append(one)
-                digests.append(digest_of(one))
-                yield place + one
+            for at in range(0, len(changes), _DIGESTED_AT_ONCE):
+                some = changes[at : at + _DIGESTED_AT_ONCE]
+                digests.extend(self._digests_of(some))
+                yield from some
 
-        insert_many(self.tx, journal_row, _JOURNAL, rows())
+        of_all: dict[str, str | int] = {"ledger": self.batch.ledger, "version": self.version}
+        insert_many(self.tx, journal_row, Change._fields, rows(), of_all=of_all)
         self.tree.extend(digests)
-        return made
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
         """Each with its row's number (0: the whole file) and its position among that row's."""
-        insert_many(self.tx, rejection, ("request_id", "revision", "row_no", "position", *_REJECTION), (
-            (self.lease.request_id, self.lease.revision, row_no, position, found["severity"], found["column"],
-             found["value"], found["rule"], found["reason"], found["suggestion"])
+        rows = (
+            (row_no, position, *(found["column" if name == "column_name" else name] for name in _REJECTION))
             for row_no, position, found in problems
-        ))  # fmt: skip
+        )
+        of_all: dict[str, str | int] = {"request_id": self.lease.request_id, "revision": self.lease.revision}
+        insert_many(self.tx, rejection, ("row_no", "position", *_REJECTION), rows, of_all=of_all)
 
     def close_replaced(self) -> None:
         """Close lines before the rows are posted. Earlier counts that missed them miss what replaced them no more."""
@@ -435,9 +404,7 @@ class _Rows:
             return {}
         keys = lines_of_things(self.tx, self.batch.ledger, things, thing_in)
         told = {one.old for one in self.batch.corrected.replaced} if self.batch.corrected is not None else set()
-        for some in per_query(keys):
-            own = select(incoming.c.key).where(incoming.c.key.in_(some))
-            told |= set(self.tx.execute(own).scalars())
+        told |= among_incoming(self.tx, keys)
         return earlier(self.tx, self.batch.ledger, [key for key in keys if key not in told])
 
     def _insert_remarks(self, remarks: Iterable[tuple[int, int, Problem]]) -> None:
@@ -469,64 +436,6 @@ class _Rows:
                 self.tx, self.batch.ledger, some, by=self.lease.request_id, received_at=received_at, at=self.now
             )
 
-    def _fold(self) -> None:
-        """The ledger follows the journal: new items in the order of their keys, as its index wants them, then those
-        that it has; then versions. Nobody else adds items meanwhile, under the ledger's lock."""
-        j = journal_row.c
-        this = (j.ledger == self.batch.ledger, j.version == self.version)
-        entries = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(*this, *self._last_of_items())
-        is_new = j.previous_version.is_(None)
-        if self._items is not None:  # an item's last entry follows another one of this posting
-            is_new = j.key.in_(select(j.key).where(*this, is_new).scalar_subquery())
-        new_items, items = self._items or (self.new, self.posted + self.closed)
-        taken = insert_from(self.tx, ledger, entries.where(is_new).order_by(j.key)) if new_items else 0
-        if items > new_items:
-            update = ["version", "row_no", "digest"]
-            taken += update_from(self.tx, ledger, entries.where(~is_new), keys=["ledger", "key"], update=update)
-        if taken != items:
-            raise ValueError(f"the ledger took {taken} entries of {items}")
-        place = {"ledger": self.batch.ledger, "version": self.version}
-        self.tx.execute(posting.insert(), {**place, **self._of_posting, "posted_at": self.now})
-        _raise_version(self.tx, self.batch, self.version, self.entries, self.now)
-
-    def _last_of_items(self) -> tuple[ColumnElement[bool], ...]:
-        """Rows that adjust may be several of one item: the last one is where it stands."""
-        if self._items is None:
-            return ()
-        j = journal_row.c
-        place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
-        ranked = select(j.row_no, place).where(j.ledger == self.batch.ledger, j.version == self.version).subquery()
-        return (j.row_no.in_(select(ranked.c.row_no).where(ranked.c.place == 1)),)
-
-
-class _NoHeads:
-    """All rows are new."""
-
-    def of(self, _row_no: int) -> tuple[int | None, int | None] | None:
-        return None, None
-
-    def end(self) -> None: ...
-
-
-class _Heads(_NoHeads):
-    """Where the items of differing rows stand now, asked in the order of the rows."""
-
-    def __init__(self, found: Iterator[Any]) -> None:
-        self._found = iter(found)
-        self._next: Any = next(self._found, None)
-
-    def of(self, row_no: int) -> tuple[int | None, int | None] | None:
-        """The place of the entry that this row replaces, (None, None) of a new item; None when the row is unchanged."""
-        if self._next is None or self._next[0] != row_no:
-            return None
-        _, version, before = self._next
-        self._next = next(self._found, None)
-        return version, before
-
-    def end(self) -> None:
-        if self._next is not None:
-            raise ValueError(f"row {self._next[0]}: the staged rows are not in the order of their numbers")
-
 
 def _counted(
     tx: Transaction, lease: Lease, batch: Batch, tally: Tally | None, now: datetime
@@ -538,21 +447,6 @@ def _counted(
     missed = list(tally.missed(items_now(tx, batch.ledger)))
     at = batch.received_at or now
     return tally.locations, *counts.record(tx, lease.request_id, lease.revision, batch.ledger, missed, counted_at=at)
-
-
-def _raise_version(tx: Transaction, batch: Batch, version: int, posted: int, now: datetime) -> None:
-    """The ledger's version, and the campus-day's: under the ledger's lock, so that nobody else adds the day."""
-    tx.execute(
-        update(ledger_version).where(ledger_version.c.ledger == batch.ledger).values(version=version, changed_at=now)
-    )
-    day = {"ledger": batch.ledger, "campus": batch.campus, "ledger_date": batch.ledger_date}
-    known = tx.execute(
-        update(ledger_day)
-        .where(*(ledger_day.c[name] == value for name, value in day.items()))
-        .values(version=version, entries=ledger_day.c.entries + posted, changed_at=now)
-    ).rowcount
-    if not known:
-        tx.execute(ledger_day.insert(), {**day, "version": version, "entries": posted, "changed_at": now})
 
 
 def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:

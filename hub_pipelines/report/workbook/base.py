@@ -50,10 +50,10 @@ class Base:
     rows: dict[int, int] | None = None
 
 
-def cells_in(path: Path, table_cells: int) -> int:
-    """About how many cells a workbook holds, or a table when it is not of the kind that openpyxl opens."""
+def cells_in(path: Path) -> int | None:
+    """About how many cells a workbook of the kind that openpyxl opens holds; None of another file."""
     if not _is_open_xml(path):
-        return table_cells
+        return None
     with zipfile.ZipFile(path) as archive:
         return sum(_cells_of(archive, name) for name in archive.namelist() if _SHEET_PART.fullmatch(name))
 

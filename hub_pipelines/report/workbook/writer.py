@@ -34,8 +34,8 @@ def write(plan: Plan, path: Path) -> Written:
     """Raises Unreadable and what openpyxl raises."""
     source = Path(plan.source)
     with _table(source, plan) as table:
-        spans, cells = _measured(table)
-        whole = plan.whole_file and base.cells_in(source, cells) <= plan.most_cells
+        spans = _measured(source, table, plan.most_cells) if plan.whole_file else None
+        whole = spans is not None
         made = (
             base.whole(source, table, plan.source_name, known_headings(FEEDS[plan.feed]).get)
             if whole
@@ -45,7 +45,7 @@ def write(plan: Plan, path: Path) -> Written:
             marking.take_off(made.workbook)
         else:
             plan, table, spans = _within_part(plan, table, made.rows or {})
-        _mark(plan, table, made, spans, plan.token if whole else plan.token_of_part)
+        _mark(plan, table, made, spans or [], plan.token if whole else plan.token_of_part)
     made.workbook.save(path)
     return Written(made.suffix, whole, tuple(made.notes))
 
@@ -67,20 +67,30 @@ def _table(source: Path, plan: Plan) -> Iterator[Table]:
         yield without_row_numbers(table)
 
 
-def _measured(table: Table) -> tuple[list[Extent], int]:
-    """The rows of each part, and about how many cells there are in all."""
-    count = 0
+class _TooLarge(Exception):
+    """There are more cells than a workbook may have that is given back whole."""
+
+
+def _measured(source: Path, table: Table, most_cells: int) -> list[Extent] | None:
+    """The rows of each part; None when there are more cells than so many, told as soon as that is certain."""
+    cells = base.cells_in(source)
 
     def numbers() -> Iterator[Sequence[int]]:
-        nonlocal count
+        count = 0
         batches = batches_of(table.rows)
         some = ([row_no] for row_no, _ in table.rows) if batches is None else (one.numbers for one in batches)
         for each in some:
             count += len(each)
+            if cells is None and count * len(table.header) > most_cells:
+                raise _TooLarge
             yield each
 
-    spans = extents(numbers())
-    return spans, count * max(1, len(table.header))
+    if cells is not None and cells > most_cells:
+        return None
+    try:
+        return extents(numbers())
+    except _TooLarge:
+        return None
 
 
 def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, Table, list[Extent]]:

@@ -71,8 +71,12 @@ def json_of(
             parts[-1] += part
         else:
             parts.append(part)
+    # the first comma opens the object; where the first member may be missing it is found in the texts
+    is_sure = isinstance(parts[0], str) and parts[0].startswith(",")
+    if is_sure:
+        parts[0] = "{" + parts[0][1:]
     whole = compute.binary_join_element_wise(*_broadcast([*parts, "}"], len(at_once)), "")
-    return compute.utf8_replace_slice(whole, 0, 1, "{")
+    return whole if is_sure else compute.utf8_replace_slice(whole, 0, 1, "{")
 
 
 def _broadcast(parts: list[Any], count: int) -> list[Any]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _FEW_ROWS = 10_000
 """Below these loading Arrow takes longer than counting one by one."""
 
+_DIGITS = bytes.maketrans(b"0123456789", b"9" * 10)
+_NOT_ZERO = bytes.maketrans(b"123456789", b"9" * 9)
+
 Counted = tuple[Cell, int, int]
 """A cell, how often it is there, and the number of the first row that has it."""
 
@@ -73,7 +76,7 @@ def forms_of_numbers(texts: "pyarrow.StringArray") -> "pyarrow.StringArray":
     from pyarrow import compute
 
     is_bare = compute.match_substring_regex(texts, r"^[+-]?[0-9.,]+$")
-    return compute.if_else(is_bare, compute.replace_substring_regex(texts, "[1-9]", "9"), texts)
+    return compute.if_else(is_bare, _translated(texts, _NOT_ZERO), texts)
 
 
 def forms_of_identifiers(texts: "pyarrow.StringArray") -> "pyarrow.StringArray":
@@ -81,8 +84,19 @@ def forms_of_identifiers(texts: "pyarrow.StringArray") -> "pyarrow.StringArray":
     from pyarrow import compute
 
     front = compute.if_else(compute.starts_with(texts, "0"), "0", "")
-    digits = compute.binary_join_element_wise(front, compute.replace_substring_regex(texts, "[0-9]", "9"), "")
+    digits = compute.binary_join_element_wise(front, _translated(texts, _DIGITS), "")
     return compute.if_else(compute.match_substring_regex(texts, "^[!-/:-~]"), "-", digits)
+
+
+def _translated(texts: "pyarrow.StringArray", signs: bytes) -> "pyarrow.StringArray":
+    """Texts with ASCII signs changed into others: no byte of a longer letter is one of them."""
+    import pyarrow
+
+    valid, offsets, data = texts.buffers()
+    if data is None:
+        return texts
+    changed = pyarrow.py_buffer(data.to_pybytes().translate(signs))
+    return pyarrow.StringArray.from_buffers(len(texts), offsets, changed, valid, texts.null_count, texts.offset)
 
 
 def forms_of_cas(texts: "pyarrow.StringArray") -> "pyarrow.StringArray":

@@ -179,7 +179,8 @@ class Parser:
                 self._fail(self._ended())
             self._buffer += data
             begun = time.monotonic()
-        taken = bytes(self._buffer[:size])
+        with memoryview(self._buffer) as view:
+            taken = bytes(view[:size])
         del self._buffer[:size]
         return taken
 

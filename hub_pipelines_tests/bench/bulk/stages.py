@@ -84,8 +84,9 @@ class _Steps:
         self._step("archived", lambda: hub.processing.check_archive(lease))
         handle = self._step("validated", lambda: hub.processing.validate(lease))
         self._step("first problems", lambda: hub.processing.first_problems(handle))
-        self._step("check: headers", lambda: evidence.headers_of(hub, request_id))
+        self._step("recounted", lambda: self._recount(request_id))
         self._step("posted", lambda: hub.processing.post(lease))
+        self._step("check: headers", lambda: evidence.headers_of(hub, request_id))
         self._step("check: rows", lambda: evidence.account_for(hub, request_id))
         self._step("check: tags", lambda: evidence.tags_of(hub, request_id))
         self._step("receipt", lambda: hub.receipts._write_page(request_id))
@@ -94,6 +95,12 @@ class _Steps:
         if made is not None:
             self._step("workbook", lambda: hub.receipts._add_workbook(made))
         print(f"{'all':16} {time.perf_counter() - began:6.2f} s")
+
+    def _recount(self, request_id: str) -> None:
+        """In a run it goes on beside the posting."""
+        self.hub.recounts.begin(request_id)
+        with self.hub.db.read() as tx:
+            self.hub.recounts.of(submissions.get(tx, request_id), last=False)
 
     def fold(self) -> None:
         (day,) = {one.ledger_date for one in due(self.hub, at_rest=False)}
