@@ -6,6 +6,7 @@ of each kind and copied; that they are made on an empty database is for stores/t
 """
 
 import compileall
+import os
 import shutil
 import subprocess
 import tempfile
@@ -27,12 +28,22 @@ from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
 _STARTS = 4
+_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 8 * 1024**3
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the package once: thousands of child processes are started, and none of them keeps what it compiled."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(Path(hub_pipelines.__file__).parent, quiet=2)
+        _keep_files_in_memory()
+
+
+def _keep_files_in_memory() -> None:
+    """Where there is room: tests kill processes, never the machine, and need not wait for a disk each time that the hub
+    makes something durable. `TMPDIR` says otherwise."""
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
 @pytest.hookimpl(optionalhook=True)
