@@ -14,6 +14,7 @@ from hub_pipelines.mapping.fits import Fit, fit
 from hub_pipelines.mapping.likeness import THINGS, Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Confirmed, How
 from hub_pipelines.validate.columns import column_letters, normalise_header, places_of
+from hub_pipelines.validate.conventions.numbers import currency_of
 from hub_pipelines.validate.model import Cell, Part, RecordType
 
 SURE = 0.8
@@ -261,6 +262,8 @@ def _by_heading(like: Like, values: Fit, at: int, file: File, record: RecordType
     if like.column in HAS_UNIT | HAS_CURRENCY and _SCALED.search(file.header[at]):
         score = min(score, DOUBTFUL)
         evidence.append("but its heading tells of a share, a ratio or a multiple")
+    if refuted := _in_other_currency(like.column, file.headings[at], record):
+        values, score = refuted, 0.0
     if values.evidence and values.score:
         evidence.append(values.evidence if values.score > 0 else f"but {values.evidence}")
     return Candidate(
@@ -279,6 +282,17 @@ def _by_heading(like: Like, values: Fit, at: int, file: File, record: RecordType
         order=order.get(like.spelling, len(order)),
         fit=values.score,
     )
+
+
+def _in_other_currency(column: str, heading: Heading, record: RecordType) -> Fit | None:
+    """A contract without a column for the currency has amounts in US dollars: a list of prices in another one has no
+    such column, and none of its rows is to be refused for it."""
+    if column not in HAS_CURRENCY or column in record.required or "currency" in record.columns:
+        return None
+    currency = currency_of(heading.unit) if heading.unit else None
+    if currency in (None, "USD"):
+        return None
+    return Fit(-1.0, f"its amounts are in {currency}, and the hub keeps them in US dollars and converts none")
 
 
 def _lesser(column: str, heading: Heading) -> int:

@@ -39,7 +39,8 @@ def shown_arrival(outcome: Outcome) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Rows of a submission that only lacked the procurement list, for there was none, and other rejected ones."""
+    """Rows of a submission that lacked the procurement list, for there was none, and those that have something else to
+    correct; a row may be both."""
 
     waiting: int = 0
     other: int = 0
@@ -59,12 +60,11 @@ def waits_for_registry(tx: Transaction, current: Submission) -> Registry:
     if current.state is not State.POSTED or current.registry_version != 0 or not current.counts.rejected:
         return Registry()
     unknown = ledger_problems.count_of_rule(tx, current.request_id, current.revision, TAG_RULE)
-    with_others = ledger_problems.count_blocking(tx, current.request_id, current.revision) > unknown
     if not unknown:
         return Registry()
+    other = ledger_problems.count_rejected_rows(tx, current.request_id, current.revision, besides=TAG_RULE)
     has_come = ledger_items.current_version(tx, REGISTRY_LEDGER)[0] > 0
-    # a row of an unknown tag with another problem is counted to those that wait; only the whole decides what is told
-    return Registry(unknown, max(current.counts.rejected - unknown, int(with_others)), has_come)
+    return Registry(unknown, other, has_come)
 
 
 def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:

@@ -93,9 +93,10 @@ def count_of_rule(tx: Transaction, request_id: str, revision: int, rule: str) ->
     return tx.execute(query).scalar_one()
 
 
-def count_rejected_rows(tx: Transaction, request_id: str, revision: int) -> int:
-    """Rows with a blocking problem, counted anew."""
-    query = select(func.count(rejection.c.row_no.distinct())).where(
-        _is_of(request_id, revision), rejection.c.severity == "block"
+def count_rejected_rows(tx: Transaction, request_id: str, revision: int, *, besides: str = "") -> int:
+    """Rows with a blocking problem, counted anew; with `besides` those with one that another rule has found."""
+    r = rejection.c
+    query = select(func.count(r.row_no.distinct())).where(
+        _is_of(request_id, revision), r.severity == "block", r.rule != besides
     )
     return tx.execute(query).scalar_one()

@@ -379,7 +379,8 @@ class _Money:
         if currency == "USD":
             return amount, beside
         reason = f"The amount is in {currency}, and this column is in US dollars. The hub converts no currencies."
-        return Unclear(cell, "other_currency", reason, "Write the amount in US dollars"), beside
+        fix = "Write the amount in US dollars" + (", or leave the cell empty" if self.optional else "")
+        return Unclear(cell, "other_currency", reason, fix), beside
 
 
 def _other_mark(cell: str, mark: Mark) -> Unclear:

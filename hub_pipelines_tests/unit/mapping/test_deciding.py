@@ -73,8 +73,19 @@ def test_a_unit_in_the_heading_is_told(heading: str, unit: str | None) -> None:
 
 
 def test_a_currency_in_the_heading_is_told() -> None:
-    mapping = mapped("Asset Tag|Item Name|Preis (EUR)", "T-1|Zentrifuge|12,50")
-    assert of(mapping, "unit_cost").unit == "EUR"
+    mapping = mapped("Asset Tag|Item Name|Preis (USD)", "T-1|Zentrifuge|12,50")
+    assert of(mapping, "unit_cost").unit == "USD"
+
+
+def test_prices_in_another_currency_are_kept_unread_and_refuse_no_row() -> None:
+    mapping = mapped("Inventarnr.|Gerät|Preis (€)", "T-1|Zentrifuge|12,50", "T-2|Waage|8,00")
+    assert "unit_cost" not in mapping.positions
+    (note,) = mapping.notes
+    assert note == (
+        '"Preis (€)" was not taken as unit_cost: heading \'Preis (€)\' says \'preis (€)\', a known spelling of unit_cost; '
+        "but its amounts are in EUR, and the hub keeps them in US dollars and converts none. "
+        "Its values are kept with each row."
+    )
 
 
 def test_of_a_vague_heading_and_a_clear_one_the_clear_one_is_taken() -> None:

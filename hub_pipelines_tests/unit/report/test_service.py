@@ -412,18 +412,19 @@ def test_a_receipt_tells_which_rows_were_taken_for_headings(small_hub: SmallHub)
 
 
 def test_rows_that_wait_for_the_procurement_list_are_told_apart_from_those_to_correct(small_hub: SmallHub) -> None:
-    request_id = send(small_hub, "lab.csv", inventory("NC-1", "NC-2", "00"))
+    rows = inventory("NC-1", "NC-2", "00", quantity="1") + inventory("NC-3", quantity="lots").partition(b"\n")[2]
+    request_id = send(small_hub, "lab.csv", rows)
     small_hub.work()
     page, found = told(small_hub.hub.receipts.write(request_id))
     assert found["headline"] == (
-        "Nothing was taken: 2 rows wait for the procurement list, 1 row has something to correct"
+        "Nothing was taken: 3 rows wait for the procurement list, 2 rows have something to correct"
     )
     assert "Ask the person who keeps that list" in page
-    small_hub.register("NC-1", "NC-2")
+    small_hub.register("NC-1", "NC-2", "NC-3")
     small_hub.hub.receipts.write_due()
     small_hub.hub.receipts.write_due()  # the receipt of the first list has made theirs due
     page = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
-    assert "2 rows came before the procurement list, 1 row has something to correct" in page
+    assert "3 rows came before the procurement list, 2 rows have something to correct" in page
     assert "There was no procurement list yet when this tag was checked. It has come since." in page
     assert "has no entries yet" not in page
     assert "The rows that only waited for it need no correction." in page
