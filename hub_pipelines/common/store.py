@@ -55,6 +55,7 @@ SCHEMA_TABLE = "hub_schema_version"
 _UNNUMBERED_SCHEMA_VERSION = "0001"
 """Homes of the first release carry no version; they are of this one."""
 SQLITE_BUSY_TIMEOUT_S = 30
+_WAL_KEPT_BYTES = 64 * 1024 * 1024
 _WRITE = "hub_write"
 _VALUES_PER_QUERY = 5_000
 _COUNTED = {"preserve_rowcount": True}
@@ -475,6 +476,8 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # what one large posting has written would stay as large on the disk for good
+        cursor.execute(f"PRAGMA journal_size_limit={_WAL_KEPT_BYTES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
