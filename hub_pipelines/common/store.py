@@ -58,6 +58,7 @@ SQLITE_BUSY_TIMEOUT_S = 30
 _MANY_WRITES = ("wal_autocheckpoint=16000", "cache_size=-32000", "temp_store=MEMORY")
 """A log of at most 64 MB, where nobody writes it back; pages that are written again and again at hand (32 MB); and no
 file for what undoes a statement of many rows."""
+_WAL_KEPT_BYTES = 64 * 1024 * 1024
 _WRITE = "hub_write"
 _VALUES_PER_QUERY = 5_000
 _COUNTED = {"preserve_rowcount": True}
@@ -491,7 +492,9 @@ def _prepare_sqlite(engine: Engine, more: Sequence[str]) -> None:
     def _on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the hub begins its transactions itself
         cursor = connection.cursor()
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", *more):
+        # what one large posting has written would else stay as large on the disk for good
+        kept = f"journal_size_limit={_WAL_KEPT_BYTES}"
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", kept, *more):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 

@@ -7,8 +7,9 @@ Equal verdicts give equal bytes, so staging the same submission again gives the 
 import hashlib
 import json
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _ROW_GROUP = 20_000
+_GROUPS_AHEAD = 2
 _SUMMARY_KEY = "hub.summary"
 _BLOCK = 1024 * 1024
 _NO_PROBLEMS = "[]"
@@ -220,7 +222,8 @@ def stage(
 
 
 class StagedWriter:
-    """Writes verdicts as they come. `finish` gives the file its name; `discard` removes an unfinished one."""
+    """Writes verdicts as they come, in a thread of its own: packing them takes one processor while others are judged on
+    another. `finish` gives the file its name; `discard` removes an unfinished one."""
 
     def __init__(self, directory: Path) -> None:
         import pyarrow
@@ -233,6 +236,8 @@ class StagedWriter:
         self._writer = pyarrow.parquet.ParquetWriter(
             self._temporary, self._schema, compression="zstd", use_dictionary=["verdict", "problems"]
         )
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="staging")
+        self._written: deque[Future[None]] = deque()
         self._rows: list[dict[str, object]] = []
         self._waiting = self._schema.empty_table()
         self._counts: Counter[str] = Counter()
@@ -270,13 +275,17 @@ class StagedWriter:
 
         for verdict in compute.value_counts(rows["verdict"]).to_pylist():
             self._counts[verdict["values"]] += verdict["counts"]
+        while len(self._written) > _GROUPS_AHEAD:
+            self._written.popleft().result()
         # in one piece, so that the bytes do not tell how the rows came
-        self._writer.write_table(rows.combine_chunks())
+        self._written.append(self._thread.submit(lambda: self._writer.write_table(rows.combine_chunks())))
 
     def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
         self._take_single()
         if self._waiting.num_rows:
             self._write(self._waiting)
+        while self._written:
+            self._written.popleft().result()
         summary: dict[str, Any] = {
             **summary_base,
             "received": self._counts.total(),
@@ -295,6 +304,7 @@ class StagedWriter:
         return StagedHandle(digest, path, summary)
 
     def discard(self) -> None:
+        self._thread.shutdown()
         self._writer.close()
         self._temporary.unlink(missing_ok=True)
 

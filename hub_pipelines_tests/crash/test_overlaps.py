@@ -121,8 +121,8 @@ def stop_before_posting(_hub: Hub) -> None:
 def stop_inside_posting(_hub: Hub) -> None:
     real = common_store.insert_many
 
-    def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
-        real(tx, table, *rest)
+    def insert_many(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
+        real(tx, table, *rest, **named)
         if table is ledgers.journal_row:
             stop_self()
 
@@ -211,8 +211,8 @@ class StopsInTheMiddle(list[Any]):
 def stop_inside_a_copy(_hub: Hub) -> None:
     real = common_store.insert_many
 
-    def insert_many(tx: Transaction, table: Table, columns: Any, rows: Any) -> None:
-        real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows)
+    def insert_many(tx: Transaction, table: Table, columns: Any, rows: Any, **named: Any) -> None:
+        real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows, **named)
 
     setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
 
@@ -259,8 +259,8 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
     real = common_store.insert_many
     lost: list[int] = []
 
-    def insert_and_lose(tx: Transaction, table: Table, *rest: Any) -> None:
-        real(tx, table, *rest)
+    def insert_and_lose(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
+        real(tx, table, *rest, **named)
         if table is ledgers.journal_row and not lost:
             lost.append(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
             terminate(hub, lost[0])

@@ -46,8 +46,8 @@ def at_the_first_entries(monkeypatch: pytest.MonkeyPatch, then: Callable[[Transa
     real = common_store.insert_many
     done: list[bool] = []
 
-    def insert_many(tx: Transaction, table: Table, *rest: Any) -> None:
-        real(tx, table, *rest)
+    def insert_many(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
+        real(tx, table, *rest, **named)
         if table is ledgers.journal_row and not done:
             done.append(True)
             then(tx)

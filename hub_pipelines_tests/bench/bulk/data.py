@@ -63,18 +63,21 @@ def write_registry(path: Path, tags: int = TAGS) -> None:
             writer.writerow((_tag(number), _order(number), _campus(number)))
 
 
-def write_inventory(path: Path, rows: int, *, tags: int = TAGS, changed_share: float = 0.0) -> Inventory:
-    """`changed_share` of the good rows have another quantity than the same file without it."""
+def write_inventory(
+    path: Path, rows: int, *, tags: int = TAGS, changed_share: float = 0.0, notes: int = 0
+) -> Inventory:
+    """`changed_share` of the good rows have another quantity than the same file without it. With `notes` each row has
+    so many letters more, in a column that the contract does not know."""
     defects: set[Defect] = set()
     later = random.Random(2)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, *(["notes"] if notes else [])))
         for row_no, (cells, spoilt) in enumerate(_rows(rows, tags), 1):
             defects.update((row_no, column) for column in spoilt)
             if not spoilt and later.random() < changed_share:
                 cells["quantity"] = f"{later.randrange(1, 500_000)}.5"
-            writer.writerow(cells.values())
+            writer.writerow((*cells.values(), *([_note(row_no, notes)] if notes else [])))
     return Inventory(path, rows, len({row_no for row_no, _ in defects}), frozenset(defects))
 
 
@@ -121,6 +124,11 @@ def _sound_row(number: int, dice: random.Random) -> dict[str, str]:
         "po_number": _order(number),
         "hazard_codes": ";".join(dice.sample(_HAZARDS, dice.randrange(4))),
     }
+
+
+def _note(row_no: int, letters: int) -> str:
+    text = f"Counted with scanner {row_no % 7}; shelf label {row_no} was read, "
+    return (text * (1 + letters // len(text)))[:letters]
 
 
 def _cas(dice: random.Random, *, right: bool = True) -> str:

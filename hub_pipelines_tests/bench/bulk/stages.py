@@ -44,6 +44,7 @@ def main(
     databases: Annotated[str, typer.Option(help="sqlite, postgresql or both with a comma.")] = "postgresql",
     tags: Annotated[int, typer.Option(help="Tags in the registry.")] = TAGS,
     again: Annotated[bool, typer.Option(help="Then the same with one row in a hundred changed.")] = False,
+    notes: Annotated[int, typer.Option(help="Letters of a further column.")] = 0,
     fold: Annotated[bool, typer.Option(help="Then the day's ledger asset.")] = False,
     profile: Annotated[str, typer.Option(help="A step to profile.")] = "",
 ) -> None:
@@ -60,8 +61,9 @@ def main(
             steps = _Steps(hub, profile)
             for share in (0.0, 0.01) if again else (0.0,):
                 path = folder / f"inventory-{share}.csv"
-                write_inventory(path, rows, tags=tags, changed_share=share)
-                print(f"\n{database}, {rows:,} rows{', 1 % changed' if share else ''}; load {os.getloadavg()[0]:.1f}")
+                write_inventory(path, rows, tags=tags, changed_share=share, notes=notes)
+                what = f"{rows:,} rows{', 1 % changed' if share else ''}, {path.stat().st_size >> 20} MB"
+                print(f"\n{database}, {what}; load {os.getloadavg()[0]:.1f}")
                 steps.one_file(path)
                 path.unlink()
             if fold:

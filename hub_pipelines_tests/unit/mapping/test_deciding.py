@@ -82,7 +82,7 @@ def test_prices_in_another_currency_are_kept_unread_and_refuse_no_row() -> None:
     assert "unit_cost" not in mapping.positions
     (note,) = mapping.notes
     assert note == (
-        '"Preis (€)" was not taken as unit_cost: heading \'Preis (€)\' says \'preis (€)\', a known spelling of unit_cost; '
+        "\"Preis (€)\" was not taken as unit_cost: heading 'Preis (€)' says 'preis (€)', a known spelling of unit_cost; "
         "but its amounts are in EUR, and the hub keeps them in US dollars and converts none. "
         "Its values are kept with each row."
     )
