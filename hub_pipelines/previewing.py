@@ -355,7 +355,7 @@ class _Difference:
             self.worth_a_look += one.rule in WORTH_A_LOOK
             lines = self.problems if one.severity == "block" else self.warnings
             if len(lines) < PROBLEMS_SHOWN:
-                heading, place = (names.get(one.column or "") for names in (by.headings, by.places))
+                heading, place = by.headings.get(one.column or ""), by.place_of(one.column, row_no, self.parts)
                 reason, fix = by.sentence(one.reason, one.column), one.suggestion and by.sentence(one.suggestion)
                 table = table_of(row_no, self.parts)
                 lines.append(Line(row, one.column, one.value, reason, fix, part, sheet, heading, place, table))

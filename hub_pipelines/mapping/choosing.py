@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from hub_pipelines.mapping.content import words_in
 from hub_pipelines.mapping.fits import carries_unit, fit
+from hub_pipelines.mapping.likeness import THINGS
 from hub_pipelines.mapping.proposing import DOUBTFUL, HAS_UNIT, SURE, TELLING_FIT, Candidate, File, Proposal
 
 MARGIN = 0.06
@@ -19,6 +20,9 @@ PERHAPS = 0.5
 # an optional column is used without asking from here on if it is the only one that may be it and its values agree
 _ALONE = 0.74
 _MOSTLY = 0.5
+_FULL = 0.8
+"""Rows without a name are refused. Of two columns that may tell it, one with fewer values than so much of the other's
+gives way."""
 IMPORTANT = words_in(
     """
     item_name item_code location quantity quantity_on_hand unit cas_number cas_numbers hazard_codes expires_on
@@ -143,6 +147,8 @@ def _is_clearer(one: Candidate, other: Candidate, file: File) -> bool:
         return other.how == "likeness"
     if one.lesser != other.lesser:
         return one.lesser < other.lesser
+    if one.column in THINGS and min(counts) < _FULL * max(counts):
+        return counts[0] > counts[1]
     if abs(one.fit - other.fit) >= 0.6:
         return one.fit > other.fit
     if one.vague != other.vague:

@@ -21,7 +21,7 @@ SPELLINGS: Mapping[str, str] = {
             sample, antibody, antibody name, antigen, primer, primer name, oligo, oligo name, plasmid, plasmid name,
             cell line, cell line name, strain, strain name, kit name, short description, trade name, common name,
             instrument, instrument name, instrument description, device, device name, consumable, supply, supplies,
-            part name, part description, name of part
+            part name, part description, name of part, commodity, commodity name, title, item title, product title
         de: name, bezeichnung, stoffname, stoff, stoffbezeichnung, chemikalie, chemikalienname, chemikalien, reagenz,
             produkt, produktname, produktbezeichnung, artikel, artikelbezeichnung, artikelname, gerät,
             gerätebezeichnung, gerätename, substanz, substanzname, gefahrstoff, material, materialbezeichnung,
@@ -1156,11 +1156,12 @@ NOT_OURS = """
 """Headings that labs have and no contract asks for: known, so that they aren't taken for something they are like."""
 
 NAMES = """
-    de: bezeichnung, beschreibung
-    fr: nom, description
-    es: nombre, descripción
-    it: nome, descrizione
-    pt: nome, descrição
+    en: title
+    de: bezeichnung, beschreibung, titel
+    fr: nom, description, titre
+    es: nombre, descripción, título
+    it: nome, descrizione, titolo
+    pt: nome, descrição, título
     nl: naam, omschrijving
     sv: namn, beskrivning
     da: navn

@@ -76,7 +76,8 @@ _OPPOSITES = frozenset(("min", "minimum", "max", "maximum", "in", "out", "start"
 _OTHERWISE = words_in(
     """
     and or requested request planned promised estimated previous former next old last first initial original
-    ordered used consumed sold shipped shipping ship delivery deliver purchase purchased maximum minimum max min target
+    ordered used consumed submitted by sold shipped shipping ship delivery deliver purchase purchased maximum minimum
+    max min target
     desired alert annual yearly monthly daily return returned disposal destination billing not non
     """
 )

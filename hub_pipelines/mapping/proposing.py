@@ -28,6 +28,8 @@ _HOW_MUCH = frozenset(("quantity", "quantity_on_hand"))
 HAS_CURRENCY = frozenset(("unit_cost", "amount", "obligated_amount"))
 # a word more makes another column of it, whatever the values: a cost share amount, a calibration's due date
 _NEVER_SURE = SURE - 0.01
+_SECTION = "section"
+"""How titles between the rows are headed (parsing/layout): what they tell of the rows below, their values say."""
 # how much less values say where a heading says something that nobody knows
 _UNDER_A_HEADING = 0.92
 _ALWAYS = 0.9
@@ -218,11 +220,12 @@ def _candidates(
     fits = {column: fit(column, profile) for column in (record.columns if profile.count else likes)}
     found = [_by_heading(like, fits[column], at, file, record, order) for column, like in likes.items()]
     certain = max((one.score for one in found), default=0.0) >= SURE
-    foreign = is_not_ours(heading, record)
+    foreign = is_not_ours(heading, record) or any("by" in form.split() for form in heading.forms)  # it tells who
     for column, values in fits.items():
         if column in likes or not values.alone or ((certain or foreign) and values.alone < _ALWAYS):
             continue
-        score = values.alone * (_UNDER_A_HEADING if file.header[at].strip() and values.alone < _ALWAYS else 1.0)
+        says_nothing = normalise_header(file.header[at]) in ("", _SECTION)
+        score = values.alone * (1.0 if says_nothing or values.alone >= _ALWAYS else _UNDER_A_HEADING)
         if column in HAS_UNIT and file.nameless and _has_other_numbers(file, at):
             score *= _UNDER_A_HEADING  # one is how much, the other how large or how dear
         found.append(Candidate(column, at, score, "content", (values.evidence,), fit=values.score))

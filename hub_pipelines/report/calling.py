@@ -5,7 +5,7 @@ Belongs here: from a decision about a file to the words of a receipt. Not here: 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -14,6 +14,7 @@ from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.decided import headings
 from hub_pipelines.validate.columns import places_of
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.model import PART_ROWS, Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,18 @@ class Called:
     """By column of the contract: the file's heading where it is another word, and how a sentence calls it."""
 
     headings: Mapping[str, str] = field(default_factory=dict)
-    places: Mapping[str, str] = field(default_factory=dict)
-    """The column as Excel names it."""
+    positions: Mapping[str, int] = field(default_factory=dict)
+    """The column's place in the file's header."""
     spoken: Mapping[str, str] = field(default_factory=dict)
+
+    def place_of(self, column: str | None, row_no: int, parts: Sequence[Part]) -> str | None:
+        """The column as Excel names it: in the row's own table, or in all that were joined where no row is meant."""
+        position = self.positions.get(column or "")
+        if position is None:
+            return None
+        own = parts[row_no // PART_ROWS :][:1] if row_no else []
+        is_there = any(not one.columns or position in one.columns for one in own)
+        return places_of(position, own if is_there else parts)
 
     def sentence(self, text: str, column: str | None = None) -> str:
         """A sentence about a column, with the contract's names of columns as the file has them; what the file does not
@@ -37,11 +47,12 @@ def called(decision: Decision | None) -> Called:
     """Nothing is known of a file that was not read."""
     if decision is None:
         return Called()
-    places = {one.column: places_of(one.position, decision.parts) for one in decision.read}
+    positions = {one.column: one.position for one in decision.read}
+    places = {column: places_of(position, decision.parts) for column, position in positions.items()}
     texts = {one.column: " ".join(one.heading.split()) for one in decision.read}
     return Called(
         headings=headings(decision),
-        places=places,
+        positions=positions,
         spoken={
             column: f"“{text}” (column {places[column]})" if text else f"column {places[column]}"
             for column, text in texts.items()

@@ -62,7 +62,7 @@ def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -
         part=row_no // PART_ROWS,
         sheet=sheet_of(row_no, parts),
         heading=by_sender.headings.get(column),
-        place=by_sender.places.get(column),
+        place=by_sender.place_of(column, row_no, parts),
         table=table_of(row_no, parts),
     )
 

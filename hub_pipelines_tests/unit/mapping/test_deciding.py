@@ -550,9 +550,21 @@ def test_a_stock_list_that_tells_who_changed_it_is_one() -> None:
         ("Antibody|Fluorophore|Localization|Box Location|Clone",
          ["CD103|BV510|Surface (表面)|Box 3|B1", "STAT3|FITC|Intranuclear (核内)|Box 4|B2", "CD73|PE|Surface|Box 3|B3"],
          {"item_name": 0, "location": 3}),
+        ("code|title|quantity|description|Location",
+         ["K1|Battery|1||A", "K2|Jumpers|2||A", "K3|Capacitor|3|new|B", "K4|Cable|1||B", "K5|Motor|1|new|C"],
+         {"item_code": 0, "item_name": 1, "quantity_on_hand": 2, "location": 4}),
+        ("Antigen|Vendor|Clone|Submitted by Name/Lab",
+         ["Actin|Abcam|1A4|Roy lab", "Cytokeratin|Abcam|AE1|Godwin Lab", "Sox2|R&D|E4|Roy lab"],
+         {"item_name": 0, "supplier": 1}),
+        ("Name|Company|Cat#|Section",
+         ["Agarose|Sigma|A9539|Right Cabinet", "Adenine|Sigma|A149|Right Cabinet", "Boric Acid|TCI|B42|Left Cabinet"],
+         {"item_name": 0, "supplier": 1, "item_code": 2, "location": 3}),
+        ("Storage Room|Commodity|Quantity", ["S1|Tables|30", "S2|Chairs|100", "S3|Podiums|4"],
+         {"location": 0, "item_name": 1, "quantity_on_hand": 2}),
     ],
     ids=["a yes or no is no amount", "saldo atual", "what came in is not what is there", "a limit is no amount",
-         "a place in a cell is no place"],
+         "a place in a cell is no place", "the fuller of two names", "who sent it is no place",
+         "titles that are places", "a commodity"],
 )  # fmt: skip
 def test_columns_are_taken_for_what_they_hold(header: str, lines: list[str], columns: dict[str, int]) -> None:
     found = mapped(header, *lines, *lines)

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import openpyxl
 import pytest
@@ -330,6 +331,9 @@ def test_each_problem_is_marked_on_its_own_sheet_and_beside_other_columns(small_
     assert back["Room 2"][marked].value == "equipmnt"
     links = {cell.hyperlink.location for cells in back["Read me first"].iter_rows() for cell in cells if cell.hyperlink}
     assert links == {"'Room 1'!D3", f"'Room 2'!{marked}"}
+    _, told = receipt(small_hub.hub, current)
+    problems = cast("list[dict[str, object]]", told["problems"])
+    assert [one["place"] for one in problems] == ["D", marked.rstrip("0123456789")], "each in its own table"
     ranges = {
         name: {str(one.sqref) for one in back[name].data_validations.dataValidation} for name in ("Room 1", "Room 2")
     }
