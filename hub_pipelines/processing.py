@@ -65,6 +65,7 @@ from hub_pipelines.validate.staging import (
     StagedHandle,
     StagedRows,
     accepted_keys,
+    give_memory_back,
     problems_in,
     read_staged,
     stage,
@@ -333,6 +334,7 @@ class Processing:
         with self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged:
             telling.stage = "judging"
             handle = stage(self._to_stage(current, judged), self.staged, judged.document)
+        give_memory_back()
         with self.db.write() as tx:
             if judged.decision is not None:
                 self.judge.mappings.keep(tx, judged.decision)

@@ -221,6 +221,13 @@ def stage(
         writer.discard()
 
 
+def give_memory_back() -> None:
+    """What Arrow keeps for later goes to whoever needs it: once a table is judged, the posting does."""
+    import pyarrow
+
+    pyarrow.default_memory_pool().release_unused()
+
+
 class StagedWriter:
     """Writes verdicts as they come, in a thread of its own: packing them takes one processor while others are judged on
     another. `finish` gives the file its name; `discard` removes an unfinished one."""
