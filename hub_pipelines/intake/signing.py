@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TOGETHER = "envelopes"
 _SHA256_BYTES = 32
+_AFTER_SIGNATURE = ',"size_bytes":'
 
 
 class KeyRing:
@@ -69,13 +70,15 @@ class KeyRing:
         if len(envelopes) < 2:
             return [canonical_text(self.sign(one).document()) for one in envelopes]
         private = self._signing_key()
-        documents = [{**one.signed_part(), "key_id": self._signing_key_id} for one in envelopes]
-        digests = [sha256(canonical_text(one).encode("utf-8")).digest() for one in documents]
-        size = len(documents)
+        key_id = self._signing_key_id
+        texts = [canonical_text({**one.signed_part(), "key_id": key_id}) for one in envelopes]
+        digests = [sha256(one.encode("utf-8")).digest() for one in texts]
+        size = len(texts)
         whole = base64.b64encode(private.sign(_of_tree(size, Tree(digests).root()))).decode("ascii")
-        for at, (one, path) in enumerate(zip(documents, proofs(digests), strict=True)):
-            one["signature"] = f"{at}.{size}.{_encoded(path)}.{whole}"
-        return [canonical_text(one) for one in documents]
+        return [
+            _with_signature(text, f"{at}.{size}.{_encoded(path)}.{whole}")
+            for at, (text, path) in enumerate(zip(texts, proofs(digests), strict=True))
+        ]
 
     def verify(self, envelope: Envelope) -> None:
         """Raises Integrity when the signature does not cover the envelope as it is."""
@@ -187,6 +190,13 @@ def _together(envelope: Envelope) -> tuple[bytes, bytes]:
     if root is None:
         raise ValueError("the digests beside the signature lead to no root")
     return _decoded(signature), _of_tree(count, root)
+
+
+def _with_signature(text: str, signature: str) -> str:
+    """The canonical JSON of an envelope with its signature in its place, which is before `size_bytes`: what follows
+    that name in the text are the sender's names, in which a quote is never without a backslash."""
+    before, name, behind = text.rpartition(_AFTER_SIGNATURE)
+    return f'{before},"signature":"{signature}"{name}{behind}'
 
 
 def _decoded(text: str) -> bytes:

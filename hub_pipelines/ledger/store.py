@@ -93,10 +93,11 @@ stands = journal.c.operation != REPLACED
 """An item whose newest entry is another one is in the ledger; else something else has its place."""
 
 
-def is_entry(entry: Any, name: str, place: Any) -> ColumnElement[bool]:
-    """Whether a journal entry is the one at this place of a ledger."""
+def is_entry(entry: Any, place: Any) -> ColumnElement[bool]:
+    """Whether a journal entry is the one at this place. The ledger is the place's own and not named once more: SQLite
+    would else read all of the journal that is this ledger's to find some of its places."""
     return and_(
-        entry.c.ledger == name,
+        entry.c.ledger == place.c.ledger,
         entry.c.version == place.c.version,
         entry.c.row_no == place.c.row_no,
         entry.c.key == place.c.key,
@@ -113,20 +114,20 @@ def is_replaced(previous: Any, entry: Any) -> ColumnElement[bool]:
 
 
 def walk_back(name: str, keys: Sequence[str] | None = None, *, to: int | None = None) -> CTE:
-    """The places in the journal (key, version, row_no) of the entries of these items of a ledger (all, if not told):
-    every one, or from the newest back to the first that is before the version `to`."""
-    newest = select(ledger.c.key, ledger.c.version, ledger.c.row_no).where(ledger.c.ledger == name)
+    """The places in the journal (ledger, key, version, row_no) of the entries of these items of a ledger (all, if not
+    told): every one, or from the newest back to the first that is before the version `to`."""
+    newest = select(ledger.c.ledger, ledger.c.key, ledger.c.version, ledger.c.row_no).where(ledger.c.ledger == name)
     if keys is not None:
         newest = newest.where(ledger.c.key.in_(keys))
     walk = newest.cte("walk", recursive=True)
     entry = journal_row.alias("walked")
-    before = select(entry.c.key, entry.c.previous_version, entry.c.previous_row_no)
-    before = before.join(walk, is_entry(entry, name, walk)).where(entry.c.previous_version.is_not(None))
+    before = select(entry.c.ledger, entry.c.key, entry.c.previous_version, entry.c.previous_row_no)
+    before = before.join(walk, is_entry(entry, walk)).where(entry.c.previous_version.is_not(None))
     return walk.union_all(before if to is None else before.where(walk.c.version >= to))
 
 
 def newest_before(name: str, version: int, keys: Sequence[str] | None = None) -> CTE:
-    """Of these items of a ledger (all, if not told), each with its place in the journal: key, version and row_no of its
-    newest entry before a version of the ledger."""
+    """Of these items of a ledger (all, if not told), each with its place in the journal: ledger, key, version and
+    row_no of its newest entry before a version of the ledger."""
     walk = walk_back(name, keys, to=version)
     return select(walk).where(walk.c.version < version).cte("newest_before")

@@ -7,14 +7,14 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_S = 10.0
-"""So long a connection may take until the headers of its next request are whole."""
+"""So long a connection may take until the headers of its next request are whole and its body has begun."""
 _HEAD_BYTES = 65_536
 """And so long they may be; what is refused in words is shorter (limits.py)."""
 
 
 class PromptConnection(HttpToolsProtocol):
-    """Closes a connection that is open and has no request at work for too long (slow loris), or that sends headers
-    without an end."""
+    """Closes a connection that is open and has no request at work for too long (slow loris), also one that has told its
+    headers and nothing of its body, or that sends headers without an end."""
 
     _looks: asyncio.TimerHandle | None = None
     """One timer for all requests of a connection: it looks at `_too_late_at` and comes again then."""
@@ -27,8 +27,10 @@ class PromptConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._too_late_at = None
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.body or not cycle.more_body:  # else nothing of its body has come with the headers
+                self._too_late_at = None
             self._unfinished = 0
             return
         if self._too_late_at is None:

@@ -1,7 +1,7 @@
 """What a stranger's request may cost, as pure ASGI middleware: so many at once, so many bytes, so many seconds.
 
 The body is read here, whole, before anything looks at it. Not here: the time for a request's first line and headers,
-which is the connection's (connection.py).
+and until its body begins, which is the connection's (connection.py).
 """
 
 import asyncio
@@ -68,23 +68,34 @@ class BoundedRequests:
     async def _body(self, length: bytes, receive: Receive) -> bytes:
         if not length.isdigit() or len(length) > 18 or int(length) > self.body_bytes:
             raise self._too_large()
+        body, is_whole = await self._piece(receive)  # nearly always all of it, and there already
+        if is_whole:
+            return body
         try:
             async with asyncio.timeout(self.body_s):
-                return await self._whole(receive)
+                return await self._whole(body, receive)
         except TimeoutError as error:
             raise Problem("too-slow", f"The body was not there after {self.body_s:.0f} s.", last=True) from error
 
-    async def _whole(self, receive: Receive) -> bytes:
-        body = bytearray()
+    async def _whole(self, begun: bytes, receive: Receive) -> bytes:
+        body = bytearray(begun)
         while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            body += message.get("body", b"")
+            piece, is_last = await self._piece(receive)
+            body += piece
             if len(body) > self.body_bytes:
                 raise self._too_large()
-            if not message.get("more_body", False):
+            if is_last:
                 return bytes(body)
+
+    async def _piece(self, receive: Receive) -> tuple[bytes, bool]:
+        """Some of the body, and whether it is the last."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece: bytes = message.get("body", b"")
+        if len(piece) > self.body_bytes:
+            raise self._too_large()
+        return piece, not message.get("more_body", False)
 
     def _too_large(self) -> Problem:
         return Problem("too-large", f"At most {self.body_bytes:,} bytes are taken in one request.", last=True)

@@ -61,7 +61,7 @@ class Taking:
         for db in (hub.db, hub.inbox.db):
             db.dispose()  # no connection may be open when the writer is forked
         self.writer = Writer(self._accept)
-        self._group = GroupCommit(self.writer.write)
+        self._group = GroupCommit(self.writer.begin)
         self.write_groups = self._group.run
 
     def is_for(self, connection: Connection) -> bool:
@@ -145,11 +145,11 @@ class Taking:
             no.source = sent.source
             raise
 
-    def _accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
+    def _accept(self, deliveries: Sequence[Delivery], before_commit: Callable[[], None]) -> list[Answered]:
         """Raises NoRoom; asked once for a group, by the process that writes it."""
         if (full := self._no_room(sum(len(one.body) for one in deliveries))) is not None:
             raise NoRoom(full)
-        return self._hub.inbox.accept(deliveries)
+        return self._hub.inbox.accept(deliveries, before_commit=before_commit)
 
 
 @lru_cache(_QUERIES_KEPT)

@@ -4,7 +4,7 @@
 of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of two endpoints that
 verify the same signatures and answer 202: one keeps nothing, the other (`bare`) the body and nothing else, in a table
 without an index, on SQLite by group commit: what durability alone costs. The client is the same for all and shares the
-machine.
+machine. With `--beside 1000000` an import of so many rows goes on meanwhile, and rounds are made until it has ended.
 
 `through`: so many messages, 5 % of them repeats and 2 % wrong, from an inbox in which they are durable to the ledger,
 through `hub up` with its sensors and Dagster runs; counted from the first batch's sealing to the last posting. Then
@@ -36,6 +36,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--beside", type=int, default=0, help="rows of an import that goes on meanwhile")
     given = parser.parse_intermixed_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
@@ -85,9 +87,16 @@ def ack(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     hub = _hub(home, given.url, capacity=10_000_000)
     secret = str(add_source(hub).secret)
     found: dict[str, list[Round]] = {"no-op": [], "bare": [], "durable": []}
-    with receiver(home, _url(hub)) as running, _peer(_serve_no_op, secret) as no_op, _peer(_serve_bare, secret) as bare:
+    with (
+        receiver(home, _url(hub)) as running,
+        _peer(_serve_no_op, secret) as no_op,
+        _peer(_serve_bare, secret) as bare,
+        _import(hub, given.beside) as goes_on,
+    ):
         ports = {"no-op": no_op, "bare": bare, "durable": running.port}
-        for at in range(given.rounds):
+        for at in count():
+            if at >= given.rounds and not goes_on():
+                break
             for name, port in ports.items():
                 requests = list(_signed(secret, int(given.seconds * MOST_PER_SECOND), f"{name}-{at}"))
                 found[name].append(asyncio.run(_flood(port, requests, given.seconds)))
@@ -96,7 +105,29 @@ def ack(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     assert hub.inbox.count() >= taken, "acknowledged and not kept"
     told = {name: _of_rounds(some) for name, some in found.items()}
     shares = {f"{name}_of_no_op": _share(found[name], found["no-op"]) for name in ("bare", "durable")}
-    return {"connections": CONNECTIONS, "load": round(os.getloadavg()[0], 1), **told, **shares}
+    load = round(os.getloadavg()[0], 1)
+    return {"connections": CONNECTIONS, "load": load, "import_rows": given.beside, "rounds": at, **told, **shares}
+
+
+@contextmanager
+def _import(hub: Hub, rows: int) -> Iterator[Callable[[], bool]]:
+    """A stock list of so many rows on its way through `hub submit`, from archive to receipt; whether it still is."""
+    if not rows:
+        yield lambda: False
+        return
+    path = hub.settings.home / "stock.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("item_name,location,quantity_on_hand,unit\n")
+        file.writelines(f"Solvent {at},Chem {at % 400},{at % 97},L\n" for at in range(rows))
+    command = [sys.executable, "-m", "hub_pipelines.cli", "submit", str(path), "--campus", "south", "--wait"]
+    environment = {**os.environ, "HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": _url(hub)}
+    process = subprocess.Popen(
+        [*command, "--feed", "inventory", "--timeout-s", str(PATIENCE_S)], env=environment, stdout=subprocess.PIPE
+    )
+    yield lambda: process.poll() is None
+    told = process.communicate(timeout=PATIENCE_S)[0].decode()
+    assert process.returncode == 0, told
+    assert f"{rows:,}" in told or str(rows) in told, told
 
 
 def _share(mine: Sequence["Round"], theirs: Sequence["Round"]) -> float:

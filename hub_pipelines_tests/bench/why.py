@@ -1,4 +1,5 @@
-"""`hub why` and the lists of receipts with 100,000 settled submissions: `python -m hub_pipelines_tests.bench.why`.
+"""`hub why` and the lists of receipts with 100,000 settled submissions: `python -m hub_pipelines_tests.bench.why`; with
+`lines`, only what is asked of single items of a ledger of 200,000.
 
 The home is a new SQLite one, or on PostgreSQL the empty database that HUB_DATABASE_URL names. Each question is asked
 in fresh processes: `seconds` is the whole command as a person waits for it, `inside` from `main` to the answer's end,
@@ -27,9 +28,11 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.intake.store import arrival
+from hub_pipelines.ledger.changes import store as changes
 from hub_pipelines.ledger.outcomes.store import idempotency
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import journal, ledger, ledger_version
+from hub_pipelines.ledger.snapshots import store as snapshots
+from hub_pipelines.ledger.store import journal_row, ledger, ledger_version, posting
 from hub_pipelines.submission.store import attempt, submission
 from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.bench.figures import _home, _hub_with_registry
@@ -37,6 +40,7 @@ from hub_pipelines_tests.bench.figures import _home, _hub_with_registry
 COUNT = 100_000
 _CHUNK = 5_000
 _TAGS = 20_000
+_LINES = 200_000
 _HOT_CHANGES = 500
 _LEDGER = "inventory.asset@north"
 _RUNS = 5
@@ -46,6 +50,9 @@ def main() -> None:
     with _home() as home:
         started = time.perf_counter()
         hub = _hub_with_registry(100)
+        if sys.argv[1:] == ["lines"]:
+            lines(hub)
+            return
         example = fill(hub, COUNT)
         _say("filled", database=hub.db.url.get_backend_name(), submissions=COUNT, seconds=time.perf_counter() - started)
         on_disk = home / "somewhere" / "copy.csv"
@@ -172,18 +179,23 @@ def _outcome(row: dict[str, Any], posted: dict[str, Any]) -> dict[str, Any]:
 
 def _fill_journal(tx: Transaction, request_id: str) -> None:
     """20,000 items with three changes each, and one that 500 postings have changed."""
-    entries = [_entry(f"N-{tag:07d}", tag, version, request_id) for tag in range(_TAGS) for version in (1, 2, 3)]
-    entries += [_entry("HOT-1", _TAGS, version, request_id) for version in range(1, _HOT_CHANGES + 1)]
-    _insert(tx, journal, entries)
-    newest = {entry["key"]: entry for entry in entries}
-    heads = ("ledger", "key", "version", "row_no", "digest")
-    _insert(tx, ledger, [{name: entry[name] for name in heads} for entry in newest.values()])
+    entries = [_entry(_LEDGER, f"N-{tag:07d}", tag, version) for tag in range(_TAGS) for version in (1, 2, 3)]
+    entries += [_entry(_LEDGER, "HOT-1", _TAGS, version) for version in range(1, _HOT_CHANGES + 1)]
+    _insert(tx, posting, [_posting(_LEDGER, version, request_id) for version in range(1, _HOT_CHANGES + 1)])
+    _insert_entries(tx, entries)
     tx.execute(ledger_version.insert(), {"ledger": _LEDGER, "version": _HOT_CHANGES, "changed_at": utc_now()})
 
 
-def _entry(key: str, row_no: int, version: int, request_id: str) -> dict[str, Any]:
+def _insert_entries(tx: Transaction, entries: list[dict[str, Any]]) -> None:
+    _insert(tx, journal_row, entries)
+    newest = {entry["key"]: entry for entry in entries}
+    heads = ("ledger", "key", "version", "row_no", "digest")
+    _insert(tx, ledger, [{name: entry[name] for name in heads} for entry in newest.values()])
+
+
+def _entry(name: str, key: str, row_no: int, version: int) -> dict[str, Any]:
     return {
-        "ledger": _LEDGER,
+        "ledger": name,
         "version": version,
         "row_no": row_no,
         "key": key,
@@ -192,13 +204,47 @@ def _entry(key: str, row_no: int, version: int, request_id: str) -> dict[str, An
         "digest": uuid.uuid4().hex * 2,
         "previous_version": version - 1 or None,
         "previous_row_no": row_no if version > 1 else None,
+    }
+
+
+def _posting(name: str, version: int, request_id: str) -> dict[str, Any]:
+    return {
+        "ledger": name,
+        "version": version,
         "request_id": request_id,
-        "revision": 1,
+        "revision": version,
         "campus": "north",
         "ledger_date": datetime.now(UTC).date(),
         "contract_version": 1,
         "posted_at": utc_now(),
     }
+
+
+# ---- one item of a large ledger
+
+
+def lines(hub: Hub) -> None:
+    """What is asked of single items of a ledger of 200,000 lines, each of which three postings have changed."""
+    name, request_ids = "inventory.stock@south", [f"south-inventory-{version}" for version in (1, 2, 3)]
+    with hub.db.write() as tx:
+        _insert(tx, posting, [_posting(name, at, request_id) for at, request_id in enumerate(request_ids, start=1)])
+        for first in range(0, _LINES, _CHUNK):
+            numbers = range(first, first + _CHUNK)
+            _insert_entries(tx, [_entry(name, f"L-{at}", at, version) for at in numbers for version in (1, 2, 3)])
+    some = iter(range(0, _LINES, 997))
+    many = [f"L-{at}" for at in range(0, _LINES, 200)]
+    with hub.db.read() as tx:
+        asked: dict[str, Callable[[], object]] = {
+            "its newest changes": lambda: changes.newest_changes(tx, name, f"L-{next(some)}", limit=200),
+            "its changes since a version": lambda: list(changes.changes_of_item(tx, name, f"L-{next(some)}", 1)),
+            "what a submission has set it to": lambda: changes.values_set_by(
+                tx, name, request_ids[1], [f"L-{next(some)}"]
+            ),
+            "its entry before a version": lambda: snapshots.heads_before(tx, name, [f"L-{next(some)}"], 3),
+            "entries of 1,000 items before a version": lambda: snapshots.heads_before(tx, name, many, 3),
+        }
+        for what, ask in asked.items():
+            _say(f"one of {_LINES:,} lines: {what}", seconds=_median(lambda ask=ask: _timed(ask)))  # type: ignore[misc]
 
 
 def _rejection(number: int, request_id: str) -> dict[str, Any]:

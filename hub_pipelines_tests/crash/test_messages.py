@@ -340,13 +340,13 @@ class _Mortal:
     def db(self) -> Any:
         return self.inbox.db
 
-    def accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
+    def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
         if self.killed == WRITER_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.killed == READER:
             os.kill(os.getppid(), signal.SIGKILL)
-            return self.inbox.accept(deliveries)
-        self.inbox.accept(deliveries)
+            return self.inbox.accept(deliveries, before_commit=before_commit)
+        self.inbox.accept(deliveries, before_commit=before_commit)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("killed")
 

@@ -71,7 +71,11 @@ def ends_within(connection: socket.socket, seconds: float) -> bytes:
     return told
 
 
-@pytest.mark.parametrize("begun", [b"", b"POST / HTTP/1.1\r\nhost: a\r\n"], ids=["nothing", "half of its headers"])
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"POST / HTTP/1.1\r\nhost: a\r\n", b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"],
+    ids=["nothing", "half of its headers", "nothing of its body"],
+)
 def test_a_connection_that_does_not_say_what_it_wants_is_closed(served: _Served, begun: bytes) -> None:
     with served.connect() as one:
         one.sendall(begun)

@@ -1,12 +1,14 @@
 """Group commit: requests that come at once share one transaction and one wait for the disk.
 
-One group is written at a time. What comes meanwhile forms the next one, so groups grow with the load by themselves. The
-queue is bounded: who finds it full is told to come again. Not here: who writes (writing.py).
+One group is written at a time. What comes meanwhile forms the next one, so groups grow with the load by themselves; it
+is handed over while the one before waits for the disk. The queue is bounded: who finds it full is told to come again.
+Not here: who writes (writing.py).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from hub_pipelines.intake.inbox.model import Answered, Delivery
 
@@ -26,12 +28,13 @@ class GroupCommit:
 
     def __init__(
         self,
-        write: Callable[[Sequence[Delivery]], Awaitable[list[Answered]]],
+        begin: Callable[[Sequence[Delivery]], Awaitable["asyncio.Future[list[Answered]]"]],
         *,
         most_waiting: int = 1_000,
         most_messages: int = 5_000,
     ) -> None:
-        self._write = write
+        """`begin` hands a group over, and gives what will become of it when it is time for the next one."""
+        self._begin = begin
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(most_waiting)
         self._most_messages = most_messages
 
@@ -47,16 +50,8 @@ class GroupCommit:
     async def run(self) -> None:
         while True:
             group = self._gathered(await self._queue.get())
-            try:
-                answers = await self._write([one.delivery for one in group])
-            except Exception as error:  # noqa: BLE001  # each of those who wait gets it
-                for one in group:
-                    if not one.answer.done():
-                        one.answer.set_exception(error)
-            else:
-                for one, answer in zip(group, answers, strict=True):
-                    if not one.answer.done():
-                        one.answer.set_result(answer)
+            answers = await self._begin([one.delivery for one in group])
+            answers.add_done_callback(partial(_tell, group))
 
     def _gathered(self, first: _Pending) -> list[_Pending]:
         group, messages = [first], len(first.delivery.messages)
@@ -64,3 +59,14 @@ class GroupCommit:
             group.append(self._queue.get_nowait())
             messages += len(group[-1].delivery.messages)
         return group
+
+
+def _tell(group: Sequence[_Pending], answers: "asyncio.Future[list[Answered]]") -> None:
+    error = answers.exception()
+    for at, one in enumerate(group):
+        if one.answer.done():  # nobody waits any more
+            continue
+        if error is None:
+            one.answer.set_result(answers.result()[at])
+        else:
+            one.answer.set_exception(error)

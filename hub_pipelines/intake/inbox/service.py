@@ -44,15 +44,20 @@ class Inbox:
     now: Callable[[], datetime]
     capacity: Capacity
 
-    def accept(self, deliveries: Sequence[Delivery]) -> list[Answered]:
+    def accept(
+        self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None] = lambda: None
+    ) -> list[Answered]:
         """Take these, in this order, in one transaction: when this returns, what was received is durable.
 
-        Never more than the capacity waits, however many processes take deliveries.
+        `before_commit` is called when nothing but that is left to do. Never more than the capacity waits, however many
+        processes take deliveries.
         """
         at = self.now()
         signed = self._signed(deliveries, at)
         with self.db.write() as tx:
-            return store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+            answers = store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+            before_commit()
+        return answers
 
     def filling(self) -> Filling:
         with self.db.read() as tx:

@@ -13,8 +13,10 @@ import os
 import pickle
 import signal
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from hub_pipelines.common.errors import HubError
@@ -25,10 +27,20 @@ _log = logging.getLogger(__name__)
 _LENGTH_BYTES = 8
 
 
+Accept = Callable[[Sequence[Delivery], Callable[[], None]], list[Answered]]
+"""Takes a group in one transaction; the second argument is called before the commit."""
+
+
+@dataclass(slots=True)
+class _Begun:
+    next_may_come: asyncio.Future[None]
+    answers: asyncio.Future[list[Answered]]
+
+
 class Writer:
     """A process that runs `accept` for each group. Its errors, which must be picklable, are raised here."""
 
-    def __init__(self, accept: Callable[[Sequence[Delivery]], list[Answered]]) -> None:
+    def __init__(self, accept: Accept) -> None:
         """Forks. Connections to a database must not be open, nor a thread be at work."""
         self._ours, theirs = socket.socketpair()
         self._pid = os.fork()
@@ -36,34 +48,57 @@ class Writer:
             self._ours.close()
             _write_groups(theirs, accept)
         theirs.close()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._sending: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._begun: deque[_Begun] = deque()
 
-    async def write(self, group: Sequence[Delivery]) -> list[Answered]:
-        """What became of each, when it is durable. Raises what `accept` does."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(sock=self._ours)
-        reader, writer = self._streams
-        writer.write(_framed([_packed(one) for one in group]))
+    async def begin(self, group: Sequence[Delivery]) -> "asyncio.Future[list[Answered]]":
+        """Hands a group over. Returns when the next one may come, with what will have become of each of this one when
+        it is durable, or what `accept` has raised."""
+        if self._sending is None:
+            reading, self._sending = await asyncio.open_connection(sock=self._ours)
+            self._listening = asyncio.create_task(self._listen(reading))
+        loop = asyncio.get_running_loop()
+        begun = _Begun(loop.create_future(), loop.create_future())
+        self._begun.append(begun)
+        self._sending.write(_framed([_packed(one) for one in group]))
+        await begun.next_may_come
+        return begun.answers
+
+    async def _listen(self, reading: asyncio.StreamReader) -> None:
         try:
-            length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES))
-            told = pickle.loads(await reader.readexactly(length))
+            while True:
+                length = int.from_bytes(await reading.readexactly(_LENGTH_BYTES))
+                self._hear(pickle.loads(await reading.readexactly(length)) if length else None)
         except (asyncio.IncompleteReadError, ConnectionError):
             _log.critical("the process that writes messages has ended, and the receiver with it; it is started again")
             logging.shutdown()
             os._exit(1)
+
+    def _hear(self, told: object) -> None:
+        """Of the group that was handed over first and has no answer: None when it is being committed."""
+        begun = self._begun[0]
+        if not begun.next_may_come.done():
+            begun.next_may_come.set_result(None)
+        if told is None:
+            return
+        self._begun.popleft()
         if isinstance(told, Exception):
-            raise told
-        return [Answered(Answer(answer), request_ids, at) for answer, request_ids, at in told]
+            begun.answers.set_exception(told)
+        elif isinstance(told, list):
+            begun.answers.set_result([Answered(Answer(answer), ids, at) for answer, ids, at in told])
 
     def close(self) -> None:
         """What is at work is written to its end."""
+        if self._listening is not None:
+            self._listening.cancel()
         with suppress(OSError):  # it has ended before
             self._ours.shutdown(socket.SHUT_RDWR)
         self._ours.close()
         os.waitpid(self._pid, 0)
 
 
-def _write_groups(channel: socket.socket, accept: Callable[[Sequence[Delivery]], list[Answered]]) -> NoReturn:
+def _write_groups(channel: socket.socket, accept: Accept) -> NoReturn:
     """The process's life. What ends its parent must not end it amid a group: it sees the socket close."""
     code = 1
     try:
@@ -72,9 +107,7 @@ def _write_groups(channel: socket.socket, accept: Callable[[Sequence[Delivery]],
         with channel, channel.makefile("rb") as asked:
             while length := asked.read(_LENGTH_BYTES):
                 group = [_delivery(*one) for one in pickle.loads(asked.read(int.from_bytes(length)))]
-                channel.sendall(_framed(_answered(accept, group)))
-        code = 0
-    except BrokenPipeError:
+                channel.sendall(_framed(_answered(accept, group, channel)))
         code = 0
     except Exception:  # noqa: BLE001  # nobody above it could tell
         _log.exception("the process that writes messages ends")
@@ -82,9 +115,13 @@ def _write_groups(channel: socket.socket, accept: Callable[[Sequence[Delivery]],
         os._exit(code)
 
 
-def _answered(accept: Callable[[Sequence[Delivery]], list[Answered]], group: Sequence[Delivery]) -> object:
+def _answered(accept: Accept, group: Sequence[Delivery], channel: socket.socket) -> object:
+    def say_that_it_commits() -> None:
+        with suppress(OSError):  # nobody listens any more, and the group is committed all the same
+            channel.sendall(bytes(_LENGTH_BYTES))
+
     try:
-        return [(one.answer.value, one.request_ids, one.received_at) for one in accept(group)]
+        return [(one.answer.value, one.request_ids, one.received_at) for one in accept(group, say_that_it_commits)]
     except HubError as error:
         return error
     except Exception as error:  # noqa: BLE001  # each of those who wait gets it; where it came from is told here

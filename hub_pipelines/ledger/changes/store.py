@@ -32,7 +32,7 @@ def newest_changes(tx: Transaction, name: str, key: str, *, limit: int) -> tuple
     walk, previous = walk_back(name, [key]), journal_row.alias("previous")
     query = (
         select(journal, previous.c["values"].label("before"))
-        .join(walk, is_entry(journal, name, walk))
+        .join(walk, is_entry(journal, walk))
         .outerjoin(previous, is_replaced(previous, journal))
         .order_by(journal.c.version.desc(), journal.c.row_no.desc())
         .limit(limit)
@@ -113,8 +113,9 @@ def values_set_by(tx: Transaction, name: str, request_id: str, keys: Sequence[st
     """What a submission has set these items to, as canonical JSON; of what it left as it was, nothing."""
     found: dict[str, str] = {}
     for some in per_query(keys):
-        query = select(journal.c.key, journal.c["values"]).where(
-            journal.c.ledger == name, journal.c.request_id == request_id, journal.c.key.in_(some)
-        )
-        found.update((row[0], row[1]) for row in tx.execute(query.order_by(journal.c.version, journal.c.row_no)))
+        # all entries of these items, and not those of the submission, which may have changed all of the ledger
+        places = walk_back(name, some)
+        query = select(journal.c.request_id, journal.c.key, journal.c["values"]).join(places, is_entry(journal, places))
+        rows = tx.execute(query.order_by(journal.c.version, journal.c.row_no))
+        found.update((key, values) for its, key, values in rows if its == request_id)
     return found

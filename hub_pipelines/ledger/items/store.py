@@ -79,7 +79,7 @@ def items_now(tx: Transaction, name: str) -> Iterator[Item]:
 def items_as_of(tx: Transaction, name: str, version: int) -> Iterator[Item]:
     """All items of a ledger as one of its versions left them, told by the journal."""
     then = newest_before(name, version + 1)
-    query = select(journal.c.key, journal.c["values"]).join(then, is_entry(journal, name, then)).where(stands)
+    query = select(journal.c.key, journal.c["values"]).join(then, is_entry(journal, then)).where(stands)
     yield from (tuple(row) for row in tx.execute(query, execution_options=_AT_ONCE))
 
 
@@ -99,7 +99,7 @@ def items_saying(tx: Transaction, name: str, column: str, values: Collection[str
 
 
 def _placed(tx: Transaction, name: str, *which: Any) -> Iterator[Placed]:
-    query = select(journal).join(ledger, and_(ledger.c.ledger == name, is_entry(journal, name, ledger)))
+    query = select(journal).join(ledger, and_(ledger.c.ledger == name, is_entry(journal, ledger)))
     query = query.where(stands, *which)
     for row in tx.execute(query, execution_options=_AT_ONCE).mappings():
         place = (row["version"], entry_row(row["row_no"]), row["request_id"], row["posted_at"])
@@ -138,7 +138,7 @@ def heads_of_lines(tx: Transaction, name: str, keys: Sequence[str], version: int
         columns = ("key", "version", "row_no", "digest", "values", "operation", "request_id")
         query = (
             select(*(journal.c[one] for one in columns), s.c.source_name)
-            .join(then, is_entry(journal, name, then))
+            .join(then, is_entry(journal, then))
             .join(s, s.c.request_id == journal.c.request_id)
         )
         found.update((row[0], Head(**row._mapping)) for row in tx.execute(query))

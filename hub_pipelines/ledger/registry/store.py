@@ -142,11 +142,11 @@ def _current(tags: Collection[str]) -> Select[Any]:
 def _all_current() -> Select[Any]:
     return (
         select(ledger.c.key, journal_row.c["values"])
-        .join(journal_row, is_entry(journal_row, REGISTRY_LEDGER, ledger))
+        .join(journal_row, is_entry(journal_row, ledger))
         .where(ledger.c.ledger == REGISTRY_LEDGER)
     )
 
 
 def _as_of(tags: Sequence[str], version: int) -> Select[Any]:
     then = newest_before(REGISTRY_LEDGER, version + 1, tags)
-    return select(journal_row.c.key, journal_row.c["values"]).join(then, is_entry(journal_row, REGISTRY_LEDGER, then))
+    return select(journal_row.c.key, journal_row.c["values"]).join(then, is_entry(journal_row, then))

@@ -172,7 +172,7 @@ def heads_before(tx: Transaction, ledger_name: str, keys: Collection[str], versi
         then = newest_before(ledger_name, version, some)
         names = ("key", "version", "row_no", "digest", "operation", "values")
         query = select(*(journal_row.c[name] for name in names))
-        rows = tx.execute(query.join(then, is_entry(journal_row, ledger_name, then)))
+        rows = tx.execute(query.join(then, is_entry(journal_row, then)))
         found.update((row.key, row) for row in rows)
     return found
 

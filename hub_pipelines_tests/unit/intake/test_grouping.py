@@ -25,8 +25,10 @@ class Disk:
         self.groups: list[list[str]] = []
         self.fails = False
 
-    async def write(self, some: Sequence[Delivery]) -> list[Answered]:
-        return await asyncio.to_thread(self._write, some)
+    async def begin(self, some: Sequence[Delivery]) -> asyncio.Future[list[Answered]]:
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, some))
+        await asyncio.wait([writing])
+        return writing
 
     def _write(self, some: Sequence[Delivery]) -> list[Answered]:
         self.groups.append([one.webhook_id for one in some])
@@ -46,7 +48,7 @@ def test_what_comes_while_a_group_is_written_is_written_together_and_answered_af
     disk = Disk()
 
     async def run() -> None:
-        group = GroupCommit(disk.write)
+        group = GroupCommit(disk.begin)
         writer = asyncio.create_task(group.run())
         tasks = await sent(group, [0]) + await sent(group, range(1, 10))
         assert not any(task.done() for task in tasks)
@@ -63,7 +65,7 @@ def test_whoever_finds_the_queue_full_is_told_at_once() -> None:
     disk = Disk()
 
     async def run() -> None:
-        group = GroupCommit(disk.write, most_waiting=2)
+        group = GroupCommit(disk.begin, most_waiting=2)
         writer = asyncio.create_task(group.run())
         tasks = await sent(group, [0]) + await sent(group, [1, 2])
         with pytest.raises(Full):
@@ -81,7 +83,7 @@ def test_a_group_that_can_not_be_written_is_told_to_each_of_it_and_the_next_one_
     disk.go_on.set()
 
     async def run() -> None:
-        group = GroupCommit(disk.write)
+        group = GroupCommit(disk.begin)
         writer = asyncio.create_task(group.run())
         told = await asyncio.gather(*(await sent(group, range(3))), return_exceptions=True)
         assert [type(one) for one in told] == [Transient] * 3

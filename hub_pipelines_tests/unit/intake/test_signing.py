@@ -130,7 +130,17 @@ def test_a_damaged_private_key_is_named_with_the_way_out(ring: KeyRing, tmp_path
 
 
 def some_envelopes(number: int) -> list[Envelope]:
-    return [replace(ENVELOPE, request_id=f"north-inventory-{at}", content_digest=f"{at:064}") for at in range(number)]
+    """Two have a name that looks like a member of the envelope."""
+    names = ['a","size_bytes":1', ',"size_bytes":']
+    return [
+        replace(
+            ENVELOPE,
+            request_id=f"north-inventory-{at}",
+            content_digest=f"{at:064}",
+            source_name=names[at] if at < len(names) else ENVELOPE.source_name,
+        )
+        for at in range(number)
+    ]
 
 
 def signed_together(ring: KeyRing, envelopes: list[Envelope]) -> list[Envelope]:
