@@ -157,8 +157,8 @@ SPELLINGS: Mapping[str, str] = {
         ar: الكمية, الكمية المتوفرة, الكمية المتاحة, العدد, المخزون, الرصيد, كمية
         en: quantity, qty, quantity in inventory, quantity available, qty available, available quantity, amount,
             amount available, amount in stock, amount on hand, amount left, amount in bottle, remaining,
-            remaining quantity, remaining amount, quantity left, qty left, quantity remaining, stock qty, stock quantity,
-            stock level,
+            remaining quantity, remaining amount, quantity left, qty left, quantity remaining, stock qty,
+            stock quantity, stock level,
             count, counted quantity, physical count, total quantity, total amount on hand, number of units, how much,
             volume, mass, weight, number of bottles, number of vials, vials, no of items, number of containers,
             no of containers, no containers, containers, bottles, number of items, inventory quantity, balance,
