@@ -21,7 +21,9 @@ SPELLINGS: Mapping[str, str] = {
             sample, antibody, antibody name, antigen, primer, primer name, oligo, oligo name, plasmid, plasmid name,
             cell line, cell line name, strain, strain name, kit name, short description, trade name, common name,
             instrument, instrument name, instrument description, device, device name, consumable, supply, supplies,
-            part name, part description, name of part, commodity, commodity name, title, item title, product title
+            part name, part description, name of part, commodity, commodity name, title, item title, product title,
+            component, components, component name, list of components, drug, drug name, medicine, medicine name,
+            medication, tool, tool name
         de: name, bezeichnung, stoffname, stoff, stoffbezeichnung, chemikalie, chemikalienname, chemikalien, reagenz,
             produkt, produktname, produktbezeichnung, artikel, artikelbezeichnung, artikelname, gerät,
             gerätebezeichnung, gerätename, substanz, substanzname, gefahrstoff, material, materialbezeichnung,
@@ -153,9 +155,10 @@ SPELLINGS: Mapping[str, str] = {
     "quantity": """
         he: כמות, כמות במלאי, מלאי
         ar: الكمية, الكمية المتوفرة, الكمية المتاحة, العدد, المخزون, الرصيد, كمية
-        en: quantity, qty, quantity available, qty available, available quantity, amount, amount available,
-            amount in stock, amount on hand, amount left, amount in bottle, remaining, remaining quantity,
-            remaining amount, quantity left, qty left, quantity remaining, stock qty, stock quantity, stock level,
+        en: quantity, qty, quantity in inventory, quantity available, qty available, available quantity, amount,
+            amount available, amount in stock, amount on hand, amount left, amount in bottle, remaining,
+            remaining quantity, remaining amount, quantity left, qty left, quantity remaining, stock qty,
+            stock quantity, stock level,
             count, counted quantity, physical count, total quantity, total amount on hand, number of units, how much,
             volume, mass, weight, number of bottles, number of vials, vials, no of items, number of containers,
             no of containers, no containers, containers, bottles, number of items, inventory quantity, balance,

@@ -559,12 +559,14 @@ def test_a_stock_list_that_tells_who_changed_it_is_one() -> None:
         ("Name|Company|Cat#|Section",
          ["Agarose|Sigma|A9539|Right Cabinet", "Adenine|Sigma|A149|Right Cabinet", "Boric Acid|TCI|B42|Left Cabinet"],
          {"item_name": 0, "supplier": 1, "item_code": 2, "location": 3}),
+        ("Component|Quantity in Inventory|Price", ["Relay|2|3.5", "Servo|4|9.0", "LED|12|0.1"],
+         {"item_name": 0, "quantity_on_hand": 1}),
         ("Storage Room|Commodity|Quantity", ["S1|Tables|30", "S2|Chairs|100", "S3|Podiums|4"],
          {"location": 0, "item_name": 1, "quantity_on_hand": 2}),
     ],
     ids=["a yes or no is no amount", "saldo atual", "what came in is not what is there", "a limit is no amount",
          "a place in a cell is no place", "the fuller of two names", "who sent it is no place",
-         "titles that are places", "a commodity"],
+         "titles that are places", "a component", "a commodity"],
 )  # fmt: skip
 def test_columns_are_taken_for_what_they_hold(header: str, lines: list[str], columns: dict[str, int]) -> None:
     found = mapped(header, *lines, *lines)
