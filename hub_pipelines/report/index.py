@@ -26,7 +26,6 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
-from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
@@ -143,7 +142,7 @@ class ReceiptIndex:
         undecided = reviews.open_conflicts(tx, campus)
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         # what replaces a file is newer, so it is listed when the file is
-        corrections = [one for one in all_sent if one.revises and _corrects(tx, one)]
+        corrections = [one for one in all_sent if one.revises and outcomes.corrects(tx, one)]
         revised = {one.revises for one in corrections}
         counted_again = {one.revises for one in corrections if one.envelope.complete_count}
         overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
@@ -267,12 +266,6 @@ class ReceiptIndex:
     def _time_zone(self, campus: str | None) -> str:
         known = self.campuses.get(campus or "") or next(iter(self.campuses.values()))
         return known.time_zone
-
-
-def _corrects(tx: Transaction, current: Submission) -> bool:
-    """Whether it was sent in place of another file, and has not merely the same name: that may be another list."""
-    came = return_of(tx, current.request_id, current.revision)
-    return (came is not None and came.original is not None) or reviews.corrected_by(tx, current.request_id) is not None
 
 
 def _still_missing(tx: Transaction, current: Submission) -> int:

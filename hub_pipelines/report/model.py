@@ -311,6 +311,11 @@ class Receipt:
     """How far a run is with it, where it takes more than seconds."""
 
     @property
+    def is_superseded(self) -> bool:
+        """Whatever is still to do stands on the receipt of what was sent in its place."""
+        return self.newer is not None and (self.newer.complete_count or not self.still_missing)
+
+    @property
     def still_missing(self) -> int:
         return self.count.still_missing if self.count is not None else 0
 

@@ -13,6 +13,8 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
+from hub_pipelines.report.workbook.store import return_of
+from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
 
@@ -67,9 +69,27 @@ def waits_for_registry(tx: Transaction, current: Submission) -> Registry:
     return Registry(unknown, other, has_come)
 
 
+def corrects(tx: Transaction, current: Submission) -> bool:
+    """Whether it was sent in place of another file, and has not merely the same name: that may be another list."""
+    came = return_of(tx, current.request_id, current.revision)
+    return (came is not None and came.original is not None) or reviews.corrected_by(tx, current.request_id) is not None
+
+
+def newest_in_place_of(tx: Transaction, first: Submission) -> Submission | None:
+    """The last of what was sent in place of a submission, one after the other. What merely has its name counts once it
+    is taken and has no fewer rows, as on the pages that list receipts: a shorter list may not name what is open."""
+    last, known = None, first
+    while (following := submissions.newest_revising(tx, known)) is not None:
+        taken = following.state is State.POSTED and following.counts.received >= max(1, known.counts.received)
+        if not (taken or corrects(tx, following)):
+            break
+        last = known = following
+    return last
+
+
 def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
     """What somebody has yet to do about a submission, a clause each; nothing once something was sent in its place."""
-    if submissions.newest_revising(tx, first) is not None:
+    if newest_in_place_of(tx, first) is not None:
         return ()
     if first.state is State.IN_REVIEW:
         asked = mappings.questions_about(tx, first.request_id, first.revision)

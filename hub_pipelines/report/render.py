@@ -105,7 +105,8 @@ def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
         return None
     if workbook.state == "made" and workbook.file_name:
         usual = "Open it in Excel, fix the red cells, save it and drop it into the same folder."
-        note = workbook.note or (usual if receipt.counts.rejected and not receipt.only_registry else "")
+        is_to_fix = receipt.counts.rejected and not receipt.only_registry and not receipt.is_superseded
+        note = workbook.note or (usual if is_to_fix else "")
         return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
     if workbook.state == "failed":
         return {

@@ -190,7 +190,8 @@ class Receipts:
             if receipt.workbook is not None:
                 make_workbook_due(tx, request_id, current.revision, current.envelope.campus)
             if current.state is State.POSTED:
-                submissions.renew_receipts_of_earlier(tx, current)
+                if receipt.newer is None:  # else each new file would have all before it told again
+                    submissions.renew_receipts_of_earlier(tx, current)
                 if _is_first_list(tx, current):
                     submissions.renew_receipts_without_registry(tx)
             submissions.mark_receipted(tx, current)
@@ -371,9 +372,7 @@ class Receipts:
             newer = submissions.overtaken(tx, [current.request_id]).get(current.request_id)
             last = submissions.get(tx, newer) if newer else None
         elif current.state in (State.DISMISSED, State.POSTED):
-            found = current
-            while (following := submissions.newest_revising(tx, found)) is not None:
-                last = found = following
+            last = outcomes.newest_in_place_of(tx, current)
         if last is None:
             return None
         item = reviews.corrected_by(tx, last.request_id)

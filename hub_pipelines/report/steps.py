@@ -27,7 +27,7 @@ _MARKED_STEPS = (
 
 def steps_of(receipt: Receipt) -> list[str]:
     """One sentence or two for each step; never empty."""
-    if receipt.newer is not None and (receipt.newer.complete_count or not receipt.still_missing):
+    if receipt.newer is not None and receipt.is_superseded:
         return [f"Nothing here. {newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
     if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
         told = " and ".join(receipt.first_copy.still_open)

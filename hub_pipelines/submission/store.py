@@ -531,12 +531,15 @@ def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
 
 
 def renew_receipts_of_earlier(tx: Transaction, current: Submission) -> None:
-    """Earlier files of its source that wait for a person are told that this one was posted."""
+    """Earlier files that lead on to the newest are told that this one was posted: those of its source that wait for a
+    person, and the one in whose place it came, when rows of that one were not taken."""
     envelope, s = current.envelope, submission.c
     source_key = select(s.source_key).where(s.request_id == current.request_id).scalar_subquery()
     same = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.source_key == source_key)
     earlier = and_(s.source_version < current.source_version, s.state == State.IN_REVIEW)
     tx.execute(update(submission).where(same, earlier).values(receipt_due=True))
+    replaced = and_(s.request_id == current.revises, s.state == State.POSTED, s.rows_rejected > 0)
+    tx.execute(update(submission).where(replaced).values(receipt_due=True))
 
 
 def renew_receipts_without_registry(tx: Transaction) -> None:

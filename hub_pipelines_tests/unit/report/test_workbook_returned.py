@@ -34,6 +34,29 @@ from .workbooks import (
 # ---- when it comes back
 
 
+def test_a_receipt_leads_on_to_the_senders_own_newer_list_too_and_asks_for_nothing_any_more(
+    small_hub: SmallHub,
+) -> None:
+    small_hub.register("NC-1", "NC-2")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", quantity="lots"))
+    path = returned(small_hub, first)
+    book = openpyxl.load_workbook(path)
+    second = drop(small_hub, path.name, type_over(path, book.sheetnames[1], {"D2": "3"}))
+    assert "Open it in Excel, fix the red cells" in receipt(small_hub.hub, small_hub.submission(second))[0]
+    small_hub.hub.receipts.write_due()
+
+    third = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", quantity="many"))
+    small_hub.hub.receipts.write(third)
+    assert small_hub.hub.receipts.path_of(small_hub.submission(second)) in small_hub.hub.receipts.write_due()
+    text, _ = receipt(small_hub.hub, small_hub.submission(second))
+    assert "Nothing here. You sent a newer copy" in text
+    assert "fix the red cells" not in text
+
+    drop(small_hub, "lab.csv", inventory("NC-1"))
+    text, _ = receipt(small_hub.hub, small_hub.submission(third))
+    assert "You sent a newer copy" not in text, "a shorter list may be another one"
+
+
 def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_shows_old_and_new(
     small_hub: SmallHub,
 ) -> None:
