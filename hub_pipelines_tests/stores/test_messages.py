@@ -14,6 +14,7 @@ from hub_pipelines import judging
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
@@ -192,10 +193,32 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
     with hub.inbox.db.write() as tx:
         tx.execute(text("DROP TABLE inbox_load"))
         tx.execute(text("DROP TABLE inbox_record"))
+        as_version_2(tx)
         tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
     inbox_store.create(hub.inbox.db)
     assert hub.inbox.filling().waiting == {"south": Load(1, len(body))}
     assert_invariants(hub)
+
+
+def as_version_2(tx: Transaction) -> None:
+    """An inbox of the release that kept all bodies."""
+    for column in ("content_digest", "bodies_removed"):
+        tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {column}"))
+    tx.execute(text("UPDATE inbox_schema_version SET version = 2"))
+
+
+def test_batches_of_an_earlier_release_lose_their_bodies_too(hub: Hub) -> None:
+    """Nothing told the digest of their archived bytes: it is found from the messages."""
+    (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
+    settle(hub)
+    with hub.inbox.db.write() as tx:
+        as_version_2(tx)
+    inbox_store.create(hub.inbox.db)
+    (batch,) = hub.bodies.there(hub.intake.now(), after="", limit=9)
+    assert (batch.content_digest, batch.bodies_removed) == (None, 0)
+    hub.bodies.remove(batch, hub.bodies.archived_as(batch))
+    assert hub.bodies.there(hub.intake.now(), after="", limit=9) == []
+    assert fates(hub, [answered]) == [Fate.POSTED]
 
 
 # ---- sealing
