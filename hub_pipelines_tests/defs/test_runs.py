@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -218,9 +219,8 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     by_priority = sorted(requests, key=lambda one: -int(one.tags["dagster/priority"]))
     assert [one.job_name for one in by_priority] == ["hazmat_job", "procurement_job"]
     assert [one.tags["hub/size"] for one in by_priority] == ["small", "large"]
-    batches = [
-        replace(one, envelope=replace(one.envelope, channel=MESSAGES, headers={RECORD_TYPE: "x"})) for one in launches
-    ]
+    of_messages: dict[str, Any] = {"channel": MESSAGES, "headers": {RECORD_TYPE: "hazmat.event"}}
+    batches = [replace(one, envelope=replace(one.envelope, **of_messages)) for one in launches]
     assert {run_request(hub, one).tags["hub/size"] for one in batches} == {"small"}
     inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
     assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)

@@ -45,7 +45,7 @@ class DateConvention:
 
 @dataclass(frozen=True, slots=True)
 class NumberConvention:
-    """`noisy`: a program has written binary fractions out (44.010000000000005): digits beyond the fifteenth say nothing."""
+    """`noisy`: a program has written 44.01 as 44.010000000000005; from the sixteenth on digits are noise."""
 
     mark: Mark
     confidence: float = 1.0
