@@ -13,6 +13,7 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.queue.store import first_before
 from hub_pipelines.submission.retry import launch_wait
 from hub_pipelines.timeline.words import as_sentence, utc_told
 
@@ -67,6 +68,8 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
         return paused
     if held_up := _goes_first(hub, tx, current):
         return held_up
+    if earlier := first_before(tx, current.request_id):
+        return f"waiting for the earlier file of its name, {earlier}, which posts first."
     if current.launched_at is None:
         return f"waiting for its first run; {_sensor(current)} launches it at its next tick."
     first = timedelta(seconds=hub.settings.limits.relaunch_after_s)

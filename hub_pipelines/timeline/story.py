@@ -236,11 +236,17 @@ def _answered(detail: dict[str, Any]) -> str:
     return f"answered: {'; '.join(told)}"
 
 
+def _busy(detail: dict[str, Any]) -> str:
+    if earlier := detail.get("behind"):
+        return f"a run found that the earlier file of its name, {earlier}, posts first, and ended"
+    return f"a run found that another works on it ({detail.get('state')}), and ended"
+
+
 def _entry(entry: Entry) -> Moment:
     event, detail = entry.event, entry.event.detail
     shape = detail.get("shape")
     known = {
-        "submission:busy": f"a run found that another works on it ({detail.get('state')}), and ended",
+        "submission:busy": _busy(detail),
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
         "submission:fenced": f"a run that had lost its lease was kept from writing (token {detail.get('token')})",
         "recovery:lease_ended": "the reconciler ended its attempt, whose lease had run out",

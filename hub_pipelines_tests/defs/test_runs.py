@@ -3,10 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.relaunching import launch_of
@@ -23,6 +25,7 @@ from hub_pipelines.defs.sensors import (
 )
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
@@ -216,11 +219,28 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     by_priority = sorted(requests, key=lambda one: -int(one.tags["dagster/priority"]))
     assert [one.job_name for one in by_priority] == ["hazmat_job", "procurement_job"]
     assert [one.tags["hub/size"] for one in by_priority] == ["small", "large"]
-    batches = [replace(one, envelope=replace(one.envelope, channel=MESSAGES)) for one in launches]
+    of_messages: dict[str, Any] = {"channel": MESSAGES, "headers": {RECORD_TYPE: "hazmat.event"}}
+    batches = [replace(one, envelope=replace(one.envelope, **of_messages)) for one in launches]
     assert {run_request(hub, one).tags["hub/size"] for one in batches} == {"small"}
     inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
     assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)
     assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
+
+
+def test_a_small_file_does_not_overtake_the_large_one_before_it_of_its_name(runner: Runner) -> None:
+    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
+    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
+    path = hub.settings.home / "lab.csv"
+    for rows in (200, 1):
+        path.write_text("Name,Room,Quantity\n" + "".join(f"Tips {at},B1,3\n" for at in range(rows)), encoding="utf-8")
+        hub.submit(path, Scope("north", "inventory"), actor="tester")
+    large, small = tick(hub, "north", alive=runs_alive(runner.instance)).launches
+    first = run_request(hub, large)
+    second = run_request(hub, small, turn=1, after=first)
+    assert [one.tags["hub/size"] for one in (first, second)] == ["large", "small"]
+    assert {one.tags["hub/list"] for one in (first, second)} == {"north/inventory/lab.csv"}
+    assert int(second.tags["dagster/priority"]) <= int(first.tags["dagster/priority"])
+    assert int(run_request(hub, small).tags["dagster/priority"]) > int(first.tags["dagster/priority"])
 
 
 def test_campuses_take_turns_among_what_is_equally_urgent(runner: Runner) -> None:

@@ -9,6 +9,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import failure_of
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, State
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
@@ -60,6 +61,9 @@ def test_a_run_that_comes_before_its_turn_does_nothing_and_its_file_is_launched_
     for one in (second, third):
         assert process(hub, one) == Busy(one, State.RECEIVED, behind=first)
         assert submission(hub, one).launched_at is None
+    (story,) = explain(hub, second).stories
+    assert story.now == f"waiting for the earlier file of its name, {first}, which posts first."
+    assert any(f"the earlier file of its name, {first}, posts first" in one.what for one in story.moments)
     assert launched(hub) == [], "the first one's retry is not due"
     make_retry_due(hub, first)
     assert launched(hub) == [first, second, third]

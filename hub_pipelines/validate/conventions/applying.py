@@ -33,8 +33,9 @@ from hub_pipelines.validate.conventions.model import (
     Conventions,
     DateConvention,
     Mark,
+    NumberConvention,
 )
-from hub_pipelines.validate.conventions.numbers import read_amount, read_number
+from hub_pipelines.validate.conventions.numbers import read_amount, read_number, without_noise
 from hub_pipelines.validate.conventions.placeholders import without
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.feeds.types import is_blank, text_of
@@ -227,15 +228,21 @@ def _pairs(
             fills = unit_column if unit_column in conventions.added else None
             needed = unit_is_needed(record, unit_column)
             amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
-            read = amounts.read if column == owner else amounts.read_beside
+            read = _quiet(amounts.read if column == owner else amounts.read_beside, number)
             yield positions[column], positions.get(unit_column), _remembering_pairs(read)
         elif kind == "amount":
             money = _Money(mark, currency_column is not None, optional, conventions.units.get(column))
             yield (
                 positions[column],
                 positions.get(currency_column or ""),
-                _remembering_pairs(money.read),
+                _remembering_pairs(_quiet(money.read, number)),
             )
+
+
+def _quiet(read: _Pair, number: NumberConvention | None) -> _Pair:
+    if number is None or not number.noisy:
+        return read
+    return lambda cell, beside: read(without_noise(cell) if isinstance(cell, str) else cell, beside)
 
 
 # -- days ------------------------------------------------------------------------------------------------------------

@@ -39,7 +39,14 @@ from hub_pipelines.validate.conventions.model import (
     NumberConvention,
     Order,
 )
-from hub_pipelines.validate.conventions.numbers import MARKS, NumberTally, currency_of, read_amount, read_number
+from hub_pipelines.validate.conventions.numbers import (
+    MARKS,
+    NumberTally,
+    currency_of,
+    read_amount,
+    read_number,
+    without_noise,
+)
 from hub_pipelines.validate.conventions.placeholders import Looking
 from hub_pipelines.validate.conventions.units import unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
@@ -409,11 +416,12 @@ class _Deciding:
         amounts = {column: one.numbers for column, one in self._tallies.amounts.items()}
         tallies = {**quantities, **amounts}
         own = {column: self._mark(column, one) for column, one in tallies.items() if one.texts}
-        return {
+        marks = {
             column: one or self._mark_by_others(column, tallies[column], own, money=column in amounts)
             for column, one in own.items()
             if one is None or one.confidence > _NEUTRAL
         }
+        return {column: _with_noise(one, tallies[column].noisy) for column, one in marks.items()}
 
     def _mark(self, column: str, tally: NumberTally) -> NumberConvention | None:
         """None when the column itself does not tell."""
@@ -564,6 +572,13 @@ def _is_clear(deciding: int, misfits: int, fitting: int) -> bool:
 def _told_against(deciding: int, misfits: int) -> str:
     refused = "1 can't be that and is refused" if misfits == 1 else f"{misfits} can't be that and are refused"
     return f"{deciding} values can be nothing else, {refused}"
+
+
+def _with_noise(found: NumberConvention, noisy: str) -> NumberConvention:
+    if not noisy or found.mark != ".":
+        return found
+    told = f"{noisy} is {without_noise(noisy)} as a program writes it"
+    return replace(found, noisy=True, evidence=(*found.evidence, told))
 
 
 def _read_as(text: str, order: Order) -> str:

@@ -16,7 +16,7 @@ LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
 _WORDS_TOLD = 4
-_YOUNGER = frozenset({"far_years", "as_shown", "twice"})
+_YOUNGER = frozenset({"far_years", "as_shown", "twice", "noisy"})
 """Of conventions, what is younger than some decisions: it stands only where it says something."""
 
 Order = Literal["DMY", "MDY", "YMD"]
@@ -45,9 +45,12 @@ class DateConvention:
 
 @dataclass(frozen=True, slots=True)
 class NumberConvention:
+    """`noisy`: a program has written 44.01 as 44.010000000000005; from the sixteenth on digits are noise."""
+
     mark: Mark
     confidence: float = 1.0
     evidence: tuple[str, ...] = ()
+    noisy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

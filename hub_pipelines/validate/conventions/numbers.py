@@ -7,6 +7,7 @@ Not here: units (amounts.py), what becomes of a column whose mark stays open (de
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
 from typing import get_args
 
@@ -27,6 +28,8 @@ def _pattern(mark: str, other: str) -> re.Pattern[str]:
 
 
 _PATTERNS: dict[Mark, re.Pattern[str]] = {".": _pattern(".", ","), ",": _pattern(",", ".")}
+_BINARY = re.compile(r"\d{1,9}\.\d{10,17}", re.A)
+_NOISY, _MOST_DECIMALS = 16, 6
 _BETWEEN = str.maketrans(dict.fromkeys(" '’.,"))
 
 
@@ -65,6 +68,15 @@ def _read(text: str, mark: Mark) -> str | None:
     return f"-{plain}" if sign == "-" and plain != "0" else plain
 
 
+def without_noise(text: str) -> str:
+    """A number of sixteen or more digits of which a program has written out the binary fraction, to fifteen; another
+    text as it is. Whoever means all of them has more than six decimals left."""
+    if len(text) < _NOISY or not _BINARY.fullmatch(text) or len(text.replace(".", "").lstrip("0")) < _NOISY:
+        return text
+    plain = f"{Decimal(f'{float(text):.15g}'):f}"
+    return plain if len(plain.partition(".")[2]) <= _MOST_DECIMALS else text
+
+
 @dataclass(slots=True)
 class NumberTally:
     """What the texts of a column tell about its decimal mark. Number cells tell nothing: they have none."""
@@ -80,8 +92,12 @@ class NumberTally:
     """One of these that is no multiple of ten as thousands, as a weighed 1.234 is and 1,500 bottles are."""
     plain_thousands: Place | None = None
     """A thousand or more with nothing between its digits."""
+    noisy: str = ""
+    """A text with the digits of a binary fraction."""
 
     def add(self, text: str, count: int, row_no: int) -> None:
+        if not self.noisy and without_noise(text) != text:
+            self.noisy = text
         if _tells_point(text):
             self._decide(".", text, count, row_no)
             return

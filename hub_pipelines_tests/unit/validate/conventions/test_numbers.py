@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.model import Unclear
 
 from .columns import questions, read
@@ -73,6 +74,15 @@ def test_numbers_that_contradict_are_refused_when_few_and_asked_about_otherwise(
     assert (most, type(slip)) == (["1.5", "2.5", "3.5"], Unclear)
     (asked,) = questions(STOCK, {COLUMN: ["1,5", "2.5"], "unit": ["g", "g"]})
     assert "1,5 in row 2 and 2.5 in row 3" in asked.text or "2.5 in row 3 and 1,5 in row 2" in asked.text
+
+
+def test_a_number_that_a_program_wrote_out_in_binary_is_the_one_it_was() -> None:
+    found, cells = read(STOCK, {COLUMN: ["44.010000000000005", "0.30000000000000004", "15.16", "378.78787878787875"]})
+
+    assert cells[COLUMN] == ["44.01", "0.3", "15.16", "378.78787878787875"]
+    assert found.numbers[COLUMN].evidence[-1] == "44.010000000000005 is 44.01 as a program writes it"
+    assert Conventions.from_document(found.document()) == found
+    assert "noisy" not in read(STOCK, {COLUMN: ["1.5", "2.25"]})[0].document()["numbers"][COLUMN]
 
 
 # -- money
