@@ -22,6 +22,7 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.service import headings_of
+from hub_pipelines.report.outcomes import TAG_RULE
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
@@ -123,7 +124,8 @@ class Returns:
         original = submissions.find(tx, read.request_id)
         if original is None:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
-        problems = ledger_problems.count_blocking(tx, original.request_id, read.revision)
+        besides = TAG_RULE if original.registry_version == 0 else ""
+        problems = ledger_problems.count_blocking(tx, original.request_id, read.revision, besides=besides)
         return _came(current, ReturnState.VALID, read, problems=problems), original
 
     def _is_another_list(self, table: Table) -> bool:

@@ -212,6 +212,7 @@ class ReceiptIndex:
             replaced=overtaken if current.state is State.IN_REVIEW else replaced,
             only_registry=registry.is_all,
             no_list=registry.waiting,
+            to_correct=registry.other if registry else counts.rejected,
             list_has_come=registry.has_come,
             counts=counts,
             at=current.envelope.received_at,

@@ -176,9 +176,11 @@ def _todo_of_rows(line: IndexLine) -> str:
         return f"{asked}; the rows need no correction"
     if line.counts.received == 0:
         return "Correct the file and send it again"
-    parts = ["ask for the procurement list"] if line.no_list and not line.list_has_come else []
-    if wrong := line.counts.rejected - line.no_list:
+    parts = []
+    if wrong := line.to_correct:
         parts.append(f"correct {rows_told(wrong)} and send {'it' if wrong == 1 else 'them'} again")
+    if line.no_list and not line.list_has_come:
+        parts.append("ask for the procurement list")
     if line.counts.elsewhere:
         parts.append("put the other table in a file of its own")
     if is_half_a_count(line):

@@ -15,7 +15,6 @@ from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import SetOver
 from hub_pipelines.mapping.remembered import Kept
-from hub_pipelines.report import outcomes
 from hub_pipelines.report.calling import Called
 from hub_pipelines.report.decided import COLUMNS_SHOWN
 from hub_pipelines.report.model import (
@@ -23,6 +22,7 @@ from hub_pipelines.report.model import (
     ItemName,
     Line,
     QuestionLine,
+    Waiting,
 )
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
@@ -43,12 +43,13 @@ def _line_of_closed(row_no: int, was: str, parts: Sequence[Part]) -> Line:
     return Line(excel_row(row_no), None, None, reason, None, row_no // PART_ROWS, sheet_of(row_no, parts))
 
 
-def with_list_come(problem: dict[str, Any]) -> dict[str, Any]:
-    """Of a tag that nobody could check when its file came: there is a list by now."""
-    if problem["rule"] != outcomes.TAG_RULE:
-        return problem
-    reason = "There was no procurement list yet when this tag was checked. It has come since."
-    return {**problem, "reason": reason}
+def waiting_rows(problems: Sequence[dict[str, Any]], total: int, parts: Sequence[Part], by_sender: Called) -> Waiting:
+    """Of tags that nobody could check when their file came; `problems` are the first of `total`."""
+    by_sheet: dict[str | None, list[int]] = {}
+    for one in problems:
+        by_sheet.setdefault(sheet_of(one["row_no"], parts), []).append(excel_row(one["row_no"]))
+    rows = tuple((sheet, tuple(sorted(set(numbers)))) for sheet, numbers in by_sheet.items())
+    return Waiting(total, rows, by_sender.sentence(problems[0]["column_name"]))
 
 
 def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -> Line:

@@ -45,6 +45,19 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Rows that could not be checked, for there was no procurement list when they came; they need no correction.
+
+    `rows` are the first of `total`, by the sheet's name where there are several. `column` is what the sender calls the
+    column of the tags, for a sentence.
+    """
+
+    total: int
+    rows: tuple[tuple[str | None, tuple[int, ...]], ...]
+    column: str
+
+
+@dataclass(frozen=True)
 class QuestionLine:
     """A question to the sender, which says which column it is about. `choices` are numbered from 1 in this order;
     `answer` is the label of the chosen one."""
@@ -301,6 +314,8 @@ class Receipt:
     """Nothing is wrong with the rows that were not taken but that there was no procurement list yet."""
     registry_has_come: bool = False
     """There is one by now."""
+    waiting: Waiting | None = None
+    """Rows that lacked the list, none of whose tags is among the problems."""
     newer: GoesOn | None = None
     """What was sent in place of this file."""
     cause: str | None = None
@@ -361,6 +376,8 @@ class IndexLine:
     """As of a receipt."""
     no_list: int = 0
     """Rows that can't be taken before there is a procurement list."""
+    to_correct: int = 0
+    """Rows that were not taken for another reason, whether they wait as well or not."""
     list_has_come: bool = False
     """There is one by now."""
     still_open: tuple[str, ...] = ()

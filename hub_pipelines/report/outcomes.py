@@ -53,6 +53,11 @@ class Registry:
         return self.waiting > 0
 
     @property
+    def rule(self) -> str:
+        """The rule whose problems are nobody's to correct; none where no row waits."""
+        return TAG_RULE if self else ""
+
+    @property
     def is_all(self) -> bool:
         """Nothing else is wrong with it."""
         return self.waiting > 0 and not self.other

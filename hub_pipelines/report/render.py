@@ -17,7 +17,14 @@ from zoneinfo import ZoneInfo
 
 from hub_pipelines.report.model import Correction, Count, Line, Receipt
 from hub_pipelines.report.steps import steps_of
-from hub_pipelines.report.words import GLYPHS, is_update_of_count, newer_came, receipt_headline, receipt_tone
+from hub_pipelines.report.words import (
+    GLYPHS,
+    is_update_of_count,
+    newer_came,
+    receipt_headline,
+    receipt_tone,
+    waiting_told,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,6 +43,7 @@ def to_html(receipt: Receipt) -> str:
         lead=_lead(receipt),
         counts=counts_strip(receipt),
         problems=by_row(receipt.problems),
+        waiting=waiting_told(receipt),
         warnings=by_row(receipt.warnings),
         steps=steps_of(receipt),
         workbook=_workbook_told(receipt),
@@ -93,6 +101,8 @@ def _found_since(count: Count) -> int:
 def _workbook_title(receipt: Receipt) -> str:
     if receipt.outcome == "question":
         return "Your file, with a sheet for your answers"
+    if receipt.only_registry:
+        return "Your file, with what waits for the procurement list marked"
     if receipt.counts.rejected or receipt.outcome not in ("posted", "nothing_posted"):
         return "Your file with the problems marked"
     return "Your file, with what is worth a look marked"
@@ -108,16 +118,17 @@ def _workbook_told(receipt: Receipt) -> dict[str, str] | None:
         is_to_fix = receipt.counts.rejected and not receipt.only_registry and not receipt.is_superseded
         note = workbook.note or (usual if is_to_fix else "")
         return {"href": quote(workbook.file_name), "name": workbook.file_name, "text": note}
+    marked = "what waits" if receipt.only_registry else "the problems"
     if workbook.state == "failed":
         return {
             "href": "",
             "name": "",
-            "text": f"There is no copy of your file with the problems marked: {workbook.note}. This page tells them.",
+            "text": f"There is no copy of your file with {marked} marked: {workbook.note}. This page tells them.",
         }
     return {
         "href": "",
         "name": "",
-        "text": "A copy of your file with the problems marked is being made. Reload this page in a minute.",
+        "text": f"A copy of your file with {marked} marked is being made. Reload this page in a minute.",
     }
 
 

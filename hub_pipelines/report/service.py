@@ -39,7 +39,7 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
-from hub_pipelines.report.calling import called
+from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.changes import changed_cells
 from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
@@ -58,7 +58,7 @@ from hub_pipelines.report.lines import (
     notes_of,
     question_line,
     source_name_of,
-    with_list_come,
+    waiting_rows,
 )
 from hub_pipelines.report.model import (
     ChangedItem,
@@ -69,6 +69,7 @@ from hub_pipelines.report.model import (
     ItemName,
     Line,
     Receipt,
+    Waiting,
     Workbook,
 )
 from hub_pipelines.report.naming import item_name
@@ -86,6 +87,7 @@ from hub_pipelines.validate.staging import read_staged
 
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
+_WAITING_SHOWN = 100
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
@@ -253,8 +255,9 @@ class Receipts:
 
     def _of_submission(self, tx: Transaction, current: Submission) -> Receipt:
         envelope = current.envelope
+        registry = outcomes.waits_for_registry(tx, current)
         blocks = ledger_problems.of_posting(
-            tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN
+            tx, current.request_id, current.revision, severity="block", limit=_PROBLEMS_SHOWN, besides=registry.rule
         )
         warns = ledger_problems.of_posting(
             tx, current.request_id, current.revision, severity="warn", limit=_PROBLEMS_SHOWN
@@ -264,8 +267,7 @@ class Receipts:
         pairs = compared_columns(tx, change) if change and change.kind is Kind.DRIFTED else []
         notes = notes_of(change) if change and current.state is State.POSTED else ()
         came = return_of(tx, current.request_id, current.revision)
-        problems_total = ledger_problems.count_blocking(tx, current.request_id, current.revision)
-        registry = outcomes.waits_for_registry(tx, current)
+        problems_total = ledger_problems.count_blocking(tx, current.request_id, current.revision, besides=registry.rule)
         decision = mappings.find_decision(tx, current.decision)
         parts = decision.parts if decision else ()
         by_sender = called(decision)
@@ -294,10 +296,7 @@ class Receipts:
                 outcomes.counts(current, ledger_outcomes.find_posting(tx, current.request_id, current.revision)),
                 elsewhere=rows_elsewhere(read),
             ),
-            problems=tuple(
-                line_of(with_list_come(problem) if registry.has_come else problem, parts, by_sender)
-                for problem in blocks
-            ),
+            problems=tuple(line_of(problem, parts, by_sender) for problem in blocks),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else mark_notes(came)),
@@ -320,6 +319,7 @@ class Receipts:
             needs_registry=bool(registry),
             only_registry=registry.is_all,
             registry_has_come=registry.has_come,
+            waiting=self._waiting(tx, current, registry, parts, by_sender) if registry else None,
             columns=tuple(column_line(pair) for pair in pairs if not as_before(pair))[:COLUMNS_SHOWN],
             columns_as_before=sum(map(as_before, pairs)),
             correction=correction_of(tx, current.request_id)
@@ -336,6 +336,17 @@ class Receipts:
             changed=tuple(self._changed(tx, current, parts, sent_as)),
             at_work=str(progress) if progress else None,
         )
+
+    def _waiting(
+        self,
+        tx: Transaction,
+        current: Submission,
+        registry: outcomes.Registry,
+        parts: Sequence[Part],
+        by_sender: Called,
+    ) -> Waiting:
+        found = ledger_problems.of_rule(tx, current.request_id, current.revision, registry.rule, limit=_WAITING_SHOWN)
+        return waiting_rows(found, registry.waiting, parts, by_sender)
 
     def _changed(
         self, tx: Transaction, current: Submission, parts: Sequence[Part], sent_as: Mapping[str, str]
@@ -538,7 +549,7 @@ def _pause(tx: Transaction, current: Submission) -> str | None:
 
 
 _REGISTRY_GREW = (
-    "Some rows were not taken last time because their tags were unknown, and the procurement registry has changed "
+    "Some rows were not taken last time because their tags were unknown, and the procurement list has changed "
     "since. Ask the hub's operator to apply this file again."
 )
 
@@ -553,14 +564,22 @@ def _told(receipt: Receipt) -> Told:
     """What the page tells, for the workbook's first sheet."""
     from hub_pipelines.report.render import counts_strip, shown_time
     from hub_pipelines.report.steps import registry_steps
-    from hub_pipelines.report.words import receipt_headline
+    from hub_pipelines.report.words import receipt_headline, waiting_told
 
     facts = [
         ("Campus and kind", f"{receipt.campus}, {receipt.feed}"),
         ("Received", shown_time(receipt.received_at, receipt.time_zone)),
         *([("Whom to ask", receipt.contact)] if receipt.contact else []),
     ]
-    return Told(receipt_headline(receipt), tuple(facts), tuple(counts_strip(receipt)), tuple(registry_steps(receipt)))
+    steps = tuple(registry_steps(receipt))
+    return Told(
+        receipt_headline(receipt),
+        tuple(facts),
+        tuple(counts_strip(receipt)),
+        first_steps=steps if receipt.only_registry else (),
+        last_steps=() if receipt.only_registry else steps,
+        waiting=waiting_told(receipt),
+    )
 
 
 def _again_command(first: Submission) -> str:

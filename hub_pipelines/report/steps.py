@@ -47,7 +47,6 @@ def steps_of(receipt: Receipt) -> list[str]:
         )
     if any(one.answer is None for one in receipt.questions):
         steps += _answering(receipt)
-    steps += registry_steps(receipt)
     made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
         steps += _MARKED_STEPS if made else _OWN_STEPS
@@ -55,6 +54,7 @@ def steps_of(receipt: Receipt) -> list[str]:
             steps.append(
                 "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."
             )
+    steps += registry_steps(receipt)
     if receipt.counts.elsewhere:
         steps.append(OTHER_TABLE)
     if receipt.still_missing:
@@ -111,26 +111,36 @@ def _answering(receipt: Receipt) -> list[str]:
 
 
 def registry_steps(receipt: Receipt) -> list[str]:
-    """What must be done by somebody else first, for the workbook too."""
+    """What somebody else must do, for the workbook too: all there is to do, or what goes on beside the corrections."""
     if not receipt.needs_registry:
         return []
+    again = f"ask {_asked(receipt)} to take"
+    number = f"submission number {receipt.request_id}"
     if receipt.registry_has_come:
+        come = "The procurement list has come since"
+        if receipt.only_registry:
+            told = f"{again[:1].upper()}{again[1:]} this file again: {number}."
+            return [f"{come}. {told} Dropping the same file again would only be a copy."]
+        return [f"{come}: what you drop now is checked by it. The rows that only waited for it need no correction."]
+    lacks = f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked."
+    ask = "Ask the person who keeps that list to drop it into the campus's procurement folder."
+    if receipt.only_registry:
         return [
-            "The procurement list has come since. "
-            + (
-                "Ask the hub's operator to take this file again. Dropping the same file again would only be a copy."
-                if receipt.only_registry
-                else "The rows that only waited for it need no correction."
-            )
+            f"{lacks} {ask}",
+            f"When it is there, {again} this file again: {number}. Dropping the same file again would only be a copy "
+            "of this one.",
         ]
     return [
-        f"The hub has no procurement list for campus {receipt.campus} yet, so asset tags cannot be checked. "
-        "Ask the person who keeps that list to drop it into the campus's procurement folder.",
-        "When it is there, ask the hub's operator to take this file again. Dropping the same file again would only be "
-        "a copy of this one."
-        if receipt.only_registry
-        else "When it is there, go on with the next step. The rows that only wait for the list need no correction.",
+        f"Start this at once, beside the steps above. {lacks} {ask} The rows that only wait for the list need no "
+        "correction.",
+        f"When it is there, {again} your newest file again: its submission number is at the end of its receipt (this "
+        f"one's is {receipt.request_id}). What you drop after the list has come need not be taken again.",
     ]
+
+
+def _asked(receipt: Receipt) -> str:
+    """Who can have a file taken again."""
+    return f"{receipt.contact}," if receipt.contact else "the hub's operator"
 
 
 def _usual_step(receipt: Receipt) -> str:

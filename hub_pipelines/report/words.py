@@ -4,10 +4,11 @@ Belongs here: headlines, for receipts and lists of them, and the words that they
 has to do (steps.py), pages (render.py, index_page.py), deciding what happened to a row (the receipt already says so).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt
+from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt, Waiting
 
 Tone = Literal["good", "attention", "bad", "neutral"]
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
@@ -44,6 +45,9 @@ class Told(Protocol):
     @property
     def cause(self) -> str | None: ...
 
+    @property
+    def only_registry(self) -> bool: ...
+
 
 def receipt_headline(receipt: Receipt) -> str:
     """The same of one receipt, which knows more than a list does."""
@@ -57,6 +61,41 @@ def receipt_headline(receipt: Receipt) -> str:
         told = f"Nothing was taken yet: the procurement list {LIST_COMES[receipt.registry_has_come]}"
         return f"{told}. You need not correct anything in the rows"
     return headline(receipt)
+
+
+def waiting_told(receipt: Receipt) -> str | None:
+    """Once for all rows that lacked the procurement list, with their numbers."""
+    if receipt.waiting is None:
+        return None
+    rows, column = _numbered(receipt.waiting), receipt.waiting.column
+    if receipt.registry_has_come:
+        return f"{rows}: there was no procurement list yet when {column} was checked. It has come since."
+    wait = "waits" if receipt.waiting.total == 1 else "wait"
+    return (
+        f"{rows} {wait} for the procurement list: without it {column} cannot be checked. That is not yours to correct."
+    )
+
+
+def _numbered(waiting: Waiting) -> str:
+    told = [
+        ", ".join(_ranges(numbers)) + (f' of sheet "{sheet}"' if sheet is not None else "")
+        for sheet, numbers in waiting.rows
+    ]
+    more = waiting.total - sum(len(numbers) for _, numbers in waiting.rows)
+    listed = "; ".join(told) + (f" and {more:,} more" if more else "")
+    word = "row" if waiting.total == 1 else "rows"
+    return f"{waiting.total:,} {word} ({word} {listed})"
+
+
+def _ranges(numbers: Sequence[int]) -> list[str]:
+    """`2–6` for numbers that follow each other."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
 
 
 def is_update_of_count(receipt: Receipt) -> bool:
@@ -177,7 +216,7 @@ def tone_of(receipt: Told) -> Tone:
             is_open = counts.rejected or counts.held or receipt.still_missing or counts.worth_a_look
             return "attention" if is_open or is_half_a_count(receipt) else "good"
         case "nothing_posted":
-            if 0 < counts.received == counts.unchanged and is_half_a_count(receipt):
+            if receipt.only_registry or (0 < counts.received == counts.unchanged and is_half_a_count(receipt)):
                 return "attention"
             return "neutral" if 0 < counts.received == counts.unchanged else "bad"
         case "refused":

@@ -491,8 +491,6 @@ def _explained(tag: str, known: str | None) -> str | None:
 
 def _unknown_reason(updated_at: datetime.datetime | None) -> str:
     if updated_at is None:
-        return (
-            "The procurement registry has no entries yet, so no tag can be confirmed until procurement sends its file."
-        )
+        return "There is no procurement list yet, so this tag cannot be checked."
     as_of = f"{updated_at:%Y-%m-%d %H:%M} {updated_at.tzname() or ''}".rstrip()
     return f"This tag is not in the list of tags that procurement has registered (list of {as_of})."

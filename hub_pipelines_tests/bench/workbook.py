@@ -46,6 +46,8 @@ def plan_of(path: Path, marks: int) -> Plan:
         told=(),
         counts=(),
         first_steps=(),
+        last_steps=(),
+        waiting=None,
         marks=found,
         marks_total=marks,
         questions=(),

@@ -37,16 +37,36 @@ def _is_of(request_id: str, revision: int) -> ColumnElement[bool]:
 
 
 def of_posting(
-    tx: Transaction, request_id: str, revision: int, *, severity: str, limit: int, of_rows: bool = False
+    tx: Transaction,
+    request_id: str,
+    revision: int,
+    *,
+    severity: str,
+    limit: int,
+    of_rows: bool = False,
+    besides: str = "",
 ) -> list[dict[str, Any]]:
-    """The first of a severity, in the order of the rows; with `of_rows` without those of the whole file."""
+    """The first of a severity, in the order of the rows; with `of_rows` without those of the whole file, with `besides`
+    without those that this rule has found."""
     query = (
         select(rejection)
         .where(
             _is_of(request_id, revision),
             rejection.c.severity == severity,
+            rejection.c.rule != besides,
             *((rejection.c.row_no > 0,) if of_rows else ()),
         )
+        .order_by(rejection.c.row_no, rejection.c.position)
+        .limit(limit)
+    )
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def of_rule(tx: Transaction, request_id: str, revision: int, rule: str, *, limit: int) -> list[dict[str, Any]]:
+    """The first that one rule has found, in the order of the rows."""
+    query = (
+        select(rejection)
+        .where(_is_of(request_id, revision), rejection.c.rule == rule)
         .order_by(rejection.c.row_no, rejection.c.position)
         .limit(limit)
     )
@@ -81,9 +101,10 @@ def superseded_rows(tx: Transaction, request_id: str, revision: int) -> set[int]
     return set(tx.execute(select(r.row_no).where(*where)).scalars())
 
 
-def count_blocking(tx: Transaction, request_id: str, revision: int) -> int:
-    """Blocking problems, of which a row may have several."""
-    query = select(func.count()).where(_is_of(request_id, revision), rejection.c.severity == "block")
+def count_blocking(tx: Transaction, request_id: str, revision: int, *, besides: str = "") -> int:
+    """Blocking problems, of which a row may have several; with `besides` without those that this rule has found."""
+    r = rejection.c
+    query = select(func.count()).where(_is_of(request_id, revision), r.severity == "block", r.rule != besides)
     return tx.execute(query).scalar_one()
 
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 RED = "FFFFB4A8"
 YELLOW = "FFFFE79E"
 BLUE = "FFBCD6F6"
-COLOURS = (RED, YELLOW, BLUE)
+GREY = "FFDCE3EB"
+COLOURS = (RED, YELLOW, BLUE, GREY)
+COLOUR_OF = {"block": RED, "warn": YELLOW, "wait": GREY}
 _HUB_SAYS = "[Hub] "
 _LIST_TITLE = "The hub's list"
 _LONGEST_COMMENT = 4_000
@@ -97,14 +99,16 @@ def mark_cells(places: Places, marks: Sequence[Mark]) -> list[Marked]:
     workbook = places.workbook
     keep_look = _Looks(workbook)
     for (title, coordinate), together in by_cell.items():
-        worst = RED if any(mark.severity == "block" for mark in together) else YELLOW
+        worst = max((COLOUR_OF[mark.severity] for mark in together), key=_weight)
         cells = {(title, coordinate)}
         if any(mark.position is None for mark in together):
             own = [_anchor(*where) for where in places.row_cells(together[0].row)]
             cells |= {(title, one.coordinate) for one in own if (title, one.coordinate) not in by_cell}
         for where in cells:
             _colour(workbook[where[0]][where[1]], worst, keep_look)
-        _comment_on(workbook[title][coordinate], [_told(mark) for mark in together])
+        # a cell that is to be corrected asks for something, whatever else it waits for
+        of_weight = [mark for mark in together if worst != RED or mark.severity != "wait"]
+        _comment_on(workbook[title][coordinate], [_told(mark) for mark in of_weight])
     return found
 
 
@@ -149,10 +153,15 @@ class _Looks:
 
 
 def _colour(cell: "Cell", colour: str, looks: _Looks) -> None:
-    if cell.fill.fgColor.rgb in COLOURS and cell.fill.fgColor.rgb != YELLOW:
+    if cell.fill.fgColor.rgb in COLOURS and _weight(cell.fill.fgColor.rgb) >= _weight(colour):
         return
     looks.keep(cell)
     cell.fill = solid(colour)
+
+
+def _weight(colour: str) -> int:
+    """Where a cell has several marks, the one that asks for more is seen."""
+    return (GREY, YELLOW, RED, BLUE).index(colour)
 
 
 @cache
@@ -190,7 +199,7 @@ def _covers(dimension: object, column: int) -> bool:
 
 
 def _told(mark: Mark) -> str:
-    kind = "Not taken" if mark.severity == "block" else "Please check"
+    kind = {"block": "Not taken", "warn": "Please check", "wait": "Waits"}[mark.severity]
     reason = mark.reason if mark.reason.endswith((".", "!", "?")) else f"{mark.reason}."
     return f"{kind}: {reason}" + (f"\nSuggestion: {mark.suggestion}" if mark.suggestion else "")
 

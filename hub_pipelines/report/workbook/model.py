@@ -41,7 +41,7 @@ class Mark:
     value: str | None
     reason: str
     suggestion: str | None
-    severity: Literal["block", "warn"]
+    severity: Literal["block", "warn", "wait"]
     row_told: int = 0
     """The row's number in the file as it was sent, where it stands in another row of the workbook."""
 
@@ -77,6 +77,10 @@ class Plan:
     counts: tuple[tuple[str, str], ...]
     first_steps: tuple[str, ...]
     """What must be done before anything in the workbook."""
+    last_steps: tuple[str, ...]
+    """What goes on beside it."""
+    waiting: str | None
+    """Of all rows at once that wait for a procurement list."""
     marks: tuple[Mark, ...]
     marks_total: int
     questions: tuple[QuestionLine, ...]
@@ -97,6 +101,7 @@ class Plan:
                 "told": tuple((label, value) for label, value in document["told"]),
                 "counts": tuple((label, value) for label, value in document["counts"]),
                 "first_steps": tuple(document["first_steps"]),
+                "last_steps": tuple(document["last_steps"]),
                 "marks": tuple(Mark(**one) for one in document["marks"]),
                 "questions": tuple(
                     QuestionLine(**{**one, "evidence": tuple(one["evidence"]), "choices": tuple(one["choices"])})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hub_pipelines.common.spreadsheets import write_text
-from hub_pipelines.report.workbook.marking import BLUE, RED, YELLOW, Marked, solid
+from hub_pipelines.report.workbook.marking import BLUE, COLOUR_OF, GREY, RED, YELLOW, Marked, solid
 from hub_pipelines.report.workbook.model import Plan, QuestionLine
 from hub_pipelines.validate.model import excel_row
 from hub_pipelines.validate.returned import QUESTION_HEADINGS, QUESTIONS, READ_ME
@@ -87,12 +87,16 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
     if notes:
         page.heading("About this workbook")
         page.steps(notes)
-    if marked:
+    if plan.waiting:
+        page.heading("What waits for the procurement list")
+        page.text(plan.waiting)
+    listed = [one for one in marked if one.mark.severity != "wait"]
+    if listed:
         page.heading("What is marked, row by row")
-        page.problems(marked[:LISTED], hidden=any(one.hidden for one in marked[:LISTED]))
-        if plan.marks_total > min(len(marked), LISTED):
+        page.problems(listed[:LISTED], hidden=any(one.hidden for one in listed[:LISTED]))
+        if plan.marks_total > min(len(listed), LISTED):
             page.text(
-                f"This list shows the first {min(len(marked), LISTED):,} of {plan.marks_total:,}. "
+                f"This list shows the first {min(len(listed), LISTED):,} of {plan.marks_total:,}. "
                 "The next receipt shows the rest."
             )
     _widths(sheet, _WIDTHS)
@@ -101,7 +105,8 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
 
 
 def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
-    bad = any(one.mark.severity == "block" for one in marked)
+    severities = {one.mark.severity for one in marked}
+    bad, worth_a_look = "block" in severities, "warn" in severities
     steps = list(plan.first_steps)
     if plan.questions:
         steps.append(f"Answer the questions on the sheet {QUESTIONS}: choose from the list in the last column.")
@@ -111,7 +116,7 @@ def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
             "The list below leads to them; click on a cell's name."
         )
         steps.append("Type the right value over the wrong one. You may leave the colours and notes as they are.")
-    elif marked:
+    elif worth_a_look:
         steps.append("Look at the yellow cells. Where all is right, nothing need be done.")
     if plan.questions or bad:
         steps.append("Save this workbook as it is, as an Excel workbook. Don't delete or rename its sheets.")
@@ -119,9 +124,9 @@ def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
             f"Drop it into the folder {plan.folder}, under this name or another one. "
             "Rows that were taken already are not taken twice."
         )
-    elif marked:
+    elif worth_a_look:
         steps.append(f"If you change something, save this workbook and drop it into the folder {plan.folder} again.")
-    return steps
+    return [*steps, *plan.last_steps]
 
 
 def _legend(plan: Plan) -> list[tuple[str, str]]:
@@ -131,6 +136,8 @@ def _legend(plan: Plan) -> list[tuple[str, str]]:
         lines.append((RED, "The row was not taken because of this cell (or, with the whole row in red, as a whole)."))
     if "warn" in severities:
         lines.append((YELLOW, "The row was taken, or could be; please check this cell."))
+    if "wait" in severities:
+        lines.append((GREY, "Waits for the procurement list: nothing for you to do in this cell."))
     if plan.questions:
         lines.append((BLUE, "We have a question about this column."))
     return lines
@@ -202,7 +209,7 @@ class _Page:
             number.alignment = Alignment(horizontal="center", vertical="top")
             link = self._sheet.cell(self._row, 1)
             _lead(link, one.sheet, one.coordinate)
-            link.fill = solid(RED if one.mark.severity == "block" else YELLOW)
+            link.fill = solid(COLOUR_OF[one.mark.severity])
             self._row += 1
         if hidden:
             self.text("Some of these cells are hidden: unhide the row, column or sheet in Excel to see them.")

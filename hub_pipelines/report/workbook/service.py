@@ -30,6 +30,7 @@ from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.calling import Called, called
+from hub_pipelines.report.outcomes import waits_for_registry
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
@@ -45,6 +46,7 @@ from hub_pipelines.validate.staging import read_staged
 _log = logging.getLogger(__name__)
 _BLOCKS_MARKED = 5_000
 _WARNINGS_MARKED = 1_000
+_WAITING_MARKED = 5_000
 _ATTEMPTS = 3
 
 
@@ -56,6 +58,8 @@ class Told:
     pairs: tuple[tuple[str, str], ...]
     counts: tuple[tuple[str, str], ...]
     first_steps: tuple[str, ...]
+    last_steps: tuple[str, ...]
+    waiting: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,8 @@ class Workbooks:
         columns = self._columns(current)
         with self.db.read() as tx:
             marks = self._marks(tx, current, columns, limit=None)
-            total = ledger_problems.count_blocking(tx, current.request_id, current.revision)
+            rule = waits_for_registry(tx, current).rule
+            total = ledger_problems.count_blocking(tx, current.request_id, current.revision, besides=rule)
             warned = sum(mark.severity == "warn" for mark in marks)
             questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
             came = store.return_of(tx, current.request_id, current.revision)
@@ -160,6 +165,8 @@ class Workbooks:
             told=told.pairs,
             counts=told.counts,
             first_steps=told.first_steps,
+            last_steps=told.last_steps,
+            waiting=told.waiting,
             marks=tuple(marks),
             marks_total=total + warned,
             questions=questions,
@@ -169,11 +176,22 @@ class Workbooks:
         )
 
     def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
-        """Of each row the problems and warnings; warnings about the whole file are on the receipt alone."""
-        found = []
+        """Of each row the problems and warnings, and the tags that wait for a procurement list. Warnings about the
+        whole file are on the receipt alone."""
+        rule = waits_for_registry(tx, current).rule
+        waiting = ledger_problems.of_rule(
+            tx, current.request_id, current.revision, rule, limit=limit or _WAITING_MARKED
+        )
+        found = [_waiting(_mark(one, columns)) for one in waiting]
         for severity, most in (("block", _BLOCKS_MARKED), ("warn", _WARNINGS_MARKED)):
             problems = ledger_problems.of_posting(
-                tx, current.request_id, current.revision, severity=severity, limit=limit or most, of_rows=True
+                tx,
+                current.request_id,
+                current.revision,
+                severity=severity,
+                limit=limit or most,
+                of_rows=True,
+                besides=rule,
             )
             found += [_mark(one, columns) for one in problems]
         return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
@@ -248,6 +266,11 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
         suggestion=columns.by_sender.sentence(suggestion) if suggestion else None,
         severity=problem["severity"],
     )
+
+
+def _waiting(mark: Mark) -> Mark:
+    reason = "There was no procurement list to check this by when your file came. Nothing for you to do in this cell"
+    return replace(mark, reason=reason, suggestion=None, severity="wait")
 
 
 def _stands_in(record: RecordType, positions: Mapping[str, int]) -> dict[str, int]:

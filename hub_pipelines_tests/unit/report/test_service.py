@@ -229,7 +229,7 @@ def test_a_duplicate_after_the_registry_grew_offers_to_apply_the_file_again(smal
     (page,) = small_hub.hub.receipts.write_due()
     text, data = told(page)
     assert data["apply_again_command"] == f"hub apply-again {first}"
-    assert "procurement registry has changed" in text
+    assert "procurement list has changed" in text
 
 
 # ---- files
@@ -420,13 +420,21 @@ def test_rows_that_wait_for_the_procurement_list_are_told_apart_from_those_to_co
         "Nothing was taken: 3 rows wait for the procurement list, 2 rows have something to correct"
     )
     assert "Ask the person who keeps that list" in page
+    assert page.count("wait for the procurement list: without it “asset_tag” (column A) cannot be checked") == 1
+    assert "3 rows (rows 2–3, 5)" in page
+    assert [(one["row"], one["column"]) for one in found["problems"]] == [(4, "asset_tag"), (5, "quantity")]  # type: ignore[union-attr]
+    steps = page.split("What to do next")[1]
+    assert steps.index("Open the marked workbook") < steps.index("Start this at once, beside the steps above")
+    assert f"is {request_id})" in steps
+    index = small_hub.hub.receipts.index.write("north").read_text(encoding="utf-8")
+    assert "<td>Correct 2 rows and send them again; ask for the procurement list" in index
     small_hub.register("NC-1", "NC-2", "NC-3")
     small_hub.hub.receipts.write_due()
     small_hub.hub.receipts.write_due()  # the receipt of the first list has made theirs due
     page = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
     assert "3 rows came before the procurement list, 2 rows have something to correct" in page
-    assert "There was no procurement list yet when this tag was checked. It has come since." in page
-    assert "has no entries yet" not in page
+    assert page.count("there was no procurement list yet when") == 1
+    assert "without it" not in page
     assert "The rows that only waited for it need no correction." in page
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from html import unescape
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +16,9 @@ from openpyxl.worksheet.datavalidation import DataValidation
 
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
 from hub_pipelines.ledger.items.store import current_rows
-from hub_pipelines.report.workbook.marking import YELLOW
+from hub_pipelines.report.workbook.marking import GREY, YELLOW
 from hub_pipelines.settings import DEFAULT_TOML, load
+from hub_pipelines.validate.returned import READ_ME
 
 from ..conftest import SmallHub, inventory, registry
 from .workbooks import (
@@ -126,6 +128,26 @@ def test_several_problems_of_one_cell_stand_in_one_comment_and_a_rows_problem_ma
     assert len(coloured(sheet)) == len(COLUMNS)
     assert "3" in coloured(sheet)[0]
     assert "The row has 1 cell more than there are headings" in sheet["A3"].comment.text
+
+
+def test_what_only_waits_for_the_procurement_list_is_marked_as_waiting_and_the_steps_are_those_of_the_page(
+    small_hub: SmallHub,
+) -> None:
+    request_id = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2"))
+    book = openpyxl.load_workbook(returned(small_hub, request_id))
+    table, read_me = book["Your table"], book[READ_ME]
+    assert (coloured(table), coloured(table, GREY)) == ([], ["A2", "A3"])
+    assert "Nothing for you to do in this cell" in table["A2"].comment.text
+    page, _ = receipt(small_hub.hub, small_hub.submission(request_id))
+    html = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
+    assert '<header class="attention">' in html
+    assert "Your file with the problems marked" not in page
+    told = texts(read_me)
+    steps = re.findall(r"<li>(.*?)</li>", unescape(html.split("What to do next")[1]))
+    assert f"1. {steps[0]}\n2. {steps[1]}\nColours" in told
+    assert request_id in steps[1]
+    assert told.count("2 rows (rows 2–3) wait for the procurement list") == 1
+    assert "red cells" not in told
 
 
 def test_a_good_file_gets_no_workbook(small_hub: SmallHub) -> None:

@@ -160,7 +160,7 @@ def test_a_tag_that_cannot_be_read_is_not_looked_up() -> None:
 def test_an_empty_registry_is_said_to_be_empty() -> None:
     (verdict,) = verdicts([row()], registry=SomeTags({}, empty=True))
     assert isinstance(verdict, RejectedRow)
-    assert verdict.problems[0].reason.startswith("The procurement registry has no entries yet")
+    assert verdict.problems[0].reason.startswith("There is no procurement list yet")
     assert verdict.problems[0].suggestion is None
 
 
