@@ -4,7 +4,8 @@ Dagster counts a run among those at work until `max_runtime_seconds`: two lost o
 more. One whose hand-over raised inside the daemon stays "not started" for ever, though the tick says success. Both
 are reported to Dagster here, so that their slots are free and their submissions are launched again. The reconciler
 asks at every look; `hub up` also runs this module at its start (`python -m hub_pipelines.defs.lost_runs`), before
-the first sensor ticks. A run whose process still lives is left alone.
+the first sensor ticks. A run whose process still lives is left alone, unless its lease was taken from it: it hangs,
+keeps a place and all that wait for its list, and could write nothing any more if it went on.
 """
 
 import time
@@ -29,10 +30,12 @@ _SILENT_S = 180.0
 
 @dataclass(frozen=True)
 class DagsterRuns:
-    """The reconciler's view of Dagster. `holds_lease` tells whether a run still has the right to work."""
+    """The reconciler's view of Dagster. `holds_lease` tells whether a run still has the right to work, `was_taken_from`
+    whether others have ended it, each of a submission and a run."""
 
     instance: dg.DagsterInstance
     holds_lease: Callable[[str, str], bool]
+    was_taken_from: Callable[[str, str], bool]
     not_handed_over_s: float = _NOT_HANDED_OVER_S
 
     def lost(self) -> "list[LostRun]":
@@ -48,12 +51,14 @@ class DagsterRuns:
         if run.status is _STATUS.NOT_STARTED:
             late = age_s > self.not_handed_over_s
             return "it was made and never handed over, so nobody will start it" if late else None
+        request_id = run.tags.get(REQUEST_TAG)
+        if request_id is not None and self.was_taken_from(request_id, run.run_id):
+            return "it was not heard of any more, and its lease was taken from it"
         process = process_of(self.instance, run.run_id)
         if process is not None:
             return None if process.lives() else f"its process {process.pid} is gone"
         if run.status is _STATUS.STARTING:
             return None  # its process is being made just now, or Dagster's own limit ends the wait
-        request_id = run.tags.get(REQUEST_TAG)
         silent = request_id is not None and age_s > _SILENT_S and not self.holds_lease(request_id, run.run_id)
         return "it never told its process, and its lease is another's or over" if silent else None
 
@@ -74,6 +79,7 @@ class DagsterRuns:
 
 def dagster_runs(hub: "Hub", instance: dg.DagsterInstance) -> DagsterRuns:
     from hub_pipelines.submission import store as submissions
+    from hub_pipelines.submission.leases import store as leases
     from hub_pipelines.submission.model import State
 
     def holds_lease(request_id: str, run_id: str) -> bool:
@@ -81,7 +87,11 @@ def dagster_runs(hub: "Hub", instance: dg.DagsterInstance) -> DagsterRuns:
             current = submissions.find(tx, request_id)
         return current is not None and current.state is State.LEASED and current.lease_owner == run_id
 
-    return DagsterRuns(instance, holds_lease, not_handed_over_s=hub.settings.limits.relaunch_after_s)
+    def was_taken_from(request_id: str, run_id: str) -> bool:
+        with hub.db.read() as tx:
+            return leases.was_taken_from(tx, request_id, run_id)
+
+    return DagsterRuns(instance, holds_lease, was_taken_from, not_handed_over_s=hub.settings.limits.relaunch_after_s)
 
 
 def _lost(run: dg.DagsterRun, why: str) -> "LostRun":

@@ -159,7 +159,8 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRe
     source as another one's waits until that has ended (`tag_concurrency_limits` in dagster.yaml).
 
     `turn`: so many runs of its campus are before it. `after`: the request of the file before it of the same source,
-    which it must not overtake in the queue.
+    which it must not overtake in the queue. What is launched again waits for no run of an earlier attempt, which may
+    hang.
     """
     from hub_pipelines.drift.service import source_of
 
@@ -175,7 +176,9 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRe
             "hub/campus": one.envelope.campus,
             "hub/feed": one.envelope.feed,
             "hub/source": one.envelope.source_name[:200],
-            LIST_TAG: f"{source.campus}/{source.feed}/{source.key}"[:200],
+            LIST_TAG: after.tags[LIST_TAG]
+            if after
+            else f"{source.campus}/{source.feed}/{source.key}"[:200] + f"#{one.token}",
             SIZE_TAG: "large" if large else "small",
             PRIORITY_TAG: str(min(priority, int(after.tags[PRIORITY_TAG])) if after else priority),
         },

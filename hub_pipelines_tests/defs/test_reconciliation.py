@@ -10,19 +10,22 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from dagster._core.events import EngineEventData
 from dagster._core.test_utils import create_run_for_test
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.lost_runs import DagsterRuns, dagster_runs
 from hub_pipelines.defs.reconciliation import RECONCILIATION, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.run_process import RunProcess, process_of
-from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, runs_alive
+from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
 from hub_pipelines.recovery.model import CHECKS, Kind, Position, Report
 from hub_pipelines.recovery.service import Reconciler
+from hub_pipelines.settings import PROJECT
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Lease, State, Submission
 from hub_pipelines_tests import commands
@@ -107,6 +110,36 @@ def test_a_run_whose_process_lives_is_left_alone(runner: Runner, launched: Submi
     assert status_of(runner, run) is dg.DagsterRunStatus.STARTED
 
 
+def test_a_run_that_hangs_is_failed_once_its_file_was_taken_over_and_keeps_nobody_waiting(
+    runner: Runner, launched: Submission
+) -> None:
+    counted = TagConcurrencyLimitsCounter(limits_of_runs(), [])
+    first = run_request(runner.hub, launched)
+    behind = run_request(runner.hub, launched, after=first)
+    hung = run_of(runner, launched, dg.DagsterRunStatus.STARTED, pid=os.getpid())
+    counted.update_counters_with_launched_item(hung.with_tags({**hung.tags, **first.tags}))
+    assert counted.is_blocked(hung.with_tags(behind.tags)), "two files of one list take turns"
+    assert isinstance(runner.hub.processing.begin(launched.request_id, hung.run_id), Lease)
+    expire_lease(runner.hub, launched.request_id)
+    assert isinstance(runner.hub.processing.begin(launched.request_id, "another run"), Lease)
+    again = run_request(runner.hub, submission(runner.hub, launched.request_id))
+    assert not counted.is_blocked(hung.with_tags(again.tags)), "it does not wait for the one that hangs"
+    assert [one.kind for one in look(runner).mended] == [Kind.RUN_LOST]
+    assert status_of(runner, hung) is dg.DagsterRunStatus.FAILURE
+    assert submission(runner.hub, launched.request_id).lease_owner == "another run"
+
+
+def limits_of_runs() -> list[Any]:
+    """As this deployment's queue has them."""
+    written = yaml.safe_load((PROJECT / "dagster.yaml").read_text(encoding="utf-8"))
+    limits: list[Any] = written["run_coordinator"]["config"]["tag_concurrency_limits"]
+    return limits
+
+
+def never(_request_id: str, _run_id: str) -> bool:
+    return False
+
+
 def test_a_cancelled_run_whose_process_is_gone_gives_its_slot_back(runner: Runner, launched: Submission) -> None:
     run = run_of(runner, launched, dg.DagsterRunStatus.CANCELING, pid=dead_process())
     assert [one.kind for one in look(runner).mended] == [Kind.RUN_LOST]
@@ -146,8 +179,8 @@ def test_a_silent_run_without_a_process_counts_as_lost_once_its_lease_is_another
     runner: Runner, launched: Submission
 ) -> None:
     run = run_of(runner, launched, dg.DagsterRunStatus.STARTED)
-    holding = DagsterRuns(runner.instance, lambda _request, _run: True)
-    outdated = DagsterRuns(runner.instance, lambda _request, _run: False)
+    holding = DagsterRuns(runner.instance, lambda _request, _run: True, never)
+    outdated = DagsterRuns(runner.instance, lambda _request, _run: False, never)
     assert outdated.lost() == [], "it has just begun"
     age_run(runner, run, time.time() - 600)
     assert holding.lost() == []

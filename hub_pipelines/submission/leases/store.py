@@ -15,6 +15,9 @@ from hub_pipelines.submission.queue.store import first_before
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import attempt, from_row, get, move, submission
 
+TAKEN_OVER, RELEASED = "lease expired", "released"
+"""How attempts ended whose run may live on, without a right to write."""
+
 
 def take_lease(
     tx: Transaction, request_id: str, owner: str, *, lease_s: float, policy: RetryPolicy
@@ -44,7 +47,7 @@ def take_lease(
         tx.execute(update(submission).where(submission.c.request_id == request_id).values(**unlaunched))
         return Busy(request_id, current.state, behind=earlier)
     if current.state is State.LEASED:
-        _end_attempt(tx, request_id, current.token, now, "lease expired", None)
+        _end_attempt(tx, request_id, current.token, now, TAKEN_OVER, None)
     until = now + timedelta(seconds=lease_s)
     token = current.token + 1
     tx.execute(
@@ -216,7 +219,14 @@ def release(tx: Transaction, lease: Lease, failure: Failure) -> None:
             "launched_at": None,
         },
     )
-    _end_attempt(tx, lease.request_id, lease.token, now, "released", failure)
+    _end_attempt(tx, lease.request_id, lease.token, now, RELEASED, failure)
+
+
+def was_taken_from(tx: Transaction, request_id: str, owner: str) -> bool:
+    """Whether this run's newest lease of the submission was ended by others, because it was not heard of any more."""
+    a = attempt.c
+    query = select(a.outcome).where(a.request_id == request_id, a.owner == owner).order_by(a.token.desc()).limit(1)
+    return tx.execute(query).scalar() in (TAKEN_OVER, RELEASED)
 
 
 def settle_in_review(tx: Transaction, lease: Lease, cause: Cause, failure: Failure) -> None:

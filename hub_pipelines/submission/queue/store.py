@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnCollection, ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnCollection, ColumnElement, Subquery, and_, exists, func, or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
@@ -39,18 +39,20 @@ def due(
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
     registry is posted before it is asked. Feeds that are `paused` are not due. A file waits for what it was sent in
-    place of, and for the earlier ones of its source: whichever posts last stays. It is due together with these when
-    they are due now, behind them (decisions/0089); it waits for those that were launched before.
+    place of, and for the earlier ones of its source: whichever posts last stays. It is due together with those that
+    are due for the first time, behind them (decisions/0089); it waits for those that were launched before.
     With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
     s = submission.c
     first = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED)).scalar_subquery()
+    goes_first = _to_be_waited_for(campus, now, relaunch_after)
     query = (
         select(submission)
+        .outerjoin(goes_first, and_(goes_first.c.feed == s.feed, goes_first.c.source_key == s.source_key))
         .where(s.campus == campus, s.state.in_(UNSETTLED), s.feed.not_in(paused), _ready(s, now, relaunch_after))
         .where(or_(s.feed.not_in(ask_registry), s.priority == first))
-        .where(~_behind_one_that_is_not_ready(now, relaunch_after))
+        .where(or_(goes_first.c.version.is_(None), s.source_version <= goes_first.c.version))
         .order_by(s.priority, s.received_at, s.source_version, s.request_id)
         .limit(limit)
     )
@@ -82,11 +84,18 @@ def _ready(s: _Columns, now: datetime, relaunch_after: timedelta) -> ColumnEleme
     return and_(_runnable(s, now), not_launched, ~_behind_what_it_corrects(s))
 
 
-def _behind_one_that_is_not_ready(now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
-    """What is launched in one tick gets its runs in this order; what is on its way already may fail and wait."""
-    s, earlier = submission.c, submission.alias("earlier")
-    goes_first = and_(_ready(earlier.c, now, relaunch_after), earlier.c.received_at <= s.received_at)
-    return exists(select(earlier.c.request_id).where(_is_before(earlier.c, s), ~goes_first).correlate_except(earlier))
+def _to_be_waited_for(campus: str, now: datetime, relaunch_after: timedelta) -> Subquery:
+    """Of each source the first file that is not merely launched before those behind it: it is on its way already, or
+    has failed once and may do so again, and runs of the others would be in vain. Asked once for all sources: a list may
+    be saved a thousand times."""
+    e = submission.alias("earlier").c
+    launched_in_turn = and_(e.state == State.RECEIVED, _ready(e, now, relaunch_after))
+    return (
+        select(e.feed, e.source_key, func.min(e.source_version).label("version"))
+        .where(e.campus == campus, e.state.in_(UNSETTLED), ~launched_in_turn)
+        .group_by(e.feed, e.source_key)
+        .subquery("goes_first")
+    )
 
 
 def _is_before(earlier: _Columns, s: _Columns) -> ColumnElement[bool]:
