@@ -446,3 +446,14 @@ def test_a_problem_names_the_column_by_the_senders_own_heading(small_hub: SmallH
     assert (problem["column"], problem["heading"]) == ("quantity_on_hand", "Qty.")
     assert "Qty. (column C)" in page
     assert "In your file this is" not in page
+
+
+def test_a_column_of_one_word_is_named_by_the_senders_heading_where_it_is_said_to_be_a_column(
+    small_hub: SmallHub,
+) -> None:
+    text = "Name,Where,Qty.,UOM\nAcetone,Cab 1,one bottle,\nEthanol,Cab 1,6,L\n"
+    request_id = send(small_hub, "list.csv", text.encode())
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    (problem,) = found["problems"]  # type: ignore[misc]
+    assert problem["suggestion"].startswith("Write the number here and its unit in the column “UOM” (column D)")
