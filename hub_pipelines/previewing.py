@@ -210,11 +210,13 @@ class Previews:
         with self.db.read() as tx:
             version, _ = ledger_items.current_version(tx, name)
         parts = judged.decision.parts if judged.decision else ()
+        campus = self.judge.campuses.get(envelope.campus)
         comparing = comparing_of(
             record,
             envelope.source_name,
             parts=parts,
             said=judged.said,
+            came_on=campus.day_of(envelope.received_at) if campus else None,
             is_count=envelope.complete_count,
             is_preview=True,
         )

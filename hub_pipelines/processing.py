@@ -450,6 +450,7 @@ class Processing:
                         family,
                         decision.parts if decision else (),
                         said_of(summary),
+                        came_on=campus.day_of(current.envelope.received_at),
                         is_count=current.envelope.complete_count,
                     ),
                     corrected=corrected,

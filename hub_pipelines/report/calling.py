@@ -62,6 +62,10 @@ def called(decision: Decision | None) -> Called:
 
 @cache
 def _names() -> re.Pattern[str]:
-    """Of words alone nobody knows whether a column is meant: `unit`, `location`."""
-    names = {name for feed in FEEDS.values() for record in feed.record_types for name in record.columns if "_" in name}
-    return re.compile(rf"(?<![\w./\"“-])(?:{'|'.join(sorted(names, key=len, reverse=True))})(?![\w/\"”-]|\.\w)")
+    """Of words alone nobody knows whether a column is meant, unless it is said: `the column unit`."""
+    names = {name for feed in FEEDS.values() for record in feed.record_types for name in record.columns}
+    any_of, clear = (
+        "|".join(sorted(some, key=len, reverse=True)) for some in (names, {name for name in names if "_" in name})
+    )
+    name = rf"(?:{clear}|(?<=\bthe column )(?:{any_of}))"
+    return re.compile(rf"(?<![\w./\"“-]){name}(?![\w/\"”-]|\.\w)")

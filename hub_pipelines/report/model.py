@@ -284,7 +284,7 @@ class Receipt:
     problems_total: int
     warnings: tuple[Line, ...]
     revises: str | None
-    source_version: int
+    list_version: int
     first_seen_at: datetime | None
     first_request_id: str | None
     changed_since: tuple[ChangedRow, ...]

@@ -149,7 +149,7 @@ def _about(receipt: Receipt) -> list[tuple[str, str]]:
     rows = [
         ("Received", _maybe_time(receipt.received_at, receipt.time_zone)),
         ("Settled", _maybe_time(receipt.settled_at, receipt.time_zone)),
-        ("Version of this file", f"{receipt.source_version:,}" if receipt.source_version else None),
+        ("Version of this list", f"{receipt.list_version:,}" if receipt.list_version else None),
         ("Procurement list used", _registry(receipt)),
     ]
     return [(label, value) for label, value in rows if value]

@@ -169,6 +169,7 @@ attempt = Table(
 
 
 _IDS_PER_QUERY = 500
+_VERSIONS_FOLLOWED = 20
 
 
 # ---- reading
@@ -389,6 +390,18 @@ def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
     envelope, s = current.envelope, submission.c
     here = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.received_at >= envelope.received_at)
     return next(iter(_newest(tx, and_(here, s.revises == current.request_id), limit=1)), None)
+
+
+def version_of_list(tx: Transaction, current: Submission) -> int:
+    """How manieth of its list it is: a file that was sent in place of another follows that one under any name. Of a
+    long row only the last are looked at; before them each has its number by the name."""
+    number, found = current.source_version, current
+    for steps in range(1, _VERSIONS_FOLLOWED + 1):
+        before = find(tx, found.revises) if found.revises else None
+        if before is None:
+            return number
+        number, found = max(number, before.source_version + steps), before
+    return number
 
 
 def revising(tx: Transaction, request_id: str) -> list[Submission]:

@@ -436,6 +436,8 @@ class RecordType:
     """What people are told when an item's values were the first and are the second; None: nothing."""
     lacking: Lacking | None = None
     """What its rows may leave out, and people are told that they do; None: nothing."""
+    gone_by: tuple[str, ...] = ()
+    """Columns of days that have been when the list is sent: of a later one people are told."""
     by_messages_only: bool = False
     """No file is taken for a list of it: it comes by messages and from portals."""
     adjusted: Adjusted | None = None

@@ -285,6 +285,8 @@ class RowCheck:
             alone = sum(not _is_blank(cell) for cell in cells) == 1
             return _or_else(found, "delete this row if it is no item") if alone else found
         if found.value and found.column in self._may_be_empty:
+            if found.rule == "bad_hazard_code" and found.suggestion:  # it keeps what is right in the cell
+                return found
             return _or_else(found, "leave the cell empty")
         return found
 

@@ -50,6 +50,10 @@ class Comparing:
     """What people are told of a change of an item's values, see RecordType."""
     lacking: Lacking | None = None
     """What is told of rows that leave out a column, see RecordType."""
+    gone_by: tuple[str, ...] = ()
+    """Columns of days that are not after `came_on`."""
+    came_on: date | None = None
+    """The day on which the file came, at its campus; None: no day is compared with it."""
     is_count: bool = False
     """Whoever counts all that is at a place is right about it, whosever list it is on."""
     is_preview: bool = False

@@ -37,7 +37,7 @@ MOST_TWINS = 2_000
 WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
     "earlier_lines_unknown", "no_accumulation_start", "more_taken_than_known", "award_shortened", "award_deobligated",
-    "registration_expires", "registration_expired", "registration_excluded",
+    "day_ahead", "registration_expires", "registration_expired", "registration_excluded",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -54,6 +54,7 @@ def comparing_of(
     parts: Sequence[Part] = (),
     said: frozenset[str] | None = None,
     *,
+    came_on: date | None = None,
     is_count: bool = False,
     is_preview: bool = False,
 ) -> Comparing:
@@ -71,6 +72,8 @@ def comparing_of(
         is_gone=record.is_gone,
         news=record.news,
         lacking=record.lacking,
+        gone_by=record.gone_by,
+        came_on=came_on,
         is_count=is_count,
         is_preview=is_preview,
     )
@@ -102,6 +105,8 @@ class Remarks:
     _kept_from: dict[str, str] = field(default_factory=dict)
     _lacking: list[int] = field(default_factory=list)
     """Rows that leave out what is needed to reckon something."""
+    _ahead: dict[str, list[int]] = field(default_factory=dict)
+    """By column of days that have been: rows with a later one than that on which the file came."""
     _alike: list[list[int]] = field(default_factory=list)
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
@@ -136,10 +141,28 @@ class Remarks:
     def add_posted(self, rows: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and values, that are new or say something new, as the ledger is to hold them."""
         lacking = self.comparing.lacking
-        if lacking is None:
+        days = self._days_gone_by
+        if lacking is None and not days:
             return
-        blank = f'"{lacking.column}":null'
-        self._lacking += (row_no for row_no, values in rows if blank in values and lacking.matters(json.loads(values)))
+        blank = f'"{lacking.column}":null' if lacking else ""
+        today = self._came_on
+        for row_no, values in rows:
+            if lacking is not None and blank in values and lacking.matters(json.loads(values)):
+                self._lacking.append(row_no)
+            for column, beginning in days:
+                # most rows need not be parsed for that
+                at = values.find(beginning)
+                if at >= 0 and values[at + len(beginning) : at + len(beginning) + 10] > today:
+                    self._ahead.setdefault(column, []).append(row_no)
+
+    @property
+    def _days_gone_by(self) -> list[tuple[str, str]]:
+        """Each column with what stands before its day in an item's values."""
+        return [(column, f'"{column}":"') for column in self.comparing.gone_by] if self._came_on else []
+
+    @property
+    def _came_on(self) -> str:
+        return self.comparing.came_on.isoformat() if self.comparing.came_on else ""
 
     def add_new(self, lines: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and key, of items that the ledger did not have."""
@@ -168,13 +191,21 @@ class Remarks:
         """One for each other list that had set lines of this file, and for each column that it lacks."""
         alike = [self._told_alike()] if self._alike else []
         lacking = [self._told_lacking(self.comparing.lacking)] if self.comparing.lacking and self._lacking else []
-        return [*lacking, *map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
+        ahead = [self._told_ahead(column, rows) for column, rows in self._ahead.items()]
+        return [*lacking, *ahead, *map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
 
     def _told_lacking(self, one: Lacking) -> Problem:
         rows = self._rows(self._lacking)
         has = "has" if len(self._lacking) == 1 else "have"
         reason = f"{rows} {has} no {one.called}: {one.reason}"
         return Problem(one.rule, one.column, None, reason, one.suggestion, "warn")
+
+    def _told_ahead(self, column: str, rows: Sequence[int]) -> Problem:
+        has = "has" if len(rows) == 1 else "have"
+        day = f"{self.comparing.came_on:%Y-%m-%d}"
+        reason = f"{self._rows(rows)} {has} a day in {column} that is after the day on which the file came ({day})."
+        fix = "Compare the day and the month with the label, correct them and send the list again"
+        return Problem("day_ahead", column, None, reason, fix, "warn")
 
     def _told(self, one: _Shared) -> Problem:
         would = self.comparing.is_preview

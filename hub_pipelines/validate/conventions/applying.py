@@ -386,7 +386,9 @@ class _Money:
         if currency == "USD":
             return amount, beside
         reason = f"The amount is in {currency}, and this column is in US dollars. The hub converts no currencies."
-        fix = "Write the amount in US dollars" + (", or leave the cell empty" if self.optional else "")
+        dollars = "USD 12.50" if self.mark == "." else "USD 12,50"
+        fix = f"Write the amount in US dollars with its currency, such as {dollars}"
+        fix += ", or leave the cell empty" if self.optional else ""
         return Unclear(cell, "other_currency", reason, fix), beside
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.feeds.quantities import whole_number
 from hub_pipelines.validate.feeds.types import (
@@ -131,6 +132,7 @@ def _checked_cas(first: str, second: str, check: str) -> str:
 _HAZARD_CODE = re.compile(r"EUH\d{3}[A-Z]?|H[2-4]\d{2}[A-Za-z]{0,3}", re.A)
 
 
+_WRONG_NAMED = 5
 _HAZARD_GAP = re.compile(r"\band\b|\bund\b|\bet\b|(?<=\s)[-–—](?=\s)|[,;/|&\s.:()\[\]、，；•·]+", re.I)
 _SPLIT_PREFIX = re.compile(r"\b(EUH|H)[\s-]+(?=\d{3}(?!\d))", re.I)
 _RUN_TOGETHER = re.compile(rf"(?:{_HAZARD_CODE.pattern})(?=[EH]|$)", re.A | re.I)
@@ -145,8 +147,17 @@ def parse_hazard_codes(cell: object) -> str | None:
     text = _SPLIT_PREFIX.sub(r"\1", re.sub(r"\s*\+\s*", "+", text))
     tokens = [token for token in _HAZARD_GAP.split(text) if token]
     found = [code for token in tokens for code in _run_together(token)]
-    codes = ["+".join(parse_hazard_code(part) for part in code.split("+")) for code in found]
-    return ";".join(dict.fromkeys(codes)) or None
+    codes = {code: "+".join(map(_cased, code.split("+"))) for code in found}
+    wrong = [code for code, cased in codes.items() if not all(map(_HAZARD_CODE.fullmatch, cased.split("+")))]
+    if wrong:
+        right = " ".join(dict.fromkeys(cased for code, cased in codes.items() if code not in wrong))
+        named = " and ".join(f'"{code[:40]}"' for code in wrong[:_WRONG_NAMED])
+        raise _no_hazard_code(wrong[0], f"Correct {named}, or write {right} without {_it(wrong)}" if right else None)
+    return ";".join(dict.fromkeys(codes.values())) or None
+
+
+def _it(several: list[str]) -> str:
+    return "it" if len(several) == 1 else "them"
 
 
 def _run_together(token: str) -> list[str]:
@@ -157,11 +168,19 @@ def _run_together(token: str) -> list[str]:
 
 def parse_hazard_code(text: str) -> str:
     """One GHS hazard statement."""
-    # upper case only in front: the letters behind (H360Fd) carry meaning in their case
-    code = text.upper() if text[:3].upper() == "EUH" else text[:1].upper() + text[1:]
+    code = _cased(text)
     if not _HAZARD_CODE.fullmatch(code):
-        raise problem("bad_hazard_code", f'"{text[:40]}" is not a hazard code such as H225 or EUH066.')
+        raise _no_hazard_code(text)
     return code
+
+
+def _cased(text: str) -> str:
+    """Upper case only in front: the letters behind (H360Fd) carry meaning in their case."""
+    return text.upper() if text[:3].upper() == "EUH" else text[:1].upper() + text[1:]
+
+
+def _no_hazard_code(text: str, suggestion: str | None = None) -> PydanticCustomError:
+    return problem("bad_hazard_code", f'"{text[:40]}" is not a hazard code such as H225 or EUH066.', suggestion)
 
 
 # the classes that EPA's e-Manifest takes (W06), and their names in 49 CFR 173.2

@@ -243,7 +243,11 @@ def _quantity_text(text: str) -> Decimal:
         raise problem("bad_quantity", "The comma can mean thousands or decimals.", comma_readings(text))
     if made_a_date := EXCEL_DATE.fullmatch(text):
         raise problem("damaged_by_excel", "Excel has turned this number into a date.", _perhaps_fraction(made_a_date))
-    raise problem("bad_quantity", "The quantity is not a plain number such as 12 or 2.5.")
+    raise problem(
+        "bad_quantity",
+        "The quantity is not a plain number such as 12 or 2.5.",
+        "Write the number here and its unit in the column unit" if " " in text else None,
+    )
 
 
 def _perhaps_fraction(date: re.Match[str]) -> str:

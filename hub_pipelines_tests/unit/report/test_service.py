@@ -446,3 +446,32 @@ def test_a_problem_names_the_column_by_the_senders_own_heading(small_hub: SmallH
     assert (problem["column"], problem["heading"]) == ("quantity_on_hand", "Qty.")
     assert "Qty. (column C)" in page
     assert "In your file this is" not in page
+
+
+def test_a_column_of_one_word_is_named_by_the_senders_heading_where_it_is_said_to_be_a_column(
+    small_hub: SmallHub,
+) -> None:
+    text = "Name,Where,Qty.,UOM\nAcetone,Cab 1,one bottle,\nEthanol,Cab 1,6,L\n"
+    request_id = send(small_hub, "list.csv", text.encode())
+    small_hub.work()
+    _, found = told(small_hub.hub.receipts.write(request_id))
+    (problem,) = found["problems"]  # type: ignore[misc]
+    assert problem["suggestion"].startswith("Write the number here and its unit in the column “UOM” (column D)")
+
+
+def test_a_day_that_has_yet_to_come_is_worth_a_look_once_for_its_column_and_its_row_is_taken(
+    small_hub: SmallHub,
+) -> None:
+    rows = ["Acetone,Cab 1,1,L,2099-03-01", "Ethanol,Cab 1,6,L,2024-03-01", "HCl,Acids,1,L,2099-03-02"]
+    text = "\n".join(["Name,Where,Qty.,Unit,Opened", *rows])
+    request_id = send(small_hub, "list.csv", text.encode())
+    small_hub.work()
+    page, found = told(small_hub.hub.receipts.write(request_id))
+    assert found["headline"] == "All 3 rows were taken, worth a look"
+    (remark,) = found["warnings"]  # type: ignore[misc]
+    assert (remark["row"], remark["column"], remark["place"]) == (0, "opened_on", "E")
+    assert "Rows 2 and 4 have a day in “Opened” (column E) that is after the day on which the file came" in page
+    small_hub.hub.receipts.write_due()
+    again = send(small_hub, "list.csv", text.replace("Cab 1,6", "Cab 1,5").encode())
+    small_hub.work()
+    assert told(small_hub.hub.receipts.write(again))[1]["warnings"] == [], "what did not change was told before"

@@ -97,6 +97,7 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert len([one for one in sheet.data_validations.dataValidation if str(one.sqref).startswith("D")]) == 1
 
     third = drop(small_hub, "renamed by hand.xlsx", type_over(returned(small_hub, second), "Assets '26", {"J6": 7}))
+    assert "Version of this list 3" in receipt(small_hub.hub, small_hub.submission(third))[0]
     current = small_hub.submission(third)
     assert (current.revises, current.counts.posted, current.counts.unchanged) == (second, 1, 2)
     assert "The earlier file had 1 problem; none is left." in receipt(small_hub.hub, current)[0]

@@ -67,6 +67,12 @@ def test_a_cell_that_need_not_be_filled_may_be_emptied() -> None:
     assert emptied == {"unit_cost", "hazard_codes"}, "a tag is needed, and a unit beside a quantity"
 
 
+def test_a_cell_of_which_some_is_right_is_not_to_be_emptied() -> None:
+    assert suggested(**row(hazard_codes="H315 H319 H999")) == {
+        "hazard_codes": 'Correct "H999", or write H315 H319 without it'
+    }
+
+
 def test_a_lone_cell_may_be_no_item_at_all() -> None:
     nothing: dict[str, Cell] = dict.fromkeys(GOOD_ROW)
     lone = suggested(**{**nothing, "item_name": "Chemicals below"})

@@ -117,7 +117,7 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("cas_number", "67-64-1, 7732-18-5", "bad_cas", "main one"),
         ("hazard_codes", "Danger", "bad_hazard_code", None),
         ("hazard_codes", "H225-H319", "bad_hazard_code", None),
-        ("hazard_codes", "H225: flammable", "bad_hazard_code", None),
+        ("hazard_codes", "H225: flammable", "bad_hazard_code", "or write H225 without it"),
         ("cas_number", "#N/A", "error_cell", "formula"),
         ("quantity", "#REF!", "error_cell", "formula"),
     ],

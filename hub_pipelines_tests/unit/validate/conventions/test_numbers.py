@@ -117,6 +117,7 @@ def test_another_currency_is_refused_and_never_converted(cell: str, code: str) -
     assert isinstance(refused, Unclear)
     assert refused.rule == "other_currency"
     assert refused.reason.startswith(f"The amount is in {code}, and this column is in US dollars.")
+    assert str(refused.suggestion).startswith("Write the amount in US dollars with its currency, such as USD 12,50")
 
 
 def test_a_contract_with_a_currency_takes_the_one_beside_the_amount() -> None:
