@@ -108,7 +108,7 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
 
 _ALL_TEXT = frozenset({str, type(None)})
 ROWS_AT_ONCE = 60_000
-_BYTES_AT_ONCE = 64 * 1024 * 1024
+_BYTES_AT_ONCE = 16 * 1024 * 1024
 
 
 class Gathered:
