@@ -106,6 +106,8 @@ capacity_mb = 256
 runs_after_days = 180
 # verdicts (staged files) of submissions that have been settled for so long are removed; the archive can make them again
 staged_after_days = 90
+# days until the inbox keeps only ids and digests of messages whose batch is settled and in the archive
+bodies_after_days = 90
 
 [log]
 # what goes to hub.log: debug, info, warning or error

@@ -262,6 +262,7 @@ def test_the_nightly_job_shows_what_went_and_what_was_held_back_and_its_checks_p
         "partitions",
         "runs",
         "staged files",
+        "bodies of messages",
     ]
     assert [row.data["reason"] for row in told["legal_holds"].records] == ["audit 7"]
 
