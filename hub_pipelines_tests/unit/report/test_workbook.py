@@ -250,6 +250,7 @@ def test_what_is_lost_of_a_workbook_is_told_on_the_first_sheet(small_hub: SmallH
 
 
 def test_a_workbook_that_openpyxl_cannot_open_comes_back_with_its_values(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1")
     rule = b'</sheetData><conditionalFormatting sqref="A1"><cfRule type="odd" priority="1"/></conditionalFormatting>'
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(bytes_of(messy(row("NC-9"))))) as old, zipfile.ZipFile(buffer, "w") as new:
