@@ -11,7 +11,17 @@ from contextlib import suppress
 from hub_pipelines.mapping.asking import about_record_type, phrase_of
 from hub_pipelines.mapping.choosing import IMPORTANT, choose
 from hub_pipelines.mapping.model import Asked, Assigned, Confirmed, Mapping
-from hub_pipelines.mapping.proposing import HAS_CURRENCY, HAS_UNIT, SURE, TELLING_FIT, File, Proposal, file_of, propose
+from hub_pipelines.mapping.proposing import (
+    HAS_CURRENCY,
+    HAS_UNIT,
+    SURE,
+    TELLING_FIT,
+    Candidate,
+    File,
+    Proposal,
+    file_of,
+    propose,
+)
 from hub_pipelines.mapping.questioning import WORTH_TELLING, questions_about
 from hub_pipelines.mapping.spellings import NAMES_ONLY
 from hub_pipelines.validate.columns import (
@@ -140,12 +150,17 @@ def _notes(file: File, proposal: Proposal) -> tuple[str, ...]:
     """What was not taken for what its heading says, and what may be a column that was not found."""
     used = {one.position for one in proposal.chosen.values()}
     refuted = [
-        f'"{file.header[one.position].strip()}" was not taken as {one.column}: {"; ".join(one.evidence)}. '
+        f'"{file.header[one.position].strip()}" was not taken as {one.column}: {"; ".join(_against(one))}. '
         "Its values are kept with each row."
         for one in proposal.candidates
         if one.how in ("name", "synonym") and one.position not in used and one.fit <= -0.5 and one.score < SURE
     ]
     return (*refuted, *_unread(file, proposal, used), *_without_heading(file, proposal, used))
+
+
+def _against(one: Candidate) -> list[str]:
+    """What speaks against it, alone: nobody need be told why it might have been it."""
+    return [told.removeprefix("but ") for told in one.evidence if told.startswith("but ")] or list(one.evidence)
 
 
 def _without_heading(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:

@@ -81,10 +81,9 @@ def test_prices_in_another_currency_are_kept_unread_and_refuse_no_row() -> None:
     mapping = mapped("Inventarnr.|Gerät|Preis (€)", "T-1|Zentrifuge|12,50", "T-2|Waage|8,00")
     assert "unit_cost" not in mapping.positions
     (note,) = mapping.notes
-    assert note.startswith('"Preis (€)" was not taken as unit_cost: ')
-    assert note.endswith(
-        "but its amounts are in EUR, and the hub keeps them in US dollars and converts none. "
-        "Its values are kept with each row."
+    assert note == (
+        '"Preis (€)" was not taken as unit_cost: its amounts are in EUR, and the hub keeps them in US dollars and '
+        "converts none. Its values are kept with each row."
     )
 
 
