@@ -408,7 +408,7 @@ def test_a_column_that_a_migration_takes_apart_is_not_read_whole_in_the_next_fil
     where = SPLIT.replace("Packed", "Kram").replace("quantity_on_hand", "location").replace("Pack", "Side")
     in_force(hub, item, where.replace(" x ", " / "))
     assert isinstance(process(hub, item.request_id), Posting)
-    posted(hub, "Item Code,Name,Kram,Quantity,Unit,Colour", "A-1,Buffer,B1 / left,5,bottle,red")
+    posted(hub, "Item Code,Bezeichnung,Kram,Quantity,Unit", "A-1,Buffer,B1 / left,5,bottle")
     assert {key: one["quantity_on_hand"] for key, one in ledger_values(hub, LEDGER).items()} == {"A-1|B1": "5"}
 
 
