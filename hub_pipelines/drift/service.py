@@ -132,6 +132,8 @@ class Shapes:
         reference = judged.migration.reference if judged.migration else None
         if reference != summary["migration"]:
             raise ShapesMoved("A migration for these columns was applied meanwhile.")
+        if judged.kind is not Kind.SAME and str(judged.kind) != summary["headers"]:
+            raise ShapesMoved("Another file of this list has posted meanwhile, which may have decided what is what.")
         shapes.add_shape(tx, source, judged.shape, current.request_id)
         by = reference or _ACCEPTED_BY.get(judged.kind, "hub/posted")
         new = shapes.accept_shape(tx, source, judged.shape.fingerprint, by=by)

@@ -500,6 +500,22 @@ def test_two_first_files_with_other_columns_at_once_do_not_both_decide(hub: Hub)
     assert_invariants(hub)
 
 
+def test_two_first_files_at_once_do_not_take_two_columns_for_the_name(hub: Hub) -> None:
+    header = "Name,Description,Room,Quantity,Unit"
+    gaps, whole = sent(hub, header, *names(3, named=6)), sent(hub, header, *names(4))
+    error = Permanent("The file was looked at.", "")
+    hub.processing.fail(lease(hub, gaps), error, failure_of(error, None))
+    second = lease_and_validate(hub, whole, "whole")
+    hub.review.replay(item_of(hub, gaps).item_id, actor="person/kim")  # while the newer one is being worked on
+    first = lease_and_validate(hub, gaps, "gaps")
+    for one in (first, second):
+        with hub.processing.attempt(one):
+            hub.processing.post(one)
+    assert {one["quantity_on_hand"] for one in ledger_values(hub, LEDGER).values()} == {"4"}
+    assert "name acetone for synthesis|B1" in ledger_values(hub, LEDGER)
+    assert_invariants(hub)
+
+
 @pytest.mark.usefixtures("lab")
 def test_two_files_of_a_new_shape_at_once_are_both_held_and_the_first_is_the_alert(hub: Hub) -> None:
     one, other = sent(hub, PACKED, "A-1,Buffer,B1,9 x 1 L"), sent(hub, PACKED, "A-2,Agar,B1,7 x 1 L")
