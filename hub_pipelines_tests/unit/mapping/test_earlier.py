@@ -6,10 +6,11 @@ import pytest
 
 from hub_pipelines.drift.comparing import shape_of
 from hub_pipelines.drift.model import KnownShape, Source
+from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.earlier import named_before, taken_back
-from hub_pipelines.mapping.model import Confirmed
+from hub_pipelines.mapping.model import Asked, Confirmed
 from hub_pipelines.mapping.remembered import Remembered
-from hub_pipelines_tests.unit.mapping.deciding import INVENTORY
+from hub_pipelines_tests.unit.mapping.deciding import INVENTORY, NOBODY, of, rows
 
 SOURCE = Source("north", "inventory", "stock.csv")
 STOCK = INVENTORY.record_type("inventory.stock")
@@ -75,3 +76,14 @@ def test_what_people_took_back_is_no_longer_known_until_a_file_has_posted_so_aga
     again = known("Name|Text", "Name|item_name", NOON + 2 * HOUR)
     assert found("Name|Text", again, history=history) == {"item_name": 1}
     assert found("Name|Text", before, history=history[1:]) == {"item_name": 1}
+
+
+def test_where_a_numbers_column_is_empty_now_another_one_is_asked_about_though_no_list_must_have_it() -> None:
+    header = ["Cat No", "Article number", "Name", "Room", "Amount", "Unit"]
+    lines = rows("|X-12|Tris|B1|3|bottle", "|X-13|Urea|B1|3|bottle", "|X-21|Agar|B1|4|bottle")
+    assert of(decide(header, lines, INVENTORY, NOBODY), "item_code").position == 1
+    with pytest.raises(Asked) as raised:
+        decide(header, lines, INVENTORY, NOBODY, before={"inventory.stock": {"item_code": 0}})
+    (question,) = raised.value.questions
+    assert (question.column, question.heading) == ("item_code", "Article number")
+    assert question.evidence[-1] == "earlier files of this list had it in column A"
