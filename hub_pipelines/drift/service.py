@@ -4,7 +4,7 @@ Belongs here: the way between the run and the tables. Not here: the rules (judgi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub_pipelines.audit import store as audit
@@ -17,7 +17,8 @@ from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.items import store as items
 from hub_pipelines.ledger.model import ledger_name
-from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
+from hub_pipelines.submission.model import MESSAGES, Envelope, State, Submission
+from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Feed, RecordType, Table, Unreadable
 
 _ACCEPTED_BY = {
@@ -79,6 +80,11 @@ class Shapes:
             judged = _judge(tx, source, feed, table.header, table.header if sent is None else sent)
         return Reading.judged(table, judged)
 
+    def accepted(self, tx: Any, source: Source) -> list[KnownShape]:
+        """The shapes that a source may have, the one that posted last first. Their columns are told by the headings
+        that stand for them as they are: not those that the steps of a migration make something else of."""
+        return [_without_steps(tx, one) for one in shapes.accepted_shapes(tx, source)]
+
     def under_migration(self, source: Source, feed: Feed, table: Table) -> Reading | None:
         """The table under the migration that people have applied for its very headings; None when there is none."""
         with self.db.read() as tx:
@@ -90,6 +96,7 @@ class Shapes:
     ) -> Judged:
         """How a header stands to what its source had, but for what this very submission has brought in itself.
 
+        Of one that has posted it was settled then, by the ledger of that day, that no line becomes another one.
         `mapped` is what its headings were recognised as, where they were not read under a migration.
         """
         source = source_of(current.envelope)
@@ -98,7 +105,7 @@ class Shapes:
             own = [one for one in known if one.first_request_id == current.request_id and one.accepted_by in _BY_ITSELF]
             others = [one for one in known if one not in own]
             seen = header if mapped is None else mapped
-            known_by = _known_by(tx, source)
+            known_by = _none if current.state is State.POSTED else _known_by(tx, source)
             return judge_header(seen, feed, others, migrations, header, keeps=_keeps(source), known_by=known_by)
 
     def hold(self, tx: Any, current: Submission, held: Held, *, actor: str) -> None:
@@ -125,6 +132,8 @@ class Shapes:
         reference = judged.migration.reference if judged.migration else None
         if reference != summary["migration"]:
             raise ShapesMoved("A migration for these columns was applied meanwhile.")
+        if judged.kind is not Kind.SAME and str(judged.kind) != summary["headers"]:
+            raise ShapesMoved("Another file of this list has posted meanwhile, which may have decided what is what.")
         shapes.add_shape(tx, source, judged.shape, current.request_id)
         by = reference or _ACCEPTED_BY.get(judged.kind, "hub/posted")
         new = shapes.accept_shape(tx, source, judged.shape.fingerprint, by=by)
@@ -167,6 +176,16 @@ def _known(tx: Any, source: Source) -> tuple[list[KnownShape], list[Migration]]:
     return shapes.accepted_shapes(tx, source), shapes.migrations_in_force(tx, source)
 
 
+def _without_steps(tx: Any, known: KnownShape) -> KnownShape:
+    if known.migration is None:
+        return known
+    migration_id, _, version = known.migration.partition("@")
+    migration = shapes.migration_version(tx, migration_id, int(version))
+    read = {normalise_header(step.column) for step in migration.steps.steps} if migration else set()
+    columns = {name: text for name, text in known.shape.columns.items() if normalise_header(text) not in read}
+    return replace(known, shape=replace(known.shape, columns=columns))
+
+
 def _judge(tx: Any, source: Source, feed: Feed, header: Sequence[str], sent: Sequence[str]) -> Judged:
     known, migrations = _known(tx, source)
     known_by = _known_by(tx, source)
@@ -181,6 +200,10 @@ def _known_by(tx: Any, source: Source) -> KnownBy:
         return sum(record.lines.tells(key, column) for key in keys)
 
     return count
+
+
+def _none(_record: RecordType, _column: str) -> int:
+    return 0
 
 
 def _as_people_decided(tx: Any, source: Source, header: Sequence[str], feed: Feed) -> Judged | None:

@@ -42,6 +42,7 @@ def choose(proposal: Proposal, file: File) -> Proposal:
     _name_rather_than_number(proposal, file)
     _doubt_unit(proposal, file)
     _add_the_only_ones(proposal)
+    _doubt_what_moved(proposal, file)
     proposal.given = _given(file, proposal)
     return proposal
 
@@ -128,6 +129,18 @@ def _add_the_only_ones(proposal: Proposal) -> None:
             continue
         proposal.chosen[column] = may_be[0]
         used.add(may_be[0].position)
+
+
+def _doubt_what_moved(proposal: Proposal, file: File) -> None:
+    """Where the column that named the rows does not do, another one is not taken for it unasked: its values would make
+    other rows of all."""
+    for column, at in proposal.left.items():
+        now = proposal.chosen.get(column)
+        if now is not None and now.position != at:
+            del proposal.chosen[column]
+            former = [one for one in proposal.candidates if (one.column, one.position) == (column, at)]
+            told = f"earlier files of this list had it in column {file.place(at)}"
+            proposal.ties[column] = [replace(now, evidence=(*now.evidence, told)), *former]
 
 
 def _would_do_alone(one: Candidate) -> bool:

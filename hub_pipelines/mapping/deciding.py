@@ -37,6 +37,7 @@ from hub_pipelines.validate.model import Cell, Feed, Part, RecordType, Unreadabl
 _AS_LIKELY = 0.5
 """Two record types are as likely as each other if one is worth no more than this above the other."""
 _MOST_TOLD = 4
+_NOTHING_BEFORE: Map[str, Map[str, int]] = {}
 
 
 def decide(
@@ -45,9 +46,10 @@ def decide(
     feed: Feed,
     confirmed: Confirmed,
     parts: Sequence[Part] = (),
+    before: Map[str, Map[str, int]] = _NOTHING_BEFORE,
 ) -> Mapping:
     """How a file with this header and these rows is to be read. A few thousand rows are plenty; `parts` tell where its
-    columns stand in Excel.
+    columns stand in Excel, `before` which of them named the rows in the source's earlier files (earlier.named_before).
 
     A required column that the file does not have, and that no answer could give, is left out: whoever reads the
     mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when the
@@ -55,7 +57,10 @@ def decide(
     """
     refuse_foreign(header, feed)
     file = file_of(header, sample, confirmed, parts)
-    proposals = [choose(propose(file, record, confirmed), file) for record in _records(feed, confirmed)]
+    proposals = [
+        choose(propose(file, record, confirmed, before.get(record.name, {})), file)
+        for record in _records(feed, confirmed)
+    ]
     best, equal = _best(header, feed, proposals)
     if not best.chosen and not any(text.strip() for text in header):
         raise Unreadable(

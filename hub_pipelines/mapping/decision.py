@@ -23,6 +23,7 @@ HOW: Map[str, str] = {
     "synonym": "a known name for it",
     "likeness": "a heading that is like its name",
     "content": "its values",
+    "earlier": "this list's earlier files",
     "confirmed": "your answer",
 }
 """In words: by what a column was recognised."""

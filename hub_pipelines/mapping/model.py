@@ -12,9 +12,9 @@ from typing import Any, Literal
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.validate.model import Choice
 
-How = Literal["name", "synonym", "likeness", "content", "confirmed"]
+How = Literal["name", "synonym", "likeness", "content", "earlier", "confirmed"]
 """What a column was recognised by: its heading as the contract has it, another known spelling of it, a heading that
-is like one, its values, or a person's word."""
+is like one, its values, the source's earlier files alone, or a person's word."""
 
 NONE_OF_THEM = "none"
 """The answer that the file has no such column."""

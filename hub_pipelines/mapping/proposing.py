@@ -7,7 +7,7 @@ values look like (content, fits), which of several candidates it is (choosing). 
 import re
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub_pipelines.mapping.content import Profile, profile_of, words_in
 from hub_pipelines.mapping.fits import Fit, fit
@@ -21,6 +21,8 @@ SURE = 0.8
 """From here on a column is used without asking, if no other comes close."""
 DOUBTFUL = 0.7
 """What a column is given about which something speaks against all else."""
+_REFUTED = -0.5
+"""Values that fit no better are surely something else."""
 TELLING_FIT = 0.6
 """From here on values tell what they are."""
 HAS_UNIT = frozenset(("quantity", "quantity_on_hand", "reorder_level"))
@@ -158,6 +160,8 @@ class Proposal:
     absent: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset()
     """Columns whose values stand in another column's cells or heading."""
+    left: dict[str, int] = field(default_factory=dict)
+    """By column where earlier files had it, if that does not do in this one as a matter of course."""
 
     @property
     def missing(self) -> list[str]:
@@ -195,8 +199,9 @@ class Proposal:
         return self.record.lines is None and column in keys and column in self.record.required
 
 
-def propose(file: File, record: RecordType, confirmed: Confirmed) -> Proposal:
-    """Everything that the columns may be, the surest first; chosen is only what people have said."""
+def propose(file: File, record: RecordType, confirmed: Confirmed, before: Map[str, int]) -> Proposal:
+    """Everything that the columns may be, the surest first; chosen is only what people have said, and what named the
+    rows in earlier files (`before`, by column its position)."""
     said = {column: at for at, column in file.settled.items() if column in record.columns}
     absent = confirmed.absent - said.keys()
     order = {form: number for number, form in enumerate(record.aliases)}
@@ -210,7 +215,23 @@ def propose(file: File, record: RecordType, confirmed: Confirmed) -> Proposal:
     proposal = Proposal(record, sorted(candidates, key=lambda one: one.score, reverse=True), absent=absent)
     for column, at in said.items():
         proposal.chosen[column] = Candidate(column, at, 1.0, "confirmed", ("a person has said so",))
+    for column, at in before.items():
+        if column not in said and column not in absent and at not in file.settled:
+            _read_as_before(proposal, file, column, at)
     return proposal
+
+
+def _read_as_before(proposal: Proposal, file: File, column: str, at: int) -> None:
+    """Unless nothing stands there, what stands there is surely something else, or a heading is its very name."""
+    one = next((one for one in proposal.candidates if (one.column, one.position) == (column, at)), None)
+    values = fit(column, file.profiles[at])
+    named = [normalise_header(text) == normalise_header(column) for text in file.header]
+    if file.profiles[at].count and values.score > _REFUTED and (named[at] or not any(named)):
+        one = one or Candidate(column, at, SURE, "earlier", (), fit=values.score)
+        told = (*one.evidence, "earlier files of this list were read so")
+        proposal.chosen[column] = replace(one, score=max(one.score, SURE), evidence=told)
+    else:
+        proposal.left[column] = at
 
 
 def _candidates(

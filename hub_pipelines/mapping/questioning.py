@@ -34,7 +34,8 @@ def questions_about(file: File, proposal: Proposal) -> list[Question]:
     optional = [
         column
         for column in proposal.record.columns
-        if column in _DECISIVE and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
+        if (column in _DECISIVE or column in proposal.left)
+        and column not in (*lacking, *proposal.chosen, *proposal.given, *proposal.absent)
     ]
     asked += [_question(file, proposal, column, open_positions, required=False) for column in optional]
     return _each_column_once([one for one in asked if one is not None])[:_MOST_QUESTIONS]

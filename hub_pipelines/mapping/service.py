@@ -20,6 +20,7 @@ from hub_pipelines.drift.service import Reading, Shapes, source_of
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.earlier import named_before, taken_back
 from hub_pipelines.mapping.model import Asked, Confirmed, Mapping
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.spellings import known_headings
@@ -69,10 +70,11 @@ class Mappings:
         """
         with self.db.read() as tx:
             known = mappings.remembered(tx, source)
+            before = self._before(tx, source, feed, table)
         under = self.shapes.under_migration(source, feed, table)
         if under is not None:
             return _columns(under, feed, table, None, known)
-        mapping = self._decided(source, feed, table, known.confirmed)
+        mapping = self._decided(source, feed, table, known.confirmed, before)
         if mapping is None:
             return _columns(self.shapes.read(source, feed, table), feed, table, None, known)
         return self._mapped(source, feed, table, mapping, known, time_zone)
@@ -94,11 +96,20 @@ class Mappings:
             reading = replace(self.shapes.read(source, narrow, wider, table.header), table=mapped)
             return _columns(reading, narrow, table, mapping, known, added)
 
-    def _decided(self, source: Source, feed: Feed, table: Table, confirmed: Confirmed) -> Mapping | None:
+    def _before(self, tx: Any, source: Source, feed: Feed, table: Table) -> dict[str, dict[str, int]]:
+        """Which columns named the rows in the source's earlier files, unless people have taken back since that they
+        do."""
+        return named_before(
+            table.header, feed, self.shapes.accepted(tx, source), taken_back(mappings.history(tx, source))
+        )
+
+    def _decided(
+        self, source: Source, feed: Feed, table: Table, confirmed: Confirmed, before: dict[str, dict[str, int]]
+    ) -> Mapping | None:
         """None when the header is refused and what the source had before is to tell why."""
         sample = sample_of(table)
         try:
-            return decide(table.header, sample, feed, confirmed, table.parts)
+            return decide(table.header, sample, feed, confirmed, table.parts, before)
         except Asked as asked:
             held = self._held_without_answers(source, feed, table, asked)
             if isinstance(held, Drifted):
@@ -142,11 +153,12 @@ class Mappings:
         """Read under a migration that need not be in force. Raises BadMigration, or what `decide` raises."""
         with self.db.read() as tx:
             known = mappings.remembered(tx, source)
+            before = self._before(tx, source, feed, table)
         try:
             planned = Reading.planned(table, plan(migration.steps, table.header, feed))
             return _columns(planned, feed, table, None, known)
         except BadMigration as error:
-            mapping = decide(table.header, sample_of(table), feed, known.confirmed, table.parts)
+            mapping = decide(table.header, sample_of(table), feed, known.confirmed, table.parts, before)
             mapped = rehead(table, mapping)
             try:
                 made = plan(migration.steps, mapped.header, feed, table.header)

@@ -10,7 +10,7 @@ from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.decisions import NotAllowed, UnknownColumns
-from hub_pipelines.drift.model import BadMigration, Kind, KnownShape
+from hub_pipelines.drift.model import BadMigration, Kind, KnownShape, Source
 from hub_pipelines.evidence import headers_of, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
@@ -40,6 +40,7 @@ from hub_pipelines_tests.support import (
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 LEDGER = "inventory.stock@north"
+SOURCE = Source("north", "inventory", "stock.csv")
 HEADER = "Item Code,Name,Room,Quantity,Unit"
 PACKED = "Item Code,Name,Room,Packed"  # how much and in what, in one column
 
@@ -295,6 +296,135 @@ def test_a_list_whose_lines_are_known_by_the_column_that_it_lacks_is_held_and_to
     assert f'add "{column}"' in item.fix
 
 
+@pytest.mark.parametrize(
+    ("column", "row", "told"),
+    [
+        ("CAS", ",Acetone,B1,3,bottle,67-64-1", "1 line by its CAS number"),
+        ("Lot", "A-1,Acetone,B1,3,bottle,L7", "1 line by its lot number"),
+    ],
+)
+def test_lines_that_another_file_has_set_last_are_this_lists_too(hub: Hub, column: str, row: str, told: str) -> None:
+    posted(hub, f"{HEADER},{column}", row)
+    posted(hub, f"{HEADER},{column}", row.replace(",3,", ",9,"), name="other.csv")
+    item = held(hub, HEADER, row.rpartition(",")[0])
+    assert (item.cause, told in item.reason) == (Cause.DRIFT, True)
+    assert len(ledger_values(hub, LEDGER)) == 1
+    assert_invariants(hub)
+
+
+def test_a_list_that_once_did_without_cas_numbers_is_checked_as_it_posted_whatever_became_of_its_lines(
+    hub: Hub,
+) -> None:
+    posted(hub, HEADER + ",CAS", ",Acetone,B1,3,bottle,")
+    less = posted(hub, HEADER, ",Acetone,B1,4,bottle")
+    then = headers_of(hub, less).document()
+    posted(hub, HEADER + ",CAS", ",Acetone,B1,5,bottle,67-64-1")
+    assert (then["headers"], then["headings_gone"]) == ("narrowed", "CAS")
+    assert headers_of(hub, less).document() == then
+
+
+# ---- by which column its lines are known
+
+NAMES = ["Acetone", "Toluene", "Methanol", "Ethanol", "Hexane", "Benzene", "Pyridine", "Xylene", "Heptane", "Pentane"]
+
+
+def names(quantity: int, named: int = len(NAMES), first: str = "{name}") -> list[str]:
+    """Rows of a name, another text about the item, room, quantity and unit; the names behind the `named` are blank."""
+    return [
+        f"{first.format(name=name) if number < named else ''},{name} for synthesis,B1,{quantity},bottle"
+        for number, name in enumerate(NAMES)
+    ]
+
+
+@pytest.mark.parametrize(
+    "headings", ["Name,Description", "Product name,Description", "Chemical name,Reagent", "Item name,Item description"]
+)
+def test_blank_names_do_not_make_another_column_the_name_by_which_the_lines_are_known(hub: Hub, headings: str) -> None:
+    header = f"{headings},Room,Quantity,Unit"
+    posted(hub, header, *names(3))
+    before = set(ledger_values(hub, LEDGER))
+    gaps = posted(hub, header, *names(4, named=6))
+    items = ledger_values(hub, LEDGER)
+    assert set(items) == before
+    assert sorted(item["quantity_on_hand"] for item in items.values()) == ["3"] * 4 + ["4"] * 6
+    counts = submission(hub, gaps).counts
+    assert (counts.posted, counts.rejected) == (6, 4)
+    assert headers_of(hub, gaps).as_before
+    whole = posted(hub, header, *names(5))
+    assert (submission(hub, whole).counts.posted, set(ledger_values(hub, LEDGER))) == (10, before)
+    assert_invariants(hub)
+
+
+def test_the_fuller_of_two_names_is_the_name_of_a_list_that_never_posted_and_stays_it(hub: Hub) -> None:
+    header = "Name,Description,Room,Quantity,Unit"
+    posted(hub, header, *names(3, named=6))
+    before = set(ledger_values(hub, LEDGER))
+    assert "name acetone for synthesis|B1" in before
+    posted(hub, "Room,Quantity,Unit,Colour,Name,Description", *(
+        f"B1,4,bottle,red,{row.split(',')[0]},{row.split(',')[1]}" for row in names(4)
+    ))  # fmt: skip
+    assert set(ledger_values(hub, LEDGER)) == before
+
+
+def test_a_heading_that_is_known_since_does_not_become_the_name_beside_the_one_that_was(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = "Description,Zubstanz,Room,Quantity,Unit"
+    posted(hub, header, *names(3))
+    before = set(ledger_values(hub, LEDGER))
+    assert "name acetone|B1" in before
+    monkeypatch.setitem(STOCK.aliases, "zubstanz", "item_name")  # type: ignore[index]
+    monkeypatch.setitem(FEEDS["inventory"].aliases, "zubstanz", "item_name")  # type: ignore[index]
+    posted(hub, header, *names(4))
+    assert set(ledger_values(hub, LEDGER)) == before
+    posted(hub, header, *names(4, first="{name} of the lab"), name="new.csv")
+    assert "name acetone for synthesis|B1" in ledger_values(hub, LEDGER), "of a first file it is the name"
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("Name,Description,Room,Quantity,Unit", names(4, named=0)),
+        ("Name,item_name,Room,Quantity,Unit", names(4)),
+    ],
+    ids=["nothing is left in it", "a new one has its very name"],
+)
+def test_where_another_column_may_be_the_name_now_a_person_says_it(hub: Hub, header: str, rows: list[str]) -> None:
+    posted(hub, "Name,Description,Room,Quantity,Unit", *names(3))
+    before = set(ledger_values(hub, LEDGER))
+    item = held(hub, header, *rows)
+    assert item.cause == Cause.QUESTION
+    assert "Which column tells what the item is?" in item.reason
+    assert set(ledger_values(hub, LEDGER)) == before
+    hub.answers.answer(item.request_id, [("q1", "column B")], actor="person/kim")
+    assert isinstance(process(hub, item.request_id), Posting)
+    assert "name acetone for synthesis|B1" in ledger_values(hub, LEDGER)
+    assert_invariants(hub)
+
+
+def test_a_column_that_a_migration_takes_apart_is_not_read_whole_in_the_next_file(hub: Hub) -> None:
+    posted(hub, HEADER, "A-1,Buffer,B1,3,bottle")
+    item = held(hub, "Item Code,Name,Kram,Quantity,Unit", "A-1,Buffer,B1 / left,4,bottle")
+    where = SPLIT.replace("Packed", "Kram").replace("quantity_on_hand", "location").replace("Pack", "Side")
+    in_force(hub, item, where.replace(" x ", " / "))
+    assert isinstance(process(hub, item.request_id), Posting)
+    posted(hub, "Item Code,Bezeichnung,Kram,Quantity,Unit", "A-1,Buffer,B1 / left,5,bottle")
+    assert {key: one["quantity_on_hand"] for key, one in ledger_values(hub, LEDGER).items()} == {"A-1|B1": "5"}
+
+
+def test_what_people_took_back_is_no_ones_word_any_more(hub: Hub) -> None:
+    header = "Name,Description,Room,Quantity,Unit"
+    source = hub.answers.set(SOURCE, "Description", "item_name", actor="person/kim").source
+    posted(hub, header, *names(3))
+    assert "name acetone for synthesis|B1" in ledger_values(hub, LEDGER)
+    hub.answers.forget(source, "Description", actor="person/lee")
+    posted(hub, header, *names(4))
+    assert "name acetone|B1" in ledger_values(hub, LEDGER)
+    # and from then on the newer file's word is kept
+    posted(hub, header, *names(5, named=6))
+    assert ledger_values(hub, LEDGER)["name acetone for synthesis|B1"]["quantity_on_hand"] == "3"
+
+
 def test_a_list_that_lost_its_amounts_is_held(hub: Hub) -> None:
     posted(hub, HEADER, "A-1,Buffer,B1,3,bottle")
     assert held(hub, "Item Code,Name,Room", "A-1,Buffer,B1").cause == Cause.DRIFT
@@ -367,6 +497,22 @@ def test_two_first_files_with_other_columns_at_once_do_not_both_decide(hub: Hub)
     assert failed.value.state is State.IN_REVIEW
     assert item_of(hub, other).cause == Cause.DRIFT
     assert journal_size(hub) == 1
+    assert_invariants(hub)
+
+
+def test_two_first_files_at_once_do_not_take_two_columns_for_the_name(hub: Hub) -> None:
+    header = "Name,Description,Room,Quantity,Unit"
+    gaps, whole = sent(hub, header, *names(3, named=6)), sent(hub, header, *names(4))
+    error = Permanent("The file was looked at.", "")
+    hub.processing.fail(lease(hub, gaps), error, failure_of(error, None))
+    second = lease_and_validate(hub, whole, "whole")
+    hub.review.replay(item_of(hub, gaps).item_id, actor="person/kim")  # while the newer one is being worked on
+    first = lease_and_validate(hub, gaps, "gaps")
+    for one in (first, second):
+        with hub.processing.attempt(one):
+            hub.processing.post(one)
+    assert {one["quantity_on_hand"] for one in ledger_values(hub, LEDGER).values()} == {"4"}
+    assert "name acetone for synthesis|B1" in ledger_values(hub, LEDGER)
     assert_invariants(hub)
 
 

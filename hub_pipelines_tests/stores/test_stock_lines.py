@@ -305,3 +305,16 @@ def test_a_posting_from_before_new_items_were_counted_tells_nothing_of_them(hub:
     old = Posting.from_document(document)
     assert old.new is None
     assert old.document() == document
+
+
+def test_an_item_of_which_only_its_code_and_nothing_is_left_is_counted_and_its_sender_told_what_it_lacks(
+    hub: Hub,
+) -> None:
+    header = ("Item Code", "Name", "Room", "Quantity", "Unit")
+    post(hub, header, *((str(code), f"Buffer {code}", "B1", "3", "bottle") for code in range(100, 106)))
+    left = post(
+        hub, header, ("100", "Buffer 100", "B1", "2", "bottle"), ("101", "", "", "0", ""), ("102", "", "", "0", "")
+    )
+    assert counts(left) == (1, 0, 2)
+    assert submission(hub, left.request_id).counts.received == 3
+    assert_invariants(hub)

@@ -155,13 +155,17 @@ def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, in
 
 
 def keys_of_source(tx: Transaction, name: str, campus: str, feed: str, source_key: str) -> Iterator[str]:
-    """The keys of a ledger's items that a file of this source has set last."""
+    """The keys of a ledger's items that a file of this source has ever set, whoever has set them last."""
     s = submissions.submission.c
+    its_own = (
+        select(journal.c.key)
+        .join(submissions.submission, s.request_id == journal.c.request_id)
+        .where(journal.c.ledger == name, s.campus == campus, s.feed == feed, s.source_key == source_key)
+    )
     query = (
         select(ledger.c.key)
         .join(journal, its_newest_entry)
-        .join(submissions.submission, s.request_id == journal.c.request_id)
-        .where(ledger.c.ledger == name, stands, s.campus == campus, s.feed == feed, s.source_key == source_key)
+        .where(ledger.c.ledger == name, stands, ledger.c.key.in_(its_own))
     )
     yield from tx.execute(query, execution_options=_AT_ONCE).scalars()
 

@@ -7,7 +7,12 @@ Belongs here: what is counted of every row, and which rows may be no items. Not 
 from hub_pipelines.validate.parsing.grid import Cells, filled, folded, is_blank, shown, text_of, texts_of
 from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.rules import (
+    FIRST_RULES,
+    NUMBERED_RULES,
+    PREPARED_RULES,
+    PRINTED_RULES,
+)
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PREPARED, PRINT_LINE, TOTAL, FoundTable, Remark
 from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, tells_how_many
 
@@ -17,6 +22,13 @@ _MOST_PREPARED = 1_000_000
 _LONGEST_NUMBER = 7
 _NOTHING = frozenset(("FALSE", "0", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"))
 """What cells of formulas and boxes say that were filled down before there was an item."""
+_NUMBERS_OF_ROWS = frozenset(
+    (
+        "no", "nr", "n°", "nº", "№", "#", "num", "number", "s no", "sl no", "sr no", "row", "line", "index",
+        "row no", "line no", "lfd nr", "lfd no", "pos", "pos nr", "序号", "番号", "번호",
+    )
+)  # fmt: skip
+"""Headings of a column that only counts its rows, without points and in small letters. The contract knows none."""
 _WORDS_OF_A_TOTAL = 2
 """Its name and a unit. A product may be called Total, and has more to say."""
 
@@ -38,7 +50,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
         _note_reach(table, cells)
     before, table.before = table.before, cells[0]
     if count <= _FEW_CELLS and rules >= PRINTED_RULES:
-        if rules >= PREPARED_RULES and _is_prepared(table, cells, before):
+        if rules >= PREPARED_RULES and _is_prepared(table, cells, before, rules):
             table.prepared.append(Remark(row_no, PREPARED, ""))
             return
         if _is_printed(table, row_no, cells, count):
@@ -76,15 +88,22 @@ def _note_reach(table: FoundTable, cells: Cells) -> None:
     table.widest = max(table.widest, len(cells))
 
 
-def _is_prepared(table: FoundTable, cells: Cells, before: object) -> bool:
+def _is_prepared(table: FoundTable, cells: Cells, before: object, rules: int) -> bool:
     """Whether a row of few cells says nothing: formulas that found nothing, unticked boxes, the number after the one of
-    the row before (`before`). A column of numbers alone may be anything."""
+    the row before (`before`), unless it may be the item's own. A column of numbers alone may be anything."""
     if len(table.header) < _FEW_CELLS or len(table.prepared) >= _MOST_PREPARED:
         return False
     places = filled(cells)
     counts_on = places[0] == 0 and _whole(cells[0]) is not None and _whole(cells[0]) == (_whole(before) or 0) + 1
+    counts_on = counts_on and (rules < NUMBERED_RULES or _numbers_rows(table))
     says = [cells[at] for at in places[1 if counts_on else 0 :]]
     return all(text_of(cell).upper() in _NOTHING for cell in says)
+
+
+def _numbers_rows(table: FoundTable) -> bool:
+    """A column without a heading does so among others that have one."""
+    heading = " ".join(table.header[0].replace(".", " ").split()).strip(" :*").casefold()
+    return heading in _NUMBERS_OF_ROWS or (not heading and any(table.header))
 
 
 def _whole(cell: object) -> int | None:

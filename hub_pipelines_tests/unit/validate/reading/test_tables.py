@@ -9,7 +9,7 @@ import pytest
 from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.parsing.layout import totals
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
@@ -84,6 +84,21 @@ def test_lines_that_were_only_prepared_for_items_are_none_and_are_told(tmp_path:
     assert left == [(row_no, "is a line that was prepared for an item") for row_no in (4, 5, 6)]
     with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=PRINTED_RULES) as table:
         assert len(list(table.rows)) == 7, "as postings of that time were read"
+
+
+@pytest.mark.parametrize(
+    ("heading", "left"),
+    [("No.", 2), ("#", 2), ("S. No", 2), ("Item Code", 0), ("Cat. No.", 0), ("Name", 0)],
+)
+def test_only_below_a_heading_that_counts_rows_a_number_is_not_the_items_own(
+    tmp_path: Path, heading: str, left: int
+) -> None:
+    text = f"{heading},Product,Room,Quantity,Unit\n100,Tris,B1,3,bottle\n101,,,0,\n102,,,,\n103,Urea,B1,3,bottle\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert len(found.table.left_out) == left
+    assert len(found.cells) == 4 - left
+    with open_table(stored(tmp_path, text), "a.csv", known=INVENTORY.aliases.get, rules=PREPARED_RULES) as table:
+        assert len(list(table.rows)) == 2, "as postings of that time were read"
 
 
 def test_section_rows_become_a_column(tmp_path: Path) -> None:
