@@ -340,6 +340,9 @@ class _Mortal:
     def db(self) -> Any:
         return self.inbox.db
 
+    def filling(self) -> Any:
+        return self.inbox.filling()
+
     def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
         if self.killed == WRITER_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
