@@ -23,6 +23,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = "hub_pipelines"
 ROTATE_AT_BYTES = 50_000_000
@@ -78,6 +79,13 @@ def _word(text: str) -> str:
     return text if plain else json.dumps(text)
 
 
+def end_process(log: logging.Logger, why: str, error: BaseException | None = None) -> NoReturn:
+    """Of one that can't do its work any more: at once, with nothing put in order; its supervisor starts it again."""
+    log.critical("%s", why, exc_info=error)
+    logging.shutdown()
+    os._exit(1)
+
+
 class Standing:
     """Troubles that last: each is logged once when it begins and once when it is over, however often it is seen."""
 
@@ -93,6 +101,20 @@ class Standing:
         for about in before.keys() - troubles.keys():
             self._log.info("over: %s", before[about])
         self._known[scope] = dict(troubles)
+
+
+class Recurring:
+    """What each of many requests may meet: logged when it begins, and then at most once in a while, with how often."""
+
+    def __init__(self, log: logging.Logger, *, every_s: float = 60.0) -> None:
+        self._log, self._every_s = log, every_s
+        self._untold, self._told_at = 0, float("-inf")
+
+    def seen(self, what: str, error: Exception) -> None:
+        self._untold += 1
+        if time.monotonic() - self._told_at >= self._every_s:
+            self._log.warning("%s %s", what, pairs(times=self._untold, reason=error))
+            self._untold, self._told_at = 0, time.monotonic()
 
 
 # ---- the file

@@ -9,6 +9,7 @@ small batch is done, and wins over all that would have come after it (decisions/
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -140,19 +141,14 @@ def _prune_some_bodies(
     hub: Hub, page: Sequence[Batch], before: datetime, found: Pruned, actor: str, *, dry_run: bool
 ) -> None:
     settled = _settled(hub, page, before)
-    archived: dict[str, str] = {}
-    for one in page:
-        if one.submission in settled:
-            try:
-                archived[one.batch_id] = hub.bodies.archived_as(one)
-            except Integrity as error:
-                found.kept.add(str(error), one.batch_id)
-    going = [one for one in page if one.batch_id in archived]
+    going = [one for one in page if one.submission in settled]
     with hub.db.read() as tx:
         kept = _kept_bodies(hub, tx, going, before)
     for batch_id, why in kept.items():
         found.kept.add(why, batch_id)
-    going = [one for one in going if one.batch_id not in kept]
+    # last, since all of each is read for it
+    archived = _archived(hub, [one for one in going if one.batch_id not in kept], found)
+    going = [one for one in going if one.batch_id in archived]
     if going and not dry_run:
         announce(hub, actor, BODIES, [{"bodies": one.batch_id, "request_id": one.submission} for one in going])
     for one in going:
@@ -162,6 +158,17 @@ def _prune_some_bodies(
             found.freed_bytes += freed
 
 
+def _archived(hub: Hub, some: Sequence[Batch], found: Pruned) -> dict[str, str]:
+    """Of each batch that the archive has, under which digest."""
+    archived: dict[str, str] = {}
+    for one in some:
+        try:
+            archived[one.batch_id] = hub.bodies.archived_as(one)
+        except Integrity as error:
+            found.kept.add(str(error), one.batch_id)
+    return archived
+
+
 def _remove_bodies(hub: Hub, one: Batch, digest: str, before: datetime, found: Pruned, actor: str) -> bool:
     """Each batch in a transaction of its own: a posting waits for it, and it may be large."""
     with hub.db.write() as tx:
@@ -169,7 +176,7 @@ def _remove_bodies(hub: Hub, one: Batch, digest: str, before: datetime, found: P
         stays = _kept_bodies(hub, tx, [one], before)
         held_back(tx, actor, BODIES, stays)
         if not stays:
-            hub.bodies.remove(one, digest)
+            hub.bodies.remove(one, digest, before_some=partial(retention.keep_holds_still, tx))
     for batch_id, why in stays.items():
         found.kept.add(why, batch_id)
     return not stays

@@ -4,11 +4,14 @@ Belongs here: the thread and the waiting. Not here: what is done. Only work that
 so: a process that dies takes it along, and whoever asks in another process does it then.
 """
 
+import logging
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -20,11 +23,12 @@ class Beside(Generic[T]):
         self._lock = threading.Lock()
 
     def begin(self, key: Hashable, work: Callable[[], T]) -> None:
-        """In a thread of its own. The process does not end before it has."""
+        """In a thread of its own. The process does not end before it has. Raises RuntimeError when no thread can be
+        had; then nothing was begun."""
         future: Future[T] = Future()
+        threading.Thread(target=_run, args=(future, work), name=f"beside-{key}").start()
         with self._lock:
             self._begun = key, future
-        threading.Thread(target=_run, args=(future, work), name=f"beside-{key}").start()
 
     def result(self, key: Hashable, work: Callable[[], T], *, forget: bool = True) -> T:
         """What came of the work that was begun under this key; of `work`, done now, where none was or it failed."""
@@ -35,6 +39,15 @@ class Beside(Generic[T]):
         if begun is None or begun[1].exception() is not None:
             return work()
         return begun[1].result()
+
+
+@contextmanager
+def at_best(what: str) -> Iterator[None]:
+    """Around what begins such work, which must not fail whoever begins it: the log tells what kept it from that."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # whoever wants the result has the error too, if it lasts
+        _log.warning("%s is not begun beside: %s", what, error)
 
 
 def _run(future: "Future[T]", work: Callable[[], T]) -> None:

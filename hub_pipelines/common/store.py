@@ -385,14 +385,20 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Transaction]:
+        with self._connection() as connection:
+            tx = connection.execution_options(**{_WRITE: write})
+            if self.is_postgres and not write:
+                # what is read together belongs together; SQLite reads from a snapshot anyway
+                tx = tx.execution_options(isolation_level="REPEATABLE READ")
+            with tx.begin():
+                yield tx
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """What the database does not do inside raises Transient or DamagedDatabase."""
         try:
             with self.engine.connect() as connection:
-                tx = connection.execution_options(**{_WRITE: write})
-                if self.is_postgres and not write:
-                    # what is read together belongs together; SQLite reads from a snapshot anyway
-                    tx = tx.execution_options(isolation_level="REPEATABLE READ")
-                with tx.begin():
-                    yield tx
+                yield connection
         except OperationalError as error:
             raise Transient(f"The hub's database did not answer: {_first_line(error)}") from error
         except DBAPIError as error:
@@ -449,9 +455,10 @@ class Database:
         )
 
     def write_back(self) -> None:
-        """Copy what SQLite's log holds into the database's file, as far as no reader needs the log. Holds nobody up."""
+        """Copy what SQLite's log holds into the database's file, as far as no reader needs the log. Holds nobody up.
+        Raises Transient when there is no room for it."""
         if not self.is_postgres:
-            with self.engine.connect() as connection:
+            with self._connection() as connection:
                 connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(
                     "PRAGMA wal_checkpoint(PASSIVE)"
                 )

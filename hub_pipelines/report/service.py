@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hub_pipelines.archive.objects import Archive
-from hub_pipelines.common.beside import Beside
+from hub_pipelines.common.beside import Beside, at_best
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.common.scope import Campus
@@ -148,8 +148,10 @@ class Receipts:
         )
 
     def begin(self, request_id: str) -> None:
-        """Begin to write the receipt of what has posted, so that a large file's workbook is made beside its checks."""
-        self._beside.begin(self._key(request_id), lambda: self.write(request_id))
+        """Begin to write the receipt of what has posted, so that a large file's workbook is made beside its checks.
+        Fails nobody: see `at_best`."""
+        with at_best("writing the receipt"):
+            self._beside.begin(self._key(request_id), lambda: self.write(request_id))
 
     def finish(self, request_id: str) -> Path:
         """The page that was begun, once it and the workbook are written; written now where none was."""

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub_pipelines.common.errors import HubError, Transient
 from hub_pipelines.health import no_room
 from hub_pipelines.hub import Hub
-from hub_pipelines.logs import Standing
+from hub_pipelines.logs import Recurring, Standing, end_process
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
@@ -76,6 +76,7 @@ class _Receiver:
         self._hub = hub
         self._key_id = hub.keys.current_key_id()
         self._standing = Standing(_log, logging.WARNING)
+        self._not_asked = Recurring(_log)
         self._tally = Tally(hub.db, frozenset(hub.campuses), hub.intake.now)
         # what writes the hub's own database waits for long postings, and must not hold up what does not
         self._patient = ThreadPoolExecutor(2, "patient")
@@ -86,7 +87,9 @@ class _Receiver:
     async def at_work(self, _app: Starlette) -> AsyncIterator[None]:
         """The writer and the counting, for as long as the app is served."""
         works = (self.taking.write_groups, self._keep_counting, self._keep_watching, self._keep_writing_back)
-        tasks = [asyncio.create_task(one()) for one in works]
+        tasks = [asyncio.create_task(one(), name=one.__name__) for one in works]
+        for task in tasks:
+            task.add_done_callback(_end_without)
         try:
             yield
         finally:
@@ -107,7 +110,7 @@ class _Receiver:
     def _count_now(self) -> None:
         try:
             self._tally.write()
-        except Transient as error:
+        except HubError as error:
             _log.warning("what was not taken can't be audited now: %s", error)
 
     async def _keep_watching(self) -> None:
@@ -118,15 +121,15 @@ class _Receiver:
     async def _keep_writing_back(self) -> None:
         while True:
             await asyncio.sleep(_WRITE_BACK_EVERY_S)
-            with contextlib.suppress(Transient):
+            with contextlib.suppress(HubError):  # no room; /health and senders are told
                 await asyncio.to_thread(self._hub.inbox.db.write_back)
 
     def _watch_now(self) -> None:
         """How full the inbox is goes to the log when a threshold is reached, and when it is so no more."""
         try:
             self._standing.are_now(self._hub.inbox.filling().troubles)
-        except Transient as error:
-            _log.warning("the inbox can't be asked how full it is: %s", error)
+        except HubError as error:
+            self._not_asked.seen("the inbox can't be asked how full it is", error)
 
     # ---- telling
 
@@ -180,6 +183,13 @@ class _Receiver:
     def count_refused(self, problem: Problem) -> None:
         """Of a request that ended before anybody looked at where it was for."""
         self._tally.add("", None, problem.code)
+
+
+def _end_without(task: asyncio.Task[None]) -> None:
+    """What is to go on for as long as the app is served has ended by an error: a receiver that answers all the same,
+    and takes nothing, would not be started again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        end_process(_log, f"the receiver ends, since a part of it has ({task.get_name()}); it is started again", error)
 
 
 def _token(request: Request) -> str:

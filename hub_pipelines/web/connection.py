@@ -29,7 +29,8 @@ class PromptConnection(HttpToolsProtocol):
         super().data_received(data)
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if cycle.body or not cycle.more_body:  # else nothing of its body has come with the headers
+            # else nothing of its body has come with the headers; while one before it is at work there is time
+            if self.pipeline or cycle.body or not cycle.more_body:
                 self._too_late_at = None
             self._unfinished = 0
             return
@@ -41,7 +42,10 @@ class PromptConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle is None or self.cycle.response_complete:
+        if self.pipeline:  # the next of those that came meanwhile is at work, and is whole
+            return
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.body):
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

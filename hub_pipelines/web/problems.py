@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from hub_pipelines.common.errors import SettingsError, Transient
-from hub_pipelines.logs import pairs
+from hub_pipelines.logs import Recurring, pairs
 
 _log = logging.getLogger(__name__)
 RETRY_AFTER_S = {429: 10, 503: 2}
@@ -129,6 +129,10 @@ class Problem(Exception):
         return JSONResponse(document, kind.status, headers, media_type="application/problem+json")
 
 
+not_taken = Recurring(_log)
+"""A disk that is full ends requests as fast as they come."""
+
+
 def problem_of(error: Exception, path: str) -> Problem:
     """What is answered to a request that ended with this error; what nobody foresaw goes to the log."""
     if isinstance(error, Problem):
@@ -136,7 +140,7 @@ def problem_of(error: Exception, path: str) -> Problem:
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, Transient | SettingsError):
-        _log.warning("not taken: %s", error)
+        not_taken.seen("not taken", error)
         return Problem("busy", "The hub's database or disk did not answer.")
     _log.error("failed %s", pairs(path=path), exc_info=error)
     return Problem("failed", "The hub met an unexpected error.")

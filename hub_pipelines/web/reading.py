@@ -1,6 +1,6 @@
 """From a request to a delivery: who sent it, whether it is genuine, what it holds. Blocks where it asks for a source.
 
-Not here: limits on size and time (limits.py), what becomes of it (app.py).
+Not here: limits on size and time (limits.py), what becomes of it (taking.py).
 """
 
 import time

@@ -7,7 +7,6 @@ request must hold (reading.py), what is asked more seldom (app.py).
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -23,10 +22,9 @@ from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
 from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.inbox.writing import Writer
 from hub_pipelines.web import reading
-from hub_pipelines.web.problems import Problem, problem_of
+from hub_pipelines.web.problems import Problem, not_taken, problem_of
 from hub_pipelines.web.tally import Tally
 
-_log = logging.getLogger(__name__)
 _QUERIES_KEPT = 64
 _AT_HAND_BYTES = 8_192
 """What is no longer is looked at faster than it is handed to a thread."""
@@ -100,7 +98,7 @@ class Taking:
         except Full as full:
             raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
         except NoRoom as full:
-            _log.warning("not taken: %s", full)
+            not_taken.seen("not taken", full)
             raise Problem("busy", "The hub has no room on its disk.") from full
         if answered.answer is Answer.FULL:
             raise self._full(checked)

@@ -33,7 +33,8 @@ class Tally:
         self._counts[campus if campus in self.campuses else RESERVED_CAMPUS, source or _UNKNOWN, what] += 1
 
     def write(self) -> None:
-        """Audit what was counted. What can't be written now is kept for the next time. Raises Transient."""
+        """Audit what was counted. What can't be written now is kept for the next time. Raises Transient,
+        DamagedDatabase."""
         if self._since is None:
             return
         counts, since = self._counts, self._since

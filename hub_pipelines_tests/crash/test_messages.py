@@ -340,6 +340,9 @@ class _Mortal:
     def db(self) -> Any:
         return self.inbox.db
 
+    def filling(self) -> Any:
+        return self.inbox.filling()
+
     def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
         if self.killed == WRITER_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -399,3 +402,34 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
         assert_invariants(again)
         again.db.dispose()
         again.inbox.db.dispose()
+
+
+@dataclass(frozen=True)
+class _Unwell:
+    """An inbox that is asked how full it is, once a receiver is served, and fails as nobody foresaw."""
+
+    inbox: Inbox
+
+    @property
+    def db(self) -> Any:
+        return self.inbox.db
+
+    def filling(self) -> Any:
+        raise LookupError("nobody foresaw it")
+
+    def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
+        return self.inbox.accept(deliveries, before_commit=before_commit)
+
+
+def serve_unwell(open_hub: Callable[[], Hub], port: int) -> None:
+    hub = open_hub()
+    uvicorn.run(build_app(replace(hub, inbox=cast(Inbox, _Unwell(hub.inbox)))), port=port, log_config=None)
+
+
+def test_a_receiver_of_which_a_part_has_ended_does_not_go_on_without_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    open_hub = partial(open_test_hub, home, f"sqlite:///{home / 'hub.db'}")
+    assert finish(fork(partial(serve_unwell, open_hub, free_port()))) == 1
+    told = (home / "hub.log").read_text("utf-8")
+    assert "the receiver ends, since a part of it has (_keep_watching); it is started again" in told
+    assert "LookupError: nobody foresaw it" in told

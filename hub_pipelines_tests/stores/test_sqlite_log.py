@@ -1,10 +1,14 @@
+import resource
+import signal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from hub_pipelines.common import store
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Database
+from hub_pipelines_tests.crash.faults import finish, fork
 
 
 def test_what_a_large_transaction_has_written_ahead_does_not_stay_on_the_disk(
@@ -22,3 +26,21 @@ def test_what_a_large_transaction_has_written_ahead_does_not_stay_on_the_disk(
         tx.execute(text("INSERT INTO some VALUES ('one more')"))
     assert log.stat().st_size <= 1_000_000
     db.dispose()
+
+
+def test_a_log_that_finds_no_room_to_be_written_back_is_tried_again_later(tmp_path: Path) -> None:
+    def child() -> None:
+        db = Database(f"sqlite:///{tmp_path / 'inbox.db'}", many_writes=True)
+        with db.write() as tx:
+            tx.execute(text("CREATE TABLE some (words BLOB)"))
+            tx.execute(text("INSERT INTO some VALUES (zeroblob(2000000))"))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, usual[1]))  # as on a full disk
+        with pytest.raises(Transient):
+            db.write_back()
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        db.write_back()
+        assert (tmp_path / "inbox.db").stat().st_size > 2_000_000
+
+    assert finish(fork(child)) == 0

@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hub_pipelines.logs import HubLog, Output, Standing, configure, pairs, process_name, rotate, working_on
+from hub_pipelines.logs import HubLog, Output, Recurring, Standing, configure, pairs, process_name, rotate, working_on
 from hub_pipelines_tests.disks import fill, small_disk
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO |WARNING|ERROR) (\S+) (\S+) (.*)")
@@ -243,3 +244,18 @@ def test_a_line_without_end_does_not_fill_the_memory(log: Path) -> None:
         writer.start()
         writer.join(20)
     assert sum(text.count("x") for *_, text in told(log)) == 65536 * 40
+
+
+# ---- what recurs
+
+
+def test_what_each_request_meets_is_told_when_it_begins_and_later_with_how_often_it_was(log: Path) -> None:
+    recurring = Recurring(hub, every_s=0.3)
+    for free in range(50):
+        recurring.seen("not taken", OSError(f"{free} MB free"))
+    time.sleep(0.3)
+    recurring.seen("not taken", OSError("none free"))
+    assert [text for *_, text in told(log)] == [
+        'not taken times=1 reason="0 MB free"',
+        'not taken times=50 reason="none free"',
+    ]

@@ -116,6 +116,35 @@ def test_a_second_request_of_a_connection_may_not_be_slow_either(served: _Served
         ends_within(one, 10)
 
 
+_WHOLE = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab"
+_SLOW = b"POST /slow HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab"
+_BODILESS = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+
+
+def test_a_request_whose_body_never_comes_keeps_no_slot_though_it_came_behind_another(served: _Served) -> None:
+    connections = [served.connect() for _ in range(2)]  # as many as are worked on at once
+    for one in connections:
+        one.sendall(_SLOW)
+    time.sleep(_SHORT_S / 2)
+    for one in connections:
+        one.sendall(_BODILESS)
+    time.sleep(_SHORT_S / 2)
+    served.go_on.set()
+    for one in connections:
+        assert ends_within(one, 10).count(b" 200 ") == 1
+        one.close()
+    assert httpx.post(f"http://127.0.0.1:{served.port}", content=b"abc").text == "3"
+
+
+@pytest.mark.parametrize("behind", [b"", _BODILESS], ids=["the last", "one before a third"])
+def test_a_request_that_came_with_another_may_be_worked_on_for_long(served: _Served, behind: bytes) -> None:
+    with served.connect() as one:
+        one.sendall(_WHOLE + _SLOW + behind)
+        time.sleep(3 * _SHORT_S)
+        served.go_on.set()
+        assert ends_within(one, 10).count(b" 200 ") == 2
+
+
 def test_a_body_that_does_not_come_is_told_to_be_too_slow(served: _Served) -> None:
     with served.connect() as one:
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab")

@@ -336,6 +336,22 @@ def test_a_full_disk_is_answered_with_come_again_and_nothing_is_acknowledged_tha
         hub.inbox.db.dispose()
 
 
+def test_a_disk_without_room_is_logged_once_and_not_for_each_message(own: tuple[Hub, Issued, str]) -> None:
+    hub, issued, url = own
+    settings = hub.settings.home / "hub.toml"
+    told = settings.read_text("utf-8").replace("[limits]", "[limits]\nkeep_free_mb = 1_000_000")
+    settings.write_text(told, encoding="utf-8")
+    with receiver(hub.settings.home, url) as running:
+        sender = Sender(running.address, issued)
+        answers = [sender.send(f"m-{at}", BODY) for at in range(20)]
+        assert {(one.status_code, problem(one)) for one in answers} == {(503, "busy")}
+        running.stop()
+    lines = [line for line in hub.settings.log_path.read_text("utf-8").splitlines() if "not taken" in line]
+    assert len(lines) == 1
+    assert "1000000 MB are to stay free" in lines[0]
+    assert not_taken(hub)[0]["unknown busy"] == 20
+
+
 def test_an_inbox_that_is_full_is_told_with_a_time_to_come_again_and_so_are_its_thresholds(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -50,7 +50,11 @@ class GroupCommit:
     async def run(self) -> None:
         while True:
             group = self._gathered(await self._queue.get())
-            answers = await self._begin([one.delivery for one in group])
+            try:
+                answers = await self._begin([one.delivery for one in group])
+            except Exception as error:  # noqa: BLE001  # it is for those who wait, and the next group comes all the same
+                answers = asyncio.get_running_loop().create_future()
+                answers.set_exception(error)
             answers.add_done_callback(partial(_tell, group))
 
     def _gathered(self, first: _Pending) -> list[_Pending]:

@@ -196,8 +196,8 @@ def _upgrade(tx: Transaction, found: int) -> None:
 # ---- receiving
 
 
-# as the drivers take them (common/store.py: by_driver): these run for each group, and so often as they let go of the
-# interpreter's lock, the thread that reads requests takes it
+# as the drivers take them (common/store.py: by_driver): these run for each group, whose senders wait, in the process
+# that does nothing else (writing.py)
 _THERE = {
     "sqlite": "SELECT webhook_id FROM inbox_delivery "
     "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
@@ -306,7 +306,7 @@ def _at_once(dialect: str, connection: Any) -> AbstractContextManager[Any]:
 
 def _insert(dialect: str, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """On PostgreSQL one statement that the server knows for each row, sent together; on SQLite one for all rows, since
-    each statement lets go of the interpreter's lock."""
+    each statement has a price of its own there."""
     mark = "%s" if dialect == "postgresql" else "?"
     marks = f"({', '.join([mark] * len(rows[0]))})"
     statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES "

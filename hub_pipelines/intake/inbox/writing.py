@@ -17,14 +17,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery, Incoming
+from hub_pipelines.logs import end_process
 
 _log = logging.getLogger(__name__)
 _LENGTH_BYTES = 8
+_WITH_IT = "and the receiver with it; it is started again"
 
 
 Accept = Callable[[Sequence[Delivery], Callable[[], None]], list[Answered]]
@@ -60,8 +62,9 @@ class Writer:
             self._listening = asyncio.create_task(self._listen(reading))
         loop = asyncio.get_running_loop()
         begun = _Begun(loop.create_future(), loop.create_future())
-        self._begun.append(begun)
-        self._sending.write(_framed([_packed(one) for one in group]))
+        framed = _framed([_packed(one) for one in group])
+        self._begun.append(begun)  # nothing may fail from here on: answers go to groups in this order
+        self._sending.write(framed)
         await begun.next_may_come
         return begun.answers
 
@@ -71,9 +74,9 @@ class Writer:
                 length = int.from_bytes(await reading.readexactly(_LENGTH_BYTES))
                 self._hear(pickle.loads(await reading.readexactly(length)) if length else None)
         except (asyncio.IncompleteReadError, ConnectionError):
-            _log.critical("the process that writes messages has ended, and the receiver with it; it is started again")
-            logging.shutdown()
-            os._exit(1)
+            end_process(_log, f"the process that writes messages has ended, {_WITH_IT}")
+        except Exception as error:  # noqa: BLE001  # what is not understood is as good as no answer
+            end_process(_log, f"the process that writes messages is not understood: it is ended, {_WITH_IT}", error)
 
     def _hear(self, told: object) -> None:
         """Of the group that was handed over first and has no answer: None when it is being committed."""
@@ -105,14 +108,23 @@ def _write_groups(channel: socket.socket, accept: Accept) -> NoReturn:
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)
         with channel, channel.makefile("rb") as asked:
-            while length := asked.read(_LENGTH_BYTES):
-                group = [_delivery(*one) for one in pickle.loads(asked.read(int.from_bytes(length)))]
+            while told := _whole(asked):
+                group = [_delivery(*one) for one in pickle.loads(told)]
                 channel.sendall(_framed(_answered(accept, group, channel)))
+        code = 0
+    except ConnectionError:  # its parent has been killed, and says so by that
         code = 0
     except Exception:  # noqa: BLE001  # nobody above it could tell
         _log.exception("the process that writes messages ends")
     finally:
         os._exit(code)
+
+
+def _whole(asked: BinaryIO) -> bytes:
+    """What was handed over next; nothing when the other end has closed, be it amid what it had to say."""
+    length = int.from_bytes(asked.read(_LENGTH_BYTES))
+    told = asked.read(length)
+    return told if len(told) == length else b""
 
 
 def _answered(accept: Accept, group: Sequence[Delivery], channel: socket.socket) -> object:

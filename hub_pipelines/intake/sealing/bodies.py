@@ -6,7 +6,7 @@ was put back, or in halves when it brings workers down; then its bytes are neede
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,10 +60,12 @@ class Bodies:
         self.archive.verify(found)
         return found
 
-    def remove(self, batch: Batch, digest: str) -> None:
-        """Some messages at a time, in the order of the batch; from the first on the archive stands for all of them."""
+    def remove(self, batch: Batch, digest: str, *, before_some: Callable[[], None]) -> None:
+        """Some messages at a time, in the order of the batch; from the first on the archive stands for all of them.
+        What `before_some` raises, before each transaction, leaves the rest where it is."""
         done = batch.bodies_removed
         while done < batch.messages:
+            before_some()
             with self.inbox.write() as tx:
                 upto = min(done + _AT_ONCE, batch.messages)
                 store.remove_bodies(tx, batch.batch_id, digest, first=done + 1, last=upto)

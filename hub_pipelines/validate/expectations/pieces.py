@@ -36,7 +36,7 @@ def judge_in_pieces(
     answers: dict[int, Mapping[str, Any]] = {}
     for group in _groups(numbered, entries.count):
         names = dict.fromkeys(name for _, promise in group for name in promise.columns)
-        parts = [judge_frame(part, group) for part in _parts(record, entries, names, around, group[0][1])]
+        parts = list(_judged(_parts(record, entries, names, around, group[0][1]), group))
         answers.update((number, _merged([part[number] for part in parts])) for number, _ in group)
     return answers
 
@@ -57,6 +57,19 @@ def _groups(numbered: Iterable[tuple[int, Promise]], count: int) -> Iterator[lis
         yield group
 
 
+def _judged(
+    parts: "Iterator[pandas.DataFrame]", group: list[tuple[int, Promise]]
+) -> Iterator[dict[int, Mapping[str, Any]]]:
+    """The results of one part after the other; nobody has a part any more when its memory is given back."""
+    for part in parts:
+        judged = judge_frame(part, group)
+        is_large = part.size > _CELLS_WORTH_A_SEARCH
+        del part
+        if is_large:
+            _give_memory_back()
+        yield judged
+
+
 def _parts(
     record: RecordType, entries: Entries, names: Collection[str], around: Surroundings, promise: Promise
 ) -> "Iterator[pandas.DataFrame]":
@@ -67,18 +80,13 @@ def _parts(
         part_of = _equal_together(frame[promise.columns[-1]], -(-entries.count // _ROWS_AT_ONCE))
         parts = (frame[part_of == number] for number in part_of.unique())
     elif promise.expectation == ROW_COUNT:
-        parts = [frame_of(record, entries, names, around)]
+        parts = (frame_of(record, entries, names, around) for _ in range(1))  # a list would keep it
     else:
         parts = (
             frame_of(record, entries, names, around, slice(first, first + _ROWS_AT_ONCE))
             for first in range(0, entries.count, _ROWS_AT_ONCE)
         )
-    for part in parts:
-        yield part
-        is_large = part.size > _CELLS_WORTH_A_SEARCH
-        del part
-        if is_large:
-            _give_memory_back()
+    yield from parts
 
 
 def _equal_together(values: "pandas.Series[Any]", count: int) -> "pandas.Series[Any]":

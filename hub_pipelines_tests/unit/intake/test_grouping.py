@@ -92,3 +92,27 @@ def test_a_group_that_can_not_be_written_is_told_to_each_of_it_and_the_next_one_
         writer.cancel()
 
     asyncio.run(run())
+
+
+def test_a_group_that_can_not_be_handed_over_is_told_so_and_the_next_one_is_written() -> None:
+    disk = Disk()
+    disk.go_on.set()
+    unfit = True
+
+    async def begin(some: Sequence[Delivery]) -> asyncio.Future[list[Answered]]:
+        if unfit:
+            raise TypeError("what nobody can hand over")
+        return await disk.begin(some)
+
+    async def run() -> None:
+        nonlocal unfit
+        group = GroupCommit(begin)
+        writer = asyncio.create_task(group.run())
+        tasks = await sent(group, range(3))
+        told = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+        assert [type(one) for one in told] == [TypeError] * 3
+        unfit = False
+        assert (await asyncio.wait_for(group.take(delivery(4)), 5)).request_ids == ("m-4",)
+        writer.cancel()
+
+    asyncio.run(run())

@@ -24,6 +24,7 @@ from hub_pipelines.validate.columns import record_type_of
 from hub_pipelines.validate.expectations import pieces
 from hub_pipelines.validate.expectations.answers import Expected
 from hub_pipelines.validate.expectations.entries import Entries, NotJudgeable, Surroundings, frame_column
+from hub_pipelines.validate.expectations.promises import promises_of
 from hub_pipelines.validate.expectations.suites import run_suites
 from hub_pipelines.validate.expectations.usual import LEAST_HISTORY_DAYS, History, usual_entries
 from hub_pipelines.validate.feeds import FEEDS
@@ -359,6 +360,25 @@ def test_columns_and_rows_that_are_judged_apart_for_want_of_memory_give_the_same
     monkeypatch.setattr(pieces, "_CELLS_AT_ONCE", 3 * 4)
     assert judge(frame) == together
     assert len(judged) - few > few
+
+
+def test_nobody_has_a_part_any_more_when_its_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[weakref.ref[pandas.DataFrame]] = []
+    left: list[int] = []
+
+    def judge_nothing(frame: pandas.DataFrame, numbered: Any) -> Any:
+        parts.append(weakref.ref(frame))
+        return {number: {"success": True} for number, _ in numbered}
+
+    monkeypatch.setattr(pieces, "judge_frame", judge_nothing)
+    monkeypatch.setattr(pieces, "_give_memory_back", lambda: left.append(sum(one() is not None for one in parts)))
+    monkeypatch.setattr(pieces, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(pieces, "_CELLS_WORTH_A_SEARCH", 0)
+    frame = frame_of(BOX, boxes() * 3)
+    promises = list(promises_of(BOX, entries_of(frame), around()))
+    pieces.judge_in_pieces(BOX, entries_of(frame), promises, around())
+    assert len(parts) > 6
+    assert left == [0] * len(parts)
 
 
 # ---- what can't be judged
