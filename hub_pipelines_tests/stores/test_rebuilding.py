@@ -1,6 +1,7 @@
 """A campus-day of a ledger once more, from the archive: the same, or told in words what is not."""
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -116,6 +117,22 @@ def test_a_file_whose_tables_were_found_by_former_rules_comes_out_as_it_was_read
     assert hub.recounts.read(submission(hub, request_id)).rows == posted.posted + posted.rejected == 6
     with hub.judge.open(submission(hub, request_id).envelope) as table:
         assert table.header == ["Name", "Company", "Cat#"], "the same file would be read otherwise now"
+
+
+def test_a_run_that_can_begin_nothing_beside_it_goes_on_and_does_it_when_it_is_wanted(
+    hub: Hub, lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process(on_day(hub, MONDAY), lab)
+
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", no_more)
+        hub.recounts.begin(lab)
+        hub.receipts.begin(lab)
+    assert hub.recounts.of(submission(hub, lab), last=True).rows == 2
+    assert hub.receipts.finish(lab).exists()
 
 
 def _opened_by_former_rules(opened: Callable[..., Any], *args: Any) -> Any:
