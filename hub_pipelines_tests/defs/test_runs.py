@@ -238,7 +238,7 @@ def test_a_small_file_does_not_overtake_the_large_one_before_it_of_its_name(runn
     first = run_request(hub, large)
     second = run_request(hub, small, turn=1, after=first)
     assert [one.tags["hub/size"] for one in (first, second)] == ["large", "small"]
-    assert {one.tags["hub/list"] for one in (first, second)} == {"north/inventory/lab.csv"}
+    assert {one.tags["hub/list"] for one in (first, second)} == {"north/inventory/lab.csv#0"}
     assert int(second.tags["dagster/priority"]) <= int(first.tags["dagster/priority"])
     assert int(run_request(hub, small).tags["dagster/priority"]) > int(first.tags["dagster/priority"])
 
