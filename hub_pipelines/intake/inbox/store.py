@@ -201,7 +201,10 @@ def _upgrade(tx: Transaction, found: int) -> None:
 _THERE = {
     "sqlite": "SELECT webhook_id FROM inbox_delivery "
     "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
-    "postgresql": "SELECT webhook_id FROM inbox_delivery WHERE source = %s AND webhook_id = ANY(%s)",
+    # one look into the index for each: a list of them would be compared with all that the source has ever sent, by a
+    # plan that was made when that was nothing
+    "postgresql": "SELECT asked.webhook_id FROM unnest(%s::text[]) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
+    "FROM inbox_delivery AS its WHERE its.source = %s AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
 }
 _LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
 _COUNT = {
@@ -270,7 +273,9 @@ def _before(
         if dialect == "postgresql":
             connection.execute(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})")
         there = {
-            source: connection.execute(_THERE[dialect], (source, ids if dialect == "postgresql" else json.dumps(ids)))
+            source: connection.execute(
+                _THERE[dialect], (ids, source) if dialect == "postgresql" else (source, json.dumps(ids))
+            )
             for source, ids in asked.items()
         }
         waits = connection.execute(_LOAD)
