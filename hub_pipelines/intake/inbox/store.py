@@ -201,8 +201,8 @@ def _upgrade(tx: Transaction, found: int) -> None:
 _THERE = {
     "sqlite": "SELECT webhook_id FROM inbox_delivery "
     "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
-    # one look into the index for each: a list of them would be compared with all that the source has ever sent, by a
-    # plan that was made when that was nothing
+    # one look into the index for each: before release 17 PostgreSQL may compare a list of them with all that the source
+    # has ever sent, by a plan that was made when that was nothing
     "postgresql": "SELECT asked.webhook_id FROM unnest(%s::text[]) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
     "FROM inbox_delivery AS its WHERE its.source = %s AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
 }
