@@ -4,7 +4,6 @@ Belongs here: what of a file is read at once, as columns and as rows. Not here: 
 becomes of it (conventions, bulk).
 """
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -15,50 +14,64 @@ if TYPE_CHECKING:
     import pyarrow
 
 
-@dataclass(frozen=True, slots=True)
 class Texts:
-    """A column's cells where all are text: their bytes in UTF-8, and where each ends in them. A blank cell has none."""
+    """A column's cells where all are text, of one form or the other: in UTF-8, with a zero byte between a cell and the
+    next, as it comes from the child, or as pyarrow.StringArray, as it stays once it was looked at as such."""
 
-    data: bytes
-    ends: bytes
-    """32-bit integers, in the machine's own order."""
+    __slots__ = ("_held",)
+
+    def __init__(self, held: "bytes | pyarrow.StringArray") -> None:
+        self._held = held
 
     def __len__(self) -> int:
-        count, rest = divmod(len(self.ends), 4)
-        if rest:
-            raise ValueError("ends that are no integers")
-        return count
+        return self._held.count(b"\0") + 1 if isinstance(self._held, bytes) else len(self._held)
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return len(self._held) if isinstance(self._held, bytes) else int(self._held.nbytes)
 
     def cells(self) -> list[Cell]:
-        """Raises Unreadable where the bytes and ends are no such column."""
-        ends = array("i", self.ends)
-        starts = [0, *ends[:-1]]
+        """Blank cells are None. Raises Unreadable where the bytes are no text."""
+        if not isinstance(self._held, bytes):
+            cells: list[Cell] = self._held.to_pylist()
+            return cells
         try:
-            text = self.data.decode("utf-8")
-            if len(text) == len(self.data):
-                return [text[start:end] or None for start, end in zip(starts, ends, strict=True)]
-            return [self.data[start:end].decode("utf-8") or None for start, end in zip(starts, ends, strict=True)]
+            texts = self._held.decode("utf-8").split("\0")
         except UnicodeDecodeError as error:
-            raise damaged(f"its reader answered nonsense: {error}") from error
+            raise _no_text(error) from error
+        return [text or None for text in texts]
 
     def arrow(self) -> "pyarrow.StringArray":
         """Blank cells are null. Raises Unreadable as `cells` does."""
-        import numpy
-        import pyarrow
+        if isinstance(self._held, bytes):
+            self._held = _as_array(self._held)
+        return self._held
 
-        count, offsets = len(self), bytes(4) + self.ends
-        ends = numpy.frombuffer(offsets, numpy.int32)
-        blank = ends[1:] == ends[:-1]
-        valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
-        texts = pyarrow.StringArray.from_buffers(
-            count, pyarrow.py_buffer(offsets), pyarrow.py_buffer(self.data), valid, int(blank.sum())
-        )
-        try:
-            # what a hostile file may have made of the child must not lead Arrow beyond its buffers
-            texts.validate(full=True)
-        except pyarrow.ArrowInvalid as error:
-            raise damaged(f"its reader answered nonsense: {error}") from error
-        return texts
+
+def _as_array(data: bytes) -> "pyarrow.StringArray":
+    import numpy
+    import pyarrow
+
+    between = numpy.flatnonzero(numpy.frombuffer(data, numpy.uint8) == 0)
+    count = len(between) + 1
+    offsets = numpy.zeros(count + 1, numpy.int32)
+    offsets[1:-1] = between - numpy.arange(count - 1)
+    offsets[-1] = len(data) - count + 1
+    blank = offsets[1:] == offsets[:-1]
+    valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
+    whole = pyarrow.py_buffer(data.translate(None, b"\0"))
+    array = pyarrow.StringArray.from_buffers(count, pyarrow.py_buffer(offsets), whole, valid, int(blank.sum()))
+    try:
+        # what a hostile file may have made of the child is no text for Arrow
+        array.validate(full=True)
+    except pyarrow.ArrowInvalid as error:
+        raise _no_text(error) from error
+    return array
+
+
+def _no_text(error: Exception) -> Unreadable:
+    return damaged(f"its reader answered nonsense: {error}")
 
 
 Column = Texts | list[Cell]
@@ -176,7 +189,7 @@ def gathered(batches: Iterable[Batch]) -> Iterator[Gathered]:
     for batch in batches:
         frames.append(batch)
         rows += len(batch.numbers)
-        size += sum(len(one.data) for one in batch.columns if isinstance(one, Texts))
+        size += sum(one.size for one in batch.columns if isinstance(one, Texts))
         if rows >= ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
             yield Gathered(frames)
             frames, rows, size = [], 0, 0

@@ -6,11 +6,9 @@ One rule for all columns: in one that may be empty such a cell is empty, and wha
 that must be filled it is refused by name. The words that a file has are recorded, so that it is read again as it was.
 """
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from hub_pipelines.validate.batches import Batch, Column, Texts, batches_of
@@ -232,8 +230,7 @@ def _split_cells(cells: list[Cell], words: frozenset[str]) -> tuple[list[Cell], 
 
 
 def _texts(cells: list[Cell]) -> Texts:
-    parts = [str(one or "").encode("utf-8") for one in cells]
-    return Texts(b"".join(parts), array("i", accumulate(map(len, parts))).tobytes())
+    return Texts("\0".join(str(one or "") for one in cells).encode("utf-8"))
 
 
 def _split_texts(column: Texts, words: frozenset[str]) -> _Split | None:
@@ -257,7 +254,7 @@ def _split_texts(column: Texts, words: frozenset[str]) -> _Split | None:
     counts: Counter[str] = Counter()
     for one in compute.value_counts(found.drop_null()).to_pylist():
         counts[_normal(one["values"])] += one["counts"]
-    return _Split(_texts_of(compute.if_else(is_none, None, texts)), _texts_of(found), counts)
+    return _Split(Texts(compute.if_else(is_none, None, texts)), Texts(found), counts)
 
 
 def _word_set(words: frozenset[str]) -> Any:
@@ -266,18 +263,9 @@ def _word_set(words: frozenset[str]) -> Any:
     return pyarrow.array(sorted(words), pyarrow.string())
 
 
-def _texts_of(texts: Any) -> Texts:
-    """Null cells are blank."""
-    from pyarrow import compute
-
-    filled = compute.fill_null(texts, "")
-    _, offsets, data = filled.buffers()
-    ends = offsets.to_pybytes()[4 : 4 * (len(filled) + 1)]
-    return Texts(b"" if data is None else data.to_pybytes(), ends)
-
-
 def _no_texts(count: int) -> Texts:
-    return Texts(b"", bytes(4 * count))
+    """`count` is one at least."""
+    return Texts(bytes(count - 1))
 
 
 def _cells(column: Column) -> list[Cell]:

@@ -25,6 +25,7 @@ _READ: dict[int, Callable[[str], object]] = {
 }
 _KEPT = 4096
 _FORMS: dict[object, msgpack.ExtType] = {}
+_MOMENTS = {datetime.datetime, datetime.date}
 
 
 class BrokenFrame(Exception):
@@ -32,7 +33,7 @@ class BrokenFrame(Exception):
 
 
 def _encode(value: object) -> msgpack.ExtType:
-    if value.__class__ is not datetime.datetime:
+    if value.__class__ not in _MOMENTS:
         return _encoded(value)
     # a column holds few different days
     form = _FORMS.get(value)

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,7 +130,7 @@ class Parser:
         if number in self._waiting:
             try:
                 self._waiting[number].append(batch_of(message))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
                 self._fail(damaged(f"its reader answered nonsense: {error}"))
 
     def _forget(self, number: int) -> None:
@@ -210,14 +212,22 @@ class Parser:
 
 
 def batch_of(message: dict[str, Any]) -> Batch:
-    """Raises ValueError, KeyError or TypeError when it is none."""
+    """Raises ValueError, KeyError, TypeError or OverflowError when it is none."""
     numbers: list[int] = message["numbers"]
-    columns: list[Column] = [
-        Texts(one["texts"], one["ends"]) if isinstance(one, dict) else list(one) for one in message["columns"]
-    ]
+    columns = [_column(one) for one in message["columns"]]
     if {len(numbers)} != {len(numbers), *map(len, columns)} or not {int}.issuperset(map(type, numbers)):
         raise ValueError("columns of different length")
     return Batch(numbers, columns, {int(at): list(cells) for at, cells in message["beyond"]})
+
+
+def _column(told: Any) -> Column:
+    if not isinstance(told, dict):
+        return list(told)
+    if "days" in told:
+        return [date.fromordinal(number) if number else None for number in array("i", told["days"])]
+    if not isinstance(told["texts"], bytes):
+        raise TypeError("texts that are no bytes")
+    return Texts(told["texts"])
 
 
 def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -1,6 +1,7 @@
 """The child process: what happens when a file is hostile, and that the hub's own process is never harmed."""
 
 import contextlib
+import datetime
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.validate.batches import ROWS_AT_ONCE
-from hub_pipelines.validate.model import Unreadable
+from hub_pipelines.validate.batches import ROWS_AT_ONCE, Texts
+from hub_pipelines.validate.model import Cell, Unreadable
 from hub_pipelines.validate.parsing import wire
+from hub_pipelines.validate.parsing.columns import as_columns
 from hub_pipelines.validate.reading import open_table, process
 from hub_pipelines.validate.reading.process import Limits
 
@@ -190,6 +192,46 @@ def test_nonsense_from_the_child_is_a_damaged_file() -> None:
             unpack(body)
     with pytest.raises(wire.BrokenFrame):
         wire.length_of(b"\xff\xff\xff\xff")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"texts": b"a\0b"}, {"texts": "a"}, {"days": b"\xff" * 4}, {"days": b"1"}, {"days": bytes(8)}, {"other": b""}, 1],
+    ids=str,
+)
+def test_columns_that_are_none_are_seen_before_anything_is_made_of_them(column: object) -> None:
+    with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
+        process.batch_of({"numbers": [2], "columns": [column], "beyond": []})
+
+
+def test_texts_that_are_no_text_are_a_damaged_file() -> None:
+    (column,) = process.batch_of({"numbers": [2, 3], "columns": [{"texts": b"\xff\0a"}], "beyond": []}).columns
+    assert isinstance(column, Texts)
+    with pytest.raises(Unreadable):
+        column.cells()
+    with pytest.raises(Unreadable):
+        column.arrow()
+
+
+_DAY, _MOMENT = datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 1)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["a", "", "ü"], ["", "", ""], ["a\0b", "", "c"], ["\0", "\0", ""],
+        [_DAY, "", datetime.date.max], [_DAY, " ", _DAY], [_DAY, "soon", ""], [_DAY, _MOMENT, _DAY], [_MOMENT, "", 1.5],
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_column_of_any_kinds_of_cells_is_the_same_outside_the_child(cells: list[Cell]) -> None:
+    sent = wire.pack(as_columns([(at + 2, [cell]) for at, cell in enumerate(cells)], 1))
+    batch = process.batch_of(wire.Unpacker()(sent[wire.HEAD :]))
+    expected = [cell if cell != "" else None for cell in cells]
+    assert [row for _, (row,) in batch.rows()] == expected
+    (column,) = batch.columns
+    if isinstance(column, Texts):
+        assert column.arrow().to_pylist() == column.cells() == expected
 
 
 def test_a_workbook_that_unpacks_to_more_than_it_claims_is_refused(tmp_path: Path) -> None:
