@@ -14,12 +14,13 @@ from hub_pipelines.validate.parsing.layout.rules import (
     PRINTED_RULES,
 )
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PREPARED, PRINT_LINE, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, tells_how_many
+from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, may_begin_total, tells_how_many
 
 _MOST_REMARKS = 10_000
 _FEW_CELLS = 3
 _MOST_PREPARED = 1_000_000
 _LONGEST_NUMBER = 7
+_MOST_OPENINGS = 4_096
 _NOTHING = frozenset(("FALSE", "0", "#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!"))
 """What cells of formulas and boxes say that were filled down before there was an item."""
 _NUMBERS_OF_ROWS = frozenset(
@@ -38,6 +39,20 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
 
     Called for every row: the usual one must cost little.
     """
+    first = cells[0]
+    if (
+        count > _FEW_CELLS
+        and row_no == table.last_row + 1
+        and len(table.firsts) == LOOKED_AT
+        and len(cells) <= len(table.header)
+        and first != ""
+        and (first.__class__ is not str or table.harmless.get(first[:2]))
+    ):
+        table.rows += 1
+        table.last_row = table.last_full_row = row_no
+        table.fills[count] += 1
+        table.before, table.leftmost = first, 0
+        return
     table.rows += 1
     is_below_gap = row_no > table.last_row + 1
     if is_below_gap:
@@ -48,7 +63,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
     table.fills[count] += 1
     if len(cells) > len(table.header):
         _note_reach(table, cells)
-    before, table.before = table.before, cells[0]
+    before, table.before = table.before, first
     if count <= _FEW_CELLS and rules >= PRINTED_RULES:
         if rules >= PREPARED_RULES and _is_prepared(table, cells, before, rules):
             table.prepared.append(Remark(row_no, PREPARED, ""))
@@ -63,7 +78,6 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
                 table.below_gap.add(row_no)
         return
     table.last_full_row = row_no
-    first = cells[0]
     if first == "":
         place, first = next((at, cell) for at, cell in enumerate(cells) if cell != "")
         table.leftmost = min(table.leftmost, place)
@@ -71,7 +85,8 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
         table.leftmost = 0
     if len(table.firsts) < LOOKED_AT:
         table.firsts.append(first)
-    if first.__class__ is str:
+    if isinstance(first, str):
+        _note_opening(table, first[:2], rules)
         if _repeats_header(table, first, cells, rules):
             table.repeated.append(row_no)
         elif len(first) < 30 and is_total(first.strip(), formerly=rules == FIRST_RULES):
@@ -79,6 +94,15 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
                 table.totals.append(Remark(row_no, TOTAL, shown(cells)))
             else:
                 table.suspects[row_no] = shown(cells)
+
+
+def _note_opening(table: FoundTable, opening: str, rules: int) -> None:
+    """Whether a text that begins so may be a heading or a total's word, once for all texts that do."""
+    if opening in table.harmless or len(table.harmless) >= _MOST_OPENINGS:
+        return
+    begin = opening.casefold()
+    may_be_label = opening[:1].isspace() or any(label.startswith(begin) for label in table.labels)
+    table.harmless[opening] = rules >= PRINTED_RULES and not may_be_label and not may_begin_total(opening)
 
 
 def _note_reach(table: FoundTable, cells: Cells) -> None:

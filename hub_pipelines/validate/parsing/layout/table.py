@@ -82,6 +82,8 @@ class FoundTable:
     """What the headings' rows say in this table's columns, folded; the header as it is joined is the last."""
     labels: frozenset[str] = frozenset()
     """All of these texts: a look at a row's first cell is enough for most rows."""
+    harmless: dict[str, bool] = field(default_factory=dict)
+    """By the first two letters of a row's first text, whether such a text can be neither a heading nor a total."""
     repeated: list[int] = field(default_factory=list)
     sections: dict[int, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)

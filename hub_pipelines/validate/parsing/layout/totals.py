@@ -74,7 +74,7 @@ _LONGEST = 80
 def _second_letters() -> dict[str, frozenset[str]]:
     """By a word's first letter the plain letters that may follow it in a total, in either case."""
     alike = {
-        letter: {chr(code) for code in range(128) if re.fullmatch(re.escape(letter), chr(code), re.I)}
+        letter: {one for one in map(chr, range(128)) if letter.lower() == one.lower() or letter.upper() == one.upper()}
         for letter in {word[1] for word in TOTALS if len(word) > 1}
     }
     found: dict[str, set[str]] = {letter: set() for letter in _LETTERS}
@@ -94,12 +94,15 @@ def is_total(text: str, *, formerly: bool = False) -> bool:
         return False
     if formerly:
         return _FORMER.fullmatch(text) is not None
+    return may_begin_total(text) and _TOTAL.fullmatch(text) is not None
+
+
+def may_begin_total(text: str) -> bool:
+    """By the first two letters, of which there is one at least."""
     if text[0] not in _LETTERS:
         return False
     second = text[1:2]
-    if second.isascii() and second and second not in _SECOND_LETTERS[text[0]]:
-        return False
-    return _TOTAL.fullmatch(text) is not None
+    return not second or not second.isascii() or second in _SECOND_LETTERS[text[0]]
 
 
 def tells_how_many(text: str) -> bool:

@@ -1,12 +1,20 @@
 """What a report's program puts between the rows of a table is no item, and an item that looks like it is one."""
 
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hub_pipelines.validate.columns import normalise_header
+from hub_pipelines.validate.parsing.grid import NumberedRow, SheetFacts
+from hub_pipelines.validate.parsing.layout import rows as taking
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
 from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES
+from hub_pipelines.validate.parsing.layout.scan import find_tables
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
@@ -147,3 +155,45 @@ def test_a_long_text_is_judged_at_once() -> None:
     for part in ("Page 1 ", "2024-03-14 10:05 report ", "12 jan 2024 stand ", "- ", "  "):
         assert not is_print_line([(part * 20)[:79] + "x"] * 3)
     assert time.process_time() - begun < 0.5
+
+
+class _Sheet:
+    """Rows as a reader gives them."""
+
+    name, first_column, spans, loose, facts = None, 0, (), False, SheetFacts()
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def rows(self) -> Iterator[NumberedRow]:
+        return enumerate(self._rows, start=1)
+
+
+_FIRSTS = st.sampled_from(
+    ["Acetone", "Toluene", "to", "Total", "TOTAL:", "sum 12", " Total", "Chemical Name", "chemical name ", "Ch", "",
+     3.0, "Page 2 of 3", "合计", "Σ", "ẞ", "ſum", "Ｔotal", "-"]
+)  # fmt: skip
+_ROWS = st.lists(
+    st.tuples(_FIRSTS, st.lists(st.sampled_from(["64-17-5", "", 5.0, "CAS Number", "mL"]), min_size=3, max_size=6)),
+    max_size=25,
+)
+
+
+@given(_ROWS)
+def test_rows_that_are_told_by_their_first_letters_are_taken_as_when_they_are_looked_at_closely(
+    drawn: list[tuple[object, list[object]]],
+) -> None:
+    rows: Rows = [HEADER, *ITEMS * 12, *([first, *cells] for first, cells in drawn), *ITEMS]
+
+    def ask(texts: Sequence[str]) -> list[str | None]:
+        return [INVENTORY.aliases.get(normalise_header(text)) for text in texts]
+
+    shortly = find_tables(_Sheet([list(row) for row in rows]), ask)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(taking, "_MOST_OPENINGS", 0)
+        closely = find_tables(_Sheet([list(row) for row in rows]), ask)
+
+    assert any(table.harmless for table in shortly[0])
+    assert not any(table.harmless for table in closely[0])
+    assert [replace(table, harmless={}) for table in shortly[0]] == closely[0]
+    assert shortly[1] == closely[1]
