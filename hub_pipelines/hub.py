@@ -58,7 +58,8 @@ from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
 from hub_pipelines.review.store import Desk
-from hub_pipelines.settings import RestPortalSettings, SamPortalSettings, Settings, load
+from hub_pipelines.settings import Settings, load
+from hub_pipelines.settings.portals import RestPortalSettings, SamPortalSettings
 from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.submission.store import make_receipts_due

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 from hub_pipelines.portals.model import Pace
-from hub_pipelines.settings import PortalSettings
+from hub_pipelines.settings.portals import PortalSettings
 
 S = TypeVar("S", bound=PortalSettings)
 

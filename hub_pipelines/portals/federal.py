@@ -12,7 +12,7 @@ from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Field, Garbled, PageRead, Record, Request, Unread
 from hub_pipelines.portals.shapes import at
 from hub_pipelines.portals.values import BadValue
-from hub_pipelines.settings import AwardPortalSettings, FederalPortalSettings
+from hub_pipelines.settings.portals import AwardPortalSettings, FederalPortalSettings
 
 FEED = "grants"
 AWARD = "grants.sponsor_award"

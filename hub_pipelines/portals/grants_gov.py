@@ -23,7 +23,7 @@ from hub_pipelines.portals.values import (
     listing_number_of,
     text_of,
 )
-from hub_pipelines.settings import GrantsGovPortalSettings
+from hub_pipelines.settings.portals import GrantsGovPortalSettings
 
 SEARCH = "/v1/api/search2"
 DETAIL = "/v1/api/fetchOpportunity"

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hub_pipelines.settings import InstitutionSettings
+from hub_pipelines.settings.portals import InstitutionSettings
 
 
 @dataclass(frozen=True, slots=True)

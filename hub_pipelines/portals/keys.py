@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import is_open
-from hub_pipelines.settings import PortalAuth
+from hub_pipelines.settings.portals import PortalAuth
 
 
 def key_headers(name: str, auth: PortalAuth | None, home: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -10,14 +10,14 @@ from hub_pipelines.portals.nsf import NsfAdapter
 from hub_pipelines.portals.rest import RestAdapter
 from hub_pipelines.portals.sam import SamAdapter
 from hub_pipelines.portals.usaspending import UsaSpendingAdapter
-from hub_pipelines.settings import (
+from hub_pipelines.settings import Settings
+from hub_pipelines.settings.portals import (
     AnyPortalSettings,
     GrantsGovPortalSettings,
     NihPortalSettings,
     NsfPortalSettings,
     RestPortalSettings,
     SamPortalSettings,
-    Settings,
     UsaSpendingPortalSettings,
 )
 from hub_pipelines.validate.model import Feed, RecordType

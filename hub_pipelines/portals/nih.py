@@ -28,7 +28,7 @@ from hub_pipelines.portals.values import (
     text_of,
     uei_of,
 )
-from hub_pipelines.settings import NihPortalSettings
+from hub_pipelines.settings.portals import NihPortalSettings
 
 PATH = "/v2/projects/search"
 LIMIT = 500

@@ -24,7 +24,7 @@ from hub_pipelines.portals.values import (
     text_of,
     uei_of,
 )
-from hub_pipelines.settings import NsfPortalSettings
+from hub_pipelines.settings.portals import NsfPortalSettings
 
 PATH = "/services/v1/awards.json"
 SIZE = 25

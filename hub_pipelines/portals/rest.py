@@ -12,7 +12,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.portals.configured import Configured
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Request, Unread
 from hub_pipelines.portals.shapes import at
-from hub_pipelines.settings import RestPortalSettings
+from hub_pipelines.settings.portals import RestPortalSettings
 
 _CAMPUS = "campus"
 _NEXT_LINK = re.compile(r"<([^<>]*)>((?:\s*;\s*[\w*]+=(?:\"[^\"]*\"|[^\s;,\"]+))*)")

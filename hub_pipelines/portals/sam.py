@@ -22,7 +22,7 @@ from hub_pipelines.portals.institutions import Institutions
 from hub_pipelines.portals.model import Answer, Field, Garbled, Order, PageRead, Record, Request
 from hub_pipelines.portals.shapes import at
 from hub_pipelines.portals.values import BadValue, day_of, moment_of_day, text_of, uei_of
-from hub_pipelines.settings import SamPortalSettings
+from hub_pipelines.settings.portals import SamPortalSettings
 from hub_pipelines.validate.feeds.grants.news import EXPIRED, EXPIRES_SOON, IN_FORCE, NOT_ACTIVE
 
 PATH = "/entity-information/v3/entities"

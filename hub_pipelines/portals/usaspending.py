@@ -25,7 +25,7 @@ from hub_pipelines.portals.values import (
     text_of,
     uei_of,
 )
-from hub_pipelines.settings import UsaSpendingPortalSettings
+from hub_pipelines.settings.portals import UsaSpendingPortalSettings
 
 PATH = "/api/v2/search/spending_by_award/"
 LIMIT = 100

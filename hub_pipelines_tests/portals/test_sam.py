@@ -19,7 +19,7 @@ from hub_pipelines.portals.simulator.sam import SamShelf
 from hub_pipelines.portals.simulator.server import Simulated, serving, shelf_of
 from hub_pipelines.portals.simulator.shelf import INSTITUTIONS
 from hub_pipelines.portals.state import PollEnd
-from hub_pipelines.settings import InstitutionSettings, PortalAuth, SamPortalSettings
+from hub_pipelines.settings.portals import InstitutionSettings, PortalAuth, SamPortalSettings
 from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.portals.test_federal import hub_of, settle_all
 from hub_pipelines_tests.support import assert_invariants, ledger_values

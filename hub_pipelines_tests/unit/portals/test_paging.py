@@ -20,7 +20,7 @@ from hub_pipelines.portals.simulator.shelf import INSTITUTIONS, Asked, Reply, Sh
 from hub_pipelines.portals.simulator.usaspending import UsaSpendingShelf
 from hub_pipelines.portals.usaspending import UsaSpendingAdapter
 from hub_pipelines.portals.values import BadValue, amount_of, day_of, listing_number_of, text_of
-from hub_pipelines.settings import (
+from hub_pipelines.settings.portals import (
     GrantsGovPortalSettings,
     InstitutionSettings,
     NihPortalSettings,

@@ -22,7 +22,7 @@ from hub_pipelines.portals.simulator.nih import V1, as_v2
 from hub_pipelines.portals.simulator.server import shelf_of
 from hub_pipelines.portals.usaspending import ACCOUNT as USASPENDING
 from hub_pipelines.portals.usaspending import UsaSpendingAdapter
-from hub_pipelines.settings import (
+from hub_pipelines.settings.portals import (
     GrantsGovPortalSettings,
     InstitutionSettings,
     NihPortalSettings,

@@ -1,0 +1,95 @@
+"""Reading `hub.toml` and the environment variables, once.
+
+Every error names the setting and the fix. Not here: what may be set (sections, portals).
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.files import write_replacing
+from hub_pipelines.settings.sections import Settings, SettingsFile
+
+PROJECT = Path(__file__).resolve().parents[2]
+DEFAULT_TOML = Path(__file__).with_name("hub.toml").read_text(encoding="utf-8")
+"""What an empty home gets."""
+
+
+def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """`HUB_HOME`, or `data/` under the project."""
+    named = environment.get("HUB_HOME", "")
+    return Path(named).expanduser().resolve() if named else PROJECT / "data"
+
+
+def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; on an empty home write the defaults first. Raises SettingsError."""
+    home = home_folder(environment)
+    path = home / "hub.toml"
+    if not path.exists():
+        _write_defaults(path)
+    file = _parse(path)
+    enabled = [feed for feed in known_feeds if feed in file.feeds.enabled]
+    named = {*file.feeds.enabled, *file.freshness, *(feed for one in file.campuses.values() for feed in one.freshness)}
+    unknown = sorted(named - set(known_feeds))
+    if unknown or not enabled:
+        raise SettingsError(
+            f"{path}: [feeds] enabled or [freshness] names {', '.join(unknown) or 'no feed'}. "
+            f"Choose from: {', '.join(known_feeds)}."
+        )
+    return Settings(
+        home=home,
+        contact=file.hub.contact,
+        campuses=file.campuses,
+        feeds=tuple(enabled),
+        freshness_by_feed=file.freshness,
+        ledger=file.ledgers,
+        limits=file.limits,
+        messages=file.messages,
+        portals=file.portals,
+        retention=file.retention,
+        log_level=file.log.level,
+        database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",
+        dagster_database_url=_psycopg2(environment.get("HUB_DAGSTER_DATABASE_URL") or file.database.dagster_url),
+    )
+
+
+def _write_defaults(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_replacing(path, DEFAULT_TOML)
+    except OSError as error:
+        raise SettingsError(
+            f"HUB_HOME is {path.parent}, where the hub can't write ({error.strerror}). "
+            "Set HUB_HOME to a folder that this user may write to."
+        ) from error
+
+
+def _parse(path: Path) -> SettingsFile:
+    try:
+        return SettingsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}. Correct that line.") from error
+    except OSError as error:
+        raise SettingsError(f"{path} can't be read: {error.strerror}. Let this user read it.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise SettingsError(f"{path}: {faults}. Correct or remove these settings.") from error
+
+
+def _psycopg2(url: str) -> str:
+    """dagster-postgres wants its driver written out; SQLAlchemy would take psycopg 3 otherwise."""
+    if not url:
+        return ""
+    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url):
+        raise SettingsError(
+            "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml) must be a PostgreSQL address: "
+            "postgresql://user:password@host/database. Leave it empty for SQLite."
+        )
+    return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)
