@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from hub_pipelines.validate.model import Cell, Row, Unreadable
 
 if TYPE_CHECKING:
+    import numpy
     import pyarrow
 
 
 class Texts:
     """A column's cells where all are text, of one form or the other: in UTF-8, with a zero byte between a cell and the
-    next, as it comes from the child, or as pyarrow.StringArray, as it stays once it was looked at as such."""
+    next, or as pyarrow.StringArray, as it stays once it was looked at as such."""
 
     __slots__ = ("_held",)
 
     def __init__(self, held: "bytes | pyarrow.StringArray") -> None:
         self._held = held
+
+    @staticmethod
+    def of(data: bytes, ends: bytes) -> "Texts":
+        """From the bytes of all cells, and where each ends in them (32-bit integers, in the machine's own order).
+        Raises ValueError where they are no such column."""
+        import numpy
+
+        offsets = numpy.frombuffer(bytes(4) + ends, numpy.int32)
+        return Texts(_array_of(data, offsets))
 
     def __len__(self) -> int:
         return self._held.count(b"\0") + 1 if isinstance(self._held, bytes) else len(self._held)
@@ -58,15 +68,22 @@ def _as_array(data: bytes) -> "pyarrow.StringArray":
     offsets = numpy.zeros(count + 1, numpy.int32)
     offsets[1:-1] = between - numpy.arange(count - 1)
     offsets[-1] = len(data) - count + 1
-    blank = offsets[1:] == offsets[:-1]
-    valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
-    whole = pyarrow.py_buffer(data.translate(None, b"\0"))
-    array = pyarrow.StringArray.from_buffers(count, pyarrow.py_buffer(offsets), whole, valid, int(blank.sum()))
     try:
-        # what a hostile file may have made of the child is no text for Arrow
-        array.validate(full=True)
+        return _array_of(data.translate(None, b"\0"), offsets)
     except pyarrow.ArrowInvalid as error:
         raise _no_text(error) from error
+
+
+def _array_of(data: bytes, offsets: "numpy.ndarray[Any, Any]") -> "pyarrow.StringArray":
+    """Raises ArrowInvalid, a ValueError: what a hostile file may have made of the child must not lead Arrow beyond its
+    buffers."""
+    import pyarrow
+
+    blank = offsets[1:] == offsets[:-1]
+    valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
+    ends, letters = pyarrow.py_buffer(offsets), pyarrow.py_buffer(data)
+    array = pyarrow.StringArray.from_buffers(len(blank), ends, letters, valid, int(blank.sum()))
+    array.validate(full=True)
     return array
 
 

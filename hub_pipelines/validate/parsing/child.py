@@ -12,11 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import BinaryIO
 
 from hub_pipelines.validate.parsing import wire
-from hub_pipelines.validate.parsing.columns import as_columns
+from hub_pipelines.validate.parsing.blocks import Block
+from hub_pipelines.validate.parsing.columns import as_columns, block_as_columns
+from hub_pipelines.validate.parsing.grid import NumberedRow
+from hub_pipelines.validate.parsing.joining import Joined
 from hub_pipelines.validate.parsing.limits import more_time, set_limits
 from hub_pipelines.validate.parsing.opening import Opened, open_file
 from hub_pipelines.validate.parsing.refusal import Refusal, too_large
@@ -41,7 +43,7 @@ class Child:
         self._told_at = time.monotonic()
         self._answers: dict[str, str | None] = {}
         self._opened: Opened | None = None
-        self._iterations: dict[int, Iterator[tuple[int, list[object]]]] = {}
+        self._iterations: dict[int, Iterator[wire.Message]] = {}
         self._batch = 200
 
     def run(self) -> None:
@@ -68,14 +70,24 @@ class Child:
 
     def _rows(self, number: int) -> wire.Message:
         assert self._opened is not None
-        rows = self._iterations.get(number)
-        if rows is None:
-            rows = self._iterations[number] = self._opened.joined.rows()
-        batch = list(islice(rows, self._batch))
-        if not batch:
-            # what was asked for ahead must not begin anew
-            self._iterations[number] = iter(())
-        return as_columns(batch, len(self._opened.joined.header))
+        if number not in self._iterations:
+            self._iterations[number] = self._batches(self._opened.joined)
+        # what is asked for behind the last row is answered with nothing
+        return next(self._iterations[number], as_columns([], 0))
+
+    def _batches(self, table: Joined) -> Iterator[wire.Message]:
+        width = len(table.header)
+        waiting: list[NumberedRow] = []
+        for one in table.rows():
+            if not isinstance(one, Block):
+                waiting.append(one)
+            if waiting and (isinstance(one, Block) or len(waiting) >= self._batch):
+                yield as_columns(waiting, width)
+                waiting = []
+            if isinstance(one, Block):
+                yield block_as_columns(one, width)
+        if waiting:
+            yield as_columns(waiting, width)
 
     def _receive(self) -> wire.Message | None:
         head = self._incoming.read(wire.HEAD)

@@ -9,6 +9,7 @@ import datetime
 from array import array
 from collections.abc import Sequence
 
+from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Cells
 from hub_pipelines.validate.parsing.wire import Message
 
@@ -28,6 +29,14 @@ def as_columns(rows: Sequence[tuple[int, Cells]], width: int) -> Message:
                 cells[at] = row[:width] + [""] * (width - len(row))
     columns = [_column(column) for column in zip(*cells, strict=True)]
     return {"numbers": numbers, "columns": columns, "beyond": list(beyond.items())}
+
+
+def block_as_columns(block: Block, width: int) -> Message:
+    """The same of rows that are columns already, at most so many as there are."""
+    columns = [{"texts": one.data, "ends": one.offsets[1:].tobytes()} for one in block.columns]
+    blank = {"texts": b"", "ends": bytes(4 * len(block))}
+    numbers = list(range(block.first, block.last + 1))
+    return {"numbers": numbers, "columns": columns + [blank] * (width - len(columns)), "beyond": []}
 
 
 def _column(cells: Sequence[object]) -> object:

@@ -18,6 +18,7 @@ _SAMPLE_LINES = 400
 _LONGEST_SAMPLE_LINE = 2000
 _PLAUSIBLE = 0.1
 _MIXED = "hub-mixed"
+_ASCII = bytes(range(128))
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Encoding:
     name: str
     evidence: str
     errors: str = "strict"
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether all of the file is UTF-8."""
+        return self.name in ("utf-8", "utf-8-sig") and self.errors == "strict"
 
 
 def encoding_of(file: BinaryIO, alive: Callable[[], None]) -> Encoding:
@@ -109,8 +115,8 @@ def _utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> En
             raise not_text()
         text = decoder.decode(block)
         if not block.isascii():
-            solid = "".join(text.split())
-            look.wide += len(solid) - len(solid.encode("ascii", "ignore"))
+            wide = text.encode("utf-8").translate(None, _ASCII).decode("utf-8")
+            look.wide += len("".join(wide.split()))
             sample.add(block)
     decoder.decode(b"", final=True)
     if not look.stray:

@@ -5,7 +5,10 @@ Belongs here: the words that readers and layout share, and a row's cells as text
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from hub_pipelines.validate.parsing.blocks import Block, Singly
 
 Cells = list[object]
 """Blank cells are "" here and None only when they leave the child."""
@@ -61,6 +64,9 @@ class Grid(Protocol):
 
     def rows(self) -> Iterator[NumberedRow]:
         """Rows in order, blank ones may be left out. Raises Refusal."""
+
+    def blocks(self) -> "Iterator[Block | Singly]":
+        """The same rows, of which many may be had at once. Each block is read before the next is asked for."""
 
 
 def is_blank(cell: object) -> bool:

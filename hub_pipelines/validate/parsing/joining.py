@@ -5,9 +5,10 @@ Not here: finding the tables of one sheet (layout).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, is_blank, text_of
+from hub_pipelines.validate.parsing.blocks import Block
+from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, is_blank, text_of
 from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES, NAMES_APART_RULES, RULES
 from hub_pipelines.validate.parsing.layout.scan import find_tables
 from hub_pipelines.validate.parsing.layout.table import (
@@ -70,16 +71,21 @@ class Joined:
             for (_, table), places in zip(self.tables, self.places, strict=True)
         ]
 
-    def rows(self) -> Iterator[tuple[int, Cells]]:
-        """Cells beyond the header stay where they are: they show that a row is cut wrongly."""
+    def rows(self) -> Iterator[Block | NumberedRow]:
+        """Many at once where they are whole rows of text. Cells beyond the header stay where they are: they show that a
+        row is cut wrongly."""
         for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
             base = part * _PART_ROWS
-            if places is None and not self.has_sections:
-                for row_no, cells, _ in table.rows_of(grid):
-                    yield base + row_no, cells
-            else:
-                for row_no, cells, section in table.rows_of(grid):
-                    yield base + row_no, self._placed(cells, places, section)
+            as_it_is = places is None and not self.has_sections
+            for one in table.items_of(grid):
+                if not isinstance(one, Block):
+                    row_no, cells, section = one
+                    yield base + row_no, cells if as_it_is else self._placed(cells, places, section)
+                elif as_it_is and len(one.columns) <= len(self.header):
+                    yield replace(one, first=base + one.first)
+                else:
+                    for row_no, cells in one.rows():
+                        yield base + row_no, cells if as_it_is else self._placed(cells, places, "")
 
     def _placed(self, cells: Cells, places: list[int] | None, section: str) -> Cells:
         width = len(self.header) - self.has_sections

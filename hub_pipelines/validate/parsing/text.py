@@ -1,6 +1,7 @@
 """Text tables: delimiter, quotes, records.
 
-Belongs here: how a text file is cut into cells. Not here: its encoding, and which row holds the headings.
+Belongs here: how a text file is cut into cells. Not here: its encoding, which row holds the headings, cutting many
+lines at once (cutting).
 """
 
 import csv
@@ -10,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from typing import Protocol, TextIO
+from typing import BinaryIO, Protocol, TextIO
 
+from hub_pipelines.validate.parsing.blocks import Block, Singly
 from hub_pipelines.validate.parsing.encodings import Encoding
 from hub_pipelines.validate.parsing.grid import Alive, Ask, NumberedRow, SheetFacts, Span, is_blank
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, not_text
@@ -23,7 +25,13 @@ _SAMPLE_CHARACTERS = 64 * 1024
 _BLOCK_CHARACTERS = 64 * 1024
 _SAMPLE_RECORDS = 60
 _LONGEST_LINE = 1_000_000
+_MOST_OF_A_LINE = 4 * (_LONGEST_LINE + 1)
+"""So many bytes are more letters than a line may have."""
 _LONGEST_CELL = 100_000
+_MANY_BYTES = 8 * 1024 * 1024
+"""Below these loading what cuts many lines at once takes longer than it saves."""
+_FIRST_BYTES, _BYTES_AT_ONCE = 64 * 1024, 768 * 1024
+"""Of a large file's first lines, among which the headings are, and of those that are cut at once."""
 _UNCLOSED = "Most often a quotation mark was opened and never closed. Open the file in Excel and save it again as CSV."
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n?$", re.I)
 
@@ -59,6 +67,12 @@ class Dialect:
             escapechar=self.escape,
             skipinitialspace=self.skip_blanks,
         )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether lines may be cut at once."""
+        plain_sign = self.delimiter.isascii() and self.delimiter not in '" \r\n'
+        return plain_sign and self.quote == '"' and self.escape is None
 
     def facts(self) -> dict[str, str]:
         told = {"delimiter": {**DELIMITERS, **RARE_DELIMITERS}.get(self.delimiter, repr(self.delimiter))}
@@ -157,10 +171,48 @@ class TextGrid:
         csv.field_size_limit(_LONGEST_LINE)
 
     def rows(self) -> Iterator[NumberedRow]:
+        for block in self.blocks():
+            yield from block.rows()
+
+    def blocks(self) -> Iterator[Block | Singly]:
+        if self._source.size >= _MANY_BYTES and self._dialect.is_plain and self._encoding.is_utf8:
+            return self._stretches()
+        return iter([Singly(self._singly())])
+
+    def _singly(self) -> Iterator[NumberedRow]:
         with opened(self._source, self._encoding) as file:
-            reader = _RecordReader(file, self._dialect, self._alive)
+            reader = _RecordReader(_lines_of(file), self._dialect, self._alive)
             try:
                 yield from reader
+            finally:
+                self.has_joined_lines = self.has_joined_lines or reader.has_joined_lines
+
+    def _stretches(self) -> Iterator[Block | Singly]:
+        """Lines that can be cut at once so, the others one by one."""
+        from hub_pipelines.validate.parsing.cutting import cut
+
+        with self._source.open() as file:
+            pieces = _Pieces(file, self._encoding)
+            reader = _RecordReader(pieces.lines(), self._dialect, self._alive)
+            records = iter(reader)
+            try:
+                while piece := pieces.next():
+                    block = None
+                    if pieces.number > 1:
+                        block = cut(
+                            piece,
+                            self._dialect.delimiter,
+                            reader.number + 1,
+                            longest_line=_LONGEST_CELL,
+                            skip_blanks=self._dialect.skip_blanks,
+                        )
+                    if block is None:
+                        yield Singly(_until_between(records, reader))
+                    else:
+                        pieces.take()
+                        reader.pass_by(len(block))
+                        self._alive()
+                        yield block
             finally:
                 self.has_joined_lines = self.has_joined_lines or reader.has_joined_lines
 
@@ -198,12 +250,16 @@ def _unclosed(record: int) -> Refusal:
 class _RecordReader:
     """The records of a text table, blank ones left out but counted. Only the current one is held, and some lines."""
 
-    def __init__(self, file: TextIO, dialect: Dialect, alive: Alive) -> None:
-        self._file = file
+    def __init__(self, lines: Iterator[tuple[list[str], str]], dialect: Dialect, alive: Alive) -> None:
+        self._source = lines
         self._ended = False
         self._is_long = False
         """Whether some line read so far may have a giant cell."""
         self._record = 0
+        self._passed_by = 0
+        """Records that were cut by others, each in a line of its own."""
+        self._given = 0
+        """Lines that were given to the csv module."""
         self._alive = alive
         self._declared = dialect.declared
         self._reader = dialect.reader(chain.from_iterable(self._lines()))
@@ -212,6 +268,20 @@ class _RecordReader:
     def has_joined_lines(self) -> bool:
         return self._reader.line_num > self._record
 
+    @property
+    def number(self) -> int:
+        """Of the last record."""
+        return self._record + self._passed_by
+
+    @property
+    def is_between_lines(self) -> bool:
+        """Whether all lines that were taken belong to whole records."""
+        return self._reader.line_num == self._given
+
+    def pass_by(self, records: int) -> None:
+        """The next ones are cut by others. Only between records, and before the lines that come are asked for."""
+        self._passed_by += records
+
     def __iter__(self) -> Iterator[NumberedRow]:
         """Goes through every row of a large file: the usual one must cost little."""
         reader, number = self._reader, 0
@@ -219,7 +289,7 @@ class _RecordReader:
             for cells in reader:
                 if self._ended:
                     # the csv module hands out what it has when the file ends inside a quoted cell
-                    raise _unclosed(number + 1)
+                    raise _unclosed(self.number + 1)
                 self._record = number = number + 1
                 if number % 1_000 == 0:
                     self._alive()
@@ -229,38 +299,100 @@ class _RecordReader:
                         continue
                     if self._is_long or reader.line_num > number:
                         self._refuse_giants(cells)
-                    yield number, cells  # type: ignore[misc]  # a list of texts is a list of cells
+                    yield number + self._passed_by, cells  # type: ignore[misc]  # a list of texts is a list of cells
         except csv.Error as error:
-            raise Refusal(f"Line {reader.line_num} of the file cannot be read ({error}).", _UNCLOSED) from error
+            raise Refusal(f"Line {self._line} of the file cannot be read ({error}).", _UNCLOSED) from error
         except UnicodeError as error:
-            raise Refusal(f"The text near line {reader.line_num} cannot be decoded.", _UNCLOSED) from error
+            raise Refusal(f"The text near line {self._line} cannot be decoded.", _UNCLOSED) from error
+
+    @property
+    def _line(self) -> int:
+        return self._reader.line_num + self._passed_by
 
     def _lines(self) -> Iterator[list[str]]:
-        """Lines with their ends, some at a time. The last of a block may go on in the next, also behind a lone CR."""
-        rest = ""
-        while block := self._file.read(_BLOCK_CHARACTERS):
-            lines = list(io.StringIO(rest + block, newline=""))
-            rest = lines.pop()
-            self._look_at(block, lines, rest)
+        for lines, rest in self._source:
+            self._look_at(lines, rest)
+            self._given += len(lines)
             yield lines
-        if rest:
-            yield [rest]
         self._ended = True
 
-    def _look_at(self, block: str, lines: list[str], rest: str) -> None:
+    def _look_at(self, lines: list[str], rest: str) -> None:
         longest = max(map(len, lines), default=0)
         self._is_long = self._is_long or max(longest, len(rest)) > _LONGEST_CELL
         if max(longest, len(rest)) > _LONGEST_LINE:
             at = next((at for at, line in enumerate(lines, start=1) if len(line) > _LONGEST_LINE), len(lines) + 1)
-            number = self._reader.line_num + at
-            raise Refusal(f"Line {number} of the file is longer than a million characters.", _UNCLOSED)
-        if "\0" in block:
-            raise not_text()
+            raise Refusal(f"Line {self._line + at} of the file is longer than a million characters.", _UNCLOSED)
 
     def _refuse_giants(self, cells: list[str]) -> None:
         if sum(map(len, cells)) > _LONGEST_CELL:
             for cell in cells:
                 if len(cell) > _LONGEST_CELL:
-                    raise Refusal(
-                        f"Row {self._record} has a cell of more than {_LONGEST_CELL:,} characters.", _UNCLOSED
-                    )
+                    raise Refusal(f"Row {self.number} has a cell of more than {_LONGEST_CELL:,} characters.", _UNCLOSED)
+
+
+def _lines_of(file: TextIO) -> Iterator[tuple[list[str], str]]:
+    """Lines with their ends, some at a time, and what has come of the next. The last of a block may go on in the next,
+    also behind a lone CR."""
+    rest = ""
+    while block := file.read(_BLOCK_CHARACTERS):
+        if "\0" in block:
+            raise not_text()
+        lines = list(io.StringIO(rest + block, newline=""))
+        rest = lines.pop()
+        yield lines, rest
+    if rest:
+        yield [rest], ""
+
+
+class _Pieces:
+    """A large file's bytes, so many whole lines at a time."""
+
+    def __init__(self, file: BinaryIO, encoding: Encoding) -> None:
+        self._file = file
+        self._encoding = encoding
+        self._next = b""
+        self._rest = b""
+        self._has_ended = False
+        self.number = 0
+        """Of the piece that is next, from 1."""
+
+    def next(self) -> bytes:
+        """The piece that is next, until it is taken; nothing behind the last one."""
+        while not self._next and not self._has_ended:
+            self._read()
+        return self._next
+
+    def take(self) -> bytes:
+        taken, self._next = self.next(), b""
+        return taken
+
+    def lines(self) -> Iterator[tuple[list[str], str]]:
+        """Of one piece after the other, which are taken so."""
+        while piece := self.take():
+            # the mark of UTF-8 stands before the first piece only
+            encoding = self._encoding.name if self.number == 1 else "utf-8"
+            # all of it is UTF-8, but for a letter at which a line that is too long was cut
+            yield list(io.StringIO(piece.decode(encoding, "ignore"), newline="")), ""
+
+    def _read(self) -> None:
+        block = self._file.read(_BYTES_AT_ONCE if self.number else _FIRST_BYTES)
+        data = self._rest + block
+        self._has_ended = not block
+        stop = len(data) if self._has_ended else _end_of_lines(data)
+        if not stop and len(data) > _MOST_OF_A_LINE:
+            stop = len(data)  # for the reader to refuse
+        self._next, self._rest = data[:stop], data[stop:]
+        self.number += bool(self._next)
+
+
+def _end_of_lines(data: bytes) -> int:
+    """Behind the last line that is whole; a CR at the end may be followed by its LF."""
+    return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
+
+
+def _until_between(records: Iterator[NumberedRow], reader: _RecordReader) -> Iterator[NumberedRow]:
+    """Records until none goes on in the next piece."""
+    for row in records:
+        yield row
+        if reader.is_between_lines:
+            return

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from hub_pipelines.validate.parsing.archives import BAD_ARCHIVE
+from hub_pipelines.validate.parsing.blocks import Singly
 from hub_pipelines.validate.parsing.compound import SIGNATURE, Compound
 from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, Span
 from hub_pipelines.validate.parsing.kinds import Kind
@@ -193,6 +194,9 @@ class SheetGrid:
         if self._kept is None and self.height * (self.width - self.first_column) <= _MOST_KEPT_CELLS:
             self._kept = list(self._read())
         return iter(self._kept) if self._kept is not None else self._read()
+
+    def blocks(self) -> Iterator[Singly]:
+        yield Singly(self.rows())
 
     def _spans(self) -> list[Span]:
         with calamine_failures():

@@ -227,12 +227,19 @@ def _column(told: Any) -> Column:
         return [date.fromordinal(number) if number else None for number in array("i", told["days"])]
     if not isinstance(told["texts"], bytes):
         raise TypeError("texts that are no bytes")
-    return Texts(told["texts"])
+    return Texts.of(told["texts"], told["ends"]) if "ends" in told else Texts(told["texts"])
 
 
 def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
     """The environment is bare: no credentials, and nothing that would load more than the reader needs."""
-    environment = {"PYTHONPATH": _places(), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PYTHONPATH": _places(),
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # what cuts lines of large files would else reserve more addresses than the child may have
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     # -S: what packages do at each start of Python takes longer than all that the child loads;
     # -P: a module in the folder where the hub was started must not take the place of one of ours
     command = [sys.executable, "-S", "-P", "-m", _CHILD, str(file.fileno())]
@@ -249,8 +256,9 @@ def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
 
 @cache
 def _places() -> str:
-    """Where the child finds our code and the two packages that it needs."""
-    found = [spec.origin for name in ("python_calamine", "msgpack") if (spec := find_spec(name)) and spec.origin]
+    """Where the child finds our code and the packages that it needs."""
+    packages = ("python_calamine", "msgpack", "numpy", "pyarrow")
+    found = [spec.origin for name in packages if (spec := find_spec(name)) and spec.origin]
     return os.pathsep.join(dict.fromkeys([str(_ROOT), *(str(Path(each).parents[1]) for each in found)]))
 
 

@@ -14,10 +14,11 @@ from hub_pipelines.validate.parsing.layout.rules import (
     PRINTED_RULES,
 )
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PREPARED, PRINT_LINE, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.layout.totals import is_total, may_be_total, may_begin_total, tells_how_many
+from hub_pipelines.validate.parsing.layout.totals import begins_as_total, is_total, may_be_total, tells_how_many
 
 _MOST_REMARKS = 10_000
-_FEW_CELLS = 3
+FEW_CELLS = 3
+"""Rows of more cells than these are hardly anything but items."""
 _MOST_PREPARED = 1_000_000
 _LONGEST_NUMBER = 7
 _MOST_OPENINGS = 4_096
@@ -41,7 +42,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
     """
     first = cells[0]
     if (
-        count > _FEW_CELLS
+        count > FEW_CELLS
         and row_no == table.last_row + 1
         and len(table.firsts) == LOOKED_AT
         and len(cells) <= len(table.header)
@@ -64,7 +65,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
     if len(cells) > len(table.header):
         _note_reach(table, cells)
     before, table.before = table.before, first
-    if count <= _FEW_CELLS and rules >= PRINTED_RULES:
+    if count <= FEW_CELLS and rules >= PRINTED_RULES:
         if rules >= PREPARED_RULES and _is_prepared(table, cells, before, rules):
             table.prepared.append(Remark(row_no, PREPARED, ""))
             return
@@ -87,13 +88,18 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
         table.firsts.append(first)
     if isinstance(first, str):
         _note_opening(table, first[:2], rules)
-        if _repeats_header(table, first, cells, rules):
-            table.repeated.append(row_no)
-        elif len(first) < 30 and is_total(first.strip(), formerly=rules == FIRST_RULES):
-            if rules < PRINTED_RULES or _words_in(cells) <= _WORDS_OF_A_TOTAL:
-                table.totals.append(Remark(row_no, TOTAL, shown(cells)))
-            else:
-                table.suspects[row_no] = shown(cells)
+        look_at_words(table, row_no, first, cells, rules)
+
+
+def look_at_words(table: FoundTable, row_no: int, first: str, cells: Cells, rules: int) -> None:
+    """Whether a row of several cells, of which the first says `first`, is no item by what it says."""
+    if _repeats_header(table, first, cells, rules):
+        table.repeated.append(row_no)
+    elif len(first) < 30 and is_total(first.strip(), formerly=rules == FIRST_RULES):
+        if rules < PRINTED_RULES or _words_in(cells) <= _WORDS_OF_A_TOTAL:
+            table.totals.append(Remark(row_no, TOTAL, shown(cells)))
+        else:
+            table.suspects[row_no] = shown(cells)
 
 
 def _note_opening(table: FoundTable, opening: str, rules: int) -> None:
@@ -102,7 +108,9 @@ def _note_opening(table: FoundTable, opening: str, rules: int) -> None:
         return
     begin = opening.casefold()
     may_be_label = opening[:1].isspace() or any(label.startswith(begin) for label in table.labels)
-    table.harmless[opening] = rules >= PRINTED_RULES and not may_be_label and not may_begin_total(opening)
+    table.harmless[opening] = (
+        rules >= PRINTED_RULES and not may_be_label and not begins_as_total(opening[0], opening[1:2])
+    )
 
 
 def _note_reach(table: FoundTable, cells: Cells) -> None:
@@ -115,7 +123,7 @@ def _note_reach(table: FoundTable, cells: Cells) -> None:
 def _is_prepared(table: FoundTable, cells: Cells, before: object, rules: int) -> bool:
     """Whether a row of few cells says nothing: formulas that found nothing, unticked boxes, the number after the one of
     the row before (`before`), unless it may be the item's own. A column of numbers alone may be anything."""
-    if len(table.header) < _FEW_CELLS or len(table.prepared) >= _MOST_PREPARED:
+    if len(table.header) < FEW_CELLS or len(table.prepared) >= _MOST_PREPARED:
         return False
     places = filled(cells)
     counts_on = places[0] == 0 and _whole(cells[0]) is not None and _whole(cells[0]) == (_whole(before) or 0) + 1
@@ -138,7 +146,7 @@ def _whole(cell: object) -> int | None:
 def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int) -> bool:
     """Whether a row of few cells is no item by what it says. One that may be a total is noted."""
     texts = [text_of(cell) for cell in cells if not is_blank(cell)]
-    width = max(len(table.header), _FEW_CELLS)
+    width = max(len(table.header), FEW_CELLS)
     if 2 * count <= width and len(table.printed) < _MOST_REMARKS and is_print_line(texts):
         table.printed.append(Remark(row_no, PRINT_LINE, shown(cells)))
         return True

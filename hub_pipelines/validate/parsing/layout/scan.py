@@ -8,6 +8,7 @@ long table costs little.
 
 from collections.abc import Sequence
 
+from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, filled, shown
 from hub_pipelines.validate.parsing.layout.beside import tables_of_block
 from hub_pipelines.validate.parsing.layout.finishing import finish
@@ -19,6 +20,7 @@ from hub_pipelines.validate.parsing.layout.heading_row import (
     known_columns,
 )
 from hub_pipelines.validate.parsing.layout.rows import take_row
+from hub_pipelines.validate.parsing.layout.rows_at_once import take_block
 from hub_pipelines.validate.parsing.layout.rules import PRINTED_RULES, RULES
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, FoundTable, Remark
 
@@ -51,29 +53,33 @@ class _Scan:
     def run(self) -> tuple[list[FoundTable], list[Remark]]:
         last, judged = 0, False
         single: FoundTable | None = None
-        for row_no, cells in self._grid.rows():
-            count = len(cells) - cells.count("")
-            if count > 3 and single is not None and row_no == last + 1:
-                # by far the most rows
-                last = row_no
-                take_row(single, row_no, cells, count, self._rules)
+        for block in self._grid.blocks():
+            if isinstance(block, Block) and single is not None and take_block(single, block, self._rules):
+                last = block.last
                 continue
-            if count <= 3:
-                count = len(filled(cells))
-                if not count:
+            for row_no, cells in block.rows():
+                count = len(cells) - cells.count("")
+                if count > 3 and single is not None and row_no == last + 1:
+                    # by far the most rows
+                    last = row_no
+                    take_row(single, row_no, cells, count, self._rules)
                     continue
-            if row_no != last + 1 and last and not self._is_bridged(last, row_no):
-                self._judge_waiting()
-                judged, single = False, None
-            last = row_no
-            if judged:
-                self._add_to_all(row_no, cells)
-                continue
-            self._waiting.append((row_no, cells))
-            if len(self._waiting) >= LOOKED_AT:
-                self._judge_waiting()
-                judged = bool(self._current)
-                single = self._current[0] if len(self._current) == 1 else None
+                if count <= 3:
+                    count = len(filled(cells))
+                    if not count:
+                        continue
+                if row_no != last + 1 and last and not self._is_bridged(last, row_no):
+                    self._judge_waiting()
+                    judged, single = False, None
+                last = row_no
+                if judged:
+                    self._add_to_all(row_no, cells)
+                    continue
+                self._waiting.append((row_no, cells))
+                if len(self._waiting) >= LOOKED_AT:
+                    self._judge_waiting()
+                    judged = bool(self._current)
+                    single = self._current[0] if len(self._current) == 1 else None
         self._judge_waiting()
         self._judge_pending()
         for table in self._tables:

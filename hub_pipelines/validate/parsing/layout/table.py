@@ -4,10 +4,12 @@ Belongs here: what is kept of a table while its sheet is read, and its items aft
 is (rows, finishing, sections), which columns are one table (beside).
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Cells, Grid, NumberedRow, folded, is_blank
 from hub_pipelines.validate.parsing.layout.heading_row import Heading
 
@@ -17,6 +19,9 @@ TOTAL, PRINT_LINE, HEADINGS_AGAIN = "is a total", "is a line of a printed page",
 """Why a row is no item."""
 PREPARED = "is a line that was prepared for an item"
 SECTION_ROW = "is a section's title, which stands as Section with the rows below it"
+
+Item = tuple[int, Cells, str]
+"""An item's row number, cells and section."""
 
 
 @dataclass
@@ -113,24 +118,35 @@ class FoundTable:
         own = self.sections[row_no]
         return f"{self.group} / {own}" if self.group else own
 
-    def rows_of(self, grid: Grid) -> Iterator[tuple[int, Cells, str]]:
-        """Each item's row number, cells and section."""
+    def _has_all(self, block: Block, skipped: Sequence[int]) -> bool:
+        """Whether all rows of a block are whole items, and no section tells more of them. `skipped` is in order."""
+        is_alone = self.start == 0 and self.stop is None and not self.sections and not self.group
+        none_is_skipped = bisect_left(skipped, block.first) == bisect_right(skipped, block.last)
+        return is_alone and self.data_row <= block.first and block.last <= self.last_row and none_is_skipped
+
+    def items_of(self, grid: Grid) -> Iterator[Block | Item]:
+        """Many at once where all rows of a block are whole items of a table without sections."""
         skipped, section = self.skipped, self.group
         whole = self.start == 0 and self.stop is None
-        for row_no, cells in grid.rows():
-            if row_no < self.data_row:
+        skipped_in_order = sorted(skipped)
+        for block in grid.blocks():
+            if isinstance(block, Block) and self._has_all(block, skipped_in_order):
+                yield block
                 continue
-            if row_no > self.last_row:
-                return
-            if skipped and row_no in skipped:
-                section = self._below(row_no, section)
-                continue
-            own = cells if whole else self._own(cells)
-            # most rows begin with a word or a number, and one look tells
-            first = own[0] if own else ""
-            if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):
-                continue
-            yield row_no, own, section
+            for row_no, cells in block.rows():
+                if row_no < self.data_row:
+                    continue
+                if row_no > self.last_row:
+                    return
+                if skipped and row_no in skipped:
+                    section = self._below(row_no, section)
+                    continue
+                own = cells if whole else self._own(cells)
+                # most rows begin with a word or a number, and one look tells
+                first = own[0] if own else ""
+                if (first == "" or (first.__class__ is str and first.isspace())) and all(map(is_blank, own)):
+                    continue
+                yield row_no, own, section
 
 
 def table_below(

@@ -88,21 +88,20 @@ def _second_letters() -> dict[str, frozenset[str]]:
 _SECOND_LETTERS = _second_letters()
 
 
+def begins_as_total(first: str, second: str) -> bool:
+    """Whether a total may begin with these two letters; `second` is empty where the text has but one."""
+    if first not in _LETTERS:
+        return False
+    return not second.isascii() or not second or second in _SECOND_LETTERS[first]
+
+
 def is_total(text: str, *, formerly: bool = False) -> bool:
     """`formerly`: as the first rules of layout had it. Asked for each row: most are told by a letter or two."""
     if not text or len(text) > _LONGEST:
         return False
     if formerly:
         return _FORMER.fullmatch(text) is not None
-    return may_begin_total(text) and _TOTAL.fullmatch(text) is not None
-
-
-def may_begin_total(text: str) -> bool:
-    """By the first two letters, of which there is one at least."""
-    if text[0] not in _LETTERS:
-        return False
-    second = text[1:2]
-    return not second or not second.isascii() or second in _SECOND_LETTERS[text[0]]
+    return begins_as_total(text[0], text[1:2]) and _TOTAL.fullmatch(text) is not None
 
 
 def tells_how_many(text: str) -> bool:

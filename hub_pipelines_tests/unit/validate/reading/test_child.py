@@ -196,9 +196,11 @@ def test_nonsense_from_the_child_is_a_damaged_file() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [{"texts": b"a\0b"}, {"texts": "a"}, {"days": b"\xff" * 4}, {"days": b"1"}, {"days": bytes(8)}, {"other": b""}, 1],
+    [{"texts": b"a\0b"}, {"texts": "a"}, {"texts": b"a", "ends": b"\2\0\0\0"}, {"texts": b"\xff", "ends": b"\1\0\0\0"},
+     {"texts": b"a", "ends": b"\xff\xff\xff\xff"}, {"texts": b"a", "ends": b"1"}, {"texts": b"a", "ends": bytes(8)},
+     {"days": b"\xff" * 4}, {"days": b"1"}, {"days": bytes(8)}, {"other": b""}, 1],
     ids=str,
-)
+)  # fmt: skip
 def test_columns_that_are_none_are_seen_before_anything_is_made_of_them(column: object) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
         process.batch_of({"numbers": [2], "columns": [column], "beyond": []})

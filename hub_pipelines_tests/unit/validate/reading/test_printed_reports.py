@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_pipelines.validate.columns import normalise_header
+from hub_pipelines.validate.parsing.blocks import Singly
 from hub_pipelines.validate.parsing.grid import NumberedRow, SheetFacts
 from hub_pipelines.validate.parsing.layout import rows as taking
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
@@ -167,6 +168,9 @@ class _Sheet:
 
     def rows(self) -> Iterator[NumberedRow]:
         return enumerate(self._rows, start=1)
+
+    def blocks(self) -> Iterator[Singly]:
+        yield Singly(self.rows())
 
 
 _FIRSTS = st.sampled_from(

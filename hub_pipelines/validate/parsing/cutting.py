@@ -1,0 +1,129 @@
+"""Many lines of a text file cut at once.
+
+Belongs here: which lines a program for columns cuts as the csv module does, and cutting these. Not here: all others
+(text), what becomes of the cells.
+Lines are cut at once only where nothing is in doubt: each quotation mark opens a cell, closes one, or is one of two
+within one; no cell holds a line's end; each line has the same number of cells; no row is blank. Then there is but one
+way to cut them. Whatever else a file holds is cut by the csv module, a stretch of lines at a time.
+"""
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from hub_pipelines.validate.parsing.blocks import Block, Texts
+from hub_pipelines.validate.parsing.grid import is_blank
+
+if TYPE_CHECKING:
+    import numpy
+    import pyarrow
+
+    _Array = numpy.ndarray[Any, Any]
+
+_LINE_END, _RETURN, _QUOTE, _SPACE = b'\n\r" '
+_NO_ASCII = 0x7F
+_BOM = b"\xef\xbb\xbf"
+_MOST_COLUMNS = 1_000
+
+
+def cut(lines: bytes, delimiter: str, first: int, *, longest_line: int, skip_blanks: bool) -> Block | None:
+    """Whole lines in UTF-8 as the rows from number `first` on; None where the csv module must cut them.
+
+    `delimiter` is one ASCII character, cells are quoted by double quotation marks. No line is longer than
+    `longest_line` bytes. With `skip_blanks` spaces in front of a cell do not belong to it.
+    """
+    import numpy
+
+    letters = numpy.frombuffer(lines, numpy.uint8)
+    ends = numpy.flatnonzero(letters == _LINE_END)
+    if not len(ends) or ends[-1] != len(lines) - 1 or lines.startswith(_BOM):
+        return None
+    if int(numpy.diff(ends, prepend=-1).max()) > longest_line or _has_lone_return(lines):
+        return None
+    quotes = numpy.flatnonzero(letters == _QUOTE)
+    if not _quotes_are_plain(letters, quotes, ends, ord(delimiter)):
+        return None
+    if skip_blanks and _has_space_in_front(letters, quotes, ord(delimiter)):
+        return None
+    table = _columns(lines, delimiter, _width(lines[: int(ends[0])], delimiter))
+    if table is None or table.num_rows != len(ends):
+        return None
+    block = Block(first, [_texts(one) for one in table.columns])
+    return None if _has_blank_row(block) else block
+
+
+def _has_lone_return(lines: bytes) -> bool:
+    return b"\r" in lines and lines.count(b"\r") != lines.count(b"\r\n")
+
+
+def _quotes_are_plain(letters: "_Array", quotes: "_Array", ends: "_Array", delimiter: int) -> bool:
+    """Whether every other quotation mark opens a cell or is the second of two, the others close one or are the first
+    of two, and no line ends between an opening and a closing one."""
+    import numpy
+
+    if not len(quotes):
+        return True
+    if len(quotes) % 2 or (numpy.searchsorted(quotes, ends) % 2).any():
+        return False
+    # in front of the first line comes the last one's end, which is as good
+    before, behind = letters[quotes[::2] - 1], letters[quotes[1::2] + 1]
+    opens = (before == delimiter) | (before == _LINE_END) | (before == _QUOTE)
+    closes = (behind == delimiter) | (behind == _LINE_END) | (behind == _RETURN) | (behind == _QUOTE)
+    return bool(opens.all() and closes.all())
+
+
+def _has_space_in_front(letters: "_Array", quotes: "_Array", delimiter: int) -> bool:
+    import numpy
+
+    before = numpy.roll(letters, 1)
+    spaces = numpy.flatnonzero((letters == _SPACE) & ((before == delimiter) | (before == _LINE_END)))
+    within_quotes = numpy.searchsorted(quotes, spaces) % 2 == 1
+    return not bool(within_quotes.all())
+
+
+def _width(line: bytes, delimiter: str) -> int:
+    return len(next(csv.reader([line.decode("utf-8")], delimiter=delimiter), []))
+
+
+def _columns(lines: bytes, delimiter: str, width: int) -> "pyarrow.Table | None":
+    """None where some line has another number of cells."""
+    import pyarrow
+    from pyarrow import csv as arrow_csv
+
+    if not 0 < width <= _MOST_COLUMNS:
+        return None
+    names = [str(at) for at in range(width)]
+    try:
+        return arrow_csv.read_csv(
+            pyarrow.BufferReader(lines),
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=len(lines) + 1, column_names=names),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pyarrow.string()),
+                strings_can_be_null=False,
+                check_utf8=False,  # the file's encoding was found by decoding all of it
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+
+
+def _texts(column: "pyarrow.ChunkedArray") -> Texts:
+    import numpy
+
+    (chunk,) = column.chunks
+    _, offsets, data = chunk.buffers()
+    ends = numpy.frombuffer(offsets, numpy.int32, count=len(chunk) + 1)
+    return Texts(b"" if data is None else data.to_pybytes()[: int(ends[-1])], ends)
+
+
+def _has_blank_row(block: Block) -> bool:
+    """Most rows have in one of their first columns a cell that begins with a sign that is no blank."""
+    import numpy
+
+    doubtful = numpy.arange(len(block))
+    for column in block.columns:
+        signs = column.beginnings()[doubtful] >> 8
+        doubtful = doubtful[(signs <= _SPACE) | (signs >= _NO_ASCII)]
+        if not len(doubtful):
+            return False
+    return any(all(map(is_blank, block.cells(at))) for at in doubtful.tolist())
