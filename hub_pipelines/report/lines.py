@@ -103,9 +103,10 @@ def as_before(pair: Pair) -> bool:
     return pair.before is not None and pair.now is not None
 
 
-def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part]) -> Line:
+def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part], since: str) -> Line:
+    """`since` is the name of the file that the sender sent before."""
     by = source_name_of(tx, one.request_id)
-    reason = f"{by} had set {item} since the first file was sent, and this row has replaced what it said."
+    reason = f"{by} had set {item} since you sent {since}, and this row has replaced what it said."
     fix = f"If {by} is right, send it again or correct this row"
     sheet = sheet_of(one.row_no, parts)
     return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)

@@ -404,10 +404,15 @@ def version_of_list(tx: Transaction, current: Submission) -> int:
     return number
 
 
-def revising(tx: Transaction, request_id: str) -> list[Submission]:
-    """All submissions that were sent in place of this one, the newest first."""
-    query = select(submission).where(submission.c.revises == request_id).order_by(submission.c.received_at.desc())
-    return [from_row(row) for row in tx.execute(query)]
+def family(tx: Transaction, current: Submission) -> dict[str, Submission]:
+    """All submissions that were sent in place of each other, by their request_ids, this one among them."""
+    s = submission.c
+    above = select(s.request_id, s.revises).where(s.request_id == current.request_id).cte(recursive=True)
+    above = above.union(select(s.request_id, s.revises).join(above, s.request_id == above.c.revises))
+    below = select(above.c.request_id).cte(recursive=True)
+    below = below.union(select(s.request_id).join(below, s.revises == below.c.request_id))
+    query = select(submission).where(s.request_id.in_(select(below.c.request_id)))
+    return {row.request_id: from_row(row) for row in tx.execute(query)}
 
 
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
