@@ -23,6 +23,8 @@ from hub_pipelines.validate.reading.process import Limits
 from ..builders import INVENTORY
 from .files import refusal, stored, workbook
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 _NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 _RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
