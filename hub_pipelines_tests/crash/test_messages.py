@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.inbox.model import Answered, Delivery
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
@@ -326,6 +326,33 @@ def test_a_message_that_kills_every_worker_is_found_by_halves_and_its_neighbours
 
 
 # ---- a receiver of which a process dies between commit and answer
+
+
+def fill_nothing(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def take_group(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url)
+    boundaries.watch_short_transactions()
+    take(hub, *MESSAGES)
+
+
+def send_again(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    answers = {one.answer for one in take(hub, *MESSAGES)}
+    assert answers in ({Answer.RECEIVED}, {Answer.DUPLICATE}), "a part of a group was kept"
+    recover(home, database_url)
+
+
+def test_a_group_whose_writer_is_killed_at_any_step_is_kept_whole_or_not_at_all(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Fault 11: also when the database has been told to commit, and nobody is there any more to hear that it has."""
+    homes = homes_for(request, kind, fill_nothing)
+    kill_everywhere(homes, take_group, send_again, at_least=12)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.common.store import Database
+from hub_pipelines.common.store import Database, short_in
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import (
     NO_VERSION,
@@ -49,15 +49,22 @@ class Inbox:
     ) -> list[Answered]:
         """Take these, in this order, in one transaction: when this returns, what was received is durable.
 
-        `before_commit` is called when nothing but that is left to do. Never more than the capacity waits, however many
-        processes take deliveries.
+        `before_commit` is called when all that is left is the database's to do. Never more than the capacity waits,
+        however many processes take deliveries.
         """
         at = self.now()
         signed = self._signed(deliveries, at)
-        with self.db.write() as tx:
-            answers = store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+        with self.db.short() as short:
+            answers = store.accept(short, deliveries, signed, capacity=self.capacity, at=at)
             before_commit()
-        return answers
+        return self._with_known(deliveries, answers)
+
+    def _with_known(self, deliveries: Sequence[Delivery], answers: Sequence[Answered | None]) -> list[Answered]:
+        """With what came first, where something came before."""
+        if None not in answers:
+            return [one for one in answers if one is not None]
+        with self.db.read() as tx:
+            return [answer or store.known(tx, one) for one, answer in zip(deliveries, answers, strict=True)]
 
     def filling(self) -> Filling:
         with self.db.read() as tx:
@@ -80,7 +87,8 @@ class Inbox:
             signed = self._signed(list(new.values()), at)
             with self.db.write() as tx:
                 if store.versions(tx, source, ids, keep_still=True) == before:
-                    store.accept(tx, list(new.values()), signed, capacity=None, at=at)
+                    with short_in(tx) as short:
+                        store.accept(short, list(new.values()), signed, capacity=None, at=at)
                     store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
                     return [record_id for record_id, _ in new]
 

@@ -8,9 +8,8 @@ a portal, and how much waits of each campus, which the transactions count that c
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -36,10 +35,10 @@ from sqlalchemy import (
 )
 
 from hub_pipelines.common.canonical import canonical_text
-from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, by_driver, insert_or_ignore, upsert
+from hub_pipelines.common.short import Into, ShortTransaction, Statement
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, short_in, upsert
 from hub_pipelines.intake.inbox.model import (
     Answer,
     Answered,
@@ -196,137 +195,113 @@ def _upgrade(tx: Transaction, found: int) -> None:
 # ---- receiving
 
 
-# as the drivers take them (common/store.py: by_driver): these run for each group, whose senders wait, in the process
-# that does nothing else (writing.py)
-_THERE = {
-    "sqlite": "SELECT webhook_id FROM inbox_delivery "
-    "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
+# these run for each group, whose senders wait, in the process that does nothing else (writing.py)
+_THERE = Statement(
+    "SELECT webhook_id FROM inbox_delivery WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
     # one look into the index for each: before release 17 PostgreSQL may compare a list of them with all that the source
     # has ever sent, by a plan that was made when that was nothing
-    "postgresql": "SELECT asked.webhook_id FROM unnest(%s::text[]) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
-    "FROM inbox_delivery AS its WHERE its.source = %s AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
-}
+    "SELECT asked.webhook_id FROM unnest($2) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
+    "FROM inbox_delivery AS its WHERE its.source = $1 AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
+    takes=("text", "text[]"),
+    gives=(str,),
+)
 _LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
-_COUNT = {
-    "sqlite": "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
+_LOADS = Statement(_LOAD, _LOAD, gives=(str, int, int))
+_COUNT = Statement(
+    "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
     "SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes",
-    "postgresql": "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES (%s, %s, %s) "
-    "ON CONFLICT (campus) DO UPDATE "
+    "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES ($1, $2, $3) ON CONFLICT (campus) DO UPDATE "
     "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
-}
-_COLUMNS = {
-    delivery.name: "source, webhook_id, campus, feed, body_digest, messages, received_at",
-    message.name: (
-        "request_id, source, webhook_id, line, campus, feed, record_type, received_at, size_bytes, envelope, body"
-    ),
-}
-_ROWS_AT_ONCE = 1_000
+    takes=("text", "int4", "int8"),
+)
+_DELIVERIES = Into(
+    delivery.name,
+    {
+        "source": "text",
+        "webhook_id": "text",
+        "campus": "text",
+        "feed": "text",
+        "body_digest": "text",
+        "messages": "int4",
+        "received_at": "timestamptz",
+    },
+)
+_MESSAGES = Into(
+    message.name,
+    {
+        "request_id": "text",
+        "source": "text",
+        "webhook_id": "text",
+        "line": "int4",
+        "campus": "text",
+        "feed": "text",
+        "record_type": "text",
+        "received_at": "timestamptz",
+        "size_bytes": "int4",
+        "envelope": "text",
+        "body": "bytea",
+    },
+)
 _CANONICAL = '{"campus":"'
 """How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
 def accept(
-    tx: Transaction,
+    tx: ShortTransaction,
     deliveries: Sequence[Delivery],
     envelopes: Sequence[Sequence[SignedEnvelope]],
     *,
     capacity: Capacity | None,
     at: datetime,
-) -> list[Answered]:
-    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
+) -> list[Answered | None]:
+    """Take deliveries in their order; None for one under whose webhook-id something came before (`known`).
 
     No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
     `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
     waits, and what it does not find is not there.
     """
-    with by_driver(tx) as connection:
-        keys, waits = _before(tx.dialect.name, connection, deliveries)
-        answers: list[Answered | None] = []
-        new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
-        more: dict[str, Load] = {}
-        for one, signed in zip(deliveries, envelopes, strict=True):
-            key = (one.source, one.webhook_id)
-            added = one.load
-            campus = one.scope.campus
-            if key in keys:
-                answers.append(None)
-            elif capacity is not None and not capacity.takes(one.scope, added, waits):
-                answers.append(Answered(Answer.FULL, (), at))
-            else:
-                keys.add(key)
-                new.append((one, signed))
-                waits[campus] = waits.get(campus, Load()) + added
-                more[campus] = more.get(campus, Load()) + added
-                answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-        if new:
-            _write(tx.dialect.name, connection, new, more, at)
-    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
+    keys, waits = _before(tx, deliveries)
+    answers: list[Answered | None] = []
+    new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
+    more: dict[str, Load] = {}
+    for one, signed in zip(deliveries, envelopes, strict=True):
+        key = (one.source, one.webhook_id)
+        added = one.load
+        campus = one.scope.campus
+        if key in keys:
+            answers.append(None)
+        elif capacity is not None and not capacity.takes(one.scope, added, waits):
+            answers.append(Answered(Answer.FULL, (), at))
+        else:
+            keys.add(key)
+            new.append((one, signed))
+            waits[campus] = waits.get(campus, Load()) + added
+            more[campus] = more.get(campus, Load()) + added
+            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+    tx.insert(_DELIVERIES, [_delivery_row(one, at) for one, _ in new])
+    tx.insert(_MESSAGES, [row for one, signed in new for row in _message_rows(one, signed, at)])
+    for campus in sorted(more):
+        _count(tx, campus, more[campus])
+    return answers
 
 
-def _before(
-    dialect: str, connection: Any, deliveries: Sequence[Delivery]
-) -> tuple[set[tuple[str, str]], dict[str, Load]]:
+def _before(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[set[tuple[str, str]], dict[str, Load]]:
     """Those (source, webhook-id) of deliveries that have come before, and what waits of each campus."""
     by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
     asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
-    with _at_once(dialect, connection):
-        if dialect == "postgresql":
-            connection.execute(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})")
-        there = {
-            source: connection.execute(
-                _THERE[dialect], (ids, source) if dialect == "postgresql" else (source, json.dumps(ids))
-            )
-            for source, ids in asked.items()
-        }
-        waits = connection.execute(_LOAD)
-    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found}
-    return keys, {campus: Load(messages, size) for campus, messages, size in waits}
+    tx.take_turns(_TAKING_LOCK)
+    there = {source: tx.put(_THERE, source, ids) for source, ids in asked.items()}
+    waits = tx.put(_LOADS)
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
+    return keys, {campus: Load(messages, size) for campus, messages, size in waits.rows}
 
 
-def _write(
-    dialect: str,
-    connection: Any,
-    new: Sequence[tuple[Delivery, Sequence[SignedEnvelope]]],
-    more: Mapping[str, Load],
-    at: datetime,
-) -> None:
-    """What waits is counted last: on PostgreSQL whoever counts for the same campus waits for the transaction's end."""
-    moment = at if dialect == "postgresql" else iso(at)
-    rows = {
-        delivery: [_delivery_row(one, moment) for one, _ in new],
-        message: [row for one, signed in new for row in _message_rows(one, signed, moment)],
-    }
-    with _at_once(dialect, connection):
-        for table, its in rows.items():
-            for first in range(0, len(its), _ROWS_AT_ONCE):
-                _insert(dialect, connection, table, its[first : first + _ROWS_AT_ONCE])
-        for campus in sorted(more):
-            connection.execute(_COUNT[dialect], (campus, more[campus].messages, more[campus].size_bytes))
-
-
-def _at_once(dialect: str, connection: Any) -> AbstractContextManager[Any]:
-    """Statements in it wait for the server together and not one after the other; so do their errors."""
-    return connection.pipeline() if dialect == "postgresql" else nullcontext()
-
-
-def _insert(dialect: str, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """On PostgreSQL one statement that the server knows for each row, sent together; on SQLite one for all rows, since
-    each statement has a price of its own there."""
-    mark = "%s" if dialect == "postgresql" else "?"
-    marks = f"({', '.join([mark] * len(rows[0]))})"
-    statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES "
-    if dialect == "postgresql":
-        connection.cursor().executemany(statement + marks, rows)
-    else:
-        connection.execute(statement + ", ".join([marks] * len(rows)), tuple(chain.from_iterable(rows)))
-
-
-def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
+def _delivery_row(one: Delivery, at: datetime) -> tuple[Any, ...]:
     scope = one.scope
-    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), moment)
+    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), at)
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: Any) -> Iterator[tuple[Any, ...]]:
+def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> Iterator[tuple[Any, ...]]:
     for incoming, envelope in zip(one.messages, envelopes, strict=True):
         yield (
             envelope.request_id,
@@ -336,7 +311,7 @@ def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: An
             one.scope.campus,
             one.scope.feed,
             incoming.record_type,
-            moment,
+            at,
             len(incoming.body),
             envelope.text,
             incoming.body,
@@ -348,9 +323,9 @@ def load(tx: Transaction) -> dict[str, Load]:
     return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
 
 
-def _count(tx: Transaction, campus: str, more: Load) -> None:
+def _count(tx: ShortTransaction, campus: str, more: Load) -> None:
     """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    tx.exec_driver_sql(_COUNT[tx.dialect.name], (campus, more.messages, more.size_bytes))
+    tx.put(_COUNT, campus, more.messages, more.size_bytes)
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
@@ -510,7 +485,8 @@ def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes:
     placed = _place(tx, batch_id, chosen, order=message.c.seq)
     if placed != messages:
         raise Transient(f"{placed} messages got a place in {batch_id}, and {messages} were chosen.")
-    _count(tx, stream.campus, Load(-messages, -size_bytes))
+    with short_in(tx) as short:
+        _count(short, stream.campus, Load(-messages, -size_bytes))
     return Batch(batch_id, stream, number, messages, None)
 
 
