@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from hub_pipelines.validate.model import Cell, Row, Unreadable
 
 if TYPE_CHECKING:
+    import numpy
     import pyarrow
 
 
@@ -40,6 +41,15 @@ class Texts:
             return [self.data[start:end].decode("utf-8") or None for start, end in zip(starts, ends, strict=True)]
         except UnicodeDecodeError as error:
             raise damaged(f"its reader answered nonsense: {error}") from error
+
+    def offsets(self) -> "numpy.ndarray[Any, Any]":
+        """Where each cell begins, and the last one ends. Raises Unreadable where that is not within the bytes."""
+        import numpy
+
+        offsets = numpy.frombuffer(bytes(4) + self.ends, numpy.int32)
+        if (offsets[1:] < offsets[:-1]).any() or offsets[-1] > len(self.data):
+            raise damaged("its reader answered nonsense: cells that end before they begin")
+        return offsets
 
     def arrow(self) -> "pyarrow.StringArray":
         """Blank cells are null. Raises Unreadable as `cells` does."""

@@ -1,16 +1,21 @@
 """Words that stand for no value: one rule for the columns of every record type."""
 
 import json
+from array import array
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hub_pipelines.validate.batches import Texts
 from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.conventions import placeholders
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.conventions.placeholders import words_for
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import AcceptedRow, RecordType, RejectedRow, Verdict
+from hub_pipelines.validate.model import AcceptedRow, RecordType, RejectedRow, Unreadable, Verdict
 from hub_pipelines.validate.service import validate
 
 from ..builders import GOOD_ROWS, RECORD_TYPES, AllTags
@@ -109,3 +114,33 @@ def test_a_decision_without_them_reads_and_is_digested_as_it_was_before_there_we
     columns = located_columns(sent.header, RECORD_TYPES["inventory.stock"])
     before = apply(sent, columns, Conventions())
     assert (before.header, [row for _, row in before.rows]) == (sent.header, [["Acetone", "N/A"]])
+
+
+WRITTEN = st.builds(
+    lambda word, how, before, behind: before + how(word) + behind,
+    st.sampled_from(sorted(words_for(RECORD_TYPES["inventory.asset"], "quantity"))),
+    st.sampled_from([str, str.upper, str.title, str.swapcase]),
+    st.text(st.sampled_from(" \t\u00a0"), max_size=2),
+    st.text(st.sampled_from(" \u00a0x"), max_size=2),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cells=st.lists(WRITTEN | st.text(st.sampled_from("nNaA/?-–1Kк "), max_size=4) | st.just(""), min_size=1))
+def test_of_many_cells_those_are_such_words_that_are_so_each_by_itself(cells: list[str]) -> None:
+    words = words_for(RECORD_TYPES["inventory.asset"], "quantity")
+    column = placeholders._texts([cell or None for cell in cells])
+    found, one_by_one = placeholders._split_texts(column, words), placeholders._split_few_texts(column, words)
+    assert (found is None) == (one_by_one is None)
+    if found is not None and one_by_one is not None:
+        assert (placeholders._cells(found.rest), placeholders._cells(found.words), found.counts) == (
+            placeholders._cells(one_by_one.rest), placeholders._cells(one_by_one.words), one_by_one.counts
+        )  # fmt: skip
+
+
+def test_cells_that_end_before_they_begin_are_a_damaged_file() -> None:
+    backwards = Texts(b"none", array("i", [4, 2]).tobytes())
+    with pytest.raises(Unreadable, match="damaged"):
+        placeholders._split_texts(backwards, frozenset({"none"}))
+    with pytest.raises(Unreadable, match="damaged"):
+        placeholders._split_texts(Texts(b"none", array("i", [9]).tobytes()), frozenset({"none"}))
