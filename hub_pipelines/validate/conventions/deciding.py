@@ -174,17 +174,19 @@ def decide(
     answers: Mapping[str, str],
     units: Mapping[str, str],
     time_zone: str | None = None,
+    headings: Mapping[str, str] | None = None,
 ) -> Conventions:
     """How the table's columns are written; memory does not grow with the table.
 
     `answers` holds earlier answers by the question's key, `units` the unit that a heading tells for a column ("Quantity
-    (mL)"), `time_zone` (IANA) is the campus's, where the day of a moment with a zone is taken. Raises Undecided with a
-    question for each column whose values leave it open.
+    (mL)"), `time_zone` (IANA) is the campus's, where the day of a moment with a zone is taken,
+    `headings` the sender's own heading of a column, where the table's is another. Raises Undecided with a question for
+    each column whose values leave it open.
     """
     tallies = _Tallies(columns)
     looking = Looking(table, columns)
     tallies.fill(looking)
-    found = _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    found = _Deciding(table, columns, tallies, answers, units, time_zone, headings or {}).conventions()
     return replace(found, placeholders=looking.placeholders())
 
 
@@ -197,8 +199,10 @@ class _Deciding:
         answers: Mapping[str, str],
         units: Mapping[str, str],
         time_zone: str | None,
+        headings: Mapping[str, str],
     ) -> None:
         self._header = table.header
+        self._headings = headings
         self._facts = table.facts
         self._parts = table.parts
         self._rows = table.rows
@@ -241,7 +245,7 @@ class _Deciding:
     def _ask(self, kind: str, column: str, text: str, choices: tuple[tuple[str, str], ...], *evidence: str) -> None:
         position = self._columns.positions[column]
         place = places_of(position, self._parts)
-        heading = " ".join(self._header[position].split())
+        heading = " ".join(self._headings.get(column, self._header[position]).split())
         named = f', "{heading}"' if heading else ""
         self._questions.append(
             OpenQuestion(
