@@ -4,7 +4,7 @@ Not here: what happened (words.py), how it is shown (render.py).
 """
 
 from hub_pipelines.report.model import Receipt
-from hub_pipelines.report.words import is_update_of_count, newer_came
+from hub_pipelines.report.words import is_update_of_count, newer_came, to_look_at
 
 OTHER_TABLE = (
     "Your file holds another table, with other columns, which was not read (see “Worth a look”). If its rows are to be "
@@ -148,7 +148,7 @@ def _usual_step(receipt: Receipt) -> str:
         case "posted" | "nothing_posted" if receipt.counts.received:
             if receipt.counts.worth_a_look:
                 return "Look at what stands under “Worth a look” below. What the ledger says now may not be meant."
-            if any(line.suggestion for line in receipt.warnings):
+            if to_look_at(receipt.warnings):
                 return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."
         case "nothing_posted" | "refused":

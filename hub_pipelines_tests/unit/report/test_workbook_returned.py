@@ -255,6 +255,18 @@ def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook
     assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
 
 
+def test_cells_that_were_read_in_one_way_are_told_once_and_ask_for_nothing(small_hub: SmallHub) -> None:
+    lines = ["Name,CAS,Location,Quantity,Unit,Expiration Date"]
+    lines += [f"{name},,Lab 1,2,L,{month}/2031" for name, month in (("Acetone", 9), ("Ethanol", 8), ("Hexane", 8))]
+    first = drop(small_hub, "stock.csv", "\n".join(lines).encode())
+    text, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert text.count("Only the month is told") == 1
+    assert "2; 3; 4 Expiration Date (column F) 9/2031, 8/2031 Only the month is told" in text
+    assert "Worth a look" not in text
+    assert "Nothing. You are done." in text
+    assert len(told["warnings"]) == 3  # type: ignore[arg-type]  # programs get each
+
+
 def test_who_goes_on_in_one_workbook_is_told_what_changed_since_it_was_sent_last(small_hub: SmallHub) -> None:
     """The mark in it names the first file for ever."""
     small_hub.register("NC-1", "NC-2", "NC-3")
