@@ -29,7 +29,7 @@ from hub_pipelines.retention.model import Pruned
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
+from hub_pipelines_tests.messages import STOCK_LEDGER, body_of, fates, message, outcome_by_id, settle, stock, take
 from hub_pipelines_tests.stores.test_retention import make_old
 from hub_pipelines_tests.support import all_submissions, ledger_values, lose_bytes, process_all
 
@@ -259,4 +259,4 @@ def test_a_removal_that_was_cut_short_is_ended_by_the_next_prune(settled: Hub, m
     assert settled.bodies.archived_as(_batches(settled)[0]) == digest
     (one,) = all_submissions(settled)
     assert one.state is State.POSTED
-    assert outcome(settled, SENT[0].request_id_of(SENT[0].messages[0])).fate is Fate.POSTED
+    assert outcome_by_id(settled, SENT[0]).fate is Fate.POSTED

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import MESSAGES
 
 
@@ -59,9 +58,6 @@ class Delivery:
 
     def sender_key_of(self, one: Incoming) -> str:
         return canonical_text(["message", self.source, self.webhook_id, one.line or 0])
-
-    def request_id_of(self, one: Incoming) -> str:
-        return request_id_for(self.scope, "", self.sender_key_of(one))
 
 
 class SignedEnvelope(NamedTuple):
