@@ -26,6 +26,7 @@ from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
 from hub_pipelines.validate.reading import process
 from hub_pipelines_tests.nursery import Nursery
+from hub_pipelines_tests.statements import made_once
 from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
@@ -64,6 +65,12 @@ def _nursery() -> Iterator[None]:
     """Files are read by children that are forked, since thousands of starts of Python would take minutes."""
     with Nursery() as nursery, pytest.MonkeyPatch.context() as patch:
         patch.setattr(process, "_start", nursery.start)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements() -> Iterator[None]:
+    with made_once():
         yield
 
 
