@@ -52,7 +52,7 @@ class Texts:
 
 
 def beginnings(data: bytes, offsets: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
-    """The first two bytes of each cell as one number; what a cell lacks of them is 0. `offsets` are as Texts has them."""
+    """The first two bytes of each cell as one number; what a cell lacks of them is 0. `offsets` as Texts has them."""
     import numpy
 
     letters = numpy.frombuffer(data + bytes(2), numpy.uint8)
