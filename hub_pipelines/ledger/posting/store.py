@@ -238,10 +238,10 @@ class _Rows:
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         through = 0
-        nothing_before = nullcontext(NoHeads())
-        rows = self.batch.rows
-        with nothing_before if self.version == 1 else heads_of(self.tx, self.batch.ledger, rows, limits) as heads:
-            for chunk in self.batch.rows.chunks(limits):
+        rows, at_hand = self.batch.rows, self.batch.thing_in is not None
+        before = heads_of(self.tx, self.batch.ledger, rows, limits, at_hand=at_hand)
+        with nullcontext(NoHeads()) if self.version == 1 else before as heads:
+            for chunk in rows.chunks(limits):
                 self._post_chunk(chunk, heads)
                 through += len(chunk)
                 progress(through)
