@@ -168,19 +168,22 @@ class Processing:
     def attempt(self, lease: Lease) -> Iterator[None]:
         """Work under a lease. Any error settles the submission (retry or review) and leaves as AttemptFailed.
 
-        `LeaseLost` is audited and leaves as it is: the other run decides what becomes of the submission.
+        One that comes after this lease has posted (the commit's answer was lost) is logged and does not leave: there is
+        nothing to be tried again, and `posting_of` tells what was posted. `LeaseLost` is audited and leaves as it is:
+        the other run decides what becomes of the submission.
         """
         try:
             with working_on(lease.request_id), self._failures_settled(lease):
                 yield
             self.progress.remove(lease.request_id)
-        except LeaseLost:
+        except LeaseLost as lost:
             with self.db.write() as tx:
                 self._audit(
                     tx, submissions.get(tx, lease.request_id), lease.owner, "submission:fenced", {"token": lease.token}
                 )
             with working_on(lease.request_id):
-                _log.warning("fenced: another run has taken over %s", pairs(token=lease.token, run=lease.owner))
+                told = pairs(token=lease.token, run=lease.owner)
+                _log.warning("fenced: another run has taken over %s", told, exc_info=lost.__context__)
             raise
 
     @contextmanager
@@ -191,7 +194,19 @@ class Processing:
             raise
         except Exception as error:
             failure = failure_of(error, lease.owner)
-            raise AttemptFailed(failure, self.fail(lease, error, failure)) from error
+            try:
+                state = self.fail(lease, error, failure)
+            except LeaseLost:
+                if self.posting_of(lease) is None:
+                    raise
+                _log.exception("posted, and then an error %s", pairs(error=failure.error_type), exc_info=error)
+                return
+            raise AttemptFailed(failure, state) from error
+
+    def posting_of(self, lease: Lease) -> Posting | None:
+        """What this lease has posted, whether or not its holder ever heard of it."""
+        with self.db.read() as tx:
+            return postings.own_posting(tx, lease)
 
     def fail(self, lease: Lease, error: BaseException, failure: Failure) -> State:
         """Record a failed attempt: permanent errors and last attempts go to review, others are tried again."""
@@ -385,8 +400,7 @@ class Processing:
         Validates again when the registry, or what is known of its source's columns, has moved meanwhile.
         """
         for _ in range(_VALIDATIONS):
-            with self.db.read() as tx:
-                stored = postings.own_posting(tx, lease)
+            stored = self.posting_of(lease)
             if stored is not None:
                 return stored
             current = self._current(lease)

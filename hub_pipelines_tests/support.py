@@ -180,6 +180,9 @@ def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Bu
             return hub.processing.post(answer)
     except AttemptFailed as failed:
         return failed.state
+    posting = hub.processing.posting_of(answer)
+    assert posting is not None
+    return posting
 
 
 def due_now(hub: Hub) -> list[Submission]:

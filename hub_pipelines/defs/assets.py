@@ -109,13 +109,18 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
         "Accepted rows in journal and ledger, in one transaction with their rejections and audit entry.",
     )
     def posted(context: dg.AssetExecutionContext, hub: HubResource) -> Results:
+        posting = None
         with _attempt(context, hub.open()) as work:
             if work:
                 work.hub.recounts.begin(work.lease.request_id)
                 posting = work.hub.processing.post(work.lease)
-                work.hub.receipts.begin(work.lease.request_id)
-                told = {**metadata.of_posted(posting), **metadata.of_news(_news(work.hub, feed, posting))}
-                yield dg.MaterializeResult(metadata=told)
+        if work and posting is None:  # it failed, or the answer to its commit was lost
+            posting = work.hub.processing.posting_of(work.lease)
+        # outside the attempt: an error in telling what has posted is none of the submission's
+        if work and posting is not None:
+            work.hub.receipts.begin(work.lease.request_id)
+            told = {**metadata.of_posted(posting), **metadata.of_news(_news(work.hub, feed, posting))}
+            yield dg.MaterializeResult(metadata=told)
 
     return posted
 

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.defs import metadata
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.relaunching import launch_of
@@ -27,6 +30,7 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
+from hub_pipelines.processing import Processing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
 from hub_pipelines_tests.defs.conftest import drop_sample
@@ -337,3 +341,49 @@ def test_a_launch_that_failed_in_the_future_is_no_reason_to_wait() -> None:
     assert first is not None
     assert launch_of(["a"], first, 1_001.0, 15) is None
     assert launch_of(["a"], first, 10.0, 15) == {**first, "tries": 2, "at": 10.0}
+
+
+def test_an_error_in_telling_what_has_posted_makes_the_run_red_and_is_not_audited_as_fenced(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_posted(_posting: object) -> dict[str, object]:
+        raise ValueError("a number that can't be told")
+
+    monkeypatch.setattr(metadata, "of_posted", of_posted)
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    (failed,) = runner.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    assert "a number that can't be told" in str(failed.event_log_entry.dagster_event.step_failure_data.error)
+    (one,) = all_of(runner.hub)
+    assert one.state is State.POSTED
+    with runner.hub.db.read() as tx:
+        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
+    assert told[-1] == "submission:posted"
+    settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+    assert all_of(runner.hub) == [one]
+    runner.hub.receipts.write_due()
+    assert runner.hub.receipts.path_of(one).exists()
+
+
+def test_a_run_whose_commit_lost_its_answer_goes_on_to_checks_and_receipt(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Processing.post
+
+    def post(processing: Processing, lease: Lease) -> None:
+        real(processing, lease)
+        raise Transient("The database can't be reached: server closed the connection unexpectedly")
+
+    monkeypatch.setattr(Processing, "post", post)
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert [one.metadata["rows_posted"].value for one in materializations(runner, "procurement_posted")] == [30]
+    assert len(materializations(runner, "procurement_receipts")) == 1
+    (one,) = all_of(runner.hub)
+    with runner.hub.db.read() as tx:
+        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
+    assert "submission:fenced" not in told
