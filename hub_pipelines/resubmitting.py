@@ -18,7 +18,7 @@ from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.drop_folder import display_name
-from hub_pipelines.intake.model import Arrival, Outcome, Payload
+from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload
 from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.fingerprint import fingerprint_of
@@ -68,7 +68,7 @@ def resubmit(hub: Hub, item_id: str, file: Path, *, actor: str) -> Resubmitted:
             "file_name": display_name(file.name),
             "submitted_by": actor,
             "corrects": item_id,
-            "revises": item.request_id,
+            REVISES: item.request_id,
         },
         revises=item.request_id,
         complete_count=_is_count(hub, item.request_id),

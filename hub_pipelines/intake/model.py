@@ -32,6 +32,9 @@ class Purpose(StrEnum):
 FOLDER_OF = {Purpose.COUNT: "complete-count", Purpose.PREVIEW: "preview"}
 """Their names in a feed's folder."""
 
+REVISES = "revises"
+"""The header of a corrected copy's envelope that names the submission in whose place it was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:

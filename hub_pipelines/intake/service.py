@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import RESERVED, Campus, Scope
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
+from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload, request_id_for
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -84,13 +84,15 @@ class Intake:
         _tell(new)
         return new
 
-    def register_archived(self, arrival_id: str, envelope: Envelope) -> Arrival:
-        """Register what was archived and signed before and has no record, as it came then.
+    def register_archived(self, envelope: Envelope) -> Arrival:
+        """Register what was archived and signed before and has no record, as it came then: among the versions of its
+        source by its time. Behind a later one that is posted, or worked on, already, it waits for a person.
 
         The caller has verified the envelope's signature and the archived bytes.
         """
+        name = sha256_hex(canonical_text(envelope.document()).encode("utf-8"))
         payload = Payload(
-            arrival_id=arrival_id,
+            arrival_id=f"recovered-{name[:32]}",
             scope=Scope(envelope.campus, envelope.feed),
             channel=envelope.channel,
             source_system=envelope.source_system,
@@ -99,10 +101,11 @@ class Intake:
             size_bytes=envelope.size_bytes,
             headers=envelope.headers,
             sender_key=envelope.sender_key,
+            revises=envelope.headers.get(REVISES),
             complete_count=envelope.complete_count,
         )
         with self.db.write() as tx:
-            new = self._register(tx, payload, envelope)
+            new = self._register(tx, payload, envelope, late=True)
         _tell(new)
         return new
 
@@ -167,12 +170,12 @@ class Intake:
             )
         )
 
-    def _register(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+    def _register(self, tx: Any, payload: Payload, envelope: Envelope, *, late: bool = False) -> Arrival:
         known = arrivals.find(tx, payload.arrival_id)
         if known is not None:
             return known
-        if self._add(tx, envelope, payload.revises):
-            return self._received(tx, payload, envelope)
+        if self._add(tx, envelope, payload.revises, late=late):
+            return self._received(tx, payload, envelope, late=late)
         # adding waits for whoever registers the same, and that may have been another tick with this very arrival
         known = arrivals.find(tx, payload.arrival_id)
         if known is not None:
@@ -182,31 +185,38 @@ class Intake:
             return self._conflict(tx, payload, envelope, first)
         return self._duplicate(tx, payload, envelope, first)
 
-    def _add(self, tx: Any, envelope: Envelope, revises: str | None) -> bool:
-        key = source_key(envelope.source_name)
-        previous, version = submissions.newest_of_source(tx, envelope.campus, envelope.feed, key)
+    def _add(self, tx: Any, envelope: Envelope, revises: str | None, *, late: bool) -> bool:
+        source = (envelope.campus, envelope.feed, source_key(envelope.source_name))
+        previous, version = submissions.newest_of_source(tx, *source, envelope.received_at if late else None)
         campus = self.campuses.get(envelope.campus)
         day = campus.day_of(envelope.received_at) if campus else envelope.received_at.date()
-        return submissions.add(
+        added = submissions.add(
             tx,
             envelope,
             received_day=day,
-            source_key=key,
+            source_key=source[-1],
             source_version=version + 1,
             revises=revises or previous,
             priority=self.priority_of(envelope.feed),
         )
+        if added and late:
+            submissions.move_on_versions(tx, *source, behind=version, but=envelope.request_id)
+        return added
 
-    def _received(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+    def _received(self, tx: Any, payload: Payload, envelope: Envelope, *, late: bool) -> Arrival:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
-            failure = _no_such_folder(payload)
-            leases.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
-            self.review.file_submission(tx, submissions.get(tx, envelope.request_id), failure)
+            self._shelve(tx, envelope.request_id, Cause.UNREADABLE, _no_such_folder(payload))
+        elif late and (newer := _gone_before(tx, envelope)):
+            self._shelve(tx, envelope.request_id, Cause.BLOCKED, _overtaken_by(newer))
         detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
         declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}
         self._record(tx, new, {**detail, **declared})
         return new
+
+    def _shelve(self, tx: Any, request_id: str, cause: Cause, failure: Failure) -> None:
+        leases.shelve(tx, request_id, cause, failure)
+        self.review.file_submission(tx, submissions.get(tx, request_id), failure)
 
     def _duplicate(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
         new = _arrival(payload, envelope, Outcome.DUPLICATE)
@@ -298,6 +308,23 @@ def _arrival(
         arrived_at=envelope.received_at,
         reason=reason,
         fix=fix,
+    )
+
+
+def _gone_before(tx: Any, envelope: Envelope) -> str | None:
+    key = source_key(envelope.source_name)
+    return submissions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
+
+
+def _overtaken_by(newer: str) -> Failure:
+    return Failure(
+        error_type="Overtaken",
+        reason=f"This file was found again after a newer one of its name ({newer}) was taken, whose values it would "
+        "set back.",
+        fix="Nothing, if the newer file says all that is true now. Does this one hold rows that it lacks, tell the "
+        "hub's operator, who can send it through on purpose.",
+        trace="",
+        run_id=None,
     )
 
 

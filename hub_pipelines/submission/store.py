@@ -5,7 +5,7 @@ A change of state is a conditional UPDATE that names the state it leaves. Not he
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -233,8 +234,11 @@ def get(tx: Transaction, request_id: str) -> Submission:
     return found
 
 
-def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -> tuple[str | None, int]:
-    """request_id and version of the newest submission of a source; (None, 0) when there is none.
+def newest_of_source(
+    tx: Transaction, campus: str, feed: str, source_key: str, until: datetime | None = None
+) -> tuple[str | None, int]:
+    """request_id and version of the newest submission of a source, of those received `until` then; (None, 0) when
+    there is none.
 
     Until the transaction ends nobody else numbers a version of this source.
     """
@@ -243,10 +247,27 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
     row = tx.execute(
         select(submission.c.request_id, submission.c.source_version)
         .where(submission.c.campus == campus, submission.c.feed == feed, submission.c.source_key == source_key)
+        .where(true() if until is None else submission.c.received_at <= until)
         .order_by(submission.c.source_version.desc())
         .limit(1)
     ).first()
     return (row.request_id, row.source_version) if row else (None, 0)
+
+
+def move_on_versions(tx: Transaction, campus: str, feed: str, source_key: str, *, behind: int, but: str) -> None:
+    """Make room for one more version of a source behind this one: all later ones `but` itself are one further on."""
+    s = submission.c
+    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.source_version > behind)
+    tx.execute(update(submission).where(*where, s.request_id != but).values(source_version=s.source_version + 1))
+
+
+def gone_before(tx: Transaction, campus: str, feed: str, source_key: str, received_at: datetime) -> str | None:
+    """The newest submission of a source that came after this moment and is posted, or worked on, already."""
+    s = submission.c
+    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.received_at > received_at)
+    gone = select(s.request_id).where(*where, s.state.in_([State.LEASED, State.POSTED]))
+    found: str | None = tx.execute(gone.order_by(s.source_version.desc()).limit(1)).scalar()
+    return found
 
 
 def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
