@@ -261,7 +261,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         processing=processing,
         recounts=Recounts(db, judge),
         receipts=receipts,
-        previews=Previews(db, judge, receipts, utc_now),
+        previews=Previews(db, judge, receipts, keys, utc_now),
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         findings=Findings(db, campuses, utc_now),
