@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sources.service import Issued
 
-_STARTS_S = 30.0
+_STARTS_S = 90.0
 PATH = "/v1/north/inventory/messages?source=erp"
 
 
