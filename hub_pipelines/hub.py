@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hub_pipelines.archive.damage import audited_in
 from hub_pipelines.archive.objects import Archive, Stored
 from hub_pipelines.audit.checkpoints.files import CheckpointFiles
 from hub_pipelines.audit.checkpoints.keys import CampusKeys
@@ -170,7 +171,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     configure(settings.log_path, process_name(), settings.log_level)
     # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
-    archive = Archive(settings.archive)
+    archive = Archive(settings.archive, audited_in(db))
     db.create_schema(begin=new_database or not any(archive.request_ids()))
     inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
     inbox_store.create(inbox_db)

@@ -1,14 +1,14 @@
 """Intake: from bytes to a registered, signed, durable submission, and only then an acknowledgement.
 
-Order, each step safe to repeat after a crash: bytes into the archive, envelope signed and archived,
-one transaction that registers submission, arrival and audit entry. Whoever delivers (the drop folder,
-an upload) forgets its copy only when this has returned.
+Order, each step safe to repeat after a crash: bytes into the archive, envelope signed, one transaction that
+registers submission, arrival and audit entry and archives the envelope before its commit. Whoever delivers
+(the drop folder, an upload) forgets its copy only when this has returned.
 """
 
 import logging
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload, reque
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
+from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
 
 ACTOR = "hub/intake"
 _log = logging.getLogger(__name__)
@@ -65,49 +65,40 @@ class Intake:
     now: Callable[[], datetime]
 
     def receive(self, payload: Payload, together: Callable[[Any, Arrival], None] | None = None) -> Arrival:
-        """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered."""
+        """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered.
+
+        The envelope is archived last before the commit, so that what was refused is in no archive that the reconciler
+        would register it from.
+        """
         request_id = request_id_for(
             payload.scope, payload.content_digest, payload.sender_key, complete_count=payload.complete_count
         )
         with self.db.read() as tx:
             known = arrivals.find(tx, payload.arrival_id)
-            first = submissions.find(tx, request_id)
         if known is not None:
             return known
         envelope = self._envelope(payload, request_id)
-        if first is None or first.envelope.content_digest != payload.content_digest:
-            self.archive.put_envelope(envelope)
         with self.db.write() as tx:
             new = self._register(tx, payload, envelope)
             if together is not None:
                 together(tx, new)
+            if new.outcome in (Outcome.RECEIVED, Outcome.CONFLICT):
+                self.archive.put_envelope(envelope)
         _tell(new)
         return new
 
-    def register_archived(self, envelope: Envelope) -> Arrival:
+    def register_archived(self, envelope: Envelope, others: Sequence[Envelope] = ()) -> list[Arrival]:
         """Register what was archived and signed before and has no record, as it came then: among the versions of its
         source by its time. Behind a later one that is posted, or worked on, already, it waits for a person.
 
-        The caller has verified the envelope's signature and the archived bytes.
+        `others` came later under the same key with other contents: each is a conflict, as it was then. The caller has
+        verified the signatures, and the archived bytes of the first.
         """
-        name = sha256_hex(canonical_text(envelope.document()).encode("utf-8"))
-        payload = Payload(
-            arrival_id=f"recovered-{name[:32]}",
-            scope=Scope(envelope.campus, envelope.feed),
-            channel=envelope.channel,
-            source_system=envelope.source_system,
-            source_name=envelope.source_name,
-            content_digest=envelope.content_digest,
-            size_bytes=envelope.size_bytes,
-            headers=envelope.headers,
-            sender_key=envelope.sender_key,
-            revises=envelope.headers.get(REVISES),
-            complete_count=envelope.complete_count,
-        )
         with self.db.write() as tx:
-            new = self._register(tx, payload, envelope, late=True)
-        _tell(new)
-        return new
+            found = [self._register(tx, _archived(one), one, late=True) for one in (envelope, *others)]
+        for new in found:
+            _tell(new)
+        return found
 
     def preview(self, payload: Payload, *, in_hand: bool = False) -> Arrival:
         """Record a file whose sender asks what would happen. No submission and no request_id; a preview is due.
@@ -207,8 +198,8 @@ class Intake:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
             self._shelve(tx, envelope.request_id, Cause.UNREADABLE, _no_such_folder(payload))
-        elif late and (newer := _gone_before(tx, envelope)):
-            self._shelve(tx, envelope.request_id, Cause.BLOCKED, _overtaken_by(newer))
+        elif late and (overtaken := _overtaken(tx, envelope)):
+            self._shelve(tx, envelope.request_id, Cause.BLOCKED, overtaken)
         detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
         declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}
         self._record(tx, new, {**detail, **declared})
@@ -311,17 +302,39 @@ def _arrival(
     )
 
 
-def _gone_before(tx: Any, envelope: Envelope) -> str | None:
+def _archived(envelope: Envelope) -> Payload:
+    """The payload that an archived envelope was made of."""
+    name = sha256_hex(canonical_text(envelope.document()).encode("utf-8"))
+    return Payload(
+        arrival_id=f"recovered-{name[:32]}",
+        scope=Scope(envelope.campus, envelope.feed),
+        channel=envelope.channel,
+        source_system=envelope.source_system,
+        source_name=envelope.source_name,
+        content_digest=envelope.content_digest,
+        size_bytes=envelope.size_bytes,
+        headers=envelope.headers,
+        sender_key=envelope.sender_key,
+        revises=envelope.headers.get(REVISES),
+        complete_count=envelope.complete_count,
+    )
+
+
+def _overtaken(tx: Any, envelope: Envelope) -> Failure | None:
+    """Why what is found again may not go through by itself: others have gone before it."""
     key = source_key(envelope.source_name)
-    return submissions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
-
-
-def _overtaken_by(newer: str) -> Failure:
+    newer = submissions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
+    corrected = submissions.find(tx, envelope.headers.get(REVISES, ""))
+    if newer is not None:
+        why = f"a newer one of its name ({newer}) was taken, whose values it would set back"
+    elif corrected is not None and corrected.state is State.DISMISSED:
+        why = f"it was decided otherwise about the file that it corrects ({corrected.request_id})"
+    else:
+        return None
     return Failure(
         error_type="Overtaken",
-        reason=f"This file was found again after a newer one of its name ({newer}) was taken, whose values it would "
-        "set back.",
-        fix="Nothing, if the newer file says all that is true now. Does this one hold rows that it lacks, tell the "
+        reason=f"This file was found again after {why}.",
+        fix="Nothing, if what was taken says all that is true now. Does this one hold rows that it lacks, tell the "
         "hub's operator, who can send it through on purpose.",
         trace="",
         run_id=None,

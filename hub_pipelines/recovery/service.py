@@ -279,37 +279,41 @@ class Reconciler:
         campus = request_id.partition("-")[0]
         what = f"{request_id} is signed and archived, and there is no record of it"
         try:
-            envelope = self._genuine(request_id)
+            envelope, *others = self._genuine(request_id)
+            self.hub.archive.verify(envelope.content_digest)
         except Permanent as error:
             return Finding(Kind.NOT_REGISTERED, campus, request_id, f"{what}; it can't be registered: {error.reason}")
         if envelope.channel == "drop_folder" and self.hub.drop_folder.claimed(campus):
             return None  # the claim may be this one's; the next look at the folder takes it
         done = None
         if not self.dry_run:
-            arrival = self.hub.intake.register_archived(envelope)
+            arrived = self.hub.intake.register_archived(envelope, others)
             with self.hub.db.write() as tx:
-                detail: dict[str, object] = {"arrival_id": arrival.arrival_id, "outcome": arrival.outcome}
-                self._audit(tx, campus, "registered", envelope.source_name, request_id, detail)
-            done = f"registered as it came then ({arrival.outcome})"
+                for one in arrived:
+                    detail: dict[str, object] = {"arrival_id": one.arrival_id, "outcome": one.outcome}
+                    self._audit(tx, campus, "registered", one.source_name, request_id, detail)
+            done = f"registered as it came then ({', '.join(one.outcome for one in arrived)})"
         return Finding(Kind.NOT_REGISTERED, campus, request_id, what, done)
 
-    def _genuine(self, request_id: str) -> Envelope:
-        """The first of these envelopes that is signed, is this request's and has its bytes. Raises Permanent."""
+    def _genuine(self, request_id: str) -> list[Envelope]:
+        """The envelopes that are signed and are this request's, of each content the first, in the order in which they
+        came: what came first is the submission, the others were in conflict with it. Raises Permanent without any."""
         fault = Permanent("no envelope can be read")
-        for path in self.hub.archive.envelopes_of(request_id):
-            envelope = _read(path)
-            if envelope is None:
-                continue
+        found: list[Envelope] = []
+        for envelope in filter(None, map(_read, self.hub.archive.envelopes_of(request_id))):
             try:
                 self.hub.keys.verify(envelope)
-                self.hub.archive.verify(envelope.content_digest)
             except Permanent as error:
                 fault = error
                 continue
             if envelope.request_id == request_id:
-                return envelope
-            fault = Permanent("its envelope belongs to another submission")
-        raise fault
+                found.append(envelope)
+            else:
+                fault = Permanent("its envelope belongs to another submission")
+        if not found:
+            raise fault
+        newest_first = sorted(found, key=lambda one: one.received_at, reverse=True)
+        return list({one.content_digest: one for one in newest_first}.values())[::-1]
 
     def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
         for some in per_query(digests):

@@ -6,17 +6,21 @@ import signal
 import time
 from collections import Counter
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from hub_pipelines import requeueing
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.recovery.model import Finding, Kind, Position
+from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.resubmitting import resubmit
 from hub_pipelines.review.model import ItemState, Selection
 from hub_pipelines.submission.model import IllegalMove, State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, run_in_child, wait_until_stopped
 from hub_pipelines_tests.crash.test_overlaps import stop_before_posting
+from hub_pipelines_tests.stores.test_recovery import KnownRuns
 from hub_pipelines_tests.support import (
     advancing,
     all_submissions,
@@ -26,6 +30,7 @@ from hub_pipelines_tests.support import (
     in_review_for_lost_bytes,
     inventory_csv,
     journal_size,
+    ledger_values,
     make_registry,
     open_test_hub,
     process,
@@ -236,7 +241,7 @@ def assert_corrected_once(home: Path, database_url: str, item_id: str) -> None:
 def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(tmp_path: Path) -> None:
     template = tmp_path / "template"
     item_id = lacking_file(template, f"sqlite:///{template / 'hub.db'}")
-    count = tmp_path / "count"
+    told = tmp_path / "count"
 
     def copied(name: str) -> tuple[Path, str]:
         home = tmp_path / name
@@ -244,8 +249,8 @@ def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(
         return home, f"sqlite:///{home / 'hub.db'}"
 
     home, url = copied("unharmed")
-    assert finish(fork(lambda: count.write_text(str(correct(home, url, item_id))))) == 0
-    boundaries = int(count.read_text())
+    assert finish(fork(lambda: told.write_text(str(correct(home, url, item_id))))) == 0
+    boundaries = int(told.read_text())
     assert boundaries > 8
     for kill_at in range(1, boundaries + 1):
         home, url = copied(f"killed-{kill_at}")
@@ -257,6 +262,14 @@ def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(
             assert finish(fork(partial(correct, home, url, item_id))) == 0
         assert_corrected_once(home, url, item_id)
         shutil.rmtree(home)
+
+
+def reconcile_an_hour_later(home: Path, database_url: str) -> tuple[Finding, ...]:
+    hub = open_test_hub(home, database_url)
+    reconciler = Reconciler(hub, KnownRuns(), now=lambda: time.time() + 3_600)
+    findings = reconciler.look(Position(), thorough=True).findings
+    hub.db.dispose()
+    return findings
 
 
 def test_two_people_who_correct_one_item_at_once_send_one_copy(database_url: str, tmp_path: Path) -> None:
@@ -283,3 +296,33 @@ def test_two_people_who_correct_one_item_at_once_send_one_copy(database_url: str
     assert len(refusals) == 5
     assert all("was resubmitted already by person/number" in text for text in refusals)
     assert_corrected_once(home, database_url, item_id)
+    found = reconcile_an_hour_later(home, database_url)
+    assert [one for one in found if one.kind is Kind.NOT_REGISTERED] == [], "what was refused has left no envelope"
+    assert_corrected_once(home, database_url, item_id)
+
+
+@pytest.mark.slow
+def test_a_correction_that_was_killed_does_not_post_over_the_one_that_another_person_made_then(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    item_id = lacking_file(template, f"sqlite:///{template / 'hub.db'}")
+    left = 0
+    for kill_at in count(1):
+        home = tmp_path / f"killed-{kill_at}"
+        url = f"sqlite:///{home / 'hub.db'}"
+        shutil.copytree(template, home)
+        if finish(fork(partial(correct, home, url, item_id, kill_at))) == 0:
+            break
+        hub = open_test_hub(home, url)
+        if hub.review.listing():
+            (home / "other.csv").write_bytes(CORRECTED.replace(b"corrected", b"otherwise"))
+            resubmit(hub, item_id, home / "other.csv", actor="person/lee")
+            process_all(hub)
+            hub.db.dispose()
+            left += len([one for one in reconcile_an_hour_later(home, url) if one.kind is Kind.NOT_REGISTERED])
+            hub = open_test_hub(home, url)
+            process_all(hub)
+            assert ledger_values(hub)["NC-0001"]["location"] == "otherwise"
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+    assert left > 0, "one was killed between its envelope and its commit"

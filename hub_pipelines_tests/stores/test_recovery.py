@@ -506,6 +506,38 @@ def test_a_hold_of_launches_does_not_outlast_a_file_that_cannot_be_registered(hu
     assert hub.pausing.standing() == []
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_what_was_in_conflict_with_a_submission_does_not_become_it_when_both_are_registered_anew(
+    hub: Hub, number: int
+) -> None:
+    """Files in a folder are in the order of their digests: of four pairs one or the other comes first."""
+    make_registry(hub, ["NC-0001"])
+    rows = [inventory_csv([asset("NC-0001", quantity=str(number * 10 + one))]) for one in (1, 2)]
+    first, second = (send(hub, "lab.csv", data, sender_key="key-1") for data in rows)
+    assert (first.request_id, second.outcome) == (second.request_id, "conflict")
+    request_id = str(first.request_id)
+    with hub.db.write() as tx:
+        tx.execute(delete(review_item))
+    forget(hub, request_id)
+    assert kinds(look(hub, unregistered_s=0.0)) == [Kind.NOT_REGISTERED]
+    assert submission(hub, request_id).envelope.content_digest == first.content_digest
+    (item,) = hub.review.listing()
+    assert (item.cause, item.content_digest) == (Cause.CONFLICT, second.content_digest)
+    assert look(hub, unregistered_s=0.0).findings == ()
+    process_all(hub)
+    assert ledger_values(hub)["NC-0001"]["quantity"] == str(number * 10 + 1)
+    assert_invariants(hub)
+
+
+def test_what_was_in_conflict_does_not_become_the_submission_whose_bytes_are_damaged(hub: Hub) -> None:
+    first, second = (send(hub, "lab.csv", data, sender_key="key-1") for data in (b"one\n", b"two\n"))
+    hub.archive.object_path(str(first.content_digest)).unlink()
+    forget(hub, str(first.request_id))
+    (found,) = look(hub, unregistered_s=0.0).left
+    assert "can't be registered" in found.what
+    assert second.outcome == "conflict"
+
+
 def test_a_file_that_is_found_after_a_newer_one_has_posted_waits_for_a_person(hub: Hub) -> None:
     make_registry(hub, ["NC-0001"])
     first, second, third = versions_of_a_list(hub, 3)
