@@ -204,7 +204,7 @@ class Remarks:
         has = "has" if len(rows) == 1 else "have"
         day = f"{self.comparing.came_on:%Y-%m-%d}"
         reason = f"{self._rows(rows)} {has} a day in {column} that is after the day on which the file came ({day})."
-        fix = "Compare the day and the month with the label, correct them and send the list again"
+        fix = "Compare the day and the month, correct them and send the list again"
         return Problem("day_ahead", column, None, reason, fix, "warn")
 
     def _told(self, one: _Shared) -> Problem:

@@ -43,7 +43,7 @@ FEED = Feed(
             location_column="location",
             is_gone=disposed_of,
             lacking=WITHOUT_CLOCK,
-            gone_by=("received_on", "opened_on"),
+            gone_by=("received_on", "opened_on", "accumulation_started_on"),
             contract_version=2,
             former=(_FIRST_CONTAINER,),
         ),
