@@ -182,7 +182,16 @@ def submissions_in(home: Path) -> list[Submission]:
 
 
 def all_posted(home: Path, number: int) -> Callable[[], bool]:
-    return lambda: [one.state for one in submissions_in(home)] == [State.POSTED] * number
+    """Asked ten times a second, so the hub is opened once."""
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+
+    def posted() -> bool:
+        try:
+            return [one.state for one in all_submissions(hub)] == [State.POSTED] * number
+        finally:
+            hub.db.dispose()
+
+    return posted
 
 
 def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_stops_on_sigterm(home: Path) -> None:
