@@ -77,6 +77,9 @@ class ShortTransaction(Protocol):
     def take_turns(self, lock: int) -> None:
         """No other that takes the lock of this number goes on before this one's end. SQLite has one writer anyway."""
 
+    def send(self) -> None:
+        """Have the server begin with what was put, while one does something else."""
+
     def wait(self) -> None:
         """Until all statements have been executed."""
 
@@ -103,6 +106,9 @@ class OnSqlite:
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
+
+    def send(self) -> None:
+        return
 
     def wait(self) -> None:
         return
@@ -150,15 +156,17 @@ class OnPostgres:
         self._names: dict[str, bytes] = {}
         """Of the statements that are prepared, by their texts."""
         self._calls: list[_Call] = []
+        self._sent: list[_Call | None] = []
+        """What is under way; None for a statement that is only prepared."""
 
     @property
     def is_quiet(self) -> bool:
         return not self._polled(select.POLLIN, 0)
 
     def begin(self) -> None:
-        self._calls.clear()
         self._put("BEGIN")
-        self._put(f"SET LOCAL idle_in_transaction_session_timeout = '{self._idle_s}s'")
+        if not self._names:
+            self._put(f"SET idle_in_transaction_session_timeout = '{self._idle_s}s'")
 
     def commit(self) -> None:
         """Raises too when a statement has failed and nobody was told: the server would end the transaction, and say
@@ -202,28 +210,32 @@ class OnPostgres:
         each = KINDS[kind.removesuffix("[]")]
         return _array(each, value, self._encoding) if kind.endswith("[]") else each.told(value, self._encoding)
 
-    def wait(self) -> None:
+    def send(self) -> None:
         if not self._calls:
             return
+        if self._sent:
+            self.wait()
         calls, self._calls = self._calls, []
         self._pg.enter_pipeline_mode()
-        names = dict(self._names)
-        sent: list[_Call | None] = []
         for call in calls:
-            if call.text not in names:
+            if call.text not in self._names:
                 if not self._keeps:  # one without a name lasts until the next one
-                    names.clear()
-                names[call.text] = self._prepare(call, len(names))
-                sent.append(None)
-            self._pg.send_query_prepared(names[call.text], call.values, [_BINARY] * len(call.values))
-            sent.append(call)
+                    self._names.clear()
+                self._names[call.text] = self._prepare(call, len(self._names))
+                self._sent.append(None)
+            self._pg.send_query_prepared(self._names[call.text], call.values, [_BINARY] * len(call.values))
+            self._sent.append(call)
         self._pg.pipeline_sync()
         self._flush()
-        for each, result in zip(sent, self._results(), strict=True):
-            if each is not None:
-                each.answer.found = list(self._rows(result, each.gives))
-        if self._keeps:
-            self._names = names
+
+    def wait(self) -> None:
+        while self._calls or self._sent:
+            if not self._sent:
+                self.send()
+            sent, self._sent = self._sent, []
+            for each, result in zip(sent, self._results(), strict=True):
+                if each is not None:
+                    each.answer.found = list(self._rows(result, each.gives))
 
     def _prepare(self, call: _Call, number: int) -> bytes:
         name = b"hub_%d" % number if self._keeps else b""

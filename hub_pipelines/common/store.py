@@ -256,8 +256,10 @@ def short_in(tx: Transaction) -> Iterator[ShortTransaction]:
     connection = tx.connection
     with _sqlalchemys_errors(tx.dialect, connection):
         statements = _short(tx.dialect, connection, 0, keeps=False)
-        yield statements
-        statements.wait()
+        try:
+            yield statements
+        finally:  # no other statement may come while these are under way
+            statements.wait()
 
 
 def _short(dialect: Dialect, connection: PoolProxiedConnection, idle_s: int, *, keeps: bool) -> ShortTransaction:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_pipelines.audit.tree import Tree, proofs, root_of
+from hub_pipelines.audit.tree import root_and_proofs, root_of
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import draft_of, write_replacing
@@ -74,10 +74,11 @@ class KeyRing:
         texts = [canonical_text({**one.signed_part(), "key_id": key_id}) for one in envelopes]
         digests = [sha256(one.encode("utf-8")).digest() for one in texts]
         size = len(texts)
-        whole = base64.b64encode(private.sign(_of_tree(size, Tree(digests).root()))).decode("ascii")
+        root, paths = root_and_proofs(digests)
+        whole = base64.b64encode(private.sign(_of_tree(size, root))).decode("ascii")
         return [
             _with_signature(text, f"{at}.{size}.{_encoded(path)}.{whole}")
-            for at, (text, path) in enumerate(zip(texts, proofs(digests), strict=True))
+            for at, (text, path) in enumerate(zip(texts, paths, strict=True))
         ]
 
     def verify(self, envelope: Envelope) -> None:

@@ -100,7 +100,7 @@ class Boundaries:
 
     def watch_short_transactions(self) -> None:
         """Before and after each of their steps; on PostgreSQL also when all is sent and nothing answered."""
-        steps = {OnSqlite: ("begin", "put", "insert", "commit"), OnPostgres: ("wait", "_flush", "_results")}
+        steps = {OnSqlite: ("begin", "put", "insert", "commit"), OnPostgres: ("send", "_flush", "_results")}
         for kind, names in steps.items():
             for name in names:
                 setattr(kind, name, self._stepping(self._stepping_after(getattr(kind, name))))

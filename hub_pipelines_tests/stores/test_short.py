@@ -128,9 +128,18 @@ def test_statements_in_a_longer_transaction_share_its_end(db: Database) -> None:
         with short_in(tx) as short:
             short.insert(ROWS, [row(3)])
         tx.rollback()
+    fault = KeyError("while the database looks")
+    with pytest.raises(KeyError), db.write() as tx, short_in(tx) as short:
+        fail_after(short, fault)
     with db.write() as tx, short_in(tx) as short:  # when it has rolled back, its connection knows no statement any more
         short.insert(ROWS, [row(4)])
     assert numbers(db) == [2, 4]
+
+
+def fail_after(short: ShortTransaction, fault: Exception) -> None:
+    short.insert(ROWS, [row(5)])
+    short.send()
+    raise fault
 
 
 def terminate(db: Database, victim: int) -> None:

@@ -53,9 +53,10 @@ class Inbox:
         however many processes take deliveries.
         """
         at = self.now()
-        signed = self._signed(deliveries, at)
         with self.db.short() as short:
-            answers = store.accept(short, deliveries, signed, capacity=self.capacity, at=at)
+            before = store.ask(short, deliveries)
+            signed = self._signed(deliveries, at)  # meanwhile
+            answers = store.accept(short, before, deliveries, signed, capacity=self.capacity, at=at)
             before_commit()
         return self._with_known(deliveries, answers)
 
@@ -87,8 +88,9 @@ class Inbox:
             signed = self._signed(list(new.values()), at)
             with self.db.write() as tx:
                 if store.versions(tx, source, ids, keep_still=True) == before:
+                    news = list(new.values())
                     with short_in(tx) as short:
-                        store.accept(short, list(new.values()), signed, capacity=None, at=at)
+                        store.accept(short, store.ask(short, news), news, signed, capacity=None, at=at)
                     store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
                     return [record_id for record_id, _ in new]
 

@@ -37,6 +37,7 @@ from sqlalchemy import (
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.short import Answer as Asked
 from hub_pipelines.common.short import Into, ShortTransaction, Statement
 from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, insert_or_ignore, short_in, upsert
 from hub_pipelines.intake.inbox.model import (
@@ -246,8 +247,28 @@ _CANONICAL = '{"campus":"'
 """How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
+Before = tuple[dict[str, Asked], Asked]
+"""What is asked before a group is taken: by source which of its webhook-ids are there, and what waits."""
+
+
+def ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> Before:
+    """What `accept` must know. The database looks for it while one does something else.
+
+    One transaction at a time takes deliveries, from here to its end, so that what it counts is what waits, and what it
+    does not find is not there.
+    """
+    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
+    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
+    tx.take_turns(_TAKING_LOCK)
+    there = {source: tx.put(_THERE, source, ids) for source, ids in asked.items()}
+    waits = tx.put(_LOADS)
+    tx.send()
+    return there, waits
+
+
 def accept(
     tx: ShortTransaction,
+    before: Before,
     deliveries: Sequence[Delivery],
     envelopes: Sequence[Sequence[SignedEnvelope]],
     *,
@@ -257,10 +278,13 @@ def accept(
     """Take deliveries in their order; None for one under whose webhook-id something came before (`known`).
 
     No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
-    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
-    waits, and what it does not find is not there.
+    `before` is what `ask` has asked in this transaction, `envelopes` are their messages', signed.
     """
-    keys, waits = _before(tx, deliveries)
+    there, waiting = before
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
+    waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
+    # mostly there is room for all of them, and none is asked about by itself
+    roomy = capacity is None or capacity.is_roomy([*waits.values(), *(one.load for one in deliveries)])
     answers: list[Answered | None] = []
     new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
     more: dict[str, Load] = {}
@@ -270,7 +294,7 @@ def accept(
         campus = one.scope.campus
         if key in keys:
             answers.append(None)
-        elif capacity is not None and not capacity.takes(one.scope, added, waits):
+        elif not roomy and capacity is not None and not capacity.takes(one.scope, added, waits):
             answers.append(Answered(Answer.FULL, (), at))
         else:
             keys.add(key)
@@ -283,17 +307,6 @@ def accept(
     for campus in sorted(more):
         _count(tx, campus, more[campus])
     return answers
-
-
-def _before(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[set[tuple[str, str]], dict[str, Load]]:
-    """Those (source, webhook-id) of deliveries that have come before, and what waits of each campus."""
-    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
-    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
-    tx.take_turns(_TAKING_LOCK)
-    there = {source: tx.put(_THERE, source, ids) for source, ids in asked.items()}
-    waits = tx.put(_LOADS)
-    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
-    return keys, {campus: Load(messages, size) for campus, messages, size in waits.rows}
 
 
 def _delivery_row(one: Delivery, at: datetime) -> tuple[Any, ...]:
