@@ -159,9 +159,10 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
     keys = KeyRing(settings.keys)
+    begins = not any(Archive(settings.archive).request_ids())
     try:
         _make_folders(settings)
-        keys.ensure()
+        keys.ensure(begins=begins)
         CampusKeys(settings.campus_keys).ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
@@ -172,7 +173,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive, audited_in(db))
-    db.create_schema(begin=new_database or not any(archive.request_ids()))
+    db.create_schema(begin=new_database or begins)
     inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
     inbox_store.create(inbox_db)
     desk = Desk()

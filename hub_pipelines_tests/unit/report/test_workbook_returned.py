@@ -16,6 +16,7 @@ from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
 
 from ..conftest import SmallHub, inventory
+from ..intake.test_signing import put_new_key
 from .workbooks import (
     AMBIGUOUS,
     GREEN,
@@ -170,8 +171,7 @@ def test_marks_of_an_earlier_key_are_still_known(small_hub: SmallHub) -> None:
     keys = small_hub.hub.keys
     mark = token.Token("north-inventory-abc", 1, "north", "inventory")
     text = token.issue(keys, mark)
-    (small_hub.hub.settings.keys / "signing.pem").unlink()
-    type(keys)(small_hub.hub.settings.keys).ensure()
+    put_new_key(small_hub.hub.settings.keys)
     fresh = type(keys)(small_hub.hub.settings.keys)
     assert token.read(fresh, text) == mark
     assert token.issue(fresh, mark) != text
