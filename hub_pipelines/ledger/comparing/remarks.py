@@ -37,7 +37,7 @@ MOST_TWINS = 2_000
 WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
     "earlier_lines_unknown", "no_accumulation_start", "more_taken_than_known", "award_shortened", "award_deobligated",
-    "day_ahead", "registration_expires", "registration_expired", "registration_excluded",
+    "day_ahead", "contents_changed", "registration_expires", "registration_expired", "registration_excluded",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
