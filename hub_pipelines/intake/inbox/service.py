@@ -27,6 +27,7 @@ from hub_pipelines.intake.inbox.model import (
     Waiting,
     delivery_of,
 )
+from hub_pipelines.intake.inbox.records import store as records
 from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import Envelope
 
@@ -87,27 +88,27 @@ class Inbox:
             # signed outside of the transaction, which is to be short: others wait for it
             signed = self._signed(list(new.values()), at)
             with self.db.write() as tx:
-                if store.versions(tx, source, ids, keep_still=True) == before:
+                if records.versions(tx, source, ids, keep_still=True) == before:
                     news = list(new.values())
                     with short_in(tx) as short:
                         store.accept(short, store.ask(short, news), news, signed, capacity=None, at=at)
-                    store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
+                    records.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
                     return [record_id for record_id, _ in new]
 
     def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
         """The newest version of each of these records that is known."""
         with self.db.read() as tx:
-            return store.versions(tx, source, record_ids)
+            return records.versions(tx, source, record_ids)
 
     def seen_with(self, source: str, mark: int, record_ids: Sequence[str]) -> dict[str, str]:
         """Of these records those that were marked so, each with the digest of its newest version."""
         with self.db.read() as tx:
-            return store.seen_with(tx, source, mark, record_ids)
+            return records.seen_with(tx, source, mark, record_ids)
 
     def count_seen(self, source: str, mark: int, *, first: int | None = None) -> int:
         """How many different records were marked so last, or with one of the marks from `first` on."""
         with self.db.read() as tx:
-            return store.count_seen(tx, source, mark if first is None else first, mark)
+            return records.count_seen(tx, source, mark if first is None else first, mark)
 
     def count(self) -> int:
         """Messages that were ever acknowledged."""
