@@ -18,7 +18,7 @@ from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.resubmitting import resubmit
 from hub_pipelines.review.model import ItemState, Selection
 from hub_pipelines.submission.model import IllegalMove, State
-from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, run_in_child, wait_until_stopped
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, run_in_child, stop_self, wait_until_stopped
 from hub_pipelines_tests.crash.test_overlaps import stop_before_posting
 from hub_pipelines_tests.stores.test_recovery import KnownRuns
 from hub_pipelines_tests.support import (
@@ -48,9 +48,10 @@ CORRECTED = inventory_csv([asset("NC-0001", location="corrected")])
 
 
 def replay_all(
-    home: Path, database_url: str, report: Path, *, kill_after: int = 0, gate: tuple[int, int] | None = None
+    home: Path, database_url: str, report: Path, *, kill_after: int = 0, stops_between: bool = False
 ) -> None:
-    """A group replay as an operator runs it; killed by its own hand once so many have settled (0: never)."""
+    """A group replay as an operator runs it; killed by its own hand once so many have settled (0: never). It may stop
+    between choosing and sending."""
     hub = open_test_hub(home, database_url)
     settled = 0
 
@@ -61,9 +62,8 @@ def replay_all(
             os.kill(os.getpid(), signal.SIGKILL)
 
     targets = requeueing.of_items(hub, Selection())
-    if gate:
-        os.close(gate[1])
-        os.read(gate[0], 1)  # returns when the parent closes its end
+    if stops_between:
+        stop_self()
     done = requeueing.send(
         hub,
         targets,
@@ -104,13 +104,14 @@ def test_two_group_replays_at_once_have_one_effect_for_each_item(
     home = tmp_path / "home"
     sent = filled(home, database_url, ITEMS)
     reports = [tmp_path / "first", tmp_path / "second"]
-    gate = os.pipe()
     kill_after = ITEMS // 4 if killed else 0
-    first = fork(partial(replay_all, home, database_url, reports[0], kill_after=kill_after, gate=gate))
-    second = fork(partial(replay_all, home, database_url, reports[1], gate=gate))
-    time.sleep(1)  # both have chosen the same items by then
-    for end in gate:
-        os.close(end)
+    replay = partial(replay_all, home, database_url, stops_between=True)
+    first = fork(partial(replay, reports[0], kill_after=kill_after))
+    second = fork(partial(replay, reports[1]))
+    for one in (first, second):
+        wait_until_stopped(one)  # both have chosen the same items
+    for one in (first, second):
+        os.kill(one, signal.SIGCONT)
     assert finish(first) == (-signal.SIGKILL if killed else 0)
     assert finish(second) == 0
     told = [list(map(int, report.read_text().split())) for report in reports if report.exists()]
@@ -118,8 +119,7 @@ def test_two_group_replays_at_once_have_one_effect_for_each_item(
     if not killed:
         assert sum(one[0] for one in told) == ITEMS
     hub = open_test_hub(home, database_url)
-    time.sleep(LEASE_S)  # what the killed one was working on is taken over
-    process_all(hub, owner="rescuer")
+    process_all(hub, owner="rescuer")  # what the killed one was working on is taken over
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
 
@@ -137,7 +137,6 @@ def test_a_replay_cancelled_halfway_leaves_the_rest_in_review_and_the_next_one_f
     hub.db.dispose()
     assert finish(fork(partial(replay_all, home, database_url, tmp_path / "y"))) == 0
     hub = open_test_hub(home, database_url)
-    time.sleep(LEASE_S)
     process_all(hub, owner="rescuer")
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
