@@ -184,9 +184,7 @@ def told_of(hub: Hub, arrival: Arrival) -> dict[str, Any]:
     return document | {"page": " ".join(page.read_text(encoding="utf-8").split())}
 
 
-def test_a_copy_of_what_was_dismissed_is_told_that_nothing_was_taken_and_there_is_a_way_on(
-    hub: Hub, item: ReviewItem
-) -> None:
+def test_a_copy_of_what_was_dismissed_is_told_that_nothing_was_taken_and_there_is_a_way_on(hub: Hub) -> None:
     """Its sender was told "We already have this file" and "Nothing", though no row of it ever posted."""
     send_again = partial(send, hub, "lab.csv", GOOD)
     arrival = send_again()
