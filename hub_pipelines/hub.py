@@ -249,7 +249,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             inbox=inbox,
             archive=archive,
             signer=keys,
-            holding=Holding(archive, keys, intake, desk),
+            holding=Holding(archive, keys, intake),
             adapters=adapters_of(settings, feeds),
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None

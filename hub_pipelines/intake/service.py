@@ -18,7 +18,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import RESERVED, Campus, Scope
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload, request_id_for
+from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload, held_for, request_id_for
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
@@ -87,15 +87,19 @@ class Intake:
         _tell(new)
         return new
 
-    def register_archived(self, envelope: Envelope, others: Sequence[Envelope] = ()) -> list[Arrival]:
+    def register_archived(
+        self, envelope: Envelope, others: Sequence[Envelope] = (), together: Callable[[Any], None] | None = None
+    ) -> list[Arrival]:
         """Register what was archived and signed before and has no record, as it came then: among the versions of its
         source by its time. Behind a later one that is posted, or worked on, already, it waits for a person.
 
-        `others` came later under the same key with other contents: each is a conflict, as it was then. The caller has
-        verified the signatures, and the archived bytes of the first.
+        `others` came later under the same key with other contents: each is a conflict, as it was then. `together` runs
+        in the same transaction. The caller has verified the signatures, and the archived bytes of the first.
         """
         with self.db.write() as tx:
             found = [self._register(tx, _archived(one), one, late=True) for one in (envelope, *others)]
+            if together is not None:
+                together(tx)
         for new in found:
             _tell(new)
         return found
@@ -198,6 +202,8 @@ class Intake:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
             self._shelve(tx, envelope.request_id, Cause.UNREADABLE, _no_such_folder(payload))
+        elif (held := held_for(envelope.headers)) is not None:
+            self._shelve(tx, envelope.request_id, Cause.DRIFT, held)
         elif late and (overtaken := _overtaken(tx, envelope)):
             self._shelve(tx, envelope.request_id, Cause.BLOCKED, overtaken)
         detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.launching import choose, due_of
 from hub_pipelines.logs import pairs
 from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, scope_text
+from hub_pipelines.portals import holding
 from hub_pipelines.portals import store as portals
 from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
@@ -287,7 +289,8 @@ class Reconciler:
             return None  # the claim may be this one's; the next look at the folder takes it
         done = None
         if not self.dry_run:
-            arrived = self.hub.intake.register_archived(envelope, others)
+            held = partial(holding.remember, request_id=request_id, headers=envelope.headers, at=envelope.received_at)
+            arrived = self.hub.intake.register_archived(envelope, others, held)
             with self.hub.db.write() as tx:
                 for one in arrived:
                     detail: dict[str, object] = {"arrival_id": one.arrival_id, "outcome": one.outcome}

@@ -73,7 +73,20 @@ def steps_of(receipt: Receipt) -> list[str]:
     steps += _steps_of_half_a_count(receipt)
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
+    if receipt.outcome == "dismissed":
+        steps.append(_after_all(receipt))
     return steps or [_usual_step(receipt)]
+
+
+def _after_all(receipt: Receipt) -> str:
+    """The way on from what was set aside: its bytes are known, so that they are a copy wherever they come again."""
+    scope = f"--campus {receipt.campus} --feed {receipt.feed}"
+    count = " --complete-count" if receipt.complete_count else ""
+    return (
+        "If its rows are not needed, nothing need be done. If they are, correct the file and drop it again. The very "
+        f"same file would only be a copy of this one: {_asked(receipt)} can have it taken all the same, by "
+        f"`hub submit FILE {scope}{count} --key WORD` with a word that was not used before."
+    )
 
 
 def _steps_of_half_a_count(receipt: Receipt) -> list[str]:
