@@ -268,8 +268,3 @@ def surplus_partitions(hub: Hub, feed: str) -> list[str]:
     """Settled submissions whose partitions go beyond the limit, oldest first."""
     with hub.db.read() as tx:
         return partitions.surplus_partitions(tx, feed, keep=hub.settings.limits.live_partitions, limit=RETIRED_PER_TICK)
-
-
-def mark_retired(hub: Hub, request_ids: list[str]) -> None:
-    with hub.db.write() as tx:
-        partitions.mark_retired(tx, request_ids)

@@ -14,12 +14,11 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterLaunchFailedError
-from dagster._core.events import EngineEventData
 from dagster._core.launcher import LaunchRunContext, RunLauncher
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
-from hub_pipelines.defs.run_process import process_of
+from hub_pipelines.defs.run_process import process_of, telling
 
 _WARM = "hub_pipelines.defs.warm"
 _STARTS_AGAIN_S = 1.0
@@ -67,8 +66,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
             raise dg.DagsterInvariantViolationError(f"run {run.run_id} does not say where its job's code is")
         args = ExecuteRunArgs(context.job_code_origin, run.run_id, self._instance.get_ref())
         pid = self._start(run.run_id, args.get_command_args()[-1])
-        told = EngineEventData.in_process(pid)
-        self._instance.report_engine_event(f"Forked its process (pid: {pid}).", run, told, cls=type(self))
+        self._instance.report_engine_event(f"Forked its process (pid: {pid}).", run, telling(pid), cls=type(self))
 
     def _start(self, run_id: str, args: str) -> int:
         """Once more only where nobody was asked yet: after a request that broke off a process may work already."""

@@ -38,8 +38,10 @@ _PER_TURN, _TURNS = 10, 99
 _URGENT, _SMALL = 1_000, 10_000
 _FAILURES_PER_TICK = 1_000
 _FAILURES_BUDGET_S = 20.0
+_SURPLUS = "hub/partitions"
 _AUDIT_WALK_EVERY_S = 600
 _AUDIT_WALK_AT_LEAST_EVERY_S = 3_600
+_AUDIT_WALK_WHEN_QUIET_EVERY_S = 86_400
 LIVING = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -141,17 +143,13 @@ def preview_request(campus: str, launch: "PreviewLaunch") -> dg.RunRequest:
 
 def register_partitions(instance: dg.DagsterInstance, hub: "Hub", launches: Sequence["Submission"]) -> None:
     """Add the partitions of what is launched and retire the oldest settled ones beyond the limit."""
-    from hub_pipelines.launching import mark_retired, surplus_partitions
+    from hub_pipelines.defs.retiring import retire
+    from hub_pipelines.launching import surplus_partitions
 
     for feed in sorted({one.envelope.feed for one in launches}):
         keys = [one.request_id for one in launches if one.envelope.feed == feed]
-        name = str(requests_of(feed).name)
-        instance.add_dynamic_partitions(name, keys)
-        surplus = surplus_partitions(hub, feed)
-        for key in surplus:
-            instance.delete_dynamic_partition(name, key)
-        if surplus:
-            mark_retired(hub, surplus)
+        instance.add_dynamic_partitions(str(requests_of(feed).name), keys)
+        retire(instance, hub, [(feed, key) for key in surplus_partitions(hub, feed)], actor=_SURPLUS)
 
 
 def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRequest | None = None) -> dg.RunRequest:
@@ -298,14 +296,15 @@ def _review_queue(hub: "Hub", queue: dict[str, Any]) -> dg.AssetMaterialization:
 
 
 def audit_log_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinition:
-    """Walks the chain when it has grown: at most every ten minutes, and then preferably when nothing waits."""
+    """Walks the chain when it has grown, or shrunk: at most every ten minutes, and then preferably when nothing waits;
+    once a day when it has not. A repeated number of entries, after a restore for example, is a run of its own."""
 
     @dg.sensor(
         name="audit_log_sensor",
         jobs=[job],
         minimum_interval_seconds=15,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a walk over the audit chain after it has grown.",
+        description="Starts a walk over the audit chain after its length has changed, and once a day.",
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult | dg.SkipReason:
         from hub_pipelines.audit.store import head_position
@@ -320,7 +319,7 @@ def audit_log_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinit
         if not walk_is_due(entries, last, waiting=waiting, now=now):
             return dg.SkipReason("Nothing new in the audit log, or it was walked a short while ago.")
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=f"audit:{entries}", job_name=AUDIT_JOB)],
+            run_requests=[dg.RunRequest(run_key=f"audit:{entries}:{now:.0f}", job_name=AUDIT_JOB)],
             cursor=json.dumps({"entries": entries, "at": now}),
         )
 
@@ -328,6 +327,12 @@ def audit_log_sensor(job: "dg.UnresolvedAssetJobDefinition") -> dg.SensorDefinit
 
 
 def walk_is_due(entries: int, last: dict[str, float], *, waiting: int, now: float) -> bool:
-    """True when the chain has grown and was not walked lately; while submissions wait, only once an hour."""
-    pause = _AUDIT_WALK_AT_LEAST_EVERY_S if waiting else _AUDIT_WALK_EVERY_S
-    return entries > last["entries"] and now - last["at"] >= pause
+    """True when the chain has another length and was not walked lately; while submissions wait, only once an hour. One
+    of equal length is walked once a day. What was walked in the future was so by a clock that was wrong."""
+    if entries == last["entries"] == 0:
+        return False
+    if entries == last["entries"]:
+        pause = _AUDIT_WALK_WHEN_QUIET_EVERY_S
+    else:
+        pause = _AUDIT_WALK_AT_LEAST_EVERY_S if waiting else _AUDIT_WALK_EVERY_S
+    return not 0 <= now - last["at"] < pause

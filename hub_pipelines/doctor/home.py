@@ -12,6 +12,7 @@ from hub_pipelines.common.files import is_open
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.doctor.model import Severity
 from hub_pipelines.health import Shares, conditions, no_room
+from hub_pipelines.intake.drop_folder import QUIET_TIMES, is_told_of_writers
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.settings import Settings
 from hub_pipelines.submission.model import Envelope
@@ -70,7 +71,8 @@ def disk(settings: Settings) -> Found:
 
 
 def drop_folders(settings: Settings) -> Found:
-    """Shares that are gone or can't be written, and folders that belong to no campus and feed."""
+    """Shares that are gone or can't be written, folders that belong to no campus and feed, and those whose files may
+    be open unseen."""
     for about, told in conditions(settings, Shares()).items():
         if about != str(settings.home):
             yield "error", f"{told}.", f"ls -ld {quote(about)}"
@@ -78,6 +80,23 @@ def drop_folders(settings: Settings) -> Found:
         shown = folder.relative_to(settings.drop.parent)
         told = f"{shown} belongs to no campus and feed of hub.toml; what is dropped there goes to review."
         yield "warning", told, f"rmdir {quote(folder)}" if not any(folder.iterdir()) else f"ls -la {quote(folder)}"
+    yield from _written_by_others(settings)
+
+
+def _written_by_others(settings: Settings) -> Found:
+    """Folders in which others may write, where nobody tells this user whether their files are still open."""
+    if is_told_of_writers():
+        return
+    wait_s = settings.limits.stable_s * QUIET_TIMES
+    for folder in (one for campus in _folders(settings.drop) for one in _folders(campus)):
+        seen = folder.stat()
+        if seen.st_uid != os.geteuid() or seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            told = (
+                f"Others may write in {folder.relative_to(settings.drop.parent)}. The kernel does not tell this user "
+                f"whether another user's file is still open, so such files are taken after {wait_s:g} s of quiet. Give "
+                "the hub the capability CAP_LEASE, or have files come under its own user."
+            )
+            yield "warning", told, f"ls -ld {quote(folder)}"
 
 
 def _orphans(settings: Settings) -> Iterator[Path]:

@@ -37,6 +37,10 @@ _TEMPORARY_ENDINGS = ("~", ".tmp", ".temp", ".part", ".partial", ".crdownload", 
 _NOT_FOR_US = {"thumbs.db", "desktop.ini"}
 _EMPTY_CLAIM_S = 60
 _F_SETSIG = 10  # Linux; not in Python's fcntl
+_CAP_LEASE = 28  # capabilities(7)
+QUIET_TIMES = 10
+"""So many `stable_s` a file must have been quiet of which nobody tells whether it is open. Programs write in bursts,
+and a pause of ten seconds is rare where pauses of one second are common."""
 
 
 class Receiver(Protocol):
@@ -82,6 +86,8 @@ class _Sighting:
     inode: int
     size_bytes: int
     modified_ns: int
+    changed_ns: int
+    """By the file system; unlike the time of modification no sender sets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ class DropFolder:
         deadline = time.monotonic() + budget_s
         again = {one.path: one for one in self._each(folders, _files, troubles)}
         complete = sorted(
-            (one for path, one in again.items() if first.get(path) == one and not _being_written(path)),
+            (one for path, one in again.items() if first.get(path) == one and self._is_complete(one)),
             key=lambda one: (
                 one.folder.rank,
                 self._rank(one.folder.scope.feed),
@@ -156,6 +162,14 @@ class DropFolder:
             elif arrival := self._try(one, troubles):
                 arrivals.append(arrival)
         return Scan(tuple(arrivals), left, len(again) - len(complete), tuple(troubles.values()))
+
+    def _is_complete(self, one: "_Sighting") -> bool:
+        """Nobody has it open for writing; where that is not told, it has been quiet for long enough. One that changed
+        in the future did so by a clock that is wrong, and waits for no other."""
+        written = _being_written(one.path)
+        if written is not None:
+            return not written
+        return not 0 <= time.time() - one.changed_ns / 1e9 < self.stable_s * QUIET_TIMES
 
     def _try(self, one: "_Claim | _Sighting", troubles: dict[str, str]) -> Arrival | None:
         """Take one file; None when it is gone or still written, or with a trouble when it can't be taken now."""
@@ -398,7 +412,7 @@ def _files(folder: _Folder) -> Iterator[_Sighting]:
             continue
         with suppress(FileNotFoundError):
             seen = entry.stat(follow_symlinks=False)
-            yield _Sighting(folder, Path(entry.path), seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            yield _Sighting(folder, Path(entry.path), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
@@ -416,20 +430,32 @@ def is_temporary(name: str) -> bool:
     return folded.startswith((".", "~$")) or folded.endswith(_TEMPORARY_ENDINGS) or folded in _NOT_FOR_US
 
 
-def _being_written(path: Path) -> bool:
-    """True while a process of this machine has the file open for writing; False where that can't be told."""
+def is_told_of_writers() -> bool:
+    """Whether the kernel tells this process that another user's file is open for writing (Linux: CAP_LEASE)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return False
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) >> _CAP_LEASE & 1)
+
+
+def _being_written(path: Path) -> bool | None:
+    """True while a process of this machine has the file open for writing; None where the file is another user's and
+    the kernel therefore does not tell; False where nobody can ask."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
-        return stat.S_ISREG(os.fstat(handle).st_mode) and _has_writer(handle)
+        return _has_writer(handle) if stat.S_ISREG(os.fstat(handle).st_mode) else False
     finally:
         os.close(handle)
 
 
-def _has_writer(handle: int) -> bool:
-    """Ask the kernel for a read lease, which it refuses while the file is open for writing (Linux, local disks)."""
+def _has_writer(handle: int) -> bool | None:
+    """Ask the kernel for a read lease, which it refuses while the file is open for writing (Linux, local disks), and
+    to everybody but the file's owner unless he has CAP_LEASE: then None."""
     set_lease = getattr(fcntl, "F_SETLEASE", None)
     if set_lease is None:
         return False
@@ -439,6 +465,8 @@ def _has_writer(handle: int) -> bool:
         fcntl.fcntl(handle, set_lease, fcntl.F_RDLCK)
     except BlockingIOError:
         return True
+    except PermissionError:
+        return None
     except OSError:
         return False
     fcntl.fcntl(handle, set_lease, fcntl.F_UNLCK)

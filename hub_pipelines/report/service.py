@@ -10,6 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +19,8 @@ from urllib.parse import quote
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.beside import Beside, at_best
-from hub_pipelines.common.errors import HubError
-from hub_pipelines.common.files import write_replacing
+from hub_pipelines.common.errors import HubError, Transient
+from hub_pipelines.common.files import draft_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift import store as shapes
@@ -88,6 +89,7 @@ from hub_pipelines.validate.staging import read_staged
 _log = logging.getLogger(__name__)
 _PROBLEMS_SHOWN = 2_000
 _WAITING_SHOWN = 100
+_READINGS = 5
 _WORKBOOKS_S = 5.0
 _WORKBOOKS_AT_ONCE = 20
 _WORKBOOK_OF_A_TICK_S = 8.0
@@ -181,26 +183,59 @@ class Receipts:
             current = submissions.get(tx, request_id)
             receipt = self._of_submission(tx, current)
         path = self.path_of(current)
-        _write_both(path, receipt)
+        with _drafted(path, receipt) as put_in_place:
+            if not self._is_as_read(current):
+                return path
+            put_in_place()
+        if not self._is_as_read(current):  # what it took the place of may have been newer
+            self._ask_again(request_id)
         return path
 
-    def _write_page(self, request_id: str) -> Path:
+    def _is_as_read(self, current: Submission) -> bool:
+        """Asked without a lock: a run that tells how far it is may hold the submission's row, or all of SQLite."""
         with self.db.read() as tx:
-            current = submissions.get(tx, request_id)
-            receipt = self._of_submission(tx, current)
-        path = self.path_of(current)
-        _write_both(path, receipt)
+            now = submissions.get(tx, current.request_id)
+        seen = (current.state, current.revision, current.receipts_asked)
+        return (now.state, now.revision, now.receipts_asked) == seen
+
+    def _ask_again(self, request_id: str) -> None:
         with self.db.write() as tx:
-            if receipt.workbook is not None:
-                make_workbook_due(tx, request_id, current.revision, current.envelope.campus)
-            if current.state is State.POSTED:
-                if receipt.newer is None:  # else each new file would have all before it told again
-                    submissions.renew_receipts_of_earlier(tx, current)
-                if _is_first_list(tx, current):
-                    submissions.renew_receipts_without_registry(tx)
-            submissions.mark_receipted(tx, current)
-        self.index.mark(current.envelope.campus)
-        return path
+            submissions.make_receipt_due(tx, request_id)
+
+    def _write_page(self, request_id: str) -> Path:
+        """Raises Transient when the submission moves, or a receipt is asked for, each time that it was just read."""
+        for _ in range(_READINGS):
+            with self.db.read() as tx:
+                current = submissions.get(tx, request_id)
+                receipt = self._of_submission(tx, current)
+            path = self.path_of(current)
+            with _drafted(path, receipt) as put_in_place:
+                if self._put(current, receipt, put_in_place):
+                    self.index.mark(current.envelope.campus)
+                    return path
+        raise Transient("What this receipt tells keeps changing; it stays due.")
+
+    def _put(self, current: Submission, receipt: Receipt, put_in_place: Callable[[], None]) -> bool:
+        """Put a page in place under the submission's lock; False, and no change, when it is not as it was read."""
+        placed = False
+        try:
+            with self.db.write() as tx:
+                if not submissions.mark_receipted(tx, current):
+                    return False
+                if receipt.workbook is not None:
+                    make_workbook_due(tx, current.request_id, current.revision, current.envelope.campus)
+                if current.state is State.POSTED:
+                    if receipt.newer is None:  # else each new file would have all before it told again
+                        submissions.renew_receipts_of_earlier(tx, current)
+                    if _is_first_list(tx, current):
+                        submissions.renew_receipts_without_registry(tx)
+                placed = True
+                put_in_place()
+        except Exception:
+            if placed:  # perhaps after the server had ended this transaction, and over a newer page
+                self._ask_again(current.request_id)
+            raise
+        return True
 
     def _add_workbook(self, made: Made, *, patience_s: float | None = None) -> Path:
         """Make a workbook that is due, and tell of it on the page. On an error it stays due, until the last attempt."""
@@ -249,7 +284,8 @@ class Receipts:
         with self.db.read() as tx:
             receipt = self._of_arrival(tx, arrival)
         path = self.path_of_arrival(arrival)
-        _write_both(path, receipt)
+        with _drafted(path, receipt) as put_in_place:
+            put_in_place()
         with self.db.write() as tx:
             arrivals.mark_receipted(tx, arrival.arrival_id)
         self.index.mark(arrival.scope.campus)
@@ -596,9 +632,19 @@ def file_stem(source_name: str) -> str:
     return safe.encode("utf-8")[:80].decode("utf-8", "ignore") or "file"
 
 
-def _write_both(page: Path, receipt: Receipt) -> None:
+@contextmanager
+def _drafted(page: Path, receipt: Receipt) -> Iterator[Callable[[], None]]:
+    """A receipt's page and its JSON, written beside where they belong; what is given puts both in place."""
     from hub_pipelines.report.render import to_html, to_json
 
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_replacing(page.with_suffix(".json"), to_json(receipt))
-    write_replacing(page, to_html(receipt))
+    told = page.with_suffix(".json")
+    with draft_of(told) as json_draft, draft_of(page) as html_draft:
+        json_draft.write_text(to_json(receipt), encoding="utf-8")
+        html_draft.write_text(to_html(receipt), encoding="utf-8")
+
+        def put_in_place() -> None:
+            json_draft.replace(told)
+            html_draft.replace(page)
+
+        yield put_in_place

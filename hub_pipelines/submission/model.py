@@ -156,7 +156,7 @@ COUNT_NAMES = ("received", "waiting", "posted", "unchanged", "rejected", "held",
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One row of the hub's truth. `token` is the fencing token of the newest lease, `decision` the digest of how the
-    file was read."""
+    file was read, `receipts_asked` how often something gave cause for a receipt."""
 
     envelope: Envelope
     state: State
@@ -181,6 +181,7 @@ class Submission:
     settled_at: datetime | None
     registry_version: int | None
     run_id: str | None
+    receipts_asked: int
 
     @property
     def request_id(self) -> str:

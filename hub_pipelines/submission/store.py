@@ -86,6 +86,7 @@ submission = Table(
     Column("decision", String(64)),
     Column("rows_superseded", Integer, nullable=False, server_default=text("0")),
     Column("channel", String, nullable=False, server_default=text("''")),
+    Column("receipts_asked", Integer, nullable=False, server_default=text("0")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -169,6 +170,8 @@ attempt = Table(
 )
 
 
+RECEIPT_ASKED_FOR: dict[str, Any] = {"receipt_due": True, "receipts_asked": submission.c.receipts_asked + 1}
+"""Each request for a receipt counts, so that one which comes while a page is written is not taken for served."""
 _IDS_PER_QUERY = 500
 _VERSIONS_FOLLOWED = 20
 
@@ -202,6 +205,7 @@ def from_row(row: Any) -> Submission:
         settled_at=row.settled_at,
         registry_version=row.registry_version,
         run_id=row.run_id,
+        receipts_asked=row.receipts_asked,
     )
 
 
@@ -555,18 +559,18 @@ def make_receipts_due(
         statement = statement.where(submission.c.feed == feed)
     if request_ids is not None:
         statement = statement.where(submission.c.request_id.in_(request_ids))
-    tx.execute(statement.values(receipt_due=True))
+    tx.execute(statement.values(**RECEIPT_ASKED_FOR))
 
 
 def make_receipt_due(tx: Transaction, request_id: str) -> None:
     """Have a settled submission told once more: something beside its state has changed."""
-    tx.execute(update(submission).where(submission.c.request_id == request_id).values(receipt_due=True))
+    tx.execute(update(submission).where(submission.c.request_id == request_id).values(**RECEIPT_ASKED_FOR))
 
 
 def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
     """What posted submissions are told has changed since."""
     where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
-    tx.execute(update(submission).where(*where).values(receipt_due=True))
+    tx.execute(update(submission).where(*where).values(**RECEIPT_ASKED_FOR))
 
 
 def renew_receipts_of_earlier(tx: Transaction, current: Submission) -> None:
@@ -576,26 +580,29 @@ def renew_receipts_of_earlier(tx: Transaction, current: Submission) -> None:
     source_key = select(s.source_key).where(s.request_id == current.request_id).scalar_subquery()
     same = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.source_key == source_key)
     earlier = and_(s.source_version < current.source_version, s.state == State.IN_REVIEW)
-    tx.execute(update(submission).where(same, earlier).values(receipt_due=True))
+    tx.execute(update(submission).where(same, earlier).values(**RECEIPT_ASKED_FOR))
     replaced = and_(s.request_id == current.revises, s.state == State.POSTED, s.rows_rejected > 0)
-    tx.execute(update(submission).where(replaced).values(receipt_due=True))
+    tx.execute(update(submission).where(replaced).values(**RECEIPT_ASKED_FOR))
 
 
 def renew_receipts_without_registry(tx: Transaction) -> None:
     """Posted submissions whose rows were not taken when there was no registry are told that there is one."""
     s = submission.c
     waited = and_(s.state == State.POSTED, s.registry_version == 0, s.rows_rejected > 0)
-    tx.execute(update(submission).where(waited).values(receipt_due=True))
+    tx.execute(update(submission).where(waited).values(**RECEIPT_ASKED_FOR))
 
 
-def mark_receipted(tx: Transaction, current: Submission) -> None:
-    """The receipt shows this state and revision; a change since then keeps it due."""
-    tx.execute(
+def mark_receipted(tx: Transaction, current: Submission) -> bool:
+    """The receipt shows the submission as it was read; False, and no change, when it has moved or a receipt was asked
+    for since. The row stays locked until the transaction ends, so that of two writers one sees what the other did."""
+    changed = tx.execute(
         update(submission)
         .where(
             submission.c.request_id == current.request_id,
             submission.c.state == current.state,
             submission.c.revision == current.revision,
+            submission.c.receipts_asked == current.receipts_asked,
         )
         .values(receipt_due=False)
-    )
+    ).rowcount
+    return changed == 1

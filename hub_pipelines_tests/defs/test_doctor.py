@@ -27,6 +27,7 @@ from hub_pipelines.hub import Hub, open_hub
 from hub_pipelines.locks.service import release
 from hub_pipelines.settings import Settings
 from hub_pipelines.submission.queue import store as queue
+from hub_pipelines_tests.capabilities import CAP_LEASE, without
 from hub_pipelines_tests.commands import answer
 from hub_pipelines_tests.disks import small_disk
 from hub_pipelines_tests.messages import add_source, body_of, message, stock, take
@@ -149,6 +150,17 @@ def test_a_drop_folder_that_is_gone_and_one_that_belongs_to_nobody_are_told(sqli
     ]
     assert "drop/south can't be read" in findings[0].text[0].lower() + findings[0].text[1:]
     assert [one.command for one in findings[1:]] == [f"rmdir {drop / 'north' / 'payroll'}", f"rmdir {drop / 'nroth'}"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="does without one of root's capabilities")
+def test_a_folder_in_which_others_may_write_unseen_is_told(sqlite_hub: Hub) -> None:
+    (sqlite_hub.settings.drop / "north" / "inventory").chmod(0o775)
+    with without(CAP_LEASE):
+        finding = only(sqlite_hub.settings)
+    assert (finding.check, finding.severity) == ("drop folders", "warning")
+    assert "Others may write in drop/north/inventory." in finding.text
+    assert "CAP_LEASE" in finding.text
+    assert found(sqlite_hub.settings).findings == ()
 
 
 def test_a_missing_signing_key_is_told_and_not_made_anew(sqlite_hub: Hub) -> None:

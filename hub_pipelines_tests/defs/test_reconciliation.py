@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import time
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -20,7 +23,7 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.lost_runs import DagsterRuns, dagster_runs
 from hub_pipelines.defs.reconciliation import RECONCILIATION, reconciliation_sensor
 from hub_pipelines.defs.resources import HubResource
-from hub_pipelines.defs.run_process import RunProcess, process_of
+from hub_pipelines.defs.run_process import RunProcess, process_of, telling
 from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, run_request, runs_alive
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
@@ -203,12 +206,38 @@ def test_a_run_whose_process_died_before_it_said_a_word_is_failed_at_the_next_lo
 def test_a_process_that_got_the_number_of_a_runs_process_later_is_another_one() -> None:
     process = subprocess.Popen(["sleep", "60"])
     try:
-        assert RunProcess(process.pid, time.time()).lives()
-        assert not RunProcess(process.pid, time.time() - 60).lives()
+        born = str(telling(process.pid).metadata["born"].value)
+        boot, tick = born.split()
+        assert RunProcess(process.pid, born).lives()
+        assert RunProcess(process.pid, None).lives(), "nobody told more than its number"
+        assert not RunProcess(process.pid, f"{boot} {int(tick) - 1}").lives()
+        assert not RunProcess(process.pid, f"{uuid.uuid4()} {tick}").lives(), "before a reboot"
     finally:
         process.kill()
         process.wait()
-    assert not RunProcess(process.pid, time.time()).lives()
+    assert not RunProcess(process.pid, born).lives()
+
+
+@pytest.mark.parametrize("stepped_s", [86_400, -86_400])
+def test_a_clock_that_is_set_anew_fails_no_run_that_is_at_work(
+    runner: Runner, launched: Submission, monkeypatch: pytest.MonkeyPatch, stepped_s: int
+) -> None:
+    run = run_of(runner, launched, dg.DagsterRunStatus.STARTED)
+    runner.instance.report_engine_event("Forked.", run, telling(os.getpid()))
+    runner.instance.report_engine_event("Executing steps.", run, EngineEventData.in_process(os.getpid()))
+    assert isinstance(runner.hub.processing.begin(launched.request_id, run.run_id), Lease)
+    real = Path.read_text
+
+    def read_text(path: Path, *args: Any, **named: Any) -> str:
+        told = real(path, *args, **named)
+        if str(path) != "/proc/stat":
+            return told
+        booted = int(re.findall(r"^btime (\d+)$", told, re.M)[0])  # the kernel counts it back from the clock
+        return told.replace(f"btime {booted}", f"btime {booted + stepped_s}")
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert look(runner).findings == ()
+    assert status_of(runner, run) is dg.DagsterRunStatus.STARTED
 
 
 def test_a_run_that_is_executed_again_has_no_process_of_the_first(runner: Runner, launched: Submission) -> None:

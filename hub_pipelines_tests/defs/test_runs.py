@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
@@ -17,7 +18,9 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
+    AUDIT_JOB,
     REQUEST_TAG,
+    audit_log_sensor,
     priority_of,
     register_partitions,
     review_queue_sensor,
@@ -32,7 +35,9 @@ from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
 from hub_pipelines.processing import Processing
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.decisions import store as decisions
 from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
+from hub_pipelines.submission.partitions import store as partitions
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.tampering import append, rewrite
 
@@ -192,6 +197,33 @@ def test_live_partitions_are_bounded_and_settled_ones_retire(runner: Runner) -> 
         assert submissions.get(tx, first.request_id).state is State.POSTED
 
 
+def test_a_partition_that_is_launched_again_while_it_is_chosen_to_retire_stays(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+    (first,) = all_of(runner.hub)
+    limits = runner.hub.settings.limits.model_copy(update={"live_partitions": 1})
+    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
+    real = launching.surplus_partitions
+
+    def chosen_and_launched(hub: Hub, feed: str) -> list[str]:
+        found = real(hub, feed)
+        with hub.db.write() as tx:
+            decisions.reopen(tx, first.request_id, come_from=State.POSTED)
+        assert [one.request_id for one in tick(hub, "north", alive=runs_alive(runner.instance)).launches] == found
+        runner.instance.add_dynamic_partitions("procurement_requests", found)
+        return found
+
+    monkeypatch.setattr(launching, "surplus_partitions", chosen_and_launched)
+    drop_sample(hub, "south/procurement/registry-south.csv")
+    found = tick(hub, "south", alive=runs_alive(runner.instance))
+    register_partitions(runner.instance, hub, found.launches)
+    assert runner.instance.has_dynamic_partition("procurement_requests", first.request_id)
+    with hub.db.read() as tx:
+        assert partitions.live_among(tx, [first.request_id]) == [first.request_id]
+
+
 def test_the_review_sensor_reports_the_queue_once_per_change(runner: Runner) -> None:
     drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
     drain(runner)
@@ -257,11 +289,44 @@ def test_campuses_take_turns_among_what_is_equally_urgent(runner: Runner) -> Non
 
 def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:
     last = {"entries": 10, "at": 1_000.0}
-    assert not walk_is_due(10, last, waiting=0, now=1e6)
+    assert not walk_is_due(10, last, waiting=0, now=1_000.0 + 86_399)
     assert not walk_is_due(11, last, waiting=0, now=1_300.0)
     assert walk_is_due(11, last, waiting=0, now=1_600.0)
     assert not walk_is_due(11, last, waiting=5, now=1_600.0)
     assert walk_is_due(11, last, waiting=5, now=1_000.0 + timedelta(hours=1).total_seconds())
+
+
+def test_a_quiet_chain_is_walked_once_a_day_and_an_empty_one_never() -> None:
+    assert walk_is_due(10, {"entries": 10, "at": 1_000.0}, waiting=0, now=1_000.0 + 86_400)
+    assert not walk_is_due(0, {"entries": 0, "at": 0.0}, waiting=0, now=1e9)
+
+
+def test_a_chain_that_has_shrunk_is_walked_and_so_is_one_that_was_walked_by_a_clock_that_was_ahead() -> None:
+    assert walk_is_due(4, {"entries": 10, "at": 1_000.0}, waiting=0, now=1_600.0)
+    assert walk_is_due(0, {"entries": 10, "at": 1_000.0}, waiting=0, now=1_600.0)
+    assert walk_is_due(11, {"entries": 10, "at": 9_000.0}, waiting=0, now=1_000.0)
+
+
+def test_a_walk_of_a_restored_chain_has_a_run_of_its_own(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    drain(runner)
+
+    def asked(cursor: str | None) -> tuple[dg.RunRequest, str]:
+        with dg.build_sensor_context(
+            instance=runner.instance, cursor=cursor, resources={"hub": HubResource()}
+        ) as context:
+            result = audit_log_sensor(runner.job(AUDIT_JOB))(context)
+        (request,) = result.run_requests
+        return request, str(result.cursor)
+
+    first, cursor = asked(None)
+    entries = json.loads(cursor)["entries"]
+    later = json.dumps({"entries": entries + 50, "at": json.loads(cursor)["at"] - 1_000})
+    again, cursor = asked(later)
+    assert json.loads(cursor)["entries"] == entries
+    third, _ = asked(json.dumps({"entries": 1, "at": json.loads(cursor)["at"] + 1_000}))
+    assert first.run_key is not None
+    assert {one.run_key.rpartition(":")[0] for one in (first, again, third)} == {f"audit:{entries}"}
 
 
 def test_the_audit_job_walks_the_chain_and_its_checks_pass(runner: Runner) -> None:

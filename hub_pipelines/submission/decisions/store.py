@@ -4,7 +4,7 @@ from sqlalchemy import update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import IllegalMove, State, Submission
-from hub_pipelines.submission.store import get, move, submission
+from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, get, move, submission
 
 
 def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
@@ -52,5 +52,5 @@ def dismiss(tx: Transaction, request_id: str, reason: str) -> None:
         tx,
         request_id,
         (State.IN_REVIEW,),
-        {"state": State.DISMISSED, "reason": reason, "settled_at": database_now(tx), "receipt_due": True},
+        {"state": State.DISMISSED, "reason": reason, "settled_at": database_now(tx), **RECEIPT_ASKED_FOR},
     )

@@ -13,7 +13,7 @@ from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import Busy, Cause, Failure, Lease, LeaseLost, Repeat, State, Submission, may_move
 from hub_pipelines.submission.queue.store import first_before
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.submission.store import attempt, from_row, get, move, submission
+from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, attempt, from_row, get, move, submission
 
 TAKEN_OVER, RELEASED = "lease expired", "released"
 """How attempts ended whose run may live on, without a right to write."""
@@ -172,7 +172,7 @@ def settle_posted(
             "settled_at": now,
             "lease_owner": None,
             "lease_until": None,
-            "receipt_due": True,
+            **RECEIPT_ASKED_FOR,
         },
     )
     _end_attempt(tx, lease.request_id, lease.token, now, "posted", None)
@@ -262,7 +262,7 @@ def _in_review(cause: Cause, failure: Failure, now: datetime) -> dict[str, Any]:
         "settled_at": now,
         "lease_owner": None,
         "lease_until": None,
-        "receipt_due": True,
+        **RECEIPT_ASKED_FOR,
     }
 
 

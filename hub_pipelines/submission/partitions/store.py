@@ -114,7 +114,3 @@ def surplus_partitions(tx: Transaction, feed: str, *, keep: int, limit: int) -> 
         .limit(min(limit, live - keep))
     )
     return list(tx.execute(query).scalars())
-
-
-def mark_retired(tx: Transaction, request_ids: Sequence[str]) -> None:
-    tx.execute(update(submission).where(submission.c.request_id.in_(request_ids)).values(partition_live=False))

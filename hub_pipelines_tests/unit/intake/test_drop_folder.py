@@ -4,14 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hub_pipelines.intake.drop_folder import CLAIMED, display_name, is_temporary
+from hub_pipelines.intake.drop_folder import CLAIMED, QUIET_TIMES, display_name, is_temporary
 from hub_pipelines.intake.model import FOLDER_OF
 from hub_pipelines.submission.model import Cause, IllegalMove, State
+from hub_pipelines_tests.capabilities import CAP_LEASE, without
 
 from ..conftest import SmallHub
 
@@ -87,6 +89,41 @@ def test_a_file_that_another_process_has_open_for_writing_waits(small_hub: Small
     finally:
         writer.communicate("\n", timeout=10)
     assert small_hub.outcomes() == [("lab.csv", "received")]
+
+
+as_root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="gives a file to another user")
+NOBODY = 65_534
+
+
+@as_root
+def test_another_users_file_that_may_be_open_unseen_waits_for_a_longer_quiet(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_hub.inbox / "lab.csv"
+    with path.open("wb") as writer:
+        writer.write(b"half of it")
+        writer.flush()
+        os.chown(path, NOBODY, -1)
+        with without(CAP_LEASE):
+            scan = small_hub.take()
+    assert (scan.arrivals, scan.unfinished) == ((), 1)
+    quiet_at = path.stat().st_ctime + small_hub.hub.drop_folder.stable_s * QUIET_TIMES
+    monkeypatch.setattr(time, "time", lambda: quiet_at + 0.01)
+    with without(CAP_LEASE):
+        assert len(small_hub.take().arrivals) == 1
+
+
+@as_root
+def test_another_users_file_that_changed_in_the_future_waits_for_no_clock(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = small_hub.inbox / "lab.csv"
+    path.write_bytes(b"all of it")
+    os.chown(path, NOBODY, -1)
+    changed_at = path.stat().st_ctime
+    monkeypatch.setattr(time, "time", lambda: changed_at - 3_600)
+    with without(CAP_LEASE):
+        assert len(small_hub.take().arrivals) == 1
 
 
 @pytest.mark.parametrize(
