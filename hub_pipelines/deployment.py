@@ -65,12 +65,14 @@ if os.getppid() == int(sys.argv[1]):
 @dataclass(slots=True)
 class _Child:
     """One process. `answers` says whether it does its work: True, False, or None when that can't be told. `hindered`
-    says why it can't be started now; it is started when nothing hinders it any more."""
+    says why it can't be started now; it is started when nothing hinders it any more. What it has started `outlives` it,
+    or is ended when it has died."""
 
     name: str
     command: list[str]
     answers: Callable[[], bool | None]
     hindered: Callable[[], str | None] = lambda: None
+    outlives: bool = True
     deaf_s: float = _DEAF_S
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
@@ -164,6 +166,7 @@ class Deployment:
                 [python, "-m", "hub_pipelines.web", str(self._messages_port)],
                 self._receiver_answers,
                 self._no_port_for_messages,
+                outlives=False,  # its writer would, when it hangs, and keep what lock it has
             ),
         ]
 
@@ -333,6 +336,8 @@ class Deployment:
         pause = min(_LONGEST_PAUSE_S, 2.0**child.deaths)
         child.deaths += 1
         child.resume_at = time.monotonic() + pause
+        if not child.outlives:
+            child.signal(signal.SIGKILL)
         child.process = None
         self._tell(logging.WARNING, f"{child.name} {how}; starting it again in {pause:.0f} s")
 

@@ -278,11 +278,16 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
 
 @pytest.mark.slow  # it waits for a whole hub to start and for its ticks
 def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path) -> None:
+    """While its writer was stopped, which then can't see that it is alone."""
     hub = open_hub(with_messages_port(home))
     with hub_up(home, free_port()) as up:
+        wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
+        (writer,) = child_processes(up.pid_of("receiver"))
+        os.kill(writer, signal.SIGSTOP)
         os.kill(up.pid_of("receiver"), signal.SIGKILL)
         up.wait_for("started receiver", times=2, patience_s=10)
         wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
+        assert not is_alive(writer)
         answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1, 0.5), actor="person/tester")
         assert set(answers.by_kind) == {"received", "duplicate"}
 
