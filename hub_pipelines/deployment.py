@@ -203,12 +203,13 @@ class Deployment:
         return self.settings.messages.port
 
     def _receiver_answers(self) -> bool:
-        """It answers, be it that it can't take anything now: starting it again would not help then."""
+        """It answers, be it that it can't take anything now: starting it again would not help then. It would where its
+        writer hangs."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._messages_port}/health", timeout=_ANSWER_S):
                 return True
-        except urllib.error.HTTPError:
-            return True
+        except urllib.error.HTTPError as error:
+            return not _writer_hangs(error)
         except (urllib.error.URLError, OSError, ValueError):
             return False
 
@@ -417,6 +418,15 @@ class Deployment:
         hangs = time.monotonic() - self._looked_at > _LOOK_HANGS_S
         sentence = f"a drop folder below {self.settings.drop} does not answer at all: its share hangs; others go on"
         self._standing.are_now({"hangs": sentence} if hangs else {}, "looking")
+
+
+def _writer_hangs(unwell: urllib.error.HTTPError) -> bool:
+    """As the receiver's /health tells it."""
+    try:
+        told = json.load(unwell)
+    except ValueError:  # another program's
+        return False
+    return isinstance(told, dict) and told.get("writer_hangs") is True
 
 
 def _code_server(port: int) -> Callable[[], bool]:

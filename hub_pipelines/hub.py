@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from hub_pipelines.archive.damage import audited_in
 from hub_pipelines.archive.objects import Archive, Stored
 from hub_pipelines.audit.checkpoints.files import CheckpointFiles
 from hub_pipelines.audit.checkpoints.keys import CampusKeys
@@ -158,9 +159,10 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}
     keys = KeyRing(settings.keys)
+    begins = not any(Archive(settings.archive).request_ids())
     try:
         _make_folders(settings)
-        keys.ensure()
+        keys.ensure(begins=begins)
         CampusKeys(settings.campus_keys).ensure([*campuses, RESERVED_CAMPUS])
     except OSError as error:
         raise SettingsError(
@@ -170,8 +172,8 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     configure(settings.log_path, process_name(), settings.log_level)
     # below the lease time, so that a paused worker's transaction is gone before its lease is taken over
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
-    archive = Archive(settings.archive)
-    db.create_schema(begin=new_database or not any(archive.request_ids()))
+    archive = Archive(settings.archive, audited_in(db))
+    db.create_schema(begin=new_database or begins)
     inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
     inbox_store.create(inbox_db)
     desk = Desk()
@@ -247,7 +249,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
             inbox=inbox,
             archive=archive,
             signer=keys,
-            holding=Holding(archive, keys, intake, desk),
+            holding=Holding(archive, keys, intake),
             adapters=adapters_of(settings, feeds),
             first_days={
                 name: start_of(one.first_day) for name, one in settings.portals.items() if one.first_day is not None
@@ -261,7 +263,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         processing=processing,
         recounts=Recounts(db, judge),
         receipts=receipts,
-        previews=Previews(db, judge, receipts, utc_now),
+        previews=Previews(db, judge, receipts, keys, utc_now),
         review=review,
         weekly=WeeklyReviews(db, settings.reports / "weekly", utc_now),
         findings=Findings(db, campuses, utc_now),

@@ -354,6 +354,7 @@ def decided(columns: Columns, time_zone: str) -> Read:
         answers=columns.remembered.values,
         units=units_of(columns.mapping),
         time_zone=time_zone,
+        headings=columns.origins,
     )
     table = columns.table
     decision = Decision(columns.sent, columns.mapping, conventions.document(), columns.judged, table.parts, table.rules)

@@ -1,8 +1,8 @@
 """What Prometheus may read: how much is where, what is tried again, what waits for people.
 
 Belongs here: the metrics' names, meaning and text format. Not here: who serves or prints them, and thresholds
-(those are the alert rules of who runs Prometheus). All is asked of the database when it is read: nothing is counted
-in a process, so that no figure is lost with one.
+(those are the alert rules of who runs Prometheus). All is asked of the database when it is read, but for what only a
+process can tell of itself: nothing is counted in a process, so that no figure is lost with one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,14 +24,15 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 
 
-def exposition(hub: Hub) -> str:
-    """All metrics in Prometheus's text format. Raises Transient when the database does not answer."""
+def exposition(hub: Hub, *, writer_silent_s: float | None = None) -> str:
+    """All metrics in Prometheus's text format. `writer_silent_s` is told by the receiver alone. Raises Transient when
+    the database does not answer."""
     registry = CollectorRegistry()
-    registry.register(_Now(tuple(metrics_of(hub))))
+    registry.register(_Now(tuple(metrics_of(hub, writer_silent_s))))
     return generate_latest(registry).decode("utf-8")
 
 
-def metrics_of(hub: Hub) -> Iterator[Metric]:
+def metrics_of(hub: Hub, writer_silent_s: float | None = None) -> Iterator[Metric]:
     status = status_of(hub.db, hub.drop_folder)
     by_state = {str(state): int(status["submissions"].get(state, 0)) for state in State}
     yield _gauge("hub_submissions", "Submissions by state.", ("state",), {(one,): n for one, n in by_state.items()})
@@ -53,6 +54,8 @@ def metrics_of(hub: Hub) -> Iterator[Metric]:
     oldest = {which: one.oldest_at.timestamp() for which, one in streams.items()}
     yield _gauge("hub_messages_oldest_timestamp_seconds", "When the oldest of them came.", labels, oldest)
     yield from _filling(hub.inbox.filling())
+    told = "For how long the receiver's writer has had messages and not answered."
+    yield _gauge("hub_receiver_silent_seconds", told, (), {} if writer_silent_s is None else {(): writer_silent_s})
     with hub.db.read() as tx:
         yield from _portals(hub, tx)
         found = findings.open_by_rule(tx)

@@ -26,7 +26,8 @@ from hub_pipelines.drift.model import Held, Kind
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival, PreviewDue, request_id_for
-from hub_pipelines.judging import Judge, Judged, counting_of
+from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.judging import Judge, Judged, Read, Way, counting_of
 from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.ledger.counting.model import Missed as Counted
@@ -52,15 +53,18 @@ from hub_pipelines.report.previews.model import (
 )
 from hub_pipelines.report.previews.service import write_pages
 from hub_pipelines.report.service import Receipts
+from hub_pipelines.report.workbook import token
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Envelope
+from hub_pipelines.submission.model import Envelope, Integrity, Submission
 from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.model import (
     PART_ROWS,
     AcceptedRow,
+    Feed,
     Part,
     Problem,
     RecordType,
+    Table,
     Verdict,
     excel_row,
     sheet_of,
@@ -72,6 +76,7 @@ MOST_ATTEMPTS = 3
 PROBLEMS_SHOWN = 2_000
 ITEMS_SHOWN = 500
 _ASKED_LATER = "When you drop the file for real, its receipt comes with a sheet to answer in."
+_ANSWERED = "Drop the file for real: what you wrote in its sheet Questions is taken then."
 _CHUNK_ROWS = 5_000
 _log = logging.getLogger(__name__)
 
@@ -92,6 +97,7 @@ class Previews:
     db: Database
     judge: Judge
     receipts: Receipts
+    keys: KeyRing
     now: Callable[[], datetime]
 
     def page_of(self, preview: Preview) -> Path:
@@ -169,31 +175,57 @@ class Previews:
         )
 
     def _look(self, due: PreviewDue) -> Preview:
-        envelope = _envelope(due)
+        envelope, came = _envelope(due), _Came()
         try:
             self.judge.archive.verify(envelope.content_digest)
             registry = LedgerRegistry(self.db, self.judge.campus_of(envelope).time_zone)
-            with self.judge.judged(envelope, registry) as judged:
-                found = self._compare(envelope, judged)
+            with self.judge.judged(envelope, registry, self._as_list_of(came)) as judged:
+                found = self._compare(envelope, judged, came)
                 read = columns_read(judged.decision)
         except Permanent as error:
-            return self._kept_out(due, envelope, error)
-        return replace(self._blank(due), would="post", found=found, columns_read=read)
+            return self._kept_out(due, envelope, error, came)
+        return replace(self._blank(due), would="post", found=found, columns_read=read, gave_back_for=came.name)
 
-    def _kept_out(self, due: PreviewDue, envelope: Envelope, error: Permanent) -> Preview:
+    def _as_list_of(self, came: "_Came") -> Way:
+        """As a run reads, and a workbook that the hub gave back as the list for which it did."""
+
+        def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
+            came.original = self._original(envelope, table)
+            came.has_answers = bool(table.answers)
+            return self.judge.by_what_is_known(came.as_sent(envelope), feed, table)
+
+        return read
+
+    def _original(self, envelope: Envelope, table: Table) -> Submission | None:
+        """What the mark in a file names; None without one that is to be trusted here."""
+        if table.returned is None:
+            return None
+        try:
+            mark = token.read(self.keys, table.returned)
+        except Integrity:
+            return None
+        if (mark.campus, mark.feed) != (envelope.campus, envelope.feed):
+            return None
+        with self.db.read() as tx:
+            return submissions.find(tx, mark.request_id)
+
+    def _kept_out(self, due: PreviewDue, envelope: Envelope, error: Permanent, came: "_Came") -> Preview:
         """The file as a whole would not be taken, or not yet."""
         kinds: dict[str, Would] = {"drift": "hold", "question": "ask", "unreadable": "refuse"}
+        asked = _ANSWERED if came.name and came.has_answers else _ASKED_LATER
         preview = replace(
             self._blank(due),
             would=kinds.get(error.cause, "unknown"),
             reason=error.reason,
-            next_step=_ASKED_LATER if error.cause == "question" else error.fix or None,
+            next_step=asked if error.cause == "question" else error.fix or None,
             questions=_questions(error),
+            gave_back_for=came.name,
         )
         if not isinstance(error, Held) or error.kind is not Kind.DRIFTED:
             return preview
         with self.db.read() as tx:
-            before = shapes.shape(tx, source_of(envelope), error.compared_with) if error.compared_with else None
+            source = source_of(came.as_sent(envelope))
+            before = shapes.shape(tx, source, error.compared_with) if error.compared_with else None
         columns = side_by_side(before.shape if before else None, error.seen, error.change)
         other = [one for one in columns if one.before is None or one.now is None]
         return replace(
@@ -202,18 +234,20 @@ class Previews:
             columns_as_before=len(columns) - len(other),
         )
 
-    def _compare(self, envelope: Envelope, judged: Judged) -> Found:
+    def _compare(self, envelope: Envelope, judged: Judged, came: "_Came") -> Found:
         record = judged.record
         name = ledger_name(record.name, envelope.campus, shared=record.shared)
         counting = counting_of(record) if envelope.complete_count else None
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledger_items.current_version(tx, name)
+            family = frozenset(submissions.family(tx, came.original)) if came.original else frozenset[str]()
         parts = judged.decision.parts if judged.decision else ()
         campus = self.judge.campuses.get(envelope.campus)
         comparing = comparing_of(
             record,
-            envelope.source_name,
+            came.as_sent(envelope).source_name,
+            family,
             parts=parts,
             said=judged.said,
             came_on=campus.day_of(envelope.received_at) if campus else None,
@@ -232,7 +266,9 @@ class Previews:
                 difference.add(verdict, current)
                 if tally is not None:
                     tally.add([row_of(verdict)])
-        difference.end(self._listed_elsewhere(name, record, difference))
+        listed = self._listed_elsewhere(name, record, difference)
+        # what it moves or renames closes the line that it takes the place of (decisions/0054)
+        difference.end({key: one for key, one in listed.items() if one.request_id not in family})
         found = difference.found(record.name, name, version)
         unread = not_read(judged.document)
         found = replace(
@@ -271,6 +307,23 @@ class Previews:
             listed_in_rejected_rows=sum(one.row_no is not None for one in missed),
             missed=tuple(_missed(record, one, values, moved(one.key)) for one in missed[:ITEMS_SHOWN]),
         )
+
+
+@dataclass(slots=True)
+class _Came:
+    """What a file is, once it was opened."""
+
+    original: Submission | None = None
+    """What a workbook that the hub gave back corrects."""
+    has_answers: bool = False
+
+    @property
+    def name(self) -> str | None:
+        return self.original.envelope.source_name if self.original else None
+
+    def as_sent(self, envelope: Envelope) -> Envelope:
+        """What is known of a list goes on with it under any name."""
+        return replace(envelope, source_name=self.name) if self.name else envelope
 
 
 @dataclass(slots=True)

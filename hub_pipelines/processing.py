@@ -426,7 +426,7 @@ class Processing:
         moments = self.judge.messages(current.envelope, feed).occurred_at if is_batch else None
         occurred_at = self._occurrences(moments, staged) if moments is not None else {}
         with self.db.read() as tx:
-            family = frozenset(self.returns.family(tx, current))
+            family = frozenset(submissions.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
             is_count = current.envelope.complete_count
             before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None

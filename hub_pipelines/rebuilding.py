@@ -248,7 +248,7 @@ def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, 
         before = submissions.get(tx, kept.corrects[0])
         posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
-        family = frozenset(hub.processing.returns.family(tx, current))
+        family = frozenset(submissions.family(tx, current))
     contract = _contract_of(hub, record, then.contract_version) if then else None
     if then is None or contract is None:
         raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")

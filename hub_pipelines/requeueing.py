@@ -26,6 +26,7 @@ from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.registry.store import LedgerRegistry, rejected_tags
 from hub_pipelines.processing import failure_of
+from hub_pipelines.resubmitting import sent_under_a_key
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ItemState, Selection
 from hub_pipelines.review.service import already_closed, why_not_replayed
@@ -182,7 +183,7 @@ def _why_not_now(current: Submission) -> str | None:
             until = f" after {current.lease_until:%H:%M:%S} UTC" if current.lease_until else ""
             return f"Run {current.lease_owner} works on it; if that run is dead, another takes over{until}."
         case State.DISMISSED:
-            return "It was dismissed, which is final. Send the file again if it is needed after all."
+            return f"It was dismissed, which is final. {sent_under_a_key(current.envelope)}"
         case _:
             return None
 

@@ -18,7 +18,7 @@ from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.drop_folder import display_name
-from hub_pipelines.intake.model import Arrival, Outcome, Payload
+from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload
 from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.fingerprint import fingerprint_of
@@ -68,7 +68,7 @@ def resubmit(hub: Hub, item_id: str, file: Path, *, actor: str) -> Resubmitted:
             "file_name": display_name(file.name),
             "submitted_by": actor,
             "corrects": item_id,
-            "revises": item.request_id,
+            REVISES: item.request_id,
         },
         revises=item.request_id,
         complete_count=_is_count(hub, item.request_id),
@@ -78,7 +78,8 @@ def resubmit(hub: Hub, item_id: str, file: Path, *, actor: str) -> Resubmitted:
         successor = submissions.get(tx, str(arrival.request_id))
         if arrival.outcome is Outcome.DUPLICATE and successor.state is State.DISMISSED:
             raise IllegalMove(
-                f"These bytes came before as {successor.request_id} and were dismissed; nothing would come of them."
+                f"These bytes came before as {successor.request_id} and were dismissed; nothing would come of them. "
+                f"{sent_under_a_key(successor.envelope)} Dismiss this item then."
             )
         hub.review.close_as_resubmitted(
             tx, item_id, actor=actor, replaced_by=successor.request_id, difference=difference.document()
@@ -86,6 +87,16 @@ def resubmit(hub: Hub, item_id: str, file: Path, *, actor: str) -> Resubmitted:
 
     arrival = hub.intake.receive(payload, together)
     return Resubmitted(hub.review.show(item_id)[0], arrival, difference)
+
+
+def sent_under_a_key(envelope: Envelope) -> str:
+    """How the very bytes of something that was dismissed are taken all the same. Under their own fingerprint they are
+    known, and a copy for ever."""
+    count = " --complete-count" if envelope.complete_count else ""
+    return (
+        f"`hub submit FILE --campus {envelope.campus} --feed {envelope.feed}{count} --key WORD` takes the same file "
+        "once more, as a submission of its own, with a word that was not used before."
+    )
 
 
 def _require_open(hub: Hub, item: ReviewItem) -> None:

@@ -22,6 +22,7 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.service import headings_of
+from hub_pipelines.report.corrections import is_part, sent_before
 from hub_pipelines.report.outcomes import TAG_RULE
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
@@ -98,7 +99,8 @@ class Returns:
                 return
             if came.part and current.envelope.complete_count:
                 raise no_count(current.envelope.feed)
-            leases.set_revises(tx, lease, original.request_id)
+            if current.request_id not in {one.request_id for one in self._upwards(tx, original)}:  # else a circle
+                leases.set_revises(tx, lease, original.request_id)
             if original.state in UNSETTLED:
                 waits_for = original
             else:
@@ -124,8 +126,10 @@ class Returns:
         original = submissions.find(tx, read.request_id)
         if original is None:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
-        besides = TAG_RULE if original.registry_version == 0 else ""
-        problems = ledger_problems.count_blocking(tx, original.request_id, read.revision, besides=besides)
+        before = original if read.part else sent_before(tx, original, current)
+        besides = TAG_RULE if before.registry_version == 0 else ""
+        revision = read.revision if before == original else before.revision
+        problems = ledger_problems.count_blocking(tx, before.request_id, revision, besides=besides)
         return _came(current, ReturnState.VALID, read, problems=problems), original
 
     def _is_another_list(self, table: Table) -> bool:
@@ -172,19 +176,16 @@ class Returns:
             mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
         return troubles
 
-    def family(self, tx: Transaction, current: Submission) -> dict[str, Submission]:
-        """All submissions that were sent in place of each other, this one among them."""
-        root = current
-        while root.revises is not None and (earlier := submissions.find(tx, root.revises)) is not None:
-            root = earlier
-        found: dict[str, Submission] = {}
-        waiting = [root]
-        while waiting:
-            one = waiting.pop()
-            if one.request_id not in found:
-                found[one.request_id] = one
-                waiting += submissions.revising(tx, one.request_id)
-        return found
+    @staticmethod
+    def _upwards(tx: Transaction, current: Submission) -> list[Submission]:
+        """This one and those in whose place it was sent, one after the other; a circle of them is gone through once."""
+        found = {current.request_id: current}
+        while current.revises is not None and current.revises not in found:
+            earlier = submissions.find(tx, current.revises)
+            if earlier is None:
+                break
+            found[earlier.request_id] = current = earlier
+        return list(found.values())
 
     def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """Of a workbook that came back whole: the newest posting to this ledger among those of its family."""
@@ -192,56 +193,51 @@ class Returns:
         if came is None or came.original is None or came.part:
             return None
         postings = []
-        for one in self.family(tx, current).values():
+        for one in submissions.family(tx, current).values():
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
-            if not self._is_part(tx, one):
+            if not is_part(tx, one):
                 postings.append(Corrects(one, posting))
         return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
 
     def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
         envelope = current.envelope
-        if self._is_part(tx, current):
+        if is_part(tx, current):
             return None
         for one in submissions.files_of(tx, envelope.campus, envelope.feed, limit=_FILES_LOOKED_AT):
             earlier = one.envelope.received_at < envelope.received_at
             if not earlier or list_key(one.envelope.source_name) != list_key(envelope.source_name):
                 continue
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
-            if posting is not None and posting.ledger == ledger and not self._is_part(tx, one):
+            if posting is not None and posting.ledger == ledger and not is_part(tx, one):
                 return Corrects(one, posting)
         return None
 
-    @staticmethod
-    def _is_part(tx: Transaction, one: Submission) -> bool:
-        """Whether it holds only the rows to be fixed."""
-        came = store.return_of(tx, one.request_id, one.revision)
-        return came is not None and came.part
-
     def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
-        """Once: how a workbook that came back differs from the file that it corrects."""
+        """Once: how a workbook that came back differs from the file that it corrects, as it was sent last."""
         with self.db.read() as tx:
             came = store.return_of(tx, current.request_id, current.revision)
             original = submissions.find(tx, came.original) if came and came.original else None
-        if came is None or original is None or came.difference is not None:
-            return
-        difference = self._difference(current, original, feed, part=came.part)
+            if came is None or original is None or came.difference is not None:
+                return
+            before = original if came.part else sent_before(tx, original, current)
+        difference = self._difference(current, before, feed, part=came.part)
         with self.db.write() as tx:
             leases.hold(tx, lease)
             store.set_difference(tx, current.request_id, current.revision, difference.document())
 
-    def _difference(self, current: Submission, original: Submission, feed: Feed, *, part: bool) -> Difference:
-        if max(current.envelope.size_bytes, original.envelope.size_bytes) > _LARGEST_COMPARED:
+    def _difference(self, current: Submission, before: Submission, feed: Feed, *, part: bool) -> Difference:
+        if max(current.envelope.size_bytes, before.envelope.size_bytes) > _LARGEST_COMPARED:
             return Difference(None, None, note="The files are too large to be compared cell by cell.")
-        before, after = (self.archive.object_path(one.envelope.content_digest) for one in (original, current))
-        names = original.envelope.source_name, current.envelope.source_name
+        first, second = (self.archive.object_path(one.envelope.content_digest) for one in (before, current))
+        names = before.envelope.source_name, current.envelope.source_name
         with self.db.read() as tx:
             staged = submissions.get(tx, current.request_id)
-            decisions = [mappings.find_decision(tx, one.decision) for one in (original, staged)]
+            decisions = [mappings.find_decision(tx, one.decision) for one in (before, staged)]
         headings = headings_of(feed, *decisions)
-        return compare_files(before, names[0], after, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
+        return compare_files(first, names[0], second, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
 
 
 def _came(

@@ -6,6 +6,7 @@ of each kind and copied; that they are made on an empty database is for stores/t
 """
 
 import compileall
+import gc
 import os
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ from sqlalchemy.engine import make_url
 import hub_pipelines
 from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
+from hub_pipelines.validate.reading import process
+from hub_pipelines_tests.nursery import Nursery
+from hub_pipelines_tests.statements import made_once
 from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
@@ -46,12 +50,42 @@ def _keep_files_in_memory() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
+def pytest_collection_finish() -> None:
+    """What thousands of tests and their modules are made of stays until the end: it need not be searched for garbage
+    again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A worker that is done takes tests from the other: by default one has all the long ones, of crash/ and defs/."""
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)
+
+
+_started_anew = process._start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Files are read by children that are forked, since thousands of starts of Python would take minutes."""
+    with Nursery() as nursery, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "_start", nursery.start)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements() -> Iterator[None]:
+    with made_once():
+        yield
+
+
+@pytest.fixture
+def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read by children that are started, as a hub does it."""
+    monkeypatch.setattr(process, "_start", _started_anew)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming
+from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.intake.sources.service import Issued
 from hub_pipelines.messaging import Fate, MessageOutcome, outcome_of
 from hub_pipelines_tests.support import NORTH_INVENTORY, process_all
@@ -48,6 +49,11 @@ def outcome(hub: Hub, request_id: str) -> MessageOutcome:
     found = hub.inbox.find(request_id)
     assert found is not None
     return outcome_of(hub, found)
+
+
+def outcome_by_id(hub: Hub, one: Delivery) -> MessageOutcome:
+    """Of a delivery of one message, by the webhook-id that it came with."""
+    return outcome(hub, request_id_for(one.scope, "", one.sender_key_of(one.messages[0])))
 
 
 def fates(hub: Hub, answers: Sequence[Answered]) -> list[Fate]:

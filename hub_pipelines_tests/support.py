@@ -156,6 +156,9 @@ class Listed:
 
     rows: Sequence[StagedRow]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def chunks(self, _limits: ChunkLimits) -> Iterator[StagedChunk]:
         rows = [{**asdict(row), "problems": canonical_text(row.problems)} for row in self.rows]
         kinds = {"row_no": pyarrow.int64(), **dict.fromkeys(("verdict", "key", "values", "problems"), pyarrow.string())}

@@ -23,6 +23,10 @@ _CHUNK_BYTES = 1 << 20
 _TRANSIENT_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 
 
+TellDamage = Callable[[str, str], None]
+"""Told, before damaged bytes are replaced by good ones: the digest they should have, and the one they have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """An object in the archive: `digest` is the SHA-256 of its bytes in hexadecimal."""
@@ -34,9 +38,10 @@ class Stored:
 class Archive:
     """Writes are durable when they return. Raises Transient when the disk is full or failing (the hub retries)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tell_damage: TellDamage = lambda _digest, _found: None) -> None:
         self._root = root
         self._incoming = root / "incoming"
+        self._tell_damage = tell_damage
 
     def object_path(self, digest: str) -> Path:
         return self._root / "objects" / digest[:2] / digest[2:]
@@ -51,29 +56,26 @@ class Archive:
                     size += len(chunk)
                     target.write(chunk)
                 _make_durable(target)
-            self._link(temporary, self.object_path(digest.hexdigest()))
+            self._link(temporary, self.object_path(digest.hexdigest()), digest.hexdigest())
         return Stored(digest.hexdigest(), size)
 
     def put_envelope(self, envelope: Envelope) -> Path:
         """Keep the envelope beside the bytes, so that a lost database can be rebuilt from the archive."""
-        data = canonical_text(envelope.document()).encode("utf-8")
-        final = self._root / "envelopes" / envelope.campus / envelope.feed / envelope.request_id / sha256_hex(data)
-        with _disk_errors(), self._temporary() as temporary:
-            with temporary.open("xb") as target:
-                target.write(data)
-                _make_durable(target)
-            self._link(temporary, final.with_suffix(".json"))
-        return final.with_suffix(".json")
+        return self._put_document(envelope, "envelopes", envelope.campus, envelope.feed, envelope.request_id)
 
     def put_page(self, envelope: Envelope) -> Path:
         """Keep the envelope of a page that the hub has read itself. It is no submission's, so it has a place apart."""
+        return self._put_document(envelope, "pages", envelope.feed)
+
+    def _put_document(self, envelope: Envelope, *folders: str) -> Path:
         data = canonical_text(envelope.document()).encode("utf-8")
-        final = self._root / "pages" / envelope.feed / f"{sha256_hex(data)}.json"
+        digest = sha256_hex(data)
+        final = self._root.joinpath(*folders, f"{digest}.json")
         with _disk_errors(), self._temporary() as temporary:
             with temporary.open("xb") as target:
                 target.write(data)
                 _make_durable(target)
-            self._link(temporary, final)
+            self._link(temporary, final, digest)
         return final
 
     def envelopes(self) -> Iterator[Path]:
@@ -107,17 +109,13 @@ class Archive:
     def verify(self, digest: str, keep_alive: Callable[[], None] = lambda: None) -> Path:
         """The path of an object whose bytes still have its digest. Raises Integrity when they have not."""
         path = self.object_path(digest)
-        seen = hashlib.sha256()
         try:
-            with path.open("rb") as source:
-                while chunk := source.read(_CHUNK_BYTES):
-                    seen.update(chunk)
-                    keep_alive()
+            found = _digest_of(path, keep_alive)
         except FileNotFoundError as error:
             raise Integrity(
                 "The archived copy of this file is missing.", "Ask the hub's operator to restore it from a backup."
             ) from error
-        if seen.hexdigest() != digest:
+        if found != digest:
             raise Integrity(
                 "The archived copy of this file is not what was sent: its fingerprint has changed.",
                 "Ask the hub's operator to restore it from a backup and to find out who changed it.",
@@ -133,15 +131,27 @@ class Archive:
         finally:
             path.unlink(missing_ok=True)
 
-    @staticmethod
-    def _link(temporary: Path, final: Path) -> None:
-        """Give durable bytes their final name; the name tells the content, so an existing one is as good."""
+    def _link(self, temporary: Path, final: Path, digest: str) -> None:
+        """Give durable bytes their final name. What has it already stays, unless it was damaged since it was put there:
+        the sender's copy is forgotten after this."""
         make_folder(final.parent)
         try:
             os.link(temporary, final)
         except FileExistsError:
-            return
-        sync(final.parent)
+            found = _digest_of(final)
+            if found != digest:
+                self._tell_damage(digest, found)
+                temporary.replace(final)
+        sync(final.parent)  # who has put it there may have died before this
+
+
+def _digest_of(path: Path, keep_alive: Callable[[], None] = lambda: None) -> str:
+    seen = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            seen.update(chunk)
+            keep_alive()
+    return seen.hexdigest()
 
 
 def _folders(parent: Path) -> Iterator[Path]:

@@ -55,10 +55,11 @@ def proof(digests: Sequence[bytes], index: int) -> list[bytes]:
     return _path(_levels(digests), index)
 
 
-def proofs(digests: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """The proof of each leaf, in their order."""
+def root_and_proofs(digests: Sequence[bytes]) -> tuple[bytes, Iterator[list[bytes]]]:
+    """The root over two or more digests, and the proof of each in their order."""
     levels = _levels(digests)
-    return (_path(levels, index) for index in range(len(digests)))
+    left, right = levels[-1]
+    return _node(left, right), (_path(levels, index) for index in range(len(digests)))
 
 
 def _levels(digests: Sequence[bytes]) -> list[list[bytes]]:

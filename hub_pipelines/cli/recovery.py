@@ -1,5 +1,6 @@
 """`hub reconcile`: find what has lost its way, mend what is safe."""
 
+import math
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -44,12 +45,19 @@ def _look(*, dry_run: bool, new_database: bool) -> "Report":
     from hub_pipelines.defs.instance import Runner
     from hub_pipelines.defs.lost_runs import dagster_runs
     from hub_pipelines.recovery.model import Position, Report
-    from hub_pipelines.recovery.service import Reconciler
+    from hub_pipelines.recovery.service import UNREGISTERED_S, Reconciler
 
     hub = this_hub(new_database=new_database)
     reconciler = Reconciler(
-        hub, dagster_runs(hub, Runner(hub).instance), dry_run=dry_run, stands_still_s=_SECOND_LOOK_S / 2
+        hub,
+        dagster_runs(hub, Runner(hub).instance),
+        dry_run=dry_run,
+        stands_still_s=_SECOND_LOOK_S / 2,
+        unregistered_s=0.0 if new_database else UNREGISTERED_S,  # nobody but this look is about to register anything
+        budget_s=math.inf,
     )
+    if new_database:
+        reconciler.hold_launches()
     first = reconciler.look(Position(), thorough=True)
     if not first.position.heads:
         return first

@@ -27,11 +27,25 @@ def draft_of(path: Path, *, mode: int = 0o644) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def write_replacing(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write `text` (UTF-8) to `path` in one visible step."""
+def write_replacing(path: Path, text: str, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Write `text` (UTF-8) to `path` in one visible step. `durable`: what can't be made again is on the disk then."""
     with draft_of(path, mode=mode) as draft:
         draft.write_text(text, encoding="utf-8")
+        if durable:
+            sync(draft)
         draft.replace(path)
+    if durable:
+        sync(path.parent)
+
+
+def make_once(path: Path, data: bytes, *, mode: int) -> None:
+    """Make a file that is not there yet, whole and on the disk. Many processes may try at once; one wins."""
+    with draft_of(path, mode=mode) as draft:
+        draft.write_bytes(data)
+        sync(draft)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    sync(path.parent)
 
 
 def is_open(path: Path) -> bool:

@@ -7,7 +7,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -20,8 +20,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Dialect,
     Engine,
     MetaData,
+    PoolProxiedConnection,
     Select,
     String,
     Table,
@@ -42,6 +44,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError, SettingsError, Transient
+from hub_pipelines.common.short import OnPostgres, OnSqlite, ShortTransaction
 
 Transaction = Connection
 _T = TypeVar("_T")
@@ -228,13 +231,40 @@ def insert_many(
 
 @contextmanager
 def by_driver(tx: Transaction) -> Iterator[Any]:
-    """The driver's own connection in this transaction, for statements that run hundreds of times a second: SQLAlchemy's
-    way of executing them costs more than the database's. What the driver raises leaves as SQLAlchemy's."""
-    refused: Any = tx.dialect.loaded_dbapi
+    """The driver's own connection in this transaction. What the driver raises leaves as SQLAlchemy's."""
+    connection = tx.connection
+    with _sqlalchemys_errors(tx.dialect, connection):
+        yield connection.driver_connection
+
+
+@contextmanager
+def _sqlalchemys_errors(dialect: Dialect, connection: PoolProxiedConnection | None) -> Iterator[None]:
+    refused: Any = dialect.loaded_dbapi
     try:
-        yield tx.connection.driver_connection
+        yield
     except refused.Error as error:
-        raise DBAPIError.instance(None, None, error, refused.Error, dialect=tx.dialect) from error
+        driver: Any = connection.driver_connection if connection is not None else None
+        broken = dialect.is_disconnect(error, driver, None)
+        raise DBAPIError.instance(
+            None, None, error, refused.Error, connection_invalidated=broken, dialect=dialect
+        ) from error
+
+
+@contextmanager
+def short_in(tx: Transaction) -> Iterator[ShortTransaction]:
+    """Statements of a transaction as those of a short one are executed (short.py); all of them are when this ends."""
+    connection = tx.connection
+    with _sqlalchemys_errors(tx.dialect, connection):
+        statements = _short(tx.dialect, connection, 0, keeps=False)
+        try:
+            yield statements
+        finally:  # no other statement may come while these are under way
+            statements.wait()
+
+
+def _short(dialect: Dialect, connection: PoolProxiedConnection, idle_s: int, *, keeps: bool) -> ShortTransaction:
+    driver: Any = connection.driver_connection
+    return OnPostgres(driver, idle_s, keeps=keeps) if dialect.name == "postgresql" else OnSqlite(driver)
 
 
 def _literal(value: str | int) -> str:
@@ -362,6 +392,8 @@ class Database:
                 f"HUB_DATABASE_URL: there is no folder {Path(parsed.database).parent}. Create it first."
             )
         self.idle_when_writing_s = idle_when_writing_s
+        self._at_hand: list[tuple[PoolProxiedConnection, ShortTransaction]] = []
+        """What the last short transaction has left for the next one."""
         try:
             if self.is_postgres:
                 self.engine = create_engine(parsed, pool_pre_ping=True)
@@ -384,6 +416,38 @@ class Database:
             yield tx
 
     @contextmanager
+    def short(self) -> Iterator[ShortTransaction]:
+        """A writing transaction of few statements, for what happens hundreds of times a second (short.py).
+
+        Its connection is kept for the next one. What ends it by an exception closes that, and so undoes all.
+        """
+        with self._errors_told():
+            connection, tx = self._ready()
+            try:
+                with _sqlalchemys_errors(self.engine.dialect, connection):
+                    tx.begin()
+                    yield tx
+                    tx.commit()
+            except BaseException:
+                connection.invalidate()
+                raise
+            if self._at_hand:  # another thread's
+                connection.invalidate()
+            else:
+                self._at_hand.append((connection, tx))
+
+    def _ready(self) -> tuple[PoolProxiedConnection, ShortTransaction]:
+        """The one at hand, unless its server has closed it meanwhile."""
+        with suppress(IndexError):
+            connection, tx = self._at_hand.pop()
+            if tx.is_quiet:
+                return connection, tx
+            connection.invalidate()
+        with _sqlalchemys_errors(self.engine.dialect, None):
+            connection = self.engine.raw_connection()
+        return connection, _short(self.engine.dialect, connection, self.idle_when_writing_s, keeps=True)
+
+    @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[Transaction]:
         with self._connection() as connection:
             tx = connection.execution_options(**{_WRITE: write})
@@ -395,10 +459,14 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        with self._errors_told(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
         """What the database does not do inside raises Transient or DamagedDatabase."""
         try:
-            with self.engine.connect() as connection:
-                yield connection
+            yield
         except OperationalError as error:
             raise Transient(f"The hub's database did not answer: {_first_line(error)}") from error
         except DBAPIError as error:
@@ -464,6 +532,8 @@ class Database:
                 )
 
     def dispose(self) -> None:
+        while self._at_hand:
+            self._at_hand.pop()[0].invalidate()
         self.engine.dispose()
 
 

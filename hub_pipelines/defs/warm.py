@@ -1,6 +1,7 @@
 """All that runs load, for the process that they are forked from (decisions/0086); nothing else imports this.
 
-None of it reads a setting, opens a connection or starts a thread of the hub when it is loaded.
+None of it reads a setting, opens a connection or starts a thread of the hub when it is loaded. What each run would make
+from the contracts alone is made too.
 """
 
 # ruff: noqa: F401  # loading is all that is wanted
@@ -20,6 +21,8 @@ import pint
 import pyarrow.compute
 import pyarrow.pandas_compat
 import pyarrow.parquet
+import rapidfuzz.distance
+import rapidfuzz.process
 import upath.implementations.local
 
 import hub_pipelines.definitions
@@ -31,3 +34,7 @@ import hub_pipelines.recovery.store
 import hub_pipelines.report.index_page
 import hub_pipelines.report.render
 import hub_pipelines.timeline.news
+from hub_pipelines.mapping.likeness import prepare
+from hub_pipelines.validate.feeds import FEEDS
+
+prepare(record for feed in FEEDS.values() for record in feed.record_types)

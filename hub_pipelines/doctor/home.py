@@ -119,8 +119,8 @@ def keys(settings: Settings) -> Found:
     private = settings.keys / "signing.pem"
     restore = f"cp <backup>/keys/signing.pem {quote(private)} && chmod 600 {quote(private)}"
     if not private.exists():
-        told = f"The signing key {private} is missing; at its next start the hub would make a new one."
-        yield "error", f"{told} Restore it from a backup before.", restore
+        told = f"The signing key {private} is missing: nothing can be signed, and the hub does not start."
+        yield "error", f"{told} Restore it from a backup.", restore
         return
     ring = KeyRing(settings.keys)
     public = settings.keys / "public" / f"{ring.current_key_id()}.pem"

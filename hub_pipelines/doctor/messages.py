@@ -14,6 +14,7 @@ from hub_pipelines.doctor.model import Severity
 from hub_pipelines.hub import capacity_of
 from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import NEARLY_FULL, Filling, Waiting
+from hub_pipelines.intake.sealing import store as sealing
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources import store as sources
 from hub_pipelines.intake.sources.model import Kind
@@ -70,7 +71,7 @@ def waiting(settings: Settings, db: Database, *, overdue_s: float) -> Found:
                 return
             filling = Filling(capacity_of(settings), inbox.load(tx))
             streams = inbox.waiting(tx)
-            before = {one.stream: inbox.newest_batch(tx, one.stream) for one in streams}
+            before = {one.stream: sealing.newest_batch(tx, one.stream) for one in streams}
     finally:
         if opened is not db:
             opened.dispose()

@@ -1,11 +1,15 @@
 """What arrives and what intake answers. Pure."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.submission.model import Failure
 
 
 class Outcome(StrEnum):
@@ -31,6 +35,31 @@ class Purpose(StrEnum):
 
 FOLDER_OF = {Purpose.COUNT: "complete-count", Purpose.PREVIEW: "preview"}
 """Their names in a feed's folder."""
+
+REVISES = "revises"
+"""The header of a corrected copy's envelope that names the submission in whose place it was sent."""
+
+HELD = "held"
+"""The header of an envelope that must wait for a person, whoever registers it: why, as JSON (`held_for`)."""
+
+SHAPE = "shape"
+"""The header of a held batch's envelope that tells how its records differ, as JSON."""
+
+
+def held_text(failure: Failure) -> str:
+    """What the header HELD says."""
+    told = {"error_type": failure.error_type, "reason": failure.reason, "fix": failure.fix, "trace": failure.trace}
+    return canonical_text(told)
+
+
+def held_for(headers: Mapping[str, str]) -> Failure | None:
+    """Why what has these headers must wait for a person; None when it need not."""
+    if HELD in headers:
+        return Failure(**json.loads(headers[HELD]), run_id=None)
+    if SHAPE in headers:  # held before envelopes said why
+        told, fix = "These records of a portal differ from those before.", "Poll it again, and dismiss this item."
+        return Failure("PortalDrift", told, fix, "", None)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,28 @@
 """Intake: from bytes to a registered, signed, durable submission, and only then an acknowledgement.
 
-Order, each step safe to repeat after a crash: bytes into the archive, envelope signed and archived,
-one transaction that registers submission, arrival and audit entry. Whoever delivers (the drop folder,
-an upload) forgets its copy only when this has returned.
+Order, each step safe to repeat after a crash: bytes into the archive, envelope signed, one transaction that
+registers submission, arrival and audit entry and archives the envelope before its commit. Whoever delivers
+(the drop folder, an upload) forgets its copy only when this has returned.
 """
 
 import logging
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import RESERVED, Campus, Scope
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.intake.model import Arrival, Outcome, Payload, request_id_for
+from hub_pipelines.intake.model import REVISES, Arrival, Outcome, Payload, held_for, request_id_for
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Cause, Envelope, Failure, Submission
+from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
 
 ACTOR = "hub/intake"
 _log = logging.getLogger(__name__)
@@ -65,46 +65,44 @@ class Intake:
     now: Callable[[], datetime]
 
     def receive(self, payload: Payload, together: Callable[[Any, Arrival], None] | None = None) -> Arrival:
-        """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered."""
+        """Register an arrival. `together` runs in the same transaction: when it raises, nothing is registered.
+
+        The envelope is archived last before the commit, so that what was refused is in no archive that the reconciler
+        would register it from.
+        """
         request_id = request_id_for(
             payload.scope, payload.content_digest, payload.sender_key, complete_count=payload.complete_count
         )
         with self.db.read() as tx:
             known = arrivals.find(tx, payload.arrival_id)
-            first = submissions.find(tx, request_id)
         if known is not None:
             return known
         envelope = self._envelope(payload, request_id)
-        if first is None or first.envelope.content_digest != payload.content_digest:
-            self.archive.put_envelope(envelope)
         with self.db.write() as tx:
             new = self._register(tx, payload, envelope)
             if together is not None:
                 together(tx, new)
+            if new.outcome in (Outcome.RECEIVED, Outcome.CONFLICT):
+                self.archive.put_envelope(envelope)
         _tell(new)
         return new
 
-    def register_archived(self, arrival_id: str, envelope: Envelope) -> Arrival:
-        """Register what was archived and signed before and has no record, as it came then.
+    def register_archived(
+        self, envelope: Envelope, others: Sequence[Envelope] = (), together: Callable[[Any], None] | None = None
+    ) -> list[Arrival]:
+        """Register what was archived and signed before and has no record, as it came then: among the versions of its
+        source by its time. Behind a later one that is posted, or worked on, already, it waits for a person.
 
-        The caller has verified the envelope's signature and the archived bytes.
+        `others` came later under the same key with other contents: each is a conflict, as it was then. `together` runs
+        in the same transaction. The caller has verified the signatures, and the archived bytes of the first.
         """
-        payload = Payload(
-            arrival_id=arrival_id,
-            scope=Scope(envelope.campus, envelope.feed),
-            channel=envelope.channel,
-            source_system=envelope.source_system,
-            source_name=envelope.source_name,
-            content_digest=envelope.content_digest,
-            size_bytes=envelope.size_bytes,
-            headers=envelope.headers,
-            sender_key=envelope.sender_key,
-            complete_count=envelope.complete_count,
-        )
         with self.db.write() as tx:
-            new = self._register(tx, payload, envelope)
-        _tell(new)
-        return new
+            found = [self._register(tx, _archived(one), one, late=True) for one in (envelope, *others)]
+            if together is not None:
+                together(tx)
+        for new in found:
+            _tell(new)
+        return found
 
     def preview(self, payload: Payload, *, in_hand: bool = False) -> Arrival:
         """Record a file whose sender asks what would happen. No submission and no request_id; a preview is due.
@@ -167,12 +165,12 @@ class Intake:
             )
         )
 
-    def _register(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+    def _register(self, tx: Any, payload: Payload, envelope: Envelope, *, late: bool = False) -> Arrival:
         known = arrivals.find(tx, payload.arrival_id)
         if known is not None:
             return known
-        if self._add(tx, envelope, payload.revises):
-            return self._received(tx, payload, envelope)
+        if self._add(tx, envelope, payload.revises, late=late):
+            return self._received(tx, payload, envelope, late=late)
         # adding waits for whoever registers the same, and that may have been another tick with this very arrival
         known = arrivals.find(tx, payload.arrival_id)
         if known is not None:
@@ -182,31 +180,40 @@ class Intake:
             return self._conflict(tx, payload, envelope, first)
         return self._duplicate(tx, payload, envelope, first)
 
-    def _add(self, tx: Any, envelope: Envelope, revises: str | None) -> bool:
-        key = source_key(envelope.source_name)
-        previous, version = submissions.newest_of_source(tx, envelope.campus, envelope.feed, key)
+    def _add(self, tx: Any, envelope: Envelope, revises: str | None, *, late: bool) -> bool:
+        source = (envelope.campus, envelope.feed, source_key(envelope.source_name))
+        previous, version = submissions.newest_of_source(tx, *source, envelope.received_at if late else None)
         campus = self.campuses.get(envelope.campus)
         day = campus.day_of(envelope.received_at) if campus else envelope.received_at.date()
-        return submissions.add(
+        added = submissions.add(
             tx,
             envelope,
             received_day=day,
-            source_key=key,
+            source_key=source[-1],
             source_version=version + 1,
             revises=revises or previous,
             priority=self.priority_of(envelope.feed),
         )
+        if added and late:
+            submissions.move_on_versions(tx, *source, behind=version, but=envelope.request_id)
+        return added
 
-    def _received(self, tx: Any, payload: Payload, envelope: Envelope) -> Arrival:
+    def _received(self, tx: Any, payload: Payload, envelope: Envelope, *, late: bool) -> Arrival:
         new = _arrival(payload, envelope, Outcome.RECEIVED)
         if payload.scope == RESERVED:
-            failure = _no_such_folder(payload)
-            leases.shelve(tx, envelope.request_id, Cause.UNREADABLE, failure)
-            self.review.file_submission(tx, submissions.get(tx, envelope.request_id), failure)
+            self._shelve(tx, envelope.request_id, Cause.UNREADABLE, _no_such_folder(payload))
+        elif (held := held_for(envelope.headers)) is not None:
+            self._shelve(tx, envelope.request_id, Cause.DRIFT, held)
+        elif late and (overtaken := _overtaken(tx, envelope)):
+            self._shelve(tx, envelope.request_id, Cause.BLOCKED, overtaken)
         detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
         declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}
         self._record(tx, new, {**detail, **declared})
         return new
+
+    def _shelve(self, tx: Any, request_id: str, cause: Cause, failure: Failure) -> None:
+        leases.shelve(tx, request_id, cause, failure)
+        self.review.file_submission(tx, submissions.get(tx, request_id), failure)
 
     def _duplicate(self, tx: Any, payload: Payload, envelope: Envelope, first: Submission) -> Arrival:
         new = _arrival(payload, envelope, Outcome.DUPLICATE)
@@ -298,6 +305,45 @@ def _arrival(
         arrived_at=envelope.received_at,
         reason=reason,
         fix=fix,
+    )
+
+
+def _archived(envelope: Envelope) -> Payload:
+    """The payload that an archived envelope was made of."""
+    name = sha256_hex(canonical_text(envelope.document()).encode("utf-8"))
+    return Payload(
+        arrival_id=f"recovered-{name[:32]}",
+        scope=Scope(envelope.campus, envelope.feed),
+        channel=envelope.channel,
+        source_system=envelope.source_system,
+        source_name=envelope.source_name,
+        content_digest=envelope.content_digest,
+        size_bytes=envelope.size_bytes,
+        headers=envelope.headers,
+        sender_key=envelope.sender_key,
+        revises=envelope.headers.get(REVISES),
+        complete_count=envelope.complete_count,
+    )
+
+
+def _overtaken(tx: Any, envelope: Envelope) -> Failure | None:
+    """Why what is found again may not go through by itself: others have gone before it."""
+    key = source_key(envelope.source_name)
+    newer = submissions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
+    corrected = submissions.find(tx, envelope.headers.get(REVISES, ""))
+    if newer is not None:
+        why = f"a newer one of its name ({newer}) was taken, whose values it would set back"
+    elif corrected is not None and corrected.state is State.DISMISSED:
+        why = f"it was decided otherwise about the file that it corrects ({corrected.request_id})"
+    else:
+        return None
+    return Failure(
+        error_type="Overtaken",
+        reason=f"This file was found again after {why}.",
+        fix="Nothing, if what was taken says all that is true now. Does this one hold rows that it lacks, tell the "
+        "hub's operator, who can send it through on purpose.",
+        trace="",
+        run_id=None,
     )
 
 

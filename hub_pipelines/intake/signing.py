@@ -5,18 +5,16 @@ is what an inspector needs. A rotated key's public half stays, so that old envel
 """
 
 import base64
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_pipelines.audit.tree import Tree, proofs, root_of
+from hub_pipelines.audit.tree import root_and_proofs, root_of
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.common.files import draft_of, write_replacing
+from hub_pipelines.common.files import make_once, sync, write_replacing
 from hub_pipelines.submission.model import Envelope, Integrity
 
 if TYPE_CHECKING:
@@ -39,19 +37,29 @@ class KeyRing:
         self._genuine: tuple[Ed25519PublicKey, bytes, bytes] | None = None
         """The shared signature that was verified last: envelopes of a group mostly follow each other."""
 
-    def ensure(self) -> None:
-        """Create the signing key on an empty home. Many processes may try at once; one key wins."""
+    def ensure(self, *, begins: bool = True) -> None:
+        """Create the signing key of a hub that `begins`. Many processes may try at once; one key wins.
+
+        Raises SettingsError where there was one before, as public keys or an archive tell: with another one in its
+        place nobody could tell the hub's own signatures from a stranger's.
+        """
         path = self._folder / "signing.pem"
-        if path.exists():
+        had_one = not begins or any((self._folder / "public").glob("*.pem"))
+        if path.exists():  # asked last: who makes one meanwhile makes its public half after it
             return
+        if had_one:
+            raise SettingsError(
+                f"The signing key {path} is missing, and this hub has signed with one. Is keys/ mounted? Restore it "
+                f"from a backup. If it is lost for good, `openssl genpkey -algorithm ed25519 -out {path}` and "
+                f"`chmod 600 {path}` make a new one; keep keys/public, so that what was signed before still verifies."
+            )
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync(self._folder.parent)
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        with draft_of(path, mode=0o600) as draft, suppress(FileExistsError):
-            draft.write_bytes(pem)
-            os.link(draft, path)
+        make_once(path, pem, mode=0o600)
         self._publish()
 
     def sign(self, envelope: Envelope) -> Envelope:
@@ -74,10 +82,11 @@ class KeyRing:
         texts = [canonical_text({**one.signed_part(), "key_id": key_id}) for one in envelopes]
         digests = [sha256(one.encode("utf-8")).digest() for one in texts]
         size = len(texts)
-        whole = base64.b64encode(private.sign(_of_tree(size, Tree(digests).root()))).decode("ascii")
+        root, paths = root_and_proofs(digests)
+        whole = base64.b64encode(private.sign(_of_tree(size, root))).decode("ascii")
         return [
             _with_signature(text, f"{at}.{size}.{_encoded(path)}.{whole}")
-            for at, (text, path) in enumerate(zip(texts, proofs(digests), strict=True))
+            for at, (text, path) in enumerate(zip(texts, paths, strict=True))
         ]
 
     def verify(self, envelope: Envelope) -> None:
@@ -147,7 +156,9 @@ class KeyRing:
         path = self._folder / "public" / f"{_key_id(public)}.pem"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_replacing(path, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii"))
+            sync(self._folder)
+            pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+            write_replacing(path, pem, durable=True)
 
     def _public_key(self, key_id: str) -> "Ed25519PublicKey":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -84,6 +84,10 @@ ledger_day = Table(
     Index("ledger_day_by_campus", "campus", "ledger_date"),
 )
 
+ITEMS_A_SEARCH = 3
+"""So many of a ledger's items SQLite reads in the time in which it searches for one, where the ledger is larger than
+its memory."""
+
 its_newest_entry = and_(
     journal.c.ledger == ledger.c.ledger,
     journal.c.version == ledger.c.version,

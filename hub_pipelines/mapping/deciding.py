@@ -174,7 +174,11 @@ def _without_heading(file: File, proposal: Proposal, used: set[int]) -> Iterator
     if file.nameless:
         return
     name = proposal.chosen.get("item_name")
-    lacking = [at for at, profile in enumerate(file.profiles) if profile.count and not file.header[at].strip()]
+    lacking = [
+        at
+        for at, profile in enumerate(file.profiles)
+        if profile.count and not file.header[at].strip() and not _counts_on(profile.examples)
+    ]
     for at in [at for at in lacking if at not in used and at not in file.settled][:_MOST_TOLD]:
         told = f"Column {file.place(at)} has no heading (for example: {', '.join(file.profiles[at].examples)}). "
         told += "Its values are kept with each row. "
@@ -182,6 +186,12 @@ def _without_heading(file: File, proposal: Proposal, used: set[int]) -> Iterator
             yield f"{told}If they are the beginning of what stands in the next column, write both into one cell."
         else:
             yield f"{told}To have them read, write a heading above them."
+
+
+def _counts_on(examples: Sequence[str]) -> bool:
+    """Whether a column numbers its rows: 1, 2, 3."""
+    numbers = [int(one) for one in examples if one.isdecimal()]
+    return len(numbers) == len(examples) > 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def _unread(file: File, proposal: Proposal, used: set[int]) -> Iterator[str]:

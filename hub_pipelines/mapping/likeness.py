@@ -230,6 +230,12 @@ class _Index:
 _INDEXES: dict[int, tuple[RecordType, _Index]] = {}
 
 
+def prepare(records: Iterable[RecordType]) -> None:
+    """Make ready what the first heading of each record type would wait for, some hundredths of a second each."""
+    for record in records:
+        _index(record)
+
+
 def _index(record: RecordType) -> _Index:
     # by identity: a record type can't be hashed, and there are few of them, made once
     found = _INDEXES.get(id(record))

@@ -6,27 +6,27 @@ takes the records as they were read.
 """
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import IO, Any, Protocol
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.intake.inbox.model import NO_VERSION, Delivery, FoundRecord, Version, delivery_of
 from hub_pipelines.intake.inbox.service import envelope_of
-from hub_pipelines.intake.model import Arrival, Outcome, Payload
+from hub_pipelines.intake.model import HELD, SHAPE, Arrival, Payload, held_text
 from hub_pipelines.intake.sealing.payload import payload_of
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.portals import store
 from hub_pipelines.portals.model import source_of
 from hub_pipelines.portals.shapes import Deviation, fingerprint_of
 from hub_pipelines.portals.state import HeldShape
-from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import MESSAGES, NUMBER, Cause, Envelope, Failure
+from hub_pipelines.submission.model import MESSAGES, NUMBER, Envelope, Failure
 
-SHAPE = "shape"
-"""The header of a held batch's envelope that tells how its records differ, as JSON."""
+_RECORDS = "held_records"
+"""The header of a held batch's envelope from which the hub learns again what it holds, as JSON."""
 _SHOWN_CHARACTERS = 80
 _FIELDS_NAMED = 5
 
@@ -41,10 +41,6 @@ class Receiver(Protocol):
 
 class Signer(Protocol):
     def sign(self, envelope: Envelope) -> Envelope: ...
-
-
-class ReviewDesk(Protocol):
-    def file_submission(self, tx: Any, submission: Any, failure: Failure) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,6 @@ class Holding:
     archive: Objects
     signer: Signer
     intake: Receiver
-    desk: ReviewDesk
 
     def hold(self, portal: str, some: Sequence[Strange], before: dict[str, Version], like: Any) -> Arrival:
         """Keep records of one group. `like` is a record of the page that is as it was, None where there is none."""
@@ -86,18 +81,19 @@ class Holding:
             delivery, _ = delivery_of(one.found, before.get(one.found.record_id, NO_VERSION))
             contents.append((canonical_text(self._envelope(delivery, one.found)), delivery.body))
         stored = self.archive.put(io.BytesIO(payload_of(contents)))
-        failure = _failure(portal, some, deviations)
-
-        def shelve(tx: Any, arrival: Arrival) -> None:
-            if arrival.outcome is not Outcome.RECEIVED:
-                return
-            request_id = str(arrival.request_id)
-            leases.shelve(tx, request_id, Cause.DRIFT, failure)
-            self.desk.file_submission(tx, submissions.get(tx, request_id), failure)
-            shape = HeldShape(portal, fingerprint, deviations, arrival.arrived_at, request_id, None, None)
-            store.add_held(tx, shape, request_id, {one.found.record_id: one.digest for one in some})
-
-        headers = {RECORD_TYPE: record_type, NUMBER: str(len(some)), "portal": portal}
+        headers = {
+            RECORD_TYPE: record_type,
+            NUMBER: str(len(some)),
+            "portal": portal,
+            SHAPE: canonical_text(side_by_side(deviations, first.raw, like)),
+            HELD: held_text(_failure(portal, some, deviations)),
+            _RECORDS: canonical_text(
+                {
+                    "deviations": [asdict(one) for one in deviations],
+                    "digests": {one.found.record_id: one.digest for one in some},
+                }
+            ),
+        }
         return self.intake.receive(
             Payload(
                 arrival_id=f"held-{portal}-{stored.digest[:32]}",
@@ -107,13 +103,23 @@ class Holding:
                 source_name=f"{portal}-held-{fingerprint}-{stored.digest[:8]}.ndjson",
                 content_digest=stored.digest,
                 size_bytes=stored.size_bytes,
-                headers={**headers, SHAPE: canonical_text(side_by_side(deviations, first.raw, like))},
+                headers=headers,
             ),
-            shelve,
+            lambda tx, arrival: remember(tx, str(arrival.request_id), headers, arrival.arrived_at),
         )
 
     def _envelope(self, delivery: Delivery, found: FoundRecord) -> dict[str, Any]:
         return self.signer.sign(envelope_of(delivery, delivery.messages[0], found.read_at)).document()
+
+
+def remember(tx: Any, request_id: str, headers: Mapping[str, str], at: datetime) -> None:
+    """Which records a batch holds, and for which shape, as its envelope says; nothing when it holds none."""
+    told = json.loads(headers.get(_RECORDS, "null"))
+    if told is None:
+        return
+    deviations = tuple(Deviation(**one) for one in told["deviations"])
+    shape = HeldShape(headers["portal"], fingerprint_of(deviations), deviations, at, request_id, None, None)
+    store.add_held(tx, shape, request_id, told["digests"])
 
 
 def side_by_side(deviations: Sequence[Deviation], now: Any, like: Any) -> list[dict[str, str]]:

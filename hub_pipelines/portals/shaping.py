@@ -8,8 +8,8 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, database_now
+from hub_pipelines.intake.model import SHAPE
 from hub_pipelines.portals import store
-from hub_pipelines.portals.holding import SHAPE
 from hub_pipelines.portals.state import HeldShape
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReviewItem

@@ -1,7 +1,7 @@
 """Tables of portals: where the hub stands with each, its polls, the pages that were read, shapes that were held.
 
 Every write about a poll names the lease's token: who has lost the lease writes nothing. What a record said last is in
-the inbox (intake/inbox/store.py), in the transaction of its message.
+the inbox (intake/inbox/records/store.py), in the transaction of its message.
 """
 
 from collections.abc import Mapping, Sequence

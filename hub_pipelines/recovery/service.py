@@ -11,12 +11,16 @@ last one stopped.
 import heapq
 import json
 import logging
+import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from itertools import islice
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +34,8 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.launching import choose, due_of
 from hub_pipelines.logs import pairs
+from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, scope_text
+from hub_pipelines.portals import holding
 from hub_pipelines.portals import store as portals
 from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
@@ -45,7 +51,10 @@ GRACE_S = 20.0
 STANDS_STILL_S = 300.0
 _AT_ONCE = 100
 _NAMES_AT_ONCE = 50_000
-_UNREGISTERED_S = 600.0
+UNREGISTERED_S = 600.0
+BUDGET_S = 20.0
+"""A sensor must answer in time."""
+_HOLDING = "files without a record are being registered in the order in which they came; this ends by itself"
 _LEFT_S = 86_400.0
 _NAMED = 50
 
@@ -62,13 +71,18 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """One look at one hub. With `dry_run` nothing is changed and everything found is left."""
+    """One look at one hub. With `dry_run` nothing is changed and everything found is left.
+
+    Younger than `unregistered_s` nothing is registered: somebody may be about to. `budget_s` is the time for that.
+    """
 
     hub: Hub
     runs: Runs
     dry_run: bool = False
     grace_s: float = GRACE_S
     stands_still_s: float = STANDS_STILL_S
+    unregistered_s: float = UNREGISTERED_S
+    budget_s: float = BUDGET_S
     now: Callable[[], float] = time.time
 
     def look(self, position: Position, *, thorough: bool) -> Report:
@@ -80,6 +94,8 @@ class Reconciler:
         if thorough:
             found, position = self._archive(position)
             findings += [*found, *self._leftovers(), *self._rows()]
+        elif self._held_since() is not None:
+            findings += self._unregistered()
         for one in findings:
             if one.done and one.kind is not Kind.NOBODYS_BYTES:
                 _log.warning("mended: %s %s", one.what, pairs(kind=one.kind, campus=one.campus, done=one.done))
@@ -177,72 +193,137 @@ class Reconciler:
 
     def _archive(self, position: Position) -> tuple[list[Finding], Position]:
         archive = self.hub.archive
-        findings: list[Finding] = []
         names = _stretch(archive.request_ids(), position.envelopes_after)
-        unknown = list(islice(self._unknown_ids(names), _AT_ONCE))
-        for request_id in unknown:
-            findings += self._unregistered(request_id)
+        position = replace(position, envelopes_after=_end(names, []))
+        unknown = next(self._unknown_ids(names), None)
+        findings = [] if unknown is None and self._held_since() is None else self._unregistered()
         folders = self.hub.drop_folder
         if any(folders.claimed(campus) for campus in folders.scopes()):  # their bytes may be archived already
-            return findings, replace(position, envelopes_after=_end(names, unknown))
+            return findings, position
         digests = _stretch(archive.digests(), position.objects_after)
         nobodys = list(islice(self._unknown_digests(digests), _AT_ONCE))
         findings += [self._nobodys(digest) for digest in nobodys]
-        return findings, replace(position, envelopes_after=_end(names, unknown), objects_after=_end(digests, nobodys))
+        return findings, replace(position, objects_after=_end(digests, nobodys))
 
-    def _unknown_ids(self, names: list[str]) -> Iterator[str]:
+    def _unknown_ids(self, names: Iterable[str]) -> Iterator[str]:
         for some in per_query(names):
             with self.hub.db.read() as tx:
                 known = store.known(tx, some)
             yield from (one for one in some if one not in known)
 
-    def _unregistered(self, request_id: str) -> Iterator[Finding]:
-        """An envelope without a record. Registered when it is genuine, its bytes are there and nobody else will."""
-        paths = self.hub.archive.envelopes_of(request_id)
-        if not paths or self.now() - max(path.stat().st_mtime for path in paths) < _UNREGISTERED_S:
+    # ---- envelopes without a record
+
+    def hold_launches(self) -> None:
+        """Until all that the archive holds is registered: what came later, or asks the registry, must not go first."""
+        with suppress(AlreadyPaused):
+            self.hub.pausing.pause(actor=RECOVERY, reason=_HOLDING)
+
+    def _held_since(self) -> datetime | None:
+        pauses = self.hub.pausing.standing()
+        own = (one.paused_at for one in pauses if (one.scope, one.paused_by) == (scope_text(EVERY, EVERY), RECOVERY))
+        return next(own, None)
+
+    def _unregistered(self) -> list[Finding]:
+        """Register what is signed and archived and has no record, in the order in which it came.
+
+        Of several nothing is launched until all are registered. What there is no time for is left to the next look.
+        """
+        waiting = self._in_order_of_arrival()
+        first = list(islice(waiting, 2))
+        if len(first) > 1 and not self.dry_run:
+            self.hold_launches()
+        until = time.monotonic() + self.budget_s
+        told = _Told()
+        for request_id in chain(first, waiting):
+            if time.monotonic() > until:
+                return told.all
+            told.add(self._register(request_id))
+        self._end_hold()
+        return told.all
+
+    def _end_hold(self) -> None:
+        """Unless somebody may be about to register what came before the hold: that goes first too."""
+        since = self._held_since()
+        if since is None or self.dry_run:
             return
+        young = self.now() - self.unregistered_s
+        if any(young < archived_at < since.timestamp() for archived_at, _ in self._archived_at()):
+            return
+        with suppress(NotPaused):
+            self.hub.pausing.resume(actor=RECOVERY, reason="all that the archive holds is registered")
+
+    def _in_order_of_arrival(self) -> Iterator[str]:
+        """What has no record, by the signed moment of its arrival. In memory are ids and moments of a part only."""
+        after = (0.0, "")
+        while True:
+            later = (one for one in self._moments() if one > after)
+            some = heapq.nsmallest(_NAMES_AT_ONCE, later)
+            yield from (request_id for _, request_id in some)
+            if len(some) < _NAMES_AT_ONCE:
+                return
+            after = some[-1]
+
+    def _moments(self) -> Iterator[tuple[float, str]]:
+        """When what has no record came, by its envelopes, in seconds; infinity when none can be read."""
+        for archived_at, request_id in self._archived_at():
+            if self.now() - archived_at >= self.unregistered_s:
+                paths = self.hub.archive.envelopes_of(request_id)
+                came = [one.received_at.timestamp() for path in paths if (one := _read(path)) is not None]
+                yield min(came, default=math.inf), request_id
+
+    def _archived_at(self) -> Iterator[tuple[float, str]]:
+        for request_id in self._unknown_ids(self.hub.archive.request_ids()):
+            if paths := self.hub.archive.envelopes_of(request_id):
+                yield max(path.stat().st_mtime for path in paths), request_id
+
+    def _register(self, request_id: str) -> Finding | None:
+        """Registered when an envelope of it is genuine and its bytes are there; None when somebody else will."""
         campus = request_id.partition("-")[0]
         what = f"{request_id} is signed and archived, and there is no record of it"
         try:
-            envelope = self._genuine(request_id, paths)
+            envelope, *others = self._genuine(request_id)
+            self.hub.archive.verify(envelope.content_digest)
         except Permanent as error:
-            yield Finding(Kind.NOT_REGISTERED, campus, request_id, f"{what}; it can't be registered: {error.reason}")
-            return
+            return Finding(Kind.NOT_REGISTERED, campus, request_id, f"{what}; it can't be registered: {error.reason}")
         if envelope.channel == "drop_folder" and self.hub.drop_folder.claimed(campus):
-            return  # the claim may be this one's; the next look at the folder takes it
+            return None  # the claim may be this one's; the next look at the folder takes it
         done = None
         if not self.dry_run:
-            arrival = self.hub.intake.register_archived(f"recovered-{paths[0].stem[:32]}", envelope)
+            held = partial(holding.remember, request_id=request_id, headers=envelope.headers, at=envelope.received_at)
+            arrived = self.hub.intake.register_archived(envelope, others, held)
             with self.hub.db.write() as tx:
-                detail: dict[str, object] = {"envelope": paths[0].stem, "outcome": arrival.outcome}
-                self._audit(tx, campus, "registered", envelope.source_name, request_id, detail)
-            done = f"registered as it came then ({arrival.outcome})"
-        yield Finding(Kind.NOT_REGISTERED, campus, request_id, what, done)
+                for one in arrived:
+                    detail: dict[str, object] = {"arrival_id": one.arrival_id, "outcome": one.outcome}
+                    self._audit(tx, campus, "registered", one.source_name, request_id, detail)
+            done = f"registered as it came then ({', '.join(one.outcome for one in arrived)})"
+        return Finding(Kind.NOT_REGISTERED, campus, request_id, what, done)
 
-    def _genuine(self, request_id: str, paths: list[Path]) -> Envelope:
-        """The first of these envelopes that is signed, is this request's and has its bytes. Raises Permanent."""
+    def _genuine(self, request_id: str) -> list[Envelope]:
+        """The envelopes that are signed and are this request's, of each content the first, in the order in which they
+        came: what came first is the submission, the others were in conflict with it. Raises Permanent without any."""
         fault = Permanent("no envelope can be read")
-        for path in paths:
+        found: list[Envelope] = []
+        for envelope in filter(None, map(_read, self.hub.archive.envelopes_of(request_id))):
             try:
-                envelope = Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
                 self.hub.keys.verify(envelope)
-                self.hub.archive.verify(envelope.content_digest)
-            except (KeyError, TypeError, ValueError):
-                continue
             except Permanent as error:
                 fault = error
                 continue
             if envelope.request_id == request_id:
-                return envelope
-            fault = Permanent("its envelope belongs to another submission")
-        raise fault
+                found.append(envelope)
+            else:
+                fault = Permanent("its envelope belongs to another submission")
+        if not found:
+            raise fault
+        newest_first = sorted(found, key=lambda one: one.received_at, reverse=True)
+        return list({one.content_digest: one for one in newest_first}.values())[::-1]
 
     def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
         for some in per_query(digests):
             with self.hub.db.read() as tx:
                 known = arrivals.known_digests(tx, some) | portals.known_digests(tx, some)
             for one in some:
-                if one not in known and self._age_s(self.hub.archive.object_path(one)) > _UNREGISTERED_S:
+                if one not in known and self._age_s(self.hub.archive.object_path(one)) > UNREGISTERED_S:
                     yield one
 
     def _nobodys(self, digest: str) -> Finding:
@@ -337,6 +418,31 @@ class Reconciler:
         audit.append(tx, Event(campus, RECOVERY, f"recovery:{verb}", subject, request_id, detail))
 
 
+@dataclass(slots=True)
+class _Told:
+    """The first findings that were mended, and that were not, each by name; of the others how many there are."""
+
+    named: list[Finding] = field(default_factory=list)
+    more: dict[bool, Finding] = field(default_factory=dict)
+    counts: Counter[bool] = field(default_factory=Counter)
+
+    def add(self, one: Finding | None) -> None:
+        if one is None:
+            return
+        mended = one.done is not None
+        self.counts[mended] += 1
+        if self.counts[mended] <= _AT_ONCE:
+            self.named.append(one)
+            return
+        number = self.counts[mended] - _AT_ONCE
+        told = f"{number:,} more are signed and archived, and there is no record of them"
+        self.more[mended] = replace(one, subject="more", what=told)
+
+    @property
+    def all(self) -> list[Finding]:
+        return [*self.named, *self.more.values()]
+
+
 def _failure_of(current: Submission, attempts: list[dict[str, object]]) -> Failure:
     """The failure as the submission and its last attempt tell it."""
     last = attempts[-1] if attempts else {}
@@ -347,6 +453,14 @@ def _failure_of(current: Submission, attempts: list[dict[str, object]]) -> Failu
         trace=str(last.get("trace") or ""),
         run_id=current.run_id,
     )
+
+
+def _read(path: Path) -> Envelope | None:
+    """An archived envelope; None when it can't be read as one."""
+    try:
+        return Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _stretch(names: Iterable[str], after: str) -> list[str]:

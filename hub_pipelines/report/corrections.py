@@ -10,12 +10,14 @@ from hub_pipelines.report.model import (
     Line,
 )
 from hub_pipelines.report.workbook.model import Returned
+from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Submission
+from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import excel_row
 
+_STAYS = "What the ledger has of rows that you took out stays there: a file changes only what it lists."
 _STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
 
 
@@ -37,37 +39,71 @@ def correction_of(tx: Transaction, request_id: str) -> Correction | None:
     )
 
 
+def is_part(tx: Transaction, one: Submission) -> bool:
+    """Whether it holds only the rows to be fixed."""
+    came = return_of(tx, one.request_id, one.revision)
+    return came is not None and came.part
+
+
+def sent_before(tx: Transaction, original: Submission, current: Submission) -> Submission:
+    """Of what was sent in place of a file before this one, whole, what posted last; else the file itself. People go on
+    in a workbook whose mark names the first file, and remember what they sent last."""
+    others = submissions.family(tx, original).values()
+    posted = [
+        one
+        for one in others
+        if one.state is State.POSTED
+        and one.envelope.received_at < current.envelope.received_at
+        and one.request_id != current.request_id
+        and not is_part(tx, one)
+    ]
+    return max(posted, key=lambda one: one.envelope.received_at, default=original)
+
+
 def own_correction(
     tx: Transaction, current: Submission, came: Returned | None, left: int | None, sent_as: Mapping[str, str]
 ) -> Correction | None:
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
         return None
-    judged = ledger_outcomes.find_posting(tx, came.original, came.original_revision or 0) is not None
-    original = submissions.get(tx, came.original).envelope
+    original = submissions.get(tx, came.original)
+    before = original if came.part else sent_before(tx, original, current)
+    judged = before.state is State.POSTED or _has_posted(tx, came)
     difference = Difference.from_document(came.difference) if came.difference else None
-    cells = difference.cells if difference else ()
-    summary = difference.sentence() if difference else ""
-    if difference and difference.is_none and judged and current.counts.posted:
-        summary = _STORED_OTHERWISE
-    if came.part:
-        summary += " The rows that it does not hold stay as they are."
     return Correction(
         item_id=None,
         original_request_id=came.original,
-        original_name=original.source_name,
-        of_count=original.complete_count and not came.part,
+        original_name=original.envelope.source_name,
+        of_count=original.envelope.complete_count and not came.part,
         by=None,
         at=came.came_at,
-        summary=summary.strip(),
+        summary=_told(difference, before, original, is_same=bool(judged and current.counts.posted), part=came.part),
         cells=tuple(
             CorrectedCell(excel_row(one.row_after), sent_as.get(one.column, one.column), one.old, one.new)
-            for one in cells
+            for one in (difference.cells if difference else ())
         ),
         cells_total=difference.cells_changed if difference else 0,
         problems_before=came.problems_before if judged else None,
         problems_left=left,
     )
+
+
+def _told(difference: Difference | None, before: Submission, original: Submission, *, is_same: bool, part: bool) -> str:
+    """`is_same`: rows have posted, so where the tables are alike it is only by what can be seen."""
+    told = []
+    if before != original:
+        told.append(f"What is told here is what changed since you sent {before.envelope.source_name}.")
+    if difference is not None:
+        told.append(_STORED_OTHERWISE if difference.is_none and is_same else difference.sentence())
+        if difference.removed and before.state is State.POSTED:
+            told.append(_STAYS)
+    if part:
+        told.append("The rows that it does not hold stay as they are.")
+    return " ".join(told)
+
+
+def _has_posted(tx: Transaction, came: Returned) -> bool:
+    return ledger_outcomes.find_posting(tx, str(came.original), came.original_revision or 0) is not None
 
 
 def mark_notes(came: Returned | None) -> tuple[Line, ...]:

@@ -14,6 +14,7 @@ from hub_pipelines.drift.model import Kind, Pair, ShapeChange
 from hub_pipelines.ledger.comparing.replacing import in_words
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import SetOver
+from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.mapping.remembered import Kept
 from hub_pipelines.report.calling import Called
 from hub_pipelines.report.decided import COLUMNS_SHOWN
@@ -33,7 +34,11 @@ CHANGES_SHOWN = 100
 
 
 def closed_lines(tx: Transaction, current: Submission, parts: Sequence[Part]) -> tuple[Line, ...]:
-    """Lines that rows of this file have replaced, since it corrects another one."""
+    """Lines that rows of this file have replaced, since it corrects another one. Where it has replaced none, they are
+    not looked for among all that it has posted."""
+    posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
+    if posting is None or not posting.replaced:
+        return ()
     found = ledger_entries.closed_by(tx, current.request_id, current.revision, limit=CHANGES_SHOWN)
     return tuple(_line_of_closed(row_no, in_words(json.loads(values)), parts) for row_no, values in found)
 
@@ -103,9 +108,10 @@ def as_before(pair: Pair) -> bool:
     return pair.before is not None and pair.now is not None
 
 
-def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part]) -> Line:
+def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Sequence[Part], since: str) -> Line:
+    """`since` is the name of the file that the sender sent before."""
     by = source_name_of(tx, one.request_id)
-    reason = f"{by} had set {item} since the first file was sent, and this row has replaced what it said."
+    reason = f"{by} had set {item} since you sent {since}, and this row has replaced what it said."
     fix = f"If {by} is right, send it again or correct this row"
     sheet = sheet_of(one.row_no, parts)
     return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)

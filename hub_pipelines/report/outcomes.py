@@ -96,6 +96,8 @@ def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
     """What somebody has yet to do about a submission, a clause each; nothing once something was sent in its place."""
     if newest_in_place_of(tx, first) is not None:
         return ()
+    if first.state is State.DISMISSED:
+        return ("it was set aside, so nothing was taken from it",)
     if first.state is State.IN_REVIEW:
         asked = mappings.questions_about(tx, first.request_id, first.revision)
         number = sum(one.answer is None for one in asked)

@@ -4,8 +4,8 @@ Not here: what is said (words.py, steps.py), nor writing files to disk (service.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
@@ -23,12 +23,14 @@ from hub_pipelines.report.words import (
     newer_came,
     receipt_headline,
     receipt_tone,
+    to_look_at,
     waiting_told,
 )
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+_ROWS_NAMED, _EXAMPLES = 12, 3
 _REQUEUE = "hub requeue --rule tag_not_in_registry"
 
 
@@ -44,7 +46,8 @@ def to_html(receipt: Receipt) -> str:
         counts=counts_strip(receipt),
         problems=by_row(receipt.problems),
         waiting=waiting_told(receipt),
-        warnings=by_row(receipt.warnings),
+        warnings=by_row(to_look_at(receipt.warnings)),
+        read_so=read_otherwise(receipt.warnings),
         steps=steps_of(receipt),
         workbook=_workbook_told(receipt),
         workbook_title=_workbook_title(receipt),
@@ -186,6 +189,42 @@ def by_row(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
     place = attrgetter("part", "row")
     grouped = [list(group) for _, group in groupby(sorted(lines, key=place), key=place)]
     return [(_row_label(group[0]), group) for group in grouped]
+
+
+@dataclass(frozen=True)
+class ReadOtherwise:
+    """Cells of one column that were read in the same way, as a line of a page."""
+
+    rows: str
+    column: str
+    place: str | None
+    wrote: str | None
+    reason: str
+
+
+def read_otherwise(warnings: Iterable[Line]) -> list[ReadOtherwise]:
+    """What is told of cells that nothing is to be done about, once for all rows of which the same is told."""
+    alike: dict[tuple[str, str | None, str], list[Line]] = {}
+    for line in warnings:
+        if not line.suggestion and line.row > 0:
+            column = line.heading or (line.column or "").replace("_", " ")
+            alike.setdefault((column, line.place, line.reason), []).append(line)
+    return [
+        ReadOtherwise(_rows_of(lines), column, place, _examples(lines), reason)
+        for (column, place, reason), lines in alike.items()
+    ]
+
+
+def _rows_of(lines: Sequence[Line]) -> str:
+    labels = list(dict.fromkeys(map(_row_label, lines)))
+    return "; ".join(labels[:_ROWS_NAMED]) + (
+        f" and {len(labels) - _ROWS_NAMED:,} more" if labels[_ROWS_NAMED:] else ""
+    )
+
+
+def _examples(lines: Sequence[Line]) -> str | None:
+    wrote = list(dict.fromkeys(line.value for line in lines if line.value))
+    return ", ".join(wrote[:_EXAMPLES]) + (" …" if wrote[_EXAMPLES:] else "") or None
 
 
 def _row_label(line: Line) -> str:

@@ -42,7 +42,7 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.changes import changed_cells
-from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction
+from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction, sent_before
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read
 from hub_pipelines.report.index import ReceiptIndex
@@ -526,16 +526,17 @@ class Receipts:
     def _set_over(
         self, tx: Transaction, current: Submission, came: Returned | None, parts: Sequence[Part]
     ) -> tuple[Line, ...]:
-        """A returned workbook holds all rows as they were sent first: some may have been newer in the ledger."""
+        """A returned workbook holds all rows as they were sent: some may have been newer in the ledger."""
         original = submissions.find(tx, came.original) if came and came.original else None
         if original is None or current.state is not State.POSTED:
             return ()
+        before = sent_before(tx, original, current)
         found = ledger_entries.set_over(
             tx,
             current.request_id,
             current.revision,
-            others_than=original.request_id,
-            since=original.envelope.received_at,
+            others_than=submissions.family(tx, current),
+            since=before.envelope.received_at,
             limit=CHANGES_SHOWN,
         )
         posting = ledger_outcomes.find_posting(tx, current.request_id, current.revision)
@@ -546,7 +547,8 @@ class Receipts:
             own = list_key(current.envelope.source_name)
             found = [one for one in found if list_key(source_name_of(tx, one.request_id)) == own]
         names = self._names(tx, posting.ledger, [one.key for one in found])
-        return tuple(line_of_set_over(tx, one, names[one.key], parts) for one in found)
+        since = before.envelope.source_name
+        return tuple(line_of_set_over(tx, one, names[one.key], parts, since) for one in found)
 
     def _is_by_place(self, ledger: str) -> bool:
         """The place is part of what an item of this ledger is: the same thing elsewhere is another item."""

@@ -4,7 +4,7 @@ Not here: what happened (words.py), how it is shown (render.py).
 """
 
 from hub_pipelines.report.model import Receipt
-from hub_pipelines.report.words import is_update_of_count, newer_came
+from hub_pipelines.report.words import is_update_of_count, newer_came, to_look_at
 
 OTHER_TABLE = (
     "Your file holds another table, with other columns, which was not read (see “Worth a look”). If its rows are to be "
@@ -73,7 +73,20 @@ def steps_of(receipt: Receipt) -> list[str]:
     steps += _steps_of_half_a_count(receipt)
     if receipt.counts.held and receipt.outcome not in ("in_review", "question"):
         steps.append("You need not do anything about rows held for a person: someone at the hub will look at them.")
+    if receipt.outcome == "dismissed":
+        steps.append(_after_all(receipt))
     return steps or [_usual_step(receipt)]
+
+
+def _after_all(receipt: Receipt) -> str:
+    """The way on from what was set aside: its bytes are known, so that they are a copy wherever they come again."""
+    scope = f"--campus {receipt.campus} --feed {receipt.feed}"
+    count = " --complete-count" if receipt.complete_count else ""
+    return (
+        "If its rows are not needed, nothing need be done. If they are, correct the file and drop it again. The very "
+        f"same file would only be a copy of this one: {_asked(receipt)} can have it taken all the same, by "
+        f"`hub submit FILE {scope}{count} --key WORD` with a word that was not used before."
+    )
 
 
 def _steps_of_half_a_count(receipt: Receipt) -> list[str]:
@@ -148,7 +161,7 @@ def _usual_step(receipt: Receipt) -> str:
         case "posted" | "nothing_posted" if receipt.counts.received:
             if receipt.counts.worth_a_look:
                 return "Look at what stands under “Worth a look” below. What the ledger says now may not be meant."
-            if any(line.suggestion for line in receipt.warnings):
+            if to_look_at(receipt.warnings):
                 return "Look at what stands under “Worth a look” below. Nothing else is to do."
             return "Nothing. You are done."
         case "nothing_posted" | "refused":

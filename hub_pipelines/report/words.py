@@ -4,11 +4,11 @@ Belongs here: headlines, for receipts and lists of them, and the words that they
 has to do (steps.py), pages (render.py, index_page.py), deciding what happened to a row (the receipt already says so).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from hub_pipelines.report.model import Counts, GoesOn, Outcome, Receipt, Waiting
+from hub_pipelines.report.model import Counts, GoesOn, Line, Outcome, Receipt, Waiting
 
 Tone = Literal["good", "attention", "bad", "neutral"]
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
@@ -229,6 +229,11 @@ def tone_of(receipt: Told) -> Tone:
 
 def _all_rows(number: int, one: str, many: str) -> str:
     return f"The only row {one}" if number == 1 else f"All {number:,} rows {many}"
+
+
+def to_look_at(warnings: Iterable[Line]) -> list[Line]:
+    """Those that somebody may do something about, and all that is said of the file as a whole."""
+    return [line for line in warnings if line.suggestion or line.row <= 0]
 
 
 def rows_told(number: int) -> str:

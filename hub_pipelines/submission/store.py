@@ -5,7 +5,7 @@ A change of state is a conditional UPDATE that names the state it leaves. Not he
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -237,8 +238,11 @@ def get(tx: Transaction, request_id: str) -> Submission:
     return found
 
 
-def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -> tuple[str | None, int]:
-    """request_id and version of the newest submission of a source; (None, 0) when there is none.
+def newest_of_source(
+    tx: Transaction, campus: str, feed: str, source_key: str, until: datetime | None = None
+) -> tuple[str | None, int]:
+    """request_id and version of the newest submission of a source, of those received `until` then; (None, 0) when
+    there is none.
 
     Until the transaction ends nobody else numbers a version of this source.
     """
@@ -247,10 +251,27 @@ def newest_of_source(tx: Transaction, campus: str, feed: str, source_key: str) -
     row = tx.execute(
         select(submission.c.request_id, submission.c.source_version)
         .where(submission.c.campus == campus, submission.c.feed == feed, submission.c.source_key == source_key)
+        .where(true() if until is None else submission.c.received_at <= until)
         .order_by(submission.c.source_version.desc())
         .limit(1)
     ).first()
     return (row.request_id, row.source_version) if row else (None, 0)
+
+
+def move_on_versions(tx: Transaction, campus: str, feed: str, source_key: str, *, behind: int, but: str) -> None:
+    """Make room for one more version of a source behind this one: all later ones `but` itself are one further on."""
+    s = submission.c
+    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.source_version > behind)
+    tx.execute(update(submission).where(*where, s.request_id != but).values(source_version=s.source_version + 1))
+
+
+def gone_before(tx: Transaction, campus: str, feed: str, source_key: str, received_at: datetime) -> str | None:
+    """The newest submission of a source that came after this moment and is posted, or worked on, already."""
+    s = submission.c
+    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.received_at > received_at)
+    gone = select(s.request_id).where(*where, s.state.in_([State.LEASED, State.POSTED]))
+    found: str | None = tx.execute(gone.order_by(s.source_version.desc()).limit(1)).scalar()
+    return found
 
 
 def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
@@ -408,10 +429,15 @@ def version_of_list(tx: Transaction, current: Submission) -> int:
     return number
 
 
-def revising(tx: Transaction, request_id: str) -> list[Submission]:
-    """All submissions that were sent in place of this one, the newest first."""
-    query = select(submission).where(submission.c.revises == request_id).order_by(submission.c.received_at.desc())
-    return [from_row(row) for row in tx.execute(query)]
+def family(tx: Transaction, current: Submission) -> dict[str, Submission]:
+    """All submissions that were sent in place of each other, by their request_ids, this one among them."""
+    s = submission.c
+    above = select(s.request_id, s.revises).where(s.request_id == current.request_id).cte(recursive=True)
+    above = above.union(select(s.request_id, s.revises).join(above, s.request_id == above.c.revises))
+    below = select(above.c.request_id).cte(recursive=True)
+    below = below.union(select(s.request_id).join(below, s.revises == below.c.request_id))
+    query = select(submission).where(s.request_id.in_(select(below.c.request_id)))
+    return {row.request_id: from_row(row) for row in tx.execute(query)}
 
 
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:

@@ -52,6 +52,15 @@ class Texts:
             raise _no_text(error) from error
         return [text or None for text in texts]
 
+    def letters(self) -> "tuple[bytes, numpy.ndarray[Any, Any]]":
+        """The bytes of all cells, and where each begins and the last one ends. Raises Unreadable as `cells` does."""
+        import numpy
+
+        array = self.arrow()
+        _, ends, data = array.buffers()
+        offsets = numpy.frombuffer(ends, numpy.int32, count=len(array) + 1, offset=4 * array.offset)
+        return b"" if data is None else data.to_pybytes(), offsets
+
     def arrow(self) -> "pyarrow.StringArray":
         """Blank cells are null. Raises Unreadable as `cells` does."""
         if isinstance(self._held, bytes):

@@ -52,6 +52,9 @@ _LOOKS_LIKE = {
     ("O", "0"): "a zero, not the letter O",
     ("I", "1"): "a one, not the letter I",
     ("L", "1"): "a one, not the letter L",
+    ("S", "5"): "a five, not the letter S",
+    ("B", "8"): "an eight, not the letter B",
+    ("Z", "2"): "a two, not the letter Z",
 }
 _AS_DIGITS = str.maketrans(dict(_LOOKS_LIKE.keys()))
 _FRONT = re.compile(r"[^\d\s]+(?=\d)")

@@ -81,6 +81,11 @@ class StagedChunk:
 
         return bool(compute.any(compute.equal(self.batch["verdict"], "adjusting")).as_py())
 
+    def accepted_columns(self) -> tuple["pyarrow.Array", "pyarrow.Array", "pyarrow.Array"]:
+        """Row number, key and values of each accepted row, as columns."""
+        accepted = self._accepted
+        return accepted["row_no"], accepted["key"], accepted["values"]
+
     def accepted_numbers(self) -> list[int]:
         """Row number of each accepted row."""
         return _listed(self._accepted["row_no"])
@@ -139,10 +144,18 @@ class Staged(Protocol):
 
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]: ...
 
+    def __len__(self) -> int:
+        """All rows, whatever their verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
     path: Path
+
+    def __len__(self) -> int:
+        import pyarrow.parquet
+
+        return int(pyarrow.parquet.read_metadata(self.path).num_rows)
 
     def accepted_keys(self) -> dict[int, str]:
         """By row number the key of each accepted row; of files that fit into memory."""

@@ -115,6 +115,8 @@ class _Receiver:
 
     async def _keep_watching(self) -> None:
         while True:
+            hangs = self.taking.writer.trouble
+            self._standing.are_now({"writer": hangs} if hangs else {}, "writer")
             await asyncio.to_thread(self._watch_now)
             await asyncio.sleep(_WATCH_EVERY_S)
 
@@ -153,14 +155,18 @@ class _Receiver:
         return JSONResponse(document(self._hub.campuses, self._hub.feeds, self._hub.settings.messages))
 
     async def health(self, _request: Request) -> Response:
-        """Whether messages would be taken now and by which hub, for `hub up` and whoever watches it."""
-        reason = await asyncio.to_thread(self._unwell)
-        told = {"ok": reason is None, "reason": reason, "key_id": self._key_id}
+        """Whether messages would be taken now and by which hub, for `hub up` and whoever watches it. Where the writer
+        hangs a receiver that is started again would take them."""
+        hangs = self.taking.writer.trouble
+        reason = hangs or await asyncio.to_thread(self._unwell)
+        told = {"ok": reason is None, "reason": reason, "writer_hangs": hangs is not None, "key_id": self._key_id}
         return JSONResponse(told, 200 if reason is None else 503)
 
     async def metrics(self, _request: Request) -> Response:
         """For Prometheus on this machine; they tell counts, and nothing of what was sent."""
-        return PlainTextResponse(await asyncio.to_thread(exposition, self._hub), media_type=CONTENT_TYPE_LATEST)
+        silent_s = self.taking.writer.silent_s
+        told = await asyncio.to_thread(exposition, self._hub, writer_silent_s=silent_s)
+        return PlainTextResponse(told, media_type=CONTENT_TYPE_LATEST)
 
     def _unwell(self) -> str | None:
         try:

@@ -29,7 +29,7 @@ MESSAGE_BYTES = 64 * 1024
 MOST_MESSAGES = 1_000
 """One request brings no more than this."""
 JSON, LINES = "application/json", "application/x-ndjson"
-_ONCE = frozenset((*SIGNATURE_HEADERS, "content-type", "authorization"))
+_THAT_MATTER = {name.encode(): name for name in (*SIGNATURE_HEADERS, "content-type", "authorization")}
 _KEPT_S = 1.0
 _ERRORS_SHOWN = 20
 
@@ -66,7 +66,7 @@ class KnownSources:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of an HTTP request matters. `headers` have lower-case names, each once."""
+    """What of an HTTP request matters. `headers` are those of `headers_of`."""
 
     scope: Scope
     source: str
@@ -75,15 +75,16 @@ class Request:
 
 
 def headers_of(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """By name; ASGI has the names in lower case. Raises Problem when one that matters is there twice: nobody could say
-    which one counts."""
+    """Those that matter, by name; ASGI has the names in lower case. Raises Problem when one is there twice: nobody
+    could say which one counts."""
     found: dict[str, str] = {}
     for raw_name, value in raw:
-        name = raw_name.decode("latin-1")
-        if name not in found:
-            found[name] = value.decode("latin-1")
-        elif name in _ONCE:
+        name = _THAT_MATTER.get(raw_name)
+        if name is None:
+            continue
+        if name in found:
             raise Problem("malformed", f"The header {name} is there more than once.")
+        found[name] = value.decode("latin-1")
     return found
 
 

@@ -6,7 +6,6 @@ request must hold (reading.py), what is asked more seldom (app.py).
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
@@ -29,7 +29,6 @@ _QUERIES_KEPT = 64
 _AT_HAND_BYTES = 8_192
 """What is no longer is looked at faster than it is handed to a thread."""
 _JSON = (b"content-type", b"application/json")
-_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class NoRoom(HubError):
@@ -75,7 +74,7 @@ class Taking:
             self._tally.add(scope.campus, problem.source, problem.code)
             await problem.response()(connection, receive, send)
             return
-        body = _encoded(told).encode("utf-8")
+        body = canonical_text(told).encode("utf-8")
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 202, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -4,7 +4,9 @@
 of the real receiver (signature, inbox, commit and fsync before each answer) and in turns with it of two endpoints that
 verify the same signatures and answer 202: one keeps nothing, the other (`bare`) the body and nothing else, in a table
 without an index, on SQLite by group commit: what durability alone costs. The client is the same for all and shares the
-machine. With `--beside 1000000` an import of so many rows goes on meanwhile, and rounds are made until it has ended.
+machine. `processor_us` is the processor time for each message that was acknowledged, by what used it: it can be
+compared where the machine has other work too. With `--beside 1000000` an import of so many rows goes on meanwhile, and
+rounds are made until it has ended.
 
 `through`: so many messages, 5 % of them repeats and 2 % wrong, from an inbox in which they are durable to the ledger,
 through `hub up` with its sensors and Dagster runs; counted from the first batch's sealing to the last posting. Then
@@ -34,8 +36,9 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -54,7 +57,7 @@ from hub_pipelines.intake.inbox.model import Answer, Delivery
 from hub_pipelines.ledger.store import journal
 from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, stock
 from hub_pipelines_tests.support import all_submissions, ledger_values, open_test_hub
-from hub_pipelines_tests.web.serving import PATH, free_port, receiver, wait_until_listening
+from hub_pipelines_tests.web.serving import PATH, Receiver, free_port, receiver, wait_until_listening
 
 CONNECTIONS = 32
 MOST_PER_SECOND = 20_000
@@ -93,13 +96,13 @@ def ack(home: Path, given: argparse.Namespace) -> dict[str, Any]:
         _peer(_serve_bare, secret) as bare,
         _import(hub, given.beside) as goes_on,
     ):
-        ports = {"no-op": no_op, "bare": bare, "durable": running.port}
+        peers = {"no-op": no_op, "bare": bare, "durable": Peer(running.port, partial(_of_receiver, running, hub))}
         for at in count():
             if at >= given.rounds and not goes_on():
                 break
-            for name, port in ports.items():
+            for name, peer in peers.items():
                 requests = list(_signed(secret, int(given.seconds * MOST_PER_SECOND), f"{name}-{at}"))
-                found[name].append(asyncio.run(_flood(port, requests, given.seconds)))
+                found[name].append(_round(peer, requests, given.seconds))
                 assert sum(found[name][-1].answers.values()) < len(requests), "there was nothing left to send"
         taken = sum(one.answers[202] for one in found["durable"])
     assert hub.inbox.count() >= taken, "acknowledged and not kept"
@@ -135,11 +138,55 @@ def _share(mine: Sequence["Round"], theirs: Sequence["Round"]) -> float:
     return round(statistics.median(each), 3)
 
 
-@dataclass
+@dataclass(frozen=True)
+class Peer:
+    """An endpoint on this machine; `processes` gives those that it is made of, by what each does."""
+
+    port: int
+    processes: Callable[[], dict[str, list[int]]]
+
+
+def _of_receiver(running: Receiver, hub: Hub) -> dict[str, list[int]]:
+    reader = running.process.pid
+    children = Path(f"/proc/{reader}/task/{reader}/children").read_text("ascii").split()
+    return {"reader": [reader], "writer": [int(one) for one in children], **_of_server(hub)}
+
+
+def _of_server(hub: Hub) -> dict[str, list[int]]:
+    """PostgreSQL's sessions of this database, and what it does beside them for all."""
+    if not hub.db.is_postgres:
+        return {}
+    with hub.db.read() as tx:
+        here = "SELECT pid FROM pg_stat_activity WHERE coalesce(datname, current_database()) = current_database()"
+        return {"database": [pid for (pid,) in tx.exec_driver_sql(here)]}
+
+
+def _used_s(pid: int) -> float:
+    """Processor time of a process; 0 where it has ended, or is on another machine."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _round(peer: Peer, requests: Sequence[bytes], seconds: float) -> "Round":
+    def used() -> dict[str, float]:
+        return {name: sum(map(_used_s, pids)) for name, pids in processes.items()} | {"client": time.process_time()}
+
+    processes = peer.processes()
+    before = used()
+    made = asyncio.run(_flood(peer.port, requests, seconds))
+    return replace(made, used_s={name: now - before[name] for name, now in used().items()})
+
+
+@dataclass(frozen=True)
 class Round:
     seconds: float
     answers: Counter[int]
     waits_s: list[float]
+    used_s: dict[str, float] = field(default_factory=dict)
+    """Processor time by what used it."""
 
     @property
     def per_second(self) -> float:
@@ -156,6 +203,10 @@ def _of_rounds(some: Sequence[Round]) -> dict[str, Any]:
         "per_second": round(statistics.median(one.per_second for one in some)),
         "p99_ms": round(statistics.median(one.p99_ms for one in some), 1),
         "refused": refused,
+        "processor_us": {
+            name: round(1e6 * statistics.median(one.used_s[name] / one.answers[202] for one in some))
+            for name in some[0].used_s
+        },
     }
 
 
@@ -229,13 +280,13 @@ class _Sender(asyncio.Protocol):
 
 
 @contextmanager
-def _peer(serve: Callable[[int, str], None], secret: str) -> Iterator[int]:
+def _peer(serve: Callable[[int, str], None], secret: str) -> Iterator[Peer]:
     port = free_port()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(port, secret))
     process.start()
     try:
         wait_until_listening(port)
-        yield port
+        yield Peer(port, lambda: {"server": [int(str(process.pid))]})
     finally:
         process.kill()
         process.join()

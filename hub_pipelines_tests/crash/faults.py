@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from hub_pipelines.common.short import OnPostgres, OnSqlite
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.submission.model import Busy, LeaseLost, Repeat
@@ -94,6 +95,21 @@ class Boundaries:
         def stepping(*args: Any, **named: Any) -> Any:
             self.step()
             return real(*args, **named)
+
+        return stepping
+
+    def watch_short_transactions(self) -> None:
+        """Before and after each of their steps; on PostgreSQL also when all is sent and nothing answered."""
+        steps = {OnSqlite: ("begin", "put", "insert", "commit"), OnPostgres: ("send", "_flush", "_results")}
+        for kind, names in steps.items():
+            for name in names:
+                setattr(kind, name, self._stepping(self._stepping_after(getattr(kind, name))))
+
+    def _stepping_after(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def stepping(*args: Any, **named: Any) -> Any:
+            done = real(*args, **named)
+            self.step()
+            return done
 
         return stepping
 

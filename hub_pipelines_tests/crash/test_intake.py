@@ -4,14 +4,17 @@ import os
 import shutil
 import signal
 import time
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import tick
 from hub_pipelines.submission.model import Cause, State, Submission
-from hub_pipelines_tests.crash.faults import finish, fork, stop_self, wait_until_stopped
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, stop_self, wait_until_stopped
 from hub_pipelines_tests.disks import fill, mount, small_disk, unmount
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
@@ -227,3 +230,59 @@ def test_of_ten_thousand_waiting_files_every_tick_takes_some_and_none_is_lost(tm
     assert len(sent) == MANY
     assert {one.state for one in sent} == {State.RECEIVED}
     hub.db.dispose()
+
+
+# ---- a damaged archive
+
+
+def damaged_copy(hub: Hub) -> tuple[Path, bytes]:
+    """A posted file whose archived object is damaged since, and its bytes."""
+    make_registry(hub, ["NC-0001"])
+    data = inventory_csv([asset("NC-0001")])
+    (folder_of(hub) / "lab.csv").write_bytes(data)
+    look(hub)
+    (taken,) = inventory(hub)
+    archived = hub.archive.object_path(taken.envelope.content_digest)
+    archived.chmod(0o644)
+    archived.write_bytes(data[:-1])
+    return archived, data
+
+
+def drop_again(home: Path, data: bytes, kill_at: int) -> None:
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+    boundaries = Boundaries(kill_at)
+    boundaries.watch_commits(hub)
+    boundaries.watch_files()
+    (folder_of(hub) / "lab.csv").write_bytes(data)
+    look(hub)
+
+
+def test_a_damaged_object_is_mended_by_the_bytes_that_come_again_wherever_it_is_killed(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    hub = open_test_hub(template, f"sqlite:///{template / 'hub.db'}")
+    archived, data = damaged_copy(hub)
+    hub.db.dispose()
+    mended_by_the_next = 0
+    for kill_at in count(1):
+        home = tmp_path / f"home-{kill_at}"
+        shutil.copytree(template, home)
+        copy = home / archived.relative_to(template)
+        ended = finish(fork(partial(drop_again, home, data, kill_at)))
+        hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+        if copy.read_bytes() != data:
+            assert hub.drop_folder.waiting("north") == 1, "the only good copy is not deleted"
+            mended_by_the_next += 1
+        look(hub)
+        assert hub.drop_folder.waiting("north") == 0
+        assert copy.read_bytes() == data
+        with hub.db.read() as tx:
+            told = {one.event.subject for one in audit.entries_named(tx, "archive:mended")}
+        assert told == {inventory(hub)[0].envelope.content_digest}
+        process_all(hub)
+        assert inventory(hub)[0].counts.posted == 1
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+        if ended == 0:
+            break
+    assert mended_by_the_next > 3

@@ -69,7 +69,10 @@ def die_after_write(number: int) -> None:
             setattr(module, name, dies[name])
 
 
-def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("reads", [False, True], ids=["rows are searched for", "the ledger is read"])
+def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
+    database_url: str, tmp_path: Path, reads: bool
+) -> None:
     home = tmp_path / "home"
     hub = opened(home, database_url)
     make_registry(hub, TAGS)
@@ -81,6 +84,8 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(dat
 
     def work(kill_at: int) -> None:
         child = opened(home, database_url)
+        if reads:  # as of many rows, where the database is SQLite
+            incoming._FEW_ROWS = 0
         taken = lease(child, request_id, f"victim-{kill_at}")
         die_after_write(kill_at)
         child.processing.post(taken)
@@ -92,7 +97,8 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(dat
         hub.db.dispose()
         ends.append(finish(fork(lambda: work(len(ends) + 1))))
     assert ends[-1] == 0
-    assert len(ends) > 11, "three chunks to compare, three to write with their problems, and two for the fold"
+    compared = 0 if reads and not hub.db.is_postgres else 3
+    assert len(ends) > 8 + compared, "chunks to compare, three to write with their problems, and two for the fold"
     assert events(hub, request_id).count("submission:posted") == 1
     assert journal_size(hub) == before + 5
     assert_invariants(hub)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,16 +14,19 @@ from typing import Any, cast
 import httpx
 import pytest
 import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
 
+from hub_pipelines.deployment import _kill_with_children
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.inbox.model import Answered, Delivery
+from hub_pipelines.intake.inbox import writing
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate import messages
 from hub_pipelines.web.app import build_app
 from hub_pipelines_tests import recovering
-from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, stop_self
 from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import (
@@ -33,6 +37,7 @@ from hub_pipelines_tests.messages import (
     message,
     moved,
     outcome,
+    outcome_by_id,
     settle,
     stock,
     take,
@@ -77,7 +82,7 @@ def recover(home: Path, database_url: str) -> None:
     settle(hub)
     (batch,) = all_submissions(hub)
     assert (batch.state, batch.counts.received) == (State.POSTED, len(MESSAGES))
-    told = [outcome(hub, one.request_id_of(one.messages[0])) for one in MESSAGES]
+    told = [outcome_by_id(hub, one) for one in MESSAGES]
     assert [one.fate for one in told] == FATES
     assert {one.message.submission for one in told} == {batch.request_id}
     assert events(hub, batch.request_id).count("submission:received") == 1
@@ -145,7 +150,7 @@ def fill_sets(home: Path, database_url: str) -> None:
 def recover_sets(home: Path, database_url: str) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S)
     settle(hub)
-    told = [outcome(hub, one.request_id_of(one.messages[0])) for one in SETS]
+    told = [outcome_by_id(hub, one) for one in SETS]
     assert [one.fate for one in told] == FATES_OF_SETS
     items = {one["item_name"]: one for one in ledger_values(hub, STOCK_LEDGER).values()}
     assert {name: one["quantity_on_hand"] for name, one in items.items()} == {
@@ -201,7 +206,7 @@ def post(home: Path, database_url: str, boundaries: Boundaries) -> None:
 def recover_moved(home: Path, database_url: str) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S)
     settle(hub)
-    assert [outcome(hub, one.request_id_of(one.messages[0])).fate for one in MOVED] == [Fate.POSTED] * 4
+    assert [outcome_by_id(hub, one).fate for one in MOVED] == [Fate.POSTED] * 4
     items = {one["location"]: one["quantity_on_hand"] for one in ledger_values(hub, STOCK_LEDGER).values()}
     assert items == {"Chem 214": "18.5", "B": "3"}
     assert_invariants(hub)
@@ -316,7 +321,7 @@ def test_a_message_that_kills_every_worker_is_found_by_halves_and_its_neighbours
         monkeypatch.undo()
         assert deaths == 2 * 4  # two attempts at batches of six, three, two and one
         hub = open_test_hub(home, url)
-        told = [outcome(hub, one.request_id_of(one.messages[0])) for one in POISONED]
+        told = [outcome_by_id(hub, one) for one in POISONED]
         assert [one.fate for one in told] == [Fate.POSTED] * 3 + [Fate.IN_REVIEW] + [Fate.POSTED] * 2
         (item,) = hub.review.listing()
         assert (item.request_id, item.headers["messages"]) == (told[3].message.submission, "1")
@@ -328,6 +333,33 @@ def test_a_message_that_kills_every_worker_is_found_by_halves_and_its_neighbours
 # ---- a receiver of which a process dies between commit and answer
 
 
+def fill_nothing(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def take_group(home: Path, database_url: str, boundaries: Boundaries) -> None:
+    hub = open_test_hub(home, database_url)
+    boundaries.watch_short_transactions()
+    take(hub, *MESSAGES)
+
+
+def send_again(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    answers = {one.answer for one in take(hub, *MESSAGES)}
+    assert answers in ({Answer.RECEIVED}, {Answer.DUPLICATE}), "a part of a group was kept"
+    recover(home, database_url)
+
+
+def test_a_group_whose_writer_is_killed_at_any_step_is_kept_whole_or_not_at_all(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Fault 11: also when the database has been told to commit, and nobody is there any more to hear that it has."""
+    homes = homes_for(request, kind, fill_nothing)
+    kill_everywhere(homes, take_group, send_again, at_least=12)
+
+
 @dataclass(frozen=True)
 class _Mortal:
     """An inbox that is killed when it takes its first delivery: the process that writes, before or after it has
@@ -336,16 +368,14 @@ class _Mortal:
     inbox: Inbox
     killed: str
 
-    @property
-    def db(self) -> Any:
-        return self.inbox.db
-
-    def filling(self) -> Any:
-        return self.inbox.filling()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inbox, name)
 
     def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
         if self.killed == WRITER_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.killed == WRITER_STOPPED:
+            return self.inbox.accept(deliveries, before_commit=stop_self)
         if self.killed == READER:
             os.kill(os.getppid(), signal.SIGKILL)
             return self.inbox.accept(deliveries, before_commit=before_commit)
@@ -355,10 +385,12 @@ class _Mortal:
 
 
 WRITER_BEFORE, WRITER_AFTER, READER = "the writer before the commit", "the writer after the commit", "the reader"
+WRITER_STOPPED = "the writer amid its transaction, by being stopped"
 ENDS = {WRITER_BEFORE: 1, WRITER_AFTER: 1, READER: -signal.SIGKILL}
 
 
 def serve_mortal(open_hub: Callable[[], Hub], port: int, killed: str, writer: Path) -> None:
+    writing.HANGS_AFTER_S = 1.0
     hub = open_hub()
     app = build_app(replace(hub, inbox=cast(Inbox, _Mortal(hub.inbox, killed))))
     writer.write_text(Path(f"/proc/self/task/{os.getpid()}/children").read_text())
@@ -402,6 +434,63 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
         assert_invariants(again)
         again.db.dispose()
         again.inbox.db.dispose()
+
+
+def test_a_writer_that_is_stopped_is_told_at_health_and_what_it_had_is_sent_again(homes: Homes) -> None:
+    """Fault 11: it lives, holds the lock that writers take turns by, and answers nobody. Nothing that ends it with its
+    receiver leaves half a group."""
+    with ExitStack() as stack:
+        home, url = homes.copy("stopped", stack)
+        hub = open_test_hub(home, url)
+        issued = add_source(hub)
+        hub.db.dispose()
+        hub.inbox.db.dispose()
+        body, port, told = body_of(stock("Hexane", 7)), free_port(), home / "writer"
+        reader = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, WRITER_STOPPED, told))
+        both = stack.enter_context(ExitStack())
+        both.callback(_kill_with_children, reader)
+        wait_until_listening(port)
+        sender = Sender(f"http://127.0.0.1:{port}", issued)
+        assert unwell(sender) == (200, False, None)
+        unanswered = stack.enter_context(ThreadPoolExecutor(1)).submit(sender.send, "h-1", body)
+        deadline = time.monotonic() + 20
+        while unwell(sender)[0] == 200:
+            assert time.monotonic() < deadline, "nobody is told that the writer hangs"
+            time.sleep(0.1)
+        recovering.fault()
+        status, hangs, reason = unwell(sender)
+        assert (status, hangs) == (503, True)
+        assert reason is not None
+        assert reason.startswith("the process that writes messages has said nothing for ")
+        assert silent_s(sender) > 1.0
+        assert not unanswered.done()
+        both.close()
+        assert finish(reader) == -signal.SIGKILL
+        assert isinstance(unanswered.exception(20), httpx.TransportError)
+        wait_until_gone(int(told.read_text()))
+        with receiver(home, url) as running:
+            sender = Sender(running.address, issued)
+            answers = [sender.send("h-1", body) for _ in range(2)]
+            assert [(one.status_code, one.json()["duplicate"]) for one in answers] == [(202, False), (202, True)]
+            assert unwell(sender) == (200, False, None)
+        again = open_test_hub(home, url)
+        settle(again)
+        assert outcome(again, answers[0].json()["request_id"]).fate is Fate.POSTED
+        assert_invariants(again)
+        again.db.dispose()
+        again.inbox.db.dispose()
+
+
+def unwell(sender: Sender) -> tuple[int, bool, str | None]:
+    answer = httpx.get(f"{sender.address}/health", timeout=30)
+    return answer.status_code, answer.json()["writer_hangs"], answer.json()["reason"]
+
+
+def silent_s(sender: Sender) -> float:
+    told = httpx.get(f"{sender.address}/metrics", timeout=30).text
+    families = {one.name: one for one in text_string_to_metric_families(told)}
+    (sample,) = families["hub_receiver_silent_seconds"].samples
+    return float(sample.value)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """A poll that is killed: pages are read again, and no record has more or less than its one effect."""
 
 import os
+import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +19,16 @@ from starlette.routing import Route
 from hub_pipelines.hub import Hub
 from hub_pipelines.portals import store
 from hub_pipelines.portals.state import PollEnd
-from hub_pipelines.submission.model import Envelope, State
-from hub_pipelines_tests.crash.faults import Boundaries, fork
+from hub_pipelines.recovery.model import Kind, Position
+from hub_pipelines.recovery.service import Reconciler
+from hub_pipelines.submission.model import Cause, Envelope, State
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
 from hub_pipelines_tests.crash.killing import Homes, homes_for, kill_everywhere
 from hub_pipelines_tests.messages import settle
 from hub_pipelines_tests.portals.serving import Portal, asset, toml
 from hub_pipelines_tests.portals.test_polling import CAMPUSES, LEDGER
-from hub_pipelines_tests.support import all_submissions, assert_invariants, ledger_values, open_test_hub
+from hub_pipelines_tests.stores.test_recovery import KnownRuns
+from hub_pipelines_tests.support import all_submissions, assert_invariants, ledger_values, open_test_hub, submission
 from hub_pipelines_tests.web.serving import free_port, wait_until_listening
 
 pytestmark = pytest.mark.crash
@@ -132,3 +138,39 @@ def test_a_poll_killed_at_any_boundary_reads_pages_again_and_takes_each_record_o
     """Archive, review, inbox and cursor are durable in this order, and on SQLite in two databases."""
     victim, rescuer = partial(read, files=files), partial(recover, posts=posts)
     kill_everywhere(homes, victim, rescuer, at_least=14, after_s=LEASE_S)
+
+
+def test_what_a_killed_poll_was_about_to_hold_is_held_when_the_reconciler_registers_it(
+    tmp_path: Path, portal: Portal
+) -> None:
+    template = tmp_path / "template"
+    template.mkdir()
+    (template / "hub.toml").write_text(CAMPUSES + toml(portal, order="stable", overlap_h=8_000), encoding="utf-8")
+    opened = open_hub_of(template, f"sqlite:///{template / 'hub.db'}")
+    opened.db.dispose()
+    opened.inbox.db.dispose()
+    found = 0
+    for kill_at in count(1):
+        home = tmp_path / f"home-{kill_at}"
+        url = f"sqlite:///{home / 'hub.db'}"
+        shutil.copytree(template, home)
+        ended = finish(fork(partial(read, home, url, Boundaries(kill_at), files=False)))
+        hub = open_hub_of(home, url)
+        look = Reconciler(hub, KnownRuns(), now=lambda: time.time() + 3_600).look(Position(), thorough=True)
+        held = [one for one in all_submissions(hub) if "-held-" in one.envelope.source_name]
+        assert {(one.state, one.cause) for one in held} <= {(State.IN_REVIEW, Cause.DRIFT)}
+        assert {one.request_id for one in hub.review.listing()} == {one.request_id for one in held}
+        if any(one.kind is Kind.NOT_REGISTERED for one in look.mended):
+            found += 1
+            (item,) = hub.review.listing()
+            assert item.reason.startswith("1 record of the portal erp differ from those before: order.number was text")
+            hub.portal_shapes.accept(item.item_id, actor="person/ann")
+            settle(hub)
+            assert submission(hub, item.request_id).state is State.POSTED, "accepted, it goes on like any other"
+        assert_invariants(hub)
+        hub.db.dispose()
+        hub.inbox.db.dispose()
+        shutil.rmtree(home)
+        if ended == 0:
+            break
+    assert found > 0, "one was killed between its envelope and its commit"

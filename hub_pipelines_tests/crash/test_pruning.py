@@ -15,9 +15,9 @@ from hub_pipelines.defs.dagster_storage import prune_runs
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.sensors import REQUEST_TAG
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import Answer
 from hub_pipelines.intake.sealing import bodies as sealing_bodies
+from hub_pipelines.intake.sealing import store as sealing
 from hub_pipelines.pruning import prune_bodies, prune_staged
 from hub_pipelines.removals import removed_though_held
 from hub_pipelines.settings import RetentionSettings
@@ -118,7 +118,7 @@ def recover_messages(home: Path, database_url: str) -> None:
         told = [entry.event.detail["items"] for entry in audit.entries_named(tx, "retention:pruning")]
     assert left == len(SENT) or told, "something is gone that was not announced"
     with hub.inbox.db.read() as tx:
-        (batch,) = inbox.several(tx, [one.request_id for one in all_submissions(hub)])
+        (batch,) = sealing.several(tx, [one.request_id for one in all_submissions(hub)])
     assert batch.bodies_removed == len(SENT) - left
     digest = hub.bodies.archived_as(batch)
     assert digest == all_submissions(hub)[0].envelope.content_digest

@@ -6,17 +6,21 @@ import signal
 import time
 from collections import Counter
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from hub_pipelines import requeueing
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.recovery.model import Finding, Kind, Position
+from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.resubmitting import resubmit
 from hub_pipelines.review.model import ItemState, Selection
 from hub_pipelines.submission.model import IllegalMove, State
-from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, run_in_child, wait_until_stopped
+from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, run_in_child, stop_self, wait_until_stopped
 from hub_pipelines_tests.crash.test_overlaps import stop_before_posting
+from hub_pipelines_tests.stores.test_recovery import KnownRuns
 from hub_pipelines_tests.support import (
     advancing,
     all_submissions,
@@ -26,6 +30,7 @@ from hub_pipelines_tests.support import (
     in_review_for_lost_bytes,
     inventory_csv,
     journal_size,
+    ledger_values,
     make_registry,
     open_test_hub,
     process,
@@ -43,9 +48,10 @@ CORRECTED = inventory_csv([asset("NC-0001", location="corrected")])
 
 
 def replay_all(
-    home: Path, database_url: str, report: Path, *, kill_after: int = 0, gate: tuple[int, int] | None = None
+    home: Path, database_url: str, report: Path, *, kill_after: int = 0, stops_between: bool = False
 ) -> None:
-    """A group replay as an operator runs it; killed by its own hand once so many have settled (0: never)."""
+    """A group replay as an operator runs it; killed by its own hand once so many have settled (0: never). It may stop
+    between choosing and sending."""
     hub = open_test_hub(home, database_url)
     settled = 0
 
@@ -56,9 +62,8 @@ def replay_all(
             os.kill(os.getpid(), signal.SIGKILL)
 
     targets = requeueing.of_items(hub, Selection())
-    if gate:
-        os.close(gate[1])
-        os.read(gate[0], 1)  # returns when the parent closes its end
+    if stops_between:
+        stop_self()
     done = requeueing.send(
         hub,
         targets,
@@ -99,13 +104,14 @@ def test_two_group_replays_at_once_have_one_effect_for_each_item(
     home = tmp_path / "home"
     sent = filled(home, database_url, ITEMS)
     reports = [tmp_path / "first", tmp_path / "second"]
-    gate = os.pipe()
     kill_after = ITEMS // 4 if killed else 0
-    first = fork(partial(replay_all, home, database_url, reports[0], kill_after=kill_after, gate=gate))
-    second = fork(partial(replay_all, home, database_url, reports[1], gate=gate))
-    time.sleep(1)  # both have chosen the same items by then
-    for end in gate:
-        os.close(end)
+    replay = partial(replay_all, home, database_url, stops_between=True)
+    first = fork(partial(replay, reports[0], kill_after=kill_after))
+    second = fork(partial(replay, reports[1]))
+    for one in (first, second):
+        wait_until_stopped(one)  # both have chosen the same items
+    for one in (first, second):
+        os.kill(one, signal.SIGCONT)
     assert finish(first) == (-signal.SIGKILL if killed else 0)
     assert finish(second) == 0
     told = [list(map(int, report.read_text().split())) for report in reports if report.exists()]
@@ -113,8 +119,7 @@ def test_two_group_replays_at_once_have_one_effect_for_each_item(
     if not killed:
         assert sum(one[0] for one in told) == ITEMS
     hub = open_test_hub(home, database_url)
-    time.sleep(LEASE_S)  # what the killed one was working on is taken over
-    process_all(hub, owner="rescuer")
+    process_all(hub, owner="rescuer")  # what the killed one was working on is taken over
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
 
@@ -132,7 +137,6 @@ def test_a_replay_cancelled_halfway_leaves_the_rest_in_review_and_the_next_one_f
     hub.db.dispose()
     assert finish(fork(partial(replay_all, home, database_url, tmp_path / "y"))) == 0
     hub = open_test_hub(home, database_url)
-    time.sleep(LEASE_S)
     process_all(hub, owner="rescuer")
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
@@ -236,7 +240,7 @@ def assert_corrected_once(home: Path, database_url: str, item_id: str) -> None:
 def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(tmp_path: Path) -> None:
     template = tmp_path / "template"
     item_id = lacking_file(template, f"sqlite:///{template / 'hub.db'}")
-    count = tmp_path / "count"
+    told = tmp_path / "count"
 
     def copied(name: str) -> tuple[Path, str]:
         home = tmp_path / name
@@ -244,8 +248,8 @@ def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(
         return home, f"sqlite:///{home / 'hub.db'}"
 
     home, url = copied("unharmed")
-    assert finish(fork(lambda: count.write_text(str(correct(home, url, item_id))))) == 0
-    boundaries = int(count.read_text())
+    assert finish(fork(lambda: told.write_text(str(correct(home, url, item_id))))) == 0
+    boundaries = int(told.read_text())
     assert boundaries > 8
     for kill_at in range(1, boundaries + 1):
         home, url = copied(f"killed-{kill_at}")
@@ -257,6 +261,14 @@ def test_a_correction_killed_at_any_boundary_can_be_made_again_and_is_made_once(
             assert finish(fork(partial(correct, home, url, item_id))) == 0
         assert_corrected_once(home, url, item_id)
         shutil.rmtree(home)
+
+
+def reconcile_an_hour_later(home: Path, database_url: str) -> tuple[Finding, ...]:
+    hub = open_test_hub(home, database_url)
+    reconciler = Reconciler(hub, KnownRuns(), now=lambda: time.time() + 3_600)
+    findings = reconciler.look(Position(), thorough=True).findings
+    hub.db.dispose()
+    return findings
 
 
 def test_two_people_who_correct_one_item_at_once_send_one_copy(database_url: str, tmp_path: Path) -> None:
@@ -283,3 +295,33 @@ def test_two_people_who_correct_one_item_at_once_send_one_copy(database_url: str
     assert len(refusals) == 5
     assert all("was resubmitted already by person/number" in text for text in refusals)
     assert_corrected_once(home, database_url, item_id)
+    found = reconcile_an_hour_later(home, database_url)
+    assert [one for one in found if one.kind is Kind.NOT_REGISTERED] == [], "what was refused has left no envelope"
+    assert_corrected_once(home, database_url, item_id)
+
+
+@pytest.mark.slow
+def test_a_correction_that_was_killed_does_not_post_over_the_one_that_another_person_made_then(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    item_id = lacking_file(template, f"sqlite:///{template / 'hub.db'}")
+    left = 0
+    for kill_at in count(1):
+        home = tmp_path / f"killed-{kill_at}"
+        url = f"sqlite:///{home / 'hub.db'}"
+        shutil.copytree(template, home)
+        if finish(fork(partial(correct, home, url, item_id, kill_at))) == 0:
+            break
+        hub = open_test_hub(home, url)
+        if hub.review.listing():
+            (home / "other.csv").write_bytes(CORRECTED.replace(b"corrected", b"otherwise"))
+            resubmit(hub, item_id, home / "other.csv", actor="person/lee")
+            process_all(hub)
+            hub.db.dispose()
+            left += len([one for one in reconcile_an_hour_later(home, url) if one.kind is Kind.NOT_REGISTERED])
+            hub = open_test_hub(home, url)
+            process_all(hub)
+            assert ledger_values(hub)["NC-0001"]["location"] == "otherwise"
+        assert_invariants(hub)
+        hub.db.dispose()
+        shutil.rmtree(home)
+    assert left > 0, "one was killed between its envelope and its commit"

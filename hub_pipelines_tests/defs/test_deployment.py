@@ -12,11 +12,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import httpx
 import pytest
 
 from hub_pipelines.common.errors import SettingsError
@@ -33,8 +35,9 @@ from hub_pipelines.submission.model import State, Submission
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.disks import fill, small_disk
 from hub_pipelines_tests.invariants import assert_invariants
+from hub_pipelines_tests.messages import add_source, body_of, stock
 from hub_pipelines_tests.support import all_submissions, asset, events, inventory_csv, procurement_csv
-from hub_pipelines_tests.web.serving import listens
+from hub_pipelines_tests.web.serving import Sender, listens
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
 
@@ -180,7 +183,16 @@ def submissions_in(home: Path) -> list[Submission]:
 
 
 def all_posted(home: Path, number: int) -> Callable[[], bool]:
-    return lambda: [one.state for one in submissions_in(home)] == [State.POSTED] * number
+    """Asked ten times a second, so the hub is opened once."""
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+
+    def posted() -> bool:
+        try:
+            return [one.state for one in all_submissions(hub)] == [State.POSTED] * number
+        finally:
+            hub.db.dispose()
+
+    return posted
 
 
 def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_stops_on_sigterm(home: Path) -> None:
@@ -283,6 +295,48 @@ def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path)
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(60) == 0
     assert_invariants(hub)
+
+
+@pytest.mark.slow  # a writer is waited for as long as another's lock may last
+def test_a_receiver_whose_writer_hangs_is_started_again_and_nothing_is_lost(home: Path) -> None:
+    hub = open_hub(with_messages_port(home))
+    sender = Sender(f"http://127.0.0.1:{hub.settings.messages.port}", add_source(hub))
+    bodies = {f"m-{at}": body_of(stock(f"Reagent {at}", at)) for at in range(3)}
+    prepare_dagster_home(hub.settings)
+    deployment = Deployment(hub.settings, free_port(), False, lambda _text: None, deaf_s=3)
+    up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
+    deployment.start()
+    try:
+        until = time.monotonic() + 90
+        deployment.run(until=lambda: takes_messages(sender) or time.monotonic() > until)
+        assert sender.send("m-0", bodies["m-0"]).status_code == 202
+        (writer,) = child_processes(up.pid_of("receiver"))
+        os.kill(writer, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            unanswered = pool.submit(sender.send, "m-1", bodies["m-1"], patience_s=90)
+            until = time.monotonic() + 90
+            deployment.run(until=lambda: up.log().count("started receiver") == 2 or time.monotonic() > until)
+            assert isinstance(unanswered.exception(20), httpx.TransportError)
+        log = up.log()
+        assert re.search(r"WARNING \S+ - the process that writes messages has said nothing for 2\d s", log), log
+        assert re.search(r"WARNING \S+ - receiver has not answered for \d+ s; ending it", log), log
+        deployment.run(until=lambda: takes_messages(sender) or time.monotonic() > until)
+        answers = [sender.send(name, body).json()["duplicate"] for name, body in bodies.items()]
+        assert answers == [True, False, False]
+        assert not is_alive(writer)
+    finally:
+        deployment.stop()
+    assert hub.inbox.count() == len(bodies)
+
+
+def takes_messages(sender: Sender) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{sender.address}/health", timeout=5).status_code == 200
+    return False
+
+
+def child_processes(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
 
 
 @pytest.mark.slow

@@ -17,12 +17,13 @@ import pytest
 from sqlalchemy import text
 
 from hub_pipelines.audit.checkpoints import service as checkpoints
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.defs.doctor import dagster_checks, start_again
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.doctor.home import file_system_of, is_network
 from hub_pipelines.doctor.model import Check, Diagnosis, Finding, diagnose
 from hub_pipelines.doctor.service import checks_of, settings_check
-from hub_pipelines.hub import Hub
+from hub_pipelines.hub import Hub, open_hub
 from hub_pipelines.locks.service import release
 from hub_pipelines.settings import Settings
 from hub_pipelines.submission.queue import store as queue
@@ -168,6 +169,15 @@ def test_a_missing_signing_key_is_told_and_not_made_anew(sqlite_hub: Hub) -> Non
     finding = only(sqlite_hub.settings)
     assert (finding.check, finding.severity) == ("keys", "error")
     assert not private.exists()
+
+
+def test_a_hub_that_holds_submissions_does_not_start_without_its_signing_key(sqlite_hub: Hub) -> None:
+    settings = sqlite_hub.settings
+    send_assets(sqlite_hub, "lab.csv", asset("NC-0001"))
+    shutil.rmtree(settings.keys)
+    with pytest.raises(SettingsError, match="Is keys/ mounted"):
+        open_hub(settings)
+    assert not (settings.keys / "signing.pem").exists()
 
 
 @pytest.mark.parametrize("name", ["signing.pem", "next.pem"])

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +254,7 @@ def test_the_commands_of_holds_retention_and_partitions(hub: Typed, answer: Answ
     assert (listed["live"], listed["live_settled"]) == (1, 1)
     assert answer("partitions", "retire", "--older-than", "0")["retired"] == [sent["request_id"]]
     today = datetime.now(UTC).date()
-    days = ("--from", str(today.replace(day=1)), "--to", str(today))
+    days = ("--from", str(today - timedelta(days=2)), "--to", str(today))
     assert answer("partitions", "revive", "--feed", "grants", *days)["revived"] == [sent["request_id"]]
     assert answer("partitions", "retire", sent["request_id"])["ok"] is True
     assert "no submission nothing" in answer("partitions", "revive", "nothing", code=1)["error"].lower()

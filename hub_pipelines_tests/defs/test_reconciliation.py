@@ -18,6 +18,7 @@ from dagster._core.events import EngineEventData
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils.tags import TagConcurrencyLimitsCounter
 
+from hub_pipelines.cli import recovery as cli_recovery
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.lost_runs import DagsterRuns, dagster_runs
 from hub_pipelines.defs.reconciliation import RECONCILIATION, reconciliation_sensor
@@ -339,7 +340,8 @@ def test_the_command_tells_with_dry_run_mends_without_and_then_finds_nothing(
     assert (code, told["findings"], told["checks"]) == (0, [], dict.fromkeys(CHECKS, True))
 
 
-def test_the_command_says_when_nothing_launches_what_is_due(runner: Runner) -> None:
+def test_the_command_says_when_nothing_launches_what_is_due(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_recovery, "_SECOND_LOOK_S", 0.2)
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     runner.hub.drop_folder.take("north", budget_s=10)
     code, told = reconcile()

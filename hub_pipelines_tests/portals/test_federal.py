@@ -176,6 +176,18 @@ def test_a_simulated_portal_has_outages_and_asks_for_patience() -> None:
         assert (first.status_code, second.status_code, second.headers["retry-after"]) == (200, 429, "1")
 
 
+def test_a_simulated_portal_answers_at_once_on_a_connection_that_is_kept() -> None:
+    with serving(shelf_of("nsf", records=3)) as simulated, httpx.Client(base_url=simulated.url) as client:
+
+        def took_s() -> float:
+            begun = time.perf_counter()
+            client.get("/services/v1/awards.json").raise_for_status()
+            return time.perf_counter() - begun
+
+        took = sorted(took_s() for _ in range(40))
+    assert took[20] < 0.03, "what is sent in two parts waits 40 ms for the other side"
+
+
 def test_a_simulated_portal_prints_the_settings_that_read_it() -> None:
     ended = run("simulate", "portal", "nih", "--port", "0", "--records", "30", "--seconds", "0.1", "--json")
 

@@ -158,7 +158,7 @@ def test_an_answer_that_never_ends_is_cut_when_its_time_is_up(tmp_path: Path, be
 
 
 def test_a_poll_ends_when_its_own_time_is_up_and_the_portal_is_not_blamed_for_it(tmp_path: Path) -> None:
-    slow = [3.0]
+    slow = [20.0]
 
     def answers(_params: dict[str, str], connection: socket.socket) -> None:
         time.sleep(slow.pop() if slow else 0)
@@ -171,7 +171,7 @@ def test_a_poll_ends_when_its_own_time_is_up_and_the_portal_is_not_blamed_for_it
         took_s = time.monotonic() - began
         whole = poll(hub)
 
-    assert (cut.end, cut.tally.failed_requests, took_s < 2.5) == (PollEnd.UNFINISHED, 0, True)
+    assert (cut.end, cut.tally.failed_requests, took_s < 10) == (PollEnd.UNFINISHED, 0, True)
     assert (whole.end, whole.poll_id, whole.tally.taken) == (PollEnd.COMPLETE, cut.poll_id, 1)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.errors import SettingsError
@@ -19,6 +20,7 @@ from hub_pipelines.doctor.model import diagnose
 from hub_pipelines.doctor.service import checks_of
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.metrics import exposition
 from hub_pipelines.portals import store
@@ -26,9 +28,14 @@ from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.pacing import Breaker
 from hub_pipelines.portals.service import NO_ROOM, Outcome
 from hub_pipelines.portals.state import PollEnd
+from hub_pipelines.recovery.model import Position
+from hub_pipelines.recovery.service import Reconciler
+from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import Envelope, State
+from hub_pipelines.submission.store import submission as submission_table
 from hub_pipelines_tests.messages import settle
 from hub_pipelines_tests.portals.serving import Clock, Portal, asset, serving, toml
+from hub_pipelines_tests.stores.test_recovery import KnownRuns
 from hub_pipelines_tests.support import all_submissions, assert_invariants, ledger_values, open_test_hub
 
 LEDGER = "procurement.asset@all"
@@ -295,6 +302,15 @@ def test_a_key_that_is_not_there_or_open_to_others_is_told_by_its_setting(
 # ---- shapes
 
 
+def lose_what_is_held(hub: Hub) -> None:
+    """As if the database were older than the archive."""
+    held = [one.request_id for one in hub.review.listing()]
+    with hub.db.write() as tx:
+        for table in (submission_table, arrivals.arrival, review_item, store.portal_held):
+            tx.execute(delete(table).where(table.c.request_id.in_(held)))
+        tx.execute(delete(store.portal_shape))
+
+
 def test_records_of_another_shape_are_held_side_by_side_and_the_rest_goes_on(
     home: Path, hub_database_url: str, portal: Portal
 ) -> None:
@@ -317,6 +333,14 @@ def test_records_of_another_shape_are_held_side_by_side_and_the_rest_goes_on(
     assert "It has no id, by which it is known." in nameless.reason
     assert shape.accepted_at is None
     assert len(ledger_values(hub, LEDGER)) == 117
+
+    lose_what_is_held(hub)
+    look = Reconciler(hub, KnownRuns(), unregistered_s=0.0).look(Position(), thorough=True)
+    assert len(look.mended) == 2
+    assert poll(hub).tally.held == 0, "it is known again what waits"
+    for one in (drifted, nameless):
+        again_filed, _ = hub.review.show(one.item_id)
+        assert (again_filed.cause, again_filed.reason, again_filed.fix) == (one.cause, one.reason, one.fix)
 
     hub.portal_shapes.accept(drifted.item_id, actor="person/ann")
     portal.records[13]["order"] = {"no": "PO-2026-0099"}

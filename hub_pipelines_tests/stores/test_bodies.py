@@ -22,6 +22,7 @@ from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Batch
 from hub_pipelines.intake.model import Outcome
 from hub_pipelines.intake.sealing import bodies as sealing_bodies
+from hub_pipelines.intake.sealing import store as sealing_store
 from hub_pipelines.messaging import Fate
 from hub_pipelines.pruning import BODIES, prune_bodies
 from hub_pipelines.removals import removed_though_held
@@ -29,7 +30,7 @@ from hub_pipelines.retention.model import Pruned
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
+from hub_pipelines_tests.messages import STOCK_LEDGER, body_of, fates, message, outcome_by_id, settle, stock, take
 from hub_pipelines_tests.stores.test_retention import make_old
 from hub_pipelines_tests.support import all_submissions, ledger_values, lose_bytes, process_all
 
@@ -141,13 +142,13 @@ def test_a_hold_that_is_placed_after_the_announcement_wins(settled: Hub, monkeyp
 
 def test_what_is_held_is_not_read_at_each_prune(settled: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    real = inbox_store.contents
+    real = sealing_store.contents
 
     def watched(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
         read.append(batch_id)
         return real(tx, batch_id)
 
-    monkeypatch.setattr(inbox_store, "contents", watched)
+    monkeypatch.setattr(sealing_store, "contents", watched)
     hold, _ = settled.holds.on_scope("north", None, *EVER, actor="person/ann", reason="audit 7")
     assert (prune(settled).removed, read) == (0, [])
     settled.holds.lift(hold.hold_id, actor="person/ann", reason="over")
@@ -160,7 +161,7 @@ def test_when_the_server_ends_a_prune_amid_a_batch_no_further_message_is_removed
     if not settled.db.is_postgres:
         pytest.skip("SQLite ends no transaction")
     monkeypatch.setattr(sealing_bodies, "_AT_ONCE", 2)
-    real = inbox_store.remove_bodies
+    real = sealing_store.remove_bodies
 
     def slow(*given: Any, **named: Any) -> None:
         real(*given, **named)
@@ -172,7 +173,7 @@ def test_when_the_server_ends_a_prune_amid_a_batch_no_further_message_is_removed
                 )
             )
 
-    monkeypatch.setattr(inbox_store, "remove_bodies", slow)
+    monkeypatch.setattr(sealing_store, "remove_bodies", slow)
     with pytest.raises(Transient):
         prune(settled)
     assert bodies(settled) == 3
@@ -241,7 +242,7 @@ def test_a_batch_of_which_the_bodies_are_gone_can_still_be_split(settled: Hub, m
 
 def _batches(hub: Hub) -> list[Batch]:
     with hub.inbox.db.read() as tx:
-        return [inbox_store._batch(row) for row in tx.execute(select(inbox_store.batch).order_by("batch_id"))]
+        return [sealing_store._batch(row) for row in tx.execute(select(inbox_store.batch).order_by("batch_id"))]
 
 
 def test_a_removal_that_was_cut_short_is_ended_by_the_next_prune(settled: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +250,7 @@ def test_a_removal_that_was_cut_short_is_ended_by_the_next_prune(settled: Hub, m
     (batch,) = _batches(settled)
     digest = settled.bodies.archived_as(batch)
     with settled.inbox.db.write() as tx:
-        inbox_store.remove_bodies(tx, batch.batch_id, digest, first=1, last=2)
+        sealing_store.remove_bodies(tx, batch.batch_id, digest, first=1, last=2)
     assert bodies(settled) == 3
     assert prune(settled).removed == 1
     assert bodies(settled) == 0
@@ -259,4 +260,4 @@ def test_a_removal_that_was_cut_short_is_ended_by_the_next_prune(settled: Hub, m
     assert settled.bodies.archived_as(_batches(settled)[0]) == digest
     (one,) = all_submissions(settled)
     assert one.state is State.POSTED
-    assert outcome(settled, SENT[0].request_id_of(SENT[0].messages[0])).fate is Fate.POSTED
+    assert outcome_by_id(settled, SENT[0]).fate is Fate.POSTED

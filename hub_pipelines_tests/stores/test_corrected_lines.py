@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import openpyxl
+from sqlalchemy import update
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
@@ -14,7 +15,9 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.workbook import token
 from hub_pipelines.returning import Corrects, Returns
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
+from hub_pipelines.submission.store import submission as table
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.returned import TOKEN_SHEET
 from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
@@ -146,3 +149,34 @@ def test_lines_that_the_same_list_leaves_out_are_told_unless_it_leaves_out_most(
     few = sent(hub, "stock.xlsx", None, ("Ethanol", "101", "3", "L", "VWR"))
     posted(hub, few)
     assert warned(hub, few) == []
+
+
+def link(hub: Hub, request_id: str, original: str | None) -> None:
+    with hub.db.write() as tx:
+        tx.execute(update(table).where(table.c.request_id == request_id).values(revises=original))
+
+
+def circle(hub: Hub) -> tuple[str, str]:
+    """A list and a workbook that corrects it, each linked as sent in place of the other."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    link(hub, first, second)
+    return first, second
+
+
+def test_a_family_whose_links_go_in_a_circle_has_an_end(hub: Hub) -> None:
+    first, second = circle(hub)
+    with hub.db.read() as tx:
+        for one in (first, second):
+            assert set(submissions.family(tx, submission(hub, one))) == {first, second}
+
+
+def test_a_link_that_would_close_a_circle_is_not_made(hub: Hub) -> None:
+    """The original is linked as sent in place of its own workbook, as if it had been registered after it."""
+    first, second = circle(hub)
+    link(hub, second, None)
+    posted(hub, first)
+    posting = posted(hub, second)
+    assert submission(hub, second).revises is None
+    assert (posting.replaced, posting.corrects) == (1, (first, 1))
+    assert_invariants(hub)

@@ -140,6 +140,7 @@ def test_an_outdated_token_posts_nothing_while_the_other_run_still_works(hub: Hu
     assert (current.state, current.lease_owner) == (State.LEASED, "new")
     assert journal_size(hub) == before
     assert events(hub, request_id)[-1] == "submission:fenced"
+    expire_lease(hub, request_id)
     process_all(hub, owner="new")
     assert_invariants(hub)
 

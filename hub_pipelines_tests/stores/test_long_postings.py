@@ -1,27 +1,34 @@
 """Postings of many chunks, and postings that outlive their lease, on both databases."""
 
+import random
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Table
+from sqlalchemy import Table, delete
 
 from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
+from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
+from hub_pipelines.evidence import tags_of
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
-from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, Posting
 from hub_pipelines.ledger.posting import store as postings
+from hub_pipelines.ledger.posting.incoming import store as incoming
+from hub_pipelines.ledger.registry import store as registry
 from hub_pipelines.report.status import at_work
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State
-from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
+from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
+    NORTH_LEDGER,
+    Listed,
     asset,
     expire_lease,
     journal_size,
@@ -138,6 +145,83 @@ def test_a_posting_that_is_cancelled_midway_leaves_nothing_and_can_be_done_again
     (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
     assert (outcome.posted, outcome.token) == (20, 2)
     assert_invariants(hub)
+
+
+@pytest.fixture
+def read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ledgers are read from end to end for a few rows, some items at a time, where the database is SQLite."""
+    monkeypatch.setattr(incoming, "_FEW_ROWS", 0)
+    monkeypatch.setattr(incoming, "ITEMS_A_SEARCH", 1_000)
+    monkeypatch.setattr(incoming, "_ITEMS_AT_ONCE", 3)
+    monkeypatch.setattr(registry, "_FEW_TAGS", 0)
+    monkeypatch.setattr(registry, "_READ_AT_ONCE", 3)
+
+
+@pytest.mark.usefixtures("read_whole")
+def test_rows_differ_from_the_ledger_alike_whether_it_is_searched_or_read(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    small = in_small_chunks(hub)
+    process(small, send_assets(small, "lab.csv", *map(asset, TAGS[:15])))
+    process(small, send_assets(small, "lab.csv", *(asset(tag, quantity="9") for tag in TAGS[3:6])))
+    dice = random.Random(7)
+    now = ledger_values(small)
+    for _ in range(20):
+        rows = [
+            StagedRow(number, "accepted", tag, _said(dice, now.get(tag)), [])
+            if dice.random() < 0.8
+            else StagedRow(number, "rejected", None, None, [])
+            for number, tag in enumerate(dice.sample(TAGS, dice.randrange(len(TAGS) + 1)), start=2)
+        ]
+        searched, read = (differing(small, rows, at_hand=at_hand) for at_hand in (True, False))
+        assert searched == read
+
+
+def differing(hub: Hub, rows: list[StagedRow], *, at_hand: bool) -> dict[int, incoming.Place]:
+    limits = ChunkLimits(rows=4)
+    with (
+        hub.db.write() as tx,
+        incoming.heads_of(tx, NORTH_LEDGER, Listed(rows), limits, at_hand=at_hand) as heads,
+    ):
+        found = heads.among([row.row_no for row in rows if row.verdict == "accepted"])
+        heads.end()
+    return found
+
+
+def _said(dice: random.Random, now: dict[str, object] | None) -> str:
+    return canonical_text({**(now or {}), "location": "elsewhere"} if now is None or dice.random() < 0.5 else now)
+
+
+@pytest.mark.usefixtures("read_whole")
+def test_a_posting_that_reads_the_ledger_posts_what_one_does_that_searches_it(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    small = in_small_chunks(hub)
+    process(small, send_assets(small, "lab.csv", *map(asset, TAGS[:15])))
+    rows = [asset(tag, quantity="7" if number in (0, 9, 14) else "2.5") for number, tag in enumerate(TAGS)]
+    again = process(small, send_assets(small, "lab.csv", *rows))
+    assert isinstance(again, Posting)
+    assert (again.posted, again.unchanged, again.new) == (8, 12, 5)
+    assert_invariants(hub)
+
+
+@pytest.mark.usefixtures("read_whole")
+def test_staged_rows_out_of_order_are_refused_also_where_the_ledger_is_read(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS)))
+    rows = [StagedRow(number, "accepted", TAGS[number], "{}", []) for number in (3, 2)]
+    with pytest.raises(ValueError, match=r"row \d: .*not in the order"):
+        differing(hub, rows, at_hand=hub.db.is_postgres)
+
+
+@pytest.mark.usefixtures("read_whole")
+def test_posted_tags_that_the_registry_lacks_are_counted_where_it_is_read(hub: Hub) -> None:
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    process(hub, request_id)
+    assert (tags_of(hub, request_id).posted, tags_of(hub, request_id).posted_unregistered) == (20, 0)
+    with hub.db.write() as tx:
+        lost = ledgers.ledger.c.key.in_(TAGS[:2])
+        tx.execute(delete(ledgers.ledger).where(ledgers.ledger.c.ledger == REGISTRY_LEDGER, lost))
+    assert (tags_of(hub, request_id).posted, tags_of(hub, request_id).posted_unregistered) == (20, 2)
 
 
 def test_staged_rows_out_of_order_are_refused_as_a_whole(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

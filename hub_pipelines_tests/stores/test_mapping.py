@@ -510,6 +510,13 @@ def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
 DATED = "Item Code,Name,Room,Quantity,Unit,Received"
 
 
+def test_a_question_about_values_names_the_senders_own_heading(hub: Hub) -> None:
+    request_id = asked(hub, "Item Code,Name,Room,Quantity,Unit,Date rec'd", "A-1,Buffer,B1,3,bottle,03/04/2025")
+    (one,) = hub.answers.of_submission(request_id).questions
+    assert (one.column, one.heading) == ("received_on", "Date rec'd")
+    assert 'Column F, "Date rec\'d"' in one.text
+
+
 def test_a_date_that_can_be_read_two_ways_is_asked_about_once_for_its_source(hub: Hub) -> None:
     monday, tuesday = on_day(hub, MONDAY), on_day(hub, TUESDAY)
     request_id = asked(monday, DATED, "A-1,Buffer,B1,3,bottle,03/04/2025")

@@ -1,11 +1,13 @@
 """Previews: what a file would do is told, and nothing is done, on both databases."""
 
+import io
 import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from sqlalchemy import select
 
@@ -23,8 +25,10 @@ from hub_pipelines.previewing import MOST_ATTEMPTS
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.previews.page import headline
 from hub_pipelines.report.status import status_of
+from hub_pipelines.report.workbook import token
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
 from hub_pipelines.timeline.service import explain
+from hub_pipelines.validate.returned import TOKEN_SHEET
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -93,6 +97,41 @@ MIXED = inventory_csv(
 
 
 # ---- what is told
+
+
+def stock(hub: Hub, original: str | None, *rows: tuple[str, ...]) -> bytes:
+    """A stock list, with the mark of a workbook that was given back for a submission where there is one."""
+    book = openpyxl.Workbook()
+    for row in (("Name", "Location", "Quantity", "Unit", "Received"), *rows):
+        book.active.append(list(row))
+    if original is not None:
+        book.create_sheet(TOKEN_SHEET)["A1"] = token.issue(hub.keys, token.Token(original, 1, "north", "inventory"))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def test_a_workbook_that_the_hub_gave_back_is_previewed_as_the_list_that_it_corrects(hub: Hub) -> None:
+    """Under another name, with what is known of that list; a line that gets its place is not at two places."""
+    placeless, ethanol = ("Acetone", "", "5", "L", "03/04/2025"), ("Ethanol", "101", "2", "L", "05/04/2025")
+    first = str(send(hub, "stock.xlsx", stock(hub, None, placeless, ethanol)).request_id)
+    asked = process(hub, first)
+    assert not isinstance(asked, Posting)
+    (question,) = hub.answers.of_submission(first).questions
+    hub.answers.answer(first, [(question.question_id, "DMY")], actor="person/lee")
+    assert isinstance(process(hub, first), Posting)
+    corrected = [("Acetone", "202", *placeless[2:]), ethanol]
+
+    preview = previewed(hub, "my copy.xlsx", stock(hub, first, *corrected))
+    assert preview.found is not None, preview.reason
+    assert preview.gave_back_for == "stock.xlsx"
+    assert [line.reason for line in preview.found.warnings if "listed at" in line.reason] == []
+
+    other = previewed(hub, "other.xlsx", stock(hub, None, *corrected))
+    assert (other.would, other.gave_back_for) == ("ask", None)
+    forged = stock(hub, "0" * 26, *corrected)
+    assert previewed(hub, "forged.xlsx", forged).gave_back_for is None
+    assert_invariants(hub)
 
 
 def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: Hub) -> None:

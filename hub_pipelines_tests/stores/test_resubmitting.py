@@ -1,13 +1,18 @@
 """A corrected copy in place of an item: two submissions, one decision, the difference. On both databases."""
 
+import json
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.scope import RESERVED
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.model import Arrival
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.requeueing import of_requests
 from hub_pipelines.resubmitting import Resubmitted, case_of, resubmit
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
 from hub_pipelines.submission.model import IllegalMove, State
@@ -15,8 +20,10 @@ from hub_pipelines_tests.support import (
     all_submissions,
     assert_invariants,
     asset,
+    bring_back_bytes,
     events,
     inventory_csv,
+    lose_bytes,
     make_registry,
     process,
     send,
@@ -168,3 +175,41 @@ def test_a_person_must_correct(hub: Hub, item: ReviewItem) -> None:
     with pytest.raises(IllegalMove, match="person"):
         resubmit(hub, item.item_id, path, actor="run/1")
     assert hub.review.listing() == [item]
+
+
+def told_of(hub: Hub, arrival: Arrival) -> dict[str, Any]:
+    hub.receipts.write_due("north")
+    page = hub.receipts.path_of_arrival(arrival)
+    document: dict[str, Any] = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    return document | {"page": " ".join(page.read_text(encoding="utf-8").split())}
+
+
+def test_a_copy_of_what_was_dismissed_is_told_that_nothing_was_taken_and_there_is_a_way_on(hub: Hub) -> None:
+    """Its sender was told "We already have this file" and "Nothing", though no row of it ever posted."""
+    send_again = partial(send, hub, "lab.csv", GOOD)
+    arrival = send_again()
+    request_id = str(arrival.request_id)
+    lose_bytes(hub, request_id)
+    assert process(hub, request_id) is State.IN_REVIEW
+    bring_back_bytes(hub, request_id)
+    (lost,) = [one for one in hub.review.listing() if one.request_id == request_id]
+    hub.review.dismiss(lost.item_id, actor="person/kim", reason=ReasonCode.SENT_IN_ERROR)
+
+    copy = send_again()
+    assert copy.outcome == "duplicate"
+    told = told_of(hub, copy)
+    assert told["headline"] == "We already have this file, and it was set aside, so nothing was taken from it"
+    assert "Go on with the receipt of the first copy" in told["page"]
+
+    first = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    (target,) = of_requests(hub, [request_id])
+    command = "hub submit FILE --campus north --feed inventory --key WORD"
+    assert command in " ".join(first.split())
+    assert command in str(target.refused)
+
+    taken = send_again(sender_key="once more")
+    assert taken.outcome == "received"
+    posting = process(hub, str(taken.request_id))
+    assert isinstance(posting, Posting)
+    assert posting.posted == 2
+    assert_invariants(hub)

@@ -17,14 +17,16 @@ UNDATED = ("W-2,Spent toluene,5,L,CAA,F005,", "W-3,Waste oil and solvents,5,L,CA
 NO_WASTE = "C-4,Acetone,5,L,Shelf,,"
 
 
-def _post(hub: Hub, *lines: str, name: str = "waste.csv") -> tuple[Posting, list[str]]:
+def _post(
+    hub: Hub, *lines: str, name: str = "waste.csv", rule: str = "no_accumulation_start"
+) -> tuple[Posting, list[str]]:
     arrival = send(hub, name, "\n".join(lines).encode(), Scope("north", "hazmat"))
     assert arrival.request_id is not None
     posting = process(hub, arrival.request_id)
     assert isinstance(posting, Posting)
     with hub.db.read() as tx:
         found = ledger_problems.of_posting(tx, arrival.request_id, posting.revision, severity="warn", limit=20)
-    return posting, [one["reason"] for one in found if one["rule"] == "no_accumulation_start"]
+    return posting, [one["reason"] for one in found if one["rule"] == rule]
 
 
 def test_waste_without_its_first_day_is_taken_and_told_before_and_after(hub: Hub, tmp_path: Path) -> None:
@@ -40,6 +42,21 @@ def test_waste_without_its_first_day_is_taken_and_told_before_and_after(hub: Hub
     assert "180 (40 CFR 262.16)" in reason
     assert found is not None
     assert reason in [one.reason for one in found.warnings]
+
+
+def test_a_container_that_is_said_to_hold_something_else_is_worth_a_look(hub: Hub) -> None:
+    _post(hub, HEADER, DATED)
+    assert _post(hub, HEADER, DATED.replace("Spent acetone", "Acetone spent"), rule="contents_changed")[1] == []
+    posting, told = _post(hub, HEADER, DATED.replace("Spent acetone", "Waste HCl"), rule="contents_changed")
+    assert (posting.posted, posting.worth_a_look) == (1, 1)
+    assert told == [
+        "It held Acetone spent, and now holds Waste HCl: the list says something else of the same container."
+    ]
+
+
+def test_an_accumulation_that_begins_after_the_list_came_is_worth_a_look(hub: Hub) -> None:
+    (reason,) = _post(hub, HEADER, DATED.replace("2026-10-01", "2031-10-01"), rule="day_ahead")[1]
+    assert reason.startswith("Row 2 has a day in accumulation_started_on that is after")
 
 
 def test_a_list_without_the_column_is_told_and_one_that_lacks_what_the_ledger_has_is_not(hub: Hub) -> None:

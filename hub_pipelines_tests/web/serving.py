@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sources.service import Issued
 
-_STARTS_S = 30.0
+_STARTS_S = 90.0
 PATH = "/v1/north/inventory/messages?source=erp"
 
 
@@ -89,11 +89,13 @@ class Sender:
             "content-type": "application/json",
         }
 
-    def send(self, webhook_id: str, body: bytes, *, path: str = PATH, **changed: str) -> httpx.Response:
+    def send(
+        self, webhook_id: str, body: bytes, *, path: str = PATH, patience_s: float = 30, **changed: str
+    ) -> httpx.Response:
         """`changed` headers have `_` for `-` in their names."""
         others = {name.replace("_", "-"): value for name, value in changed.items()}
         headers = {**self.headers(webhook_id, body), **others}
-        return httpx.post(self.address + path, content=body, headers=headers, timeout=30)
+        return httpx.post(self.address + path, content=body, headers=headers, timeout=patience_s)
 
     def asks(self, request_id: str, *, token: str | None = None) -> httpx.Response:
         bearer = {"authorization": f"Bearer {token or self.issued.token}"}

@@ -10,14 +10,14 @@ The next key waits in `next.pem` from before its introduction is signed until af
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub_pipelines.audit.checkpoints.model import Checkpoint, PublicKey, Signature, key_id_of
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.common.files import draft_of, is_open, write_replacing
+from hub_pipelines.common.files import is_open, make_once, write_replacing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -119,11 +119,7 @@ class CampusKeys:
         for folder in (self.folder, path.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        with draft_of(path, mode=0o600) as draft, suppress(FileExistsError), draft.open("wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-            os.link(draft, path)
+        make_once(path, pem, mode=0o600)
 
     def _load(self, path: Path) -> "Ed25519PrivateKey":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -144,7 +140,7 @@ class CampusKeys:
         path = self.folder / campus / _PUBLIC / f"{key.key_id}.pem"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_replacing(path, pem_of(key))
+            write_replacing(path, pem_of(key), durable=True)
         return key
 
 

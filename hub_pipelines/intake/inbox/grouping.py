@@ -6,6 +6,7 @@ Not here: who writes (writing.py).
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,21 +36,24 @@ class GroupCommit:
     ) -> None:
         """`begin` hands a group over, and gives what will become of it when it is time for the next one."""
         self._begin = begin
-        self._queue: asyncio.Queue[_Pending] = asyncio.Queue(most_waiting)
+        self._queue: deque[_Pending] = deque()
+        self._came = asyncio.Event()
+        self._most_waiting = most_waiting
         self._most_messages = most_messages
 
     async def take(self, delivery: Delivery) -> Answered:
         """The answer, when the delivery is durable. Raises Full, or whatever kept its group from being written."""
+        if len(self._queue) >= self._most_waiting:
+            raise Full
         pending = _Pending(delivery, asyncio.get_running_loop().create_future())
-        try:
-            self._queue.put_nowait(pending)
-        except asyncio.QueueFull as error:
-            raise Full from error
+        self._queue.append(pending)
+        self._came.set()
         return await pending.answer
 
     async def run(self) -> None:
         while True:
-            group = self._gathered(await self._queue.get())
+            await self._came.wait()
+            group = self._gathered()
             try:
                 answers = await self._begin([one.delivery for one in group])
             except Exception as error:  # noqa: BLE001  # it is for those who wait, and the next group comes all the same
@@ -57,11 +61,14 @@ class GroupCommit:
                 answers.set_exception(error)
             answers.add_done_callback(partial(_tell, group))
 
-    def _gathered(self, first: _Pending) -> list[_Pending]:
-        group, messages = [first], len(first.delivery.messages)
-        while messages < self._most_messages and not self._queue.empty():
-            group.append(self._queue.get_nowait())
+    def _gathered(self) -> list[_Pending]:
+        group: list[_Pending] = []
+        messages = 0
+        while messages < self._most_messages and self._queue:
+            group.append(self._queue.popleft())
             messages += len(group[-1].delivery.messages)
+        if not self._queue:
+            self._came.clear()
         return group
 
 

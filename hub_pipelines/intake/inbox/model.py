@@ -4,7 +4,7 @@ A delivery is what one HTTP request brings under one `webhook-id`: one JSON obje
 or not at all, so its id answers for all of its messages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import EARLIEST, iso
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import MESSAGES
 
 
@@ -59,9 +58,6 @@ class Delivery:
 
     def sender_key_of(self, one: Incoming) -> str:
         return canonical_text(["message", self.source, self.webhook_id, one.line or 0])
-
-    def request_id_of(self, one: Incoming) -> str:
-        return request_id_for(self.scope, "", self.sender_key_of(one))
 
 
 class SignedEnvelope(NamedTuple):
@@ -235,6 +231,12 @@ class Capacity:
     def share_of(self, load: Load) -> float:
         """The larger of the shares of messages and of bytes."""
         return max(load.messages / self.most.messages, load.size_bytes / self.most.size_bytes)
+
+    def is_roomy(self, loads: Iterable[Load]) -> bool:
+        """Whether so much may wait whoever it is for."""
+        each = [(one.messages, one.size_bytes) for one in loads]
+        whole = Load(sum(messages for messages, _ in each), sum(size_bytes for _, size_bytes in each))
+        return self.share_of(whole) <= NEARLY_FULL
 
     def takes(self, scope: Scope, more: Load, waiting: Mapping[str, Load]) -> bool:
         """Whether this much more may come for a scope, beside what waits of each campus."""

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.common.store import Database
+from hub_pipelines.common.store import Database, short_in
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import (
     NO_VERSION,
@@ -27,6 +27,7 @@ from hub_pipelines.intake.inbox.model import (
     Waiting,
     delivery_of,
 )
+from hub_pipelines.intake.inbox.records import store as records
 from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.submission.model import Envelope
 
@@ -49,15 +50,23 @@ class Inbox:
     ) -> list[Answered]:
         """Take these, in this order, in one transaction: when this returns, what was received is durable.
 
-        `before_commit` is called when nothing but that is left to do. Never more than the capacity waits, however many
-        processes take deliveries.
+        `before_commit` is called when all that is left is the database's to do. Never more than the capacity waits,
+        however many processes take deliveries.
         """
         at = self.now()
-        signed = self._signed(deliveries, at)
-        with self.db.write() as tx:
-            answers = store.accept(tx, deliveries, signed, capacity=self.capacity, at=at)
+        with self.db.short() as short:
+            before = store.ask(short, deliveries)
+            signed = self._signed(deliveries, at)  # meanwhile
+            answers = store.accept(short, before, deliveries, signed, capacity=self.capacity, at=at)
             before_commit()
-        return answers
+        return self._with_known(deliveries, answers)
+
+    def _with_known(self, deliveries: Sequence[Delivery], answers: Sequence[Answered | None]) -> list[Answered]:
+        """With what came first, where something came before."""
+        if None not in answers:
+            return [one for one in answers if one is not None]
+        with self.db.read() as tx:
+            return [answer or store.known(tx, one) for one, answer in zip(deliveries, answers, strict=True)]
 
     def filling(self) -> Filling:
         with self.db.read() as tx:
@@ -79,25 +88,27 @@ class Inbox:
             # signed outside of the transaction, which is to be short: others wait for it
             signed = self._signed(list(new.values()), at)
             with self.db.write() as tx:
-                if store.versions(tx, source, ids, keep_still=True) == before:
-                    store.accept(tx, list(new.values()), signed, capacity=None, at=at)
-                    store.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
+                if records.versions(tx, source, ids, keep_still=True) == before:
+                    news = list(new.values())
+                    with short_in(tx) as short:
+                        store.accept(short, store.ask(short, news), news, signed, capacity=None, at=at)
+                    records.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
                     return [record_id for record_id, _ in new]
 
     def versions(self, source: str, record_ids: Sequence[str]) -> dict[str, Version]:
         """The newest version of each of these records that is known."""
         with self.db.read() as tx:
-            return store.versions(tx, source, record_ids)
+            return records.versions(tx, source, record_ids)
 
     def seen_with(self, source: str, mark: int, record_ids: Sequence[str]) -> dict[str, str]:
         """Of these records those that were marked so, each with the digest of its newest version."""
         with self.db.read() as tx:
-            return store.seen_with(tx, source, mark, record_ids)
+            return records.seen_with(tx, source, mark, record_ids)
 
     def count_seen(self, source: str, mark: int, *, first: int | None = None) -> int:
         """How many different records were marked so last, or with one of the marks from `first` on."""
         with self.db.read() as tx:
-            return store.count_seen(tx, source, mark if first is None else first, mark)
+            return records.count_seen(tx, source, mark if first is None else first, mark)
 
     def count(self) -> int:
         """Messages that were ever acknowledged."""

@@ -4,19 +4,19 @@ lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 Everything is append-only but for a message's place in a batch, which it gets anew when that is split, what it says,
 which goes when that is old and archived, a batch's submission, which is set once, the newest version of each record of
 a portal, and how much waits of each campus, which the transactions count that change it.
+
+Belongs here: the tables, how messages come, and what waits. Not here: records (records/store.py), batches and what
+their messages say (sealing/store.py).
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import chain, groupby, islice
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
-    ColumnElement,
     Index,
     Integer,
     LargeBinary,
@@ -24,33 +24,26 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    and_,
-    bindparam,
     func,
     inspect,
-    or_,
     select,
     text,
-    type_coerce,
-    update,
 )
 
-from hub_pipelines.common.canonical import canonical_text
-from hub_pipelines.common.clock import iso
-from hub_pipelines.common.errors import SettingsError, Transient
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime, by_driver, insert_or_ignore, upsert
+from hub_pipelines.common.short import Answer as Asked
+from hub_pipelines.common.short import Into, ShortTransaction, Statement
+from hub_pipelines.common.store import Database, JsonText, Transaction, UtcDateTime
 from hub_pipelines.intake.inbox.model import (
     Answer,
     Answered,
-    Batch,
     Capacity,
     Delivery,
     Load,
     Message,
     SignedEnvelope,
     Stream,
-    Version,
     Waiting,
 )
 
@@ -59,7 +52,6 @@ _SCHEMA_VERSION = 3
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
-_AT_ONCE = 1_000
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -134,7 +126,7 @@ record = Table(
     Column("seen", _NUMBER, nullable=False),
 )
 """The newest version of each record that the hub has read itself."""
-_IDS_PER_QUERY = 500
+
 waiting_load = Table(
     "inbox_load",
     inbox_metadata,
@@ -196,137 +188,123 @@ def _upgrade(tx: Transaction, found: int) -> None:
 # ---- receiving
 
 
-# as the drivers take them (common/store.py: by_driver): these run for each group, whose senders wait, in the process
-# that does nothing else (writing.py)
-_THERE = {
-    "sqlite": "SELECT webhook_id FROM inbox_delivery "
-    "WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
+# these run for each group, whose senders wait, in the process that does nothing else (writing.py)
+_THERE = Statement(
+    "SELECT webhook_id FROM inbox_delivery WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
     # one look into the index for each: before release 17 PostgreSQL may compare a list of them with all that the source
     # has ever sent, by a plan that was made when that was nothing
-    "postgresql": "SELECT asked.webhook_id FROM unnest(%s::text[]) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
-    "FROM inbox_delivery AS its WHERE its.source = %s AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
-}
+    "SELECT asked.webhook_id FROM unnest($2) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
+    "FROM inbox_delivery AS its WHERE its.source = $1 AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
+    takes=("text", "text[]"),
+    gives=(str,),
+)
 _LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
-_COUNT = {
-    "sqlite": "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
+_LOADS = Statement(_LOAD, _LOAD, gives=(str, int, int))
+_COUNT = Statement(
+    "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
     "SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes",
-    "postgresql": "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES (%s, %s, %s) "
-    "ON CONFLICT (campus) DO UPDATE "
+    "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES ($1, $2, $3) ON CONFLICT (campus) DO UPDATE "
     "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
-}
-_COLUMNS = {
-    delivery.name: "source, webhook_id, campus, feed, body_digest, messages, received_at",
-    message.name: (
-        "request_id, source, webhook_id, line, campus, feed, record_type, received_at, size_bytes, envelope, body"
-    ),
-}
-_ROWS_AT_ONCE = 1_000
-_CANONICAL = '{"campus":"'
-"""How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
+    takes=("text", "int4", "int8"),
+)
+_DELIVERIES = Into(
+    delivery.name,
+    {
+        "source": "text",
+        "webhook_id": "text",
+        "campus": "text",
+        "feed": "text",
+        "body_digest": "text",
+        "messages": "int4",
+        "received_at": "timestamptz",
+    },
+)
+_MESSAGES = Into(
+    message.name,
+    {
+        "request_id": "text",
+        "source": "text",
+        "webhook_id": "text",
+        "line": "int4",
+        "campus": "text",
+        "feed": "text",
+        "record_type": "text",
+        "received_at": "timestamptz",
+        "size_bytes": "int4",
+        "envelope": "text",
+        "body": "bytea",
+    },
+)
+
+
+Before = tuple[dict[str, Asked], Asked]
+"""What is asked before a group is taken: by source which of its webhook-ids are there, and what waits."""
+
+
+def ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> Before:
+    """What `accept` must know. The database looks for it while one does something else.
+
+    One transaction at a time takes deliveries, from here to its end, so that what it counts is what waits, and what it
+    does not find is not there.
+    """
+    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
+    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
+    tx.take_turns(_TAKING_LOCK)
+    there = {source: tx.put(_THERE, source, ids) for source, ids in asked.items()}
+    waits = tx.put(_LOADS)
+    tx.send()
+    return there, waits
 
 
 def accept(
-    tx: Transaction,
+    tx: ShortTransaction,
+    before: Before,
     deliveries: Sequence[Delivery],
     envelopes: Sequence[Sequence[SignedEnvelope]],
     *,
     capacity: Capacity | None,
     at: datetime,
-) -> list[Answered]:
-    """Take deliveries in their order, say of each what came under its webhook-id before, or that there is no room.
+) -> list[Answered | None]:
+    """Take deliveries in their order; None for one under whose webhook-id something came before (`known`).
 
     No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
-    `envelopes` are their messages', signed. One transaction at a time takes deliveries, so that what it counts is what
-    waits, and what it does not find is not there.
+    `before` is what `ask` has asked in this transaction, `envelopes` are their messages', signed.
     """
-    with by_driver(tx) as connection:
-        keys, waits = _before(tx.dialect.name, connection, deliveries)
-        answers: list[Answered | None] = []
-        new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
-        more: dict[str, Load] = {}
-        for one, signed in zip(deliveries, envelopes, strict=True):
-            key = (one.source, one.webhook_id)
-            added = one.load
-            campus = one.scope.campus
-            if key in keys:
-                answers.append(None)
-            elif capacity is not None and not capacity.takes(one.scope, added, waits):
-                answers.append(Answered(Answer.FULL, (), at))
-            else:
-                keys.add(key)
-                new.append((one, signed))
-                waits[campus] = waits.get(campus, Load()) + added
-                more[campus] = more.get(campus, Load()) + added
-                answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-        if new:
-            _write(tx.dialect.name, connection, new, more, at)
-    return [answered or known(tx, one) for one, answered in zip(deliveries, answers, strict=True)]
+    there, waiting = before
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
+    waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
+    # mostly there is room for all of them, and none is asked about by itself
+    roomy = capacity is None or capacity.is_roomy([*waits.values(), *(one.load for one in deliveries)])
+    answers: list[Answered | None] = []
+    new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
+    more: dict[str, Load] = {}
+    for one, signed in zip(deliveries, envelopes, strict=True):
+        key = (one.source, one.webhook_id)
+        added = one.load
+        campus = one.scope.campus
+        if key in keys:
+            answers.append(None)
+        elif not roomy and capacity is not None and not capacity.takes(one.scope, added, waits):
+            answers.append(Answered(Answer.FULL, (), at))
+        else:
+            keys.add(key)
+            new.append((one, signed))
+            waits[campus] = waits.get(campus, Load()) + added
+            more[campus] = more.get(campus, Load()) + added
+            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+    tx.insert(_DELIVERIES, [_delivery_row(one, at) for one, _ in new])
+    tx.insert(_MESSAGES, [row for one, signed in new for row in _message_rows(one, signed, at)])
+    for campus in sorted(more):
+        count_waiting(tx, campus, more[campus])
+    return answers
 
 
-def _before(
-    dialect: str, connection: Any, deliveries: Sequence[Delivery]
-) -> tuple[set[tuple[str, str]], dict[str, Load]]:
-    """Those (source, webhook-id) of deliveries that have come before, and what waits of each campus."""
-    by_source = groupby(sorted({(one.source, one.webhook_id) for one in deliveries}), key=lambda key: key[0])
-    asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
-    with _at_once(dialect, connection):
-        if dialect == "postgresql":
-            connection.execute(f"SELECT pg_advisory_xact_lock({_TAKING_LOCK})")
-        there = {
-            source: connection.execute(
-                _THERE[dialect], (ids, source) if dialect == "postgresql" else (source, json.dumps(ids))
-            )
-            for source, ids in asked.items()
-        }
-        waits = connection.execute(_LOAD)
-    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found}
-    return keys, {campus: Load(messages, size) for campus, messages, size in waits}
-
-
-def _write(
-    dialect: str,
-    connection: Any,
-    new: Sequence[tuple[Delivery, Sequence[SignedEnvelope]]],
-    more: Mapping[str, Load],
-    at: datetime,
-) -> None:
-    """What waits is counted last: on PostgreSQL whoever counts for the same campus waits for the transaction's end."""
-    moment = at if dialect == "postgresql" else iso(at)
-    rows = {
-        delivery: [_delivery_row(one, moment) for one, _ in new],
-        message: [row for one, signed in new for row in _message_rows(one, signed, moment)],
-    }
-    with _at_once(dialect, connection):
-        for table, its in rows.items():
-            for first in range(0, len(its), _ROWS_AT_ONCE):
-                _insert(dialect, connection, table, its[first : first + _ROWS_AT_ONCE])
-        for campus in sorted(more):
-            connection.execute(_COUNT[dialect], (campus, more[campus].messages, more[campus].size_bytes))
-
-
-def _at_once(dialect: str, connection: Any) -> AbstractContextManager[Any]:
-    """Statements in it wait for the server together and not one after the other; so do their errors."""
-    return connection.pipeline() if dialect == "postgresql" else nullcontext()
-
-
-def _insert(dialect: str, connection: Any, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """On PostgreSQL one statement that the server knows for each row, sent together; on SQLite one for all rows, since
-    each statement has a price of its own there."""
-    mark = "%s" if dialect == "postgresql" else "?"
-    marks = f"({', '.join([mark] * len(rows[0]))})"
-    statement = f"INSERT INTO {table.name} ({_COLUMNS[table.name]}) VALUES "
-    if dialect == "postgresql":
-        connection.cursor().executemany(statement + marks, rows)
-    else:
-        connection.execute(statement + ", ".join([marks] * len(rows)), tuple(chain.from_iterable(rows)))
-
-
-def _delivery_row(one: Delivery, moment: Any) -> tuple[Any, ...]:
+def _delivery_row(one: Delivery, at: datetime) -> tuple[Any, ...]:
     scope = one.scope
-    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), moment)
+    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), at)
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: Any) -> Iterator[tuple[Any, ...]]:
+def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> Iterator[tuple[Any, ...]]:
     for incoming, envelope in zip(one.messages, envelopes, strict=True):
         yield (
             envelope.request_id,
@@ -336,21 +314,11 @@ def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], moment: An
             one.scope.campus,
             one.scope.feed,
             incoming.record_type,
-            moment,
+            at,
             len(incoming.body),
             envelope.text,
             incoming.body,
         )
-
-
-def load(tx: Transaction) -> dict[str, Load]:
-    """What waits of each campus."""
-    return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
-
-
-def _count(tx: Transaction, campus: str, more: Load) -> None:
-    """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    tx.exec_driver_sql(_COUNT[tx.dialect.name], (campus, more.messages, more.size_bytes))
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
@@ -382,59 +350,17 @@ def find(tx: Transaction, request_id: str) -> Message | None:
     )
 
 
-# ---- records that are read
+# ---- what waits
 
 
-def versions(
-    tx: Transaction, source: str, record_ids: Sequence[str], *, keep_still: bool = False
-) -> dict[str, Version]:
-    """The newest version of each of these records that is known. `keep_still`: until the transaction ends nobody else
-    makes a next one of them."""
-    r = record.c
-    found: dict[str, Version] = {}
-    for first in range(0, len(record_ids), _IDS_PER_QUERY):
-        some = record_ids[first : first + _IDS_PER_QUERY]
-        query = select(record).where(r.source == source, r.record_id.in_(some)).order_by(r.record_id)
-        for row in tx.execute(query.with_for_update() if keep_still else query):
-            found[row.record_id] = Version(row.version, row.digest, row.occurred_at, row.read_at)
-    return found
+def load(tx: Transaction) -> dict[str, Load]:
+    """What waits of each campus."""
+    return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
 
 
-def keep_versions(tx: Transaction, source: str, newest: Mapping[str, Version], *, mark: int) -> None:
-    rows = [
-        {
-            "source": source,
-            "record_id": record_id,
-            "version": one.number,
-            "digest": one.digest,
-            "occurred_at": one.occurred_at,
-            "read_at": one.read_at,
-            "seen": mark,
-        }
-        for record_id, one in newest.items()
-    ]
-    if rows:
-        changing = ["version", "digest", "occurred_at", "read_at", "seen"]
-        tx.execute(upsert(tx, record, keys=["source", "record_id"], update=changing), rows)
-
-
-def seen_with(tx: Transaction, source: str, mark: int, record_ids: Sequence[str]) -> dict[str, str]:
-    """Digests by id; nothing of a record of which no version was taken."""
-    r = record.c
-    found: dict[str, str] = {}
-    for first in range(0, len(record_ids), _IDS_PER_QUERY):
-        some = r.record_id.in_(record_ids[first : first + _IDS_PER_QUERY])
-        query = select(r.record_id, r.digest).where(r.source == source, r.seen == mark, r.version > 0, some)
-        found.update((row.record_id, row.digest) for row in tx.execute(query))
-    return found
-
-
-def count_seen(tx: Transaction, source: str, first: int, last: int) -> int:
-    r = record.c
-    return tx.execute(select(func.count()).where(r.source == source, r.seen.between(first, last))).scalar_one()
-
-
-# ---- sealing
+def count_waiting(tx: ShortTransaction, campus: str, more: Load) -> None:
+    """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
+    tx.put(_COUNT, campus, more.messages, more.size_bytes)
 
 
 def waiting(tx: Transaction, campus: str | None = None) -> list[Waiting]:
@@ -456,204 +382,6 @@ def _moment(value: Any) -> datetime:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
-    query = select(batch).where(*_of(stream)).order_by(batch.c.number.desc()).limit(1)
-    row = tx.execute(query).first()
-    return _batch(row) if row else None
-
-
-def unregistered(tx: Transaction, campus: str) -> list[Batch]:
-    """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
-    first = func.min(message.c.seq)
-    query = (
-        select(batch)
-        .join(message, message.c.batch_id == batch.c.batch_id)
-        .where(batch.c.campus == campus, batch.c.submission.is_(None))
-        .group_by(*batch.c)
-        .order_by(first)
-    )
-    return [_batch(row) for row in tx.execute(query)]
-
-
-def newest_submissions(tx: Transaction, stream: Stream, *, limit: int) -> list[str]:
-    """Of the batches of a stream that were made last."""
-    query = select(batch.c.submission).where(*_of(stream)).order_by(batch.c.number.desc()).limit(limit)
-    return [one for one in tx.execute(query).scalars() if one is not None]
-
-
-def submission_of(tx: Transaction, batch_id: str) -> str | None:
-    return tx.execute(select(batch.c.submission).where(batch.c.batch_id == batch_id)).scalar()
-
-
-def several(tx: Transaction, submissions: Sequence[str]) -> list[Batch]:
-    """Of the batches that are these submissions, those of more than one message, in their order."""
-    found: list[Batch] = []
-    for first in range(0, len(submissions), _AT_ONCE):
-        some = submissions[first : first + _AT_ONCE]
-        query = select(batch).where(batch.c.submission.in_(some), batch.c.messages > 1)
-        found += map(_batch, tx.execute(query))
-    return sorted(found, key=lambda one: one.number)
-
-
-def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
-    """Give the oldest waiting messages of a stream their places in its batch of this number.
-
-    None when there is such a batch already, or nothing waits.
-    """
-    last, messages, size_bytes = _oldest(tx, stream, most=most, most_bytes=most_bytes)
-    if last is None:
-        return None
-    batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
-    if not _add(tx, batch_id, stream, number, messages, at):
-        return None
-    chosen = and_(*_waits_of(stream), message.c.seq <= last)
-    placed = _place(tx, batch_id, chosen, order=message.c.seq)
-    if placed != messages:
-        raise Transient(f"{placed} messages got a place in {batch_id}, and {messages} were chosen.")
-    _count(tx, stream.campus, Load(-messages, -size_bytes))
-    return Batch(batch_id, stream, number, messages, None)
-
-
-def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
-    """False when there is such a batch already."""
-    added = tx.execute(
-        insert_or_ignore(tx, batch).returning(batch.c.batch_id),
-        {
-            "batch_id": batch_id,
-            "campus": stream.campus,
-            "feed": stream.feed,
-            "record_type": stream.record_type,
-            "number": number,
-            "messages": messages,
-            "sealed_at": at,
-        },
-    )
-    return added.first() is not None
-
-
-def _place(tx: Transaction, batch_id: str, chosen: ColumnElement[bool], *, order: ColumnElement[int]) -> int:
-    """Give these messages the rows of a batch in this order; how many they are."""
-    place = func.row_number().over(order_by=order).label("place")
-    places = select(message.c.seq, place).where(chosen).subquery()
-    placing = update(message).where(message.c.seq == places.c.seq).values(batch_id=batch_id, row_no=places.c.place)
-    return tx.execute(placing).rowcount
-
-
-def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
-    """Give the messages of a batch their places in two new ones, the first half before the second; their names.
-
-    Done once, whoever does it: the halves are named after the batch. Nothing of a batch that has no two messages.
-    Raises Transient when another batch of the stream is made at the same moment.
-    """
-    halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
-    if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
-        return halves
-    m = message.c
-    number = tx.execute(select(func.count()).where(m.batch_id == whole.batch_id)).scalar_one()
-    if number < 2:
-        return []
-    newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
-    middle = (number + 1) // 2
-    parts = ((middle, m.row_no <= middle), (number - middle, m.row_no > middle))
-    for at_place, (name, (messages, part)) in enumerate(zip(halves, parts, strict=True), start=1):
-        if not _add(tx, name, whole.stream, newest + at_place, messages, at):
-            raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
-        _place(tx, name, and_(m.batch_id == whole.batch_id, part), order=m.row_no)
-    return halves
-
-
-def _waits_of(stream: Stream) -> tuple[ColumnElement[bool], ...]:
-    m = message.c
-    its = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
-    return (*its, m.batch_id.is_(None))
-
-
-def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> tuple[int | None, int, int]:
-    """Of the oldest waiting messages, so many as a batch may hold but one at least: the last one's number, how many
-    they are, and their bytes. None, 0, 0 where nothing waits."""
-    m = message.c
-    sizes = select(m.seq, m.size_bytes).where(*_waits_of(stream)).order_by(m.seq).limit(most).subquery()
-    upto = func.sum(sizes.c.size_bytes).over(order_by=sizes.c.seq).label("upto")
-    place = func.row_number().over(order_by=sizes.c.seq).label("place")
-    summed = select(sizes.c.seq, sizes.c.size_bytes, upto, place).subquery()
-    chosen = or_(summed.c.upto <= most_bytes, summed.c.place == 1)
-    query = select(func.max(summed.c.seq), func.count(), func.coalesce(func.sum(summed.c.size_bytes), 0)).where(chosen)
-    last, number, size = tx.execute(query).one()
-    return last, number, int(size)
-
-
-def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
-    """Envelope, in canonical JSON, and body of each message of a batch, in their order."""
-    m = message.c
-    query = select(type_coerce(m.envelope, String), m.body).where(m.batch_id == batch_id).order_by(m.row_no)
-    for envelope, body in tx.execute(query):
-        yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
-
-
-def register(tx: Transaction, batch_id: str, submission: str, content_digest: str) -> None:
-    where = (batch.c.batch_id == batch_id, batch.c.submission.is_(None))
-    tx.execute(update(batch).where(*where).values(submission=submission, content_digest=content_digest))
-
-
-# ---- what messages say, when it is old
-
-
-def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
-    """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
-    b = batch.c
-    own = select(message.c.seq).where(message.c.batch_id == b.batch_id).exists()
-    query = (
-        select(batch)
-        .where(b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, own)
-        .order_by(b.batch_id)
-        .limit(limit)
-    )
-    return [_batch(row) for row in tx.execute(query)]
-
-
-def size_of_bodies(tx: Transaction, batch_id: str) -> int:
-    m = message.c
-    size = func.sum(func.length(m.body) + func.length(type_coerce(m.envelope, String)))
-    return int(tx.execute(select(func.coalesce(size, 0)).where(m.batch_id == batch_id)).scalar_one())
-
-
-def remove_bodies(tx: Transaction, batch_id: str, content_digest: str, *, first: int, last: int) -> None:
-    """Of these rows of a batch; its bytes are in the archive under this digest."""
-    m = message.c
-    empty = {"body": b"", "envelope": {}}
-    tx.execute(update(message).where(m.batch_id == batch_id, m.row_no.between(first, last)).values(empty))
-    told = {"content_digest": content_digest, "bodies_removed": last}
-    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(told))
-
-
-def put_bodies_back(tx: Transaction, batch_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
-    """Envelope and body of each row of a batch, in their order."""
-    m = message.c
-    its = (m.batch_id == batch_id, m.row_no == bindparam("place"))
-    putting = (
-        update(message)
-        .where(*its)
-        .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
-    )
-    numbered = enumerate(contents, start=1)
-    while some := list(islice(numbered, _AT_ONCE)):
-        tx.execute(putting, [{"place": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
-    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(bodies_removed=0))
-
-
 def count(tx: Transaction) -> int:
     """Messages that were ever acknowledged."""
     return tx.execute(select(func.count()).select_from(message)).scalar_one()
-
-
-def _of(stream: Stream) -> tuple[Any, ...]:
-    return (
-        batch.c.campus == stream.campus,
-        batch.c.feed == stream.feed,
-        batch.c.record_type == stream.record_type,
-    )
-
-
-def _batch(row: Any) -> Batch:
-    stream = Stream(row.campus, row.feed, row.record_type)
-    return Batch(row.batch_id, stream, row.number, row.messages, row.submission, row.content_digest, row.bodies_removed)

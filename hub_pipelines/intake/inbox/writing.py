@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ from hub_pipelines.logs import end_process
 
 _log = logging.getLogger(__name__)
 _LENGTH_BYTES = 8
+HANGS_AFTER_S = 20.0
+"""A writer that has a group for longer is taken for one that hangs. To wait for another's lock takes less, mostly."""
 _WITH_IT = "and the receiver with it; it is started again"
 
 
@@ -35,6 +38,7 @@ Accept = Callable[[Sequence[Delivery], Callable[[], None]], list[Answered]]
 
 @dataclass(slots=True)
 class _Begun:
+    handed_over_at: float
     next_may_come: asyncio.Future[None]
     answers: asyncio.Future[list[Answered]]
 
@@ -61,7 +65,7 @@ class Writer:
             reading, self._sending = await asyncio.open_connection(sock=self._ours)
             self._listening = asyncio.create_task(self._listen(reading))
         loop = asyncio.get_running_loop()
-        begun = _Begun(loop.create_future(), loop.create_future())
+        begun = _Begun(time.monotonic(), loop.create_future(), loop.create_future())
         framed = _framed([_packed(one) for one in group])
         self._begun.append(begun)  # nothing may fail from here on: answers go to groups in this order
         self._sending.write(framed)
@@ -90,6 +94,18 @@ class Writer:
             begun.answers.set_exception(told)
         elif isinstance(told, list):
             begun.answers.set_result([Answered(Answer(answer), ids, at) for answer, ids, at in told])
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the oldest group that was handed over has had no answer; 0 when each has one."""
+        return time.monotonic() - self._begun[0].handed_over_at if self._begun else 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """That it hangs, as people are told."""
+        if self.silent_s < HANGS_AFTER_S:
+            return None
+        return f"the process that writes messages has said nothing for {self.silent_s:.0f} s of those that it was given"
 
     def close(self) -> None:
         """What is at work is written to its end."""

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.store import Database
-from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import Batch
+from hub_pipelines.intake.sealing import store
 from hub_pipelines.intake.sealing.payload import payload_of
 from hub_pipelines.submission.model import Integrity
 

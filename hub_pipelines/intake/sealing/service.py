@@ -22,9 +22,10 @@ from typing import IO, Any, Protocol
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Database
-from hub_pipelines.intake.inbox import store
+from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import Batch, Stream, Waiting
 from hub_pipelines.intake.model import Arrival, Payload
+from hub_pipelines.intake.sealing import store
 from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.intake.sealing.payload import payload_of
 from hub_pipelines.intake.sealing.splitting import Splitting
@@ -81,7 +82,7 @@ class Sealing:
         self.splitting.split_poisoned(campus)
         with self.inbox.read() as tx:
             begun = store.unregistered(tx, campus)
-            waiting = store.waiting(tx, campus)
+            waiting = inbox.waiting(tx, campus)
         first_begun = {one.stream: one for one in reversed(begun)}
         due = [one for one in first_begun.values() if self._is_free(one.stream)]
         arrivals = [arrival for one in due if (arrival := self._register(one)) is not None]

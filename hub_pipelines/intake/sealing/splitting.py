@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from hub_pipelines.common.store import Database
-from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import Batch
+from hub_pipelines.intake.sealing import store
 from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.logs import pairs
 from hub_pipelines.submission import store as submissions

@@ -37,7 +37,7 @@ MOST_TWINS = 2_000
 WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
     "earlier_lines_unknown", "no_accumulation_start", "more_taken_than_known", "award_shortened", "award_deobligated",
-    "day_ahead", "registration_expires", "registration_expired", "registration_excluded",
+    "day_ahead", "contents_changed", "registration_expires", "registration_expired", "registration_excluded",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -204,7 +204,7 @@ class Remarks:
         has = "has" if len(rows) == 1 else "have"
         day = f"{self.comparing.came_on:%Y-%m-%d}"
         reason = f"{self._rows(rows)} {has} a day in {column} that is after the day on which the file came ({day})."
-        fix = "Compare the day and the month with the label, correct them and send the list again"
+        fix = "Compare the day and the month, correct them and send the list again"
         return Problem("day_ahead", column, None, reason, fix, "warn")
 
     def _told(self, one: _Shared) -> Problem:

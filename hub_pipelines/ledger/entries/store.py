@@ -4,7 +4,7 @@ Not here: appending them (posting/store.py), an item's entries of whichever post
 problems were (problems/store.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -77,15 +77,15 @@ def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) ->
 
 
 def set_over(
-    tx: Transaction, request_id: str, revision: int, *, others_than: str, since: datetime, limit: int
+    tx: Transaction, request_id: str, revision: int, *, others_than: Collection[str], since: datetime, limit: int
 ) -> list[SetOver]:
-    """Entries of a posting in whose place stood one that another submission than these two has made after `since`."""
+    """Entries of a posting in whose place stood one that another submission than these has made after `since`."""
     before = journal.alias("before")
     query = (
         select(journal.c.row_no, journal.c.key, before.c.request_id, before.c.posted_at)
         .join(before, is_replaced(before, journal))
         .where(_is_made_by(request_id, revision))
-        .where(before.c.request_id.not_in([request_id, others_than]), before.c.posted_at > since)
+        .where(before.c.request_id.not_in({request_id, *others_than}), before.c.posted_at > since)
         .where(stands)
         .order_by(journal.c.row_no)
         .limit(limit)

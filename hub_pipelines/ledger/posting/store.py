@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -55,6 +56,8 @@ _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
 _DIGESTED_AT_ONCE = 1_000
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
+_told = itemgetter("severity", "column", "value", "rule", "reason", "suggestion")
+"""A problem as it is staged, in the order of these columns."""
 
 
 def post(
@@ -238,10 +241,10 @@ class _Rows:
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         through = 0
-        nothing_before = nullcontext(NoHeads())
-        rows = self.batch.rows
-        with nothing_before if self.version == 1 else heads_of(self.tx, self.batch.ledger, rows, limits) as heads:
-            for chunk in self.batch.rows.chunks(limits):
+        rows, at_hand = self.batch.rows, self.batch.thing_in is not None
+        before = heads_of(self.tx, self.batch.ledger, rows, limits, at_hand=at_hand)
+        with nullcontext(NoHeads()) if self.version == 1 else before as heads:
+            for chunk in rows.chunks(limits):
                 self._post_chunk(chunk, heads)
                 through += len(chunk)
                 progress(through)
@@ -312,10 +315,7 @@ class _Rows:
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
         """Each with its row's number (0: the whole file) and its position among that row's."""
-        rows = (
-            (row_no, position, *(found["column" if name == "column_name" else name] for name in _REJECTION))
-            for row_no, position, found in problems
-        )
+        rows = ((row_no, position, *_told(found)) for row_no, position, found in problems)
         of_all: dict[str, str | int] = {"request_id": self.lease.request_id, "revision": self.lease.revision}
         insert_many(self.tx, rejection, ("row_no", "position", *_REJECTION), rows, of_all=of_all)
 

@@ -105,6 +105,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are sent apart, and the body would wait 40 ms for the other side
     server: _Server
 
     def do_GET(self) -> None:  # the name that http.server asks for

@@ -95,6 +95,8 @@ class Preview:
     """The file that has brought these bytes already: sent again they would be its duplicate."""
     contact: str = ""
     """Whom to ask, as the settings say."""
+    gave_back_for: str | None = None
+    """The file that is corrected, of a workbook that the hub gave back."""
 
     def summary(self) -> dict[str, Any]:
         """What a list of receipts tells of it."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from hub_pipelines.report.model import GoesOn, Line
 from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
-from hub_pipelines.report.render import by_row, shown_time, template, utc_text
+from hub_pipelines.report.render import by_row, read_otherwise, shown_time, template, utc_text
 from hub_pipelines.report.steps import OTHER_TABLE
-from hub_pipelines.report.words import GLYPHS, Tone, not_read_clause
+from hub_pipelines.report.words import GLYPHS, Tone, not_read_clause, to_look_at
 
 _ONLY_ON_PURPOSE = "What stands below is what it would do if the hub's operator applied it again on purpose."
 _NOTHING = "Preview – nothing was changed"
@@ -33,7 +33,8 @@ def to_html(preview: Preview) -> str:
         lead=_ONLY_ON_PURPOSE if found and preview.first_copy else None,
         counts=_counts(found) if found else [],
         problems=by_row(found.problems) if found else [],
-        warnings=by_row(found.warnings) if found else [],
+        warnings=by_row(to_look_at(found.warnings)) if found else [],
+        read_so=read_otherwise(found.warnings) if found else [],
         steps=_steps(preview),
         about=_about(preview),
         proof=_proof(preview),
@@ -151,7 +152,7 @@ def _steps(preview: Preview) -> list[str]:
     steps = [preview.next_step] if preview.next_step else []
     found = preview.found
     if found is not None and found.worth_a_look:
-        steps.append("Look at what stands under “Worth a look” below, before you drop it.")
+        steps.append("Look at what stands under “Worth a look”, before you drop it.")
     if found is not None and found.rejected:
         steps.append(
             "Fix the rows that would not be taken, if you like, in your own spreadsheet. The row numbers are the ones "

@@ -177,7 +177,7 @@ class Workbooks:
 
     def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
         """Of each row the problems and warnings, and the tags that wait for a procurement list. Warnings about the
-        whole file are on the receipt alone."""
+        whole file, and about cells in which nothing is odd, are on the receipt alone."""
         rule = waits_for_registry(tx, current).rule
         waiting = ledger_problems.of_rule(
             tx, current.request_id, current.revision, rule, limit=limit or _WAITING_MARKED
@@ -193,7 +193,7 @@ class Workbooks:
                 of_rows=True,
                 besides=rule,
             )
-            found += [_mark(one, columns) for one in problems]
+            found += [_mark(one, columns) for one in problems if one["rule"] not in _ON_THE_RECEIPT]
         return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
 
     def _columns(self, current: Submission) -> "_Columns":
@@ -229,6 +229,7 @@ class Workbooks:
 
 
 _UNKNOWN = Called()
+_ON_THE_RECEIPT = {"last_day_of_month"}
 
 
 @dataclass(frozen=True, slots=True)

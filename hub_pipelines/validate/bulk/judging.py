@@ -11,6 +11,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from hub_pipelines.validate.batches import Batch, Gathered, gathered
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import numpy
 
 _log = logging.getLogger(__name__)
+_Found = tuple[dict[str, Any], dict[str, Any], Any, list[tuple[Columns, Any]]]
+"""What `_Bulk._values` finds."""
 
 
 def in_bulk(
@@ -110,18 +113,31 @@ class _Bulk:
 
     def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
         singly = rows = 0
-        for batch in gathered(batches):
-            staged, rest = self._batch(batch)
+        for batch, found in self._with_values(gathered(batches)):
+            staged, rest = self._batch(batch, found)
             singly += rest
             rows += len(batch)
             yield staged
         _log.info("rows judged rows=%d one_by_one=%d", rows, singly)
 
-    def _batch(self, batch: Gathered) -> tuple[StagedRows, int]:
+    def _with_values(self, batches: Iterator[Gathered]) -> Iterator[tuple[Gathered, _Found]]:
+        """The values of a batch are found in a thread of its own while the one before is judged: most of that is
+        Arrow's work. What both have in hand is each its own (Columns.values here, Columns.refused there)."""
+        with ThreadPoolExecutor(1, thread_name_prefix="values") as thread:
+            before: tuple[Gathered, Future[_Found]] | None = None
+            for batch in batches:
+                coming = batch, thread.submit(self._values, batch)
+                if before is not None:
+                    yield before[0], before[1].result()
+                before = coming
+            if before is not None:
+                yield before[0], before[1].result()
+
+    def _batch(self, batch: Gathered, found: _Found) -> tuple[StagedRows, int]:
         """The batch's rows as they are staged, and how many of them went the way of single rows."""
         import numpy
 
-        values, others, good, wrong = self._values(batch)
+        values, others, good, wrong = found
         if self._tags is not None:
             good = self._tags.known(values, good)
         at_once = good.to_numpy(zero_copy_only=False).copy()
@@ -183,7 +199,7 @@ class _Bulk:
             first = holders.get(bad[at])
             self._repeats.tell_bad(row, bad[at], first if first is not None and first < row.row_no else None)
 
-    def _values(self, batch: Gathered) -> tuple[dict[str, Any], dict[str, Any], Any, list[tuple[Columns, Any]]]:
+    def _values(self, batch: Gathered) -> _Found:
         """By column the values of the contract's and of the others, which rows are good as far as that tells, and
         which columns are not good in which rows."""
         import pyarrow

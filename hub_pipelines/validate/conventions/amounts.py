@@ -307,8 +307,11 @@ def _contradiction(cell: Cell, own: str, told: str | None) -> Unclear:
     return Unclear(_plain(cell), "units_contradict", reason, "Correct the one that is wrong")
 
 
+_WRITE = "Write it into the cell"
+
+
 def _says_nothing(cell: Cell) -> Unclear:
-    return Unclear(_plain(cell), "missing_value", "The cell says nothing, and this column must be filled.")
+    return Unclear(_plain(cell), "missing_value", "The cell says nothing, and this column must be filled.", _WRITE)
 
 
 def _other_mark(cell: str, mark: Mark) -> Unclear:

@@ -8,7 +8,7 @@ import datetime
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import get_args
@@ -304,6 +304,11 @@ class DateTally:
         """A text that this order does not fit."""
         bit = 1 << ORDERS.index(order)
         return next((place for mask, place in self.samples.items() if mask and not mask & bit), None)
+
+    def orders_of(self, places: Collection[Place]) -> list[Order]:
+        """The orders that fit one of these texts."""
+        masks = [mask for mask, place in self.samples.items() if place in places]
+        return [order for at, order in enumerate(ORDERS) if any(mask & (1 << at) for mask in masks)]
 
     def open_between(self) -> list[Order]:
         """The orders that fit every text and differ for some; one when the column decides, none when it contradicts."""

@@ -174,17 +174,19 @@ def decide(
     answers: Mapping[str, str],
     units: Mapping[str, str],
     time_zone: str | None = None,
+    headings: Mapping[str, str] | None = None,
 ) -> Conventions:
     """How the table's columns are written; memory does not grow with the table.
 
     `answers` holds earlier answers by the question's key, `units` the unit that a heading tells for a column ("Quantity
-    (mL)"), `time_zone` (IANA) is the campus's, where the day of a moment with a zone is taken. Raises Undecided with a
-    question for each column whose values leave it open.
+    (mL)"), `time_zone` (IANA) is the campus's, where the day of a moment with a zone is taken,
+    `headings` the sender's own heading of a column, where the table's is another. Raises Undecided with a question for
+    each column whose values leave it open.
     """
     tallies = _Tallies(columns)
     looking = Looking(table, columns)
     tallies.fill(looking)
-    found = _Deciding(table, columns, tallies, answers, units, time_zone).conventions()
+    found = _Deciding(table, columns, tallies, answers, units, time_zone, headings or {}).conventions()
     return replace(found, placeholders=looking.placeholders())
 
 
@@ -197,8 +199,10 @@ class _Deciding:
         answers: Mapping[str, str],
         units: Mapping[str, str],
         time_zone: str | None,
+        headings: Mapping[str, str],
     ) -> None:
         self._header = table.header
+        self._headings = headings
         self._facts = table.facts
         self._parts = table.parts
         self._rows = table.rows
@@ -241,7 +245,7 @@ class _Deciding:
     def _ask(self, kind: str, column: str, text: str, choices: tuple[tuple[str, str], ...], *evidence: str) -> None:
         position = self._columns.positions[column]
         place = places_of(position, self._parts)
-        heading = " ".join(self._header[position].split())
+        heading = " ".join(self._headings.get(column, self._header[position]).split())
         named = f', "{heading}"' if heading else ""
         self._questions.append(
             OpenQuestion(
@@ -308,12 +312,18 @@ class _Deciding:
     def _order_by_others(
         self, column: str, tally: DateTally, orders: Mapping[str, DateConvention | None]
     ) -> DateConvention | None:
-        """What the file's other columns tell, where they tell the same and it fits this one; else a question."""
+        """What the file's other columns tell, where they tell the same and it fits this one, or all of it that can be
+        read in one way only; else a question."""
         told = {one.order: other for other, one in orders.items() if one and one.order and one.confidence == 1.0}
         possible = tally.open_between()
-        if len(told) == 1 and set(told) <= set(possible):
+        if len(told) == 1:
             ((order, other),) = told.items()
-            return DateConvention(order, confidence=0.9, evidence=(f"so are those of the column {other}",))
+            as_other = f"so are those of the column {other}"
+            if order in possible:
+                return DateConvention(order, confidence=0.9, evidence=(as_other,))
+            if [each for each in ORDERS if tally.deciding(each)] == [order]:
+                refused = _told_against(tally.deciding(order), tally.texts - tally.fitting(order))
+                return DateConvention(order, confidence=0.9, evidence=(as_other, refused))
         self._ask_order(column, tally, possible)
         return None
 
@@ -330,13 +340,12 @@ class _Deciding:
             )
             return
         shown = [place for place in (tally.sample_against(order) for order in ("MDY", "DMY")) if place]
-        fitting = [order for order in ORDERS if tally.deciding(order)] or list(ORDERS)
         self._ask(
             "date_order",
             column,
             f"the dates contradict each other ({' and '.join(self._shown(place) for place in shown)}). "
             "In which order are they written? Rows that do not fit your answer will not be taken.",
-            tuple((order, ORDER_NAMES[order]) for order in fitting),
+            tuple((order, ORDER_NAMES[order]) for order in tally.orders_of(shown)),
             *(f"row {self._row(row_no)}: {text}" for text, row_no in shown),
         )
 
@@ -571,7 +580,7 @@ def _is_clear(deciding: int, misfits: int, fitting: int) -> bool:
 
 def _told_against(deciding: int, misfits: int) -> str:
     refused = "1 can't be that and is refused" if misfits == 1 else f"{misfits} can't be that and are refused"
-    return f"{deciding} values can be nothing else, {refused}"
+    return f"{deciding} {'value' if deciding == 1 else 'values'} can be nothing else, {refused}"
 
 
 def _with_noise(found: NumberConvention, noisy: str) -> NumberConvention:

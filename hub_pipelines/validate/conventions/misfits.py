@@ -22,7 +22,11 @@ _PLACES: dict[Order, tuple[int, int, int]] = {"DMY": (0, 1, 2), "MDY": (1, 0, 2)
 
 def other_order(text: str, order: Order, written: WrittenDay) -> Unclear:
     """A day in another order only."""
-    days = dict.fromkeys(day for day in written.readings if day)
+    readings = [day for day in written.readings if day]
+    if order != "YMD":
+        # who writes the year last does not begin with it, if the day can be another one
+        readings = [day for day in written.readings[:2] if day] or readings
+    days = dict.fromkeys(readings)
     meant = [f"{_written(day, order, text)} if {_spoken(day)} is meant" for day in days]
     told = f"The dates of this column are written {ORDER_NAMES[order]}"
     reason = f"{told}, and {text.strip()} is no day so{_why(text, order)}."

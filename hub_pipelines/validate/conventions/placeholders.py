@@ -9,11 +9,13 @@ that must be filled it is refused by name. The words that a file has are recorde
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from hub_pipelines.validate.batches import Batch, Column, Texts, batches_of
 from hub_pipelines.validate.columns import ColumnMap
 from hub_pipelines.validate.model import Cell, RecordType, Row, Table, Unclear, sent_name
+from hub_pipelines.validate.parsing.blocks import beginnings
 
 _BLANKS = " \t\n\r\v\f\u00a0"
 _WORDS = """
@@ -234,15 +236,18 @@ def _texts(cells: list[Cell]) -> Texts:
 
 
 def _split_texts(column: Texts, words: frozenset[str]) -> _Split | None:
-    """Most cells are too long to be such a word, and most of the others are not one."""
+    """Most cells are too long to be such a word, or begin otherwise, and most of the others are not one."""
+    import numpy
     import pyarrow
     from pyarrow import compute
 
-    texts = column.arrow()
-    short = compute.fill_null(compute.less_equal(compute.binary_length(texts), _LONGEST), False)
-    if not compute.any(short).as_py():
+    data, offsets = column.letters()
+    lengths = numpy.diff(offsets)
+    may_be = (lengths > 0) & (lengths <= _LONGEST) & _beginnings(words)[beginnings(data, offsets)]
+    if not may_be.any():
         return None
-    few = texts.filter(short)
+    texts = column.arrow()
+    few = texts.filter(pyarrow.array(may_be))
     normal = compute.utf8_lower(compute.utf8_trim(few, _BLANKS))
     hits = compute.is_in(normal, value_set=_word_set(words))
     if not compute.any(hits).as_py():
@@ -257,6 +262,27 @@ def _split_texts(column: Texts, words: frozenset[str]) -> _Split | None:
     return _Split(Texts(compute.if_else(is_none, None, texts)), Texts(found), counts)
 
 
+@cache
+def _beginnings(words: frozenset[str]) -> Any:
+    """By a cell's first two bytes (parsing/blocks.py) whether it may be one of these words, however it is written.
+    Behind a blank anything may stand, and letters beyond ASCII are looked at."""
+    import numpy
+
+    may_be = numpy.zeros((256, 256), bool)
+    may_be[0x80:, :] = may_be[:, 0x80:] = True
+    may_be[[ord(one) for one in _BLANKS if one.isascii()], :] = True
+    for word in words:
+        first, second = word[0], word[1:2]
+        # what follows a word of one letter is nothing, or blank
+        behind = [second.lower(), second.upper()] if second else ["\0", *_BLANKS]
+        for a in (first.lower(), first.upper()):
+            for b in behind:
+                if a.isascii() and b.isascii():
+                    may_be[ord(a), ord(b)] = True
+    return may_be.reshape(-1)
+
+
+@cache
 def _word_set(words: frozenset[str]) -> Any:
     import pyarrow
 

@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.feeds.types import MONTHS, is_blank, optional, problem, refuse_error_cell, required, text_of
+from hub_pipelines.validate.feeds.types import (
+    MONTHS,
+    is_blank,
+    missing,
+    optional,
+    problem,
+    refuse_error_cell,
+    required,
+    text_of,
+)
 from hub_pipelines.validate.model import Beside, Shape, Written
 
 # -- days ------------------------------------------------------------------------------------------------------------
@@ -120,7 +129,7 @@ _NO_TIME_OF_DAY = "The time of day is missing, and the order of events is told b
 def parse_timestamp(cell: object, info: ValidationInfo) -> str:
     """A moment (W41), as UTC to the second. Without a zone it is the campus's own time, if the context tells that."""
     if is_blank(cell):
-        raise problem("missing_value", "The cell is empty, and this column must be filled.")
+        raise missing()
     refuse_error_cell(cell)
     local, offset = _cell_time(cell) if isinstance(cell, datetime.date) else _written_time(text_of(cell))
     _checked_year(local.date())

@@ -47,10 +47,15 @@ def problem(rule: str, reason: str, suggestion: str | None = None) -> PydanticCu
     return PydanticCustomError(rule, "{reason}", {"reason": reason, "suggestion": suggestion})
 
 
+def missing(what: str = "is empty") -> PydanticCustomError:
+    """Of a cell without a value in a column that must be filled."""
+    return problem("missing_value", f"The cell {what}, and this column must be filled.", "Write it into the cell")
+
+
 def required(parse: Callable[[object], str]) -> BeforeValidator:
     def validate(cell: object) -> str:
         if is_blank(cell):
-            raise problem("missing_value", "The cell is empty, and this column must be filled.")
+            raise missing()
         refuse_error_cell(cell)
         return parse(cell)
 
@@ -158,7 +163,7 @@ def parse_asset_tag(cell: object) -> str:
     text = cell.translate(_HIDDEN) if isinstance(cell, str) else cell
     tag = unicodedata.normalize("NFKC", identifier_text(text)).strip().upper()
     if not tag:
-        raise problem("missing_value", "The cell holds only invisible characters, and this column must be filled.")
+        raise missing("holds only invisible characters")
     if len(tag) > 64:
         raise problem("bad_asset_tag", f"The asset tag has {len(tag)} characters; at most 64 are allowed.")
     if not tag.isprintable() or " " in tag:
@@ -313,7 +318,7 @@ def campus_names(campuses: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def parse_campus(cell: object, info: ValidationInfo) -> str:
     if is_blank(cell):
-        raise problem("missing_value", "The cell is empty, and this column must be filled.")
+        raise missing()
     refuse_error_cell(cell)
     campuses: Mapping[str, str] = (info.context or {}).get("campuses", {})
     text = text_of(cell)

@@ -48,15 +48,19 @@ class Texts:
         return lengths
 
     def beginnings(self) -> "numpy.ndarray[Any, Any]":
-        """The first two bytes of each cell as one number; what a cell lacks of them is 0."""
-        import numpy
+        return beginnings(self.data, self.offsets)
 
-        letters = numpy.frombuffer(self.data + bytes(2), numpy.uint8)
-        starts, lengths = self.offsets[:-1], self.lengths()
-        first = numpy.where(lengths > 0, letters[starts], 0).astype(numpy.uint16)
-        second = numpy.where(lengths > 1, letters[starts + 1], 0).astype(numpy.uint16)
-        both: numpy.ndarray[Any, Any] = (first << 8) | second
-        return both
+
+def beginnings(data: bytes, offsets: "numpy.ndarray[Any, Any]") -> "numpy.ndarray[Any, Any]":
+    """The first two bytes of each cell as one number; what a cell lacks of them is 0. `offsets` as Texts has them."""
+    import numpy
+
+    letters = numpy.frombuffer(data + bytes(2), numpy.uint8)
+    starts, lengths = offsets[:-1], offsets[1:] - offsets[:-1]
+    first = numpy.where(lengths > 0, letters[starts], 0).astype(numpy.uint16)
+    second = numpy.where(lengths > 1, letters[starts + 1], 0).astype(numpy.uint16)
+    both: numpy.ndarray[Any, Any] = (first << 8) | second
+    return both
 
 
 @dataclass(frozen=True, slots=True)

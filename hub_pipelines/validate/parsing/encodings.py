@@ -100,6 +100,34 @@ class _Look:
 
 
 def _utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> Encoding:
+    """Most files are UTF-8 to the last byte, which one look tells; of the others it is counted what is not."""
+    try:
+        has_wide = _is_utf8(file, name, alive)
+    except UnicodeDecodeError:
+        return _nearly_utf8(file, name, mark, alive)
+    return Encoding(name, mark or ("valid UTF-8" if has_wide else "only plain letters"))
+
+
+def _is_utf8(file: BinaryIO, name: str, alive: Callable[[], None]) -> bool:
+    """Whether there is a character of more than one byte that is no blank. Raises UnicodeDecodeError, and Refusal."""
+    decoder = codecs.getincrementaldecoder(name)()
+    has_wide = False
+    for block in _blocks(file, alive):
+        if b"\0" in block:
+            raise not_text()
+        text = decoder.decode(block)
+        has_wide = has_wide or (not block.isascii() and _wide_in(text) > 0)
+    decoder.decode(b"", final=True)
+    return has_wide
+
+
+def _wide_in(text: str) -> int:
+    """How many characters of more than one byte are no blanks."""
+    wide = text.encode("utf-8").translate(None, _ASCII).decode("utf-8")
+    return len("".join(wide.split()))
+
+
+def _nearly_utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> Encoding:
     look = _Look()
 
     def stray(error: UnicodeError) -> tuple[str, int]:
@@ -115,12 +143,9 @@ def _utf8(file: BinaryIO, name: str, mark: str, alive: Callable[[], None]) -> En
             raise not_text()
         text = decoder.decode(block)
         if not block.isascii():
-            wide = text.encode("utf-8").translate(None, _ASCII).decode("utf-8")
-            look.wide += len("".join(wide.split()))
+            look.wide += _wide_in(text)
             sample.add(block)
     decoder.decode(b"", final=True)
-    if not look.stray:
-        return Encoding(name, mark or ("valid UTF-8" if look.wide else "only plain letters"))
     # text of another page hardly ever happens to be UTF-8 for whole letters
     if mark or look.wide >= look.stray:
         codecs.register_error(_MIXED, as_windows)

@@ -55,6 +55,30 @@ def test_the_same_bytes_again_leave_the_first_object_as_it_is(archive: Archive) 
     assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (before.st_ino, before.st_mtime_ns, 1)
 
 
+@pytest.mark.parametrize("damaged", [b"samf", b"sam", b""], ids=["changed", "cut off", "empty"])
+def test_a_damaged_object_is_told_and_replaced_when_its_bytes_come_again(tmp_path: Path, damaged: bytes) -> None:
+    told: list[tuple[str, str]] = []
+    archive = Archive(tmp_path / "archive", lambda digest, found: told.append((digest, found)))
+    digest = put(archive, b"same")
+    path = archive.object_path(digest)
+    path.chmod(0o644)
+    path.write_bytes(damaged)
+    assert put(archive, b"same") == digest
+    assert archive.verify(digest).read_bytes() == b"same"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o444
+    assert told == [(digest, hashlib.sha256(damaged).hexdigest())]
+    assert half_written(tmp_path / "archive") == []
+
+
+def test_a_name_that_stands_already_is_made_durable_too(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has put it there may have died before its folder was on the disk."""
+    digest = put(archive, b"same")
+    synced: list[Path] = []
+    monkeypatch.setattr("hub_pipelines.archive.objects.sync", synced.append)
+    put(archive, b"same")
+    assert synced == [archive.object_path(digest).parent]
+
+
 def test_an_object_is_read_only(archive: Archive) -> None:
     assert stat.S_IMODE(archive.object_path(put(archive, b"x")).stat().st_mode) == 0o444
 

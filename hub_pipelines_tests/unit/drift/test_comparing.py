@@ -160,9 +160,9 @@ def test_a_reason_stays_short_when_many_columns_are_gone() -> None:
 def test_thousands_of_new_columns_are_compared_in_a_moment_and_told_in_short() -> None:
     wide = tuple(f"Reading {number} of the long series" for number in range(16_000))
     before, now = stock(*HEADER), stock(*HEADER[:3], "Q" * 90_000, *wide)
-    started = time.monotonic()
+    started = time.thread_time()
     found = compare(before, now, STOCK)
-    assert time.monotonic() - started < 5
+    assert time.thread_time() - started < 5
     assert {one.column for one in found.lost} == {"quantity_on_hand", "unit"}
     assert len(reason_of(found)) < 1_000
     assert len(str(found.summary())) < 100_000

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import json
+import os
 import stat
+import subprocess
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +48,13 @@ CHANGES: dict[str, object] = {
     "signature": "AAAA",
     "complete_count": True,
 }
+
+
+def put_new_key(folder: Path) -> None:
+    """As an operator does it."""
+    path = folder / "signing.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(path)], check=True)
+    path.chmod(0o600)
 
 
 @pytest.fixture
@@ -101,7 +110,7 @@ def test_a_key_under_another_keys_name_does_not_verify(ring: KeyRing, tmp_path: 
 
 def test_envelopes_of_a_rotated_key_stay_valid(ring: KeyRing, tmp_path: Path) -> None:
     old = ring.sign(ENVELOPE)
-    (tmp_path / "keys" / "signing.pem").unlink()
+    put_new_key(tmp_path / "keys")
     rotated = KeyRing(tmp_path / "keys")
     rotated.ensure()
     new = rotated.sign(ENVELOPE)
@@ -219,3 +228,40 @@ def test_what_one_of_them_carries_vouches_for_no_other_envelope_and_for_no_other
     for same_bytes in (f"{single.signature}\n", f"!{single.signature}"):
         with pytest.raises(Integrity):
             ring.verify(replace(single, signature=same_bytes))
+
+
+def test_a_lost_private_key_is_not_replaced_where_there_was_one(ring: KeyRing, tmp_path: Path) -> None:
+    signed = ring.sign(ENVELOPE)
+    path = tmp_path / "keys" / "signing.pem"
+    path.unlink()
+    with pytest.raises(SettingsError, match="Restore it from a backup"):
+        KeyRing(tmp_path / "keys").ensure()
+    assert not path.exists()
+    put_new_key(tmp_path / "keys")
+    fresh = KeyRing(tmp_path / "keys")
+    fresh.ensure()
+    fresh.verify(signed)
+    fresh.verify(fresh.sign(ENVELOPE))
+
+
+def test_no_key_is_made_for_a_hub_that_does_not_begin(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is missing, and this hub has signed"):
+        KeyRing(tmp_path / "keys").ensure(begins=False)
+    assert not (tmp_path / "keys").exists()
+
+
+def test_the_keys_and_their_folders_are_on_the_disk_before_anything_is_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    KeyRing(tmp_path / "keys").ensure()
+    keys = tmp_path / "keys"
+    assert [one for one in synced if ".draft-" not in one] == [*map(str, (tmp_path, keys, keys, keys / "public"))]
+    assert len([one for one in synced if ".draft-" in one]) == 2

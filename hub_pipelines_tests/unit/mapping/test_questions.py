@@ -42,6 +42,11 @@ def test_a_column_without_a_heading_is_told_and_before_a_name_it_may_be_the_firs
     assert other.endswith("To have them read, write a heading above them.")
 
 
+def test_a_column_that_only_numbers_the_rows_needs_no_heading() -> None:
+    assert mapped("|Name|Location", "1|Acetone|B1", "2|Ethanol|B1", "3|Hexane|B2").notes == ()
+    assert mapped("|Name|Location", "1|Acetone|B1", "2|Ethanol|B1", "1,4-|Dioxane|B2").notes
+
+
 def test_a_number_that_may_be_two_columns_is_left_unread_and_told_and_holds_no_file() -> None:
     mapping = mapped("Chemical Name|Room|Left Cabinet Cat#|Right Cabinet Cat#", *["Acetone|214|A-17|B-18"] * 3)
     assert list(mapping.positions) == ["item_name", "location"]

@@ -6,13 +6,17 @@ import openpyxl
 import pytest
 from openpyxl.comments import Comment
 from openpyxl.styles import PatternFill
+from sqlalchemy import update
 
 from hub_pipelines.drift.model import Source
 from hub_pipelines.ledger.items.store import current_rows
 from hub_pipelines.report.workbook import token
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
+from hub_pipelines.submission.store import submission
 
 from ..conftest import SmallHub, inventory
+from ..intake.test_signing import put_new_key
 from .workbooks import (
     AMBIGUOUS,
     GREEN,
@@ -167,8 +171,7 @@ def test_marks_of_an_earlier_key_are_still_known(small_hub: SmallHub) -> None:
     keys = small_hub.hub.keys
     mark = token.Token("north-inventory-abc", 1, "north", "inventory")
     text = token.issue(keys, mark)
-    (small_hub.hub.settings.keys / "signing.pem").unlink()
-    type(keys)(small_hub.hub.settings.keys).ensure()
+    put_new_key(small_hub.hub.settings.keys)
     fresh = type(keys)(small_hub.hub.settings.keys)
     assert token.read(fresh, text) == mark
     assert token.issue(fresh, mark) != text
@@ -244,13 +247,54 @@ def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook
     assert [(one["row"], one["reason"]) for one in warnings if "replaced" in one["reason"]] == [
         (
             2,
-            "moved.csv had set Ethanol (NC-1, Lab 1) since the first file was sent, "
-            "and this row has replaced what it said.",
+            "moved.csv had set Ethanol (NC-1, Lab 1) since you sent lab.csv, and this row has replaced what it said.",
         )
     ]
     assert "If moved.csv is right" in text
     other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))
     assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
+
+
+def test_cells_that_were_read_in_one_way_are_told_once_and_ask_for_nothing(small_hub: SmallHub) -> None:
+    lines = ["Name,CAS,Location,Quantity,Unit,Expiration Date"]
+    lines += [f"{name},,Lab 1,2,L,{month}/2031" for name, month in (("Acetone", 9), ("Ethanol", 8), ("Hexane", 8))]
+    first = drop(small_hub, "stock.csv", "\n".join(lines).encode())
+    text, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert text.count("Only the month is told") == 1
+    assert "2; 3; 4 Expiration Date (column F) 9/2031, 8/2031 Only the month is told" in text
+    assert "Worth a look" not in text
+    assert "Nothing. You are done." in text
+    assert len(told["warnings"]) == 3  # type: ignore[arg-type]  # programs get each
+
+
+def test_who_goes_on_in_one_workbook_is_told_what_changed_since_it_was_sent_last(small_hub: SmallHub) -> None:
+    """The mark in it names the first file for ever."""
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", "NC-9"))
+    path = returned(small_hub, first)
+    drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-3", "D3": "lots"}))
+
+    third = drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-3", "D2": 4}))
+    fourth = drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-3", "D2": 5}, without_row=3))
+
+    text, told = receipt(small_hub.hub, small_hub.submission(third))
+    cells = told["correction"]["cells"]  # type: ignore[index]
+    assert [(one["row"], one["old"], one["new"]) for one in cells] == [(2, "2", "4"), (3, "lots", "2")]
+    assert f"What is told here is what changed since you sent {path.name}." in text
+    assert "The earlier file had 1 problem; none is left." in text
+    assert "had set" not in text, "what stood in the ledger was the sender's own"
+    text, told = receipt(small_hub.hub, small_hub.submission(fourth))
+    assert "1 row changed, 1 removed (in the earlier file 3)." in text
+    assert "What the ledger has of rows that you took out stays there" in text
+
+
+def test_submissions_that_name_each_other_in_a_circle_are_a_family_all_the_same(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1")
+    one, two = (drop(small_hub, "lab.csv", inventory("NC-1", quantity=number)) for number in ("1", "2"))
+    with small_hub.hub.db.write() as tx:
+        tx.execute(update(submission).where(submission.c.request_id == one).values(revises=two))
+        for request_id in (one, two):
+            assert submissions.family(tx, submissions.get(tx, request_id)).keys() == {one, two}
 
 
 def test_a_list_of_other_columns_in_a_returned_workbook_sets_nothing_aside(small_hub: SmallHub) -> None:

@@ -89,11 +89,13 @@ def texts(sheet: "openpyxl.worksheet.worksheet.Worksheet") -> str:
     return "\n".join(str(cell.value) for cells in sheet.iter_rows() for cell in cells if cell.value is not None)
 
 
-def type_over(path: Path, sheet: str, values: dict[str, object]) -> bytes:
-    """What a person does: open, type over the coloured cells, save."""
+def type_over(path: Path, sheet: str, values: dict[str, object], *, without_row: int | None = None) -> bytes:
+    """What a person does: open, type over the coloured cells, delete a row, save."""
     book = openpyxl.load_workbook(path)
     for coordinate, value in values.items():
         book[sheet][coordinate] = value
+    if without_row is not None:
+        book[sheet].delete_rows(without_row)
     return bytes_of(book)
 
 

@@ -41,9 +41,9 @@ def test_an_award_value_is_taken_in_its_canonical_form(column: str, cell: Any, e
 @pytest.mark.parametrize(
     ("column", "cell", "rule", "suggestion"),
     [
-        ("award_id", None, "missing_value", None),
+        ("award_id", None, "missing_value", "Write it"),
         ("award_id", "1E+15", "damaged_by_excel", "Text"),
-        ("obligated_amount", None, "missing_value", None),
+        ("obligated_amount", None, "missing_value", "Write it"),
         ("obligated_amount", "500,000", "bad_amount", "500000 or 500.000"),
         ("obligated_amount", "half a million", "bad_amount", None),
         ("starts_on", "07/01/2024", "bad_date", "2024-07-01 or 2024-01-07"),
@@ -113,7 +113,7 @@ def test_the_currency_is_us_dollars_unless_another_is_named(cell: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "rule", "column", "suggestion"),
     [
-        ({"transaction_id": None}, "missing_value", "transaction_id", None),
+        ({"transaction_id": None}, "missing_value", "transaction_id", "Write it"),
         ({"currency": "XYZ"}, "unknown_currency", "currency", None),
         ({"vendor_uei": "ZQGGHJH74DWO"}, "bad_uei", "vendor_uei", "ZQGGHJH74DW0"),
         ({"vendor_uei": "114376135"}, "bad_uei", "vendor_uei", "SAM.gov"),

@@ -59,7 +59,7 @@ def test_a_container_value_is_taken_in_its_canonical_form(column: str, cell: Any
 @pytest.mark.parametrize(
     ("column", "cell", "rule", "suggestion"),
     [
-        ("container_id", None, "missing_value", None),
+        ("container_id", None, "missing_value", "Write it"),
         ("container_id", "W|1", "bad_container_id", "W-1"),
         ("container_id", 171900085939.0, "damaged_by_excel", "Text"),
         ("quantity", "957 mL", "bad_quantity", "Write 957 in quantity and mL in unit"),
@@ -135,7 +135,7 @@ def test_an_event_value_is_taken_in_its_canonical_form(column: str, cell: Any, e
         ({"event_seq": "first"}, "bad_event_seq", "event_seq", None),
         ({"event_type": "teleported"}, "unknown_event", "event_type", None),
         ({"event_type": "shiped"}, "unknown_event", "event_type", "shipped"),
-        ({"to_place": None}, "missing_value", "to_place", None),
+        ({"to_place": None}, "missing_value", "to_place", "Write it"),
         (
             {"manifest_tracking_number": "12345678ELC"},
             "bad_manifest_number",

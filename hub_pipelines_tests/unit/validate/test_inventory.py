@@ -49,7 +49,7 @@ def test_a_stock_value_is_taken_in_its_canonical_form(column: str, cell: Any, ex
 @pytest.mark.parametrize(
     ("column", "cell", "rule", "suggestion"),
     [
-        ("item_name", None, "missing_value", None),
+        ("item_name", None, "missing_value", "Write it"),
         ("physical_state", "puddle", "unknown_state", "Choose"),
         ("hazard_codes", "Flammable", "bad_hazard_code", None),
         ("hazard_codes", "H315 H319 H999", "bad_hazard_code", 'Correct "H999", or write H315 H319 without it'),
@@ -267,7 +267,7 @@ def test_an_instruments_calibrations_are_told_apart_by_their_day() -> None:
     [
         ({"result": "overdue"}, "unknown_result", "result", "Choose"),
         ({"result": "pas"}, "unknown_result", "result", "pass"),
-        ({"result": None}, "missing_value", "result", None),
+        ({"result": None}, "missing_value", "result", "Write it"),
         ({"asset_tag": "A|B"}, "bad_asset_tag", "asset_tag", "A-B"),
         ({"asset_tag": 171900085939.0}, "damaged_by_excel", "asset_tag", "Text"),
         ({"due_on": "2024-01-31"}, "dates_reversed", "due_on", "mistyped"),

@@ -200,6 +200,7 @@ def test_every_row_gets_one_verdict_in_order_across_chunks() -> None:
     [
         ("WC-O012", "WC-0012", "WC-0012 (with a zero, not the letter O)"),
         ("WC-0O12", "WC-0012", "WC-0012 (with a zero, not the letter O)"),
+        ("WC-001S", "WC-0015", "WC-0015 (with a five, not the letter S)"),
         ("WC-0013", "WC-0012", "WC-0012"),
         ("WC-012", "WC-0012", "WC-0012"),
         ("WC-9", None, None),

@@ -50,7 +50,7 @@ def test_a_moment_is_kept_as_utc_and_is_the_campuss_own_time_when_no_zone_is_wri
         ("1850-03-01 14:30", "outside 1900 to 2100", None),
         ("this morning", "not a day and a time", "2025-03-01 14:30"),
         ("#REF!", "Excel's error", "formula"),
-        (None, "must be filled", None),
+        (None, "must be filled", "Write it into the cell"),
     ],
 )
 def test_a_moment_that_is_not_clear_is_refused(cell: Any, reason: str, suggestion: str | None) -> None:

@@ -71,8 +71,8 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
 @pytest.mark.parametrize(
     ("column", "cell", "rule", "suggestion"),
     [
-        ("item_name", None, "missing_value", None),
-        ("item_name", "\u00a0 ", "missing_value", None),
+        ("item_name", None, "missing_value", "Write it"),
+        ("item_name", "\u00a0 ", "missing_value", "Write it"),
         ("asset_tag", "\u200b", "missing_value", "a stock list"),
         ("asset_tag", 171900000000.0, "damaged_by_excel", "Text"),
         ("asset_tag", "1.719E+11", "damaged_by_excel", "Text"),

@@ -13,6 +13,7 @@ from hub_pipelines.validate.feeds.hazmat.contract import (
     EventRow,
     disposed_of,
 )
+from hub_pipelines.validate.feeds.hazmat.news import container_news
 from hub_pipelines.validate.model import Feed, RecordType, Reference
 
 _FIRST_CONTAINER = RecordType(
@@ -43,7 +44,8 @@ FEED = Feed(
             location_column="location",
             is_gone=disposed_of,
             lacking=WITHOUT_CLOCK,
-            gone_by=("received_on", "opened_on"),
+            news=container_news,
+            gone_by=("received_on", "opened_on", "accumulation_started_on"),
             contract_version=2,
             former=(_FIRST_CONTAINER,),
         ),

@@ -9,7 +9,7 @@ import re
 from hub_pipelines.validate.parsing.grid import SHOWN, Grid, filled, text_of
 from hub_pipelines.validate.parsing.layout.heading_row import kind_of_cell
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES, THINGS_RULES
 from hub_pipelines.validate.parsing.layout.sections import mark_sections
 from hub_pipelines.validate.parsing.layout.sums import adding_up
 from hub_pipelines.validate.parsing.layout.table import HEADINGS_AGAIN, TOTAL, FoundTable, Remark
@@ -23,7 +23,7 @@ _LONGEST_ITEM = 80
 
 def finish(table: FoundTable, grid: Grid, rules: int) -> None:
     """Once for each table, when its sheet has been read: its remarks, sections and header are complete then."""
-    _confirm_totals(table, grid)
+    _confirm_totals(table, grid, rules)
     formerly = rules == FIRST_RULES
     table.remarks += table.totals
     usual = max((count for count in table.fills if count > 1), key=lambda count: table.fills[count], default=1)
@@ -48,7 +48,7 @@ def finish(table: FoundTable, grid: Grid, rules: int) -> None:
         table.header += [""] * (table.reach - len(table.header))
 
 
-def _confirm_totals(table: FoundTable, grid: Grid) -> None:
+def _confirm_totals(table: FoundTable, grid: Grid, rules: int) -> None:
     """Of the rows that may be totals, those are whose number is the sum or the count of what stands above."""
     known = {one.row_no for one in table.totals}
     suspects = table.suspects.keys() - known - set(table.repeated)
@@ -61,7 +61,7 @@ def _confirm_totals(table: FoundTable, grid: Grid) -> None:
         if table.data_row <= row_no <= table.last_row and row_no not in apart
     )
     items = ((row_no, cells) for row_no, cells in rows if filled(cells))
-    sure = adding_up(items, suspects, known)
+    sure = adding_up(items, suspects, known, without_texts=rules >= THINGS_RULES)
     table.totals += [Remark(row_no, TOTAL, table.suspects[row_no]) for row_no in sorted(sure)]
     table.lone = [one for one in table.lone if one[0] not in sure]
 

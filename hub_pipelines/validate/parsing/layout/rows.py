@@ -12,9 +12,16 @@ from hub_pipelines.validate.parsing.layout.rules import (
     NUMBERED_RULES,
     PREPARED_RULES,
     PRINTED_RULES,
+    THINGS_RULES,
 )
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, PREPARED, PRINT_LINE, TOTAL, FoundTable, Remark
-from hub_pipelines.validate.parsing.layout.totals import begins_as_total, is_total, may_be_total, tells_how_many
+from hub_pipelines.validate.parsing.layout.totals import (
+    begins_as_total,
+    is_total,
+    may_be_total,
+    says_how_many,
+    tells_how_many,
+)
 
 _MOST_REMARKS = 10_000
 FEW_CELLS = 3
@@ -69,7 +76,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
         if rules >= PREPARED_RULES and _is_prepared(table, cells, before, rules):
             table.prepared.append(Remark(row_no, PREPARED, ""))
             return
-        if _is_printed(table, row_no, cells, count):
+        if _is_printed(table, row_no, cells, count, rules):
             return
     if count == 1:
         place = filled(cells)[0]
@@ -143,19 +150,26 @@ def _whole(cell: object) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
-def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int) -> bool:
+def _is_printed(table: FoundTable, row_no: int, cells: Cells, count: int, rules: int) -> bool:
     """Whether a row of few cells is no item by what it says. One that may be a total is noted."""
     texts = [text_of(cell) for cell in cells if not is_blank(cell)]
     width = max(len(table.header), FEW_CELLS)
     if 2 * count <= width and len(table.printed) < _MOST_REMARKS and is_print_line(texts):
         table.printed.append(Remark(row_no, PRINT_LINE, shown(cells)))
         return True
-    if count == 1 and tells_how_many(texts[0]) and len(table.totals) < _MOST_REMARKS:
-        table.totals.append(Remark(row_no, TOTAL, texts[0]))
+    if _is_count(texts, rules) and len(table.totals) < _MOST_REMARKS:
+        table.totals.append(Remark(row_no, TOTAL, shown(cells)))
         return True
     if count <= width - 2 and len(table.suspects) < _MOST_REMARKS and any(map(may_be_total, texts)):
         table.suspects[row_no] = shown(cells)
     return False
+
+
+def _is_count(texts: list[str], rules: int) -> bool:
+    """Whether a row says how many there are, and nothing else."""
+    if rules < THINGS_RULES or not says_how_many(texts[0]):
+        return len(texts) == 1 and tells_how_many(texts[0])
+    return len(texts) == 1 or (len(texts) == 2 and kind_of_cell(texts[1]) == "v")
 
 
 def _repeats_header(table: FoundTable, first: str, cells: Cells, rules: int) -> bool:

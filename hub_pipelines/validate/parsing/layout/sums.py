@@ -22,7 +22,11 @@ class _Sums:
     rows: int = 0
     lone: int = 0
     """Rows of a single cell, which may be items or titles of sections."""
+    without_texts: bool = True
+    """Whether a sum may leave out numbers that stand as text."""
     columns: dict[int, float] = field(default_factory=dict)
+    plain: dict[int, float] = field(default_factory=dict)
+    """The same of cells that hold numbers, not texts."""
     filled: dict[int, int] = field(default_factory=dict)
 
     def add(self, cells: Cells) -> None:
@@ -35,6 +39,8 @@ class _Sums:
             if number is not None:
                 self.columns[at] = self.columns.get(at, 0.0) + number
                 self.filled[at] = self.filled.get(at, 0) + 1
+                if self.without_texts and isinstance(cell, float):
+                    self.plain[at] = self.plain.get(at, 0.0) + number
 
     def are_told_by(self, cells: Cells) -> bool:
         """Whether a number of the row is the count, or the sum of its column; a number among words, of any column."""
@@ -46,23 +52,27 @@ class _Sums:
             return True
         places = self.columns if at is None else {at} & self.columns.keys()
         return any(
-            self.filled[place] >= _FEWEST and number and math.isclose(number, self.columns[place], abs_tol=_ROUNDED)
+            self.filled[place] >= _FEWEST and number and math.isclose(number, total, abs_tol=_ROUNDED)
             for place in places
+            for total in (self.columns[place], self.plain.get(place, 0.0))
         )
 
 
-def adding_up(rows: Iterable[NumberedRow], suspects: Collection[int], ends: Collection[int]) -> set[int]:
+def adding_up(
+    rows: Iterable[NumberedRow], suspects: Collection[int], ends: Collection[int], *, without_texts: bool
+) -> set[int]:
     """Those of the suspects that tell the sum or the number of all rows above, or of those since the last such row.
 
-    `ends` are rows that are known to be totals; `rows` hold all of these and the items, in order.
+    `ends` are rows that are known to be totals; `rows` hold all of these and the items, in order. `without_texts`:
+    a spreadsheet's own sum leaves out numbers that stand as text.
     """
     found: set[int] = set()
-    above, since = _Sums(), _Sums()
+    above, since = _Sums(without_texts=without_texts), _Sums(without_texts=without_texts)
     for row_no, cells in rows:
         if row_no in suspects and (since.are_told_by(cells) or above.are_told_by(cells)):
             found.add(row_no)
         if row_no in found or row_no in ends:
-            since = _Sums()
+            since = _Sums(without_texts=without_texts)
             continue
         above.add(cells)
         since.add(cells)

@@ -64,9 +64,9 @@ _THINGS = (
     r"|envases?|frascos?|botellas?|reactivos?|art[íi]culos?|productos?|registros?|elementos?"
     r"|contenants?|flacons?|produits?|articles?|lignes?"
 )
-_OF_THINGS = re.compile(
-    rf"(?:{_ANY_WORD})\s+(?:(?:number )?(?:of|de|des|der|an)\s+)?(?:{_THINGS})\s*[:=]\s*\d[\d.,]*", re.I
-)
+_HOW_MANY = rf"(?:{_ANY_WORD})\s+(?:(?:number )?(?:of|de|des|der|an)\s+)?(?:{_THINGS})"
+_OF_THINGS = re.compile(rf"{_HOW_MANY}\s*[:=]\s*\d[\d.,]*", re.I)
+_OF_THINGS_ALONE = re.compile(rf"{_HOW_MANY}\s*[:=]?", re.I)
 _LETTERS = frozenset(letter for word in TOTALS for letter in (word[0], word[0].upper()))
 _LONGEST = 80
 
@@ -107,6 +107,11 @@ def is_total(text: str, *, formerly: bool = False) -> bool:
 def tells_how_many(text: str) -> bool:
     """`Total containers: 214`: a total, whatever stands above."""
     return len(text) <= _LONGEST and _OF_THINGS.fullmatch(text) is not None
+
+
+def says_how_many(text: str) -> bool:
+    """`Total containers`: the same, its number in another cell."""
+    return len(text) <= _LONGEST and _OF_THINGS_ALONE.fullmatch(text) is not None
 
 
 def may_be_total(text: str) -> bool:

@@ -193,6 +193,30 @@ def test_dates_that_contradict_without_a_clear_majority_are_asked_about() -> Non
     assert isinstance(read_as_answered[1], Unclear)
 
 
+def test_a_date_that_contradicts_is_refused_alone_where_the_other_columns_tell_the_order_too() -> None:
+    cells = {
+        "received_on": ["9/2/26", "8/17/26", "13/10/26"],
+        "opened_on": ["9/14/26", "5/20/26", "1/15/26"],
+    }
+    found, read_as = read(CONTAINER, cells)
+
+    assert read_as["received_on"][:2] == ["2026-09-02", "2026-08-17"]
+    refused = read_as["received_on"][2]
+    assert isinstance(refused, Unclear)
+    assert refused.suggestion == "10/13/2026 if 13 October 2026 is meant", "nobody there writes the year first"
+    assert found.dates["received_on"].evidence[:2] == (
+        "so are those of the column opened_on",
+        "1 value can be nothing else, 1 can't be that and is refused",
+    )
+
+
+def test_of_dates_that_contradict_each_other_every_order_is_offered_that_one_of_them_fits() -> None:
+    (asked,) = questions(ASSET, {COLUMN: ["8/17/26", "13/10/26", "9/2/26"]})
+
+    assert "13/10/26 in row 3" in asked.text
+    assert [choice.value for choice in asked.choices] == ["DMY", "MDY", "YMD"]
+
+
 # -- Excel's day numbers
 
 

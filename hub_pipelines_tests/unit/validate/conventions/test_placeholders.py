@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.conventions import placeholders
 from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.deciding import decide
 from hub_pipelines.validate.conventions.model import Conventions
@@ -109,3 +112,25 @@ def test_a_decision_without_them_reads_and_is_digested_as_it_was_before_there_we
     columns = located_columns(sent.header, RECORD_TYPES["inventory.stock"])
     before = apply(sent, columns, Conventions())
     assert (before.header, [row for _, row in before.rows]) == (sent.header, [["Acetone", "N/A"]])
+
+
+WRITTEN = st.builds(
+    lambda word, how, before, behind: before + how(word) + behind,
+    st.sampled_from(sorted(words_for(RECORD_TYPES["inventory.asset"], "quantity"))),
+    st.sampled_from([str, str.upper, str.title, str.swapcase]),
+    st.text(st.sampled_from(" \t\u00a0"), max_size=2),
+    st.text(st.sampled_from(" \u00a0x"), max_size=2),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cells=st.lists(WRITTEN | st.text(st.sampled_from("nNaA/?-–1Kк "), max_size=4) | st.just(""), min_size=1))
+def test_of_many_cells_those_are_such_words_that_are_so_each_by_itself(cells: list[str]) -> None:
+    words = words_for(RECORD_TYPES["inventory.asset"], "quantity")
+    column = placeholders._texts([cell or None for cell in cells])
+    found, one_by_one = placeholders._split_texts(column, words), placeholders._split_few_texts(column, words)
+    assert (found is None) == (one_by_one is None)
+    if found is not None and one_by_one is not None:
+        assert (placeholders._cells(found.rest), placeholders._cells(found.words), found.counts) == (
+            placeholders._cells(one_by_one.rest), placeholders._cells(one_by_one.words), one_by_one.counts
+        )  # fmt: skip

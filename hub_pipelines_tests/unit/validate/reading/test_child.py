@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from array import array
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from hub_pipelines.validate.reading.process import Limits
 
 from ..builders import INVENTORY
 from .files import refusal, stored, workbook
+
+pytestmark = pytest.mark.usefixtures("started_anew")
 
 _NS = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
@@ -204,6 +207,12 @@ def test_nonsense_from_the_child_is_a_damaged_file() -> None:
 def test_columns_that_are_none_are_seen_before_anything_is_made_of_them(column: object) -> None:
     with pytest.raises((ValueError, KeyError, TypeError, OverflowError)):
         process.batch_of({"numbers": [2], "columns": [column], "beyond": []})
+
+
+def test_cells_that_end_before_they_begin_are_seen_too() -> None:
+    ends = array("i", [4, 2]).tobytes()
+    with pytest.raises(ValueError, match="offset"):
+        process.batch_of({"numbers": [2, 3], "columns": [{"texts": b"none", "ends": ends}], "beyond": []})
 
 
 def test_texts_that_are_no_text_are_a_damaged_file() -> None:

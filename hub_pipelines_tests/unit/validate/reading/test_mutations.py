@@ -21,6 +21,8 @@ from hub_pipelines.validate.reading.process import Limits
 from ..builders import INVENTORY
 from .files import Xlsb, book, ods, ods_row, workbook, xls
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 _ROWS = [["asset_tag", "item_name", "quantity", "Note"]] + [[f"T{n}", f"item {n}é", n * 1.5, "x"] for n in range(60)]
 _LONGEST_S = 30
 

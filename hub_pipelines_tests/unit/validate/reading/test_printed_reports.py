@@ -14,7 +14,7 @@ from hub_pipelines.validate.parsing.blocks import Singly
 from hub_pipelines.validate.parsing.grid import NumberedRow, SheetFacts
 from hub_pipelines.validate.parsing.layout import rows as taking
 from hub_pipelines.validate.parsing.layout.print_lines import is_print_line
-from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES
+from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES, NUMBERED_RULES
 from hub_pipelines.validate.parsing.layout.scan import find_tables
 from hub_pipelines.validate.reading import open_table
 
@@ -156,6 +156,35 @@ def test_a_long_text_is_judged_at_once() -> None:
     for part in ("Page 1 ", "2024-03-14 10:05 report ", "12 jan 2024 stand ", "- ", "  "):
         assert not is_print_line([(part * 20)[:79] + "x"] * 3)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        ["Total containers", None, 777],
+        ["Total containers"],
+        ["Total bottles:", None, None, None, 3],
+        ["Room 3 total", None, 800],
+    ],
+)
+def test_a_total_is_one_with_its_number_in_another_cell_and_without_what_stands_as_text(
+    tmp_path: Path, last: list[object]
+) -> None:
+    """A spreadsheet's SUM leaves out `1 btl` and numbers that are stored as text."""
+    as_text: Rows = [["Xylene", "1330-20-7", "1 btl", "", "R2"], ["Heptane", "142-82-5", "1", "L", "R2"]]
+    items: Rows = [*ITEMS[:3], ["Hexane", "110-54-3", -50, "mL", "R2"], *as_text]
+    path = workbook(tmp_path, [HEADER, *items, last])
+    found = seen(path, "a.xlsx")
+    assert [cells[0] for cells in found.cells] == [*ALL, "Xylene", "Heptane"]
+    assert [why for *_, why in found.left_out] == ["is a total"]
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=NUMBERED_RULES) as table:
+        assert sum(1 for _ in table.rows) == 7, "what was read so before is read so again"
+
+
+@pytest.mark.parametrize("item", [["Total Protein Kit", None, 2], ["Total RNA, human", None, 1]])
+def test_a_product_that_is_called_total_is_an_item(tmp_path: Path, item: list[object]) -> None:
+    found = seen(workbook(tmp_path, [HEADER, *ITEMS, item]), "a.xlsx")
+    assert [cells[0] for cells in found.cells] == [*ALL, item[0]]
 
 
 class _Sheet:
