@@ -9,6 +9,7 @@ SIGTERM, by the kernel when this process is killed, so that the next `hub up` al
 import fcntl
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import Any
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.health import Shares, conditions
 from hub_pipelines.logs import Output, Standing, pairs, rotate
-from hub_pipelines.settings import Settings
+from hub_pipelines.settings import Limits, Settings
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,9 @@ _BEATING = ("SENSOR", "QUEUED_RUN_COORDINATOR")
 _PORT_FREE_S = 5.0
 _STORAGE_S = 60.0
 _HINDERED_PAUSE_S = 10.0
+_SENSOR_TIMEOUT = "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS"
+_REST_OF_A_TICK_S = 60.0
+"""What a tick does besides its intake: batches, launches, partitions, receipts, a workbook."""
 _WITHOUT_MESSAGES = (
     "no messages are taken until it is free, and the rest of the hub goes on. "
     "Stop that program, or set another port in hub.toml, [messages] port, and restart `hub up`"
@@ -103,6 +107,27 @@ class _Child:
                 os.killpg(self.process.pid, number)
 
 
+def sensor_timeout_s(limits: Limits, environment: Mapping[str, str]) -> int:
+    """For how long Dagster is to wait for a sensor's tick: as the environment says, else as the settings need it. What
+    a tick that is given up has counted as launched is launched again only after `relaunch_after_s`.
+
+    Raises SettingsError when the environment says less than the settings need.
+    """
+    needed = math.ceil(limits.stable_s + limits.tick_budget_s + _REST_OF_A_TICK_S)
+    said = environment.get(_SENSOR_TIMEOUT)
+    if said is None:
+        return needed
+    if not said.isdigit() or int(said) < needed:
+        raise SettingsError(
+            f"{_SENSOR_TIMEOUT} is {said!r}, and a tick may take {needed} s: stable_s {limits.stable_s:g} and "
+            f"tick_budget_s {limits.tick_budget_s:g} (hub.toml, [limits]), and {_REST_OF_A_TICK_S:g} for the rest. "
+            "Dagster would give ticks up and their launches would be lost for a while. "
+            f"Unset it, set it to {needed} or more, "
+            "or lower the two settings."
+        )
+    return int(said)
+
+
 @dataclass(slots=True)
 class Deployment:
     """The processes of one hub. `say` gets one line for each thing that the operator should know."""
@@ -125,7 +150,9 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken."""
+        """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken, or
+        a sensor's tick may take longer than the environment lets Dagster wait for it."""
+        sensor_timeout_s(self.settings.limits, os.environ)
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
         if not _comes_true(lambda: is_free(self.port), _PORT_FREE_S):
@@ -295,7 +322,12 @@ class Deployment:
                 stderr=writable,
                 stdin=subprocess.DEVNULL,
                 cwd=home,
-                env={**os.environ, "DAGSTER_HOME": str(home), "HUB_PROCESS": name},
+                env={
+                    **os.environ,
+                    "DAGSTER_HOME": str(home),
+                    "HUB_PROCESS": name,
+                    _SENSOR_TIMEOUT: str(sensor_timeout_s(self.settings.limits, os.environ)),
+                },
                 start_new_session=True,  # Ctrl-C reaches this process only, which then stops them in order
             )
         except OSError:  # no memory, no processes left

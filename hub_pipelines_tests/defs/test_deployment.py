@@ -21,9 +21,10 @@ import dagster as dg
 import httpx
 import pytest
 
+from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.defs.instance import prepare_dagster_home
 from hub_pipelines.defs.run_process import process_of
-from hub_pipelines.deployment import Deployment
+from hub_pipelines.deployment import Deployment, sensor_timeout_s
 from hub_pipelines.doctor.messages import receiver
 from hub_pipelines.doctor.model import Check, diagnose
 from hub_pipelines.hub import KNOWN_FEEDS, open_hub
@@ -419,6 +420,31 @@ def test_a_daemon_that_launches_no_runs_is_not_at_work_though_its_sensors_tick(h
             deployment = Deployment(with_messages_port(home), other.getsockname()[1], False, lambda _text: None)
             assert deployment._daemon_is_at_work() is at_work
             answering.join(10)
+
+
+def test_dagster_waits_for_the_longest_tick_that_the_settings_allow(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", raising=False)
+    path = home / "hub.toml"
+    slowest = path.read_text("utf-8").replace("tick_budget_s = 15.0", "tick_budget_s = 40.0")
+    path.write_text(re.sub(r"stable_s = [0-9.]+", "stable_s = 60.0", slowest), "utf-8")
+    settings = with_messages_port(home)
+    settings.dagster_home.mkdir(exist_ok=True)
+    deployment = Deployment(settings, free_port(), False, lambda _text: None)
+    asked = "import sys; from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT as s; sys.exit(s)"
+    assert deployment._popen("daemon", [sys.executable, "-c", asked]).wait(60) == 160
+
+
+@pytest.mark.parametrize("said", ["60", "a minute"])
+def test_a_hub_whose_ticks_dagster_would_give_up_does_not_start(
+    home: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS", said)
+    settings = with_messages_port(home)
+    with pytest.raises(SettingsError, match=r"tick_budget_s 15 .* set it to 76 or more"):
+        Deployment(settings, free_port(), False, lambda _text: None).start()
+    assert sensor_timeout_s(settings.limits, {"DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "300"}) == 300
 
 
 def answer_with(server: socket.socket, body: bytes) -> None:
