@@ -28,6 +28,7 @@ from hub_pipelines.logs import Recurring, Standing, end_process
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
+from hub_pipelines.web.measuring import Measuring
 from hub_pipelines.web.openapi import document
 from hub_pipelines.web.page import page
 from hub_pipelines.web.problems import Problem, problem_of
@@ -81,6 +82,7 @@ class _Receiver:
         # what writes the hub's own database waits for long postings, and must not hold up what does not
         self._patient = ThreadPoolExecutor(2, "patient")
         self._no_room = partial(no_room, hub.settings.home, hub.settings.limits.keep_free_mb)
+        self._measuring = Measuring()
         self.taking = Taking(hub, self._tally, self._no_room, self._patiently)
 
     @contextlib.asynccontextmanager
@@ -164,9 +166,8 @@ class _Receiver:
 
     async def metrics(self, _request: Request) -> Response:
         """For Prometheus on this machine; they tell counts, and nothing of what was sent."""
-        silent_s = self.taking.writer.silent_s
-        told = await asyncio.to_thread(exposition, self._hub, writer_silent_s=silent_s)
-        return PlainTextResponse(told, media_type=CONTENT_TYPE_LATEST)
+        read = partial(exposition, self._hub, writer_silent_s=self.taking.writer.silent_s)
+        return PlainTextResponse(await self._measuring.told(read), media_type=CONTENT_TYPE_LATEST)
 
     def _unwell(self) -> str | None:
         try:

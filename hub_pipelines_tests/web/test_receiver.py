@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -21,12 +22,24 @@ from sqlalchemy import select
 
 from hub_pipelines.audit.store import audit_entry
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.drop_folder import DropFolder
 from hub_pipelines.intake.sources.service import Issued
+from hub_pipelines.web.__main__ import serve
+from hub_pipelines_tests.crash.faults import finish, fork
 from hub_pipelines_tests.disks import fill, small_disk
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import add_source, body_of, settle, stock
 from hub_pipelines_tests.support import NORTH_INVENTORY, open_test_hub
-from hub_pipelines_tests.web.serving import PATH, Receiver, Sender, messages_kept, problem, receiver
+from hub_pipelines_tests.web.serving import (
+    PATH,
+    Receiver,
+    Sender,
+    free_port,
+    messages_kept,
+    problem,
+    receiver,
+    wait_until_listening,
+)
 
 BODY = body_of(stock("Ethanol", 5))
 
@@ -59,6 +72,38 @@ def test_metrics_are_served_in_the_format_that_prometheus_reads(served: tuple[Hu
     assert answer.status_code == 200
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert {"hub_messages_received", "hub_retrying", "hub_rows"} <= names
+
+
+def serve_beside_a_share_that_hangs(home: Path, port: int) -> None:
+    DropFolder.waiting = lambda _folder, _campus: time.sleep(3_600)  # type: ignore[method-assign, assignment, return-value, func-returns-value]
+    os.environ |= {"HUB_HOME": str(home), "HUB_DATABASE_URL": f"sqlite:///{home / 'hub.db'}"}
+    serve(port)
+
+
+def test_a_share_that_hangs_keeps_metrics_waiting_and_nobody_else(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+    issued = add_source(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+    port = free_port()
+    pid = fork(lambda: serve_beside_a_share_that_hangs(home, port))
+    try:
+        wait_until_listening(port)
+        address = f"http://127.0.0.1:{port}"
+        many = 4 * (os.cpu_count() or 1) + 12  # more than asyncio has threads
+        with ThreadPoolExecutor(many) as asking:
+            asked = [asking.submit(httpx.get, f"{address}/metrics", timeout=30) for _ in range(many)]
+            time.sleep(1)
+            assert httpx.get(f"{address}/health", timeout=5).status_code == 200
+            assert Sender(address, issued).send("beside-a-share", BODY).status_code == 202
+            assert not any(one.done() for one in asked)
+            assert {one.result().status_code for one in asked} == {503}
+        assert "hangs" in asked[0].result().json()["detail"]
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        ended = finish(pid, patience_s=20)
+    assert ended in (0, -signal.SIGTERM)
 
 
 @pytest.fixture
