@@ -49,6 +49,7 @@ _log = logging.getLogger(__name__)
 GRACE_S = 20.0
 """A lease may be past due for so long: the campus's sensor has it taken over within two ticks, with a run at once."""
 STANDS_STILL_S = 300.0
+_WITHOUT_RECORD = "{} is signed and archived, and there is no record of it"
 _AT_ONCE = 100
 _NAMES_AT_ONCE = 50_000
 UNREGISTERED_S = 600.0
@@ -228,16 +229,16 @@ class Reconciler:
 
         Of several nothing is launched until all are registered. What there is no time for is left to the next look.
         """
-        waiting = self._in_order_of_arrival()
-        first = list(islice(waiting, 2))
-        if len(first) > 1 and not self.dry_run:
-            self.hold_launches()
         until = time.monotonic() + self.budget_s
         told = _Told()
-        for request_id in chain(first, waiting):
+        ready = self._ready(told)
+        first = list(islice(ready, 2))
+        if len(first) > 1 and not self.dry_run:
+            self.hold_launches()
+        for envelopes in chain(first, ready):
             if time.monotonic() > until:
                 return told.all
-            told.add(self._register(request_id))
+            told.add(self._register(*envelopes))
         self._end_hold()
         return told.all
 
@@ -276,17 +277,23 @@ class Reconciler:
             if paths := self.hub.archive.envelopes_of(request_id):
                 yield max(path.stat().st_mtime for path in paths), request_id
 
-    def _register(self, request_id: str) -> Finding | None:
-        """Registered when an envelope of it is genuine and its bytes are there; None when somebody else will."""
-        campus = request_id.partition("-")[0]
-        what = f"{request_id} is signed and archived, and there is no record of it"
-        try:
-            envelope, *others = self._genuine(request_id)
-            self.hub.archive.verify(envelope.content_digest)
-        except Permanent as error:
-            return Finding(Kind.NOT_REGISTERED, campus, request_id, f"{what}; it can't be registered: {error.reason}")
-        if envelope.channel == "drop_folder" and self.hub.drop_folder.claimed(campus):
-            return None  # the claim may be this one's; the next look at the folder takes it
+    def _ready(self, told: "_Told") -> Iterator[list[Envelope]]:
+        """The genuine envelopes of what can be registered now; what can't be is told. What a claim may bring is left to
+        the next look at its folder."""
+        for request_id in self._in_order_of_arrival():
+            campus = request_id.partition("-")[0]
+            try:
+                envelopes = self._genuine(request_id)
+                self.hub.archive.verify(envelopes[0].content_digest)
+            except Permanent as error:
+                what = f"{_WITHOUT_RECORD.format(request_id)}; it can't be registered: {error.reason}"
+                told.add(Finding(Kind.NOT_REGISTERED, campus, request_id, what))
+                continue
+            if envelopes[0].channel != "drop_folder" or not self.hub.drop_folder.claimed(campus):
+                yield envelopes
+
+    def _register(self, envelope: Envelope, *others: Envelope) -> Finding:
+        request_id, campus = envelope.request_id, envelope.campus
         done = None
         if not self.dry_run:
             held = partial(holding.remember, request_id=request_id, headers=envelope.headers, at=envelope.received_at)
@@ -296,7 +303,7 @@ class Reconciler:
                     detail: dict[str, object] = {"arrival_id": one.arrival_id, "outcome": one.outcome}
                     self._audit(tx, campus, "registered", one.source_name, request_id, detail)
             done = f"registered as it came then ({', '.join(one.outcome for one in arrived)})"
-        return Finding(Kind.NOT_REGISTERED, campus, request_id, what, done)
+        return Finding(Kind.NOT_REGISTERED, campus, request_id, _WITHOUT_RECORD.format(request_id), done)
 
     def _genuine(self, request_id: str) -> list[Envelope]:
         """The envelopes that are signed and are this request's, of each content the first, in the order in which they
@@ -315,8 +322,10 @@ class Reconciler:
                 fault = Permanent("its envelope belongs to another submission")
         if not found:
             raise fault
-        newest_first = sorted(found, key=lambda one: one.received_at, reverse=True)
-        return list({one.content_digest: one for one in newest_first}.values())[::-1]
+        of_each: dict[str, Envelope] = {}
+        for envelope in sorted(found, key=lambda one: one.received_at):
+            of_each.setdefault(envelope.content_digest, envelope)
+        return list(of_each.values())
 
     def _unknown_digests(self, digests: list[str]) -> Iterator[str]:
         for some in per_query(digests):
@@ -426,9 +435,7 @@ class _Told:
     more: dict[bool, Finding] = field(default_factory=dict)
     counts: Counter[bool] = field(default_factory=Counter)
 
-    def add(self, one: Finding | None) -> None:
-        if one is None:
-            return
+    def add(self, one: Finding) -> None:
         mended = one.done is not None
         self.counts[mended] += 1
         if self.counts[mended] <= _AT_ONCE:

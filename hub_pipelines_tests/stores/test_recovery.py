@@ -498,11 +498,17 @@ def test_launches_are_held_until_the_youngest_of_what_the_archive_held_is_regist
 def test_a_hold_of_launches_does_not_outlast_a_file_that_cannot_be_registered(hub: Hub) -> None:
     make_registry(hub, ["NC-0001"])
     ids = versions_of_a_list(hub, 3)
-    hub.archive.object_path(submission(hub, ids[1]).envelope.content_digest).unlink()
+    digests = [submission(hub, one).envelope.content_digest for one in ids]
+    hub.archive.object_path(digests[1]).unlink()
     forget_all(hub, ids)
     report = look(hub, unregistered_s=0.0)
     assert [one.subject for one in report.left] == [ids[1]]
     assert len(report.mended) == 2
+    hub.archive.object_path(digests[2]).unlink()
+    forget(hub, ids[2])
+    before = audit.head_position(hub.db)
+    assert len(look(hub, unregistered_s=0.0).left) == 2
+    assert audit.head_position(hub.db) == before, "nothing is held for what can't be registered"
     assert hub.pausing.standing() == []
 
 
@@ -516,6 +522,8 @@ def test_what_was_in_conflict_with_a_submission_does_not_become_it_when_both_are
     first, second = (send(hub, "lab.csv", data, sender_key="key-1") for data in rows)
     assert (first.request_id, second.outcome) == (second.request_id, "conflict")
     request_id = str(first.request_id)
+    sent = submission(hub, request_id).envelope
+    hub.archive.put_envelope(hub.keys.sign(replace(sent, received_at=datetime.now(UTC))))  # repeated after a crash
     with hub.db.write() as tx:
         tx.execute(delete(review_item))
     forget(hub, request_id)
