@@ -18,7 +18,8 @@ _BLOCK = 1024 * 1024
 _LARGEST_ROW = 64 * 1024 * 1024
 _LONGEST_SIGN = 16
 _SIGNS = (b't="e"', b"t='e'", b' hidden="', b"f></c>", b"f></x:c>", b"<v></v>", b"<v/>", b"/></c>")
-_QUICK_SIGNS = (b't="e"', b' hidden="', b"<f")
+_QUICK_SIGNS = ((b"e", b't="e"'), (b"h", b' hidden="'), (b"f", b"<f"))
+"""Each with its rarest letter, which most sheets have nowhere: for a single letter the search is many times as fast."""
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.S)
 _ROW = re.compile(rb"<(?:\w+:)?row\s([^>]*)>")
 _COLUMN = re.compile(rb"<(?:\w+:)?col\s([^>]*)>")
@@ -73,7 +74,7 @@ def _may_tell(archive: zipfile.ZipFile, part: str, alive: Alive) -> bool:
                 # names with a prefix, or attributes in single quotes: other programs than Excel write so
                 return True
             block = rest + block
-            if any(sign in block for sign in _QUICK_SIGNS):
+            if any(letter in block and sign in block for letter, sign in _QUICK_SIGNS):
                 return True
             rest = block[-_LONGEST_SIGN:]
     return False

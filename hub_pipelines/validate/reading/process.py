@@ -14,6 +14,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
+from compileall import compile_dir
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -256,7 +257,9 @@ def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
 
 @cache
 def _places() -> str:
-    """Where the child finds our code and the packages that it needs."""
+    """Where the child finds our code and the packages that it needs. The child writes nothing: what it loads is
+    compiled for it here, or each child of an installation that is only linked would compile it anew."""
+    compile_dir(_ROOT / _CHILD.replace(".", "/"), quiet=2)
     packages = ("python_calamine", "msgpack", "numpy", "pyarrow")
     found = [spec.origin for name in packages if (spec := find_spec(name)) and spec.origin]
     return os.pathsep.join(dict.fromkeys([str(_ROOT), *(str(Path(each).parents[1]) for each in found)]))
