@@ -62,7 +62,7 @@ class Nursery:
         self._server = subprocess.Popen(
             [sys.executable, "-S", "-P", "-c", _SERVE, str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
-            env={"PYTHONPATH": process._places(), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=process._environment(),
             cwd="/",
         )
         theirs.close()

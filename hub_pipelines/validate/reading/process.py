@@ -232,15 +232,6 @@ def _column(told: Any) -> Column:
 
 
 def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """The environment is bare: no credentials, and nothing that would load more than the reader needs."""
-    environment = {
-        "PYTHONPATH": _places(),
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # what cuts lines of large files would else reserve more addresses than the child may have
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     # -S: what packages do at each start of Python takes longer than all that the child loads;
     # -P: a module in the folder where the hub was started must not take the place of one of ours
     command = [sys.executable, "-S", "-P", "-m", _CHILD, str(file.fileno())]
@@ -250,9 +241,21 @@ def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
         stderr=errors,
         pass_fds=(file.fileno(),),
-        env=environment,
+        env=_environment(),
         cwd="/",
     )
+
+
+def _environment() -> dict[str, str]:
+    """Bare: no credentials, and nothing that would load more than the reader needs."""
+    return {
+        "PYTHONPATH": _places(),
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # what cuts lines of large files would else reserve more addresses than the child may have
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
 
 
 @cache
