@@ -3,6 +3,7 @@
 Belongs here: from a decision to the lines of a page. Not here: deciding (mapping, validate/conventions), layout.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from hub_pipelines.mapping.decision import HOW, Decision
@@ -12,6 +13,7 @@ from hub_pipelines.validate.columns import normalise_header, places_of
 from hub_pipelines.validate.model import Part
 
 COLUMNS_SHOWN = 100
+_OTHER_COLUMN = re.compile(r"(?<=of the column )\w+")
 
 
 def columns_read(decision: Decision | None) -> ColumnsRead:
@@ -38,12 +40,16 @@ def _nameless(decision: Decision) -> Iterator[str]:
 
 
 def _in_the_senders_words(decision: Decision) -> Iterator[str]:
-    """Each sentence begins with the column that it is about."""
+    """Each sentence begins with the column that it is about, and may name another one."""
     own = headings(decision)
+
+    def known(column: str) -> str:
+        return f"“{own[column]}”" if column in own else column.replace("_", " ")
+
     for line in decision.told:
         column, colon, rest = line.partition(": ")
-        known = f"“{own[column]}”" if column in own else column.replace("_", " ")
-        yield f"{known}{colon}{rest}" if colon else line
+        rest = _OTHER_COLUMN.sub(lambda found: known(found[0]), rest)
+        yield f"{known(column)}{colon}{rest}" if colon else line
 
 
 def headings(decision: Decision | None) -> dict[str, str]:

@@ -517,6 +517,14 @@ def test_a_question_about_values_names_the_senders_own_heading(hub: Hub) -> None
     assert 'Column F, "Date rec\'d"' in one.text
 
 
+def test_a_column_that_tells_how_another_one_is_written_is_told_by_its_heading_too(hub: Hub) -> None:
+    header = "Item Code,Name,Room,Quantity,Unit,Date rec'd,Date opened"
+    request_id = sent(hub, header, "A-1,Buffer,B1,3,bottle,03/04/2025,23/04/2025")
+    assert isinstance(process(hub, request_id), Posting)
+    (told,) = [one for one in receipt(hub, request_id)["columns_read"]["values"] if "rec'd" in one]
+    assert "so are those of the column “Date opened”" in told
+
+
 def test_a_date_that_can_be_read_two_ways_is_asked_about_once_for_its_source(hub: Hub) -> None:
     monday, tuesday = on_day(hub, MONDAY), on_day(hub, TUESDAY)
     request_id = asked(monday, DATED, "A-1,Buffer,B1,3,bottle,03/04/2025")
