@@ -99,7 +99,7 @@ class Returns:
                 return
             if came.part and current.envelope.complete_count:
                 raise no_count(current.envelope.feed)
-            if current.request_id not in {one.request_id for one in self._upwards(tx, original)}:  # else a circle
+            if current.request_id not in submissions.in_place_of(tx, original):  # else a circle
                 leases.set_revises(tx, lease, original.request_id)
             if original.state in UNSETTLED:
                 waits_for = original
@@ -175,17 +175,6 @@ class Returns:
             moved = replace(remembered, source=own, version=at_own.version)
             mappings.add_version(tx, moved, by=_ACTOR, request_id=current.request_id)
         return troubles
-
-    @staticmethod
-    def _upwards(tx: Transaction, current: Submission) -> list[Submission]:
-        """This one and those in whose place it was sent, one after the other; a circle of them is gone through once."""
-        found = {current.request_id: current}
-        while current.revises is not None and current.revises not in found:
-            earlier = submissions.find(tx, current.revises)
-            if earlier is None:
-                break
-            found[earlier.request_id] = current = earlier
-        return list(found.values())
 
     def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """Of a workbook that came back whole: the newest posting to this ledger among those of its family."""

@@ -36,5 +36,7 @@ import hub_pipelines.report.render
 import hub_pipelines.timeline.news
 from hub_pipelines.mapping.likeness import prepare
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.reading.process import places
 
 prepare(record for feed in FEEDS.values() for record in feed.record_types)
+places()

@@ -49,15 +49,15 @@ def sent_before(tx: Transaction, original: Submission, current: Submission) -> S
     """Of what was sent in place of a file before this one, whole, what posted last; else the file itself. People go on
     in a workbook whose mark names the first file, and remember what they sent last."""
     others = submissions.family(tx, original).values()
-    posted = [
+    earlier = [
         one
         for one in others
         if one.state is State.POSTED
         and one.envelope.received_at < current.envelope.received_at
         and one.request_id != current.request_id
-        and not is_part(tx, one)
     ]
-    return max(posted, key=lambda one: one.envelope.received_at, default=original)
+    newest_first = sorted(earlier, key=lambda one: one.envelope.received_at, reverse=True)
+    return next((one for one in newest_first if not is_part(tx, one)), original)
 
 
 def own_correction(

@@ -5,13 +5,7 @@ Belongs here: names, defaults, units and error texts of settings. Not here: anyt
 
 from hub_pipelines.settings.loading import DEFAULT_TOML, PROJECT, home_folder, load
 from hub_pipelines.settings.sections import (
-    CampusSettings,
-    DatabaseSettings,
-    FeedSettings,
-    FreshnessSettings,
-    LedgerSettings,
     Limits,
-    LogSettings,
     MessageSettings,
     RetentionSettings,
     Settings,
@@ -20,13 +14,7 @@ from hub_pipelines.settings.sections import (
 __all__ = [
     "DEFAULT_TOML",
     "PROJECT",
-    "CampusSettings",
-    "DatabaseSettings",
-    "FeedSettings",
-    "FreshnessSettings",
-    "LedgerSettings",
     "Limits",
-    "LogSettings",
     "MessageSettings",
     "RetentionSettings",
     "Settings",

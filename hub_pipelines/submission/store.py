@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     Boolean,
     Column,
     ColumnElement,
@@ -431,13 +432,23 @@ def version_of_list(tx: Transaction, current: Submission) -> int:
 
 def family(tx: Transaction, current: Submission) -> dict[str, Submission]:
     """All submissions that were sent in place of each other, by their request_ids, this one among them."""
-    s = submission.c
-    above = select(s.request_id, s.revises).where(s.request_id == current.request_id).cte(recursive=True)
-    above = above.union(select(s.request_id, s.revises).join(above, s.request_id == above.c.revises))
+    s, above = submission.c, _above(current)
     below = select(above.c.request_id).cte(recursive=True)
     below = below.union(select(s.request_id).join(below, s.revises == below.c.request_id))
     query = select(submission).where(s.request_id.in_(select(below.c.request_id)))
     return {row.request_id: from_row(row) for row in tx.execute(query)}
+
+
+def in_place_of(tx: Transaction, current: Submission) -> set[str]:
+    """The request_ids of this one and of those in whose place it was sent, one after the other."""
+    return set(tx.execute(select(_above(current).c.request_id)).scalars())
+
+
+def _above(current: Submission) -> CTE:
+    s = submission.c
+    above = select(s.request_id, s.revises).where(s.request_id == current.request_id).cte(recursive=True)
+    # a union keeps each once, so that a circle ends
+    return above.union(select(s.request_id, s.revises).join(above, s.request_id == above.c.revises))
 
 
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:

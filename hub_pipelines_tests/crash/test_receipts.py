@@ -87,6 +87,12 @@ def due(hub: Hub) -> list[str]:
         return submissions.receipts_due(tx, None, limit=10)
 
 
+def write_once(hub: Hub) -> None:
+    """In a process of its own."""
+    service._READINGS = 1
+    hub.receipts.write_due()
+
+
 def page_of(hub: Hub, request_id: str) -> str:
     return hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
 
@@ -94,10 +100,6 @@ def page_of(hub: Hub, request_id: str) -> str:
 def test_a_receipt_that_is_asked_for_while_it_is_written_is_written_again(database_url: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     request_id = posted_file(home, database_url)
-
-    def write_once(hub: Hub) -> None:
-        service._READINGS = 1
-        hub.receipts.write_due()
 
     pid = stopped_writer(home, database_url, request_id, write_once)
     hub = open_test_hub(home, database_url)
@@ -113,10 +115,6 @@ def test_a_receipt_that_is_asked_for_while_it_is_written_is_written_again(databa
 def test_a_writer_that_slept_does_not_put_its_old_page_over_a_newer_one(database_url: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     request_id = posted_file(home, database_url)
-
-    def write_once(hub: Hub) -> None:
-        service._READINGS = 1
-        hub.receipts.write_due()
 
     pid = stopped_writer(home, database_url, request_id, write_once)
     hub = open_test_hub(home, database_url)

@@ -21,8 +21,8 @@ from hub_pipelines.intake.drop_folder import is_temporary
 from hub_pipelines.intake.inbox.store import inbox_metadata
 from hub_pipelines.metrics import metrics_of
 from hub_pipelines.review.model import ReasonCode
-from hub_pipelines.settings import (
-    DEFAULT_TOML,
+from hub_pipelines.settings import DEFAULT_TOML, load
+from hub_pipelines.settings.sections import (
     CampusSettings,
     DatabaseSettings,
     FeedSettings,
@@ -32,7 +32,6 @@ from hub_pipelines.settings import (
     LogSettings,
     MessageSettings,
     RetentionSettings,
-    load,
 )
 from hub_pipelines.submission.model import State, may_move
 from hub_pipelines.validate.feeds import FEEDS

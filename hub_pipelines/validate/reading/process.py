@@ -249,7 +249,7 @@ def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
 def _environment() -> dict[str, str]:
     """Bare: no credentials, and nothing that would load more than the reader needs."""
     return {
-        "PYTHONPATH": _places(),
+        "PYTHONPATH": places(),
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         # what cuts lines of large files would else reserve more addresses than the child may have
@@ -259,7 +259,7 @@ def _environment() -> dict[str, str]:
 
 
 @cache
-def _places() -> str:
+def places() -> str:
     """Where the child finds our code and the packages that it needs. The child writes nothing: what it loads is
     compiled for it here, or each child of an installation that is only linked would compile it anew."""
     compile_dir(_ROOT / _CHILD.replace(".", "/"), quiet=2)
