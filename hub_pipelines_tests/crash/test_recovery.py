@@ -15,7 +15,8 @@ from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission as table
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.stores.test_recovery import KnownRuns, assert_in_order, launched, versions_of_a_list
+from hub_pipelines_tests.stores.test_recovery import KnownRuns
+from hub_pipelines_tests.stores.test_registering import assert_in_order, launched, versions_of_a_list
 from hub_pipelines_tests.support import (
     all_submissions,
     assert_invariants,
