@@ -8,8 +8,9 @@ values speak for (fits), whether a value is right (the contracts, validate/feeds
 import datetime
 import itertools
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.validate.feeds.chemicals import EVENT_TYPES, HAZARD_CLASSES, PHYSICAL_STATES
@@ -24,6 +25,8 @@ def words_in(text: str) -> frozenset[str]:
 
 
 _MOST_VALUES = 150
+MOST_PROFILED = 400
+"""A header may have thousands of columns; what a person would look at is among the first."""
 _MOST_EXAMPLES = 3
 _LARGEST = 10**15
 _LONGEST_EXAMPLE = 40
@@ -89,6 +92,7 @@ _ALN = re.compile(r"\d{2}\.[0-9A-Z]{3}", re.A)
 _UEI = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-HJ-NP-Z1-9][A-HJ-NP-Z0-9]{11}", re.A)
 _PERCENT = re.compile(r"\d+(?:[.,]\d+)?\s*(?:%|percent|pct)", re.I)
 _CODE = re.compile(r"(?=.*\d)[\w#./+-]{2,40}(?: [\w-]{1,8})?")
+_TAG = re.compile(r"(?=.*\d)\S{3,64}")
 _GRID = re.compile(r"[A-Z]{1,2}-?\d{1,3}|\d{1,2}[A-Z]", re.A)
 _PLACE = re.compile(
     r"\b(?:room|rm|lab|labo|labor|bench|shelf|shelves|cabinet|cupboard|fridge|freezer|refrigerator|drawer|hood|rack|hall|"
@@ -354,18 +358,14 @@ class Profile:
         return self.distinct / self.count if self.count else 0.0
 
 
-def profile_of(sample: Sequence[list[Cell]], position: int) -> Profile:
-    """The profile of a column, from at most 150 of its filled cells, spread evenly over the sample."""
-    step = max(1, len(sample) // (2 * _MOST_VALUES))
-    values = _filled(sample[::step], position)
-    if len(values) < _MOST_VALUES and step > 1:
-        values = _filled(sample, position)
-    if len(values) > _MOST_VALUES:
-        values = values[:: len(values) // _MOST_VALUES + 1]
+def profile_of(sample: Sequence[list[Cell]], position: int, tags: Collection[str] = ()) -> Profile:
+    """The profile of a column, from at most 150 of its filled cells, spread evenly over the sample. `tags` are those of
+    `tags_perhaps` that the procurement list has."""
+    values = _looked_at(sample, position)
     kinds: Counter[str] = Counter()
     judged = 0
     for value in values:
-        of_value = kinds_of(value)
+        of_value = kinds_of(value) | ({"registered"} if tag_form(value) in tags else frozenset())
         if of_value or not _says_nothing(value):
             judged += 1
             kinds.update(of_value)
@@ -380,6 +380,26 @@ def profile_of(sample: Sequence[list[Cell]], position: int) -> Profile:
         running=_is_running(values),
         examples=_examples(values),
     )
+
+
+def tags_perhaps(sample: Sequence[list[Cell]]) -> set[str]:
+    """Of the values that profiles look at, as tags are written: those that may be tags."""
+    width = min(max(map(len, sample), default=0), MOST_PROFILED)
+    forms = (tag_form(value) for position in range(width) for value in _looked_at(sample, position))
+    return {form for form in forms if _TAG.fullmatch(form)}
+
+
+def tag_form(cell: Cell) -> str:
+    """A value as a registered tag would be written."""
+    return unicodedata.normalize("NFKC", _written(cell)).strip().upper()
+
+
+def _looked_at(sample: Sequence[list[Cell]], position: int) -> list[Cell]:
+    step = max(1, len(sample) // (2 * _MOST_VALUES))
+    values = _filled(sample[::step], position)
+    if len(values) < _MOST_VALUES and step > 1:
+        values = _filled(sample, position)
+    return values[:: len(values) // _MOST_VALUES + 1] if len(values) > _MOST_VALUES else values
 
 
 def _filled(rows: Sequence[list[Cell]], position: int) -> list[Cell]:

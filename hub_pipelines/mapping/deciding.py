@@ -4,7 +4,7 @@ Belongs here: the choice of the record type, and the mapping that comes of it. N
 (proposing) and is taken for (choosing), what is worth a question (questioning), what people have said (store). Pure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import suppress
 
@@ -47,16 +47,18 @@ def decide(
     confirmed: Confirmed,
     parts: Sequence[Part] = (),
     before: Map[str, Map[str, int]] = _NOTHING_BEFORE,
+    tags: Collection[str] = (),
 ) -> Mapping:
     """How a file with this header and these rows is to be read. A few thousand rows are plenty; `parts` tell where its
-    columns stand in Excel, `before` which of them named the rows in the source's earlier files (earlier.named_before).
+    columns stand in Excel, `before` which of them named the rows in the source's earlier files (earlier.named_before),
+    `tags` which of its values the procurement list has as tags (content.tags_perhaps).
 
     A required column that the file does not have, and that no answer could give, is left out: whoever reads the
     mapping's header tells what is missing. Raises Asked when a person must say what a column is, Unreadable when the
     file is a list of another sort, or has no headings and nothing that can be told by its values.
     """
     refuse_foreign(header, feed)
-    file = file_of(header, sample, confirmed, parts)
+    file = file_of(header, sample, confirmed, parts, tags)
     proposals = [
         choose(propose(file, record, confirmed, before.get(record.name, {})), file)
         for record in _records(feed, confirmed)

@@ -6,10 +6,10 @@ values look like (content, fits), which of several candidates it is (choosing). 
 
 import re
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from hub_pipelines.mapping.content import Profile, profile_of, words_in
+from hub_pipelines.mapping.content import MOST_PROFILED, Profile, profile_of, words_in
 from hub_pipelines.mapping.fits import Fit, fit
 from hub_pipelines.mapping.likeness import THINGS, Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Confirmed, How
@@ -65,8 +65,6 @@ _SCALED = re.compile(
 )
 """In a heading: its numbers are shares, ratios, or must be multiplied first."""
 _EMPTY = Profile()
-# a header may have thousands of columns; what a person would look at is among the first
-_MOST_PROFILED = 400
 
 
 def keys_of(header: Sequence[str]) -> list[str]:
@@ -104,11 +102,15 @@ class File:
 
 
 def file_of(
-    header: Sequence[str], sample: Sequence[list[Cell]], confirmed: Confirmed, parts: Sequence[Part] = ()
+    header: Sequence[str],
+    sample: Sequence[list[Cell]],
+    confirmed: Confirmed,
+    parts: Sequence[Part] = (),
+    tags: Collection[str] = (),
 ) -> File:
     keys = keys_of(header)
-    looked_at = min(len(header), _MOST_PROFILED)
-    profiles = [profile_of(sample, at) for at in range(looked_at)] + [_EMPTY] * (len(header) - looked_at)
+    looked_at = min(len(header), MOST_PROFILED)
+    profiles = [profile_of(sample, at, tags) for at in range(looked_at)] + [_EMPTY] * (len(header) - looked_at)
     return File(
         header=header,
         keys=keys,

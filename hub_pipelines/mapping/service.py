@@ -5,7 +5,7 @@ recognised (deciding), what people do (answering), how values are written (valid
 """
 
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -17,7 +17,10 @@ from hub_pipelines.drift.comparing import heading_at
 from hub_pipelines.drift.migrating import plan
 from hub_pipelines.drift.model import BadMigration, Drifted, Held, Migration, ShapesMoved, Source, Unfit
 from hub_pipelines.drift.service import Reading, Shapes, source_of
+from hub_pipelines.ledger.items import store as ledger_items
+from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.mapping import store as mappings
+from hub_pipelines.mapping.content import tags_perhaps
 from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.earlier import named_before, taken_back
@@ -109,7 +112,7 @@ class Mappings:
         """None when the header is refused and what the source had before is to tell why."""
         sample = sample_of(table)
         try:
-            return decide(table.header, sample, feed, confirmed, table.parts, before)
+            return decide(table.header, sample, feed, confirmed, table.parts, before, self._tags(feed, sample))
         except Asked as asked:
             held = self._held_without_answers(source, feed, table, asked)
             if isinstance(held, Drifted):
@@ -117,6 +120,14 @@ class Mappings:
             raise asked from held
         except Unreadable as refused:
             raise self._refused(source, feed, table, refused) from refused
+
+    def _tags(self, feed: Feed, sample: Sequence[list[Cell]]) -> Collection[str]:
+        """Of the values that may be tags, those that the procurement list has now. The decision keeps what came of
+        it."""
+        if not any(one.tag_column for one in feed.lists):
+            return ()
+        with self.db.read() as tx:
+            return ledger_items.versions_of(tx, REGISTRY_LEDGER, sorted(tags_perhaps(sample))).keys()
 
     def _refused(self, source: Source, feed: Feed, table: Table, refused: Unreadable) -> Unreadable:
         """What is to be told to someone who has sent such a list before; to others why it was refused, though a
@@ -158,7 +169,9 @@ class Mappings:
             planned = Reading.planned(table, plan(migration.steps, table.header, feed))
             return _columns(planned, feed, table, None, known)
         except BadMigration as error:
-            mapping = decide(table.header, sample_of(table), feed, known.confirmed, table.parts, before)
+            sample = sample_of(table)
+            tags = self._tags(feed, sample)
+            mapping = decide(table.header, sample, feed, known.confirmed, table.parts, before, tags)
             mapped = rehead(table, mapping)
             try:
                 made = plan(migration.steps, mapped.header, feed, table.header)

@@ -35,6 +35,7 @@ from hub_pipelines_tests.support import (
     journal_size,
     lease,
     ledger_values,
+    make_registry,
     on_day,
     process,
     process_all,
@@ -615,3 +616,14 @@ def test_rows_of_several_sheets_are_told_by_sheet_and_number(hub: Hub, monkeypat
     assert [(one["row"], one["sheet"]) for one in page["problems"]] == [(2, "Lab 1"), (3, "Lab 2")]
     html = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
     assert "3, sheet Lab 2" in html
+
+
+def test_a_column_of_registered_tags_is_known_by_them(hub: Hub) -> None:
+    make_registry(hub, ["NC-0101", "NC-0102", "NC-0103"])
+    rows = [f"NC-010{n},Machine {n},B-21{n},1,ea" for n in (1, 2, 3)]
+    request_id = sent(hub, "Zeichen,Désignation,Local,Quantité,Unité", *rows, name="materiel.csv")
+    assert isinstance(process(hub, request_id), Posting)
+    assert ledger_values(hub).keys() == {"NC-0101", "NC-0102", "NC-0103"}
+    read = {one["column"]: one for one in receipt(hub, request_id)["columns_read"]["understood"]}
+    assert read["asset_tag"]["heading"] == "Zeichen"
+    assert_invariants(hub)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.mapping.content import tags_perhaps
 from hub_pipelines.mapping.deciding import decide
 from hub_pipelines.mapping.likeness import likeness, taken_apart
 from hub_pipelines.mapping.model import Asked, Confirmed, Mapping, Question
@@ -16,7 +17,7 @@ from hub_pipelines.validate.columns import map_columns
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Cell, Feed, Unreadable
 
-from .deciding import CHEMICALS, INVENTORY, LIES, NOBODY, asked, mapped, of
+from .deciding import CHEMICALS, INVENTORY, LIES, NOBODY, asked, mapped, of, rows
 
 # ---- headings
 
@@ -570,3 +571,21 @@ def test_a_stock_list_that_tells_who_changed_it_is_one() -> None:
 def test_columns_are_taken_for_what_they_hold(header: str, lines: list[str], columns: dict[str, int]) -> None:
     found = mapped(header, *lines, *lines)
     assert dict(found.positions) == columns
+
+
+def test_values_of_the_procurement_list_make_their_column_the_tags_whatever_its_heading() -> None:
+    header = "Zeichen|Désignation|Local|Quantité".split("|")
+    lines = rows("nc-101|Centrifugeuse|B-210|1", "NC-102|Étuve|B-210|1", "NC-103|Agitateur|B-211|1", "?|Bain|B-211|2")
+    assert tags_perhaps(lines) >= {"NC-101", "NC-102", "NC-103"}
+    found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102", "NC-103"})
+    assert (found.record_type, of(found, "asset_tag").position) == ("inventory.asset", 0)
+    assert of(found, "asset_tag").evidence == ("3 of 3 values are tags of the procurement list",)
+    assert decide(header, lines, INVENTORY, NOBODY).record_type == "inventory.stock"
+
+
+def test_a_column_with_another_name_stays_what_its_heading_says_though_tags_stand_in_it() -> None:
+    header = "Asset Tag|Serial number|Item|Room|Qty".split("|")
+    lines = rows("NC-101|NC-101|Scale|B1|1", "NC-102|NC-102|Oven|B1|1", "NC-103|NC-103|Bath|B2|1")
+    found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102", "NC-103"})
+    assert {one.column: one.position for one in found.assigned}["asset_tag"] == 0
+    assert of(found, "serial_number").position == 1
