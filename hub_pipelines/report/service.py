@@ -619,6 +619,7 @@ def _told(receipt: Receipt) -> Told:
         first_steps=steps if receipt.only_registry else (),
         last_steps=() if receipt.only_registry else steps,
         waiting=waiting_told(receipt),
+        about_all=tuple(f"{one.reason} {one.suggestion}." for one in receipt.warnings if one.row <= 0 and one.suggestion),
     )
 
 

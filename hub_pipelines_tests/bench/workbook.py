@@ -48,6 +48,7 @@ def plan_of(path: Path, marks: int) -> Plan:
         first_steps=(),
         last_steps=(),
         waiting=None,
+        about_all=(),
         marks=found,
         marks_total=marks,
         questions=(),

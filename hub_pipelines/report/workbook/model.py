@@ -81,6 +81,8 @@ class Plan:
     """What goes on beside it."""
     waiting: str | None
     """Of all rows at once that wait for a procurement list."""
+    about_all: tuple[str, ...]
+    """What is worth a look in the file as a whole."""
     marks: tuple[Mark, ...]
     marks_total: int
     questions: tuple[QuestionLine, ...]
@@ -102,6 +104,7 @@ class Plan:
                 "counts": tuple((label, value) for label, value in document["counts"]),
                 "first_steps": tuple(document["first_steps"]),
                 "last_steps": tuple(document["last_steps"]),
+                "about_all": tuple(document["about_all"]),
                 "marks": tuple(Mark(**one) for one in document["marks"]),
                 "questions": tuple(
                     QuestionLine(**{**one, "evidence": tuple(one["evidence"]), "choices": tuple(one["choices"])})

@@ -90,6 +90,9 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
     if plan.waiting:
         page.heading("What waits for the procurement list")
         page.text(plan.waiting)
+    if plan.about_all:
+        page.heading("Worth a look in the file as a whole")
+        page.steps(plan.about_all)
     listed = [one for one in marked if one.mark.severity != "wait"]
     if listed:
         page.heading("What is marked, row by row")

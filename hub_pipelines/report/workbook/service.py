@@ -60,6 +60,7 @@ class Told:
     first_steps: tuple[str, ...]
     last_steps: tuple[str, ...]
     waiting: str | None
+    about_all: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ class Workbooks:
             first_steps=told.first_steps,
             last_steps=told.last_steps,
             waiting=told.waiting,
+            about_all=told.about_all,
             marks=tuple(marks),
             marks_total=total + warned,
             questions=questions,
@@ -177,7 +179,7 @@ class Workbooks:
 
     def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
         """Of each row the problems and warnings, and the tags that wait for a procurement list. Warnings about the
-        whole file, and about cells in which nothing is odd, are on the receipt alone."""
+        whole file are told on the first sheet; about cells in which nothing is odd, on the receipt alone."""
         rule = waits_for_registry(tx, current).rule
         waiting = ledger_problems.of_rule(
             tx, current.request_id, current.revision, rule, limit=limit or _WAITING_MARKED

@@ -456,3 +456,14 @@ def test_what_is_wrong_with_a_unit_that_has_no_column_is_noted_on_the_amounts_ce
     told = {cell.coordinate: cell.comment.text for line in sheet.iter_rows() for cell in line if cell.comment}
     assert list(told) == ["C4"]
     assert "About the unit, which has no column of its own: The cell is empty" in told["C4"]
+
+
+def test_what_is_worth_a_look_in_the_file_as_a_whole_stands_on_the_first_sheet_too(small_hub: SmallHub) -> None:
+    lines = ["item_name,cas_number,location,quantity_on_hand,unit", "Acetone,67-64-1,Lab 1,1,L"]
+    path = returned(small_hub, drop(small_hub, "stock.csv", "\n".join([*lines, lines[1], "Urea,,Lab 1,lots,g"]).encode()))
+    told = [cell.value for (cell, *_) in openpyxl.load_workbook(path)["Read me first"].iter_rows()]
+    at = told.index("Worth a look in the file as a whole")
+    assert told[at + 1] == (
+        "Rows are alike in every cell: rows 2 and 3. Each was taken as an item of its own. "
+        "If they are one item, write 0 for the quantity of all but one of them."
+    )
