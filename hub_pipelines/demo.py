@@ -202,8 +202,8 @@ def _is_waiting(hub: Hub, arrival: Arrival) -> bool:
 def _receipt(hub: Hub, arrival: Arrival) -> Path:
     current = _submission(hub, arrival)
     if arrival.outcome is Outcome.RECEIVED and current is not None:
-        return hub.receipts.path_of(current)
-    return hub.receipts.path_of_arrival(arrival)
+        return hub.receipts.places.page_of(current)
+    return hub.receipts.places.page_of_arrival(arrival)
 
 
 def _outcome(hub: Hub, arrival: Arrival) -> FileOutcome:

@@ -50,7 +50,9 @@ from hub_pipelines.portals.shaping import PortalShapes
 from hub_pipelines.previewing import Previews
 from hub_pipelines.processing import Processing
 from hub_pipelines.recounting import Recounts
+from hub_pipelines.report.facts import Facts
 from hub_pipelines.report.findings.service import FindingsPage
+from hub_pipelines.report.places import Places
 from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
@@ -193,9 +195,9 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     answers = Answers(db, review, feeds)
     progress = ProgressFiles(settings.progress)
     workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
-    receipts = Receipts(
-        db, settings.receipts, archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress
-    )
+    places = Places(settings.receipts)
+    facts = Facts(archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress, places)
+    receipts = Receipts(db, places, facts, workbooks)
     processing = Processing(
         db=db,
         archive=archive,

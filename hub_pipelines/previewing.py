@@ -103,7 +103,7 @@ class Previews:
     def page_of(self, preview: Preview) -> Path:
         """The page that was written of a preview."""
         with self.db.read() as tx:
-            return self.receipts.path_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
+            return self.receipts.places.page_of_preview(arrivals.preview_of(tx, preview.arrival_id).arrival)
 
     def make_due(self, campus: str, *, limit: int = 500) -> Iterator[Made]:
         """Make what is due for a campus, the smallest first, and what comes meanwhile; a failure holds up no other.
@@ -119,7 +119,7 @@ class Previews:
                 except Exception:  # noqa: BLE001  # a bug that one file finds must not cost the others their answer
                     _log.exception("a preview could not be made; it stays due %s", pairs(file=one.arrival.source_name))
                 else:
-                    yield Made(one.arrival, self.receipts.path_of_preview(one.arrival), preview)
+                    yield Made(one.arrival, self.receipts.places.page_of_preview(one.arrival), preview)
 
     def make(self, arrival_id: str) -> Preview:
         """Make one preview and write its receipt, or write it once more.
@@ -154,10 +154,10 @@ class Previews:
         arrival, digest = due.arrival, str(due.arrival.content_digest)
         campus = self.judge.campuses.get(arrival.scope.campus)
         request_id = request_id_for(arrival.scope, digest, None, complete_count=due.complete_count)
-        page = self.receipts.path_of_preview(arrival)
+        page = self.receipts.places.page_of_preview(arrival)
         with self.db.read() as tx:
             known = submissions.find(tx, request_id)
-            first_copy = self.receipts.first_copy(tx, known, page) if known else None
+            first_copy = self.receipts.facts.first_copy(tx, known, page) if known else None
         return Preview(
             arrival_id=arrival.arrival_id,
             source_name=arrival.source_name,
@@ -171,7 +171,7 @@ class Previews:
             archived_copy=str(self.judge.archive.object_path(digest)),
             would="unknown",
             first_copy=first_copy,
-            contact=self.receipts.contact,
+            contact=self.receipts.facts.contact,
         )
 
     def _look(self, due: PreviewDue) -> Preview:

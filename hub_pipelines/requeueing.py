@@ -215,7 +215,7 @@ def _of_posted(hub: Hub, request_id: str) -> Target:
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
         newer = submissions.overtaken(tx, [request_id]).get(request_id)
-        changed = hub.receipts.changed_since(tx, current)
+        changed = hub.receipts.facts.changed_since(tx, current)
     envelope = current.envelope
     refused = None
     if newer is not None:

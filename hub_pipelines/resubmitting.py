@@ -156,7 +156,7 @@ def case_of(hub: Hub, item_id: str) -> dict[str, Any]:
         trace=item.trace,
         names=(item.source_name, item.campus, item.feed),
     )
-    receipt = hub.receipts.path_of(current)
+    receipt = hub.receipts.places.page_of(current)
     return {
         **asdict(item),
         "headers": envelope.headers,

@@ -37,7 +37,11 @@ def submit(
     arrival = hub.submit(file, scope, actor=getpass.getuser(), sender_key=key, complete_count=complete_count)
     current = _settled(hub, str(arrival.request_id), wait, timeout_s)
     hub.receipts.write_due(campus)
-    receipt = hub.receipts.path_of(current) if arrival.outcome == "received" else hub.receipts.path_of_arrival(arrival)
+    receipt = (
+        hub.receipts.places.page_of(current)
+        if arrival.outcome == "received"
+        else hub.receipts.places.page_of_arrival(arrival)
+    )
     document = {**_brief(current), "outcome": arrival.outcome, "receipt": str(receipt) if receipt.exists() else None}
     if as_json:
         print_document(document)

@@ -282,7 +282,7 @@ def source_key(source_name: str) -> str:
 
 
 def plain_name(source_name: str) -> str:
-    """The name of the file that a returned workbook was made of (report.service), or the name itself."""
+    """The name of the file that a returned workbook was made of (report.places), or the name itself."""
     found = _RETURNED.fullmatch(source_name)
     return found["name"] if found else source_name
 

@@ -5,8 +5,8 @@ values look like (content, fits), which of several candidates it is (choosing). 
 """
 
 import re
-from collections.abc import Mapping as Map
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 
 from hub_pipelines.mapping.content import MOST_PROFILED, Profile, profile_of, words_in

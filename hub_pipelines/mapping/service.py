@@ -4,8 +4,8 @@ Belongs here: the way between the run and the tables, and the order mapping → 
 recognised (deciding), what people do (answering), how values are written (validate/conventions, called by judging).
 """
 
-from collections.abc import Mapping as Map
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any

@@ -26,6 +26,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
+from hub_pipelines.report.places import Places
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
@@ -42,11 +43,8 @@ class ReceiptIndex:
     """Writes the pages. Raises OSError when a folder can't be written and Transient; `refresh` logs them instead."""
 
     db: Database
-    root: Path
+    places: Places
     campuses: dict[str, Campus]
-    page_of: Callable[[Submission], Path]
-    page_of_arrival: Callable[[Arrival], Path]
-    page_of_preview: Callable[[Arrival], Path]
     rows_elsewhere: Callable[[Submission], int]
     """Of tables in a file that were not read."""
     lines_per_feed: int = 200
@@ -56,7 +54,7 @@ class ReceiptIndex:
 
     def path(self, campus: str | None = None) -> Path:
         """The page of a campus, or of all."""
-        return (self.root / campus if campus else self.root) / "index.html"
+        return (self.places.root / campus if campus else self.places.root) / "index.html"
 
     def mark(self, campus: str) -> None:
         """A receipt of this campus was written: its pages are behind."""
@@ -117,7 +115,7 @@ class ReceiptIndex:
         return [*sorted(self.campuses), RESERVED_CAMPUS]
 
     def _marker(self, campus: str) -> Path:
-        return self.root / campus / ".changed"
+        return self.places.root / campus / ".changed"
 
     def _is_behind(self, page: Path, campus: str) -> bool:
         with suppress(FileNotFoundError):
@@ -217,7 +215,7 @@ class ReceiptIndex:
             counts=counts,
             at=current.envelope.received_at,
             time_zone=zone,
-            page=_link(self.page_of(current), folder),
+            page=_link(self.places.page_of(current), folder),
             needs_attention=not is_done
             and (
                 waits
@@ -245,7 +243,7 @@ class ReceiptIndex:
             counts=_NO_ROWS,
             at=arrival.arrived_at,
             time_zone=zone,
-            page=_link(self.page_of_arrival(arrival), folder),
+            page=_link(self.places.page_of_arrival(arrival), folder),
             needs_attention=undecided or arrival.outcome is Outcome.REFUSED,
         )
 
@@ -258,7 +256,7 @@ class ReceiptIndex:
                 feed=feed,
                 at=arrival.arrived_at,
                 time_zone=zone,
-                page=_link(self.page_of_preview(arrival), folder),
+                page=_link(self.places.page_of_preview(arrival), folder),
                 told=told,
             )
             for arrival, told in arrivals.previews(tx, campus, feed, limit=self.previews)

@@ -73,7 +73,7 @@ def _came_first(hub: Hub, current: Submission) -> Came:
         current.request_id,
         "received",
         what,
-        path_if_there(hub.receipts.path_of(current)),
+        path_if_there(hub.receipts.places.page_of(current)),
     )
 
 
@@ -87,8 +87,8 @@ def _came_again(hub: Hub, arrival: Arrival) -> Came:
         str(arrival.outcome),
         outcome_told(arrival),
         path_if_there(
-            hub.receipts.path_of_preview(arrival)
+            hub.receipts.places.page_of_preview(arrival)
             if arrival.outcome is Outcome.PREVIEWED
-            else hub.receipts.path_of_arrival(arrival)
+            else hub.receipts.places.page_of_arrival(arrival)
         ),
     )

@@ -61,7 +61,7 @@ def story_of(hub: Hub, tx: Transaction, current: Submission, limit: int) -> Stor
 
 def _facts(hub: Hub, tx: Transaction, current: Submission) -> dict[str, str]:
     envelope = current.envelope
-    receipt = path_if_there(hub.receipts.path_of(current))
+    receipt = path_if_there(hub.receipts.places.page_of(current))
     facts = {
         "file": f"{envelope.source_name} (version {current.source_version} of this name)",
         "campus and feed": f"{envelope.campus} {envelope.feed}",

@@ -157,7 +157,7 @@ def _empty_hub() -> Iterator[Hub]:
 
 
 def _told(hub: Hub, feed: str, current: Submission) -> Became:
-    receipt = json.loads(hub.receipts.path_of(current).with_suffix(".json").read_text(encoding="utf-8"))
+    receipt = json.loads(hub.receipts.places.page_of(current).with_suffix(".json").read_text(encoding="utf-8"))
     with hub.db.read() as tx:
         decision = mappings.find_decision(tx, current.decision)
         registry = waits_for_registry(tx, current)

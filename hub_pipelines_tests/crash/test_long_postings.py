@@ -110,7 +110,7 @@ def test_a_run_killed_after_it_told_how_far_it_is_leaves_no_such_tale(database_u
     hub = opened(home, database_url)
     make_registry(hub, TAGS)
     request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
-    page = hub.receipts.path_of(submission(hub, request_id))
+    page = hub.receipts.places.page_of(submission(hub, request_id))
     hub.db.dispose()
 
     def work() -> None:

@@ -94,7 +94,7 @@ def write_once(hub: Hub) -> None:
 
 
 def page_of(hub: Hub, request_id: str) -> str:
-    return hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    return hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
 
 
 def test_a_receipt_that_is_asked_for_while_it_is_written_is_written_again(database_url: str, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_writer_killed_before_its_commit_leaves_the_receipt_due(
 
     assert finish(worker(home, database_url, killed)) == -signal.SIGKILL
     hub = open_test_hub(home, database_url)
-    assert hub.receipts.path_of(submission(hub, request_id)).exists() is pages_in_place
+    assert hub.receipts.places.page_of(submission(hub, request_id)).exists() is pages_in_place
     assert request_id in due(hub)
     hub.receipts.write_due()
     assert due(hub) == []

@@ -62,7 +62,7 @@ def in_child(home: Path, work: str, request_id: str, count: Path, kill_at: int =
 
 
 def page_of(hub: Hub, request_id: str) -> Path:
-    return hub.receipts.path_of(submission(hub, request_id))
+    return hub.receipts.places.page_of(submission(hub, request_id))
 
 
 def workbook_of(hub: Hub, request_id: str) -> Path:

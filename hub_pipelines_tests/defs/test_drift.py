@@ -54,6 +54,6 @@ def test_a_renamed_column_is_held_warned_of_and_brought_through_by_a_migration(r
     assert newest.partition == held.request_id
     assert newest.metadata["migration"].value == migration.reference
     assert newest.metadata["headers"].value.startswith("migrated")
-    page = runner.hub.receipts.path_of(held)
+    page = runner.hub.receipts.places.page_of(held)
     assert "All 20 rows were taken" not in page.read_text(encoding="utf-8")  # they were up to date already
     assert "already up to date" in page.read_text(encoding="utf-8")

@@ -62,7 +62,7 @@ def test_the_sensor_tells_why_it_launches_nothing_while_paused(runner: Runner) -
     assert "1 taken, 0 to launch" in str(skipped.skip_message)
     assert "procurement waits (1): all feeds of west paused by person/ann since" in str(skipped.skip_message)
     (one,) = all_of(runner.hub)
-    receipt = json.loads(runner.hub.receipts.path_of(one).with_suffix(".json").read_text(encoding="utf-8"))
+    receipt = json.loads(runner.hub.receipts.places.page_of(one).with_suffix(".json").read_text(encoding="utf-8"))
     assert receipt["outcome"] == "received"
     runner.hub.pausing.resume("west", actor="person/ann")
     launched = tick_of_the_sensor(runner, "west")

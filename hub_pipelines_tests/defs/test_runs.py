@@ -126,7 +126,7 @@ def test_an_unreadable_file_is_in_review_with_its_receipt_and_its_run_ends_well(
     assert materializations(runner, "inventory_validated") == []
     (one,) = all_of(runner.hub)
     assert one.state is State.IN_REVIEW
-    page = runner.hub.receipts.path_of(one).read_text(encoding="utf-8")
+    page = runner.hub.receipts.places.page_of(one).read_text(encoding="utf-8")
     assert "damaged or cut off" in page
     assert "Traceback" not in page
 
@@ -142,7 +142,7 @@ def test_a_changed_archive_makes_the_run_red_and_has_its_receipt_at_once(runner:
     assert run.status is dg.DagsterRunStatus.FAILURE
     (one,) = all_of(runner.hub)
     assert (one.state, one.cause) == (State.IN_REVIEW, Cause.INTEGRITY)
-    assert "fingerprint has changed" in runner.hub.receipts.path_of(one).read_text(encoding="utf-8")
+    assert "fingerprint has changed" in runner.hub.receipts.places.page_of(one).read_text(encoding="utf-8")
 
 
 def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: Runner) -> None:
@@ -429,7 +429,7 @@ def test_an_error_in_telling_what_has_posted_makes_the_run_red_and_is_not_audite
     settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
     assert all_of(runner.hub) == [one]
     runner.hub.receipts.write_due()
-    assert runner.hub.receipts.path_of(one).exists()
+    assert runner.hub.receipts.places.page_of(one).exists()
 
 
 def test_a_run_whose_commit_lost_its_answer_goes_on_to_checks_and_receipt(

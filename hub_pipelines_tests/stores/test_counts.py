@@ -157,7 +157,7 @@ def test_stock_is_counted_and_what_is_used_up_is_not_missed(hub: Hub) -> None:
     values = ledger_values(hub, "inventory.stock@north")
     assert [values[one.missed.key]["item_name"] for one in missed_by(hub, posting.request_id)] == ["Acetone"]
     hub.receipts.write_due()
-    page = hub.receipts.path_of(submission(hub, posting.request_id)).read_text(encoding="utf-8")
+    page = hub.receipts.places.page_of(submission(hub, posting.request_id)).read_text(encoding="utf-8")
     assert "at this location, it counts as found" in page
 
 
@@ -215,7 +215,7 @@ def test_an_item_that_the_file_of_another_room_names_later_is_missing_no_more(hu
     assert found == {TAGS[1]: moved, TAGS[2]: None}
     assert count_of(hub, request_id).still_missing == 1
     hub.receipts.write_due()
-    page = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    page = hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
     assert "found since: <bdi>other-room.csv</bdi>" in page
 
 
@@ -291,7 +291,7 @@ def test_the_receipt_names_the_room_and_what_is_missing(hub: Hub) -> None:
         hub, "room.csv", asset(TAGS[0], location=ROOM), asset(TAGS[1], location=ROOM, category="furniture")
     )
     hub.receipts.write_due()
-    page = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    page = hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
     assert re.search(rf'You counted this location:\s+<bdi class="wrote">{ROOM}</bdi>', page)
     assert "<strong>not found</strong>" in page
     assert "listed in row 3, which was not taken" in page

@@ -246,7 +246,7 @@ def test_a_file_that_takes_long_tells_how_far_it_is_and_nothing_once_it_is_throu
     def tell(request_id: str) -> None:
         hub.receipts.write_progress(request_id)
         (now,) = at_work(hub.db, hub.processing.progress)
-        assert now["told"] in hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+        assert now["told"] in hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
         told.append(now["told"])
 
     watched = in_small_chunks(hub)

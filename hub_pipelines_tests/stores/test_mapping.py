@@ -109,7 +109,7 @@ def test_the_receipt_asks_in_plain_words_and_tells_how_to_answer(hub: Hub) -> No
     assert one["text"].startswith("Which column tells how much there is?")
     assert one["choices"][-1].startswith("none of them")
     assert page["answer_command"] == f"hub mapping answer {request_id} q1 N"
-    html = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    html = hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
     assert "What we need to know" in html
     assert "Questions" in html
 
@@ -274,9 +274,9 @@ def test_an_answer_about_an_overtaken_file_is_remembered_and_the_file_stays_for_
     assert isinstance(process(hub, good), Posting)
     assert receipt(hub, good)["headline"] == "The only row was taken"
     hub.receipts.write_due()  # the old one's is due by the posting of the new one
-    page = hub.receipts.path_of(submission(hub, old)).read_text(encoding="utf-8")
+    page = hub.receipts.places.page_of(submission(hub, old)).read_text(encoding="utf-8")
     assert "<h1>You sent a newer copy; go on there</h1>" in page
-    assert hub.receipts.path_of(submission(hub, good)).name in page
+    assert hub.receipts.places.page_of(submission(hub, good)).name in page
     assert "What we need to know" not in page
 
     done = answer(hub, old, "quantity_on_hand", "bestand 7")
@@ -614,7 +614,7 @@ def test_rows_of_several_sheets_are_told_by_sheet_and_number(hub: Hub, monkeypat
     assert isinstance(process(hub, request_id), Posting)
     page = receipt(hub, request_id)
     assert [(one["row"], one["sheet"]) for one in page["problems"]] == [(2, "Lab 1"), (3, "Lab 2")]
-    html = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    html = hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
     assert "3, sheet Lab 2" in html
 
 

@@ -81,14 +81,14 @@ def test_a_paused_feed_takes_files_in_and_launches_nothing_until_it_is_resumed(h
 def test_the_sender_of_a_file_for_a_paused_feed_gets_a_receipt_that_says_received(hub: Hub) -> None:
     before = send_assets(hub, "before.csv", asset("NC-0001"))
     hub.receipts.write_due("north")
-    assert not hub.receipts.path_of(submission(hub, before)).exists()
+    assert not hub.receipts.places.page_of(submission(hub, before)).exists()
     hub.pausing.pause("north", actor="person/ann", reason="registry is being rebuilt")
     (hub.settings.drop / "north" / "inventory" / "dropped.csv").write_bytes(inventory_csv([asset("NC-0002")]))
     dropped = str(look(hub).scan.arrivals[0].request_id)
     sent = send_assets(hub, "sent.csv", asset("NC-0003"))
     hub.receipts.write_due("north")
     for request_id in (before, dropped, sent):
-        receipt = json.loads(hub.receipts.path_of(submission(hub, request_id)).with_suffix(".json").read_text())
+        receipt = json.loads(hub.receipts.places.page_of(submission(hub, request_id)).with_suffix(".json").read_text())
         assert receipt["outcome"] == "received"
         assert receipt["headline"].startswith(
             "Received, and not worked on yet: work on all feeds of north is paused since"

@@ -179,7 +179,7 @@ def test_a_person_must_correct(hub: Hub, item: ReviewItem) -> None:
 
 def told_of(hub: Hub, arrival: Arrival) -> dict[str, Any]:
     hub.receipts.write_due("north")
-    page = hub.receipts.path_of_arrival(arrival)
+    page = hub.receipts.places.page_of_arrival(arrival)
     document: dict[str, Any] = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
     return document | {"page": " ".join(page.read_text(encoding="utf-8").split())}
 
@@ -201,7 +201,7 @@ def test_a_copy_of_what_was_dismissed_is_told_that_nothing_was_taken_and_there_i
     assert told["headline"] == "We already have this file, and it was set aside, so nothing was taken from it"
     assert "Go on with the receipt of the first copy" in told["page"]
 
-    first = hub.receipts.path_of(submission(hub, request_id)).read_text(encoding="utf-8")
+    first = hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8")
     (target,) = of_requests(hub, [request_id])
     command = "hub submit FILE --campus north --feed inventory --key WORD"
     assert command in " ".join(first.split())

@@ -16,7 +16,7 @@ def write_pages(receipts: Receipts, arrival: Arrival, preview: Preview) -> Path:
     """The page, and the same for programs; returns the page. Raises OSError when the folder can't be written."""
     from hub_pipelines.report.previews.page import to_html, to_json
 
-    page = receipts.path_of_preview(arrival)
+    page = receipts.places.page_of_preview(arrival)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_replacing(page.with_suffix(".json"), to_json(preview))
     write_replacing(page, to_html(preview))

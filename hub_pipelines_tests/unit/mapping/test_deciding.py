@@ -574,7 +574,7 @@ def test_columns_are_taken_for_what_they_hold(header: str, lines: list[str], col
 
 
 def test_values_of_the_procurement_list_make_their_column_the_tags_whatever_its_heading() -> None:
-    header = "Zeichen|Désignation|Local|Quantité".split("|")
+    header = ["Zeichen", "Désignation", "Local", "Quantité"]
     lines = rows("nc-101|Centrifugeuse|B-210|1", "NC-102|Étuve|B-210|1", "NC-103|Agitateur|B-211|1", "?|Bain|B-211|2")
     assert tags_perhaps(lines) >= {"NC-101", "NC-102", "NC-103"}
     found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102", "NC-103"})
@@ -584,7 +584,7 @@ def test_values_of_the_procurement_list_make_their_column_the_tags_whatever_its_
 
 
 def test_a_column_with_another_name_stays_what_its_heading_says_though_tags_stand_in_it() -> None:
-    header = "Asset Tag|Serial number|Item|Room|Qty".split("|")
+    header = ["Asset Tag", "Serial number", "Item", "Room", "Qty"]
     lines = rows("NC-101|NC-101|Scale|B1|1", "NC-102|NC-102|Oven|B1|1", "NC-103|NC-103|Bath|B2|1")
     found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102", "NC-103"})
     assert {one.column: one.position for one in found.assigned}["asset_tag"] == 0

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from hub_pipelines.report.service import file_stem
+from hub_pipelines.report.places import file_stem
 from hub_pipelines.submission.model import State
 
 from ..conftest import INVENTORY_HEADER, SmallHub, inventory
@@ -431,7 +431,7 @@ def test_rows_that_wait_for_the_procurement_list_are_told_apart_from_those_to_co
     small_hub.register("NC-1", "NC-2", "NC-3")
     small_hub.hub.receipts.write_due()
     small_hub.hub.receipts.write_due()  # the receipt of the first list has made theirs due
-    page = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
+    page = small_hub.hub.receipts.places.page_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
     assert "3 rows came before the procurement list, 2 rows have something to correct" in page
     assert page.count("there was no procurement list yet when") == 1
     assert "without it" not in page

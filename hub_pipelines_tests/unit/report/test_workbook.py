@@ -139,7 +139,7 @@ def test_what_only_waits_for_the_procurement_list_is_marked_as_waiting_and_the_s
     assert (coloured(table), coloured(table, GREY)) == ([], ["A2", "A3"])
     assert "Nothing for you to do in this cell" in table["A2"].comment.text
     page, _ = receipt(small_hub.hub, small_hub.submission(request_id))
-    html = small_hub.hub.receipts.path_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
+    html = small_hub.hub.receipts.places.page_of(small_hub.submission(request_id)).read_text(encoding="utf-8")
     assert '<header class="attention">' in html
     assert "Your file with the problems marked" not in page
     told = texts(read_me)
@@ -460,7 +460,9 @@ def test_what_is_wrong_with_a_unit_that_has_no_column_is_noted_on_the_amounts_ce
 
 def test_what_is_worth_a_look_in_the_file_as_a_whole_stands_on_the_first_sheet_too(small_hub: SmallHub) -> None:
     lines = ["item_name,cas_number,location,quantity_on_hand,unit", "Acetone,67-64-1,Lab 1,1,L"]
-    path = returned(small_hub, drop(small_hub, "stock.csv", "\n".join([*lines, lines[1], "Urea,,Lab 1,lots,g"]).encode()))
+    path = returned(
+        small_hub, drop(small_hub, "stock.csv", "\n".join([*lines, lines[1], "Urea,,Lab 1,lots,g"]).encode())
+    )
     told = [cell.value for (cell, *_) in openpyxl.load_workbook(path)["Read me first"].iter_rows()]
     at = told.index("Worth a look in the file as a whole")
     assert told[at + 1] == (

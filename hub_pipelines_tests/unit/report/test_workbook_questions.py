@@ -52,7 +52,7 @@ def test_a_question_is_answered_in_the_workbook_and_the_file_posts(small_hub: Sm
     page, told = receipt(small_hub.hub, small_hub.submission(first))
     assert told["headline"] == "You sent a newer copy; go on there"
     assert "show this page" not in page
-    assert told["newer"]["page"] == quote(small_hub.hub.receipts.path_of(current).name)  # type: ignore[index]
+    assert told["newer"]["page"] == quote(small_hub.hub.receipts.places.page_of(current).name)  # type: ignore[index]
     # the same list is not asked about again
     third = drop(small_hub, "lab.csv", AMBIGUOUS.replace(b"9.50", b"9.60"))
     assert small_hub.submission(third).state is State.POSTED

@@ -51,7 +51,7 @@ def test_a_receipt_leads_on_to_the_senders_own_newer_list_too_and_asks_for_nothi
 
     third = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", quantity="many"))
     small_hub.hub.receipts.write(third)
-    assert small_hub.hub.receipts.path_of(small_hub.submission(second)) in small_hub.hub.receipts.write_due()
+    assert small_hub.hub.receipts.places.page_of(small_hub.submission(second)) in small_hub.hub.receipts.write_due()
     text, _ = receipt(small_hub.hub, small_hub.submission(second))
     assert "Nothing here. You sent a newer copy" in text
     assert "fix the red cells" not in text
@@ -80,7 +80,7 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert "submission:revises" in events(small_hub, second)
     assert posted_tags(small_hub) == ["NC-1", "NC-2"]
     pages = small_hub.hub.receipts.write_due()
-    assert small_hub.hub.receipts.path_of(small_hub.submission(first)) in pages
+    assert small_hub.hub.receipts.places.page_of(small_hub.submission(first)) in pages
     assert "You sent a newer copy: go on with its receipt" in receipt(small_hub.hub, small_hub.submission(first))[0]
     text, told = receipt(small_hub.hub, current)
     assert "What you changed" in text
