@@ -7,13 +7,15 @@ Belongs here: starting, noting and interrupting a run's process. Not here: how m
 import multiprocessing
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Mapping
 from multiprocessing import forkserver
 from typing import Any
 
 import dagster as dg
-from dagster._core.errors import DagsterLaunchFailedError
+from dagster._core.errors import DagsterExecutionInterruptedError, DagsterLaunchFailedError
 from dagster._core.launcher import LaunchRunContext, RunLauncher
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
@@ -22,6 +24,7 @@ from hub_pipelines.defs.run_process import process_of, telling
 
 _WARM = "hub_pipelines.defs.warm"
 _STARTS_AGAIN_S = 1.0
+_STOPS_AGAIN_S = 0.05
 
 
 class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
@@ -106,4 +109,16 @@ def _execute(args: str) -> None:
     """A run's process, as Dagster's launchers of containers start it."""
     from dagster._cli.api import api_cli
 
+    sys.unraisablehook = stop_again
     api_cli.main(["execute_run", args], standalone_mode=False)
+
+
+def stop_again(lost: "sys.UnraisableHookArgs") -> None:
+    """A request to stop that came while Python cleaned something up is raised to nobody: it comes once more, a moment
+    later, instead of being told on stderr. All else is told there."""
+    if lost.exc_type is not None and issubclass(lost.exc_type, DagsterExecutionInterruptedError | KeyboardInterrupt):
+        again = threading.Timer(_STOPS_AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))  # raised here it were lost too
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)

@@ -119,7 +119,7 @@ def test_a_writer_that_slept_does_not_put_its_old_page_over_a_newer_one(database
     pid = stopped_writer(home, database_url, request_id, write_once)
     hub = open_test_hub(home, database_url)
     ask(hub, request_id)
-    replace(hub.receipts, contact=NEW_DESK).write(request_id)
+    replace(hub.receipts, facts=replace(hub.receipts.facts, contact=NEW_DESK)).write(request_id)
     assert request_id not in due(hub)
     awake(pid)
     assert NEW_DESK in page_of(hub, request_id)
