@@ -285,6 +285,8 @@ def _by_heading(like: Like, values: Fit, at: int, file: File, record: RecordType
     if like.column == record.tag_column and like.how in ("name", "synonym") and not like.vague:
         # a list of tags is never one without, however Excel has damaged them: the contract refuses its rows
         score = max(score, 0.9 * like.score)
+    if like.column == record.tag_column:
+        score = max(score, values.alone)
     if like.column in HAS_UNIT | HAS_CURRENCY and _SCALED.search(file.header[at]):
         score = min(score, DOUBTFUL)
         evidence.append("but its heading tells of a share, a ratio or a multiple")

@@ -16,6 +16,7 @@ from hub_pipelines.validate.feeds.quantities import (
     cell_number,
     comma_readings,
     decimals_of,
+    digits_meant,
     without_trailing_zeros,
 )
 from hub_pipelines.validate.feeds.types import (
@@ -94,7 +95,9 @@ def _money_text(text: str, rule: str, noun: str) -> Decimal:
     if with_currency:
         amount, code = with_currency[2] or with_currency[3], with_currency[1] or with_currency[4]
         raise problem(rule, "The cell holds an amount and a currency.", f"Write {amount} here and {code} in currency")
-    raise problem(rule, f"The {noun} is not a plain amount such as 1234.50.")
+    raise problem(
+        rule, f"The {noun} is not a plain amount such as 1234.50.", digits_meant(text.removeprefix("$").strip())
+    )
 
 
 # ISO 4217, without funds codes, metals and test codes

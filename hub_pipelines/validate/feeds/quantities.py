@@ -246,7 +246,7 @@ def _quantity_text(text: str) -> Decimal:
     raise problem(
         "bad_quantity",
         "The quantity is not a plain number such as 12 or 2.5.",
-        "Write the number here and its unit in the column unit" if " " in text else None,
+        digits_meant(text) or ("Write the number here and its unit in the column unit" if " " in text else None),
     )
 
 
@@ -273,6 +273,19 @@ def whole_number(rule: str, noun: str, largest: int) -> Callable[[object], str]:
         return str(int(number))
 
     return parse
+
+
+_LIKE_DIGITS = str.maketrans("OoIl", "0011")
+
+
+def digits_meant(text: str) -> str | None:
+    """What to do with a number in which letters stand for the digits that they look like; None when it is none so."""
+    meant = text.translate(_LIKE_DIGITS)
+    if meant == text or not any(char.isdigit() for char in text) or not PLAIN_NUMBER.fullmatch(meant):
+        return None
+    letters = sorted({char for char in text if char in "OoIl"})
+    told = f"letter {letters[0]} stands" if len(letters) == 1 else f"letters {' and '.join(letters)} stand"
+    return f"{meant}, if the {told} for a digit"
 
 
 def comma_readings(text: str) -> str:

@@ -583,6 +583,14 @@ def test_values_of_the_procurement_list_make_their_column_the_tags_whatever_its_
     assert decide(header, lines, INVENTORY, NOBODY).record_type == "inventory.stock"
 
 
+def test_a_heading_that_may_be_the_tags_is_sure_when_its_values_are_registered() -> None:
+    header = ["Shop tag", "Equipment", "Mfr / Model", "Room", "Qty"]
+    lines = rows("NC-101|Scale|Kern 440|B1|1", "NC-102|Oven|Memmert IN110|B1|1", "NC-1O3|Bath|Grant JB|B2|1")
+    assert decide(header, lines, INVENTORY, NOBODY).record_type == "inventory.stock"
+    found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102"})
+    assert of(found, "asset_tag").position == 0
+
+
 def test_a_column_with_another_name_stays_what_its_heading_says_though_tags_stand_in_it() -> None:
     header = ["Asset Tag", "Serial number", "Item", "Room", "Qty"]
     lines = rows("NC-101|NC-101|Scale|B1|1", "NC-102|NC-102|Oven|B1|1", "NC-103|NC-103|Bath|B2|1")

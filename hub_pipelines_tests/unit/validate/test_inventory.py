@@ -65,6 +65,7 @@ def test_a_stock_value_is_taken_in_its_canonical_form(column: str, cell: Any, ex
         ("quantity_on_hand", "8-Jan", "damaged_by_excel", "If 1/8 was typed, write 0.125"),
         ("quantity_on_hand", "2-Mar", "damaged_by_excel", "type the number again"),
         ("quantity_on_hand", "Half", "bad_quantity", None),
+        ("quantity_on_hand", "l2.O", "bad_quantity", "12.0, if the letters O and l stand for a digit"),
         ("quantity_on_hand", "one bottle", "bad_quantity", "Write the number here and its unit in the column unit"),
         ("quantity_on_hand", -1, "negative_quantity", "0 if nothing is left"),
         ("unit", "botles", "unknown_unit", "bottle"),

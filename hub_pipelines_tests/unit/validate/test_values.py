@@ -108,6 +108,7 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("acquired_on", 45000.0, "bad_date", None),
         ("unit_cost", "1,234", "bad_cost", "1234 or 1.234"),
         ("unit_cost", "-1", "bad_cost", None),
+        ("unit_cost", "$642.1O", "bad_cost", "642.10, if the letter O stands for a digit"),
         ("unit_cost", "1.999", "bad_cost", None),
         ("unit_cost", 1.999, "bad_cost", None),
         ("unit_cost", "12345678901", "bad_cost", None),
