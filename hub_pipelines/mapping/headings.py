@@ -537,7 +537,8 @@ SPELLINGS: Mapping[str, str] = {
     "asset_tag": """
         en: asset tag, asset tag number, asset tag no, asset id, asset id number, asset number, asset code, asset nbr,
             tag, tag number, tag no, tag nbr, tag id, tag #, property tag, property tag number, prop tag,
-            property number, property no, property id, property control number, ptag, p tag, barcode, barcode number, bar code,
+            property number, property no, property id, property control number, ptag, p tag, barcode,
+            barcode number, bar code,
             inventory tag, inventory number, inventory no, inventory id, equipment id, equipment number, equipment no,
             equipment tag, instrument id, instrument number, instrument no, decal, decal number, decal no,
             fixed asset number, capital asset number, asset barcode, university tag, state tag, device id, id tag,
