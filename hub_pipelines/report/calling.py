@@ -19,7 +19,7 @@ from hub_pipelines.validate.model import PART_ROWS, Part
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """By column of the contract: the file's heading where it is another word, and how a sentence calls it."""
+    """By column of the contract: the file's heading, and how a sentence calls it."""
 
     headings: Mapping[str, str] = field(default_factory=dict)
     positions: Mapping[str, int] = field(default_factory=dict)

@@ -1,8 +1,9 @@
 """What somebody has changed before a file was sent in place of another: a reviewer, or its sender in the workbook."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report.model import (
     CorrectedCell,
@@ -15,14 +16,14 @@ from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.validate.difference import Difference
-from hub_pipelines.validate.model import excel_row
+from hub_pipelines.validate.model import Part, excel_row, sheet_of
 
 _STAYS = "What the ledger has of rows that you took out stays there: a file changes only what it lists."
 _STORED_OTHERWISE = "The values are the same; only the way a cell is stored, or what the hub knows, has changed."
 
 
-def correction_of(tx: Transaction, request_id: str) -> Correction | None:
-    """What a reviewer has changed before this file was sent in place of another."""
+def correction_of(tx: Transaction, request_id: str, parts: Sequence[Part]) -> Correction | None:
+    """What a reviewer has changed before this file, of these tables, was sent in place of another."""
     item = reviews.corrected_by(tx, request_id)
     if item is None or item.difference is None or item.resolved_at is None:
         return None
@@ -34,7 +35,7 @@ def correction_of(tx: Transaction, request_id: str) -> Correction | None:
         by=(item.resolved_by or "").removeprefix("person/"),
         at=item.resolved_at,
         summary=difference.sentence(),
-        cells=tuple(CorrectedCell(one.row_after, one.column, one.old, one.new) for one in difference.cells),
+        cells=_cells(difference, parts, {}),
         cells_total=difference.cells_changed,
     )
 
@@ -61,7 +62,12 @@ def sent_before(tx: Transaction, original: Submission, current: Submission) -> S
 
 
 def own_correction(
-    tx: Transaction, current: Submission, came: Returned | None, left: int | None, sent_as: Mapping[str, str]
+    tx: Transaction,
+    current: Submission,
+    came: Returned | None,
+    left: int | None,
+    parts: Sequence[Part],
+    sent_as: Mapping[str, str],
 ) -> Correction | None:
     """What a sender has changed in the workbook that was given back."""
     if came is None or came.original is None or came.came_at is None:
@@ -73,18 +79,28 @@ def own_correction(
     return Correction(
         item_id=None,
         original_request_id=came.original,
-        original_name=original.envelope.source_name,
+        original_name=plain_name(original.envelope.source_name),
         of_count=original.envelope.complete_count and not came.part,
         by=None,
         at=came.came_at,
         summary=_told(difference, before, original, is_same=bool(judged and current.counts.posted), part=came.part),
-        cells=tuple(
-            CorrectedCell(excel_row(one.row_after), sent_as.get(one.column, one.column), one.old, one.new)
-            for one in (difference.cells if difference else ())
-        ),
+        cells=_cells(difference, parts, sent_as) if difference else (),
         cells_total=difference.cells_changed if difference else 0,
         problems_before=came.problems_before if judged else None,
         problems_left=left,
+    )
+
+
+def _cells(difference: Difference, parts: Sequence[Part], sent_as: Mapping[str, str]) -> tuple[CorrectedCell, ...]:
+    return tuple(
+        CorrectedCell(
+            excel_row(one.row_after),
+            sent_as.get(one.column, one.column),
+            one.old,
+            one.new,
+            sheet_of(one.row_after, parts),
+        )
+        for one in difference.cells
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from hub_pipelines.mapping.decision import HOW, Decision
 from hub_pipelines.mapping.model import Assigned
 from hub_pipelines.report.model import ColumnsRead, UnderstoodLine
-from hub_pipelines.validate.columns import normalise_header, places_of
+from hub_pipelines.validate.columns import places_of
 from hub_pipelines.validate.model import Part
 
 COLUMNS_SHOWN = 100
@@ -53,12 +53,10 @@ def _in_the_senders_words(decision: Decision) -> Iterator[str]:
 
 
 def headings(decision: Decision | None) -> dict[str, str]:
-    """What the file calls the columns that it does not call by the contract's own words, or where they stand."""
+    """What the file calls the columns that were read, or where they stand."""
     read = decision.read if decision else ()
     parts = decision.parts if decision else ()
-    return {
-        one.column: _called(one, parts) for one in read if normalise_header(one.heading) != normalise_header(one.column)
-    }
+    return {one.column: _called(one, parts) for one in read}
 
 
 def _understood(one: Assigned, parts: Sequence[Part]) -> UnderstoodLine:

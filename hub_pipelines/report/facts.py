@@ -18,6 +18,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.counting import store as counts
@@ -164,8 +165,10 @@ class Facts:
             waiting=self._waiting(tx, current, registry, parts, by_sender) if registry else None,
             columns=tuple(column_line(pair) for pair in pairs if not as_before(pair))[:COLUMNS_SHOWN],
             columns_as_before=sum(map(as_before, pairs)),
-            correction=correction_of(tx, current.request_id)
-            or own_correction(tx, current, came, problems_total if current.state is State.POSTED else None, sent_as),
+            correction=correction_of(tx, current.request_id, parts)
+            or own_correction(
+                tx, current, came, problems_total if current.state is State.POSTED else None, parts, sent_as
+            ),
             workbook=self._workbook(tx, current),
             questions=tuple(map(question_line, questions)),
             answer_command=answer_command(questions),
@@ -237,7 +240,9 @@ class Facts:
     ) -> GoesOn:
         link = quote(Path(os.path.relpath(self.places.page_of(other), page.parent)).as_posix())
         envelope = other.envelope
-        return GoesOn(envelope.source_name, other.request_id, link, still_open, by_sender, envelope.complete_count)
+        return GoesOn(
+            plain_name(envelope.source_name), other.request_id, link, still_open, by_sender, envelope.complete_count
+        )
 
     def first_copy(self, tx: Transaction, first: Submission, page: Path) -> GoesOn:
         """What a copy is a copy of; when something was sent in place of it, nothing is open there."""

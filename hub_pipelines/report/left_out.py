@@ -56,7 +56,8 @@ def _no_items_of(sheet: str | None, kinds: Mapping[str, Sequence[Mapping[str, An
     shown = list(dict.fromkeys(texts))
     only = min(row_no for each in rows.values() for row_no in each) if number == 1 else 0
     are = "1 row is no item and was" if number == 1 else f"{number:,} rows are no items and were"
-    return Line(only, None, "; ".join(shown) or None, f"{are} left out{where}: {'; '.join(told)}.", None)
+    reason = f"{are} left out{where}: {'; '.join(told)}."
+    return Line(only, None, "; ".join(shown) or None, reason, None, sheet=sheet, tells_reading=True)
 
 
 def _rows(numbers: Sequence[int]) -> str:
@@ -90,5 +91,8 @@ def _line(one: Mapping[str, Any]) -> Line:
 def _section_rows(facts: Mapping[str, str]) -> tuple[Line, ...]:
     if "sections" not in facts:
         return ()
-    reason = "Rows with a single cell were read as headings of the rows below them and not as items."
-    return (Line(0, "Section", facts["sections"], reason, "If one is an item, fill another cell of its row too"),)
+    reason = (
+        "Rows with a single cell were read as headings of the rows below them and not as items. If one is an item, "
+        "fill another cell of its row too."
+    )
+    return (Line(0, None, facts["sections"], reason, None, tells_reading=True),)

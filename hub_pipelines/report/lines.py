@@ -73,6 +73,12 @@ def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -
     )
 
 
+def _who(actor: str | None) -> str | None:
+    if actor is not None and actor.startswith("sender/"):
+        return "you, in the returned workbook"
+    return (actor or "").removeprefix("person/") or None
+
+
 def question_line(one: Kept) -> QuestionLine:
     return QuestionLine(
         question_id=one.question_id,
@@ -81,7 +87,7 @@ def question_line(one: Kept) -> QuestionLine:
         choices=tuple(choice.label for choice in one.choices),
         evidence=one.evidence,
         answer=one.label_of(one.answer),
-        answered_by=(one.answered_by or "").removeprefix("person/") or None,
+        answered_by=_who(one.answered_by),
     )
 
 

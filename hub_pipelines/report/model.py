@@ -27,7 +27,7 @@ class Line:
     """One problem or warning. `row` counts as Excel does, headings being row 1; 0 means the whole file.
 
     `part` numbers the file's tables from 0; `sheet` is the one on which the row stands, when there are several.
-    `heading` is what the file calls the column, where that is known and not the contract's own word.
+    `heading` is what the file calls the column, where that is known.
     """
 
     row: int
@@ -42,6 +42,8 @@ class Line:
     """The column as Excel names it, where it is known."""
     table: str | None = None
     """The first column of the row's table, as Excel names it, when there is another one beside it."""
+    tells_reading: bool = False
+    """Nothing is odd: it tells how something was read."""
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,13 @@ class ColumnLine:
 
 @dataclass(frozen=True)
 class CorrectedCell:
+    """`row` as Excel numbers it; `sheet` where there are several."""
+
     row: int
     column: str
     old: str
     new: str
+    sheet: str | None = None
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def read_otherwise(warnings: Iterable[Line]) -> list[ReadOtherwise]:
     """What is told of cells that nothing is to be done about, once for all rows of which the same is told."""
     alike: dict[tuple[str, str | None, str], list[Line]] = {}
     for line in warnings:
-        if not line.suggestion and line.row > 0:
+        if line.tells_reading or (not line.suggestion and line.row > 0):
             column = line.heading or (line.column or "").replace("_", " ")
             alike.setdefault((column, line.place, line.reason), []).append(line)
     return [

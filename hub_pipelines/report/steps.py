@@ -14,13 +14,13 @@ _NOT_TWICE = "Rows that were taken already are not taken twice."
 _OWN_STEPS = (
     "Fix the rows listed above in your own spreadsheet. The row numbers are the ones that Excel shows.",
     "Save it.",
-    f"Drop the whole file into the same folder again, under its old name or a new one. {_NOT_TWICE}",
+    f"Drop the whole file into the same folder again{{folder}}, under its old name or a new one. {_NOT_TWICE}",
 )
 _MARKED_STEPS = (
     "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "
     "that says what is wrong and what to do.",
     "Type the right values over the wrong ones and save the workbook.",
-    f"Drop the workbook into the folder that you sent your file to. {_NOT_TWICE} "
+    f"Drop the workbook into the folder that you sent your file to{{folder}}. {_NOT_TWICE} "
     "You may fix your own spreadsheet instead and drop that again; the row numbers above are those that Excel shows.",
 )
 
@@ -49,7 +49,8 @@ def steps_of(receipt: Receipt) -> list[str]:
         steps += _answering(receipt)
     made = receipt.workbook is not None and receipt.workbook.state == "made"
     if receipt.counts.rejected:
-        steps += _MARKED_STEPS if made else _OWN_STEPS
+        folder = "" if receipt.complete_count else f" (drop/{receipt.campus}/{receipt.feed})"
+        steps += [step.format(folder=folder) for step in (_MARKED_STEPS if made else _OWN_STEPS)]
         if made and receipt.complete_count and receipt.workbook is not None and receipt.workbook.note:
             steps.append(
                 "This workbook holds only some rows, so it is no complete count: drop it into the feed's folder itself."

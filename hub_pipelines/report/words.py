@@ -53,6 +53,8 @@ def receipt_headline(receipt: Receipt) -> str:
     """The same of one receipt, which knows more than a list does."""
     if receipt.newer is not None and receipt.outcome in ("dismissed", "in_review", "question"):
         return f"{newer_came(receipt.newer)}; go on there"
+    if receipt.newer is not None and receipt.is_superseded:
+        return f"{headline(receipt)}. {newer_came(receipt.newer)} since"
     if receipt.first_copy is not None and receipt.first_copy.still_open:
         return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
     if receipt.at_work is not None:
@@ -173,6 +175,10 @@ def _taken_sentence(counts: Counts, reason: str | None) -> str:
         return f"{_all_rows(counts.received, 'was', 'were')} taken"
     if counts.unchanged == counts.received:
         return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
+    if counts.posted and counts.posted + counts.unchanged == counts.received:
+        now = counted(counts.posted, "was", "were")
+        before = counted(counts.unchanged, "was", "were")
+        return f"All {counts.received:,} rows are in: {now} taken now, {before} already up to date"
     if counts.posted == 0:
         return because("Nothing was taken", reason or _nothing_taken_because(counts))
     return ", ".join(
@@ -203,6 +209,8 @@ def _other_rows(counts: Counts) -> list[str]:
 
 
 def receipt_tone(receipt: Receipt) -> Tone:
+    if receipt.newer is not None and receipt.is_superseded:
+        return "neutral"
     still_open = receipt.first_copy is not None and receipt.first_copy.still_open
     return "attention" if still_open else tone_of(receipt)
 
@@ -233,7 +241,7 @@ def _all_rows(number: int, one: str, many: str) -> str:
 
 def to_look_at(warnings: Iterable[Line]) -> list[Line]:
     """Those that somebody may do something about, and all that is said of the file as a whole."""
-    return [line for line in warnings if line.suggestion or line.row <= 0]
+    return [line for line in warnings if not line.tells_reading and (line.suggestion or line.row <= 0)]
 
 
 def rows_told(number: int) -> str:

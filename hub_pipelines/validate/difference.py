@@ -162,11 +162,20 @@ def _read(path: Path, name: str, feed: Feed, headings: Headings, rules: int) -> 
 def _columns(header: Sequence[str], feed: Feed) -> tuple[str, ...]:
     taken: Counter[str] = Counter()
     names = []
+    known = {**feed.aliases, **_own_aliases(header, feed)}
     for position, text in enumerate(header):
-        name = feed.aliases.get(normalise_header(text)) or text.strip() or f"Column {column_letters(position)}"
+        name = known.get(normalise_header(text)) or text.strip() or f"Column {column_letters(position)}"
         taken[name] += 1
         names.append(name if taken[name] == 1 else f"{name} ({taken[name]})")
     return tuple(names)
+
+
+def _own_aliases(header: Sequence[str], feed: Feed) -> Mapping[str, str]:
+    """An Amount is another column in a list of awards than in one of what was spent."""
+    try:
+        return record_type_of(header, feed).aliases
+    except Unreadable:
+        return {}
 
 
 def _key(columns: Sequence[str], feed: Feed) -> tuple[str, ...]:

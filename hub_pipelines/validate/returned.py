@@ -26,7 +26,7 @@ __all__ = [
 OWN_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
 ROW_HEADING = "Row in your file"
 """Heads the first column of a workbook that holds only the rows to be fixed."""
-QUESTION_HEADINGS = ("Id", "Question", "What we think, and why", "Your answer")
+QUESTION_HEADINGS = ("Id", "Question", "What we found", "Your answer")
 
 
 def holds_only_rows_to_fix(table: Table) -> bool:

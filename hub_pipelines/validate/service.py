@@ -448,7 +448,8 @@ class TagCheck:
         slips: dict[str, int] = {}
         for number, known in near:
             is_alike = known.translate(_AS_DIGITS) == tag.translate(_AS_DIGITS)
-            if known not in slips and self._is_free(known, tag):
+            # of tags with two slips only some are looked at: another one may be as near
+            if known not in slips and (number <= 1 or is_alike) and self._is_free(known, tag):
                 slips[known] = 0 if is_alike else number
         closest = [known for known, number in slips.items() if number == min(slips.values())]
         return closest[0] if len(closest) == 1 else None

@@ -243,7 +243,7 @@ def test_each_line_says_whether_the_file_was_taken_and_what_its_sender_does(hub:
     assert told(hub) == {
         "registry.csv": ("All 2 rows were taken", "Nothing"),
         "good.csv": ("The only row was taken", "Nothing"),
-        "same.csv": ("1 of 2 rows was taken, 1 was already up to date", "Nothing"),
+        "same.csv": ("All 2 rows are in: 1 was taken now, 1 was already up to date", "Nothing"),
         "same2.csv": ("Nothing new: all 2 rows were already up to date", "Nothing"),
         "partly.csv": ("1 of 2 rows was taken, 1 needs your attention", "Correct 1 row and send it again"),
         "bad.csv": ("Nothing was taken: every row has something to correct", "Correct 1 row and send it again"),

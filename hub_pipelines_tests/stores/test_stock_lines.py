@@ -271,7 +271,7 @@ def test_a_bottle_that_was_moved_within_a_list_under_its_next_name_is_told_and_t
     assert (line.needs_attention, line.counts.new, line.counts.changed) == (True, 1, 1)
     assert (first.needs_attention, first.counts.new) == (False, 3)
     page = hub.receipts.write(posting.request_id).read_text(encoding="utf-8")
-    assert "2 of 3 rows were taken, 1 was already up to date, worth a look" in page
+    assert "All 3 rows are in: 2 were taken now, 1 was already up to date, worth a look" in page
     assert "You are done" not in page
     assert_invariants(hub)
 

@@ -266,7 +266,7 @@ class _Days:
         if self.convention.serials and (serial := serial_of(cell)) is not None:
             return self._serial(cell, serial, self.convention.serials)
         if self.kind == "expiry" and isinstance(cell, str) and (day := last_day_of_month(cell)) is not None:
-            reason = "Only the month is told; what expires in a month may be used until its last day."
+            reason = "Only the month is told: it was read as its last day, until which such a thing may be used."
             return Restored(day.isoformat(), cell, "last_day_of_month", reason)
         if self.optional and isinstance(cell, str) and NOTHING.fullmatch(cell.strip()):
             return None

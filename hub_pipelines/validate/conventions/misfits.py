@@ -29,7 +29,7 @@ def other_order(text: str, order: Order, written: WrittenDay) -> Unclear:
     days = dict.fromkeys(readings)
     meant = [f"{_written(day, order, text)} if {_spoken(day)} is meant" for day in days]
     told = f"The dates of this column are written {ORDER_NAMES[order]}"
-    reason = f"{told}, and {text.strip()} is no day so{_why(text, order)}."
+    reason = f"{told}, and {text.strip()} is no day in that order{_why(text, order)}."
     return Unclear(text_of(text), "date_order_differs", reason, " or ".join(meant))
 
 
@@ -38,9 +38,10 @@ def no_day(text: str, order: Order) -> Unclear | None:
     if _PARTLY.fullmatch(text.strip()):
         return None
     told = f"The dates of this column are written {ORDER_NAMES[order]}"
-    if _PARTS.match(text.strip()):
+    if match := _PARTS.match(text.strip()):
+        written = ORDER_NAMES[order].replace("/", match[2].strip())
         reason = f"{told}, and {text.strip()} is no day of the calendar{_why(text, order)}."
-        return Unclear(text_of(text), "bad_date", reason, f"Write the right day as {ORDER_NAMES[order]}")
+        return Unclear(text_of(text), "bad_date", reason, f"Write the right day as {written}")
     example = _written(datetime.date(2026, 12, 31), order, "/")
     reason = f'{told}, and "{text.strip()[:_SHOWN]}" is no date.'
     fix = f"Write a day as the others are written, for example {example} for 31 December 2026"

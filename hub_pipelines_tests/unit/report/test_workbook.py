@@ -283,7 +283,7 @@ def test_of_a_file_that_is_too_large_only_the_rows_to_fix_come_back_and_post(sma
     current = small.submission(again)
     assert (current.counts.received, current.counts.posted, current.revises) == (1, 1, request_id)
     text, told = receipt(small.hub, current)
-    assert told["correction"]["cells"] == [{"row": 2, "column": "quantity", "old": "lots", "new": "4"}]  # type: ignore[index]
+    assert told["correction"]["cells"] == [{"row": 2, "column": "quantity", "old": "lots", "new": "4", "sheet": None}]  # type: ignore[index]
     assert "removed" not in text
     entry = next(one for one in current_rows(small.hub.db, "inventory.asset@north") if one.key == "NC-2")
     assert "other" not in entry.values

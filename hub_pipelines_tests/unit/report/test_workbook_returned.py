@@ -19,6 +19,7 @@ from ..conftest import SmallHub, inventory
 from ..intake.test_signing import put_new_key
 from .workbooks import (
     AMBIGUOUS,
+    COLUMNS,
     GREEN,
     answered,
     bytes_of,
@@ -86,8 +87,8 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert "What you changed" in text
     assert "The earlier file had 3 problems; this one has 1." in text
     assert told["correction"]["cells"] == [  # type: ignore[index]
-        {"row": 5, "column": "category", "old": "equipmnt", "new": "equipment"},
-        {"row": 5, "column": "quantity", "old": "lots", "new": "3"},
+        {"row": 5, "column": "category", "old": "equipmnt", "new": "equipment", "sheet": None},
+        {"row": 5, "column": "quantity", "old": "lots", "new": "3", "sheet": None},
     ]
 
     # the next round marks what is left and nothing else, and gives the fixed cells their own look back
@@ -108,6 +109,26 @@ def test_fixed_and_dropped_again_only_the_changed_row_posts_and_the_receipt_show
     assert small_hub.hub.receipts.index.gather("north").attention == (), "all went on under other names"
 
 
+def test_what_was_changed_is_told_with_its_sheet_and_the_earlier_receipt_is_quiet(small_hub: SmallHub) -> None:
+    small_hub.register("NC-1", "NC-2")
+    book = openpyxl.Workbook()
+    for sheet, cells in ((book.active, row("NC-1")), (book.create_sheet("Room 2"), row("NC-2", quantity="lots"))):
+        sheet.append(COLUMNS)
+        sheet.append(cells)
+    book.active.title = "Room 1"
+    first = drop(small_hub, "lab.xlsx", bytes_of(book))
+    path = returned(small_hub, first)
+    second = drop(small_hub, path.name, type_over(path, "Room 2", {"D2": 5}))
+    text, told = receipt(small_hub.hub, small_hub.submission(second))
+    assert "2, sheet Room 2 quantity lots 5" in text
+    assert "the marked workbook that we gave back for lab.xlsx ." in text
+    assert told["headline"] == "All 2 rows are in: 1 was taken now, 1 was already up to date"
+    text, told = receipt(small_hub.hub, small_hub.submission(first))
+    assert told["headline"] == "1 of 2 rows was taken, 1 needs your attention. You sent a newer copy since"
+    assert 'class="neutral"' in small_hub.hub.receipts.write(first).read_text(encoding="utf-8")
+    assert "Go on there: the receipt of lab.xlsx ." in text
+
+
 def test_a_text_files_workbook_posts_when_it_is_fixed(small_hub: SmallHub) -> None:
     small_hub.register("NC-1", "NC-2")
     data = inventory("NC-1") + inventory("NC-2", quantity="lots").splitlines(keepends=True)[1]
@@ -119,7 +140,7 @@ def test_a_text_files_workbook_posts_when_it_is_fixed(small_hub: SmallHub) -> No
     assert (current.counts.posted, current.counts.unchanged) == (1, 1)
     assert (current.revises, current.source_version) == (first, 2)
     cells = receipt(small_hub.hub, current)[1]["correction"]["cells"]  # type: ignore[index]
-    assert cells == [{"row": 3, "column": "quantity", "old": "lots", "new": "5"}]
+    assert cells == [{"row": 3, "column": "quantity", "old": "lots", "new": "5", "sheet": None}]
 
 
 def test_a_formula_that_came_as_text_is_still_the_same_text_when_it_comes_back(small_hub: SmallHub) -> None:

@@ -120,7 +120,7 @@ AMBIGUOUS = inventory("NC-1").replace(b"2025-01-02", b"03/04/2025")
 def answered(path: Path, answer: str) -> bytes:
     book = openpyxl.load_workbook(path)
     sheet = book["Questions"]
-    assert [cell.value for cell in sheet[1]][:4] == ["Id", "Question", "What we think, and why", "Your answer"]
+    assert [cell.value for cell in sheet[1]][:4] == ["Id", "Question", "What we found", "Your answer"]
     sheet["D2"] = answer
     return bytes_of(book)
 

@@ -56,6 +56,18 @@ def test_renamed_headings_with_the_same_meaning_and_moved_columns_are_no_differe
     assert found.sentence() == "The rows are the same."
 
 
+def test_a_column_has_the_name_that_it_has_in_such_a_list(tmp_path: Path) -> None:
+    """In a list of awards an Amount is what was obligated."""
+    header, row = (
+        "Transaction ID,Award ID,Account,Amount,Posted On,Incurred On",
+        "T-1,R01GM1,6110,{},2026-10-31,2026-10-30",
+    )
+    (tmp_path / "old").write_text(f"{header}\n{row.format('642.1O')}\n")
+    (tmp_path / "new").write_text(f"{header}\n{row.format('642.10')}\n")
+    found = compare_files(tmp_path / "old", "erp.csv", tmp_path / "new", "erp.csv", FEEDS["grants"], cells=10)
+    assert found.cells == (CellChange(2, 2, "amount", "642.1O", "642.10"),)
+
+
 def test_columns_are_named_as_was_decided_and_rows_matched_by_what_they_are(tmp_path: Path) -> None:
     """Headings that no contract spells so would leave the rows without a key."""
     sent = ("Nr", "Was", "Wo", "Zahl", "Einheit")

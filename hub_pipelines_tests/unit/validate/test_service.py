@@ -90,12 +90,12 @@ REGISTERED = dict.fromkeys([*(f"N-{number}" for number in range(10231, 10238)), 
 
 
 class SomeNear(SomeTags):
-    """Close are the tags that differ in one character."""
+    """Close are the tags that differ in one character or two."""
 
     def near(self, tag: str) -> list[tuple[int, str]]:
         alike = [known for known in self._tags if len(known) == len(tag)]
         slips = {known: sum(a != b for a, b in zip(tag, known, strict=True)) for known in alike}
-        return [(1, known) for known in sorted(slips) if slips[known] == 1]
+        return [(slips[known], known) for known in sorted(slips) if slips[known] <= 2]
 
 
 def tags_told(*tags: str) -> dict[str | None, str | None]:
@@ -112,6 +112,11 @@ def test_a_tag_that_is_near_is_asked_about_not_ordered() -> None:
     told = str(tags_told("N-10248", "N-10250")["N-10248"])
     assert asks_for("N-10249", told)
     assert told.endswith("if N-10248 is right, ask procurement to register it")
+
+
+def test_a_tag_with_two_slips_is_not_asked_about() -> None:
+    told = tags_told("N-19248", "N-10250")["N-19248"]
+    assert str(told).startswith("Compare it with the tag on the item")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,8 @@ def test_two_dates_that_contradict_each_other_hold_up_none_of_many_that_need_no_
     ("others", "cell", "reason", "suggestion"),
     [
         ("13/1/2024", "04/13/2026",
-         "written day/month/year, and 04/13/2026 is no day so: there is no month 13", "13/04/2026 if 13 April 2026"),
+         "written day/month/year, and 04/13/2026 is no day in that order: there is no month 13",
+         "13/04/2026 if 13 April 2026"),
         ("13.1.2024", "04.13.2026", "there is no month 13", "13.04.2026 if 13 April 2026"),
         ("1/13/2024", "13/04/2026", "written month/day/year", "04/13/2026 if 13 April 2026 is meant"),
         ("13/1/2024", "31/02/2026",
