@@ -46,7 +46,8 @@ def column_of(cells: Sequence[object]) -> Column:
     try:
         whole = "\0".join(cells)  # type: ignore[arg-type]  # other kinds of cells are told by the error
     except TypeError:
-        return _days(cells) or [_cell(cell) for cell in cells]
+        # most columns of numbers have no blank cell
+        return _days(cells) or ([_cell(cell) for cell in cells] if "" in cells else list(cells))
     if whole.count("\0") >= len(cells):
         # some cell has a zero byte of its own
         return [_cell(cell) for cell in cells]
