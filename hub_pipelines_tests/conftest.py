@@ -25,8 +25,7 @@ from sqlalchemy.engine import make_url
 import hub_pipelines
 from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
-from hub_pipelines.validate.reading import process
-from hub_pipelines_tests.nursery import Nursery
+from hub_pipelines.validate.reading import starting
 from hub_pipelines_tests.statements import made_once
 from hub_pipelines_tests.support import open_test_hub
 
@@ -65,15 +64,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return WorkStealingScheduling(config, log)
 
 
-_started_anew = process._start
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _nursery() -> Iterator[None]:
     """Files are read by children that are forked, since thousands of starts of Python would take minutes."""
-    with Nursery() as nursery, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "_start", nursery.start)
-        yield
+    nursery = starting.fork_readers()
+    yield
+    nursery.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,8 +80,8 @@ def _statements() -> Iterator[None]:
 
 @pytest.fixture
 def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are read by children that are started, as a hub does it."""
-    monkeypatch.setattr(process, "_start", _started_anew)
+    """Files are read by children that are started, as by a command of the hub."""
+    monkeypatch.setattr(starting, "_nursery", None)
 
 
 @pytest.fixture(scope="session")

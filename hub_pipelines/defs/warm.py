@@ -1,7 +1,7 @@
 """All that runs load, for the process that they are forked from (decisions/0086); nothing else imports this.
 
 None of it reads a setting, opens a connection or starts a thread of the hub when it is loaded. What each run would make
-from the contracts alone is made too.
+from the contracts alone is made too, and there is what all of them fork their readers from (decisions/0079).
 """
 
 # ruff: noqa: F401  # loading is all that is wanted
@@ -36,7 +36,7 @@ import hub_pipelines.report.render
 import hub_pipelines.timeline.news
 from hub_pipelines.mapping.likeness import prepare
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.reading.process import places
+from hub_pipelines.validate.reading.starting import fork_readers
 
 prepare(record for feed in FEEDS.values() for record in feed.record_types)
-places()
+fork_readers()

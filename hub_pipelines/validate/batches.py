@@ -50,7 +50,8 @@ class Texts:
             texts = self._held.decode("utf-8").split("\0")
         except UnicodeDecodeError as error:
             raise _no_text(error) from error
-        return [text or None for text in texts]
+        # most columns have no blank cell
+        return [text or None for text in texts] if "" in texts else list(texts)
 
     def letters(self) -> "tuple[bytes, numpy.ndarray[Any, Any]]":
         """The bytes of all cells, and where each begins and the last one ends. Raises Unreadable as `cells` does."""
@@ -118,9 +119,12 @@ class Batch:
 
     def rows(self) -> Iterator[Row]:
         columns = [one.cells() if isinstance(one, Texts) else one for one in self.columns]
-        rows = zip(*columns, strict=True) if columns else iter([()] * len(self.numbers))
+        rows = map(list, zip(*columns, strict=True) if columns else [()] * len(self.numbers))
+        if not self.beyond:
+            yield from zip(self.numbers, rows, strict=True)
+            return
         for at, (number, cells) in enumerate(zip(self.numbers, rows, strict=True)):
-            yield number, [*cells, *self.beyond[at]] if at in self.beyond else list(cells)
+            yield number, cells + self.beyond.get(at, [])
 
 
 def damaged(why: str) -> Unreadable:

@@ -21,6 +21,7 @@ from hub_pipelines.validate.parsing.grid import NumberedRow
 from hub_pipelines.validate.parsing.joining import Joined
 from hub_pipelines.validate.parsing.limits import more_time, set_limits
 from hub_pipelines.validate.parsing.opening import Opened, open_file
+from hub_pipelines.validate.parsing.packed import Packed
 from hub_pipelines.validate.parsing.refusal import Refusal, too_large
 from hub_pipelines.validate.parsing.source import Source
 
@@ -79,13 +80,16 @@ class Child:
         width = len(table.header)
         waiting: list[NumberedRow] = []
         for one in table.rows():
-            if not isinstance(one, Block):
-                waiting.append(one)
-            if waiting and (isinstance(one, Block) or len(waiting) >= self._batch):
+            if isinstance(one, Block | Packed):
+                if waiting:
+                    yield as_columns(waiting, width)
+                    waiting = []
+                yield one.as_columns(width) if isinstance(one, Packed) else block_as_columns(one, width)
+                continue
+            waiting.append(one)
+            if len(waiting) >= self._batch:
                 yield as_columns(waiting, width)
                 waiting = []
-            if isinstance(one, Block):
-                yield block_as_columns(one, width)
         if waiting:
             yield as_columns(waiting, width)
 

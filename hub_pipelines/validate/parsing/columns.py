@@ -13,6 +13,8 @@ from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Cells
 from hub_pipelines.validate.parsing.wire import Message
 
+Column = dict[str, bytes] | list[object]
+
 _DAYS_AND_TEXTS = {datetime.date, str}
 
 
@@ -27,7 +29,7 @@ def as_columns(rows: Sequence[tuple[int, Cells]], width: int) -> Message:
                 beyond[at] = [_cell(cell) for cell in row[width:]]
             if len(row) != width:
                 cells[at] = row[:width] + [""] * (width - len(row))
-    columns = [_column(column) for column in zip(*cells, strict=True)]
+    columns = [column_of(column) for column in zip(*cells, strict=True)]
     return {"numbers": numbers, "columns": columns, "beyond": list(beyond.items())}
 
 
@@ -39,18 +41,29 @@ def block_as_columns(block: Block, width: int) -> Message:
     return {"numbers": numbers, "columns": columns + [blank] * (width - len(columns)), "beyond": []}
 
 
-def _column(cells: Sequence[object]) -> object:
+def column_of(cells: Sequence[object]) -> Column:
+    """A column's form, from which `cells_of` makes the cells again."""
     try:
         whole = "\0".join(cells)  # type: ignore[arg-type]  # other kinds of cells are told by the error
     except TypeError:
-        return _days(cells) or [_cell(cell) for cell in cells]
+        # most columns of numbers have no blank cell
+        return _days(cells) or ([_cell(cell) for cell in cells] if "" in cells else list(cells))
     if whole.count("\0") >= len(cells):
         # some cell has a zero byte of its own
         return [_cell(cell) for cell in cells]
     return {"texts": whole.encode("utf-8", "replace")}
 
 
-def _days(cells: Sequence[object]) -> object:
+def cells_of(column: Column) -> list[object]:
+    """What `column_of` was given."""
+    if isinstance(column, list):
+        return ["" if cell is None else cell for cell in column]
+    if "days" in column:
+        return [datetime.date.fromordinal(day) if day else "" for day in array("i", column["days"])]
+    return list[object](column["texts"].decode("utf-8").split("\0"))
+
+
+def _days(cells: Sequence[object]) -> dict[str, bytes] | None:
     """Days by their number from the first of the year 1; 0 where the cell is blank. None if there are other cells."""
     if datetime.date not in (kinds := set(map(type, cells))) or not kinds <= _DAYS_AND_TEXTS:
         return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from hub_pipelines.validate.parsing.blocks import Block, Singly
+    from hub_pipelines.validate.parsing.packed import Packed
 
 Cells = list[object]
 """Blank cells are "" here and None only when they leave the child."""
@@ -65,7 +66,7 @@ class Grid(Protocol):
     def rows(self) -> Iterator[NumberedRow]:
         """Rows in order, blank ones may be left out. Raises Refusal."""
 
-    def blocks(self) -> "Iterator[Block | Singly]":
+    def blocks(self) -> "Iterator[Block | Packed | Singly]":
         """The same rows, of which many may be had at once. Each block is read before the next is asked for."""
 
 

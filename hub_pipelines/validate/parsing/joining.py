@@ -19,6 +19,7 @@ from hub_pipelines.validate.parsing.layout.table import (
     FoundTable,
     Remark,
 )
+from hub_pipelines.validate.parsing.packed import Packed
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, too_large
 
 OWN_SHEET, READ_ME, QUESTIONS = "_hub", "Read me first", "Questions"
@@ -71,14 +72,14 @@ class Joined:
             for (_, table), places in zip(self.tables, self.places, strict=True)
         ]
 
-    def rows(self) -> Iterator[Block | NumberedRow]:
-        """Many at once where they are whole rows of text. Cells beyond the header stay where they are: they show that a
-        row is cut wrongly."""
+    def rows(self) -> Iterator[Block | Packed | NumberedRow]:
+        """Many at once where they are whole rows that are columns already. Cells beyond the header stay where they are:
+        they show that a row is cut wrongly."""
         for part, ((grid, table), places) in enumerate(zip(self.tables, self.places, strict=True)):
             base = part * _PART_ROWS
             as_it_is = places is None and not self.has_sections
             for one in table.items_of(grid):
-                if not isinstance(one, Block):
+                if not isinstance(one, Block | Packed):
                     row_no, cells, section = one
                     yield base + row_no, cells if as_it_is else self._placed(cells, places, section)
                 elif as_it_is and len(one.columns) <= len(self.header):

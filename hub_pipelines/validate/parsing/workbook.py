@@ -19,6 +19,7 @@ from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, 
 from hub_pipelines.validate.parsing.kinds import Kind
 from hub_pipelines.validate.parsing.notes import Notes, SheetNotes
 from hub_pipelines.validate.parsing.ods_notes import ods_notes
+from hub_pipelines.validate.parsing.packed import Packed, in_blocks
 from hub_pipelines.validate.parsing.refusal import Refusal, damaged, password_protected, too_large
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.xls_notes import UTF_16, code_page, xls_notes
@@ -163,7 +164,8 @@ def _is_split(text: str) -> bool:
 
 
 class SheetGrid:
-    """One sheet. Its cells are kept, so that reading it again costs little."""
+    """One sheet. Its rows are kept as columns: as rows they would be more than any cache has, and have to be read from
+    memory wherever they are looked at."""
 
     loose = False
 
@@ -179,7 +181,9 @@ class SheetGrid:
             hidden_rows=_joined([(row, row) for row in notes.hidden_rows if row <= self.height]),
             hidden_columns=_joined([pair for pair in notes.hidden_columns if pair[0] < self.width]),
         )
-        self._kept: list[NumberedRow] | None = None
+        several = any(span.last_row > span.first_row for span in self.spans)
+        self._is_changed = bool(notes.errors or notes.uncalculated or several)
+        self._blocks: list[Packed | Singly] | None = None
 
     @property
     def height(self) -> int:
@@ -190,13 +194,23 @@ class SheetGrid:
         """Columns from the sheet's first to the last that holds something."""
         return self._sheet.end[1] + 1 if self._sheet.end else 0
 
-    def rows(self) -> Iterator[NumberedRow]:
-        if self._kept is None and self.height * (self.width - self.first_column) <= _MOST_KEPT_CELLS:
-            self._kept = list(self._read())
-        return iter(self._kept) if self._kept is not None else self._read()
+    @property
+    def _are_kept(self) -> bool:
+        return self.height * (self.width - self.first_column) <= _MOST_KEPT_CELLS
 
-    def blocks(self) -> Iterator[Singly]:
-        yield Singly(self.rows())
+    def rows(self) -> Iterator[NumberedRow]:
+        return (row for block in self.blocks() for row in block.rows())
+
+    def blocks(self) -> Iterator[Packed | Singly]:
+        if self._blocks is None and self._are_kept:
+            self._blocks = list(self._in_blocks())
+        return iter(self._blocks) if self._blocks is not None else self._in_blocks()
+
+    def _in_blocks(self) -> Iterator[Packed | Singly]:
+        if self.width <= _WIDE:
+            return in_blocks(self._read(), self.width)
+        # one row may hold more than there is room for
+        return iter([Singly(list(self._read()) if self._are_kept else self._read())])
 
     def _spans(self) -> list[Span]:
         with calamine_failures():
@@ -213,16 +227,15 @@ class SheetGrid:
         if self._sheet.start is None:
             return iter(())
         self.facts.uncalculated = 0
-        changes = self._notes.errors or self._notes.uncalculated or any(s.last_row > s.first_row for s in self.spans)
         rows = self._numbered()
-        return self._changed(rows) if changes else rows
+        return self._changed(rows) if self._is_changed else rows
 
     def _numbered(self) -> Iterator[NumberedRow]:
         wide = self.width > _WIDE
         if not wide and self.height * self.width <= _MOST_KEPT_CELLS:
             with calamine_failures():
-                # read in one go: this many cells take less than a second
-                yield from enumerate(list(self._sheet.iter_rows()), start=1)
+                # without a sign of life: this many cells take less than a second
+                yield from enumerate(self._sheet.iter_rows(), start=1)
             return
         with calamine_failures():
             for row_no, cells in enumerate(self._sheet.iter_rows(), start=1):

@@ -1,24 +1,19 @@
 """The child process that opens one file.
 
-Belongs here: starting it, speaking with it, watching its clock, saying in words how it ended. Not here: what it does
-with the file (parsing), and the limits that it sets itself (parsing/limits).
+Belongs here: speaking with it, watching its clock, saying in words how it ended. Not here: how it gets its process
+(starting), what it does with the file (parsing), and the limits that it sets itself (parsing/limits).
 """
 
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
-from compileall import compile_dir
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self
@@ -27,11 +22,10 @@ from hub_pipelines.common.errors import Transient
 from hub_pipelines.validate.batches import Batch, Column, Texts, damaged
 from hub_pipelines.validate.model import Unreadable
 from hub_pipelines.validate.reading.ahead import Ahead
+from hub_pipelines.validate.reading.starting import start
 
 Columns = Callable[[list[str]], list[str | None]]
 
-_ROOT = Path(__file__).resolve().parents[3]
-_CHILD = "hub_pipelines.validate.parsing"
 _AHEAD, _MOST_AHEAD = 3, 16
 """Batches of rows that are asked for before they are needed, so that both processes work at once: first few, since who
 looks at the beginning needs no more, then as many as are judged together."""
@@ -66,7 +60,7 @@ class Parser:
         self._wire = wire
         self._unpack = wire.Unpacker()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # closed with the child
-        self._child = _start(self._file, self._errors)
+        self._child = start(self._file, self._errors)
         assert self._child.stdout is not None
         self._from_child = Ahead(self._child.stdout.fileno(), _BYTES_AHEAD)
         self._buffer = bytearray()
@@ -229,43 +223,6 @@ def _column(told: Any) -> Column:
     if not isinstance(told["texts"], bytes):
         raise TypeError("texts that are no bytes")
     return Texts.of(told["texts"], told["ends"]) if "ends" in told else Texts(told["texts"])
-
-
-def _start(file: BinaryIO, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-    # -S: what packages do at each start of Python takes longer than all that the child loads;
-    # -P: a module in the folder where the hub was started must not take the place of one of ours
-    command = [sys.executable, "-S", "-P", "-m", _CHILD, str(file.fileno())]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        pass_fds=(file.fileno(),),
-        env=_environment(),
-        cwd="/",
-    )
-
-
-def _environment() -> dict[str, str]:
-    """Bare: no credentials, and nothing that would load more than the reader needs."""
-    return {
-        "PYTHONPATH": places(),
-        "LANG": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # what cuts lines of large files would else reserve more addresses than the child may have
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-@cache
-def places() -> str:
-    """Where the child finds our code and the packages that it needs. The child writes nothing: what it loads is
-    compiled for it here, or each child of an installation that is only linked would compile it anew."""
-    compile_dir(_ROOT / _CHILD.replace(".", "/"), quiet=2)
-    packages = ("python_calamine", "msgpack", "numpy", "pyarrow")
-    found = [spec.origin for name in packages if (spec := find_spec(name)) and spec.origin]
-    return os.pathsep.join(dict.fromkeys([str(_ROOT), *(str(Path(each).parents[1]) for each in found)]))
 
 
 def _processor_time(pid: int) -> float:

@@ -93,8 +93,7 @@ def take_row(table: FoundTable, row_no: int, cells: Cells, count: int, rules: in
         table.leftmost = 0
     if len(table.firsts) < LOOKED_AT:
         table.firsts.append(first)
-    if isinstance(first, str):
-        _note_opening(table, first[:2], rules)
+    if isinstance(first, str) and not is_harmless(table, first[:2], rules):
         look_at_words(table, row_no, first, cells, rules)
 
 
@@ -109,15 +108,17 @@ def look_at_words(table: FoundTable, row_no: int, first: str, cells: Cells, rule
             table.suspects[row_no] = shown(cells)
 
 
-def _note_opening(table: FoundTable, opening: str, rules: int) -> None:
-    """Whether a text that begins so may be a heading or a total's word, once for all texts that do."""
-    if opening in table.harmless or len(table.harmless) >= _MOST_OPENINGS:
-        return
-    begin = opening.casefold()
-    may_be_label = opening[:1].isspace() or any(label.startswith(begin) for label in table.labels)
-    table.harmless[opening] = (
-        rules >= PRINTED_RULES and not may_be_label and not begins_as_total(opening[0], opening[1:2])
-    )
+def is_harmless(table: FoundTable, opening: str, rules: int) -> bool:
+    """Whether a text that begins so can be neither a heading nor a total's word; once for all texts that do. False
+    where so many openings are known that another one is not looked at."""
+    known = table.harmless.get(opening)
+    if known is None and len(table.harmless) < _MOST_OPENINGS:
+        begin = opening.casefold()
+        may_be_label = opening[:1].isspace() or any(label.startswith(begin) for label in table.labels)
+        known = table.harmless[opening] = (
+            rules >= PRINTED_RULES and not may_be_label and not begins_as_total(opening[0], opening[1:2])
+        )
+    return known or False
 
 
 def _note_reach(table: FoundTable, cells: Cells) -> None:

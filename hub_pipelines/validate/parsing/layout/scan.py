@@ -23,6 +23,7 @@ from hub_pipelines.validate.parsing.layout.rows import take_row
 from hub_pipelines.validate.parsing.layout.rows_at_once import take_block
 from hub_pipelines.validate.parsing.layout.rules import PRINTED_RULES, RULES
 from hub_pipelines.validate.parsing.layout.table import LOOKED_AT, FoundTable, Remark
+from hub_pipelines.validate.parsing.packed import Packed
 
 _SURE = 2
 """Columns that must speak for a heading below another table: one may be a cell that says "unknown"."""
@@ -54,7 +55,7 @@ class _Scan:
         last, judged = 0, False
         single: FoundTable | None = None
         for block in self._grid.blocks():
-            if isinstance(block, Block) and single is not None and take_block(single, block, self._rules):
+            if isinstance(block, Block | Packed) and single is not None and take_block(single, block, self._rules):
                 last = block.last
                 continue
             for row_no, cells in block.rows():

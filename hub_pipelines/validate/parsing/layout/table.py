@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Cells, Grid, NumberedRow, folded, is_blank
 from hub_pipelines.validate.parsing.layout.heading_row import Heading
+from hub_pipelines.validate.parsing.packed import Packed
 
 LOOKED_AT = 40
 """So many rows are looked at closely: of a block, whether it begins a table; of a table, what its rows begin with."""
@@ -118,19 +119,19 @@ class FoundTable:
         own = self.sections[row_no]
         return f"{self.group} / {own}" if self.group else own
 
-    def _has_all(self, block: Block, skipped: Sequence[int]) -> bool:
+    def _has_all(self, block: Block | Packed, skipped: Sequence[int]) -> bool:
         """Whether all rows of a block are whole items, and no section tells more of them. `skipped` is in order."""
         is_alone = self.start == 0 and self.stop is None and not self.sections and not self.group
         none_is_skipped = bisect_left(skipped, block.first) == bisect_right(skipped, block.last)
         return is_alone and self.data_row <= block.first and block.last <= self.last_row and none_is_skipped
 
-    def items_of(self, grid: Grid) -> Iterator[Block | Item]:
+    def items_of(self, grid: Grid) -> Iterator[Block | Packed | Item]:
         """Many at once where all rows of a block are whole items of a table without sections."""
         skipped, section = self.skipped, self.group
         whole = self.start == 0 and self.stop is None
         skipped_in_order = sorted(skipped)
         for block in grid.blocks():
-            if isinstance(block, Block) and self._has_all(block, skipped_in_order):
+            if isinstance(block, Block | Packed) and self._has_all(block, skipped_in_order):
                 yield block
                 continue
             for row_no, cells in block.rows():

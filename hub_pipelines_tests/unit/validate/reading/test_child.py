@@ -18,7 +18,7 @@ from hub_pipelines.validate.batches import ROWS_AT_ONCE, Texts
 from hub_pipelines.validate.model import Cell, Unreadable
 from hub_pipelines.validate.parsing import wire
 from hub_pipelines.validate.parsing.columns import as_columns
-from hub_pipelines.validate.reading import open_table, process
+from hub_pipelines.validate.reading import open_table, process, starting
 from hub_pipelines.validate.reading.process import Limits
 
 from ..builders import INVENTORY
@@ -136,7 +136,7 @@ def test_a_child_ended_from_outside_is_no_fault_of_the_file(tmp_path: Path) -> N
 
 
 def test_a_child_that_works_on_without_a_word_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_CHILD", "hub_pipelines_tests.unit.validate.reading.endless")
+    monkeypatch.setattr(starting, "_CHILD", "hub_pipelines_tests.unit.validate.reading.endless")
     begun = time.monotonic()
     with (
         pytest.raises(Unreadable) as caught,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_pipelines.validate.columns import normalise_header
@@ -212,6 +212,7 @@ _ROWS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_ROWS)
 def test_rows_that_are_told_by_their_first_letters_are_taken_as_when_they_are_looked_at_closely(
     drawn: list[tuple[object, list[object]]],
