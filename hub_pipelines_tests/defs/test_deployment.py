@@ -200,11 +200,11 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
     settings = with_messages_port(home)
     with socket.create_server(("127.0.0.1", settings.messages.port)) as taken, hub_up(home, port, "--read-only") as up:
         up.wait_for(f"receiver: port {settings.messages.port} is taken by another program; no messages are taken")
-        taken.settimeout(10)
+        taken.settimeout(60)
         told = threading.Thread(target=answer_as_another, args=(taken,))
         told.start()
         (finding,) = diagnose([Check("receiver", lambda: receiver(settings), "")]).findings
-        told.join(10)
+        told.join(60)
         assert f"Port {settings.messages.port} is taken by another program" in finding.text
         permissions = graphql(port, "{ permissions { permission value } }")["data"]["permissions"]
         granted = {one["permission"] for one in permissions if one["value"]}
@@ -268,8 +268,8 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
     with hub_up(home, free_port()) as up:
         for number, child in enumerate(("webserver", "code-server", "daemon"), start=1):
             os.kill(up.pid_of(child), signal.SIGKILL)
-            up.wait_for(f"{child} ended with -9; starting it again in 1 s", patience_s=10)
-            up.wait_for(f"started {child}", times=2, patience_s=10)
+            up.wait_for(f"{child} ended with -9; starting it again in 1 s")
+            up.wait_for(f"started {child}", times=2)
             wait_until(up.serves, 60)
             drop(home, f"registry-{number}.csv", procurement_csv([f"NC-{number}"]))
             wait_until(all_posted(home, number), 90, up.log)
@@ -286,7 +286,7 @@ def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path)
         (writer,) = child_processes(up.pid_of("receiver"))
         os.kill(writer, signal.SIGSTOP)
         os.kill(up.pid_of("receiver"), signal.SIGKILL)
-        up.wait_for("started receiver", times=2, patience_s=10)
+        up.wait_for("started receiver", times=2)
         wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
         assert not is_alive(writer)
         answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1, 0.5), actor="person/tester")
@@ -352,10 +352,10 @@ def test_a_killed_hub_up_takes_its_processes_with_it_and_the_next_one_starts_at_
         up.wait_for(" leased ")
         children = up.children()
         up.process.kill()
-        wait_until(lambda: not any(is_alive(pid) for pid in children), 5)
+        wait_until(lambda: not any(is_alive(pid) for pid in children), 30)
     started = time.monotonic()
     with hub_up(home, port) as up:
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 90
         drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
         wait_until(all_posted(home, 2), 120, up.log)
     hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
@@ -383,7 +383,7 @@ def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its
         worker = worker_of(up)
         os.kill(worker, signal.SIGSTOP)  # so that it can neither finish nor clean up
         up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(40) == 0
+        assert up.process.wait(120) == 0
         assert "daemon did not stop in time" in up.log()
         assert not is_alive(worker)
     with hub_up(home, free_port()) as up:
@@ -419,7 +419,7 @@ def test_a_daemon_that_launches_no_runs_is_not_at_work_though_its_sensors_tick(h
             answering.start()
             deployment = Deployment(with_messages_port(home), other.getsockname()[1], False, lambda _text: None)
             assert deployment._daemon_is_at_work() is at_work
-            answering.join(10)
+            answering.join(60)
 
 
 def test_dagster_waits_for_the_longest_tick_that_the_settings_allow(
@@ -458,13 +458,15 @@ def answer_with(server: socket.socket, body: bytes) -> None:
 def test_a_run_that_is_told_to_stop_on_dagsters_page_ends_and_its_submission_is_taken_up_again(home: Path) -> None:
     port = free_port()
     with hub_up(home, port) as up:
-        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(50_000)), "inventory")
+        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(100_000)), "inventory")
         up.wait_for(" leased ")
         worker = worker_of(up)
+        os.kill(worker, signal.SIGSTOP)  # so that it is not done before it is told
         (run,) = re.findall(r" leased token=1 run=(\S+)", up.log())
         answer = graphql(port, f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
         assert answer["data"]["terminateRun"]["__typename"] == "TerminateRunSuccess"
-        wait_until(lambda: not is_alive(worker), 30, up.log)
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: not is_alive(worker), 60, up.log)
         told = graphql(port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ status }} }} }}')
         assert told["data"]["runOrError"]["status"] == "CANCELED"
         wait_until(all_posted(home, 1), 120, up.log)
@@ -522,9 +524,9 @@ def test_hub_up_lives_through_a_full_disk_and_a_missing_drop_folder_and_goes_on_
             up.wait_for("are to stay free")
             up.wait_for("over: ")
             (home / "drop" / "north").rename(home / "away")
-            up.wait_for("ERROR up - drop/north can't be read", patience_s=30)
+            up.wait_for("ERROR up - drop/north can't be read")
             (home / "away").rename(home / "drop" / "north")
-            up.wait_for("over: drop/north can't be read", patience_s=30)
+            up.wait_for("over: drop/north can't be read")
             drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
             wait_until(all_posted(home, 2), 60, up.log)
             up.process.send_signal(signal.SIGTERM)

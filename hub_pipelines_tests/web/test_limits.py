@@ -21,7 +21,7 @@ from hub_pipelines.web.limits import BoundedRequests
 from hub_pipelines.web.problems import Problem
 from hub_pipelines_tests.web.serving import free_port, problem, wait_until_listening
 
-_SHORT_S = 0.4
+_SHORT_S = 1.0
 _BODY_BYTES = 1_000
 
 

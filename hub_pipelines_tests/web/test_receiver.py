@@ -95,14 +95,14 @@ def test_a_share_that_hangs_keeps_metrics_waiting_and_nobody_else(tmp_path: Path
         with ThreadPoolExecutor(many) as asking:
             asked = [asking.submit(httpx.get, f"{address}/metrics", timeout=30) for _ in range(many)]
             time.sleep(1)
-            assert httpx.get(f"{address}/health", timeout=5).status_code == 200
+            assert httpx.get(f"{address}/health", timeout=30).status_code == 200
             assert Sender(address, issued).send("beside-a-share", BODY).status_code == 202
             assert not any(one.done() for one in asked)
             assert {one.result().status_code for one in asked} == {503}
         assert "hangs" in asked[0].result().json()["detail"]
     finally:
         os.kill(pid, signal.SIGTERM)
-        ended = finish(pid, patience_s=20)
+        ended = finish(pid)
     assert ended in (0, -signal.SIGTERM)
 
 
@@ -205,7 +205,7 @@ def test_an_acknowledgement_does_not_wait_for_a_posting_that_holds_the_hubs_data
         tx.execute(select(audit_entry.c.seq).limit(1))
         began = time.monotonic()
         assert sender.send("while-posting", BODY).status_code == 202
-        assert time.monotonic() - began < 10  # SQLite would be waited for three times as long
+        assert time.monotonic() - began < 20  # SQLite would be waited for longer
 
 
 # ---- refused
@@ -458,7 +458,7 @@ def test_what_the_inbox_could_never_hold_is_not_told_to_come_again(tmp_path: Pat
 
 
 def wait_for_log(hub: Hub, words: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     path = hub.settings.log_path
     while not path.exists() or words not in path.read_text("utf-8"):
         assert time.monotonic() < deadline, f"{words!r} is not logged"
