@@ -102,7 +102,7 @@ def test_keys_that_are_changed_while_others_sign_leave_only_checkpoints_that_ver
             fork(partial(work_when_told, home, url, work))
             for work in (sign_and_grow, sign_and_grow, rotate_south, rotate_south, rotate)
         ]
-        victim = fork(partial(work_under_watch, home, url, Boundaries(20), rotate))
+        victim = fork(partial(work_under_watch, home, url, Boundaries(12), rotate))
         (tmp_path / "go").touch()
         assert finish(victim) == -signal.SIGKILL
         assert [finish(pid) for pid in children] == [0] * 5

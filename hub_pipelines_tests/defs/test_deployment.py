@@ -433,7 +433,7 @@ def test_dagster_waits_for_the_longest_tick_that_the_settings_allow(
     settings.dagster_home.mkdir(exist_ok=True)
     deployment = Deployment(settings, free_port(), False, lambda _text: None)
     asked = "import sys; from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT as s; sys.exit(s)"
-    assert deployment._popen("daemon", [sys.executable, "-c", asked]).wait(60) == 160
+    assert deployment._popen("daemon", [sys.executable, "-c", asked]).wait(180) == 160
 
 
 @pytest.mark.parametrize("said", ["60", "a minute"])

@@ -167,12 +167,12 @@ def test_a_record_with_a_renamed_field_is_held_with_old_and_new_and_is_taken_onc
 def test_a_simulated_portal_has_outages_and_asks_for_patience() -> None:
     with serving(shelf_of("nsf", records=3), Behaviour(outage=(0.0, 2.0))) as simulated:
         address = f"{simulated.url}/services/v1/awards.json"
-        while (answer := httpx.get(address)).status_code == 503:
+        while (answer := httpx.get(address, timeout=30)).status_code == 503:
             time.sleep(0.1)
         assert len(answer.json()["response"]["award"]) == 3
         assert list(simulated.outcomes) == ["outage", "answered"]
     with serving(shelf_of("nsf", records=3), Behaviour(per_second=0.1)) as simulated:
-        first, second = (httpx.get(f"{simulated.url}/services/v1/awards.json") for _ in range(2))
+        first, second = (httpx.get(f"{simulated.url}/services/v1/awards.json", timeout=30) for _ in range(2))
         assert (first.status_code, second.status_code, second.headers["retry-after"]) == (200, 429, "1")
 
 
