@@ -97,11 +97,13 @@ class Boundaries:
 
     def watch_files(self) -> None:
         for name in _FILE_SYSTEM:
-            setattr(os, name, self._stepping(getattr(os, name), partial(_changes_files, name)))
+            setattr(os, name, self.before(getattr(os, name), partial(_changes_files, name)))
 
-    def _stepping(
+    def before(
         self, real: Callable[..., Any], changes: Callable[..., bool] = lambda *_, **__: True
     ) -> Callable[..., Any]:
+        """`real`, with a boundary before each call that `changes` something."""
+
         def stepping(*args: Any, **named: Any) -> Any:
             if changes(*args, **named):
                 self.step()
@@ -114,7 +116,7 @@ class Boundaries:
         steps = {OnSqlite: ("begin", "put", "insert", "commit"), OnPostgres: ("send", "_flush", "_results")}
         for kind, names in steps.items():
             for name in names:
-                setattr(kind, name, self._stepping(getattr(kind, name)))
+                setattr(kind, name, self.before(getattr(kind, name)))
 
     def watch_commits(self, hub: Hub) -> None:
         for engine in {hub.db.engine, hub.inbox.db.engine}:
