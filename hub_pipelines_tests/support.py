@@ -16,11 +16,13 @@ from hub_pipelines import settings
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.scope import Campus, Scope
+from hub_pipelines.common.store import Database, database_now
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import Posting
+from hub_pipelines.portals import store as portals
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, Lease, Repeat, State, Submission
@@ -64,7 +66,7 @@ _ASSET = {
 # ---- a hub
 
 
-def open_test_hub(home: Path, database_url: str, *, lease_s: float = 5.0, max_attempts: int = 5) -> Hub:
+def open_test_hub(home: Path, database_url: str, *, lease_s: float = 60.0, max_attempts: int = 5) -> Hub:
     """A hub in `home` (made when missing) whose retries wait milliseconds and whose drop folder does not sleep."""
     home.mkdir(parents=True, exist_ok=True)
     toml = home / "hub.toml"
@@ -192,7 +194,7 @@ def due_now(hub: Hub) -> list[Submission]:
     return [one for due in each for one in due]
 
 
-def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 30.0) -> list[Posting | Busy | Repeat | State]:
+def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 120.0) -> list[Posting | Busy | Repeat | State]:
     """Work until every submission is settled, waiting for leases and retries of others."""
     outcomes: list[Posting | Busy | Repeat | State] = []
     deadline = time.monotonic() + patience_s
@@ -240,6 +242,14 @@ def expire_lease(hub: Hub, request_id: str) -> None:
             .values(lease_until=datetime(2020, 1, 1, tzinfo=UTC))
         ).rowcount
     assert changed == 1
+
+
+def expire_leases(database: Database, *, in_s: float = -3_600.0) -> None:
+    """Every lease, of submissions and of portals, ends in so many seconds: at once, as if its time had gone by."""
+    with database.write() as tx:
+        until = database_now(tx) + timedelta(seconds=in_s)
+        for leased in (submissions.submission, portals.portal):
+            tx.execute(update(leased).where(leased.c.lease_until.is_not(None)).values(lease_until=until))
 
 
 def make_retry_due(hub: Hub, request_id: str) -> None:

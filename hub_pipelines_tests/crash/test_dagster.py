@@ -60,7 +60,7 @@ WITHIN_S = 180.0
 
 
 def drain(runner: Runner) -> None:
-    assert runner.drain(timeout_s=120, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
 
 
 def only(hub: Hub) -> Submission:

@@ -3,7 +3,6 @@
 import os
 import signal
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,9 @@ from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_se
 from hub_pipelines_tests.crash.servers import OwnServer, own_server
 from hub_pipelines_tests.crash.test_overlaps import assert_one_effect, stop_inside_posting, waiting_file
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.support import journal_size, lease, open_test_hub, process_all, submission
+from hub_pipelines_tests.support import expire_leases, journal_size, lease, open_test_hub, process_all, submission
 
 pytestmark = pytest.mark.crash
-
-LEASE_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +65,7 @@ def test_postgresql_that_stays_away_longer_than_its_worker_leaves_a_lease_that_e
     server: OwnServer, own_url: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    request_id, pid = stopped_in_a_posting(home, own_url, tmp_path / "report", lease_s=LEASE_S)
+    request_id, pid = stopped_in_a_posting(home, own_url, tmp_path / "report", lease_s=30)
     server.stop_at_once()
     os.kill(pid, signal.SIGCONT)
     assert finish(pid) != 0, "it could not even write down that it had failed"
@@ -76,6 +73,7 @@ def test_postgresql_that_stays_away_longer_than_its_worker_leaves_a_lease_that_e
     hub = open_test_hub(home, own_url)
     assert submission(hub, request_id).state is State.LEASED
     assert_invariants(hub)
+    expire_leases(hub.db)
     process_all(hub, owner="rescuer")
     assert_one_effect(hub, request_id)
     hub.db.dispose()
@@ -84,7 +82,7 @@ def test_postgresql_that_stays_away_longer_than_its_worker_leaves_a_lease_that_e
 def test_a_posting_that_finds_sqlite_locked_for_longer_than_it_waits_is_tried_again(tmp_path: Path) -> None:
     home, database = tmp_path / "home", tmp_path / "hub.db"
     url = f"sqlite:///{database}"
-    request_id = waiting_file(home, url, lease_s=LEASE_S)
+    request_id = waiting_file(home, url, lease_s=30)
 
     def work() -> None:
         common_store.SQLITE_BUSY_TIMEOUT_S = 0.2  # type: ignore[misc,assignment]
@@ -106,7 +104,7 @@ def test_a_posting_that_finds_sqlite_locked_for_longer_than_it_waits_is_tried_ag
     hub = open_test_hub(home, url)
     assert submission(hub, request_id).state is State.LEASED
     assert journal_size(hub) == 2
-    time.sleep(LEASE_S)
+    expire_leases(hub.db)
     process_all(hub, owner="rescuer")
     assert_one_effect(hub, request_id)
     hub.db.dispose()

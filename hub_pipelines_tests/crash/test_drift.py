@@ -45,11 +45,7 @@ RACERS = 6
 
 def held_and_approved(home: Path, database_url: str) -> None:
     """A source that posted, three files of another shape in review, and a migration that only need be applied."""
-    toml = home / "hub.toml"
-    # no lease runs out here; on PostgreSQL a short one would end the transactions of a machine that is busy
-    toml.write_text(toml.read_text(encoding="utf-8").replace("lease_s = 1.0", "lease_s = 60.0"), encoding="utf-8")
     hub = open_test_hub(home, database_url)
-    assert hub.settings.limits.lease_s == 60.0
     send(hub, "stock.csv", f"{HEADER}\nA-0,Buffer,B1,3,bottle\n".encode(), NORTH_INVENTORY)
     process_all(hub)
     for number in range(1, HELD + 1):
@@ -105,8 +101,8 @@ def finish_applying(home: Path, database_url: str) -> None:
 
 
 def test_applying_a_migration_killed_at_any_boundary_and_done_again_has_one_effect(homes: Homes) -> None:
-    boundaries = kill_everywhere(homes, apply_under_watch, finish_applying, at_least=1)
-    assert boundaries == 2 * (1 + HELD)
+    boundaries = kill_everywhere(homes, apply_under_watch, finish_applying, at_least=5)
+    assert boundaries == 1 + HELD + 1  # its commits, and the end
 
 
 def test_many_people_who_apply_a_migration_at_once_have_one_effect(homes: Homes) -> None:

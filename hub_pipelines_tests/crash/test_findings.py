@@ -68,4 +68,4 @@ def recover(home: Path, database_url: str) -> None:
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_an_evaluation_killed_at_any_commit_opens_and_closes_each_finding_once(homes: Homes) -> None:
-    kill_everywhere(homes, evaluate, recover, at_least=7)
+    kill_everywhere(homes, evaluate, recover, at_least=8)

@@ -198,7 +198,7 @@ def test_a_disk_that_gets_full_in_the_middle_of_the_work_stops_it_and_loses_noth
         finish(fork(work))  # however it ends
         filler.unlink()
         hub = open_test_hub(home, url)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while hub.drop_folder.waiting("north"):
             look(hub)
             assert time.monotonic() < deadline

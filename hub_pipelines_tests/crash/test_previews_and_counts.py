@@ -105,11 +105,11 @@ def recover_count(home: Path, database_url: str) -> None:
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("folder", "work", "recover", "at_least"),
-    [("preview", preview, recover_preview, 16), ("complete-count", count, recover_count, 26)],
+    [("preview", preview, recover_preview, 16), ("complete-count", count, recover_count, 18)],
     ids=["preview", "count"],
 )
 def test_killed_at_any_boundary_it_ends_as_if_nothing_had_happened(
     request: pytest.FixtureRequest, kind: str, folder: str, work: Victim, recover: Fill, at_least: int
 ) -> None:
     homes = homes_for(request, kind, partial(fill, folder=folder))
-    kill_everywhere(homes, work, recover, at_least=at_least, after_s=LEASE_S, extends_lease=True)
+    kill_everywhere(homes, work, recover, at_least=at_least)

@@ -76,4 +76,4 @@ def test_registering_killed_at_any_boundary_leaves_the_order_and_ends_the_hold(t
         if ended == 0:
             break
     assert kill_at == int(count.read_text()) + 1
-    assert kill_at > 10
+    assert kill_at >= 10

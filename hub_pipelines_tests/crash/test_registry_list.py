@@ -41,4 +41,4 @@ def test_a_list_that_was_killed_amid_is_made_whole_by_the_next(tmp_path: Path) -
         assert listed(again) == TAGS
         assert_invariants(again)
         again.db.dispose()
-    assert left >= 2, "no kill came amid the list, so nothing was tried"
+    assert left >= 1, "no kill came amid the list, so nothing was tried"

@@ -27,6 +27,7 @@ from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
     events,
+    expire_leases,
     in_review_for_lost_bytes,
     inventory_csv,
     journal_size,
@@ -42,7 +43,6 @@ from hub_pipelines_tests.support import (
 
 pytestmark = pytest.mark.crash
 
-LEASE_S = 1.0
 ITEMS = 12
 CORRECTED = inventory_csv([asset("NC-0001", location="corrected")])
 
@@ -78,7 +78,7 @@ def replay_all(
 
 
 def filled(home: Path, database_url: str, number: int) -> list[str]:
-    hub = open_test_hub(home, database_url, lease_s=LEASE_S)
+    hub = open_test_hub(home, database_url)
     make_registry(hub, ["NC-0001", "NC-0002"])
     sent = in_review_for_lost_bytes(hub, number)
     hub.db.dispose()
@@ -119,6 +119,7 @@ def test_two_group_replays_at_once_have_one_effect_for_each_item(
     if not killed:
         assert sum(one[0] for one in told) == ITEMS
     hub = open_test_hub(home, database_url)
+    expire_leases(hub.db)
     process_all(hub, owner="rescuer")  # what the killed one was working on is taken over
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
@@ -137,6 +138,7 @@ def test_a_replay_cancelled_halfway_leaves_the_rest_in_review_and_the_next_one_f
     hub.db.dispose()
     assert finish(fork(partial(replay_all, home, database_url, tmp_path / "y"))) == 0
     hub = open_test_hub(home, database_url)
+    expire_leases(hub.db)
     process_all(hub, owner="rescuer")
     hub.db.dispose()
     assert_each_replayed_once(home, database_url, sent)
@@ -146,18 +148,18 @@ def test_a_replay_killed_at_any_boundary_has_happened_or_has_not(tmp_path: Path)
     template = tmp_path / "template"
     (request_id,) = filled(template, f"sqlite:///{template / 'hub.db'}", 1)
 
-    def replay(home: Path, kill_at: int, count: Path) -> None:
+    def replay(home: Path, kill_at: int) -> None:
         hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
         (item,) = hub.review.listing()
         boundaries = Boundaries(kill_at)
         boundaries.watch_commits(hub)
         hub.review.replay(item.item_id, actor="person/kim")
-        count.write_text(str(boundaries.count))
+        boundaries.step()
 
     for kill_at in (1, 2):
         home = tmp_path / f"home-{kill_at}"
         shutil.copytree(template, home)
-        assert finish(fork(partial(replay, home, kill_at, tmp_path / "count"))) == -signal.SIGKILL
+        assert finish(fork(partial(replay, home, kill_at))) == -signal.SIGKILL
         hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
         happened = submission(hub, request_id).state is State.RECEIVED
         assert happened == (kill_at == 2)
@@ -173,14 +175,14 @@ def test_a_replay_killed_at_any_boundary_has_happened_or_has_not(tmp_path: Path)
 def test_a_replay_after_a_late_success_finds_the_stored_outcome(database_url: str, tmp_path: Path) -> None:
     """The first run sleeps through its last attempt; replayed meanwhile, it posts; then the sleeper and others come."""
     home, report = tmp_path / "home", tmp_path / "report"
-    hub = open_test_hub(home, database_url, lease_s=LEASE_S, max_attempts=1)
+    hub = open_test_hub(home, database_url, max_attempts=1)
     make_registry(hub, ["NC-0001", "NC-0002"])
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
     hub.db.dispose()
     sleeper = run_in_child(home, database_url, request_id, owner="sleeper", report=report, before=stop_before_posting)
     wait_until_stopped(sleeper)
-    time.sleep(LEASE_S + 0.2)
     hub = open_test_hub(home, database_url)
+    expire_leases(hub.db)
     assert hub.processing.give_up_exhausted() == 1
     (item,) = hub.review.listing()
     hub.review.replay(item.item_id, actor="person/kim")
@@ -220,6 +222,7 @@ def correct(home: Path, database_url: str, item_id: str, kill_at: int = 0) -> in
     boundaries.watch_files()
     boundaries.watch_commits(hub)
     resubmit(hub, item_id, home / "mended.csv", actor="person/kim")
+    boundaries.step()
     return boundaries.count
 
 

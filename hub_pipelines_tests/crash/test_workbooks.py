@@ -58,6 +58,7 @@ def in_child(home: Path, work: str, request_id: str, count: Path, kill_at: int =
         hub.receipts.finish(request_id)
     else:
         process(hub, request_id)
+    boundaries.step()
     count.write_text(str(boundaries.count))
 
 
@@ -114,7 +115,7 @@ def test_a_run_killed_while_its_workbook_waits_for_the_original_posts_after_it(
 ) -> None:
     """The original is on its way again; the workbook comes under a name of its own and has newer values.
 
-    The last two boundaries of the run are the commits of the link and of the retry.
+    At the last two boundaries of the run the link has been committed, and the retry has.
     """
     template, count = tmp_path / "template", tmp_path / "count"
     hub = opened(template)

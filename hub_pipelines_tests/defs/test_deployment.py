@@ -54,7 +54,7 @@ def demo(environment: dict[str, str]) -> dict[str, object]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
     )
     assert answer.returncode == 0, answer.stderr
     document: dict[str, object] = json.loads(answer.stdout)
@@ -119,7 +119,7 @@ class Up:
             return (self.home / "hub.log").read_text(encoding="utf-8")
         return ""
 
-    def wait_for(self, words: str, *, patience_s: float = 60, times: int = 1) -> None:
+    def wait_for(self, words: str, *, patience_s: float = 180, times: int = 1) -> None:
         wait_until(lambda: self.log().count(words) >= times, patience_s, lambda: f"{words!r} in\n{self.log()}")
 
     def pid_of(self, child: str) -> int:
@@ -150,7 +150,7 @@ def hub_up(home: Path, port: int, *options: str) -> Iterator[Up]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(60)
+                process.wait(180)
         process.kill()
         process.communicate()
 
@@ -200,11 +200,11 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
     settings = with_messages_port(home)
     with socket.create_server(("127.0.0.1", settings.messages.port)) as taken, hub_up(home, port, "--read-only") as up:
         up.wait_for(f"receiver: port {settings.messages.port} is taken by another program; no messages are taken")
-        taken.settimeout(10)
+        taken.settimeout(60)
         told = threading.Thread(target=answer_as_another, args=(taken,))
         told.start()
         (finding,) = diagnose([Check("receiver", lambda: receiver(settings), "")]).findings
-        told.join(10)
+        told.join(60)
         assert f"Port {settings.messages.port} is taken by another program" in finding.text
         permissions = graphql(port, "{ permissions { permission value } }")["data"]["permissions"]
         granted = {one["permission"] for one in permissions if one["value"]}
@@ -212,11 +212,11 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
         assert "started receiver" not in up.log()
         taken.close()
         up.wait_for("started receiver")
-        wait_until(lambda: not diagnose([Check("receiver", lambda: receiver(settings), "")]).findings, 60, up.log)
+        wait_until(lambda: not diagnose([Check("receiver", lambda: receiver(settings), "")]).findings, 180, up.log)
         children = [up.pid_of(name) for name in ("code-server", "daemon", "webserver", "receiver")]
         assert all(is_alive(pid) for pid in children)
         up.process.send_signal(signal.SIGTERM)
-        up.process.wait(timeout=60)
+        up.process.wait(timeout=180)
     assert up.process.returncode == 0
     assert not any(is_alive(pid) for pid in children)
     with socket.socket() as probe:
@@ -268,13 +268,13 @@ def test_each_process_that_is_killed_is_started_again_and_files_go_through(home:
     with hub_up(home, free_port()) as up:
         for number, child in enumerate(("webserver", "code-server", "daemon"), start=1):
             os.kill(up.pid_of(child), signal.SIGKILL)
-            up.wait_for(f"{child} ended with -9; starting it again in 1 s", patience_s=10)
-            up.wait_for(f"started {child}", times=2, patience_s=10)
-            wait_until(up.serves, 60)
+            up.wait_for(f"{child} ended with -9; starting it again in 1 s")
+            up.wait_for(f"started {child}", times=2)
+            wait_until(up.serves, 180)
             drop(home, f"registry-{number}.csv", procurement_csv([f"NC-{number}"]))
-            wait_until(all_posted(home, number), 90, up.log)
+            wait_until(all_posted(home, number), 240, up.log)
         up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
+        assert up.process.wait(180) == 0
 
 
 @pytest.mark.slow  # it waits for a whole hub to start and for its ticks
@@ -282,12 +282,12 @@ def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path)
     """While its writer was stopped, which then can't see that it is alone."""
     hub = open_hub(with_messages_port(home))
     with hub_up(home, free_port()) as up:
-        wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
+        wait_until(lambda: listens(hub.settings.messages.port), 180, up.log)
         (writer,) = child_processes(up.pid_of("receiver"))
         os.kill(writer, signal.SIGSTOP)
         os.kill(up.pid_of("receiver"), signal.SIGKILL)
-        up.wait_for("started receiver", times=2, patience_s=10)
-        wait_until(lambda: listens(hub.settings.messages.port), 60, up.log)
+        up.wait_for("started receiver", times=2)
+        wait_until(lambda: listens(hub.settings.messages.port), 180, up.log)
         assert not is_alive(writer)
         answers = simulate(hub, "north", Traffic(20, 2, 0.2, 0.1, 0.1, 0.5), actor="person/tester")
         assert set(answers.by_kind) == {"received", "duplicate"}
@@ -296,9 +296,9 @@ def test_messages_go_through_a_running_hub_whose_receiver_was_killed(home: Path)
             found = [hub.inbox.find(one) for one in answers.request_ids]
             return {outcome_of(hub, one).fate for one in found if one is not None}
 
-        wait_until(lambda: told() <= {Fate.POSTED, Fate.REJECTED, Fate.SUPERSEDED, Fate.UNCHANGED}, 90, up.log)
+        wait_until(lambda: told() <= {Fate.POSTED, Fate.REJECTED, Fate.SUPERSEDED, Fate.UNCHANGED}, 240, up.log)
         up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
+        assert up.process.wait(180) == 0
     assert_invariants(hub)
 
 
@@ -308,18 +308,18 @@ def test_a_receiver_whose_writer_hangs_is_started_again_and_nothing_is_lost(home
     sender = Sender(f"http://127.0.0.1:{hub.settings.messages.port}", add_source(hub))
     bodies = {f"m-{at}": body_of(stock(f"Reagent {at}", at)) for at in range(3)}
     prepare_dagster_home(hub.settings)
-    deployment = Deployment(hub.settings, free_port(), False, lambda _text: None, deaf_s=3)
+    deployment = Deployment(hub.settings, free_port(), False, lambda _text: None, deaf_s=8)
     up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
     deployment.start()
     try:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 240
         deployment.run(until=lambda: takes_messages(sender) or time.monotonic() > until)
         assert sender.send("m-0", bodies["m-0"]).status_code == 202
         (writer,) = child_processes(up.pid_of("receiver"))
         os.kill(writer, signal.SIGSTOP)
         with ThreadPoolExecutor(1) as pool:
             unanswered = pool.submit(sender.send, "m-1", bodies["m-1"], patience_s=90)
-            until = time.monotonic() + 90
+            until = time.monotonic() + 240
             deployment.run(until=lambda: up.log().count("started receiver") == 2 or time.monotonic() > until)
             assert isinstance(unanswered.exception(20), httpx.TransportError)
         log = up.log()
@@ -352,12 +352,12 @@ def test_a_killed_hub_up_takes_its_processes_with_it_and_the_next_one_starts_at_
         up.wait_for(" leased ")
         children = up.children()
         up.process.kill()
-        wait_until(lambda: not any(is_alive(pid) for pid in children), 5)
+        wait_until(lambda: not any(is_alive(pid) for pid in children), 30)
     started = time.monotonic()
     with hub_up(home, port) as up:
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 90
         drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
-        wait_until(all_posted(home, 2), 120, up.log)
+        wait_until(all_posted(home, 2), 300, up.log)
     hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
     assert_invariants(hub)
 
@@ -368,7 +368,7 @@ def test_a_run_at_work_is_waited_for_when_hub_up_is_stopped(home: Path) -> None:
         drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(100_000)), "inventory")
         up.wait_for(" leased ")
         up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(60) == 0
+        assert up.process.wait(180) == 0
         assert all_posted(home, 1)()
         assert not any(is_alive(pid) for pid in up.children())
 
@@ -383,12 +383,12 @@ def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its
         worker = worker_of(up)
         os.kill(worker, signal.SIGSTOP)  # so that it can neither finish nor clean up
         up.process.send_signal(signal.SIGTERM)
-        assert up.process.wait(40) == 0
+        assert up.process.wait(120) == 0
         assert "daemon did not stop in time" in up.log()
         assert not is_alive(worker)
     with hub_up(home, free_port()) as up:
         up.wait_for("had lost its process; its submission is taken up again")
-        wait_until(all_posted(home, 1), 60, up.log)
+        wait_until(all_posted(home, 1), 180, up.log)
     hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
     assert_invariants(hub)
 
@@ -419,7 +419,7 @@ def test_a_daemon_that_launches_no_runs_is_not_at_work_though_its_sensors_tick(h
             answering.start()
             deployment = Deployment(with_messages_port(home), other.getsockname()[1], False, lambda _text: None)
             assert deployment._daemon_is_at_work() is at_work
-            answering.join(10)
+            answering.join(60)
 
 
 def test_dagster_waits_for_the_longest_tick_that_the_settings_allow(
@@ -433,7 +433,7 @@ def test_dagster_waits_for_the_longest_tick_that_the_settings_allow(
     settings.dagster_home.mkdir(exist_ok=True)
     deployment = Deployment(settings, free_port(), False, lambda _text: None)
     asked = "import sys; from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT as s; sys.exit(s)"
-    assert deployment._popen("daemon", [sys.executable, "-c", asked]).wait(60) == 160
+    assert deployment._popen("daemon", [sys.executable, "-c", asked]).wait(180) == 160
 
 
 @pytest.mark.parametrize("said", ["60", "a minute"])
@@ -458,16 +458,18 @@ def answer_with(server: socket.socket, body: bytes) -> None:
 def test_a_run_that_is_told_to_stop_on_dagsters_page_ends_and_its_submission_is_taken_up_again(home: Path) -> None:
     port = free_port()
     with hub_up(home, port) as up:
-        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(50_000)), "inventory")
+        drop(home, "large.csv", inventory_csv(asset(f"NC-{number}") for number in range(100_000)), "inventory")
         up.wait_for(" leased ")
         worker = worker_of(up)
+        os.kill(worker, signal.SIGSTOP)  # so that it is not done before it is told
         (run,) = re.findall(r" leased token=1 run=(\S+)", up.log())
         answer = graphql(port, f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
         assert answer["data"]["terminateRun"]["__typename"] == "TerminateRunSuccess"
-        wait_until(lambda: not is_alive(worker), 30, up.log)
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: not is_alive(worker), 180, up.log)
         told = graphql(port, f'{{ runOrError(runId: "{run}") {{ ... on Run {{ status }} }} }}')
         assert told["data"]["runOrError"]["status"] == "CANCELED"
-        wait_until(all_posted(home, 1), 120, up.log)
+        wait_until(all_posted(home, 1), 300, up.log)
     hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
     assert events(hub, submissions_in(home)[0].request_id).count("submission:posted") == 1
     assert_invariants(hub)
@@ -476,11 +478,11 @@ def test_a_run_that_is_told_to_stop_on_dagsters_page_ends_and_its_submission_is_
 def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(home: Path) -> None:
     with hub_up(home, free_port()) as up:
         drop(home, "first.csv", procurement_csv(["NC-1"]))
-        wait_until(all_posted(home, 1), 90, up.log)
+        wait_until(all_posted(home, 1), 240, up.log)
         before = process_that_is_forked(up)
         os.kill(before, signal.SIGKILL)
         drop(home, "second.csv", procurement_csv(["NC-2"]))
-        wait_until(all_posted(home, 2), 90, up.log)
+        wait_until(all_posted(home, 2), 240, up.log)
         assert process_that_is_forked(up) != before
 
 
@@ -489,14 +491,14 @@ def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(
 def test_a_process_that_lives_and_does_not_answer_is_ended_and_started_again(home: Path, deaf: str) -> None:
     settings = open_hub(load(KNOWN_FEEDS)).settings
     prepare_dagster_home(settings)
-    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=3)
+    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=8)
     up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
     deployment.start()
     try:
         until = time.monotonic() + 12  # each has answered by then
         deployment.run(until=lambda: time.monotonic() > until and up.serves())
         os.kill(up.pid_of(deaf), signal.SIGSTOP)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         deployment.run(until=lambda: up.log().count(f"started {deaf}") == 2 or time.monotonic() > until)
         assert re.search(rf"WARNING \S+ - {deaf} has not answered for \d+ s; ending it", up.log()), up.log()
         deployment.run(until=lambda: up.serves() or time.monotonic() > until)
@@ -518,17 +520,17 @@ def test_hub_up_lives_through_a_full_disk_and_a_missing_drop_folder_and_goes_on_
             assert up.process.poll() is None
             filler.unlink()
             drop(home, "registry.csv", procurement_csv(["NC-1"]))
-            wait_until(all_posted(home, 1), 120, up.log)
+            wait_until(all_posted(home, 1), 300, up.log)
             up.wait_for("are to stay free")
             up.wait_for("over: ")
             (home / "drop" / "north").rename(home / "away")
-            up.wait_for("ERROR up - drop/north can't be read", patience_s=30)
+            up.wait_for("ERROR up - drop/north can't be read")
             (home / "away").rename(home / "drop" / "north")
-            up.wait_for("over: drop/north can't be read", patience_s=30)
+            up.wait_for("over: drop/north can't be read")
             drop(home, "registry-2.csv", procurement_csv(["NC-2"]))
-            wait_until(all_posted(home, 2), 60, up.log)
+            wait_until(all_posted(home, 2), 180, up.log)
             up.process.send_signal(signal.SIGTERM)
-            assert up.process.wait(60) == 0
+            assert up.process.wait(180) == 0
 
 
 def graphql(port: int, query: str) -> dict:

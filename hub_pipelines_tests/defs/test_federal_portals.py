@@ -36,7 +36,7 @@ def read_and_post(runner: Runner) -> list[dg.AssetMaterialization]:
     assert runner.job(PORTALS_JOB).execute_in_process(instance=runner.instance, asset_selection=selected).success
     for campus in runner.hub.campuses:
         for arrival in runner.hub.sealing.seal_due(campus, at_once=True):
-            runner.settle(str(arrival.request_id), timeout_s=60)
+            runner.settle(str(arrival.request_id), timeout_s=300)
     found = runner.instance.fetch_materializations(dg.AssetKey("grants_posted"), limit=10).records
     return [one.asset_materialization for one in found if one.asset_materialization is not None]
 
@@ -75,7 +75,7 @@ def spend(runner: Runner, line: str) -> None:
     path = runner.hub.settings.home / "spent.csv"
     path.write_text(f"transaction_id,award_id,amount,posted_on,incurred_on\n{line}\n", encoding="utf-8")
     arrival = runner.hub.submit(path, Scope("south", "grants"), actor="tester")
-    assert runner.settle(str(arrival.request_id), timeout_s=60).state is State.POSTED
+    assert runner.settle(str(arrival.request_id), timeout_s=300).state is State.POSTED
 
 
 @pytest.mark.slow

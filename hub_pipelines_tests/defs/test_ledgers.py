@@ -125,7 +125,7 @@ def test_a_drain_publishes_all_touched_days_in_one_run_with_its_checks_and_nothi
     first, second = today - timedelta(days=2), today - timedelta(days=1)
     fill(hub, first)
     drop_sample(hub, "west/procurement/registry-west.csv")
-    assert runner.drain(timeout_s=120, progress=quiet)
+    assert runner.drain(timeout_s=300, progress=quiet)
     (run,) = folding_runs(runner)
     assert run.status is dg.DagsterRunStatus.SUCCESS
     with hub.db.read() as tx:
@@ -139,10 +139,10 @@ def test_a_drain_publishes_all_touched_days_in_one_run_with_its_checks_and_nothi
         assert all(one.passed for one in checks.values())
         assert checks["every_row_is_accounted_for"].metadata["entries"].value == entries
     assert due(hub, at_rest=False) == []
-    assert runner.drain(timeout_s=120, progress=quiet)
+    assert runner.drain(timeout_s=300, progress=quiet)
     assert len(folding_runs(runner)) == 1
     post(hub, second, "north", asset("NC-0002", quantity="4"))
-    assert runner.drain(timeout_s=120, progress=quiet)
+    assert runner.drain(timeout_s=300, progress=quiet)
     assert materialized(runner, "inventory").count(f"north|{second}") == 2
     assert len(materialized(runner, "inventory")) == 4
     assert len(materialized(runner, "procurement")) == 3
@@ -153,7 +153,7 @@ def test_a_failing_suite_makes_the_run_red_and_says_where_while_other_days_are_p
     fill(hub)
     tamper(hub, "NC-0002", category="weapon")
     tamper(hub, "NC-0003", quantity="lots")
-    assert not runner.drain(timeout_s=120, progress=quiet)
+    assert not runner.drain(timeout_s=300, progress=quiet)
     (run,) = folding_runs(runner)
     assert run.status is dg.DagsterRunStatus.FAILURE
     assert materialized(runner, "inventory") == ["south|2026-03-03"]
@@ -170,7 +170,7 @@ def test_a_failing_suite_makes_the_run_red_and_says_where_while_other_days_are_p
     assert (tuesday["campus and day"], tuesday["column"]) == ("north 2026-03-03", "quantity")
     assert "lots (item NC-0003)" in str(tuesday["what"])
     # what was judged is not tried again by itself
-    assert runner.drain(timeout_s=120, progress=quiet)
+    assert runner.drain(timeout_s=300, progress=quiet)
     assert len(folding_runs(runner)) == 1
 
 
@@ -186,7 +186,7 @@ def test_a_miscount_makes_the_run_red_and_says_what_was_counted(runner: Runner) 
             ledgers.journal_row.insert(),
             {**entry, "row_no": 9, "key": "NC-0003", "values": row["values"].replace("NC-0002", "NC-0003")},
         )
-    assert not runner.drain(timeout_s=120, progress=quiet)
+    assert not runner.drain(timeout_s=300, progress=quiet)
     (run,) = folding_runs(runner)
     (line,) = failed_lines(evaluations(runner, "inventory", run)["every_row_is_accounted_for"])
     counted = ("in the journal", "told by postings", "counted at posting", "in the snapshot")

@@ -75,11 +75,11 @@ def test_drain_and_waiting_submits_end_while_a_feed_is_paused(runner: Runner) ->
     drop_sample(runner.hub, "west/procurement/registry-west.csv")
     drop_sample(runner.hub, "west/inventory/teaching-lab.csv")
     told: list[str] = []
-    assert runner.drain(timeout_s=60, progress=told.append)
+    assert runner.drain(timeout_s=300, progress=told.append)
     # the inventory's tags are checked against the paused list
     assert told == ["2 submissions wait because of a pause; `hub status` shows it"]
     registry = next(one for one in all_of(runner.hub) if one.envelope.feed == "procurement")
-    assert runner.settle(registry.request_id, timeout_s=60).state is State.RECEIVED
+    assert runner.settle(registry.request_id, timeout_s=300).state is State.RECEIVED
 
 
 def test_who_waits_for_one_submission_lets_the_earlier_files_of_its_source_and_the_registry_go_first(
@@ -88,7 +88,7 @@ def test_who_waits_for_one_submission_lets_the_earlier_files_of_its_source_and_t
     send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,1\n")
     second = send(runner.hub, "stock.csv", b"item_name,quantity_on_hand\nAcetone,2\n")
     registry = send(runner.hub, "registry.csv", procurement_csv(["NC-0001"]), Scope("north", "procurement"))
-    assert runner.settle(str(second.request_id), timeout_s=60).state is State.POSTED
+    assert runner.settle(str(second.request_id), timeout_s=300).state is State.POSTED
     assert submission(runner.hub, str(registry.request_id)).state is State.POSTED
     assert [one.state for one in all_of(runner.hub)] == [State.POSTED] * 3
     (value,) = ledger_values(runner.hub, "inventory.stock@north").values()

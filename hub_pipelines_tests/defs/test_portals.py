@@ -31,7 +31,7 @@ def runner(portal: Portal) -> Runner:  # noqa: ARG001  # it is in the settings; 
 
 
 def tick(runner: Runner) -> dg.SensorResult | dg.SkipReason:
-    sensor = build_defs(runner.hub.settings).get_sensor_def("portals_sensor")
+    sensor = build_defs(runner.hub.settings).get_repository_def().get_sensor_def("portals_sensor")
     with dg.build_sensor_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
         result = sensor(context)
     assert isinstance(result, dg.SensorResult | dg.SkipReason)

@@ -33,7 +33,7 @@ def test_one_run_makes_all_previews_that_are_due_and_shows_them(runner: Runner) 
     lab(runner)
     drop(runner, "a.csv", inventory_csv([asset(TAGS[0], quantity="9")]), "preview")
     drop(runner, "b.csv", b"just a note\n", "preview")
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     (run,) = runner.instance.get_runs(dg.RunsFilter(job_name=PREVIEW_JOB))
     assert (run.status, run.tags[PREVIEW_TAG]) == (dg.DagsterRunStatus.SUCCESS, "north")
     told = newest(runner, PREVIEWS).metadata
@@ -62,7 +62,7 @@ def test_a_preview_that_fails_for_good_is_a_red_run(runner: Runner) -> None:
     drop(runner, "a.csv", inventory_csv([asset(TAGS[0])]), "preview")
     (arrival,) = runner.hub.drop_folder.take("north", budget_s=10).arrivals
     runner.hub.archive.object_path(str(arrival.content_digest)).unlink()
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     (run,) = runner.instance.get_runs(dg.RunsFilter(job_name=PREVIEW_JOB))
     assert run.status is dg.DagsterRunStatus.FAILURE
 
@@ -70,7 +70,7 @@ def test_a_preview_that_fails_for_good_is_a_red_run(runner: Runner) -> None:
 def test_a_count_shows_what_it_did_not_find_and_warns(runner: Runner) -> None:
     lab(runner)
     drop(runner, "room.csv", inventory_csv([asset(TAGS[0])]), "complete-count")
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     told = newest(runner, "inventory_posted").metadata
     assert (told["not_found"].value, told["counted_locations"].value) == (2, ["Chem 214"])
     (record,) = runner.instance.event_log_storage.get_asset_check_execution_history(
@@ -84,7 +84,7 @@ def test_a_count_shows_what_it_did_not_find_and_warns(runner: Runner) -> None:
 def test_an_update_passes_the_check_of_counts(runner: Runner) -> None:
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     drop_sample(runner.hub, "north/inventory/chemistry-lab-2026.csv")
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     (record,) = runner.instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(dg.AssetKey("inventory_posted"), "counted_items_were_found"), limit=1
     )

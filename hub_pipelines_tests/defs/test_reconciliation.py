@@ -85,7 +85,7 @@ def status_of(runner: Runner, run: dg.DagsterRun) -> dg.DagsterRunStatus:
 
 
 def drain(runner: Runner) -> None:
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
 
 
 # ---- what Dagster believes

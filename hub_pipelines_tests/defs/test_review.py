@@ -69,7 +69,7 @@ def test_a_failed_run_blocks_its_run_key_and_requeue_runs_under_the_same_request
         advance=runner.advance,
         rate=5,
         stop_on_failure_share=0,
-        timeout_s=60,
+        timeout_s=300,
     )
     assert report.posted == 1
     assert run_keys(runner, request_id) == {
@@ -168,7 +168,7 @@ def test_a_decision_needs_a_name(answer: Answer) -> None:
 
 def test_a_weeks_review_is_an_asset_with_its_counts_and_links(runner: Runner) -> None:
     drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     result = runner.job("weekly_review_job").execute_in_process(
         instance=runner.instance, partition_key="2026-01-12", resources={"hub": HubResource()}
     )
@@ -204,7 +204,7 @@ def test_report_writes_the_review_of_a_week_and_of_this_one(home: Path, answer: 
 
 def test_the_queue_tells_its_groups_and_how_many_came_in_the_last_hour(runner: Runner) -> None:
     drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
-    assert runner.drain(timeout_s=60, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
     with dg.build_sensor_context(instance=runner.instance, resources={"hub": HubResource()}) as context:
         (event,) = review_queue_sensor()(context).asset_events
     (item,) = runner.hub.review.listing()

@@ -48,7 +48,7 @@ def all_of(hub: Hub):
 
 
 def drain(runner: Runner) -> None:
-    assert runner.drain(timeout_s=120, progress=lambda _text: None)
+    assert runner.drain(timeout_s=300, progress=lambda _text: None)
 
 
 def materializations(runner: Runner, asset: str):

@@ -352,7 +352,7 @@ def test_walking_the_chain_while_others_append_to_it_raises_no_false_alarm(
     def append_meanwhile(tx: Transaction, campus: str) -> object:
         another = threading.Thread(target=append_one)
         another.start()
-        another.join(timeout=20)
+        another.join(timeout=60)
         return chain(tx, campus)
 
     def append_one() -> None:

@@ -456,17 +456,25 @@ def test_when_the_server_ends_a_slow_prune_nothing_more_is_removed_without_its_l
     assert sorted(staged(hub, request_id).exists() for request_id in ids) == [False, True]
 
 
-def test_a_hold_that_is_placed_while_a_prune_runs_wins(hub: Hub) -> None:
+def test_a_hold_that_is_placed_while_a_prune_runs_wins(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [post(hub, f"{n}.csv", awards(f"A-{n},2010-01-01,{n},"), NORTH_GRANTS) for n in range(3)]
     for request_id in ids:
         make_old(hub, request_id)
     outcome: list[Pruned] = []
     worker = threading.Thread(target=lambda: outcome.append(prune(hub)))
+    chosen = threading.Event()
+
+    def announce(*args: Any, real: Any = pruning.announce) -> None:
+        chosen.set()
+        real(*args)
+
+    monkeypatch.setattr(pruning, "announce", announce)
     fields = {"kind": "award", "subject": "A-1", "reason": "audit 7", "placed_by": "person/ann"}
     with hub.db.write() as tx:
         retention.place(tx, fields)
         worker.start()  # it chooses all three: nobody but this transaction knows of the hold
-        time.sleep(0.5)
+        assert chosen.wait(60)
+        time.sleep(0.1)
         assert all(staged(hub, request_id).exists() for request_id in ids)
     worker.join()
     assert [staged(hub, request_id).exists() for request_id in ids] == [False, True, False]

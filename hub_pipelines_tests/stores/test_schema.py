@@ -82,7 +82,9 @@ def version_of(database: Database) -> object:
         return tx.execute(text("SELECT version_num FROM hub_schema_version")).scalar_one()
 
 
-@pytest.mark.filterwarnings("ignore:autogenerate skipping:UserWarning")  # indexes on expressions, compared by schema_of
+# indexes on expressions, compared by schema_of
+@pytest.mark.filterwarnings("ignore:autogenerate skipping:UserWarning")
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection:sqlalchemy.exc.SAWarning")
 def test_an_older_home_becomes_what_a_new_home_is(
     older: Database, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -168,12 +168,27 @@ def test_a_connection_that_the_server_has_closed_is_replaced_between_transaction
     assert numbers(db) == [1, 2, 3, 5]
 
 
+def is_connected(db: Database, pid: int) -> bool:
+    with db.read() as tx:
+        query = text("SELECT 1 FROM pg_stat_activity WHERE pid = :pid")
+        return tx.execute(query, {"pid": pid}).first() is not None
+
+
 def test_who_leaves_a_transaction_idle_too_long_is_told_to_come_again_and_nothing_of_it_is_kept(db: Database) -> None:
     if not db.is_postgres:
         pytest.skip("SQLite has no server")
     hasty = Database(db.url.render_as_string(hide_password=False), idle_when_writing_s=1)
+
+    def idle_until_it_is_ended(short: ShortTransaction) -> None:
+        ((pid,),) = short.put(PID).rows
+        short.wait()
+        until = time.monotonic() + 60
+        while is_connected(db, pid):
+            assert time.monotonic() < until, "the server lets it idle"
+            time.sleep(0.1)
+
     with pytest.raises(Transient):
-        do(hasty, insert(1), lambda short: short.wait(), lambda _: time.sleep(1.5))
+        do(hasty, insert(1), idle_until_it_is_ended)
     hasty.dispose()
     assert numbers(db) == []
 

@@ -249,11 +249,15 @@ def test_a_line_without_end_does_not_fill_the_memory(log: Path) -> None:
 # ---- what recurs
 
 
-def test_what_each_request_meets_is_told_when_it_begins_and_later_with_how_often_it_was(log: Path) -> None:
-    recurring = Recurring(hub, every_s=0.3)
+def test_what_each_request_meets_is_told_when_it_begins_and_later_with_how_often_it_was(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    recurring = Recurring(hub, every_s=60.0)
     for free in range(50):
         recurring.seen("not taken", OSError(f"{free} MB free"))
-    time.sleep(0.3)
+    moment += 60.0
     recurring.seen("not taken", OSError("none free"))
     assert [text for *_, text in told(log)] == [
         'not taken times=1 reason="0 MB free"',

@@ -54,7 +54,7 @@ class Receiver:
     def stop(self) -> None:
         """As `hub up` does; what is at work is answered first."""
         self.process.terminate()
-        assert self.process.wait(20) in (0, -signal.SIGTERM)
+        assert self.process.wait(60) in (0, -signal.SIGTERM)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def receiver(home: Path, database_url: str) -> Iterator[Receiver]:
         yield Receiver(process, port)
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
         assert process.stderr is not None
         process.stderr.close()
 

@@ -68,7 +68,7 @@ def _served(home: Path, url: str) -> Iterator[tuple[Hub, Receiver, Issued]]:
 
 
 def test_metrics_are_served_in_the_format_that_prometheus_reads(served: tuple[Hub, Receiver, Issued]) -> None:
-    answer = httpx.get(f"{served[1].address}/metrics")
+    answer = httpx.get(f"{served[1].address}/metrics", timeout=30)
     assert answer.status_code == 200
     names = {family.name for family in text_string_to_metric_families(answer.text)}
     assert {"hub_messages_received", "hub_retrying", "hub_rows"} <= names
@@ -95,14 +95,14 @@ def test_a_share_that_hangs_keeps_metrics_waiting_and_nobody_else(tmp_path: Path
         with ThreadPoolExecutor(many) as asking:
             asked = [asking.submit(httpx.get, f"{address}/metrics", timeout=30) for _ in range(many)]
             time.sleep(1)
-            assert httpx.get(f"{address}/health", timeout=5).status_code == 200
+            assert httpx.get(f"{address}/health", timeout=30).status_code == 200
             assert Sender(address, issued).send("beside-a-share", BODY).status_code == 202
             assert not any(one.done() for one in asked)
             assert {one.result().status_code for one in asked} == {503}
         assert "hangs" in asked[0].result().json()["detail"]
     finally:
         os.kill(pid, signal.SIGTERM)
-        ended = finish(pid, patience_s=20)
+        ended = finish(pid)
     assert ended in (0, -signal.SIGTERM)
 
 
@@ -205,7 +205,7 @@ def test_an_acknowledgement_does_not_wait_for_a_posting_that_holds_the_hubs_data
         tx.execute(select(audit_entry.c.seq).limit(1))
         began = time.monotonic()
         assert sender.send("while-posting", BODY).status_code == 202
-        assert time.monotonic() - began < 10  # SQLite would be waited for three times as long
+        assert time.monotonic() - began < 20  # SQLite would be waited for longer
 
 
 # ---- refused
@@ -216,7 +216,7 @@ _OLD, _AHEAD = timedelta(seconds=-400), timedelta(seconds=400)
 def _signed_at(off: timedelta) -> Callable[[Sender], httpx.Response]:
     def send(sender: Sender) -> httpx.Response:
         headers = sender.headers("refused", BODY, signed_at=datetime.now(UTC) + off)
-        return httpx.post(sender.address + PATH, content=BODY, headers=headers)
+        return httpx.post(sender.address + PATH, content=BODY, headers=headers, timeout=30)
 
     return send
 
@@ -230,7 +230,7 @@ def _path(path: str) -> Callable[[Sender], httpx.Response]:
 
 
 _REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
-    "no signature": (lambda one: httpx.post(one.address + PATH, content=BODY), 401, "unsigned"),
+    "no signature": (lambda one: httpx.post(one.address + PATH, content=BODY, timeout=30), 401, "unsigned"),
     "another signature": (_body(BODY, webhook_signature="v1,AAAA"), 401, "bad-signature"),
     "an unknown version": (_body(BODY, webhook_signature="v9,AAAA"), 401, "bad-signature"),
     "no base64": (_body(BODY, webhook_signature="v1,*"), 401, "unsigned"),
@@ -259,7 +259,7 @@ _REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
     "a page": (_body(BODY, content_type="text/html"), 415, "wrong-type"),
     "another method": (lambda one: httpx.put(one.address + PATH), 405, "not-allowed"),
     "another token": (lambda one: one.asks("north-inventory-x", token="hubr_x"), 401, "bad-token"),
-    "no token": (lambda one: httpx.get(one.address + "/v1/requests/x"), 401, "bad-token"),
+    "no token": (lambda one: httpx.get(one.address + "/v1/requests/x", timeout=30), 401, "bad-token"),
     "an unknown request_id": (lambda one: one.asks("north-inventory-x"), 404, "not-found"),
 }
 
@@ -314,14 +314,14 @@ def test_tricks_with_paths_and_headers_are_refused(
 
 
 def test_the_pages_load_nothing_from_elsewhere_and_tell_every_answer(sender: Sender) -> None:
-    page = httpx.get(sender.address)
+    page = httpx.get(sender.address, timeout=30)
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert "<script" not in page.text
     assert "src=" not in page.text
-    contract = httpx.get(f"{sender.address}/openapi.json").json()
+    contract = httpx.get(f"{sender.address}/openapi.json", timeout=30).json()
     codes = contract["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
     assert all(f'id="{code.removeprefix("/#")}"' in page.text for code in codes)
-    assert httpx.get(f"{sender.address}/health").json().items() >= {"ok": True, "reason": None}.items()
+    assert httpx.get(f"{sender.address}/health", timeout=30).json().items() >= {"ok": True, "reason": None}.items()
 
 
 # ---- with a receiver of its own
@@ -417,7 +417,9 @@ def test_an_inbox_that_is_full_is_told_with_a_time_to_come_again_and_so_are_its_
         assert sender.send("first", lines, content_type="application/x-ndjson").json()["duplicate"] is True
         assert sender.send("small", BODY).status_code == 202
         ratio = next(
-            line for line in httpx.get(f"{running.address}/metrics").text.splitlines() if "filled_ratio 0" in line
+            line
+            for line in httpx.get(f"{running.address}/metrics", timeout=30).text.splitlines()
+            if "filled_ratio 0" in line
         )
         assert ratio == "hub_inbox_filled_ratio 0.801"
         wait_for_log(hub, "the inbox of messages is 80% full: 801 of 1,000 messages")
@@ -458,7 +460,7 @@ def test_what_the_inbox_could_never_hold_is_not_told_to_come_again(tmp_path: Pat
 
 
 def wait_for_log(hub: Hub, words: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     path = hub.settings.log_path
     while not path.exists() or words not in path.read_text("utf-8"):
         assert time.monotonic() < deadline, f"{words!r} is not logged"
@@ -482,6 +484,6 @@ def test_a_port_that_is_taken_is_told_with_the_setting_that_changes_it(own: tupl
 
 
 def test_the_contract_is_valid_json_that_names_the_feeds_messages(sender: Sender) -> None:
-    contract = json.loads(httpx.get(f"{sender.address}/openapi.json").text)
+    contract = json.loads(httpx.get(f"{sender.address}/openapi.json", timeout=30).text)
     kinds = [one["properties"]["type"]["const"] for one in contract["components"]["schemas"]["Message"]["oneOf"]]
     assert "inventory.stock.set" in kinds
