@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy.engine import make_url
@@ -33,6 +34,11 @@ MakeDatabase = Callable[..., Any]
 _STARTS = 4
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 8 * 1024**3
+# how fast an example is made and tried says more of the machine than of the hub
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

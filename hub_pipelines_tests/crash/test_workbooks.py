@@ -176,7 +176,7 @@ def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Pat
     shutil.copytree(template, unharmed)
     assert finish(fork(partial(in_child, unharmed, "run", second, count))) == 0
     boundaries = int(count.read_text())
-    assert boundaries > 8
+    assert boundaries >= 7
     for kill_at in range(1, boundaries + 1):
         home = tmp_path / f"killed-{kill_at}"
         shutil.copytree(template, home)

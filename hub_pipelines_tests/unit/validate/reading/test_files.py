@@ -154,7 +154,9 @@ def test_a_text_file_is_read_as_it_is_used(tmp_path: Path) -> None:
         assert next(iter(table.rows))[0] == 2
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(content=st.binary(max_size=300) | st.text('a,"\n\r;\t|é', max_size=80).map(str.encode), known=st.booleans())
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, known: bool) -> None:
     path = stored(tmp_path, (HEADER.encode() + b"\n" if known else b"") + content)
@@ -168,7 +170,9 @@ _CELLS: st.SearchStrategy[Cell] = (
 )
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.lists(st.text("ab1,\"\n H-2.'", max_size=6), min_size=1, max_size=12), max_size=12))
 def test_every_row_of_a_file_gets_one_verdict_or_is_told(tmp_path: Path, rows: list[list[str]]) -> None:
     import csv
