@@ -111,7 +111,10 @@ class Sender:
             connection.sendall(_request(PATH, b"{}", unsigned))
             assert _answer(told).status_code == 401
             connection.sendall(_request(path, body, headers))
-            return _answer(told)
+            try:
+                return _answer(told)
+            except (OSError, EOFError) as error:
+                raise httpx.ReadError(str(error)) from error
 
     def asks(self, request_id: str, *, token: str | None = None) -> httpx.Response:
         bearer = {"authorization": f"Bearer {token or self.issued.token}"}
@@ -125,7 +128,9 @@ def _request(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 def _answer(told: BinaryIO) -> httpx.Response:
-    status = int(told.readline().split()[1])
+    if not (first := told.readline()):
+        raise EOFError("the connection has ended without an answer")
+    status = int(first.split()[1])
     lines = iter(told.readline, b"\r\n")
     headers = dict(line.decode("latin-1").rstrip("\r\n").split(": ", 1) for line in lines)
     return httpx.Response(status, headers=headers, content=told.read(int(headers["content-length"])))
