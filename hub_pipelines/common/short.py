@@ -334,9 +334,8 @@ def _array(kind: _Kind, values: Sequence[Any], encoding: str) -> bytes:
         told = kind.told(values[0], encoding)
         parts.append((_LENGTH(len(told)) + told) * len(values))
     else:
-        for value in values:
-            told = kind.told(value, encoding)
-            parts += (_LENGTH(len(told)), told)
+        each = [kind.told(value, encoding) for value in values]
+        parts += chain.from_iterable(zip(map(_LENGTH, map(len, each)), each, strict=True))
     return b"".join(parts)
 
 

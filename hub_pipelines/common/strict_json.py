@@ -26,7 +26,7 @@ def parse(text: bytes) -> Any:
     if text.count(b"{") + text.count(b"[") > MOST_LEVELS:
         _require_flat(text)
     try:
-        found = _DECODER.decode(text.decode("utf-8"))
+        found = _decoded(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise BadJson(f"is not UTF-8 text: byte {error.start + 1} belongs to no character") from error
     except json.JSONDecodeError as error:
@@ -34,6 +34,15 @@ def parse(text: bytes) -> Any:
     if b"\\u" in text and _NO_TEXT.search(text):
         _require_text(found)
     return found
+
+
+def _decoded(text: str) -> Any:
+    """What `decode` gives, which looks for blanks around every text though there mostly are none."""
+    if text[:1] in ("{", "["):
+        found, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return found
+    return _DECODER.decode(text)
 
 
 def _require_flat(text: bytes) -> None:

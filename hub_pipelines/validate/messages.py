@@ -160,9 +160,12 @@ def _table(record: RecordType, rows: tuple[Message, ...]) -> Table:
 
 def record_type_for(kind: object, feed: Feed) -> RecordType:
     """What a message of this type is sealed with. One of no known type goes with the feed's first, to be rejected."""
-    name, text = str(kind).rpartition(".")[0], str(kind)
-    known = (one for one in feed.record_types if one.name == name and text in types_of(one))
-    return next(known, feed.record_types[0])
+    text = str(kind)
+    name = text.rpartition(".")[0]
+    for one in feed.record_types:
+        if one.name == name and (text == name + SET or text in types_of(one)):
+            return one
+    return feed.record_types[0]
 
 
 def types_of(record: RecordType) -> dict[str, Kind | None]:

@@ -27,6 +27,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.logs import Recurring, Standing, end_process
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
+from hub_pipelines.web.connection import AtOnce
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
 from hub_pipelines.web.measuring import Measuring
 from hub_pipelines.web.openapi import document
@@ -56,14 +57,25 @@ def build_app(hub: Hub) -> ASGIApp:
         exception_handlers=dict.fromkeys((Problem, HTTPException, HubError, Exception), receiver.refused),
         lifespan=receiver.at_work,
     )
-    door = _Door(receiver.taking, others)
     body_bytes = hub.settings.messages.body_kb * 1024
-    return SafeHeaders(BoundedRequests(door, body_bytes=body_bytes, refused=receiver.count_refused))
+    bounded = BoundedRequests(_Inside(receiver.taking, others), body_bytes=body_bytes, refused=receiver.count_refused)
+    return _Door(receiver.taking.at_once, SafeHeaders(bounded))
 
 
 @dataclass(frozen=True, slots=True)
 class _Door:
-    """Messages by the short way."""
+    """All requests, but those which the connection has taken at once."""
+
+    at_once: AtOnce
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Messages without the routing of Starlette."""
 
     taking: Taking
     others: ASGIApp

@@ -1,15 +1,55 @@
 """A connection that must say what it wants in time and in few words: uvicorn waits for a request's first line and
-headers for ever, however long they get. Its answers leave in one packet each."""
+headers for ever, however long they get. Its answers leave in one packet each.
+
+What comes whole in one packet may be taken at once, by an app that has `at_once`: without a task and the messages of
+ASGI, which cost more than all else that is done for a message.
+"""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_S = 10.0
 """So long a connection may take until the headers of its next request are whole and its body has begun."""
 _HEAD_BYTES = 65_536
 """And so long they may be; what is refused in words is shorter (limits.py)."""
+_PACKET_BYTES = 16_384
+"""What is taken at once is no longer, headers and all."""
+
+_GO_ON, _CLOSE = b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"
+
+
+class Reply:
+    """To a request that was taken at once: one of both, once."""
+
+    __slots__ = ("_connection", "_cycle")
+
+    def __init__(self, connection: "PromptConnection", cycle: RequestResponseCycle) -> None:
+        self._connection = connection
+        self._cycle = cycle
+
+    def send(self, head: bytes, body: bytes) -> None:
+        """`head` is one of `head_of`. Where nobody listens any more nothing happens."""
+        self._connection.send_whole(self._cycle, head, body)
+
+    def leave_to(self, app: ASGIApp) -> None:
+        """It answers, without reading the body."""
+        self._connection.begin(self._cycle, app)
+
+
+AtOnce = Callable[[Scope, bytes, Reply], bool]
+"""Takes a request that has come whole and will answer it; False where it does not, and an ASGI app is to be asked."""
+
+
+def head_of(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The begin of an answer, to its length."""
+    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode("ascii"))]
+    lines += [b"%s: %s" % one for one in headers]
+    return b"\r\n".join([*lines, b"content-length: "])
 
 
 class PromptConnection(HttpToolsProtocol):
@@ -20,13 +60,28 @@ class PromptConnection(HttpToolsProtocol):
     """One timer for all requests of a connection: it looks at `_too_late_at` and comes again then."""
     _too_late_at: float | None = None
     _unfinished = 0
+    _joined: "_Joined"
+    _is_reading = False
+    _begun: tuple[RequestResponseCycle, Any] | None = None
+    """The request whose headers have just come, until all is read that came with them."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._at_once: AtOnce | None = getattr(self.config.app, "at_once", None)
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(_Joined(transport, self.loop))  # type: ignore[arg-type]
+        self._joined = _Joined(transport, self.loop)
+        super().connection_made(self._joined)  # type: ignore[arg-type]
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        self._is_reading = True
         super().data_received(data)
+        self._is_reading = False
+        if self._begun is not None:
+            (begun, app), self._begun = self._begun, None
+            if not self._is_taken(begun, len(data)):
+                self.begin(begun, app)
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             # else nothing of its body has come with the headers; while one before it is at work there is time
@@ -40,8 +95,41 @@ class PromptConnection(HttpToolsProtocol):
         if self._unfinished > _HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The headers are too long.")
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._is_reading:
+            self._begun = cycle, app
+        else:
+            self.begin(cycle, app)
+
+    def begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, app)
+
+    def _is_taken(self, cycle: RequestResponseCycle, size_bytes: int) -> bool:
+        """Not what came in pieces, or waits for a word before it sends on, nor from one that does not read answers."""
+        if self._at_once is None or cycle.more_body or self._unfinished or size_bytes > _PACKET_BYTES:
+            return False
+        if cycle.waiting_for_100_continue or self.flow.write_paused or self.transport.is_closing():
+            return False
+        return self._at_once(cast(Scope, cycle.scope), bytes(cycle.body), Reply(self, cycle))
+
+    def send_whole(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
+        """The part of `cycle.send` that an answer needs which is whole."""
+        if cycle.disconnected or self.transport.is_closing():
+            return
+        self._joined.write_now(b"%s%d%s%s" % (head, len(body), _GO_ON if cycle.keep_alive else _CLOSE, body))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """In place of uvicorn's, whose timer for a connection without requests is another one for each answer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if self.pipeline:  # the next of those that came meanwhile is at work, and is whole
             return
         cycle = self.cycle
@@ -82,6 +170,14 @@ class _Joined:
         if not self._written:
             self._loop.call_soon(self._send)
         self._written.append(data)
+
+    def write_now(self, data: bytes) -> None:
+        """An answer that is whole."""
+        self._send()
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return bool(self._transport.is_closing())
 
     def close(self) -> None:
         self._send()

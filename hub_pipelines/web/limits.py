@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub_pipelines.web.problems import Problem
 
 _HEADER_BYTES = 16_384
-_HEADERS = {
+SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"content-security-policy": b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     b"cache-control": b"no-store",
@@ -140,7 +140,7 @@ class SafeHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *_HEADERS.items()]}
+                message = {**message, "headers": [*message.get("headers", ()), *SAFE_HEADERS.items()]}
             await send(message)
 
         await self.app(scope, receive, sending if scope["type"] == "http" else send)

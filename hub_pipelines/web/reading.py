@@ -6,6 +6,7 @@ Not here: limits on size and time (limits.py), what becomes of it (taking.py).
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.strict_json import BadJson, parse_object
@@ -64,8 +65,7 @@ class KnownSources:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What of an HTTP request matters. `headers` are those of `headers_of`."""
 
     scope: Scope

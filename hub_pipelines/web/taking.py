@@ -7,14 +7,12 @@ request must hold (reading.py), what is asked more seldom (app.py).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
@@ -22,6 +20,8 @@ from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
 from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
 from hub_pipelines.intake.inbox.writing import Writer
 from hub_pipelines.web import reading
+from hub_pipelines.web.connection import Reply, head_of
+from hub_pipelines.web.limits import SAFE_HEADERS, SafeHeaders
 from hub_pipelines.web.problems import Problem, not_taken, problem_of
 from hub_pipelines.web.tally import Tally
 
@@ -29,6 +29,10 @@ _QUERIES_KEPT = 64
 _AT_HAND_BYTES = 8_192
 """What is no longer is looked at faster than it is handed to a thread."""
 _JSON = (b"content-type", b"application/json")
+_ACCEPTED = head_of(202, [_JSON, *SAFE_HEADERS.items()])
+# JSON with names in order; nothing that comes here needs an escape
+_ONE = '{{"duplicate":{},"received_at":"{}","request_id":"{}"}}'
+_MANY = '{{"duplicate":{},"messages":[{}],"received_at":"{}"}}'
 
 
 class NoRoom(HubError):
@@ -53,6 +57,7 @@ class Taking:
         self._scopes = {
             f"/v1/{campus}/{feed}/messages": Scope(campus, feed) for campus in hub.campuses for feed in hub.feeds
         }
+        self._at_hand_bytes = min(_AT_HAND_BYTES, hub.settings.messages.body_kb * 1024)
         self._sources = reading.KnownSources(hub.sources)
         self._asking: dict[str, asyncio.Task[object]] = {}
         for db in (hub.db, hub.inbox.db):
@@ -65,50 +70,77 @@ class Taking:
         """Whether this request brings messages for a campus and feed of this hub."""
         return connection["type"] == "http" and connection["method"] == "POST" and connection["path"] in self._scopes
 
-    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
-        scope = self._scopes[connection["path"]]
+    def at_once(self, connection: Connection, body: bytes, reply: Reply) -> bool:
+        """Take a request that is whole, and see to its answer; False, and nothing is done, where it must wait for
+        anything but the writer."""
+        scope = self._scopes.get(connection["raw_path"].decode("latin-1"))
+        source = _source_name(connection["query_string"])
+        if scope is None or source is None or connection["method"] != "POST" or not self._is_at_hand(body, source):
+            return False
         try:
-            told = await self._answer(scope, connection, (await receive())["body"])
+            checked = self._checked(reading.Request(scope, source, reading.headers_of(connection["headers"]), body))
+            self._group.put(checked, partial(self._reply, checked, reply))
+        except Exception as error:  # noqa: BLE001  # the sender is told
+            self._leave(reply, partial(_raise, error))
+        return True
+
+    def _reply(self, checked: Delivery, reply: Reply, became: Answered | Exception) -> None:
+        if isinstance(became, Exception):
+            self._leave(reply, partial(_raise, became))
+        elif became.answer is Answer.RECEIVED:
+            reply.send(_ACCEPTED, _acknowledged(checked, became))
+        else:
+            self._leave(reply, partial(self._told, checked, became))
+
+    def _leave(self, reply: Reply, work: Callable[[], Awaitable[bytes]]) -> None:
+        reply.leave_to(SafeHeaders(partial(self._answer, work)))
+
+    async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
+        body = (await receive())["body"]
+        await self._answer(partial(self._taken, connection, body), connection, receive, send)
+
+    async def _answer(
+        self, work: Callable[[], Awaitable[bytes]], connection: Connection, receive: Receive, send: Send
+    ) -> None:
+        try:
+            body = await work()
         except Exception as error:  # noqa: BLE001  # the sender is told, and what was not foreseen goes to the log
-            problem = problem_of(error, connection["path"])
-            self._tally.add(scope.campus, problem.source, problem.code)
+            problem = _problem_of(error, connection["path"])
+            self._tally.add(self._scopes[connection["path"]].campus, problem.source, problem.code)
             await problem.response()(connection, receive, send)
             return
-        body = canonical_text(told).encode("utf-8")
         headers = [_JSON, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 202, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: Scope, connection: Connection, body: bytes) -> dict[str, Any]:
+    async def _taken(self, connection: Connection, body: bytes) -> bytes:
         source = _source_name(connection["query_string"])
         if source is None:
             told = "The address must name the sending system, and nothing else: …/messages?source=erp"
             raise Problem("malformed", told)
+        scope = self._scopes[connection["path"]]
         sent = reading.Request(scope, source, reading.headers_of(connection["headers"]), body)
         if self._sources.is_due(source):
             await self._ask_once(source)
-        at_hand = len(body) <= _AT_HAND_BYTES and self._sources.is_kept(source)
+        at_hand = self._is_at_hand(body, source)
         checked = self._checked(sent) if at_hand else await asyncio.to_thread(self._checked, sent)
-        return await self._taken(checked)
+        return await self._told(checked, await self._group.take(checked))
 
-    async def _taken(self, checked: Delivery) -> dict[str, Any]:
-        try:
-            answered = await self._group.take(checked)
-        except Full as full:
-            raise Problem("busy", "More messages wait to be written than are taken in at a time.") from full
-        except NoRoom as full:
-            not_taken.seen("not taken", full)
-            raise Problem("busy", "The hub has no room on its disk.") from full
-        if answered.answer is Answer.FULL:
+    def _is_at_hand(self, body: bytes, source: str) -> bool:
+        return len(body) <= self._at_hand_bytes and self._sources.is_kept(source)
+
+    async def _told(self, checked: Delivery, became: Answered) -> bytes:
+        """What is answered to a delivery that was taken, now or before. Raises Problem for one that was not."""
+        if became.answer is Answer.FULL:
             raise self._full(checked)
-        if answered.answer is Answer.CONFLICT:
-            await self._patiently(self._hub.conflicts.file, checked, answered)
-            came = f"{answered.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        if became.answer is Answer.CONFLICT:
+            await self._patiently(self._hub.conflicts.file, checked, became)
+            came = f"{became.received_at:%Y-%m-%d %H:%M:%S} UTC"
             told = f"Under {checked.webhook_id!r} other contents, or another address, came at {came}."
             raise Problem("conflict", told, source=checked.source)
-        if answered.answer is Answer.DUPLICATE:
+        if became.answer is Answer.DUPLICATE:
             self._tally.add(checked.scope.campus, checked.source, "duplicate")
-        return _acknowledged(checked, answered)
+        return _acknowledged(checked, became)
 
     async def _ask_once(self, name: str) -> None:
         """All requests of a source that come while it is asked for wait for the same answer."""
@@ -156,12 +188,24 @@ def _source_name(query: bytes) -> str | None:
     return found[0][1] if len(found) == 1 and found[0][0] == "source" else None
 
 
-def _acknowledged(delivery: Delivery, answered: Answered) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "duplicate": answered.answer is Answer.DUPLICATE,
-        "received_at": answered.received_at.isoformat(),
-    }
+async def _raise(error: Exception) -> bytes:
+    raise error
+
+
+def _problem_of(error: Exception, path: str) -> Problem:
+    if isinstance(error, Full):
+        return Problem("busy", "More messages wait to be written than are taken in at a time.")
+    if isinstance(error, NoRoom):
+        not_taken.seen("not taken", error)
+        return Problem("busy", "The hub has no room on its disk.")
+    return problem_of(error, path)
+
+
+def _acknowledged(delivery: Delivery, answered: Answered) -> bytes:
+    duplicate = "true" if answered.answer is Answer.DUPLICATE else "false"
+    at = answered.received_at.isoformat()
     if delivery.messages[0].line is None:
-        return {"request_id": answered.request_ids[0], **told}
+        return _ONE.format(duplicate, at, answered.request_ids[0]).encode("ascii")
     lines = zip(delivery.messages, answered.request_ids, strict=True)
-    return {"messages": [{"line": one.line, "request_id": request_id} for one, request_id in lines], **told}
+    each = ",".join([f'{{"line":{one.line},"request_id":"{request_id}"}}' for one, request_id in lines])
+    return _MANY.format(duplicate, each, at).encode("ascii")

@@ -25,6 +25,7 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate import messages
 from hub_pipelines.web.app import build_app
+from hub_pipelines.web.connection import PromptConnection
 from hub_pipelines_tests import recovering
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork, stop_self
 from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
@@ -397,7 +398,7 @@ def serve_mortal(open_hub: Callable[[], Hub], port: int, killed: str, writer: Pa
     hub = open_hub()
     app = build_app(replace(hub, inbox=cast(Inbox, _Mortal(hub.inbox, killed))))
     writer.write_text(Path(f"/proc/self/task/{os.getpid()}/children").read_text())
-    uvicorn.run(app, host="127.0.0.1", port=port, log_config=None)
+    uvicorn.run(app, host="127.0.0.1", port=port, http=PromptConnection, log_config=None)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -407,9 +408,10 @@ def wait_until_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("at_once", [False, True], ids=["in pieces", "at once"])
 @pytest.mark.parametrize("killed", ENDS)
 def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_is_one_message(
-    homes: Homes, killed: str
+    homes: Homes, killed: str, at_once: bool
 ) -> None:
     """Fault 11: a sender without an answer sends again, whether or not the message was kept. Neither of a receiver's
     two processes goes on without the other; the one that writes ends its group first."""
@@ -424,12 +426,12 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
         mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, killed, writer))
         wait_until_listening(port)
         with pytest.raises(httpx.TransportError):
-            Sender(f"http://127.0.0.1:{port}", issued).send("h-1", body)
+            Sender(f"http://127.0.0.1:{port}", issued, at_once).send("h-1", body)
         assert finish(mortal) == ENDS[killed]
         recovering.fault()
         wait_until_gone(int(writer.read_text()))
         with receiver(home, url) as running:
-            answer = Sender(running.address, issued).send("h-1", body)
+            answer = Sender(running.address, issued, at_once).send("h-1", body)
         assert (answer.status_code, answer.json()["duplicate"]) == (202, killed != WRITER_BEFORE)
         again = open_test_hub(home, url)
         settle(again)

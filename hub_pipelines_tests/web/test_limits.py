@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -14,9 +16,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub_pipelines.web import connection
-from hub_pipelines.web.connection import PromptConnection
+from hub_pipelines.web.connection import PromptConnection, Reply, head_of
 from hub_pipelines.web.limits import BoundedRequests
 from hub_pipelines.web.problems import Problem
 from hub_pipelines_tests.web.serving import free_port, problem, wait_until_listening
@@ -51,13 +54,19 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Served]:
     bounded = Middleware(BoundedRequests, body_bytes=_BODY_BYTES, body_s=_SHORT_S, most=2, refused=found.note)
     routes = [Route(path, found.answer, methods=["POST"]) for path in ("/", "/slow")]
     app = Starlette(routes=routes, middleware=[bounded])
-    config = uvicorn.Config(app, host="127.0.0.1", port=found.port, http=PromptConnection, log_config=None)
+    with _serving(app, found.port):
+        yield found
+        found.go_on.set()
+
+
+@contextmanager
+def _serving(app: ASGIApp, port: int) -> Iterator[None]:
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, http=PromptConnection, log_config=None)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    wait_until_listening(found.port)
-    yield found
-    found.go_on.set()
+    wait_until_listening(port)
+    yield
     server.should_exit = True
     thread.join(20)
 
@@ -176,3 +185,106 @@ def test_more_requests_than_are_worked_on_at_once_are_told_to_come_again(served:
     for one in slow:
         one.join(20)
     assert httpx.post(address, content=b"abc", timeout=30).text == "3"
+
+
+# ---- what is taken at once
+
+
+class _Quick:
+    """An app that takes what is sent to /now at once, and answers when it is let."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.ways: list[str] = []
+
+    def at_once(self, scope: Scope, body: bytes, reply: Reply) -> bool:
+        if scope["path"] == "/now":
+            self.ways.append("at once")
+            asyncio.get_running_loop().call_later(_SHORT_S / 4, reply.send, head_of(202, [(b"x-way", b"now")]), body)
+        elif scope["path"] == "/later":
+            self.ways.append("at once, and left to an app")
+            reply.leave_to(PlainTextResponse("later"))
+        else:
+            return False
+        return True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        body = await request.body()
+        self.ways.append("as an app")
+        await PlainTextResponse(body)(scope, receive, send)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Quick]:
+    monkeypatch.setattr(connection, "HEAD_S", _SHORT_S)
+    found = _Quick(free_port())
+    with _serving(found, found.port):
+        yield found
+
+
+def _now(path: str = "/now", version: str = "1.1", *lines: str, body: str = "ab") -> bytes:
+    head = [f"POST {path} HTTP/{version}", "host: a", f"content-length: {len(body)}", *lines, "", ""]
+    return ("\r\n".join(head) + body).encode()
+
+
+def test_a_request_that_comes_whole_is_taken_at_once_and_its_connection_goes_on(quick: _Quick) -> None:
+    with quick.connect() as one:
+        for _ in range(3):
+            one.sendall(_now())
+            assert one.recv(65_536) == b"HTTP/1.1 202 Accepted\r\nx-way: now\r\ncontent-length: 2\r\n\r\nab"
+        ends_within(one, 10)  # and is closed when it says nothing more
+    assert quick.ways == ["at once"] * 3
+
+
+@pytest.mark.parametrize("ends", [("1.1", "connection: close"), ("1.0",)], ids=["asked to", "HTTP/1.0"])
+def test_a_connection_that_is_to_end_ends_with_the_answer(quick: _Quick, ends: tuple[str, ...]) -> None:
+    with quick.connect() as one:
+        one.sendall(_now("/now", *ends))
+        told = ends_within(one, 10)
+    assert told.startswith(b"HTTP/1.1 202 Accepted\r\n")
+    assert b"\r\nconnection: close\r\n" in told
+    assert quick.ways == ["at once"]
+
+
+def test_an_app_may_answer_what_was_taken_at_once(quick: _Quick) -> None:
+    with quick.connect() as one:
+        one.sendall(_now("/later", "1.1", "connection: close"))
+        assert ends_within(one, 10).endswith(b"\r\n\r\nlater")
+
+
+def test_what_does_not_come_whole_or_waits_for_a_word_goes_the_way_of_an_app(quick: _Quick) -> None:
+    for first, rest in ((_now()[:-1], b"b"), (_now()[:20], _now()[20:]), (_now(body="a" * 20_000), b"")):
+        with quick.connect() as one:
+            one.sendall(first)
+            time.sleep(_SHORT_S / 4)
+            one.sendall(rest)
+            assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    with quick.connect() as one:
+        head, body = _now("/now", "1.1", "expect: 100-continue").split(b"\r\n\r\n")
+        one.sendall(head + b"\r\n\r\n")
+        assert one.recv(65_536).startswith(b"HTTP/1.1 100 ")
+        one.sendall(body)
+        assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    assert quick.ways == ["as an app"] * 4
+
+
+def test_requests_of_one_packet_are_answered_one_after_the_other(quick: _Quick) -> None:
+    with quick.connect() as one:
+        one.sendall(_now(body="first") + _now(body="second") + _now("/now", "1.1", "connection: close", body="third"))
+        told = ends_within(one, 10)
+    assert told.index(b"first") < told.index(b"second") < told.index(b"third")
+    assert quick.ways == ["at once", "as an app", "as an app"]
+
+
+def test_an_answer_for_which_nobody_waits_any_more_harms_nobody(quick: _Quick) -> None:
+    gone, stays = quick.connect(), quick.connect()
+    gone.sendall(_now())
+    gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    gone.close()
+    with stays:
+        stays.sendall(_now())
+        assert stays.recv(65_536).endswith(b"ab")

@@ -23,8 +23,7 @@ class Answer(StrEnum):
     FULL = "full"  # so much waits already that this is to come again later
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One message as it came. `line` is its line in the delivery, None where the delivery is one message."""
 
     body: bytes
@@ -33,8 +32,7 @@ class Incoming:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     source: str
     webhook_id: str
     scope: Scope
@@ -67,8 +65,7 @@ class SignedEnvelope(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What became of a delivery. `request_ids` are those of its messages in their order, or of the delivery that came
     first under its webhook-id, at `received_at`; there are none where the inbox was full."""
 

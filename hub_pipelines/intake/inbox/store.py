@@ -274,13 +274,13 @@ def accept(
     keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
     waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
     # mostly there is room for all of them, and none is asked about by itself
-    roomy = capacity is None or capacity.is_roomy([*waits.values(), *(one.load for one in deliveries)])
+    loads = [one.load for one in deliveries]
+    roomy = capacity is None or capacity.is_roomy([*waits.values(), *loads])
     answers: list[Answered | None] = []
     new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
     more: dict[str, Load] = {}
-    for one, signed in zip(deliveries, envelopes, strict=True):
+    for one, signed, added in zip(deliveries, envelopes, loads, strict=True):
         key = (one.source, one.webhook_id)
-        added = one.load
         campus = one.scope.campus
         if key in keys:
             answers.append(None)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub_pipelines.intake.sources.model import PUBLIC_KEY_PREFIX, SECRET_PREFIX, BadSource
 
@@ -34,8 +34,7 @@ class Stale(ValueError):
     """Signed by the right key, but too long ago or in the future; the message says how far off it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(NamedTuple):
     """The three headers, well formed and not verified."""
 
     webhook_id: str
@@ -45,13 +44,15 @@ class Signed:
     def verify(self, body: bytes, secrets: Iterable[bytes], public_keys: Iterable[bytes]) -> None:
         """Raises NotGenuine unless one of the signatures was made with one of the keys."""
         text = f"{self.webhook_id}.{self.timestamp}.".encode("ascii") + body
-        expected = [hmac.digest(secret, text, "sha256") for secret in secrets]
-        shared = [one for version, one in self.signatures if version == "v1"]
-        if any(hmac.compare_digest(one, right) for one in shared for right in expected):
-            return
-        asymmetric = [one for version, one in self.signatures if version == "v1a"]
-        if any(_is_signed(key, one, text) for one in asymmetric for key in public_keys):
-            return
+        for secret in secrets:
+            right = hmac.digest(secret, text, "sha256")
+            for version, one in self.signatures:
+                if version == "v1" and hmac.compare_digest(one, right):
+                    return
+        for key in public_keys:
+            for version, one in self.signatures:
+                if version == "v1a" and _is_signed(key, one, text):
+                    return
         raise NotGenuine("None of the signatures was made with a key of this source that is valid now.")
 
     def require_fresh(self, now: float) -> None:
@@ -67,18 +68,17 @@ class Signed:
 
 def signed(headers: Mapping[str, str]) -> Signed:
     """The signature's headers by their lower-case names. Raises NotSigned."""
-    for name in SIGNATURE_HEADERS:
-        if not headers.get(name):
-            raise NotSigned(f"The header {name} is missing.")
-    if not _ID.fullmatch(headers[ID]):
+    webhook_id, timestamp, signatures = found = [headers.get(name, "") for name in SIGNATURE_HEADERS]
+    if "" in found:
+        raise NotSigned(f"The header {SIGNATURE_HEADERS[found.index('')]} is missing.")
+    if not _ID.fullmatch(webhook_id):
         raise NotSigned(f"The header {ID} must be 1 to 255 visible ASCII characters without blanks.")
-    if not _TIMESTAMP.fullmatch(headers[TIMESTAMP]):
+    if not _TIMESTAMP.fullmatch(timestamp):
         raise NotSigned(f"The header {TIMESTAMP} must be whole seconds since 1970-01-01 UTC.")
-    parts = headers[SIGNATURE].split(" ")
+    parts = signatures.split(" ")
     if len(parts) > _MOST_SIGNATURES:
         raise NotSigned(f"{SIGNATURE} has {len(parts)} signatures; at most {_MOST_SIGNATURES} are looked at.")
-    found = tuple(_signature(part) for part in parts if part)
-    return Signed(headers[ID], int(headers[TIMESTAMP]), found)
+    return Signed(webhook_id, int(timestamp), tuple([_signature(part) for part in parts if part]))
 
 
 def _signature(part: str) -> tuple[str, bytes]:

@@ -50,15 +50,37 @@ def test_what_comes_while_a_group_is_written_is_written_together_and_answered_af
     async def run() -> None:
         group = GroupCommit(disk.begin)
         writer = asyncio.create_task(group.run())
-        tasks = await sent(group, [0]) + await sent(group, range(1, 10))
+        tasks = await sent(group, [0]) + await sent(group, range(1, 9))
         assert not any(task.done() for task in tasks)
         disk.go_on.set()
         answers = await asyncio.gather(*tasks)
-        assert [one.request_ids for one in answers] == [(f"m-{number}",) for number in range(10)]
+        assert [one.request_ids for one in answers] == [(f"m-{number}",) for number in range(9)]
         writer.cancel()
 
     asyncio.run(run())
-    assert [len(one) for one in disk.groups] == [1, 9]
+    assert [len(one) for one in disk.groups] == [1, 8]
+
+
+def test_of_many_who_send_again_when_they_are_answered_half_are_written_while_the_others_are_read() -> None:
+    disk = Disk()
+
+    async def sender(group: GroupCommit, number: int) -> None:
+        for _ in range(4):
+            await group.take(delivery(number))
+
+    async def run() -> None:
+        group = GroupCommit(disk.begin)
+        writer = asyncio.create_task(group.run())
+        senders = [asyncio.create_task(sender(group, number)) for number in range(32)]
+        await asyncio.sleep(0.05)
+        disk.go_on.set()
+        await asyncio.gather(*senders)
+        writer.cancel()
+
+    asyncio.run(run())
+    sizes = [len(one) for one in disk.groups]
+    assert sum(sizes) == 4 * 32
+    assert max(sizes) <= 16
 
 
 def test_whoever_finds_the_queue_full_is_told_at_once() -> None:

@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -71,7 +70,7 @@ def test_an_answer_that_is_not_understood_ends_the_process_that_waits_for_it(tmp
 
 def test_a_group_that_can_not_be_handed_over_gets_no_other_groups_answer() -> None:
     # a lock can't be pickled
-    unfit = replace(delivery("unfit"), headers=cast(dict[str, str], {"x": threading.Lock()}))
+    unfit = delivery("unfit")._replace(headers=cast(dict[str, str], {"x": threading.Lock()}))
 
     async def work(group: GroupCommit) -> None:
         (no,) = await asyncio.gather(group.take(unfit), return_exceptions=True)
