@@ -18,10 +18,10 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.counting import store as counting
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.items import store as ledger_items
-from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER, TREE
+from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
-from hub_pipelines.ledger.proofs import RowProof
+from hub_pipelines.ledger.proofs import RowProof, digest_version_of
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
@@ -232,7 +232,7 @@ def _first_bad_posting(hub: Hub) -> str | None:
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
             entries += sum(int(str(detail.get(name, 0))) for name in ("posted", "replaced", "arrived"))
-            made = int(str(detail.get("digest_version", CHAIN)))
+            made = digest_version_of(entry)
             if ledger_entries.digest_of(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
             stored = ledger_outcomes.find_posting(tx, request_id, revision)
@@ -269,12 +269,13 @@ def prove_row(hub: Hub, request_id: str, row: int) -> RowProof:
         ]
         digests: list[bytes] = []
         places: list[tuple[int, int]] = []
-        for entry, digest in ledger_entries.of_posting(tx, request_id, current.revision):
+        made = digest_version_of(audited[-1]) if audited else CHAIN
+        for entry, digest in ledger_entries.of_posting(tx, request_id, current.revision, made):
             if row in (entry.row_no, excel_row(entry.row_no)):
                 places.append((len(digests), entry.row_no))
             digests.append(digest)
         exact = [place for place in places if place[1] == row] or places
-        _require_one(row, exact, is_proved=bool(audited) and audited[-1].event.detail.get("digest_version") == TREE)
+        _require_one(row, exact, is_proved=made != CHAIN)
         (index, row_no), *_ = exact
         found = ledger_entries.of_row(tx, request_id, current.revision, row_no)
     return RowProof.of(found, index, digests, audited[-1])

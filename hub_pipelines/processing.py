@@ -20,6 +20,7 @@ from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
+from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies
 from hub_pipelines.drift.model import Held, ShapesMoved
@@ -173,7 +174,7 @@ class Processing:
         the other run decides what becomes of the submission.
         """
         try:
-            with working_on(lease.request_id), self._failures_settled(lease):
+            with working_on(lease.request_id), seldom_collected(), self._failures_settled(lease):
                 yield
             self.progress.remove(lease.request_id)
         except LeaseLost as lost:

@@ -127,7 +127,7 @@ def _compare(
         written = ledger_entries.digest_of(tx, request_id, revision, kept.digest_version)
     if again.digest(kept.digest_version) == kept.rows_digest == written:
         return len(again.rows), missed
-    return len(again.rows), _differences(hub, request_id, revision, again) + missed
+    return len(again.rows), _differences(hub, kept, again) + missed
 
 
 def _count_again(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> list[str]:
@@ -196,7 +196,7 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         "contract_version": kept.contract_version,
         "ledger_date": day,
     }
-    digests_of = digester(name, kept.version, of_posting)
+    digests_of = digester(name, kept.version, of_posting, kept.digest_version)
     if current.envelope.channel == MESSAGES and record.adjusted is not None:
         again.add(_adjusted_again(hub, record, name, current, kept), digests_of)
         return again
@@ -295,9 +295,10 @@ def _staged(judged: Judged, superseded: set[int]) -> Iterator[StagedRow]:
     return (row_of(verdict) for verdict in judged.verdicts if verdict.row_no not in superseded)
 
 
-def _differences(hub: Hub, request_id: str, revision: int, again: _Again) -> list[str]:
+def _differences(hub: Hub, kept: _Record, again: _Again) -> list[str]:
+    request_id = kept.request_id
     with hub.db.read() as tx:
-        written = ledger_entries.digests_by_row(tx, request_id, revision)
+        written = ledger_entries.digests_by_row(tx, request_id, kept.revision, kept.digest_version)
     told = []
     for row_no in sorted(written.keys() | again.rows.keys(), key=lambda one: (entry_row(one), one)):
         place = f"{request_id} row {entry_row(row_no)}" + (" (the line that it replaced)" if row_no < 0 else "")

@@ -9,9 +9,15 @@ off as the other. Not here: what a digest covers (ledger/digests.py, intake/sign
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
-_LEAF = b"\x00"
+LEAF = "\x00"
+_LEAF = LEAF.encode("ascii")
 _NODE = b"\x01"
 _sha256 = hashlib.sha256
+
+
+def leaf(data: bytes) -> bytes:
+    """What stands for it in a tree."""
+    return _sha256(_LEAF + data).digest()
 
 
 def _node(left: bytes, right: bytes) -> bytes:
@@ -28,9 +34,13 @@ class Tree:
         self.extend(digests)
 
     def extend(self, digests: Iterable[bytes]) -> None:
+        self.extend_leaves(map(leaf, digests))
+
+    def extend_leaves(self, leaves: Iterable[bytes]) -> None:
+        """By what stands for each in the tree already."""
         subtrees, size, sha256 = self._subtrees, self.size, _sha256
-        for digest in digests:
-            root, complete = sha256(_LEAF + digest).digest(), size
+        for root in leaves:
+            complete = size
             while complete & 1:
                 root = sha256(_NODE + subtrees.pop() + root).digest()
                 complete >>= 1
@@ -48,23 +58,23 @@ class Tree:
         return root
 
 
-def proof(digests: Sequence[bytes], index: int) -> list[bytes]:
-    """The digests that lead from one leaf to the root, the nearest first."""
-    if not 0 <= index < len(digests):
-        raise IndexError(f"there is no leaf {index} in a tree of {len(digests)}")
-    return _path(_levels(digests), index)
+def proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The digests that lead from one leaf to the root, the nearest first. Takes what `leaf` makes."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"there is no leaf {index} in a tree of {len(leaves)}")
+    return _path(_levels(leaves), index)
 
 
 def root_and_proofs(digests: Sequence[bytes]) -> tuple[bytes, Iterator[list[bytes]]]:
     """The root over two or more digests, and the proof of each in their order."""
-    levels = _levels(digests)
+    levels = _levels([*map(leaf, digests)])
     left, right = levels[-1]
     return _node(left, right), (_path(levels, index) for index in range(len(digests)))
 
 
-def _levels(digests: Sequence[bytes]) -> list[list[bytes]]:
+def _levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
     """The nodes of each level below the root, the leaves first."""
-    level = [_sha256(_LEAF + one).digest() for one in digests]
+    level = list(leaves)
     levels = []
     while len(level) > 1:
         levels.append(level)
@@ -83,16 +93,16 @@ def _path(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
     return path
 
 
-def proves(root: bytes, digest: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
-    """Whether the path shows that this digest is leaf `index` of the tree of `size` leaves with this root."""
-    return root_of(digest, index, size, path) == root
+def proves(root: bytes, found: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
+    """Whether the path shows that what `leaf` made is leaf `index` of the tree of `size` leaves with this root."""
+    return root_of(found, index, size, path) == root
 
 
-def root_of(digest: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """Where the path leads from this digest as leaf `index` of a tree of `size` leaves; None when it fits no such."""
+def root_of(found: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """Where the path leads from what `leaf` made as leaf `index` of a tree of `size`; None when it fits no such."""
     if not 0 <= index < size:
         return None
-    found, last, left = _sha256(_LEAF + digest).digest(), size - 1, list(path)
+    last, left = size - 1, list(path)
     while last:
         if index & 1 or index < last:
             if not left:

@@ -9,6 +9,7 @@ import typer
 
 from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
 from hub_pipelines.cli.portals import portal_document, portal_line
+from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import Scope
 
@@ -109,9 +110,10 @@ def _settled(hub: "Hub", request_id: str, wait: bool, timeout_s: float) -> "Subm
     from hub_pipelines.submission import store as submissions
 
     if wait:
-        from hub_pipelines.defs.instance import Runner
+        with seldom_collected():  # Dagster is loaded here too
+            from hub_pipelines.defs.instance import Runner
 
-        return Runner(hub).settle(request_id, timeout_s=timeout_s)
+            return Runner(hub).settle(request_id, timeout_s=timeout_s)
     with hub.db.read() as tx:
         return submissions.get(tx, request_id)
 
@@ -136,10 +138,11 @@ def _rows_text(current: "Submission") -> str:
 
 def drain(timeout_s: Timeout = 600.0, as_json: AsJson = False) -> None:
     """Process all that waits in this process, through the same jobs, and exit."""
-    from hub_pipelines.defs.instance import Runner
+    with seldom_collected():  # Dagster is loaded here too
+        from hub_pipelines.defs.instance import Runner
 
-    hub = this_hub(begins=True)
-    done = Runner(hub).drain(timeout_s=timeout_s, progress=progress)
+        hub = this_hub(begins=True)
+        done = Runner(hub).drain(timeout_s=timeout_s, progress=progress)
     document = {"ok": done, **_status(hub)}
     if not done:
         raise Failed("Not all could be settled in time. `hub status` shows what waits.", document)

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -43,8 +43,12 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, Operational
 from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.clock import iso
+from hub_pipelines.common.columns import copied, copied_values, listed
 from hub_pipelines.common.errors import HubError, SettingsError, Transient
 from hub_pipelines.common.short import OnPostgres, OnSqlite, ShortTransaction
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Transaction = Connection
 _T = TypeVar("_T")
@@ -217,14 +221,48 @@ def insert_many(
         values = ", ".join([*map(_literal, same.values()), *("?" * len(columns))])
         tx.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})', list(source))
         return
+    front = tuple(same.values())
+    with _copying(tx, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+        for row in source:
+            copy.write_row(front + row)
+
+
+def insert_columns(
+    tx: Transaction,
+    table: Table,
+    columns: Sequence[str],
+    batches: Iterable[Sequence["pyarrow.Array"]],
+    *,
+    of_all: Mapping[str, str | int | None],
+) -> None:
+    """Insert rows that stand in columns of text and integers, some at a time and all by one statement, as `insert_many`
+    does. Columns without nulls are the faster ones; `of_all` are those that have the same value in all rows.
+
+    Batches that are made as they are asked for are made while the server takes those before them. Raises Transient when
+    the connection breaks.
+    """
+    names = ", ".join(f'"{name}"' for name in (*of_all, *columns))
+    if tx.dialect.name != "postgresql":
+        values = ", ".join([*map(_literal, of_all.values()), *("?" * len(columns))])
+        # zip makes one tuple for all rows, since nobody keeps it
+        rows = chain.from_iterable(zip(*map(listed, batch), strict=True) for batch in batches)
+        with by_driver(tx) as connection:
+            connection.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})', rows)
+        return
+    before = copied_values(list(of_all.values()))
+    with _copying(tx, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+        for batch in batches:
+            copy.write(copied(batch, before))
+
+
+@contextmanager
+def _copying(tx: Transaction, statement: str) -> Iterator[Any]:
     from psycopg import OperationalError as Broken
 
     connection: Any = tx.connection.driver_connection
     try:
-        with connection.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
-            front = tuple(same.values())
-            for row in source:
-                copy.write_row(front + row)
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            yield copy
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
 
@@ -267,8 +305,10 @@ def _short(dialect: Dialect, connection: PoolProxiedConnection, idle_s: int, *, 
     return OnPostgres(driver, idle_s, keeps=keeps) if dialect.name == "postgresql" else OnSqlite(driver)
 
 
-def _literal(value: str | int) -> str:
+def _literal(value: str | int | None) -> str:
     """As SQL has it."""
+    if value is None:
+        return "NULL"
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub_pipelines.audit.tree import root_and_proofs, root_of
+from hub_pipelines.audit.tree import leaf, root_and_proofs, root_of
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import make_once, sync, write_replacing
@@ -197,7 +197,7 @@ def _together(envelope: Envelope) -> tuple[bytes, bytes]:
     at, count = int(index), int(size)
     if (str(at), str(count)) != (index, size):
         raise ValueError("the numbers beside the signature are not written as the hub writes them")
-    root = root_of(sha256(_message(envelope)).digest(), at, count, steps)
+    root = root_of(leaf(sha256(_message(envelope)).digest()), at, count, steps)
     if root is None:
         raise ValueError("the digests beside the signature lead to no root")
     return _decoded(signature), _of_tree(count, root)

@@ -20,7 +20,7 @@ REGISTRY_LEDGER = "procurement.asset@all"
 """The ledger that tags are checked against."""
 
 
-CHAIN, TREE = 1, 2
+CHAIN, TREE, LEAVES = 1, 2, 3
 """How the digest of a posting over its entries was made (digests.py)."""
 
 

@@ -15,14 +15,20 @@ from hub_pipelines.audit.tree import proof, proves
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError
-from hub_pipelines.ledger.digests import entry_digest
-from hub_pipelines.ledger.model import TREE
+from hub_pipelines.ledger.digests import entry_leaf, leaves
+from hub_pipelines.ledger.model import CHAIN, LEAVES, TREE
 
 FORMAT = "hub-row-proof/1"
 
 
 class NotAProof(HubError):
     """The file is no proof, or can't be read. The person who has it asks for another."""
+
+
+def digest_version_of(audited: Entry) -> int:
+    """How the digest of a posting was made that this audit entry tells of."""
+    made = audited.event.detail.get("digest_version", CHAIN)
+    return made if isinstance(made, int) else CHAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +44,21 @@ class RowProof:
 
     @staticmethod
     def of(entry: Mapping[str, Any], index: int, digests: Sequence[bytes], audited: Entry) -> "RowProof":
-        return RowProof(dict(entry), index, len(digests), tuple(one.hex() for one in proof(digests, index)), audited)
+        path = proof(leaves(digests, digest_version_of(audited)), index)
+        return RowProof(dict(entry), index, len(digests), tuple(one.hex() for one in path), audited)
 
     def fault(self) -> str | None:
         """What is wrong with it; None when it shows what it says, as far as its audit entry is genuine."""
         audited, detail = self.audited, self.audited.event.detail
         if audited.hash != entry_hash(audited.seq, audited.prev_hash, audited.at, audited.event):
             return "the audit entry was changed after it was written"
-        if audited.event.event != "submission:posted" or detail.get("digest_version") != TREE:
+        if audited.event.event != "submission:posted" or digest_version_of(audited) not in (TREE, LEAVES):
             return "the audit entry tells of no posting whose rows can be proved one by one"
         if sha256_hex(str(self.entry["values"]).encode("utf-8")) != self.entry["digest"]:
             return "the values are not the ones that were posted"
         path = [bytes.fromhex(one) for one in self.path]
         root = bytes.fromhex(str(detail["rows_digest"]))
-        if not proves(root, entry_digest(self.entry), self.index, self.size, path):
+        if not proves(root, entry_leaf(self.entry, digest_version_of(audited)), self.index, self.size, path):
             return "the row is not among the rows that were posted"
         return None
 

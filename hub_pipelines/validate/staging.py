@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.columns import listed
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
 from hub_pipelines.validate.model import AcceptedRow, AdjustingRow, Problem, SupersededRow, Verdict
@@ -81,32 +82,41 @@ class StagedChunk:
 
         return bool(compute.any(compute.equal(self.batch["verdict"], "adjusting")).as_py())
 
-    def accepted_columns(self) -> tuple["pyarrow.Array", "pyarrow.Array", "pyarrow.Array"]:
-        """Row number, key and values of each accepted row, as columns."""
-        accepted = self._accepted
-        return accepted["row_no"], accepted["key"], accepted["values"]
-
-    def accepted_numbers(self) -> list[int]:
-        """Row number of each accepted row."""
-        return _listed(self._accepted["row_no"])
-
-    def accepted(self, numbers: Collection[int] | None = None) -> list[tuple[int, str, str]]:
-        """Row number, key and values of each accepted row, or of those among them that are told."""
+    def accepted_columns(
+        self, numbers: Collection[int] | None = None
+    ) -> tuple["pyarrow.Array", "pyarrow.Array", "pyarrow.Array"]:
+        """Row number, key and values of each accepted row, or of those among them that are told, as columns."""
         import pyarrow
         from pyarrow import compute
 
-        rows = self._accepted
+        wanted = self._is_accepted
         if numbers is not None:
-            rows = rows.filter(compute.is_in(rows["row_no"], value_set=pyarrow.array(list(numbers), pyarrow.int64())))
-        if rows["key"].null_count or rows["values"].null_count:
+            told = pyarrow.array(list(numbers), pyarrow.int64())
+            wanted = compute.and_(wanted, compute.is_in(self.batch["row_no"], value_set=told))
+        row_nos, keys, values = (self.batch[name].filter(wanted) for name in ("row_no", "key", "values"))
+        if keys.null_count or values.null_count:
             raise ValueError("a row was staged as accepted without key or values")
-        return list(zip(*(_listed(rows[name]) for name in ("row_no", "key", "values")), strict=True))
+        return row_nos, keys, values
 
     @property
-    def _accepted(self) -> "pyarrow.RecordBatch":
+    def accepted_count(self) -> int:
         from pyarrow import compute
 
-        return self.batch.filter(compute.equal(self.batch["verdict"], "accepted"))
+        return int(compute.sum(self._is_accepted).as_py() or 0)
+
+    def accepted_numbers(self) -> list[int]:
+        """Row number of each accepted row."""
+        return listed(self.batch["row_no"].filter(self._is_accepted))
+
+    def accepted(self, numbers: Collection[int] | None = None) -> list[tuple[int, str, str]]:
+        """Row number, key and values of each accepted row, or of those among them that are told."""
+        return list(zip(*map(listed, self.accepted_columns(numbers)), strict=True))
+
+    @property
+    def _is_accepted(self) -> "pyarrow.BooleanArray":
+        from pyarrow import compute
+
+        return compute.equal(self.batch["verdict"], "accepted")
 
     def found(self) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """Row number, position and content of each problem."""
@@ -120,15 +130,10 @@ class StagedChunk:
 def _problems_in(batch: "pyarrow.RecordBatch") -> Iterator[tuple[int, int, dict[str, Any]]]:
     from pyarrow import compute
 
-    told = batch.filter(compute.not_equal(batch["problems"], _NO_PROBLEMS))
-    for row_no, problems in zip(_listed(told["row_no"]), _listed(told["problems"]), strict=True):
+    told = compute.not_equal(batch["problems"], _NO_PROBLEMS)
+    columns = (listed(batch[name].filter(told)) for name in ("row_no", "problems"))
+    for row_no, problems in zip(*columns, strict=True):
         yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
-
-
-def _listed(column: "pyarrow.Array") -> list[Any]:
-    """Several times as fast as `to_pylist`, which makes a scalar of each value first."""
-    found: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
-    return found
 
 
 @dataclass(frozen=True, slots=True)

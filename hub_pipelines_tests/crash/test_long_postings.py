@@ -59,10 +59,13 @@ def die_after_write(number: int) -> None:
 
         return write
 
-    dies = {name: dying(getattr(common_store, name)) for name in ("insert_many", "insert_from", "update_from")}
+    dies = {
+        name: dying(getattr(common_store, name))
+        for name in ("insert_many", "insert_columns", "insert_from", "update_from")
+    }
     for module, names in {
-        incoming: ["insert_many"],
-        postings: ["insert_many"],
+        incoming: ["insert_columns"],
+        postings: ["insert_many", "insert_columns"],
         folding: ["insert_from", "update_from"],
     }.items():
         for name in names:

@@ -121,14 +121,14 @@ def stop_before_posting(_hub: Hub) -> None:
 
 
 def stop_inside_posting(_hub: Hub) -> None:
-    real = common_store.insert_many
+    real = common_store.insert_columns
 
-    def insert_many(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
+    def insert_columns(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
         real(tx, table, *rest, **named)
         if table is ledgers.journal_row:
             stop_self()
 
-    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
+    setattr(postings, "insert_columns", insert_columns)  # noqa: B010  # as the module itself names it
 
 
 def stopped_worker(
@@ -194,12 +194,12 @@ class StopsInTheMiddle(list[Any]):
 
 
 def stop_inside_a_copy(_hub: Hub) -> None:
-    real = common_store.insert_many
+    real = common_store.insert_columns
 
-    def insert_many(tx: Transaction, table: Table, columns: Any, rows: Any, **named: Any) -> None:
+    def insert_columns(tx: Transaction, table: Table, columns: Any, rows: Any, **named: Any) -> None:
         real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows, **named)
 
-    setattr(postings, "insert_many", insert_many)  # noqa: B010  # as the module itself names it
+    setattr(postings, "insert_columns", insert_columns)  # noqa: B010  # as the module itself names it
 
 
 def test_a_worker_stopped_in_the_middle_of_a_copy_does_not_keep_its_submission(
@@ -241,7 +241,7 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 ) -> None:
     hub = postgres_hub
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-    real = common_store.insert_many
+    real = common_store.insert_columns
     lost: list[int] = []
 
     def insert_and_lose(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
@@ -250,7 +250,7 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
             lost.append(tx.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
             terminate(hub, lost[0])
 
-    monkeypatch.setattr(postings, "insert_many", insert_and_lose)
+    monkeypatch.setattr(postings, "insert_columns", insert_and_lose)
     assert process(hub, request_id) is State.RETRYING
     assert "database" in (submission(hub, request_id).reason or "")
     assert journal_size(hub) == 2

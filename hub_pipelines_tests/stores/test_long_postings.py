@@ -50,16 +50,16 @@ def in_small_chunks(hub: Hub) -> Hub:
 
 def at_the_first_entries(monkeypatch: pytest.MonkeyPatch, then: Callable[[Transaction], None]) -> None:
     """Do something in the middle of the next posting, when some of its entries are written."""
-    real = common_store.insert_many
+    real = common_store.insert_columns
     done: list[bool] = []
 
-    def insert_many(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
+    def insert_columns(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
         real(tx, table, *rest, **named)
         if table is ledgers.journal_row and not done:
             done.append(True)
             then(tx)
 
-    monkeypatch.setattr(postings, "insert_many", insert_many)
+    monkeypatch.setattr(postings, "insert_columns", insert_columns)
 
 
 def test_a_posting_of_many_chunks_is_one_version_and_its_repeat_costs_nothing(hub: Hub) -> None:

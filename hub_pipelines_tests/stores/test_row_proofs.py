@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.evidence import NoProof, prove_row, verify_all
@@ -16,10 +16,11 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.digests import rows_digest
 from hub_pipelines.ledger.entries import store as ledger_entries
-from hub_pipelines.ledger.model import CHAIN
+from hub_pipelines.ledger.model import CHAIN, TREE
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.proofs import NotAProof, RowProof
-from hub_pipelines_tests.support import asset, make_registry, process, send_assets
+from hub_pipelines.rebuilding import reproduce
+from hub_pipelines_tests.support import NORTH_LEDGER, asset, make_registry, process, send_assets
 from hub_pipelines_tests.tampering import rewrite, unlock
 
 TAGS = [f"NC-{number:04}" for number in range(7)]
@@ -96,30 +97,62 @@ def test_the_commands_prove_and_verify_a_row(hub: Hub, lab: str, tmp_path: Path)
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_posting_from_before_there_were_trees_verifies_and_has_no_proof(hub: Hub, lab: str) -> None:
-    """As a former release would have written it: another digest, and no word of how it was made."""
+def as_made_formerly(hub: Hub, request_id: str, digest_version: int) -> None:
+    """The posting as a former release would have written it: another digest; of CHAIN no word of how it was made."""
     with hub.db.read() as tx:
-        chained = rows_digest((digest for _, digest in ledger_entries.of_posting(tx, lab, 1)), CHAIN)
+        entries = ledger_entries.of_posting(tx, request_id, 1, digest_version)
+        digest = rows_digest((one for _, one in entries), digest_version)
+
+    def told_formerly(document: dict[str, Any]) -> None:
+        document["rows_digest"], document["digest_version"] = digest, digest_version
+        if digest_version == CHAIN:
+            del document["digest_version"]
 
     def formerly(told: list[Any]) -> None:
         for _, event in told:
-            if event.event == "submission:posted" and event.request_id == lab:
-                del event.detail["digest_version"]
-                event.detail["rows_digest"] = chained
+            if event.event == "submission:posted" and event.request_id == request_id:
+                told_formerly(event.detail)
 
     rewrite(hub, "north", formerly)
     record = ledger_outcomes.idempotency
     with hub.db.write() as tx:
-        outcome = tx.execute(select(record.c.outcome).where(record.c.request_id == lab)).scalar_one()
-        del outcome["digest_version"]
-        outcome["rows_digest"] = chained
-        tx.execute(update(record).where(record.c.request_id == lab).values(outcome=outcome))
+        outcome = tx.execute(select(record.c.outcome).where(record.c.request_id == request_id)).scalar_one()
+        told_formerly(outcome)
+        tx.execute(update(record).where(record.c.request_id == request_id).values(outcome=outcome))
+
+
+def change_values(hub: Hub) -> None:
+    with hub.db.write() as tx:
+        unlock(hub, tx, "journal")
+        row = and_(ledgers.journal_row.c.ledger == NORTH_LEDGER, ledgers.journal_row.c.key == "NC-0003")
+        tx.execute(update(ledgers.journal_row).where(row).values(values="{}"))
+
+
+def test_a_posting_whose_values_were_changed_does_not_verify(hub: Hub, lab: str) -> None:
+    assert verify_all(hub).ok, verify_all(hub).first_bad
+    change_values(hub)
+    assert f"{lab}: its journal rows are not the ones that were posted" in str(verify_all(hub).first_bad)
+
+
+def test_a_posting_whose_leaves_had_the_values_in_them_verifies_and_is_proved(hub: Hub, lab: str) -> None:
+    as_made_formerly(hub, lab, TREE)
+    assert verify_all(hub).ok, verify_all(hub).first_bad
+    for row in range(2, 2 + len(TAGS)):
+        assert RowProof.from_text(prove_row(hub, lab, row).text()).fault() is None
+    with hub.db.read() as tx:
+        (day,) = tx.execute(select(ledgers.posting.c.ledger_date).where(ledgers.posting.c.request_id == lab)).scalars()
+    record = hub.feeds["inventory"].record_type("inventory.asset")
+    assert reproduce(hub, record, "north", day).is_equal
+    change_values(hub)
+    assert "its journal rows are not the ones that were posted" in str(verify_all(hub).first_bad)
+
+
+def test_a_posting_from_before_there_were_trees_verifies_and_has_no_proof(hub: Hub, lab: str) -> None:
+    as_made_formerly(hub, lab, CHAIN)
     assert verify_all(hub).ok, verify_all(hub).first_bad
     with pytest.raises(NoProof) as refused:
         prove_row(hub, lab, 3)
     assert "before the hub kept what is needed" in str(refused.value)
-    with hub.db.write() as tx:
-        unlock(hub, tx, "journal")
-        tx.execute(update(ledgers.journal_row).where(ledgers.journal_row.c.key == "NC-0003").values(values="{}"))
+    change_values(hub)
     assert "its journal rows are not the ones that were posted" in str(verify_all(hub).first_bad)
     assert audit.walk(hub.db).ok

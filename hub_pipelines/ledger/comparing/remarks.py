@@ -14,14 +14,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
+from hub_pipelines.common.columns import listed
 from hub_pipelines.intake.service import plain_name
+from hub_pipelines.ledger.comparing.days import says_later
 from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Lacking, Part, Problem, RecordType, row_place
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _JUMP = 100
 """So many times as much, or as little, is remarked."""
@@ -154,6 +160,23 @@ class Remarks:
                 at = values.find(beginning)
                 if at >= 0 and values[at + len(beginning) : at + len(beginning) + 10] > today:
                     self._ahead.setdefault(column, []).append(row_no)
+
+    def add_posted_columns(self, row_nos: "pyarrow.Array", values: "pyarrow.Array") -> None:
+        """The same of rows in columns: only those are looked at one by one of which something may be to be said."""
+        import numpy
+        from pyarrow import compute
+
+        lacking, days = self.comparing.lacking, self._days_gone_by
+        if lacking is None and not days:
+            return
+        wanted = numpy.zeros(len(values), bool)
+        if lacking is not None:
+            blank = compute.match_substring(values, f'"{lacking.column}":null')
+            wanted |= blank.to_numpy(zero_copy_only=False)
+        for _, beginning in days:
+            wanted |= says_later(values, beginning, self._came_on)
+        rows = (listed(one.filter(wanted)) for one in (row_nos, values))
+        self.add_posted(zip(*rows, strict=True))
 
     @property
     def _days_gone_by(self) -> list[tuple[str, str]]:

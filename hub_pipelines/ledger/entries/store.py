@@ -100,11 +100,11 @@ def of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> dict
     return dict(tx.execute(select(*columns).where(*where)).mappings().one())
 
 
-def of_posting(tx: Transaction, request_id: str, revision: int) -> Iterator[tuple[Change, bytes]]:
-    """The entries of a posting in the order of their rows, each with its digest."""
+def of_posting(tx: Transaction, request_id: str, revision: int, digest_version: int) -> Iterator[tuple[Change, bytes]]:
+    """The entries of a posting in the order of their rows, each with its digest (digests.digester)."""
     of_posting = select(posting).where(posting.c.request_id == request_id, posting.c.revision == revision)
     for one in tx.execute(of_posting.order_by(posting.c.version)).mappings().all():
-        digests_of = digester(one["ledger"], one["version"], one)
+        digests_of = digester(one["ledger"], one["version"], one, digest_version)
         query = (
             select(*(journal_row.c[name] for name in Change._fields))
             .where(journal_row.c.ledger == one["ledger"], journal_row.c.version == one["version"])
@@ -117,12 +117,14 @@ def of_posting(tx: Transaction, request_id: str, revision: int) -> Iterator[tupl
 
 def digest_of(tx: Transaction, request_id: str, revision: int, digest_version: int) -> str:
     """The digest over a posting's journal rows, computed from the rows as they are now."""
-    return rows_digest((digest for _, digest in of_posting(tx, request_id, revision)), digest_version)
+    return rows_digest((digest for _, digest in of_posting(tx, request_id, revision, digest_version)), digest_version)
 
 
-def digests_by_row(tx: Transaction, request_id: str, revision: int) -> dict[int, tuple[str, bytes]]:
+def digests_by_row(
+    tx: Transaction, request_id: str, revision: int, digest_version: int
+) -> dict[int, tuple[str, bytes]]:
     """Each journal entry of a posting by its row: the digests of its values and of all of it, as it is now."""
-    found = of_posting(tx, request_id, revision)
+    found = of_posting(tx, request_id, revision, digest_version)
     return {one.row_no: (sha256_hex(one.values.encode("utf-8")), digest) for one, digest in found}
 
 

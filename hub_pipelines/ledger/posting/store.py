@@ -19,9 +19,11 @@ from sqlalchemy import select
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.audit.tree import Tree
+from hub_pipelines.common.columns import listed
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
+    insert_columns,
     insert_many,
     insert_or_ignore,
     per_query,
@@ -36,12 +38,12 @@ from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
 from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
-from hub_pipelines.ledger.digests import Change, digester
+from hub_pipelines.ledger.digests import Change, ChangeColumns, leaves_of_columns, sha256_hex_of
 from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, TREE, Batch, Posting, RegistryMoved
+from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
-from hub_pipelines.ledger.posting.incoming.store import NoHeads, among_incoming, heads_of, incoming_rows
+from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger_version
 from hub_pipelines.submission import store as submissions
@@ -54,7 +56,7 @@ _MEMORY_MB = 64
 _OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
-_DIGESTED_AT_ONCE = 1_000
+_DIGESTED_AT_ONCE = 2_000
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
 _told = itemgetter("severity", "column", "value", "rule", "reason", "suggestion")
 """A problem as it is staged, in the order of these columns."""
@@ -105,7 +107,7 @@ def post(
         unchanged=rows.unchanged,
         rejected=rows.rejected,
         rows_digest=rows.tree.root().hex(),
-        digest_version=TREE,
+        digest_version=LEAVES,
         posted_at=settled_at,
         decision=batch.decision,
         counted=counted,
@@ -167,7 +169,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
-        self._digests_of = digester(batch.ledger, version, self._of_posting)
+        self._leaves_of = leaves_of_columns(batch.ledger, version, self._of_posting)
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
         """How many are new, and how many there are, where a posting may have several entries of an item."""
@@ -211,7 +213,7 @@ class _Rows:
         before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
         changed = applied.entries
-        self._append(changed)
+        self._append(ChangeColumns.of(changed))
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
         self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
         self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
@@ -243,15 +245,43 @@ class _Rows:
         through = 0
         rows, at_hand = self.batch.rows, self.batch.thing_in is not None
         before = heads_of(self.tx, self.batch.ledger, rows, limits, at_hand=at_hand)
-        with nullcontext(NoHeads()) if self.version == 1 else before as heads:
+        # a ledger's first posting has nothing to be compared with
+        with nullcontext() if self.version == 1 else before as heads:
             for chunk in rows.chunks(limits):
                 self._post_chunk(chunk, heads)
                 through += len(chunk)
                 progress(through)
-            heads.end()
+            if heads is not None:
+                heads.end()
             self._remark_all(limits)
 
-    def _post_chunk(self, chunk: StagedChunk, heads: NoHeads) -> None:
+    def _post_chunk(self, chunk: StagedChunk, heads: Heads | None) -> None:
+        if heads is None:
+            self._post_first(chunk)
+        else:
+            self._post_beside(chunk, heads)
+        self._insert_problems(chunk.found())
+        if self.tally is not None:
+            self.tally.add(chunk.rows())
+        void = chunk.superseded
+        self.superseded += void
+        self.rejected += len(chunk) - chunk.accepted_count - void
+
+    def _post_first(self, chunk: StagedChunk) -> None:
+        """All rows are new items: nothing need be known of them one by one."""
+        columns = chunk.accepted_columns()
+        row_nos, keys, values = columns
+        changes = ChangeColumns(row_nos, keys, SET, values, sha256_hex_of(values), None, None)
+        self._append(changes)
+        self.posted += len(changes)
+        self.new += len(changes)
+        if self._looks_at_all:
+            accepted = list(zip(*map(listed, columns), strict=True))
+            self._look_at(accepted, list(changes.rows()), {})
+        elif self._remarks is not None:
+            self._remarks.add_posted_columns(row_nos, values)
+
+    def _post_beside(self, chunk: StagedChunk, heads: Heads) -> None:
         numbers = chunk.accepted_numbers()
         places = heads.among(numbers)
         # of rows that change nothing hardly anything need be read
@@ -263,9 +293,17 @@ class _Rows:
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
             for row_no, key, values, version, before in (self._completed(differing, held) if held else differing)
         ]
-        self._append(changed)
-        self._insert_problems(chunk.found())
+        self._append(ChangeColumns.of(changed))
         self._remark(accepted, changed, held)
+        self._look_at(accepted, changed, held)
+        self.posted += len(changed)
+        self.new += sum(one[5] is None for one in changed)
+        self.unchanged += len(numbers) - len(changed)
+
+    def _look_at(
+        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> None:
+        """What rows of a file mean for what else the ledger keeps of their items, and for each other."""
         if self._remarks is not None:
             self._remarks.add_twins(accepted)
             self._remarks.add_posted((one[0], one[3]) for one in changed)
@@ -273,14 +311,6 @@ class _Rows:
         self._mark_found([key for _, key, _ in accepted])
         if self._sets_quantities:
             self._record_sets(accepted, changed, held)
-        if self.tally is not None:
-            self.tally.add(chunk.rows())
-        self.posted += len(changed)
-        self.new += sum(one[5] is None for one in changed)
-        self.unchanged += len(numbers) - len(changed)
-        void = chunk.superseded
-        self.superseded += void
-        self.rejected += len(chunk) - len(numbers) - void
 
     @property
     def _sets_quantities(self) -> bool:
@@ -299,19 +329,21 @@ class _Rows:
         sets = movements.sets_of_file(rows, self.now, self._adjusted)
         movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, sets)
 
-    def _append(self, changes: Sequence[tuple[Any, ...]]) -> None:
+    def _append(self, changes: ChangeColumns) -> None:
         """Entries are digested while the database takes those before them."""
-        digests: list[bytes] = []
+        if not len(changes):
+            return
+        parts = {name: getattr(changes, name) for name in Change._fields}
+        alike = {name: part for name, part in parts.items() if part is None or isinstance(part, str)}
+        columns = [name for name in parts if name not in alike]
 
-        def rows() -> Iterator[tuple[Any, ...]]:
-            for at in range(0, len(changes), _DIGESTED_AT_ONCE):
-                some = changes[at : at + _DIGESTED_AT_ONCE]
-                digests.extend(self._digests_of(some))
-                yield from some
+        def batches() -> Iterator[list[Any]]:
+            for some in changes.slices(_DIGESTED_AT_ONCE):
+                self.tree.extend_leaves(self._leaves_of(some))
+                yield [getattr(some, name) for name in columns]
 
-        of_all: dict[str, str | int] = {"ledger": self.batch.ledger, "version": self.version}
-        insert_many(self.tx, journal_row, Change._fields, rows(), of_all=of_all)
-        self.tree.extend(digests)
+        of_all = {"ledger": self.batch.ledger, "version": self.version, **alike}
+        insert_columns(self.tx, journal_row, columns, batches(), of_all=of_all)
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
         """Each with its row's number (0: the whole file) and its position among that row's."""
@@ -326,7 +358,7 @@ class _Rows:
             return
         heads = heads_of_lines(self.tx, self.batch.ledger, [one.old for one in corrected.replaced], self.version)
         closed, kept = closings(corrected, heads)
-        self._append(closed)
+        self._append(ChangeColumns.of(closed))
         self.closed = len(closed)
         self._insert_remarks(
             (one.row_no, _AFTER_ITS_OWN - 1, kept_line(corrected, one, heads[one.old])) for one in kept

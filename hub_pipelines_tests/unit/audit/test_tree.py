@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from hub_pipelines.audit.tree import Tree, proof, proves
+from hub_pipelines.audit.tree import Tree, leaf, proof, proves
 
 # the data and roots of the tests of Certificate Transparency's own implementations
 DATA = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
@@ -45,27 +45,27 @@ def test_the_root_of_any_number_of_leaves_is_the_one_of_the_rfc(size: int) -> No
 
 @pytest.mark.parametrize("size", range(1, 34))
 def test_every_leaf_is_proved_in_its_place_and_nothing_else_is(size: int) -> None:
-    leaves = DIGESTS[:size]
-    root = Tree(leaves).root()
-    for index, leaf in enumerate(leaves):
+    root, other_leaf = Tree(DIGESTS[:size]).root(), leaf(DIGESTS[-1])
+    leaves = [*map(leaf, DIGESTS[:size])]
+    for index, found in enumerate(leaves):
         path = proof(leaves, index)
-        assert proves(root, leaf, index, size, path)
-        assert not proves(root, DIGESTS[-1], index, size, path), "another leaf"
-        assert not proves(DIGESTS[-1], leaf, index, size, path), "another root"
-        assert not any(proves(root, leaf, other, size, path) for other in range(size) if other != index)
-        assert not proves(root, leaf, index, size, [*path, DIGESTS[-1]])
+        assert proves(root, found, index, size, path)
+        assert not proves(root, other_leaf, index, size, path), "another leaf"
+        assert not proves(other_leaf, found, index, size, path), "another root"
+        assert not any(proves(root, found, other, size, path) for other in range(size) if other != index)
+        assert not proves(root, found, index, size, [*path, other_leaf])
         if path:
-            assert not proves(root, leaf, index, size, path[:-1])
-            assert not proves(root, leaf, index, size, [DIGESTS[-1], *path[1:]])
+            assert not proves(root, found, index, size, path[:-1])
+            assert not proves(root, found, index, size, [other_leaf, *path[1:]])
 
 
 def test_a_node_can_not_be_passed_off_as_a_leaf() -> None:
     left, right = (hashlib.sha256(b"\x00" + one).digest() for one in DIGESTS[:2])
-    assert not proves(Tree(DIGESTS[:2]).root(), left + right, 0, 1, [])
+    assert not proves(Tree(DIGESTS[:2]).root(), leaf(left + right), 0, 1, [])
 
 
 @pytest.mark.parametrize("index", [-1, 3])
 def test_there_is_no_proof_for_a_place_outside_of_the_tree(index: int) -> None:
     with pytest.raises(IndexError):
-        proof(DIGESTS[:3], index)
-    assert not proves(Tree(DIGESTS[:3]).root(), DIGESTS[0], index, 3, [])
+        proof([*map(leaf, DIGESTS[:3])], index)
+    assert not proves(Tree(DIGESTS[:3]).root(), leaf(DIGESTS[0]), index, 3, [])

@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_pipelines.ledger.digests import Change, digester, entry_digest, rows_digest
-from hub_pipelines.ledger.model import CHAIN, TREE
+from hub_pipelines.ledger.digests import (
+    Change,
+    ChangeColumns,
+    digester,
+    entry_digests,
+    entry_leaf,
+    leaves_of_columns,
+    rows_digest,
+)
+from hub_pipelines.ledger.model import CHAIN, LEAVES, TREE
 
 ENTRY = {
     "ledger": 'inventory."asset"@north',
@@ -18,7 +26,7 @@ ENTRY = {
     "key": "NC-0001|é",
     "operation": "set",
     "values": '{"item_name":"Beaker \\"tall\\"\\n\u2028"}',
-    "digest": "d" * 64,
+    "digest": "",
     "previous_version": None,
     "previous_row_no": None,
     "request_id": "north-inventory-x",
@@ -28,6 +36,7 @@ ENTRY = {
     "ledger_date": date(2026, 3, 2),
     "posted_at": "no part of it",
 }
+ENTRY["digest"] = hashlib.sha256(str(ENTRY["values"]).encode()).hexdigest()
 IN_ORDER = [name for name in ENTRY if name not in ("ledger_date", "posted_at")]
 
 
@@ -37,8 +46,24 @@ def by_the_plain_way(entry: dict[str, object]) -> bytes:
     return hashlib.sha256(text.encode("utf-8")).digest()
 
 
+def leaf_by_the_plain_way(entry: dict[str, object]) -> bytes:
+    """As RFC 6962 makes a leaf of an entry, which has its values by their digest."""
+    parts = [entry[name] for name in IN_ORDER if name != "values"] + [str(entry["ledger_date"])]
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(b"\x00" + text.encode("utf-8")).digest()
+
+
 def test_a_digest_is_over_the_canonical_json_of_the_parts_in_their_order() -> None:
-    assert entry_digest(ENTRY) == by_the_plain_way(ENTRY)
+    assert list(entry_digests([ENTRY])) == [by_the_plain_way(ENTRY)]
+    assert entry_leaf(ENTRY, TREE) == hashlib.sha256(b"\x00" + by_the_plain_way(ENTRY)).digest()
+
+
+def test_a_leaf_is_over_the_canonical_json_of_the_parts_but_for_values_of_which_it_has_the_digest() -> None:
+    assert entry_leaf(ENTRY, LEAVES) == leaf_by_the_plain_way(ENTRY)
+
+
+def test_values_that_have_not_their_digest_give_another_leaf() -> None:
+    assert entry_leaf({**ENTRY, "values": "{}"}, LEAVES) != leaf_by_the_plain_way(ENTRY)
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -49,22 +74,30 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 def test_the_quick_way_gives_the_same_for_any_text(
     key: str, values: str, previous: int | None, row_no: int, campus: str
 ) -> None:
-    entry = {**ENTRY, "key": key, "values": values, "previous_version": previous, "row_no": row_no, "campus": campus}
-    digests_of = digester(str(entry["ledger"]), 7, entry)
+    digest = hashlib.sha256(values.encode()).hexdigest()
+    entry = {**ENTRY, "key": key, "values": values, "digest": digest, "previous_version": previous}
+    entry |= {"row_no": row_no, "campus": campus}
+    digests_of = digester(str(entry["ledger"]), 7, entry, TREE)
+    leaves_of = digester(str(entry["ledger"]), 7, entry, LEAVES)
+    leaves_at_once = leaves_of_columns(str(entry["ledger"]), 7, entry)
     other = {**entry, "row_no": row_no + 1}
     changes = [[one[name] for name in Change._fields] for one in (entry, other)]
     assert digests_of(changes) == [by_the_plain_way(entry), by_the_plain_way(other)]
+    leaves = [leaf_by_the_plain_way(entry), leaf_by_the_plain_way(other)]
+    assert leaves_of(changes) == leaves_at_once(ChangeColumns.of(changes)) == leaves
 
 
 @pytest.mark.parametrize("name", [*IN_ORDER, "ledger_date"])
 def test_any_other_part_gives_another_digest(name: str) -> None:
     other = {**ENTRY, name: date(2026, 3, 3) if name == "ledger_date" else 99 if isinstance(ENTRY[name], int) else "x"}
-    assert entry_digest(other) != entry_digest(ENTRY)
+    for made in (TREE, LEAVES):
+        assert entry_leaf(other, made) != entry_leaf(ENTRY, made)
 
 
 def test_a_postings_digest_is_a_chain_or_a_tree_by_its_version() -> None:
     digests = [hashlib.sha256(bytes([one])).digest() for one in range(3)]
     assert rows_digest(iter(digests), CHAIN) == hashlib.sha256(b"".join(digests)).hexdigest()
     leaves = [hashlib.sha256(b"\x00" + one).digest() for one in digests]
+    assert rows_digest(iter(leaves), LEAVES) == rows_digest(iter(digests), TREE)
     left = hashlib.sha256(b"\x01" + leaves[0] + leaves[1]).digest()
     assert rows_digest(iter(digests), TREE) == hashlib.sha256(b"\x01" + left + leaves[2]).hexdigest()

@@ -3,7 +3,10 @@
 import json
 from datetime import date
 
+import pyarrow
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.comparing.keeping import columns_said
@@ -242,3 +245,26 @@ def test_days_and_versions_in_a_files_name_tell_no_other_list_and_any_other_numb
     one: str, other: str, same: bool
 ) -> None:
     assert (list_key(one) == list_key(other)) is same
+
+
+# ---- rows in columns
+
+CONTAINER = FEEDS["hazmat"].record_type("hazmat.container")
+_CELLS = st.sampled_from([None, "", "2026-11-03", "2026-11-04", "2026-1", "é", "9", "2031-10-01", "2026-11-03T09:00"])
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(_CELLS, _CELLS), max_size=6), st.integers(0, 2))
+def test_what_is_said_of_rows_in_columns_is_what_is_said_of_them_one_by_one(
+    cells: list[tuple[str | None, str | None]], skipped: int
+) -> None:
+    for record in (ASSET, CONTAINER):
+        names = [record.lacking.column if record.lacking else "condition", *record.gone_by][:2]
+        rows = [(row_no, canonical_text(dict(zip(names, pair, strict=False)))) for row_no, pair in enumerate(cells, 2)]
+        one_by_one, at_once = (Remarks(comparing_of(record, "list.csv", came_on=DAY)) for _ in range(2))
+        one_by_one.add_posted(rows[skipped:])
+        columns = (
+            pyarrow.array([row[at] for row in rows], kind) for at, kind in enumerate((pyarrow.int64(), "string"))
+        )
+        at_once.add_posted_columns(*(one[skipped:] for one in columns))
+        assert at_once.of_lists() == one_by_one.of_lists()

@@ -10,13 +10,13 @@ posting of a good part of a ledger is compared in this process (decisions/0095).
 from binascii import unhexlify
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, and_, func, select
 from sqlalchemy.schema import CreateTable, DropTable
 
-from hub_pipelines.common.store import Transaction, insert_many, many_rows, per_query
+from hub_pipelines.common.store import Transaction, insert_columns, many_rows, per_query
+from hub_pipelines.ledger.digests import sha256_hex_of, sha256_of
 from hub_pipelines.ledger.store import ITEMS_A_SEARCH, ledger
 from hub_pipelines.validate.staging import ChunkLimits, Staged
 
@@ -50,10 +50,8 @@ def incoming_rows(tx: Transaction, rows: Staged, limits: ChunkLimits) -> Iterato
     """All accepted rows in a table beside the ledger."""
     tx.execute(CreateTable(incoming))
     for chunk in rows.chunks(limits):
-        accepted = chunk.accepted()
-        digests = [sha256(values.encode("utf-8")).hexdigest() for _, _, values in accepted]
-        made = [(row_no, key, digest) for (row_no, key, _), digest in zip(accepted, digests, strict=True)]
-        insert_many(tx, incoming, ("row_no", "key", "digest"), made)
+        row_nos, keys, values = chunk.accepted_columns()
+        insert_columns(tx, incoming, ("row_no", "key", "digest"), [(row_nos, keys, sha256_hex_of(values))], of_all={})
     yield
     tx.execute(DropTable(incoming))
 
@@ -132,10 +130,7 @@ def _read(rows: Staged, limits: ChunkLimits) -> tuple["_Array", "pyarrow.StringA
         its_numbers, its_keys, values = chunk.accepted_columns()
         stop = count + len(its_numbers)
         numbers[count:stop] = its_numbers.to_numpy()
-        digests[count:stop] = numpy.frombuffer(
-            b"".join([sha256(one.encode("utf-8")).digest() for one in values.to_numpy(zero_copy_only=False)]),
-            numpy.uint8,
-        ).reshape(-1, 32)
+        digests[count:stop] = numpy.frombuffer(b"".join(sha256_of(values)), numpy.uint8).reshape(-1, 32)
         keys.append(its_keys)
         count = stop
     numbers = numbers[:count]
@@ -154,22 +149,13 @@ def out_of_order(row_no: int) -> ValueError:
     return ValueError(f"row {row_no}: the staged rows are not in the order of their numbers")
 
 
-class NoHeads:
-    """A ledger's first posting has nothing to be compared with: all rows are new."""
-
-    def among(self, numbers: Sequence[int]) -> dict[int, Place]:
-        """Of these rows, those that differ from what their items have, each with the place of the item's entry."""
-        return dict.fromkeys(numbers, NOWHERE)
-
-    def end(self) -> None: ...
-
-
-class Heads(NoHeads):
+class Heads:
     def __init__(self, found: Iterator[Any]) -> None:
         self._found = iter(found)
         self._next: Any = next(self._found, None)
 
     def among(self, numbers: Sequence[int]) -> dict[int, Place]:
+        """Of these rows, those that differ from what their items have, each with the place of the item's entry."""
         places: dict[int, Place] = {}
         for row_no in numbers:
             if self._next is not None and self._next[0] == row_no:
