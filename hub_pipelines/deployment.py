@@ -32,7 +32,7 @@ from hub_pipelines.settings import Limits, Settings
 
 _log = logging.getLogger(__name__)
 
-_STOP_S = 20.0
+_STOP_S = 45.0
 _KILL_S = 5.0
 _STEADY_S = 60.0
 _LONGEST_PAUSE_S = 30.0
