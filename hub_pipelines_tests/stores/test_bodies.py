@@ -4,7 +4,6 @@ be sealed again comes back from the archive."""
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -89,7 +88,7 @@ def test_who_sends_again_is_answered_as_before_and_what_became_of_a_message_is_t
     prune(settled)
     again = take(settled, *SENT)
     assert (again, {one.answer for one in again}) == (before, {Answer.DUPLICATE})
-    (other,) = take(settled, replace(SENT[0], body=b"{}"))
+    (other,) = take(settled, SENT[0]._replace(body=b"{}"))
     assert other.answer is Answer.CONFLICT
     assert fates(settled, again) == [Fate.POSTED] * 5
 
@@ -218,7 +217,7 @@ def test_a_batch_whose_archived_bytes_are_lost_with_the_database_holds_up_its_ow
     os.unlink(hub.archive.object_path(str(first.content_digest)))  # noqa: PTH108  # nothing else is to be done to it
     hazmat = Scope("north", "hazmat")
     waste = message("waste", body_of(stock("Ethanol", 1)), scope=hazmat)
-    waste = replace(waste, messages=(replace(waste.messages[0], record_type="hazmat.container"),))
+    waste = waste._replace(messages=(waste.messages[0]._replace(record_type="hazmat.container"),))
     take(hub, message("next", body_of(stock("Ethanol", 1))), waste)
 
     (other,) = hub.sealing.seal_due("north", at_once=True)

@@ -113,7 +113,7 @@ def test_something_else_under_a_known_webhook_id_is_a_conflict_and_changes_nothi
 
 def test_the_same_webhook_id_of_two_sources_is_two_messages(hub: Hub) -> None:
     one = message("m-1", body_of(stock("Ethanol", 5)))
-    answers = take(hub, one, replace(one, source="procurement"))
+    answers = take(hub, one, one._replace(source="procurement"))
     assert {each.answer for each in answers} == {Answer.RECEIVED}
     assert answers[0].request_ids != answers[1].request_ids
 
@@ -231,7 +231,7 @@ def test_a_flood_of_one_campus_keeps_no_other_from_being_sealed(hub: Hub) -> Non
     take(hub, message("flood", body))
     multiply_waiting(hub, "flood", 50_000)
     hazmat = Incoming(body, "hazmat.container")
-    take(hub, replace(message("waste", body, scope=Scope("north", "hazmat")), messages=(hazmat,)))
+    take(hub, message("waste", body, scope=Scope("north", "hazmat"))._replace(messages=(hazmat,)))
     south = take(hub, *(message(f"south-{at}", body, scope=Scope("south", "inventory")) for at in range(10)))
     rounds = {campus: tick(hub, campus, alive=lambda _: set(), seal_at_once=True) for campus in ("north", "south")}
 
@@ -480,7 +480,7 @@ def test_the_status_of_a_purchase_is_moved_by_later_messages_and_not_back_by_lat
         data = {"asset_tag": "NC-7", "po_number": "PO-1", "campus": "north", "vendor": "Fisher", "status": status}
         body = body_of(data, kind="procurement.asset.set", at=f"2026-03-0{at}T10:00:00Z")
         its = (Incoming(body, "procurement.asset"),)
-        return replace(message(f"m-{status}", body, scope=Scope("north", "procurement")), messages=its)
+        return message(f"m-{status}", body, scope=Scope("north", "procurement"))._replace(messages=its)
 
     def status() -> object:
         return ledger_values(hub, "procurement.asset@all")["NC-7"]["status"]
