@@ -91,27 +91,30 @@ def with_a_port_for_messages(hub: Hub, say: Callable[[str], None]) -> Hub:
 
 def run_demo(hub: Hub, deployment: Deployment, *, timeout_s: float, say: Callable[[str], None]) -> Demo:
     """Drop the samples, send some messages, and wait until each file has its receipt and each message its fate;
-    `settled` is False when time runs out."""
-    deadline = time.monotonic() + timeout_s
+    `settled` is False when nothing more has happened for `timeout_s`: a slow machine may take longer in all."""
     before = _arrival_ids(hub)
     names = _drop_samples(hub)
     say(f"Dropped {len(names)} files into {hub.settings.drop}; the hub's sensors take them within seconds.")
-    sending = _Sending(hub, deadline)
+    sending = _Sending(hub)
     sending.start()
     came: list[Arrival] = []
     shown = ""
+    news, since = "", time.monotonic()
 
     def is_settled() -> bool:
-        nonlocal came, shown
+        nonlocal came, shown, news, since
         came = [one for one in _arrivals(hub) if one.arrival_id not in before and not _is_batch(hub, one)]
         done = sum(_receipt(hub, arrival).exists() and not _is_waiting(hub, arrival) for arrival in came)
         text = f"{len(came)} of {len(names)} taken, {done} settled"
         if text != shown:
             say(text)
             shown = text
-        return (done == len(names) and sending.is_settled()) or time.monotonic() > deadline
+        if (now := f"{text}, {sending.outcome()}") != news:
+            news, since = now, time.monotonic()
+        return (done == len(names) and sending.is_settled()) or time.monotonic() > since + timeout_s
 
     deployment.run(until=is_settled)
+    sending.given_up.set()
     files = tuple(_outcome(hub, arrival) for arrival in came)
     settled = len(files) == len(names) and not any(_is_waiting(hub, arrival) for arrival in came)
     return Demo(settled and sending.is_settled(), files, sending.outcome())
@@ -122,7 +125,7 @@ class _Sending:
     """A simulated system that sends as soon as the receiver listens, in a thread of its own."""
 
     hub: Hub
-    deadline: float
+    given_up: threading.Event = field(default_factory=threading.Event)
     _answers: Answers | None = None
     _trouble: str | None = None
     _thread: threading.Thread = field(init=False)
@@ -146,8 +149,8 @@ class _Sending:
         if _FEED not in self.hub.feeds:
             self._trouble = f"this hub takes no {_FEED}."
             return
-        while is_free(self.hub.settings.messages.port) and time.monotonic() < self.deadline:
-            time.sleep(0.2)
+        while is_free(self.hub.settings.messages.port) and not self.given_up.wait(0.2):
+            pass
         try:
             self._answers = simulate(self.hub, campus, _TRAFFIC, actor=ACTOR, seed=_SEED)
         except SettingsError as error:

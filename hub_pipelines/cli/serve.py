@@ -81,7 +81,10 @@ def demo(
         document = {"ok": outcome.settled, "address": deployment.address, "files": files}
         document["messages"] = asdict(outcome.messages)
         if not outcome.settled:
-            raise Failed(f"Not all was settled in {timeout_s:.0f} s. See {hub.settings.log_path}.", document)
+            raise Failed(
+                f"Not all was settled, and for {timeout_s:.0f} s nothing more happened. See {hub.settings.log_path}.",
+                document,
+            )
         if as_json:
             print_document(document)
         else:
