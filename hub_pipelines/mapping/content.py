@@ -8,14 +8,15 @@ values speak for (fits), whether a value is right (the contracts, validate/feeds
 import datetime
 import itertools
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic_core import PydanticCustomError
+
 from hub_pipelines.validate.feeds.chemicals import EVENT_TYPES, HAZARD_CLASSES, PHYSICAL_STATES
 from hub_pipelines.validate.feeds.money import CURRENCIES
-from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES
+from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES, parse_asset_tag
 from hub_pipelines.validate.model import Cell
 
 
@@ -365,7 +366,9 @@ def profile_of(sample: Sequence[list[Cell]], position: int, tags: Collection[str
     kinds: Counter[str] = Counter()
     judged = 0
     for value in values:
-        of_value = kinds_of(value) | ({"registered"} if tag_form(value) in tags else frozenset())
+        of_value = kinds_of(value)
+        if tags and tag_form(value) in tags:
+            of_value |= {"registered"}
         if of_value or not _says_nothing(value):
             judged += 1
             kinds.update(of_value)
@@ -386,12 +389,17 @@ def tags_perhaps(sample: Sequence[list[Cell]]) -> set[str]:
     """Of the values that profiles look at, as tags are written: those that may be tags."""
     width = min(max(map(len, sample), default=0), MOST_PROFILED)
     forms = (tag_form(value) for position in range(width) for value in _looked_at(sample, position))
-    return {form for form in forms if _TAG.fullmatch(form)}
+    return {form for form in forms if form is not None}
 
 
-def tag_form(cell: Cell) -> str:
-    """A value as a registered tag would be written."""
-    return unicodedata.normalize("NFKC", _written(cell)).strip().upper()
+def tag_form(cell: Cell) -> str | None:
+    """A value as the contracts write a tag; None for one that is hardly a tag."""
+    if not _TAG.fullmatch(_written(cell).strip()):
+        return None
+    try:
+        return parse_asset_tag(cell)
+    except PydanticCustomError:
+        return None
 
 
 def _looked_at(sample: Sequence[list[Cell]], position: int) -> list[Cell]:

@@ -209,7 +209,7 @@ def _other_rows(counts: Counts) -> list[str]:
 
 
 def receipt_tone(receipt: Receipt) -> Tone:
-    if receipt.newer is not None and receipt.is_superseded:
+    if receipt.is_superseded:
         return "neutral"
     still_open = receipt.first_copy is not None and receipt.first_copy.still_open
     return "attention" if still_open else tone_of(receipt)
