@@ -78,7 +78,7 @@ class Sender:
     """Signs as the official client does, and sends over a connection of its own each time.
 
     `at_once`: a request leaves in one packet, and behind another one, by which its source is known; else its headers
-    and its body leave one after the other, as those of most clients do.
+    and its body leave one after the other, as those of most clients do, and come together or not, as it happens.
     """
 
     address: str

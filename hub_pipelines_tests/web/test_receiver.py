@@ -139,8 +139,10 @@ def test_a_message_of_the_official_client_is_acknowledged_posted_and_its_outcome
 def test_a_message_that_comes_whole_is_taken_without_an_app(sender: Sender) -> None:
     answer = sender.send("whole", BODY)
     assert answer.status_code == 202
-    # the connection's own answers have their length last, those of an app have it before the headers that all get
-    assert (list(answer.headers)[-1] == "content-length") == sender.at_once
+    # The connection's own answers have their length last, those of an app have it before the headers that all get.
+    # What leaves in two packets may be read in one.
+    is_taken_at_once = list(answer.headers)[-1] == "content-length"
+    assert is_taken_at_once or not sender.at_once
 
 
 def test_fifty_repeats_at_once_are_one_message(hub: Hub, sender: Sender) -> None:
