@@ -210,6 +210,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         lease_s=settings.limits.lease_s,
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
         progress=progress,
+        large_mb=settings.limits.large_mb,
         tell=receipts.write_progress,
     )
     return Hub(

@@ -22,6 +22,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
+from hub_pipelines.common.giving_way import give_way
 from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
@@ -146,11 +147,15 @@ class Processing:
     lease_s: float
     chunks: ChunkLimits
     progress: ProgressFiles
+    large_mb: float
     tell: Callable[[str], None]
     """Called with the request_id when there is news of how far its file is."""
 
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
-        """Take the lease; `Busy` and `Repeat` are audited and end the run well."""
+        """Take the lease; `Busy` and `Repeat` are audited and end the run well.
+
+        A process that has a large file gives way to those that somebody waits for: receiver, pages, small files.
+        """
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
             answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
@@ -163,6 +168,8 @@ class Processing:
                 self._audit(tx, before, owner, f"submission:{kind}", detail)
         with working_on(request_id):
             _tell_beginning(answer, before, owner)
+        if isinstance(answer, Lease) and before.envelope.is_large(self.large_mb):
+            give_way()
         return answer
 
     @contextmanager

@@ -35,7 +35,7 @@ def message(webhook_id: str, body: bytes, *, source: str = "erp", scope: Scope =
 
 
 def take(hub: Hub, *deliveries: Delivery) -> list[Answered]:
-    return hub.inbox.accept(deliveries)
+    return hub.inbox.accept(hub.inbox.prepare(deliveries))
 
 
 def settle(hub: Hub, campus: str = "north") -> None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 Row = tuple[Any, ...]
+Meanwhile = Callable[[int | None], None]
+"""Is called once all has been told to the server, with the descriptor at which its answer can be read; None where it
+answers at once, or has nearly answered, and one should not begin anything else."""
 _ROWS_AT_ONCE = 1_000
 """So many rows are one statement: SQLite bounds how many values it has, PostgreSQL how long it is."""
 
@@ -90,7 +93,7 @@ class ShortTransaction(Protocol):
 
     def begin(self) -> None: ...
 
-    def commit(self) -> None: ...
+    def commit(self, meanwhile: Meanwhile) -> None: ...
 
 
 class OnSqlite:
@@ -104,7 +107,8 @@ class OnSqlite:
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def commit(self) -> None:
+    def commit(self, meanwhile: Meanwhile) -> None:
+        meanwhile(None)
         self._connection.execute("COMMIT")
 
     def send(self) -> None:
@@ -168,7 +172,7 @@ class OnPostgres:
         if not self._names:
             self._put(f"SET idle_in_transaction_session_timeout = '{self._idle_s}s'")
 
-    def commit(self) -> None:
+    def commit(self, meanwhile: Meanwhile) -> None:
         """Raises too when a statement has failed and nobody was told: the server would end the transaction, and say
         that all is well."""
         from psycopg import InternalError
@@ -177,6 +181,9 @@ class OnPostgres:
         if self._pg.transaction_status == TransactionStatus.INERROR:
             raise InternalError("a statement of this transaction has failed")
         self._put("COMMIT")
+        self.send()
+        # what has been read of the answer by now can't be seen at the socket
+        meanwhile(self._pg.socket if self._pg.is_busy() else None)
         self.wait()
 
     def take_turns(self, lock: int) -> None:

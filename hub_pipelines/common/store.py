@@ -45,7 +45,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.columns import copied, copied_values, listed
 from hub_pipelines.common.errors import HubError, SettingsError, Transient
-from hub_pipelines.common.short import OnPostgres, OnSqlite, ShortTransaction
+from hub_pipelines.common.short import Meanwhile, OnPostgres, OnSqlite, ShortTransaction
 
 if TYPE_CHECKING:
     import pyarrow
@@ -456,10 +456,11 @@ class Database:
             yield tx
 
     @contextmanager
-    def short(self) -> Iterator[ShortTransaction]:
+    def short(self, meanwhile: Meanwhile = lambda _: None) -> Iterator[ShortTransaction]:
         """A writing transaction of few statements, for what happens hundreds of times a second (short.py).
 
-        Its connection is kept for the next one. What ends it by an exception closes that, and so undoes all.
+        `meanwhile` is called when all that is left is to hear that it is committed. Its connection is kept for the next
+        one. What ends it by an exception closes that, and so undoes all.
         """
         with self._errors_told():
             connection, tx = self._ready()
@@ -467,7 +468,7 @@ class Database:
                 with _sqlalchemys_errors(self.engine.dialect, connection):
                     tx.begin()
                     yield tx
-                    tx.commit()
+                    tx.commit(meanwhile)
             except BaseException:
                 connection.invalidate()
                 raise

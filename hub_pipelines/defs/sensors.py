@@ -19,13 +19,12 @@ from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sources import source_name
-from hub_pipelines.submission.model import MESSAGES
 
 if TYPE_CHECKING:
     from hub_pipelines.drift.model import Source
     from hub_pipelines.hub import Hub
     from hub_pipelines.launching import PreviewLaunch, Tick
-    from hub_pipelines.submission.model import Envelope, Failure, Submission
+    from hub_pipelines.submission.model import Failure, Submission
     from hub_pipelines.validate.model import Feed
 
 REQUEST_TAG = "hub/request_id"
@@ -162,7 +161,7 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRe
     """
     from hub_pipelines.drift.service import source_of
 
-    large = is_large(one.envelope, hub.settings.limits.large_mb)
+    large = one.envelope.is_large(hub.settings.limits.large_mb)
     priority = priority_of(hub.feeds.get(one.envelope.feed), large=large, turn=turn)
     source = source_of(one.envelope)
     return dg.RunRequest(
@@ -181,11 +180,6 @@ def run_request(hub: "Hub", one: "Submission", *, turn: int = 0, after: dg.RunRe
             PRIORITY_TAG: str(min(priority, int(after.tags[PRIORITY_TAG])) if after else priority),
         },
     )
-
-
-def is_large(envelope: "Envelope", large_mb: float) -> bool:
-    """A batch of messages never is: settings of its own bound it, and what is in it is urgent to those who sent it."""
-    return envelope.channel != MESSAGES and envelope.size_bytes > large_mb * 1_000_000
 
 
 def priority_of(feed: "Feed | None", *, large: bool, turn: int = 0) -> int:

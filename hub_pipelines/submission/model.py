@@ -93,6 +93,11 @@ class Envelope:
     signature: str = ""
     complete_count: bool = False
 
+    def is_large(self, large_mb: float) -> bool:
+        """A batch of messages never is: settings of its own bound it, and what is in it is urgent to those who sent
+        it."""
+        return self.channel != MESSAGES and self.size_bytes > large_mb * 1_000_000
+
     def signed_part(self) -> dict[str, object]:
         # envelopes from before there were counts were signed without the word, and still verify
         declared: dict[str, object] = {"complete_count": True} if self.complete_count else {}

@@ -6,7 +6,7 @@ request must hold (reading.py), what is asked more seldom (app.py).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from urllib.parse import parse_qsl
 
@@ -15,9 +15,10 @@ from starlette.types import Scope as Connection
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.short import Meanwhile
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.grouping import Full, GroupCommit
-from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery, Group
 from hub_pipelines.intake.inbox.writing import Writer
 from hub_pipelines.web import reading
 from hub_pipelines.web.connection import Reply, head_of
@@ -62,7 +63,7 @@ class Taking:
         self._asking: dict[str, asyncio.Task[object]] = {}
         for db in (hub.db, hub.inbox.db):
             db.dispose()  # no connection may be open when the writer is forked
-        self.writer = Writer(self._accept)
+        self.writer = Writer(hub.inbox.prepare, self._accept)
         self._group = GroupCommit(self.writer.begin)
         self.write_groups = self._group.run
 
@@ -174,11 +175,11 @@ class Taking:
             no.source = sent.source
             raise
 
-    def _accept(self, deliveries: Sequence[Delivery], before_commit: Callable[[], None]) -> list[Answered]:
+    def _accept(self, group: Group, meanwhile: Meanwhile) -> list[Answered]:
         """Raises NoRoom; asked once for a group, by the process that writes it."""
-        if (full := self._no_room(sum(len(one.body) for one in deliveries))) is not None:
+        if (full := self._no_room(sum(len(one.body) for one in group.deliveries))) is not None:
             raise NoRoom(full)
-        return self._hub.inbox.accept(deliveries, before_commit=before_commit)
+        return self._hub.inbox.accept(group, meanwhile=meanwhile)
 
 
 @lru_cache(_QUERIES_KEPT)

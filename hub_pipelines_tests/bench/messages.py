@@ -55,7 +55,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import Answer, Delivery
 from hub_pipelines.ledger.store import journal
-from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, stock
+from hub_pipelines_tests.messages import STOCK_LEDGER, add_source, body_of, message, stock, take
 from hub_pipelines_tests.support import all_submissions, ledger_values, open_test_hub
 from hub_pipelines_tests.web.serving import PATH, Receiver, free_port, receiver, wait_until_listening
 
@@ -395,7 +395,7 @@ def _fill(hub: Hub, number: int) -> tuple[dict[str, str], int, int]:
         body = body_of(stock(item, quantity, note="x" * 100), at=(start + timedelta(milliseconds=10 * at)).isoformat())
         sent.append(message(f"m-{at}", body))
         came.append(sent[-1])
-    answers = [one for first in range(0, len(came), 1_000) for one in hub.inbox.accept(came[first : first + 1_000])]
+    answers = [one for first in range(0, len(came), 1_000) for one in take(hub, *came[first : first + 1_000])]
     assert Counter(one.answer for one in answers) == {
         Answer.RECEIVED: len(sent),
         Answer.DUPLICATE: number - len(sent),

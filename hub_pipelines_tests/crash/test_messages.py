@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,10 +16,11 @@ import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
+from hub_pipelines.common.short import Meanwhile
 from hub_pipelines.deployment import _kill_with_children
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox import writing
-from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery
+from hub_pipelines.intake.inbox.model import Answer, Answered, Capacity, Delivery, Group, Load
 from hub_pipelines.intake.inbox.service import Inbox
 from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
@@ -375,21 +376,40 @@ class _Mortal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inbox, name)
 
-    def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
+    def accept(self, group: Group, *, meanwhile: Meanwhile) -> list[Answered]:
         if self.killed == WRITER_BEFORE:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.killed == WRITER_STOPPED:
-            return self.inbox.accept(deliveries, before_commit=stop_self)
+            stopping = replace(self.inbox, capacity=_Stopping(self.inbox.capacity.most))
+            return stopping.accept(group, meanwhile=meanwhile)
+        if self.killed == WRITER_AHEAD:
+            return self.inbox.accept(group, meanwhile=partial(_die_with_the_next, meanwhile))
         if self.killed == READER:
             os.kill(os.getppid(), signal.SIGKILL)
-            return self.inbox.accept(deliveries, before_commit=before_commit)
-        self.inbox.accept(deliveries, before_commit=before_commit)
+            return self.inbox.accept(group, meanwhile=meanwhile)
+        self.inbox.accept(group, meanwhile=meanwhile)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("killed")
 
 
+class _Stopping(Capacity):
+    """Is asked amid the transaction, behind the lock that writers take turns by."""
+
+    def is_roomy(self, loads: Iterable[Load]) -> bool:
+        stop_self()
+        return super().is_roomy(loads)
+
+
+def _die_with_the_next(meanwhile: Meanwhile, _answer: int | None) -> None:
+    """Once the next group has been prepared; of the one that is being committed nothing is heard before that."""
+    silent, _other_end = os.pipe()
+    meanwhile(silent)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 WRITER_BEFORE, WRITER_AFTER, READER = "the writer before the commit", "the writer after the commit", "the reader"
 WRITER_STOPPED = "the writer amid its transaction, by being stopped"
+WRITER_AHEAD = "the writer that is told to commit a group and has prepared the next one"
 ENDS = {WRITER_BEFORE: 1, WRITER_AFTER: 1, READER: -signal.SIGKILL}
 
 
@@ -439,6 +459,43 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
         assert_invariants(again)
         again.db.dispose()
         again.inbox.db.dispose()
+
+
+def test_a_writer_that_is_killed_when_it_has_the_next_group_too_keeps_nothing_of_that(homes: Homes) -> None:
+    """Fault 11: whether the one before is kept depends on whether its commit was on its way; both are sent again."""
+    with ExitStack() as stack:
+        home, url = homes.copy("ahead", stack)
+        hub = open_test_hub(home, url)
+        issued = add_source(hub)
+        hub.db.dispose()
+        hub.inbox.db.dispose()
+        sent = {name: body_of(stock(name, 7)) for name in ("Hexane", "Pentane")}
+        port, told = free_port(), home / "writer"
+        mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, WRITER_AHEAD, told))
+        wait_until_listening(port)
+        sender = Sender(f"http://127.0.0.1:{port}", issued)
+        senders = stack.enter_context(ThreadPoolExecutor(2))
+        unanswered = []
+        for number, (name, body) in enumerate(sent.items()):
+            deadline = time.monotonic() + 60
+            while number and not silent_s(sender):  # else both may be one group
+                assert time.monotonic() < deadline, "the writer has not been given the first"
+            unanswered.append(senders.submit(sender.send, name, body))
+        assert all(isinstance(one.exception(60), httpx.ReadError | httpx.RemoteProtocolError) for one in unanswered)
+        assert finish(mortal) == 1
+        recovering.fault()
+        wait_until_gone(int(told.read_text()))
+        with receiver(home, url) as running:
+            again = Sender(running.address, issued)
+            answers = {name: again.send(name, body) for name, body in sent.items()}
+        assert {one.status_code for one in answers.values()} == {202}
+        assert sum(one.json()["duplicate"] for one in answers.values()) == (1 if hub.inbox.db.is_postgres else 0)
+        found = open_test_hub(home, url)
+        settle(found)
+        assert {outcome(found, one.json()["request_id"]).fate for one in answers.values()} == {Fate.POSTED}
+        assert_invariants(found)
+        found.db.dispose()
+        found.inbox.db.dispose()
 
 
 def test_a_writer_that_is_stopped_is_told_at_health_and_what_it_had_is_sent_again(homes: Homes) -> None:
@@ -511,8 +568,11 @@ class _Unwell:
     def filling(self) -> Any:
         raise LookupError("nobody foresaw it")
 
-    def accept(self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None]) -> list[Answered]:
-        return self.inbox.accept(deliveries, before_commit=before_commit)
+    def prepare(self, deliveries: Sequence[Delivery]) -> Group:
+        return self.inbox.prepare(deliveries)
+
+    def accept(self, group: Group, *, meanwhile: Meanwhile) -> list[Answered]:
+        return self.inbox.accept(group, meanwhile=meanwhile)
 
 
 def serve_unwell(open_hub: Callable[[], Hub], port: int) -> None:

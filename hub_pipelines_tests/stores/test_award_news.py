@@ -18,7 +18,7 @@ from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news
 from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import settle
+from hub_pipelines_tests.messages import settle, take
 from hub_pipelines_tests.support import process, send
 
 GRANTS = Scope("north", "grants")
@@ -39,7 +39,7 @@ def says(hub: Hub, number: int, **changes: Any) -> None:
     whole = {"type": "grants.sponsor_award.set", "timestamp": at.isoformat(), "data": {**FIRST, **changes}}
     body = json.dumps(whole).encode()
     incoming = (Incoming(body, "grants.sponsor_award"),)
-    hub.inbox.accept([Delivery("portal/nih", f"m-{number}", GRANTS, body, incoming, {})])
+    take(hub, Delivery("portal/nih", f"m-{number}", GRANTS, body, incoming, {}))
     settle(hub)
 
 

@@ -23,7 +23,7 @@ from hub_pipelines.timeline.model import AwardStanding, OfAward
 from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import settle
+from hub_pipelines_tests.messages import settle, take
 from hub_pipelines_tests.stores.test_award_news import GRANTS, post, says, spent
 
 AWARD = "R01GM100001"
@@ -381,7 +381,7 @@ def registered(hub: Hub, number: int, **changes: str | None) -> None:
     at = datetime.now(UTC) - timedelta(minutes=5) + timedelta(seconds=number)
     body = json.dumps({"type": "grants.registration.set", "timestamp": at.isoformat(), "data": told}).encode()
     incoming = (Incoming(body, "grants.registration"),)
-    hub.inbox.accept([Delivery("portal/sam", f"r-{number}", GRANTS, body, incoming, {})])
+    take(hub, Delivery("portal/sam", f"r-{number}", GRANTS, body, incoming, {}))
     settle(hub)
 
 

@@ -123,8 +123,9 @@ def test_a_message_dated_ahead_and_replayed_long_after_is_still_a_duplicate(hub:
     one = message("m-1", body_of(stock("Ethanol", 5)))
     take(hub, one)
     settle(hub)
-    later = replace(hub.inbox, now=lambda: datetime.now(UTC) + timedelta(days=4_000))
-    (answered,) = later.accept([one])
+    (answered,) = take(
+        replace(hub, inbox=replace(hub.inbox, now=lambda: datetime.now(UTC) + timedelta(days=4_000))), one
+    )
     assert answered.answer is Answer.DUPLICATE
 
 

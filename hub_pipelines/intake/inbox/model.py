@@ -4,7 +4,7 @@ A delivery is what one HTTP request brings under one `webhook-id`: one JSON obje
 or not at all, so its id answers for all of its messages.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +63,14 @@ class SignedEnvelope(NamedTuple):
 
     request_id: str
     text: str
+
+
+class Group(NamedTuple):
+    """Deliveries that are to be written together, with the signed envelopes of each one's messages, of one moment."""
+
+    deliveries: Sequence[Delivery]
+    envelopes: Sequence[Sequence[SignedEnvelope]]
+    at: datetime
 
 
 class Answered(NamedTuple):

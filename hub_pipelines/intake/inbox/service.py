@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.short import Meanwhile
 from hub_pipelines.common.store import Database, short_in
 from hub_pipelines.intake.inbox import store
 from hub_pipelines.intake.inbox.model import (
@@ -20,6 +21,7 @@ from hub_pipelines.intake.inbox.model import (
     Delivery,
     Filling,
     FoundRecord,
+    Group,
     Incoming,
     Message,
     SignedEnvelope,
@@ -45,21 +47,23 @@ class Inbox:
     now: Callable[[], datetime]
     capacity: Capacity
 
-    def accept(
-        self, deliveries: Sequence[Delivery], *, before_commit: Callable[[], None] = lambda: None
-    ) -> list[Answered]:
-        """Take these, in this order, in one transaction: when this returns, what was received is durable.
+    def prepare(self, deliveries: Sequence[Delivery]) -> Group:
+        """All that these need, and that the database is not needed for: their envelopes, signed together."""
+        at = self.now()
+        each = [envelope_of(one, incoming, at) for one in deliveries for incoming in one.messages]
+        texts = self.signer.sign_together(each)
+        signed = iter([SignedEnvelope(one.request_id, text) for one, text in zip(each, texts, strict=True)])
+        return Group(deliveries, [list(islice(signed, len(one.messages))) for one in deliveries], at)
 
-        `before_commit` is called when all that is left is the database's to do. Never more than the capacity waits,
+    def accept(self, group: Group, *, meanwhile: Meanwhile = lambda _: None) -> list[Answered]:
+        """Take its deliveries, in their order, in one transaction: when this returns, what was received is durable.
+
+        `meanwhile` is called when all that is left is the database's to do. Never more than the capacity waits,
         however many processes take deliveries.
         """
-        at = self.now()
-        with self.db.short() as short:
-            before = store.ask(short, deliveries)
-            signed = self._signed(deliveries, at)  # meanwhile
-            answers = store.accept(short, before, deliveries, signed, capacity=self.capacity, at=at)
-            before_commit()
-        return self._with_known(deliveries, answers)
+        with self.db.short(meanwhile) as short:
+            answers = store.accept(short, group, capacity=self.capacity)
+        return self._with_known(group.deliveries, answers)
 
     def _with_known(self, deliveries: Sequence[Delivery], answers: Sequence[Answered | None]) -> list[Answered]:
         """With what came first, where something came before."""
@@ -80,18 +84,16 @@ class Inbox:
         One transaction: a record's version and its message are there together or not at all. All are marked as seen
         with `mark`, and so are those that were only `seen`.
         """
-        at = self.now()
         ids = list(dict.fromkeys([*(one.record_id for one in found), *seen]))
         while True:
             before = self.versions(source, ids)
             new, versions = _news_of(found, before)
             # signed outside of the transaction, which is to be short: others wait for it
-            signed = self._signed(list(new.values()), at)
+            group = self.prepare(list(new.values()))
             with self.db.write() as tx:
                 if records.versions(tx, source, ids, keep_still=True) == before:
-                    news = list(new.values())
                     with short_in(tx) as short:
-                        store.accept(short, store.ask(short, news), news, signed, capacity=None, at=at)
+                        store.accept(short, group, capacity=None)
                     records.keep_versions(tx, source, {one: versions.get(one, NO_VERSION) for one in ids}, mark=mark)
                     return [record_id for record_id, _ in new]
 
@@ -122,13 +124,6 @@ class Inbox:
     def find(self, request_id: str) -> Message | None:
         with self.db.read() as tx:
             return store.find(tx, request_id)
-
-    def _signed(self, deliveries: Sequence[Delivery], at: datetime) -> list[list[SignedEnvelope]]:
-        """The envelopes of each delivery's messages, all of them signed together."""
-        each = [envelope_of(one, incoming, at) for one in deliveries for incoming in one.messages]
-        texts = self.signer.sign_together(each)
-        signed = iter([SignedEnvelope(one.request_id, text) for one, text in zip(each, texts, strict=True)])
-        return [list(islice(signed, len(one.messages))) for one in deliveries]
 
 
 def _news_of(

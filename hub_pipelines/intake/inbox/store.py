@@ -9,7 +9,7 @@ Belongs here: the tables, how messages come, and what waits. Not here: records (
 their messages say (sealing/store.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -40,6 +40,7 @@ from hub_pipelines.intake.inbox.model import (
     Answered,
     Capacity,
     Delivery,
+    Group,
     Load,
     Message,
     SignedEnvelope,
@@ -52,6 +53,7 @@ _SCHEMA_VERSION = 3
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
+_Row = tuple[Any, ...]
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 delivery = Table(
@@ -237,12 +239,47 @@ _MESSAGES = Into(
 )
 
 
-Before = tuple[dict[str, Asked], Asked]
-"""What is asked before a group is taken: by source which of its webhook-ids are there, and what waits."""
+def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> list[Answered | None]:
+    """Take its deliveries in their order; None for one under whose webhook-id something came before (`known`).
+
+    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
+    """
+    deliveries, envelopes, at = group
+    asked = _ask(tx, deliveries)
+    each = zip(deliveries, envelopes, strict=True)
+    rows = [(_delivery_row(one, at), _message_rows(one, signed, at)) for one, signed in each]  # meanwhile
+    there, waiting = asked
+    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
+    waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
+    # mostly there is room for all of them, and none is asked about by itself
+    loads = [one.load for one in deliveries]
+    roomy = capacity is None or capacity.is_roomy([*waits.values(), *loads])
+    answers: list[Answered | None] = []
+    new: list[tuple[_Row, list[_Row]]] = []
+    more: dict[str, Load] = {}
+    for one, signed, added, its_rows in zip(deliveries, envelopes, loads, rows, strict=True):
+        key = (one.source, one.webhook_id)
+        campus = one.scope.campus
+        if key in keys:
+            answers.append(None)
+        elif not roomy and capacity is not None and not capacity.takes(one.scope, added, waits):
+            answers.append(Answered(Answer.FULL, (), at))
+        else:
+            keys.add(key)
+            new.append(its_rows)
+            waits[campus] = waits.get(campus, Load()) + added
+            more[campus] = more.get(campus, Load()) + added
+            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
+    tx.insert(_DELIVERIES, [row for row, _ in new])
+    tx.insert(_MESSAGES, [row for _, its_rows in new for row in its_rows])
+    for campus in sorted(more):
+        count_waiting(tx, campus, more[campus])
+    return answers
 
 
-def ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> Before:
-    """What `accept` must know. The database looks for it while one does something else.
+def _ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[dict[str, Asked], Asked]:
+    """By source which of its webhook-ids are there, and what waits; the database looks for it while one does something
+    else.
 
     One transaction at a time takes deliveries, from here to its end, so that what it counts is what waits, and what it
     does not find is not there.
@@ -256,57 +293,14 @@ def ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> Before:
     return there, waits
 
 
-def accept(
-    tx: ShortTransaction,
-    before: Before,
-    deliveries: Sequence[Delivery],
-    envelopes: Sequence[Sequence[SignedEnvelope]],
-    *,
-    capacity: Capacity | None,
-    at: datetime,
-) -> list[Answered | None]:
-    """Take deliveries in their order; None for one under whose webhook-id something came before (`known`).
-
-    No `capacity`: of what the hub has read itself, having looked before it asked whether there is room.
-    `before` is what `ask` has asked in this transaction, `envelopes` are their messages', signed.
-    """
-    there, waiting = before
-    keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
-    waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
-    # mostly there is room for all of them, and none is asked about by itself
-    loads = [one.load for one in deliveries]
-    roomy = capacity is None or capacity.is_roomy([*waits.values(), *loads])
-    answers: list[Answered | None] = []
-    new: list[tuple[Delivery, Sequence[SignedEnvelope]]] = []
-    more: dict[str, Load] = {}
-    for one, signed, added in zip(deliveries, envelopes, loads, strict=True):
-        key = (one.source, one.webhook_id)
-        campus = one.scope.campus
-        if key in keys:
-            answers.append(None)
-        elif not roomy and capacity is not None and not capacity.takes(one.scope, added, waits):
-            answers.append(Answered(Answer.FULL, (), at))
-        else:
-            keys.add(key)
-            new.append((one, signed))
-            waits[campus] = waits.get(campus, Load()) + added
-            more[campus] = more.get(campus, Load()) + added
-            answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-    tx.insert(_DELIVERIES, [_delivery_row(one, at) for one, _ in new])
-    tx.insert(_MESSAGES, [row for one, signed in new for row in _message_rows(one, signed, at)])
-    for campus in sorted(more):
-        count_waiting(tx, campus, more[campus])
-    return answers
-
-
-def _delivery_row(one: Delivery, at: datetime) -> tuple[Any, ...]:
+def _delivery_row(one: Delivery, at: datetime) -> _Row:
     scope = one.scope
     return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), at)
 
 
-def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> Iterator[tuple[Any, ...]]:
-    for incoming, envelope in zip(one.messages, envelopes, strict=True):
-        yield (
+def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> list[_Row]:
+    return [
+        (
             envelope.request_id,
             one.source,
             one.webhook_id,
@@ -319,6 +313,8 @@ def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: dateti
             envelope.text,
             incoming.body,
         )
+        for incoming, envelope in zip(one.messages, envelopes, strict=True)
+    ]
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:

@@ -2,27 +2,29 @@
 
 In one process the two would wait for each other at each step, since one thread at a time holds the interpreter. The
 writer is forked before its parent listens or has threads, gets one group at a time over a socket of their own, and
-answers when that is durable. It ends when the other end of the socket is closed, however that came about. When it ends
-by itself its parent does so too: nobody could tell whether the group that was at work is kept, and its senders, who get
-no answer, send again.
+answers when that is durable. While the database commits a group it prepares the next one. It ends when the other end of
+the socket is closed, however that came about. When it ends by itself its parent does so too: nobody could tell whether
+the group that was at work is kept, and its senders, who get no answer, send again.
 """
 
 import asyncio
 import logging
 import os
 import pickle
+import select
 import signal
 import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery, Incoming
+from hub_pipelines.common.short import Meanwhile
+from hub_pipelines.intake.inbox.model import Answer, Answered, Delivery, Group, Incoming
 from hub_pipelines.logs import end_process
 
 _log = logging.getLogger(__name__)
@@ -32,8 +34,11 @@ HANGS_AFTER_S = 20.0
 _WITH_IT = "and the receiver with it; it is started again"
 
 
-Accept = Callable[[Sequence[Delivery], Callable[[], None]], list[Answered]]
-"""Takes a group in one transaction; the second argument is called before the commit."""
+Prepare = Callable[[Sequence[Delivery]], Group]
+"""Does all for a group that needs no database."""
+Accept = Callable[[Group, Meanwhile], list[Answered]]
+"""Takes a group in one transaction; the second argument is called when all that is left is to hear that it is
+committed."""
 
 
 @dataclass(slots=True)
@@ -44,15 +49,16 @@ class _Begun:
 
 
 class Writer:
-    """A process that runs `accept` for each group. Its errors, which must be picklable, are raised here."""
+    """A process that runs `prepare` and `accept` for each group. Their errors, which must be picklable, are raised
+    here."""
 
-    def __init__(self, accept: Accept) -> None:
+    def __init__(self, prepare: Prepare, accept: Accept) -> None:
         """Forks. Connections to a database must not be open, nor a thread be at work."""
         self._ours, theirs = socket.socketpair()
         self._pid = os.fork()
         if self._pid == 0:
             self._ours.close()
-            _write_groups(theirs, accept)
+            _write_groups(_Groups(theirs, prepare), accept)
         theirs.close()
         self._sending: asyncio.StreamWriter | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -117,16 +123,66 @@ class Writer:
         os.waitpid(self._pid, 0)
 
 
-def _write_groups(channel: socket.socket, accept: Accept) -> NoReturn:
+class _Groups:
+    """What its parent hands to the writer, at the writer's end of their socket."""
+
+    def __init__(self, channel: socket.socket, prepare: Prepare) -> None:
+        self._channel = channel
+        self._prepare = prepare
+        self._ahead: Group | Exception | None = None
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def next(self) -> Group | Exception | None:
+        """What is to be written next, or what has kept it from being prepared; None when the parent has ended."""
+        ahead, self._ahead = self._ahead, None
+        return self._read() if ahead is None else ahead
+
+    def answer(self, told: object) -> None:
+        self._channel.sendall(_framed(told))
+
+    def prepare_ahead(self, answer: int | None) -> None:
+        """Have the next group handed over, and prepare it if it comes before what is to be read at `answer`."""
+        with suppress(OSError):  # nobody listens any more, and the group is committed all the same
+            self._channel.sendall(bytes(_LENGTH_BYTES))
+        if answer is None:
+            return
+        waiting = select.poll()
+        waiting.register(answer, select.POLLIN)
+        waiting.register(self._channel, select.POLLIN)
+        if all(which != answer for which, _ in waiting.poll()):
+            self._ahead = self._read()
+
+    def _read(self) -> Group | Exception | None:
+        """An error is told to those who wait, in its turn."""
+        length = int.from_bytes(self._whole(_LENGTH_BYTES))
+        if not (told := self._whole(length)):
+            return None
+        try:
+            return self._prepare([_delivery(*one) for one in pickle.loads(told)])
+        except Exception as error:  # noqa: BLE001  # as it says
+            return error
+
+    def _whole(self, length: int) -> bytes:
+        """Nothing when the other end has closed, be it amid what it had to say."""
+        told = bytearray()
+        while len(told) < length:
+            if not (more := self._channel.recv(length - len(told))):
+                return b""
+            told += more
+        return bytes(told)
+
+
+def _write_groups(groups: _Groups, accept: Accept) -> NoReturn:
     """The process's life. What ends its parent must not end it amid a group: it sees the socket close."""
     code = 1
     try:
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)
-        with channel, channel.makefile("rb") as asked:
-            while told := _whole(asked):
-                group = [_delivery(*one) for one in pickle.loads(told)]
-                channel.sendall(_framed(_answered(accept, group, channel)))
+        with closing(groups):
+            while (group := groups.next()) is not None:
+                groups.answer(_answered(accept, group, groups.prepare_ahead))
         code = 0
     except ConnectionError:  # its parent has been killed, and says so by that
         code = 0
@@ -136,20 +192,11 @@ def _write_groups(channel: socket.socket, accept: Accept) -> NoReturn:
         os._exit(code)
 
 
-def _whole(asked: BinaryIO) -> bytes:
-    """What was handed over next; nothing when the other end has closed, be it amid what it had to say."""
-    length = int.from_bytes(asked.read(_LENGTH_BYTES))
-    told = asked.read(length)
-    return told if len(told) == length else b""
-
-
-def _answered(accept: Accept, group: Sequence[Delivery], channel: socket.socket) -> object:
-    def say_that_it_commits() -> None:
-        with suppress(OSError):  # nobody listens any more, and the group is committed all the same
-            channel.sendall(bytes(_LENGTH_BYTES))
-
+def _answered(accept: Accept, group: Group | Exception, meanwhile: Meanwhile) -> object:
     try:
-        return [(one.answer.value, one.request_ids, one.received_at) for one in accept(group, say_that_it_commits)]
+        if isinstance(group, Exception):
+            raise group
+        return [(one.answer.value, one.request_ids, one.received_at) for one in accept(group, meanwhile)]
     except HubError as error:
         return error
     except Exception as error:  # noqa: BLE001  # each of those who wait gets it; where it came from is told here

@@ -69,6 +69,9 @@ class Nursery:
                 raise ConnectionResetError("no child was forked")
             told.settimeout(None)
             ours.pop_all()
+        if (niceness := os.nice(0)) > 0:  # a child has it from whoever asks for it
+            with suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(number), niceness)
         return Forked(int(number), told, os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb"))
 
 

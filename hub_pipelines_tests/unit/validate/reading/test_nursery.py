@@ -17,6 +17,7 @@ from hub_pipelines.validate.model import Unreadable
 from hub_pipelines.validate.reading import starting
 from hub_pipelines.validate.reading.nursery import Forked, Nursery
 from hub_pipelines.validate.reading.process import Limits, Parser
+from hub_pipelines_tests.crash.faults import finish, fork
 
 _TEXT = "asset_tag,quantity\n" + "NC-0001,2\n" * 3_000
 
@@ -64,6 +65,18 @@ def test_it_has_the_same_limits_and_environment(file: Path, request: pytest.Fixt
     forked = seen()
     request.getfixturevalue("started_anew")
     assert seen() == forked
+
+
+def test_it_gives_way_as_who_asked_for_it_does(file: Path, request: pytest.FixtureRequest) -> None:
+    def child() -> None:
+        os.nice(3)
+        with file.open("rb") as opened, Parser(opened, Limits()) as parser:
+            parser.open(".csv", lambda texts: list(texts), 1)
+            assert os.getpriority(os.PRIO_PROCESS, parser._child.pid) == os.nice(0)
+
+    assert finish(fork(child)) == 0
+    request.getfixturevalue("started_anew")
+    assert finish(fork(child)) == 0
 
 
 @pytest.mark.parametrize(("how", "told"), [(signal.SIGKILL, Transient), (signal.SIGSEGV, Unreadable)])
