@@ -16,7 +16,7 @@ SPELLINGS: Mapping[str, str] = {
         en: item name, name of item, name of chemical, name of reagent, name of substance, chemical name, chemical,
             chemicals, reagent, reagent name, product name, product identifier, name of product, substance,
             substance name, compound, compound name, material name, material description, item desc,
-            description of item, item description, asset description, asset name, equipment name, equipment,
+            description of item, what it is, item description, asset description, asset name, equipment name, equipment,
             equipment description, product description, article, article name, article description, sample name,
             sample, antibody, antibody name, antigen, primer, primer name, oligo, oligo name, plasmid, plasmid name,
             cell line, cell line name, strain, strain name, kit name, short description, trade name, common name,
@@ -575,8 +575,8 @@ SPELLINGS: Mapping[str, str] = {
     """,
     "acquired_on": """
         en: acquired on, acquired, date acquired, acquisition date, acq date, purchase date, purchased,
-            date purchased, purchased on, date of purchase, bought on, in service date, date of acquisition,
-            date placed in service
+            date purchased, purchased on, date of purchase, bought on, bought, date bought, in service date,
+            date of acquisition, date placed in service
         de: anschaffungsdatum, kaufdatum, anschaffung, gekauft am, zugangsdatum, erwerbsdatum, beschaffungsdatum
         fr: date d'acquisition, date d'achat, acheté le
         es: fecha de adquisición, fecha de compra

@@ -44,6 +44,9 @@ class Unclear:
     covers: str | None = None
 
 
+IF_UNKNOWN = "If it is not known, leave the cell empty"
+"""Behind what to do about a cell that may be empty: the true value comes first."""
+
 Cell = Plain | Restored | Unclear
 """A cell under way from the reader to the contract. Only conventions make the last two (validate/conventions)."""
 

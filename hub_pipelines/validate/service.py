@@ -23,6 +23,7 @@ from hub_pipelines.validate.conventions.applying import ReadRows
 from hub_pipelines.validate.feeds.types import campus_names
 from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import (
+    IF_UNKNOWN,
     AcceptedRow,
     Cell,
     Feed,
@@ -286,11 +287,11 @@ class RowCheck:
             if self.tag and found.column == self.tag.column and self.tag.untagged:
                 found = replace(found, suggestion=f"Write its tag. {self.tag.untagged}")
             alone = sum(not _is_blank(cell) for cell in cells) == 1
-            return _or_else(found, "delete this row if it is no item") if alone else found
+            return _with_more(found, "or delete this row if it is no item") if alone else found
         if found.value and found.column in self._may_be_empty:
             if found.rule == "bad_hazard_code" and found.suggestion:  # it keeps what is right in the cell
                 return found
-            return _or_else(found, "leave the cell empty")
+            return _with_more(found, IF_UNKNOWN)
         return found
 
     def _other(self, cells: list[Cell]) -> dict[str, str]:
@@ -330,10 +331,11 @@ def problem_of(found: ErrorDetails) -> Problem:
     return Problem(found["type"], column, shown(cell), found["msg"], context.get("suggestion"))
 
 
-def _or_else(found: Problem, other: str) -> Problem:
+def _with_more(found: Problem, more: str) -> Problem:
     said = found.suggestion or ("Fill the cell" if found.rule == "missing_value" else "Correct it")
-    told = f"{said} Or {other}" if said.endswith((".", "?", "!")) else f"{said}, or {other}"
-    return replace(found, suggestion=told)
+    if said.endswith((".", "?", "!")):
+        return replace(found, suggestion=f"{said} {more[0].upper()}{more[1:]}")
+    return replace(found, suggestion=f"{said}{'. ' if more == IF_UNKNOWN else ', '}{more}")
 
 
 class _FileTags:

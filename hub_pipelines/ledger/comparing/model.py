@@ -54,6 +54,8 @@ class Comparing:
     """Columns of days that are not after `came_on`."""
     came_on: date | None = None
     """The day on which the file came, at its campus; None: no day is compared with it."""
+    days_unsaid: frozenset[str] = frozenset()
+    """Columns of days that the file does not have."""
     is_count: bool = False
     """Whoever counts all that is at a place is right about it, whosever list it is on."""
     is_preview: bool = False

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 from hub_pipelines.common.columns import listed
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.comparing.days import says_later
-from hub_pipelines.ledger.comparing.keeping import completed
+from hub_pipelines.ledger.comparing.keeping import completed, says
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
+from hub_pipelines.ledger.comparing.unread import Unread
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Lacking, Part, Problem, RecordType, row_place
@@ -80,9 +81,17 @@ def comparing_of(
         lacking=record.lacking,
         gone_by=record.gone_by,
         came_on=came_on,
+        days_unsaid=_days_unsaid(record, said),
         is_count=is_count,
         is_preview=is_preview,
     )
+
+
+def _days_unsaid(record: RecordType, said: frozenset[str] | None) -> frozenset[str]:
+    if said is None:
+        return frozenset()
+    days = (name for name, kind in record.written.items() if kind in ("date", "expiry"))
+    return frozenset(name for name in days if not says(name, said))
 
 
 @dataclass(slots=True)
@@ -114,6 +123,10 @@ class Remarks:
     _ahead: dict[str, list[int]] = field(default_factory=dict)
     """By column of days that have been: rows with a later one than that on which the file came."""
     _alike: list[list[int]] = field(default_factory=list)
+    _unread: Unread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._unread = Unread(self.comparing.days_unsaid)
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
         """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
@@ -146,10 +159,10 @@ class Remarks:
 
     def add_posted(self, rows: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and values, that are new or say something new, as the ledger is to hold them."""
-        lacking = self.comparing.lacking
-        days = self._days_gone_by
-        if lacking is None and not days:
-            return
+        self._add_some(self._unread.of(rows))
+
+    def _add_some(self, rows: Iterable[tuple[int, str]]) -> None:
+        lacking, days = self.comparing.lacking, self._days_gone_by
         blank = f'"{lacking.column}":null' if lacking else ""
         today = self._came_on
         for row_no, values in rows:
@@ -167,6 +180,7 @@ class Remarks:
         from pyarrow import compute
 
         lacking, days = self.comparing.lacking, self._days_gone_by
+        self._unread.add(values)
         if lacking is None and not days:
             return
         wanted = numpy.zeros(len(values), bool)
@@ -176,7 +190,7 @@ class Remarks:
         for _, beginning in days:
             wanted |= says_later(values, beginning, self._came_on)
         rows = (listed(one.filter(wanted)) for one in (row_nos, values))
-        self.add_posted(zip(*rows, strict=True))
+        self._add_some(zip(*rows, strict=True))
 
     @property
     def _days_gone_by(self) -> list[tuple[str, str]]:
@@ -215,7 +229,8 @@ class Remarks:
         alike = [self._told_alike()] if self._alike else []
         lacking = [self._told_lacking(self.comparing.lacking)] if self.comparing.lacking and self._lacking else []
         ahead = [self._told_ahead(column, rows) for column, rows in self._ahead.items()]
-        return [*lacking, *ahead, *map(self._told, self._shared.values()), *map(self._told_kept, self._kept), *alike]
+        shared, kept = map(self._told, self._shared.values()), map(self._told_kept, self._kept)
+        return [*lacking, *ahead, *shared, *kept, *alike, *self._unread.told()]
 
     def _told_lacking(self, one: Lacking) -> Problem:
         rows = self._rows(self._lacking)

@@ -117,7 +117,8 @@ class Amounts:
 
     `unit` is that of bare numbers where neither cell nor unit column tells one, `allowed` are the contract's units.
     `fills` is the contract's unit column where the file has none, so that the quantities themselves tell it; `needed`
-    when each must.
+    when each must. `own`: a quantity with another unit than that of bare numbers is one in its own, if both are of one
+    dimension; earlier decisions took it for a contradiction.
     """
 
     mark: Mark
@@ -126,6 +127,7 @@ class Amounts:
     optional: bool
     fills: str | None = None
     needed: bool = False
+    own: bool = False
 
     def read(self, cell: Cell, beside: Cell) -> tuple[Cell, Cell]:
         """The quantity and its unit as the contract takes them. A cell that says nothing is left alone."""
@@ -142,7 +144,9 @@ class Amounts:
             return None, beside
         own = None if read.unit is None else _part(read.unit)
         if own is not None and told is not None and not _same(own, told):
-            return _contradiction(cell, own, told), beside
+            if raw is not None or not self.own or _dimension(own) != _dimension(told):
+                return replace(_contradiction(cell, own, told), covers=self.fills), beside
+            read, told = _in_its_own(read, cell, own, told), None
         if own is None and raw is not None and self.unit is not None and _differ(self.unit, _part(raw)):
             return _contradicts_heading(cell, self.unit, raw), beside
         unit = own if told is None else told
@@ -288,8 +292,21 @@ def _same(one: str, other: str) -> bool:
 
 def _differ(one: str, other: str) -> bool:
     """A piece and a bottle do not: what is counted may be told in two ways."""
-    dimensions = [None if known is None else dimension_of(known) for known in (unit_of(one), unit_of(other))]
+    dimensions = [_dimension(one), _dimension(other)]
     return not _same(one, other) and dimensions != ["count", "count"]
+
+
+def _dimension(unit: str) -> str | None:
+    known = unit_of(unit)
+    return None if known is None else dimension_of(known)
+
+
+def _in_its_own(read: _Read, cell: Cell, own: str, told: str) -> _Read:
+    """`told` is that of numbers without a unit, and this one has its own."""
+    if isinstance(read.cell, Restored):
+        return read
+    reason = f'Numbers of this column without a unit are in {told}, and this one says "{own}", so it was taken as that.'
+    return replace(read, cell=Restored(_plain(read.cell), text_of(cell), "unit_of_its_own", reason))
 
 
 def _contradicts_heading(cell: Cell, heading: str, told: str) -> Unclear:

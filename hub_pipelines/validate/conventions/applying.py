@@ -37,9 +37,9 @@ from hub_pipelines.validate.conventions.model import (
 )
 from hub_pipelines.validate.conventions.numbers import read_amount, read_number, without_noise
 from hub_pipelines.validate.conventions.placeholders import without
-from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
+from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER, if_digits, with_digits
 from hub_pipelines.validate.feeds.types import is_blank, text_of
-from hub_pipelines.validate.model import Cell, RecordType, Restored, Row, Table, Unclear
+from hub_pipelines.validate.model import IF_UNKNOWN, Cell, RecordType, Restored, Row, Table, Unclear
 
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d", re.A)
 _CACHED = 20_000
@@ -227,7 +227,8 @@ def _pairs(
             allowed = record.shapes[unit_column].choices or ()
             fills = unit_column if unit_column in conventions.added else None
             needed = unit_is_needed(record, unit_column)
-            amounts = Amounts(mark, conventions.units.get(column), allowed, optional, fills, needed)
+            unit, own = conventions.units.get(column), column in conventions.own_units
+            amounts = Amounts(mark, unit, allowed, optional, fills, needed, own)
             read = _quiet(amounts.read if column == owner else amounts.read_beside, number)
             yield positions[column], positions.get(unit_column), _remembering_pairs(read)
         elif kind == "amount":
@@ -297,7 +298,7 @@ class _Days:
         found = no_day(cell, self.convention.order)
         if found is None or not self.optional:
             return found or cell
-        return replace(found, suggestion=f"{found.suggestion}, or leave the cell empty")
+        return replace(found, suggestion=f"{found.suggestion}. {IF_UNKNOWN}")
 
     def _day_at_campus(self, cell: Cell, day: datetime.date, written: WrittenDay) -> Cell:
         """A moment's day is another one elsewhere; without the campus's zone the contract refuses it."""
@@ -359,7 +360,7 @@ class _Money:
         written = read_amount(cell)
         number = read_number(written.number) if written else None
         if written is None or number is None:
-            return cell, beside
+            return self._with_letters(cell, beside), beside
         plain = number.under(self.mark)
         if plain is None:
             return _other_mark(cell, self.mark), beside
@@ -367,6 +368,17 @@ class _Money:
         if written.currency is None:
             return self._as_told(cell, amount, beside)
         return self._with_currency(cell, amount, written.currency, beside)
+
+    def _with_letters(self, cell: str, beside: Cell) -> Cell:
+        """An amount in which letters stand for digits; what else is to be corrected in it is told at once."""
+        meant = with_digits(cell)
+        if meant is None or read_amount(meant) is None:
+            return cell
+        read, _ = self.read(meant, beside)
+        suggestion = if_digits(meant, cell)
+        if isinstance(read, Unclear):
+            return replace(read, sent=cell, reason=f"The amount is {suggestion}. {read.reason}")
+        return Unclear(cell, "letters_for_digits", "There are letters among the digits.", suggestion)
 
     def _as_told(self, cell: Cell, amount: Cell, beside: Cell) -> tuple[Cell, Cell]:
         """Of an amount without a currency the row's own is asked first, then the heading."""
@@ -388,7 +400,7 @@ class _Money:
         reason = f"The amount is in {currency}, and this column is in US dollars. The hub converts no currencies."
         dollars = "USD 12.50" if self.mark == "." else "USD 12,50"
         fix = f"Write the amount in US dollars with its currency, such as {dollars}"
-        fix += ", or leave the cell empty" if self.optional else ""
+        fix += f". {IF_UNKNOWN}" if self.optional else ""
         return Unclear(cell, "other_currency", reason, fix), beside
 
 

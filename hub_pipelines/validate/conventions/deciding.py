@@ -227,6 +227,7 @@ class _Deciding:
             identifiers={column: one for column, one in codes.items() if one is not None},
             cas={column: one for column, one in cas.items() if one is not None},
             units=units,
+            own_units=tuple(name for name, one in self._tallies.quantities.items() if name in units and one.with_unit),
             added=added,
             time_zone=self._time_zone,
         )

@@ -92,6 +92,7 @@ class Conventions:
 
     `units`: the unit of a quantity column's bare numbers, where no column tells it. `added`: contract columns that
     the file has not, and that its cells fill (`unit` from `500 g`). `time_zone` (IANA): where a moment's day is taken.
+    `own_units`: of the columns in `units`, those in which some quantities have a unit behind them, which is theirs.
     `placeholders`: the words that stand for no value in a column, in normal form, and how many cells say each.
     """
 
@@ -103,6 +104,7 @@ class Conventions:
     added: tuple[str, ...] = ()
     time_zone: str | None = None
     placeholders: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    own_units: tuple[str, ...] = ()
 
     def told(self) -> list[str]:
         """What was decided and why, one sentence a column, for people."""
@@ -118,7 +120,9 @@ class Conventions:
         for column, code in self.identifiers.items():
             lines += [f"{column}: {one}" for one in code.evidence]
         lines += [f"{column}: {one}" for column, cas in self.cas.items() for one in cas.evidence]
-        lines += [f"{column}: numbers without a unit are in {unit}" for column, unit in self.units.items()]
+        for column, unit in self.units.items():
+            others = ", the others in the unit that is behind them" if column in self.own_units else ""
+            lines.append(f"{column}: numbers without a unit are in {unit}{others}")
         lines += [f"{column}: {_no_value(words)}" for column, words in self.placeholders.items()]
         return lines
 
@@ -137,6 +141,8 @@ class Conventions:
         # what is younger than some decisions stands only where it says something: theirs keep their digests
         if self.placeholders:
             document["placeholders"] = {column: dict(words) for column, words in self.placeholders.items()}
+        if self.own_units:
+            document["own_units"] = list(self.own_units)
         return document
 
     @staticmethod
@@ -156,6 +162,7 @@ class Conventions:
             added=tuple(document["added"]),
             time_zone=document["time_zone"],
             placeholders={column: dict(words) for column, words in document.get("placeholders", {}).items()},
+            own_units=tuple(document.get("own_units", ())),
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.feeds.quantities import whole_number
+from hub_pipelines.validate.feeds.quantities import if_digits, whole_number, with_digits
 from hub_pipelines.validate.feeds.types import (
     CERTAIN_CODE,
     INVISIBLE,
@@ -290,6 +290,9 @@ def _waste_code(code: str) -> str:
         raise problem("unknown_waste_code", f"There is no federal waste code {code}.", _nearest_code(code))
     short = re.fullmatch(r"([DFKPU])-?(\d{1,3})", code, re.A)
     padded = f"{short[1]}{int(short[2]):03}" if short else None
+    meant = with_digits(code)
+    if meant is not None and _WASTE_CODE.fullmatch(meant):
+        padded = if_digits(meant, code)
     raise problem(
         "bad_waste_code",
         f'"{code[:40]}" is not a federal waste code such as D001, F003 or LABP.',

@@ -278,14 +278,23 @@ def whole_number(rule: str, noun: str, largest: int) -> Callable[[object], str]:
 _LIKE_DIGITS = str.maketrans("OoIl", "0011")
 
 
-def digits_meant(text: str) -> str | None:
-    """What to do with a number in which letters stand for the digits that they look like; None when it is none so."""
+def with_digits(text: str) -> str | None:
+    """The text with digits in place of the letters that look like them; None where there are none among digits."""
     meant = text.translate(_LIKE_DIGITS)
-    if meant == text or not any(char.isdigit() for char in text) or not PLAIN_NUMBER.fullmatch(meant):
-        return None
-    letters = sorted({char for char in text if char in "OoIl"})
+    return meant if meant != text and any(char.isdigit() for char in text) else None
+
+
+def if_digits(meant: str, text: str) -> str:
+    """What to do with a text in which letters stand for digits."""
+    letters = sorted({char for char, other in zip(text, meant, strict=True) if char != other})
     told = f"letter {letters[0]} stands" if len(letters) == 1 else f"letters {' and '.join(letters)} stand"
     return f"{meant}, if the {told} for a digit"
+
+
+def digits_meant(text: str) -> str | None:
+    """What to do with a number in which letters stand for the digits that they look like; None when it is none so."""
+    meant = with_digits(text)
+    return if_digits(meant, text) if meant is not None and PLAIN_NUMBER.fullmatch(meant) else None
 
 
 def comma_readings(text: str) -> str:

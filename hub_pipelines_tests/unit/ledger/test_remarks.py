@@ -247,6 +247,28 @@ def test_days_and_versions_in_a_files_name_tell_no_other_list_and_any_other_numb
     assert (list_key(one) == list_key(other)) is same
 
 
+# ---- columns that nobody reads
+
+
+def unread(header: list[str], cells: list[str], name: str = "Seen") -> list[Problem]:
+    remarks = Remarks(comparing_of(ASSET, "tools.csv", said=columns_said([*header, name], ASSET)))
+    remarks.add_posted(
+        (at, canonical_text({"asset_tag": f"N-{at}", "other": {name: cell}})) for at, cell in enumerate(cells)
+    )
+    return [one for one in remarks.of_lists() if one.rule == "days_unread"]
+
+
+def test_a_column_of_days_that_was_taken_for_none_is_told_where_the_list_lacks_such_a_column() -> None:
+    days = ["14.03.2015", "02.11.2011", "31.02.2020", "9 July 2018"]
+    (found,) = unread(["asset_tag"], days)
+    assert (found.column, found.severity, found.rule in WORTH_A_LOOK) == ("Seen", "warn", False)
+    assert "“acquired on”" in str(found.suggestion)
+    assert unread(["asset_tag", "acquired_on"], days) == unread([], ["Lathe"] * 4) == []
+    assert unread(["asset_tag"], days[:2]) == []
+    assert unread(["asset_tag"], ["12", "13", "14", "15", *days]) == []
+    assert len(unread(["asset_tag"], days * 100)) == 1
+
+
 # ---- rows in columns
 
 CONTAINER = FEEDS["hazmat"].record_type("hazmat.container")
@@ -260,8 +282,12 @@ def test_what_is_said_of_rows_in_columns_is_what_is_said_of_them_one_by_one(
 ) -> None:
     for record in (ASSET, CONTAINER):
         names = [record.lacking.column if record.lacking else "condition", *record.gone_by][:2]
-        rows = [(row_no, canonical_text(dict(zip(names, pair, strict=False)))) for row_no, pair in enumerate(cells, 2)]
-        one_by_one, at_once = (Remarks(comparing_of(record, "list.csv", came_on=DAY)) for _ in range(2))
+        rows = [
+            (row_no, canonical_text({**dict(zip(names, pair, strict=False)), "other": {"Seen": pair[0]}}))
+            for row_no, pair in enumerate(cells, 2)
+        ]
+        said = columns_said(["Seen"], record)
+        one_by_one, at_once = (Remarks(comparing_of(record, "list.csv", said=said, came_on=DAY)) for _ in range(2))
         one_by_one.add_posted(rows[skipped:])
         columns = (
             pyarrow.array([row[at] for row in rows], kind) for at, kind in enumerate((pyarrow.int64(), "string"))

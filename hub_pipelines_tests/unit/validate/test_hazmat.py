@@ -73,6 +73,7 @@ def test_a_container_value_is_taken_in_its_canonical_form(column: str, cell: Any
         ("waste_codes", "F013", "unknown_waste_code", "F0"),
         ("waste_codes", "U412", "unknown_waste_code", None),
         ("waste_codes", "D1", "bad_waste_code", "D001"),
+        ("waste_codes", "D002 D0O1", "bad_waste_code", "D001, if the letter O stands for a digit"),
         ("waste_codes", "WT02", "bad_waste_code", "state_waste_codes"),
         ("state_waste_codes", "TOO-LONG-CODE", "bad_waste_code", None),
         ("epa_id", "NYD0000", "bad_epa_id", "This one has 7 characters"),

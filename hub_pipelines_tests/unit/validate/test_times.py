@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.model import IF_UNKNOWN
+
 from .builders import Rows
 
 EVENTS = Rows("hazmat.event", time_zone="America/New_York")
@@ -93,4 +95,4 @@ def test_the_time_of_day_behind_a_day_is_left_off_as_it_is_in_a_date_cell(cell: 
 )
 def test_a_day_written_in_another_way_is_suggested_as_the_hub_takes_it(cell: str, suggestion: str | None) -> None:
     found = STOCK.the_problem(counted_on=cell)
-    assert (found.rule, found.suggestion) == ("bad_date", f"{suggestion or 'Correct it'}, or leave the cell empty")
+    assert (found.rule, found.suggestion) == ("bad_date", f"{suggestion or 'Correct it'}. {IF_UNKNOWN}")

@@ -6,7 +6,7 @@ from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 
 from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
 
-OR_EMPTY = "Correct it, or leave the cell empty"
+OR_EMPTY = "Correct it. If it is not known, leave the cell empty"
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,18 @@ def test_another_currency_is_refused_and_never_converted(cell: str, code: str) -
     assert str(refused.suggestion).startswith("Write the amount in US dollars with its currency, such as USD 12,50")
 
 
+def test_letters_among_the_digits_of_an_amount_are_told_with_all_else_that_is_wrong_with_it() -> None:
+    _, dollars, euros = costs("3,50", "3.3OO,00", "3.3OO,l0 €")
+
+    assert isinstance(dollars, Unclear)
+    assert (dollars.rule, dollars.sent) == ("letters_for_digits", "3.3OO,00")
+    assert dollars.suggestion == "3.300,00, if the letter O stands for a digit"
+    assert isinstance(euros, Unclear)
+    assert (euros.rule, euros.sent) == ("other_currency", "3.3OO,l0 €")
+    told = "The amount is 3.300,10 €, if the letters O and l stand for a digit. The amount is in EUR, and this column"
+    assert euros.reason.startswith(told)
+
+
 def test_a_contract_with_a_currency_takes_the_one_beside_the_amount() -> None:
     found, cells = read("grants.expenditure", {"amount": ["12.00 EUR", "$5.00", "7.00"]})
 

@@ -5,12 +5,15 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.conventions.applying import apply
+from hub_pipelines.validate.conventions.model import Conventions
 from hub_pipelines.validate.conventions.units import conversion
 from hub_pipelines.validate.feeds.quantities import AMOUNT_UNITS, STOCK_UNITS
 from hub_pipelines.validate.model import Restored, Unclear
 
-from ..builders import GOOD_ROWS
-from .columns import questions, read, value
+from ..builders import GOOD_ROWS, RECORD_TYPES
+from .columns import questions, read, table, value
 
 STOCK, COLUMN = "inventory.stock", "quantity_on_hand"
 
@@ -240,6 +243,35 @@ def test_a_row_whose_unit_is_another_than_the_headings_is_refused() -> None:
     assert isinstance(third, Unclear)
     assert {first.rule, third.rule} == {"units_contradict"}
     assert (second, fourth, found["unit"][1], found["unit"][3]) == (250, "5", "mL", "mL")
+
+
+def test_a_unit_of_its_own_in_a_column_of_another_is_taken_and_told() -> None:
+    """Size (gal), and 2 L in one cell: the heading speaks for numbers without a unit."""
+    cells = {"quantity": ["5", "2 L", "5 gal", "3 g"], "contents": ["a", "b", "c", "d"]}
+    conventions, found = read(CONTAINER, cells, units={"quantity": "gal"})
+    bare, own, same, other = found["quantity"]
+    assert (bare, same, found["unit"][:3]) == ("5", "5", ["gal", "L", "gal"])
+    assert isinstance(own, Restored)
+    assert (own.value, own.sent, own.rule) == ("2", "2 L", "unit_of_its_own")
+    assert (
+        own.reason
+        == 'Numbers of this column without a unit are in gal, and this one says "L", so it was taken as that.'
+    )
+    assert isinstance(other, Unclear), "a mass in a column of volumes is a slip of one of the two"
+    assert (other.rule, other.covers) == ("units_contradict", "unit")
+    (told,) = [one for one in conventions.told() if "without a unit" in one]
+    assert told == "quantity: numbers without a unit are in gal, the others in the unit that is behind them"
+
+
+def test_an_earlier_decision_refuses_a_unit_of_its_own_as_it_did() -> None:
+    cells = {"quantity": ["5", "2 L"], "contents": ["a", "b"]}
+    found, _ = read(CONTAINER, cells, units={"quantity": "gal"})
+    document = found.document()
+    del document["own_units"]
+    sent = table(cells)
+    columns = located_columns(sent.header, RECORD_TYPES[CONTAINER])
+    again = [row for _, row in apply(sent, columns, Conventions.from_document(document)).rows]
+    assert isinstance(again[1][0], Unclear)
 
 
 def test_pieces_in_the_heading_do_not_contradict_bottles_in_the_row() -> None:
