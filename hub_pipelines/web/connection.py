@@ -15,8 +15,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 HEAD_S = 10.0
 """So long a connection may take until the headers of its next request are whole and its body has begun."""
+UNREAD_S = 10.0
+"""And so long it may leave answers unread, where more wait for it than are sent ahead."""
 _HEAD_BYTES = 65_536
-"""And so long they may be; what is refused in words is shorter (limits.py)."""
+"""So long the headers may be; what is refused in words is shorter (limits.py)."""
 _PACKET_BYTES = 16_384
 """What is taken at once is no longer, headers and all."""
 
@@ -54,11 +56,12 @@ def head_of(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 class PromptConnection(HttpToolsProtocol):
     """Closes a connection that is open and has no request at work for too long (slow loris), also one that has told its
-    headers and nothing of its body, or that sends headers without an end."""
+    headers and nothing of its body, that sends headers without an end, or that does not read its answers."""
 
     _looks: asyncio.TimerHandle | None = None
     """One timer for all requests of a connection: it looks at `_too_late_at` and comes again then."""
     _too_late_at: float | None = None
+    _unread: asyncio.TimerHandle | None = None
     _unfinished = 0
     _joined: "_Joined"
     _is_reading = False
@@ -155,10 +158,20 @@ class PromptConnection(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.body):
             self._wait()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._too_late_at = None
-        if self._looks is not None:
-            self._looks.cancel()
+        for timer in (self._looks, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:

@@ -1,6 +1,7 @@
 """Slow and greedy senders, over real sockets: each connection and each request has its limits."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -261,6 +262,7 @@ class _Quick:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Quick]:
     monkeypatch.setattr(connection, "HEAD_S", _SHORT_S)
+    monkeypatch.setattr(connection, "UNREAD_S", _SHORT_S)
     found = _Quick(free_port())
     with _serving(found, found.port):
         yield found
@@ -347,3 +349,16 @@ def test_an_answer_for_which_nobody_waits_any_more_harms_nobody(quick: _Quick) -
     with stays:
         stays.sendall(_now())
         assert stays.recv(65_536).endswith(b"ab")
+
+
+def test_who_does_not_read_its_answers_is_not_waited_for(quick: _Quick) -> None:
+    size = 30_000_000  # more than the kernel keeps for it
+    with quick.connect() as one:
+        one.sendall(_now("/", body="a" * size))
+        one.sendall(_now("/"))  # whose answer has to wait for the other's
+        time.sleep(4 * _SHORT_S)
+        told = 0
+        with contextlib.suppress(ConnectionError):
+            while more := one.recv(1_000_000):
+                told += len(more)
+    assert told < size
