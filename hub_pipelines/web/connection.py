@@ -216,9 +216,9 @@ class _Joined:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._written:
+        if self._written and not self._transport.is_closing():  # else it has been lost meanwhile
             self._transport.write(b"".join(self._written))
-            self._written.clear()
+        self._written.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
