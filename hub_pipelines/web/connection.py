@@ -15,8 +15,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 HEAD_S = 10.0
 """So long a connection may take until the headers of its next request are whole and its body has begun."""
+UNREAD_S = 10.0
+"""And so long it may leave answers unread, where more wait for it than are sent ahead."""
 _HEAD_BYTES = 65_536
-"""And so long they may be; what is refused in words is shorter (limits.py)."""
+"""So long the headers may be; what is refused in words is shorter (limits.py)."""
 _PACKET_BYTES = 16_384
 """What is taken at once is no longer, headers and all."""
 
@@ -46,19 +48,20 @@ AtOnce = Callable[[Scope, bytes, Reply], bool]
 
 
 def head_of(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The begin of an answer, to its length."""
+    """The begin of an answer; its length and what the server adds to each come behind it."""
     lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode("ascii"))]
     lines += [b"%s: %s" % one for one in headers]
-    return b"\r\n".join([*lines, b"content-length: "])
+    return b"\r\n".join([*lines, b""])
 
 
 class PromptConnection(HttpToolsProtocol):
     """Closes a connection that is open and has no request at work for too long (slow loris), also one that has told its
-    headers and nothing of its body, or that sends headers without an end."""
+    headers and nothing of its body, that sends headers without an end, or that does not read its answers."""
 
     _looks: asyncio.TimerHandle | None = None
     """One timer for all requests of a connection: it looks at `_too_late_at` and comes again then."""
     _too_late_at: float | None = None
+    _unread: asyncio.TimerHandle | None = None
     _unfinished = 0
     _joined: "_Joined"
     _is_reading = False
@@ -75,6 +78,8 @@ class PromptConnection(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        before = self.cycle
+        is_body = before is not None and before.more_body and not before.response_complete
         self._is_reading = True
         super().data_received(data)
         self._is_reading = False
@@ -83,17 +88,32 @@ class PromptConnection(HttpToolsProtocol):
             if not self._is_taken(begun, len(data)):
                 self.begin(begun, app)
         cycle = self.cycle
-        if cycle is not None and not cycle.response_complete:
+        if cycle is None or cycle.response_complete:
+            if self._too_late_at is None:
+                self._wait()
+        elif self.pipeline or cycle.body or not cycle.more_body:
             # else nothing of its body has come with the headers; while one before it is at work there is time
-            if self.pipeline or cycle.body or not cycle.more_body:
-                self._too_late_at = None
+            self._too_late_at = None
+        if is_body or cycle is not before:
             self._unfinished = 0
             return
-        if self._too_late_at is None:
-            self._wait()
         self._unfinished += len(data)
         if self._unfinished > _HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The headers are too long.")
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn closes at once, and never says so
+        """Who has said all may still wait for its answers; the last one ends the connection."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            self.transport.close()  # what closes it behind our back does not send the answer that is just complete
+            return False
+        cycle.keep_alive = False
+        return True
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The parser leaves what comes behind such headers to the protocol that they ask for: the body is lost."""
+        self._begun = None
+        self.send_400_response("Only HTTP/1.1 is spoken here: send the request without the header Upgrade.")
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._is_reading:
@@ -116,7 +136,9 @@ class PromptConnection(HttpToolsProtocol):
         """The part of `cycle.send` that an answer needs which is whole."""
         if cycle.disconnected or self.transport.is_closing():
             return
-        self._joined.write_now(b"%s%d%s%s" % (head, len(body), _GO_ON if cycle.keep_alive else _CLOSE, body))
+        added = b"".join([b"%s: %s\r\n" % one for one in self.server_state.default_headers])
+        end = _GO_ON if cycle.keep_alive else _CLOSE
+        self._joined.write_now(b"%s%scontent-length: %d%s%s" % (head, added, len(body), end, body))
         cycle.response_started = cycle.response_complete = True
         if not cycle.keep_alive:
             self.transport.close()
@@ -136,10 +158,20 @@ class PromptConnection(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.body):
             self._wait()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._too_late_at = None
-        if self._looks is not None:
-            self._looks.cancel()
+        for timer in (self._looks, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _wait(self) -> None:
@@ -184,9 +216,9 @@ class _Joined:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._written:
+        if self._written and not self._transport.is_closing():  # else it has been lost meanwhile
             self._transport.write(b"".join(self._written))
-            self._written.clear()
+        self._written.clear()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -1,12 +1,14 @@
 """Slow and greedy senders, over real sockets: each connection and each request has its limits."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -61,8 +63,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Served]:
 
 @contextmanager
 def _serving(app: ASGIApp, port: int) -> Iterator[None]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, http=PromptConnection, log_config=None)
-    server = uvicorn.Server(config)
+    ours: dict[str, Any] = {"http": PromptConnection, "ws": "none", "server_header": False, "log_config": None}
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, **ours))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until_listening(port)
@@ -114,6 +116,18 @@ def test_headers_without_an_end_are_not_read_on(served: _Served, monkeypatch: py
     assert httpx.post(f"http://127.0.0.1:{served.port}", content=b"abc", timeout=30).text == "3"
 
 
+def test_headers_without_an_end_are_not_read_on_behind_a_request_at_work_either(served: _Served) -> None:
+    def flood(one: socket.socket) -> None:
+        one.sendall(_SLOW)
+        time.sleep(_SHORT_S / 2)
+        one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\nx-a: ")
+        for _ in range(1_000):
+            one.sendall(b"a" * 100_000)
+
+    with served.connect() as one, pytest.raises(OSError):
+        flood(one)
+
+
 def test_a_second_request_of_a_connection_may_not_be_slow_either(served: _Served) -> None:
     with served.connect() as one:
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab")
@@ -154,11 +168,38 @@ def test_a_request_that_came_with_another_may_be_worked_on_for_long(served: _Ser
         assert ends_within(one, 10).count(b" 200 ") == 2
 
 
+@pytest.mark.parametrize("wanted", ["h2c", "websocket"])
+def test_who_wants_another_protocol_is_told_that_there_is_none(served: _Served, wanted: str) -> None:
+    """What is sent behind the headers would be taken for that protocol's, and the message for one without a body."""
+    with served.connect() as one:
+        one.sendall(_WHOLE.replace(b"host: a", f"host: a\r\nconnection: upgrade\r\nupgrade: {wanted}".encode()))
+        told = ends_within(one, 10)
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert b"without the header Upgrade" in told
+
+
 def test_a_body_that_does_not_come_is_told_to_be_too_slow(served: _Served) -> None:
     with served.connect() as one:
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nab")
         assert b" 408 " in ends_within(one, 10)
     assert served.refused == ["too-slow"]
+
+
+def test_who_says_that_nothing_more_comes_is_answered(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(_SLOW)
+        one.shutdown(socket.SHUT_WR)
+        time.sleep(_SHORT_S / 2)
+        served.go_on.set()
+        assert ends_within(one, 10).endswith(b"\r\n\r\n2")
+
+
+def test_who_says_that_nothing_more_comes_amid_a_request_is_not_waited_for(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(_WHOLE[:-1])
+        one.shutdown(socket.SHUT_WR)
+        assert ends_within(one, _SHORT_S) == b""
+    assert served.refused == []
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -221,6 +262,7 @@ class _Quick:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Quick]:
     monkeypatch.setattr(connection, "HEAD_S", _SHORT_S)
+    monkeypatch.setattr(connection, "UNREAD_S", _SHORT_S)
     found = _Quick(free_port())
     with _serving(found, found.port):
         yield found
@@ -235,7 +277,9 @@ def test_a_request_that_comes_whole_is_taken_at_once_and_its_connection_goes_on(
     with quick.connect() as one:
         for _ in range(3):
             one.sendall(_now())
-            assert one.recv(65_536) == b"HTTP/1.1 202 Accepted\r\nx-way: now\r\ncontent-length: 2\r\n\r\nab"
+            first, way, date, *rest = one.recv(65_536).split(b"\r\n")
+            assert (first, way, date[:6]) == (b"HTTP/1.1 202 Accepted", b"x-way: now", b"date: ")
+            assert rest == [b"content-length: 2", b"", b"ab"]
         ends_within(one, 10)  # and is closed when it says nothing more
     assert quick.ways == ["at once"] * 3
 
@@ -248,6 +292,23 @@ def test_a_connection_that_is_to_end_ends_with_the_answer(quick: _Quick, ends: t
     assert told.startswith(b"HTTP/1.1 202 Accepted\r\n")
     assert b"\r\nconnection: close\r\n" in told
     assert quick.ways == ["at once"]
+
+
+def test_an_answer_has_the_same_headers_of_the_server_whichever_way_it_came(quick: _Quick) -> None:
+    for path in ("/now", "/later", "/"):
+        with quick.connect() as one:
+            one.sendall(_now(path, "1.1", "connection: close"))
+            assert ends_within(one, 10).count(b"\r\ndate: ") == 1
+
+
+def test_who_says_that_nothing_more_comes_is_answered_at_once_too(quick: _Quick) -> None:
+    with quick.connect() as one:
+        one.sendall(_now() + _now(body="cd"))
+        one.shutdown(socket.SHUT_WR)
+        told = ends_within(one, 10)
+    assert told.count(b" 202 ") == told.count(b" 200 ") == 1
+    assert told.endswith(b"cd")
+    assert quick.ways == ["at once", "as an app"]
 
 
 def test_an_app_may_answer_what_was_taken_at_once(quick: _Quick) -> None:
@@ -288,3 +349,17 @@ def test_an_answer_for_which_nobody_waits_any_more_harms_nobody(quick: _Quick) -
     with stays:
         stays.sendall(_now())
         assert stays.recv(65_536).endswith(b"ab")
+
+
+def test_who_does_not_read_its_answers_is_not_waited_for(quick: _Quick, caplog: pytest.LogCaptureFixture) -> None:
+    size = 30_000_000  # more than the kernel keeps for it
+    with quick.connect() as one:
+        one.sendall(_now("/", body="a" * size))
+        one.sendall(_now("/") * 3)  # whose answers have to wait for the other's
+        time.sleep(4 * _SHORT_S)
+        told = 0
+        with contextlib.suppress(ConnectionError):
+            while more := one.recv(1_000_000):
+                told += len(more)
+    assert told < size
+    assert "Exception" not in caplog.text

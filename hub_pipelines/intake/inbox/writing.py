@@ -146,13 +146,13 @@ class _Groups:
         """Have the next group handed over, and prepare it if it comes before what is to be read at `answer`."""
         with suppress(OSError):  # nobody listens any more, and the group is committed all the same
             self._channel.sendall(bytes(_LENGTH_BYTES))
-        if answer is None:
-            return
-        waiting = select.poll()
-        waiting.register(answer, select.POLLIN)
-        waiting.register(self._channel, select.POLLIN)
-        if all(which != answer for which, _ in waiting.poll()):
-            self._ahead = self._read()
+            if answer is None:
+                return
+            waiting = select.poll()
+            waiting.register(answer, select.POLLIN)
+            waiting.register(self._channel, select.POLLIN)
+            if all(which != answer for which, _ in waiting.poll()):
+                self._ahead = self._read()
 
     def _read(self) -> Group | Exception | None:
         """An error is told to those who wait, in its turn."""

@@ -17,7 +17,7 @@ from hub_pipelines.validate.parsing.forking import WORDS
 
 _SERVE = "import sys; from hub_pipelines.validate.parsing.forking import serve; serve(int(sys.argv[1]))"
 _LONGEST_S = 10.0
-"""To fork takes some milliseconds; a nursery that can't in this time is stuck."""
+"""To fork takes some milliseconds, to tell of an end too; a nursery that can't in this time is stuck."""
 
 
 class Nursery:
@@ -49,20 +49,19 @@ class Nursery:
     def start(self, file: IO[bytes], errors: IO[bytes]) -> "Forked":
         """A child that reads this file and writes its last words to `errors`. Raises OSError when the nursery is no
         more, or can't fork."""
-        with ExitStack() as ours:
+        with ExitStack() as ours, ExitStack() as theirs:
             told, telling = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.callback(told.close)
-            with telling:
-                stdin, to_child = os.pipe()
-                from_child, stdout = os.pipe()
-                for end in (to_child, from_child):
-                    ours.callback(os.close, end)
-                try:
-                    given = [stdin, stdout, errors.fileno(), file.fileno(), telling.fileno()]
-                    socket.send_fds(self._asked, [b"read"], given)
-                finally:
-                    os.close(stdin)
-                    os.close(stdout)
+            theirs.callback(telling.close)
+            stdin, to_child = os.pipe()
+            ours.callback(os.close, to_child)
+            theirs.callback(os.close, stdin)
+            from_child, stdout = os.pipe()
+            ours.callback(os.close, from_child)
+            theirs.callback(os.close, stdout)
+            given = [stdin, stdout, errors.fileno(), file.fileno(), telling.fileno()]
+            socket.send_fds(self._asked, [b"read"], given)
+            theirs.close()  # else nobody sees that the nursery has dropped them
             told.settimeout(_LONGEST_S)
             number = told.recv(WORDS)
             if not number:
@@ -91,7 +90,10 @@ class Forked:
         return self._ended
 
     def wait(self) -> int:
-        self._hear(0)
+        """For a child that was killed, or has said its last: a nursery that is not stuck soon tells of its end."""
+        if self._ended is None:
+            self._told.settimeout(_LONGEST_S)
+            self._hear(0)
         assert self._ended is not None
         return self._ended
 
@@ -104,10 +106,14 @@ class Forked:
     def _hear(self, flags: int) -> None:
         if self._ended is not None:
             return
-        if said := self._told.recv(WORDS, flags):
+        try:
+            said = self._told.recv(WORDS, flags)
+        except TimeoutError:
+            said = b""
+        if said:
             self._ended = int(said)
         else:
-            # the nursery is no more, and nobody knows how its child ended or whether it has
+            # the nursery is no more or stuck, and nobody knows how its child ended or whether it has
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             self._ended = -signal.SIGKILL

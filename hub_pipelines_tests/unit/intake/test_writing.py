@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.short import Meanwhile
@@ -140,10 +142,26 @@ def killed_parent(told: Path, group: Group, meanwhile: Meanwhile) -> list[Answer
     return taken(group.deliveries)
 
 
-def test_a_writer_whose_parent_is_killed_ends_its_group_and_says_nothing(tmp_path: Path) -> None:
+def killed_parent_while_it_is_committed(told: Path, group: Group, meanwhile: Meanwhile) -> list[Answered]:
+    """Its parent has not read yet that the next group may come, and nothing comes of the database."""
+    parent = os.getppid()
+    os.kill(parent, signal.SIGSTOP)
+    silent, _other_end = os.pipe()
+    killing = threading.Timer(0.2, os.kill, (parent, signal.SIGKILL))
+    killing.start()
+    meanwhile(silent)
+    killing.join()
+    told.write_text(str(os.getpid()))
+    return taken(group.deliveries)
+
+
+@pytest.mark.parametrize("kill", [killed_parent, killed_parent_while_it_is_committed])
+def test_a_writer_whose_parent_is_killed_ends_its_group_and_says_nothing(
+    kill: Callable[[Path, Group, Meanwhile], list[Answered]], tmp_path: Path
+) -> None:
     """The supervisor tells that the receiver has ended; an error beside it would be looked into for nothing."""
     log = tmp_path / "hub.log"
-    accept: Accept = partial(killed_parent, tmp_path / "writer")
+    accept: Accept = partial(kill, tmp_path / "writer")
 
     def child() -> None:
         configure(log, "receiver", "info")

@@ -1,9 +1,13 @@
 """A child that is forked from the nursery does what one does that is started, and none outlives who asked for it."""
 
+import contextlib
+import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +23,7 @@ from hub_pipelines.validate.reading.nursery import Forked, Nursery
 from hub_pipelines.validate.reading.process import Limits, Parser
 from hub_pipelines_tests.crash.faults import finish, fork
 
+_MOST_OPEN = 256
 _TEXT = "asset_tag,quantity\n" + "NC-0001,2\n" * 3_000
 
 
@@ -136,6 +141,45 @@ def test_files_are_read_though_the_nursery_is_stuck(
     finally:
         os.kill(nursery.pid, signal.SIGCONT)
     wait_until(lambda: not children_of(nursery.pid))
+
+
+def test_a_nursery_that_gets_stuck_amid_a_file_keeps_nobody_waiting_for_its_child(
+    file: Path, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with file.open("rb") as opened, Parser(opened, Limits()) as parser:
+        parser.open(".csv", lambda texts: list(texts), 1)
+        monkeypatch.setattr("hub_pipelines.validate.reading.nursery._LONGEST_S", 0.5)
+        os.kill(nursery.pid, signal.SIGSTOP)
+        going_on = threading.Timer(5, os.kill, (nursery.pid, signal.SIGCONT))
+        going_on.start()
+        began = time.monotonic()
+        assert sum(len(batch.numbers) for batch in parser.batches()) == 3_000
+        pid = parser._child.pid
+    assert time.monotonic() - began < 4
+    assert isinstance(parser._child, Forked)
+    assert " Z " in Path(f"/proc/{pid}/stat").read_text()  # ended, and its nursery has not seen it
+    going_on.join()
+    wait_until(lambda: not children_of(nursery.pid))
+
+
+def test_who_has_no_descriptors_left_for_a_child_leaves_none_open(file: Path, nursery: Nursery) -> None:
+    def child() -> None:
+        with file.open("rb") as opened, file.open("rb") as errors:
+            before = sorted(Path("/proc/self/fd").iterdir())
+            for room in range(16):
+                leave_room(len(before) - 1 + room)
+                with contextlib.suppress(OSError):
+                    nursery.start(opened, errors).kill()
+                leave_room(_MOST_OPEN)
+                gc.collect()
+                assert sorted(Path("/proc/self/fd").iterdir()) == before, room
+
+    assert finish(fork(child)) == 0
+
+
+def leave_room(descriptors: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, hard))
 
 
 def test_what_becomes_of_a_child_whose_nursery_was_killed_is_seen(file: Path, nursery: Nursery) -> None:
