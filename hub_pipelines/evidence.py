@@ -21,7 +21,7 @@ from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
-from hub_pipelines.ledger.proofs import RowProof, digest_version_of
+from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
@@ -231,12 +231,12 @@ def _first_bad_posting(hub: Hub) -> str | None:
         for entry in list(audit.entries_named(tx, "submission:posted")):
             detail, request_id = entry.event.detail, str(entry.event.request_id)
             revision = int(str(detail["revision"]))
-            entries += sum(int(str(detail.get(name, 0))) for name in ("posted", "replaced", "arrived"))
+            entries += entries_of(entry)
             made = digest_version_of(entry)
             if ledger_entries.digest_of(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
-            stored = ledger_outcomes.find_posting(tx, request_id, revision)
-            if stored is None or stored.rows_digest != detail["rows_digest"]:
+            stored = ledger_outcomes.stored_outcome(tx, request_id, revision)
+            if stored is None or not stored.items() <= detail.items():
                 return f"{request_id}: the record of its posting is missing or was changed"
             if ledger_problems.count_rejected_rows(tx, request_id, revision) != int(str(detail["rejected"])):
                 return f"{request_id}: rows that its posting rejected are missing, or others were added"

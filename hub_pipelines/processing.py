@@ -23,7 +23,7 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.giving_way import give_way
-from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies
+from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies, holdable
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
@@ -629,8 +629,8 @@ def failure_of(error: BaseException, run_id: str | None) -> Failure:
         fix = error.fix if isinstance(error, Permanent) else ""
     return Failure(
         error_type=type(error).__name__,
-        reason=reason,
-        fix=fix,
-        trace="".join(traceback.format_exception(error)),
+        reason=holdable(reason),
+        fix=holdable(fix),
+        trace=holdable("".join(traceback.format_exception(error))),
         run_id=run_id,
     )

@@ -143,6 +143,12 @@ def text_in(tx: Transaction, document: ColumnElement[str], name: str) -> ColumnE
     return func.json_extract(document, f"$.{name}")
 
 
+def holdable(told: str) -> str:
+    """What is told of a file's cells, as both databases keep it: PostgreSQL has no NUL in a text, and a workbook's cell
+    may hold one."""
+    return told.replace("\0", "\ufffd")
+
+
 def moment_as_written(tx: Transaction) -> Callable[[datetime], object]:
     """How a moment is given to `insert_many` and `upsert_many`, where nobody looks at a column's type."""
     return (lambda moment: moment) if tx.dialect.name == "postgresql" else iso

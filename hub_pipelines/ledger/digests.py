@@ -89,7 +89,8 @@ def digester(ledger: str, version: int, of_posting: Mapping[Any, Any], digest_ve
     """The function that digests entries of one posting, each with the parts of a Change in their order.
 
     It writes canonical_text([ledger, version, row_no, …, ledger_date]) out by hand: with a million entries that is most
-    of the work. A test holds the two against each other.
+    of the work. A test holds the two against each other. Numbers go through repr, since SQLite keeps a text such as
+    `null` in a column of numbers too.
     """
     head, tail = _around(ledger, version, of_posting)
     return _leaves_of(head, tail) if digest_version == LEAVES else _digests_with_values(head, tail)
@@ -109,8 +110,9 @@ def _digests_with_values(head: str, tail: str) -> Digests:
     def digests_of(entries: Sequence[Sequence[Any]]) -> list[bytes]:
         return [
             sha256(
-                f"{head},{row_no},{quoted(key)},{quoted(operation)},{quoted(values)},{quoted(digest)},"
-                f"{'null' if before is None else before},{'null' if before_row is None else before_row},{tail}".encode()
+                f"{head},{row_no!r},{quoted(key)},{quoted(operation)},{quoted(values)},{quoted(digest)},"
+                f"{'null' if before is None else repr(before)},"
+                f"{'null' if before_row is None else repr(before_row)},{tail}".encode()
             ).digest()
             for row_no, key, operation, values, digest, before, before_row in entries
         ]
@@ -124,8 +126,9 @@ def _leaves_of(head: str, tail: str) -> Digests:
     def leaves_of(entries: Sequence[Sequence[Any]]) -> list[bytes]:
         return [
             leaf(
-                f"{head},{row_no},{quoted(key)},{quoted(operation)},{quoted(_vouched(values, digest))},"
-                f"{'null' if before is None else before},{'null' if before_row is None else before_row},{tail}".encode()
+                f"{head},{row_no!r},{quoted(key)},{quoted(operation)},{quoted(_vouched(values, digest))},"
+                f"{'null' if before is None else repr(before)},"
+                f"{'null' if before_row is None else repr(before_row)},{tail}".encode()
             )
             for row_no, key, operation, values, digest, before, before_row in entries
         ]

@@ -19,6 +19,12 @@ from hub_pipelines.ledger.digests import entry_leaf, leaves
 from hub_pipelines.ledger.model import CHAIN, LEAVES, TREE
 
 FORMAT = "hub-row-proof/1"
+_PARTS: dict[str, Any] = {
+    **dict.fromkeys(("ledger", "key", "operation", "values", "digest", "request_id", "campus", "ledger_date"), str),
+    **dict.fromkeys(("version", "row_no", "revision", "contract_version"), int),
+    **dict.fromkeys(("previous_version", "previous_row_no"), int | None),
+}
+"""What a proof's journal entry must have, and of which kind."""
 
 
 class NotAProof(HubError):
@@ -29,6 +35,12 @@ def digest_version_of(audited: Entry) -> int:
     """How the digest of a posting was made that this audit entry tells of."""
     made = audited.event.detail.get("digest_version", CHAIN)
     return made if isinstance(made, int) else CHAIN
+
+
+def entries_of(audited: Entry) -> int:
+    """How many journal entries the posting made that this audit entry tells of."""
+    made = (audited.event.detail.get(name, 0) for name in ("posted", "replaced", "arrived"))
+    return sum(number for number in made if isinstance(number, int))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +66,8 @@ class RowProof:
             return "the audit entry was changed after it was written"
         if audited.event.event != "submission:posted" or digest_version_of(audited) not in (TREE, LEAVES):
             return "the audit entry tells of no posting whose rows can be proved one by one"
+        if self.size != entries_of(audited):
+            return "so many rows were not posted"
         if sha256_hex(str(self.entry["values"]).encode("utf-8")) != self.entry["digest"]:
             return "the values are not the ones that were posted"
         path = [bytes.fromhex(one) for one in self.path]
@@ -93,15 +107,20 @@ class RowProof:
             document = json.loads(text)
             if document["format"] != FORMAT:
                 raise NotAProof("This is no proof of `hub audit prove`.")
+            canonical_text(document).encode("utf-8")  # neither half a character nor what is no number
             told, entry = document["audit_entry"], document["entry"]
+            bytes.fromhex(told["detail"]["rows_digest"])
+            index, size = document["index"], document["size"]
+            if not all(isinstance(entry[name], kind) for name, kind in _PARTS.items()):
+                raise ValueError("a part of the entry is of another kind")
+            if {type(index), type(size)} != {int}:
+                raise ValueError("a row's place is no number")
             event = Event(
                 told["campus"], told["actor"], told["event"], told["subject"], told["request_id"], told["detail"]
             )
-            audited = Entry(
-                int(told["seq"]), datetime.fromisoformat(told["at"]), event, str(told["prev_hash"]), str(told["hash"])
-            )
+            audited = Entry(told["seq"], datetime.fromisoformat(told["at"]), event, told["prev_hash"], told["hash"])
             entry["ledger_date"] = date.fromisoformat(entry["ledger_date"])
-            path = tuple(str(one) for one in document["path"])
-            return RowProof(entry, int(document["index"]), int(document["size"]), path, audited)
-        except (KeyError, TypeError, ValueError) as error:
+            path = tuple(bytes.fromhex(one).hex() for one in document["path"])
+            return RowProof(entry, index, size, path, audited)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise NotAProof("The proof is damaged: a part of it is missing or can't be read.") from error

@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Delivery
+from hub_pipelines.ledger.store import journal_row, ledger
 from hub_pipelines.messaging import Fate
 from hub_pipelines.publishing import publish
 from hub_pipelines.submission.model import State
@@ -82,6 +84,18 @@ def test_what_came_and_went_is_added_and_taken_and_told(hub: Hub) -> None:
     assert verify_all(hub).first_bad is None
     assert all(line["balanced"] for line in conservation(hub))
     assert all(account_for(hub, one.request_id).balanced for one in all_submissions(hub))
+
+
+def test_an_item_that_was_put_back_to_an_earlier_entry_of_its_last_posting_is_found(hub: Hub) -> None:
+    take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 4), 12))
+    settle(hub)
+    assert held(hub) == {ETHANOL: ("6", None)}
+    with hub.db.write() as tx:
+        first = tx.execute(select(journal_row).order_by(journal_row.c.row_no)).mappings().first()
+        assert first is not None
+        tx.execute(update(ledger).values(version=first["version"], row_no=first["row_no"], digest=first["digest"]))
+    assert held(hub) == {ETHANOL: ("10", None)}
+    assert verify_all(hub).first_bad == f"{STOCK_LEDGER} {ETHANOL}: the ledger is not what its journal says"
 
 
 def test_what_can_t_be_applied_is_rejected_alone_with_its_reason(hub: Hub) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import GENESIS, Entry, Event
@@ -186,6 +186,16 @@ def test_a_submission_that_was_never_received_is_found(hub: Hub) -> None:
         row = dict(tx.execute(submissions.submission.select()).mappings().one())
         tx.execute(submissions.submission.insert(), {**row, "request_id": f"{request_id}x", "source_version": 2})
     assert "the audit log does not tell that it was received" in str(verify_all(hub).first_bad)
+
+
+@pytest.mark.parametrize(("name", "changed"), [("posted", 2), ("digest_version", TREE), ("posted_at", "2020-01-01")])
+def test_a_changed_record_of_a_posting_is_found(hub: Hub, name: str, changed: object) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    record = ledger_outcomes.idempotency
+    with hub.db.write() as tx:
+        outcome = tx.execute(select(record.c.outcome)).scalar_one()
+        tx.execute(update(record).values(outcome={**outcome, name: changed}))
+    assert verify_all(hub).first_bad == f"{request_id}: the record of its posting is missing or was changed"
 
 
 def test_rejected_rows_that_were_taken_away_are_found(hub: Hub) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ CHANGES: list[tuple[tuple[str, ...], object, str]] = [
     (("entry", "values"), '{"quantity":"99"}', "the values are not the ones that were posted"),
     (("entry", "key"), "NC-0002", "the row is not among the rows that were posted"),
     (("entry", "campus"), "south", "the row is not among the rows that were posted"),
+    (("entry", "previous_version"), 1, "the row is not among the rows that were posted"),
     (("index",), 2, "the row is not among the rows that were posted"),
+    (("size",), 5, "so many rows were not posted"),
     (("path",), [], "the row is not among the rows that were posted"),
     (("audit_entry", "detail", "rows_digest"), "f" * 64, "the audit entry was changed after it was written"),
     (("audit_entry", "seq"), 99, "the audit entry was changed after it was written"),
@@ -65,10 +68,52 @@ def test_any_change_of_a_proof_is_found(hub: Hub, lab: str) -> None:
         assert RowProof.from_text(json.dumps(document)).fault() == told, place
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": "other"}', '{"format": "hub-row-proof/1"}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '{"format": "other"}', '{"format": "hub-row-proof/1"}', "[" * 100_000]
+)
 def test_what_is_no_proof_is_refused_in_words(text: str) -> None:
     with pytest.raises(NotAProof):
         RowProof.from_text(text)
+
+
+def _parts(document: dict[str, Any], place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in document.items():
+        yield (*place, name)
+        if isinstance(value, dict):
+            yield from _parts(value, (*place, name))
+
+
+def test_whatever_stands_in_a_part_of_a_proof_it_is_refused_in_words(hub: Hub, lab: str) -> None:
+    text = prove_row(hub, lab, 3).text()
+    others: list[Any] = [None, True, 7, -1, 1.5, 1e400, 10**400, "null", "\ud800", "5", [], ["a"], [7], {}]
+    for place in _parts(json.loads(text)):
+        for changed in others:
+            document: dict[str, Any] = json.loads(text)
+            part = document
+            for name in place[:-1]:
+                part = part[name]
+            if json.dumps(part[place[-1]]) == json.dumps(changed):
+                continue
+            part[place[-1]] = changed
+            try:
+                fault = RowProof.from_text(json.dumps(document)).fault()
+            except NotAProof:
+                continue
+            assert fault is not None, (place, changed)
+
+
+def test_a_proof_without_one_of_its_parts_is_refused_in_words(hub: Hub, lab: str) -> None:
+    text = prove_row(hub, lab, 3).text()
+    for place in _parts(json.loads(text)):
+        document: dict[str, Any] = json.loads(text)
+        part = document
+        for name in place[:-1]:
+            part = part[name]
+        del part[place[-1]]
+        try:
+            assert RowProof.from_text(json.dumps(document)).fault() is not None, place
+        except NotAProof:
+            continue
 
 
 def test_a_row_without_an_entry_can_not_be_proved(hub: Hub, lab: str) -> None:

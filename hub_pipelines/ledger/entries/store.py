@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.store import Transaction
@@ -168,5 +168,16 @@ def first_misfold(tx: Transaction) -> str | None:
     baseless = (
         select(ledger.c.ledger, ledger.c.key).outerjoin(journal_row, same_entry).where(journal_row.c.key.is_(None))
     )
-    row = tx.execute(behind.limit(1)).first() or tx.execute(baseless.limit(1)).first()
+    # an item may have several entries of one posting, each of which but the first names the one before it
+    after = journal_row.alias("after")
+    overtaken = (
+        select(after.c.ledger, after.c.key)
+        .where(after.c.previous_version == after.c.version)
+        .where(
+            exists()
+            .where(ledger.c.ledger == after.c.ledger, ledger.c.key == after.c.key)
+            .where(ledger.c.version == after.c.version, ledger.c.row_no == after.c.previous_row_no)
+        )
+    )
+    row = next((found for look in (behind, baseless, overtaken) if (found := tx.execute(look.limit(1)).first())), None)
     return f"{row.ledger} {row.key}" if row else None

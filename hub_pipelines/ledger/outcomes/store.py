@@ -6,6 +6,7 @@ Not here: posting, which writes it in its transaction (posting/store.py); the jo
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Column, Integer, String, Table, select
 
@@ -21,13 +22,16 @@ idempotency = Table(
 )
 
 
+def stored_outcome(tx: Transaction, request_id: str, revision: int) -> dict[str, Any] | None:
+    """Posting.document as it is kept: of a former release without what that did not tell."""
+    i = idempotency.c
+    found = tx.execute(select(i.outcome).where(i.request_id == request_id, i.revision == revision)).first()
+    return None if found is None else found.outcome
+
+
 def find_posting(tx: Transaction, request_id: str, revision: int) -> Posting | None:
-    row = tx.execute(
-        select(idempotency.c.outcome).where(idempotency.c.request_id == request_id, idempotency.c.revision == revision)
-    ).first()
-    if row is None:
-        return None
-    return replace(Posting.from_document(row.outcome), repeat=True)
+    outcome = stored_outcome(tx, request_id, revision)
+    return None if outcome is None else replace(Posting.from_document(outcome), repeat=True)
 
 
 def find_postings(tx: Transaction, revisions: Mapping[str, int]) -> dict[str, Posting]:

@@ -23,6 +23,7 @@ from hub_pipelines.common.columns import listed
 from hub_pipelines.common.store import (
     Transaction,
     database_now,
+    holdable,
     insert_columns,
     insert_many,
     insert_or_ignore,
@@ -347,7 +348,9 @@ class _Rows:
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
         """Each with its row's number (0: the whole file) and its position among that row's."""
-        rows = ((row_no, position, *_told(found)) for row_no, position, found in problems)
+        rows = (
+            (row_no, position, *(one and holdable(one) for one in _told(found))) for row_no, position, found in problems
+        )
         of_all: dict[str, str | int] = {"request_id": self.lease.request_id, "revision": self.lease.revision}
         insert_many(self.tx, rejection, ("row_no", "position", *_REJECTION), rows, of_all=of_all)
 

@@ -75,10 +75,10 @@ def is_blank(cell: object) -> bool:
 
 
 def text_of(cell: object) -> str:
-    """A cell as a heading or a title shows it."""
+    """A cell as a heading or a title shows it; a NUL, which a workbook may have there, is in no text of the hub."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
-    return " ".join(str(cell).split())
+    return " ".join(str(cell).split()).replace("\0", "\ufffd")
 
 
 def filled(cells: Cells) -> list[int]:

@@ -66,6 +66,15 @@ def test_values_that_have_not_their_digest_give_another_leaf() -> None:
     assert entry_leaf({**ENTRY, "values": "{}"}, LEAVES) != leaf_by_the_plain_way(ENTRY)
 
 
+@pytest.mark.parametrize("name", ["row_no", "previous_version", "previous_row_no"])
+@pytest.mark.parametrize("made", [TREE, LEAVES])
+def test_a_text_in_place_of_a_number_or_of_none_gives_another_digest(name: str, made: int) -> None:
+    """SQLite keeps a text in a column of numbers too."""
+    told = ENTRY[name]
+    text = "null" if told is None else str(told)
+    assert entry_leaf({**ENTRY, name: text}, made) != entry_leaf(ENTRY, made)
+
+
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 

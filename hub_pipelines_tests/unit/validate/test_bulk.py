@@ -41,6 +41,7 @@ RECORDS = [(feed, record) for feed in FEEDS.values() for record in feed.record_t
 FORMER = [(feed, old) for feed, record in RECORDS for old in record.former]
 
 NASTY: list[Cell] = [
+    "\0", "a\0b", "TAG-1\0",
     None, " ", "\u00a0", "\ufeff", "a\nb", 'with "quotes"', "back\\slash", "\x1b", "tab\tbed", "1e5", "1E+05",
     "2.20E+02", "NaN", "inf", "١٢", "\uff19", "99999999999999999999", "-5", "-0", "0", "007", "1,5", "1.234",
     "1,234.50", "(12.50)", "$ 3", "12.500", "0.000", "3 kg", "2 x 5 mL", "1/8", "8-Jan", "~5", "#N/A", "#REF!", "# 4",
