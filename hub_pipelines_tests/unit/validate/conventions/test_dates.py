@@ -153,11 +153,11 @@ def test_two_dates_that_contradict_each_other_hold_up_none_of_many_that_need_no_
         ("13.1.2024", "04.13.2026", "there is no month 13", "13.04.2026 if 13 April 2026"),
         ("1/13/2024", "13/04/2026", "written month/day/year", "04/13/2026 if 13 April 2026 is meant"),
         ("13/1/2024", "31/02/2026",
-         "31/02/2026 is no day of the calendar: February has no day 31", "Write the right day as day/month/year, or"),
-        ("1/13/2024", "02/30/2026", "February has no day 30", "Write the right day as month/day/year, or"),
+         "31/02/2026 is no day of the calendar: February has no day 31", "Write the right day as day/month/year. If"),
+        ("1/13/2024", "02/30/2026", "February has no day 30", "Write the right day as month/day/year. If"),
         ("13.01.2024", "KW 12",
          "The dates of this column are written day/month/year, and \"KW 12\" is no date.", "for example 31/12/2026"),
-        ("1/13/2024", "next week", "written month/day/year", "for example 12/31/2026 for 31 December 2026, or leave"),
+        ("1/13/2024", "next week", "written month/day/year", "for example 12/31/2026 for 31 December 2026. If"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_a_date_that_is_none_is_said_in_the_columns_own_order(
