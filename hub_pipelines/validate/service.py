@@ -43,6 +43,8 @@ from hub_pipelines.validate.repeats import Repeats
 _CHUNK_ROWS = 5_000
 _SHOWN_CHARACTERS = 200
 _MARKED = frozenset({Restored, Unclear})
+_OF_A_PART = frozenset({"bad_hazard_code", "bad_waste_code", "unknown_waste_code"})
+"""Of cells that may hold several codes: what to do about one of them says nothing about the others."""
 # finding a similar tag compares with the whole registry; a file of nothing but unknown tags must not take hours
 _MOST_SUGGESTIONS = 200
 _MOST_ROWS_COMPARED = 100_000
@@ -289,7 +291,7 @@ class RowCheck:
             alone = sum(not _is_blank(cell) for cell in cells) == 1
             return _with_more(found, "or delete this row if it is no item") if alone else found
         if found.value and found.column in self._may_be_empty:
-            if found.rule == "bad_hazard_code" and found.suggestion:  # it keeps what is right in the cell
+            if found.rule in _OF_A_PART and found.suggestion:  # the others in the cell may be right
                 return found
             return _with_more(found, IF_UNKNOWN)
         return found

@@ -98,6 +98,18 @@ def test_a_defect_of_a_container_is_named_by_its_rule(
     assert suggestion is None or suggestion in (found.suggestion or "")
 
 
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ("D002 D0O1", "D001, if the letter O stands for a digit"),
+        ("D002 F0O3", "F003, if the letter O stands for a digit"),
+        ("D002 WT02", "A state's own code belongs in state_waste_codes"),
+    ],
+)
+def test_a_cell_with_one_wrong_waste_code_is_not_to_be_emptied(codes: str, told: str) -> None:
+    assert CONTAINERS.the_problem(waste_codes=codes).suggestion == told
+
+
 @pytest.mark.parametrize("epa_id", ["VSQG", "cesqg", "NCCESQG"])
 def test_only_a_very_small_generator_may_be_without_an_epa_id(epa_id: str) -> None:
     assert CONTAINERS.values(epa_id=epa_id, generator_category="VSQG")["epa_id"] == epa_id.upper()
