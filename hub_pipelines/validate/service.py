@@ -337,7 +337,7 @@ def _with_more(found: Problem, more: str) -> Problem:
     said = found.suggestion or ("Fill the cell" if found.rule == "missing_value" else "Correct it")
     if said.endswith((".", "?", "!")):
         return replace(found, suggestion=f"{said} {more[0].upper()}{more[1:]}")
-    return replace(found, suggestion=f"{said}{'. ' if more == IF_UNKNOWN else ', '}{more}")
+    return replace(found, suggestion=f"{said}{', ' if more[0].islower() else '. '}{more}")
 
 
 class _FileTags:

@@ -22,6 +22,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox import writing
 from hub_pipelines.intake.inbox.model import Answer, Answered, Capacity, Delivery, Group, Load
 from hub_pipelines.intake.inbox.service import Inbox
+from hub_pipelines.intake.sources.service import Issued
 from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate import messages
@@ -421,6 +422,15 @@ def serve_mortal(open_hub: Callable[[], Hub], port: int, killed: str, writer: Pa
     uvicorn.run(app, host="127.0.0.1", port=port, http=PromptConnection, log_config=None)
 
 
+def source_of_hub(home: Path, url: str) -> Issued:
+    """A source that may send to the hub there, on which no connection stays open."""
+    hub = open_test_hub(home, url)
+    issued = add_source(hub)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+    return issued
+
+
 def wait_until_gone(pid: int) -> None:
     deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
@@ -437,10 +447,7 @@ def test_a_receiver_killed_before_its_answer_acknowledges_nothing_and_a_repeat_i
     two processes goes on without the other; the one that writes ends its group first."""
     with ExitStack() as stack:
         home, url = homes.copy("mortal", stack)
-        hub = open_test_hub(home, url)
-        issued = add_source(hub)
-        hub.db.dispose()
-        hub.inbox.db.dispose()
+        issued = source_of_hub(home, url)
         body = body_of(stock("Hexane", 7))
         port, writer = free_port(), home / "writer"
         mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, killed, writer))
@@ -465,10 +472,7 @@ def test_a_writer_that_is_killed_when_it_has_the_next_group_too_keeps_nothing_of
     """Fault 11: whether the one before is kept depends on whether its commit was on its way; both are sent again."""
     with ExitStack() as stack:
         home, url = homes.copy("ahead", stack)
-        hub = open_test_hub(home, url)
-        issued = add_source(hub)
-        hub.db.dispose()
-        hub.inbox.db.dispose()
+        issued = source_of_hub(home, url)
         sent = {name: body_of(stock(name, 7)) for name in ("Hexane", "Pentane")}
         port, told = free_port(), home / "writer"
         mortal = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, WRITER_AHEAD, told))
@@ -489,7 +493,7 @@ def test_a_writer_that_is_killed_when_it_has_the_next_group_too_keeps_nothing_of
             again = Sender(running.address, issued)
             answers = {name: again.send(name, body) for name, body in sent.items()}
         assert {one.status_code for one in answers.values()} == {202}
-        assert sum(one.json()["duplicate"] for one in answers.values()) == (1 if hub.inbox.db.is_postgres else 0)
+        assert sum(one.json()["duplicate"] for one in answers.values()) == (1 if url.startswith("postgresql") else 0)
         found = open_test_hub(home, url)
         settle(found)
         assert {outcome(found, one.json()["request_id"]).fate for one in answers.values()} == {Fate.POSTED}
@@ -503,10 +507,7 @@ def test_a_writer_that_is_stopped_is_told_at_health_and_what_it_had_is_sent_agai
     receiver leaves half a group."""
     with ExitStack() as stack:
         home, url = homes.copy("stopped", stack)
-        hub = open_test_hub(home, url)
-        issued = add_source(hub)
-        hub.db.dispose()
-        hub.inbox.db.dispose()
+        issued = source_of_hub(home, url)
         body, port, told = body_of(stock("Hexane", 7)), free_port(), home / "writer"
         reader = fork(partial(serve_mortal, partial(open_test_hub, home, url), port, WRITER_STOPPED, told))
         both = stack.enter_context(ExitStack())

@@ -1,5 +1,6 @@
 """Short transactions on both databases: what they write is as it was told, whole or not at all."""
 
+import select
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -50,6 +51,11 @@ def do(db: Database, *steps: Callable[[ShortTransaction], object]) -> None:
 
 def insert(number: int) -> Callable[[ShortTransaction], None]:
     return lambda short: short.insert(ROWS, [row(number)])
+
+
+def insert_and_wait(short: ShortTransaction, number: int) -> None:
+    insert(number)(short)
+    short.wait()
 
 
 def numbers(db: Database) -> list[int]:
@@ -113,6 +119,26 @@ def test_a_transaction_does_not_end_well_when_a_failure_in_it_was_passed_over(db
     with pytest.raises(DBAPIError, match="has failed"):
         do(db, insert(1), pass_over)
     assert numbers(db) == []
+
+
+def test_what_is_done_meanwhile_is_done_once_all_is_told_and_before_it_is_known_to_be_kept(db: Database) -> None:
+    """On PostgreSQL the answer comes at the descriptor that was told, whatever is done before it is read."""
+    told: list[int | None] = []
+
+    def meanwhile(answer: int | None) -> None:
+        told.append(answer)
+        if answer is not None:
+            assert select.select([answer], [], [], 60)[0] == [answer]
+            assert numbers(db) == [1]
+
+    with db.short(meanwhile) as short:
+        short.insert(ROWS, [row(1)])
+        assert told == []
+    assert [one is None for one in told] == [not db.is_postgres]
+    with pytest.raises(IntegrityError), db.short(meanwhile) as short:
+        insert_and_wait(short, 1)
+    assert len(told) == 1, "nothing is committed"
+    assert numbers(db) == [1]
 
 
 def test_statements_in_a_longer_transaction_share_its_end(db: Database) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hub_pipelines.common.columns import listed
@@ -159,6 +160,8 @@ class Remarks:
 
     def add_posted(self, rows: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and values, that are new or say something new, as the ledger is to hold them."""
+        if self.comparing.lacking is None and not self._days_gone_by:
+            rows = islice(rows, self._unread.wants)
         self._add_some(self._unread.of(rows))
 
     def _add_some(self, rows: Iterable[tuple[int, str]]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hub_pipelines.common.columns import listed
 from hub_pipelines.validate.conventions.dates import read_day
-from hub_pipelines.validate.model import Problem
+from hub_pipelines.validate.model import Problem, column_of
 
 if TYPE_CHECKING:
     import pyarrow
@@ -34,24 +34,27 @@ class Unread:
     def of(self, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
         """The same rows, by number and values as canonical JSON, of which the first have been looked at."""
         for row_no, values in rows:
-            if self._wants:
+            if self.wants:
                 self._look_at(values)
             yield row_no, values
 
     def add(self, values: "pyarrow.Array") -> None:
         """Rows in a column."""
-        for one in listed(values.slice(0, self._wants)):
+        for one in listed(values.slice(0, self.wants)):
             self._look_at(one)
 
     @property
-    def _wants(self) -> int:
+    def wants(self) -> int:
+        """How many rows more are looked at."""
         return max(0, _ROWS - self._rows) if self.days else 0
 
     def _look_at(self, values: str) -> None:
         self._rows += 1
         if _OTHER not in values:
             return
-        for name, said in json.loads(values)["other"].items():
+        others = json.loads(values)["other"]
+        # what was sent in a cell of a known column stands there too
+        for name, said in ((name, said) for name, said in others.items() if column_of(name) == name):
             self._cells.setdefault(name, []).append(str(said))
 
     def told(self) -> list[Problem]:

@@ -288,16 +288,18 @@ def _waste_code(code: str) -> str:
         return code
     if match:
         raise problem("unknown_waste_code", f"There is no federal waste code {code}.", _nearest_code(code))
-    short = re.fullmatch(r"([DFKPU])-?(\d{1,3})", code, re.A)
-    padded = f"{short[1]}{int(short[2]):03}" if short else None
-    meant = with_digits(code)
-    if meant is not None and _WASTE_CODE.fullmatch(meant):
-        padded = if_digits(meant, code)
     raise problem(
         "bad_waste_code",
         f'"{code[:40]}" is not a federal waste code such as D001, F003 or LABP.',
-        padded or "A state's own code belongs in state_waste_codes",
+        _code_meant(code) or "A state's own code belongs in state_waste_codes",
     )
+
+
+def _code_meant(code: str) -> str | None:
+    if short := re.fullmatch(r"([DFKPU])-?(\d{1,3})", code, re.A):
+        return f"{short[1]}{int(short[2]):03}"
+    meant = with_digits(code)
+    return if_digits(meant, code) if meant is not None and _WASTE_CODE.fullmatch(meant) else None
 
 
 def _nearest_code(code: str) -> str | None:

@@ -14,7 +14,7 @@ from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import MOST_NEW_LINES, WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import Problem
+from hub_pipelines.validate.model import Problem, sent_name
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
 ASSET = FEEDS["inventory"].record_type("inventory.asset")
@@ -267,6 +267,7 @@ def test_a_column_of_days_that_was_taken_for_none_is_told_where_the_list_lacks_s
     assert unread(["asset_tag"], days[:2]) == []
     assert unread(["asset_tag"], ["12", "13", "14", "15", *days]) == []
     assert len(unread(["asset_tag"], days * 100)) == 1
+    assert unread(["asset_tag"], days, sent_name("calibrated_on")) == [], "it was sent in a column that is read"
 
 
 # ---- rows in columns
