@@ -256,19 +256,24 @@ def insert_columns(
             connection.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})', rows)
         return
     before = copied_values(list(of_all.values()))
-    with _copying(tx, f'COPY "{table.name}" ({names}) FROM STDIN') as copy:
+    with _copying(tx, f'COPY "{table.name}" ({names}) FROM STDIN', beside=True) as copy:
         for batch in batches:
             copy.write(copied(batch, before))
 
 
 @contextmanager
-def _copying(tx: Transaction, statement: str) -> Iterator[Any]:
+def _copying(tx: Transaction, statement: str, *, beside: bool = False) -> Iterator[Any]:
+    """With `beside` a thread hands what is written to the server, while the next of it is made: a socket holds less
+    than a batch. What was written and not yet taken is in memory, at most all of it."""
     from psycopg import OperationalError as Broken
+    from psycopg.copy import LibpqWriter, QueuedLibpqWriter
 
     connection: Any = tx.connection.driver_connection
     try:
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            yield copy
+        with connection.cursor() as cursor:
+            writer = QueuedLibpqWriter(cursor) if beside else LibpqWriter(cursor)
+            with cursor.copy(statement, writer=writer) as copy:
+                yield copy
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
 
@@ -362,6 +367,20 @@ def room_to_sort(tx: Transaction, memory_mb: int) -> Iterator[None]:
         yield
     finally:
         tx.exec_driver_sql(f"PRAGMA cache_size = {usual}")
+
+
+@contextmanager
+def joined_as_a_whole(tx: Transaction) -> Iterator[None]:
+    """Let PostgreSQL join by no loop that searches for each row. It takes what was written a moment ago, of which it
+    has no statistics yet, for a few rows, and would search for a million."""
+    if tx.dialect.name != "postgresql":
+        yield
+        return
+    tx.exec_driver_sql("SET LOCAL enable_nestloop = off")
+    tx.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")  # each would hash all of one side
+    yield
+    tx.exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
+    tx.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = DEFAULT")
 
 
 def _ddl(statement: str) -> ExecutableDDLElement:

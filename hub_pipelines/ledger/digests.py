@@ -167,7 +167,8 @@ def _texts(head: str, tail: str, changes: ChangeColumns) -> "pyarrow.Array":
         "null" if one is None else compute.fill_null(compute.cast(one, "string"), "null")
         for one in (changes.previous_version, changes.previous_row_no)
     ]
-    row_no, digest = compute.cast(changes.row_no, "string"), _quoted(changes.digest)
+    # nothing in a digest need be escaped
+    row_no, digest = compute.cast(changes.row_no, "string"), _in_quotes(changes.digest)
     return compute.binary_join_element_wise(head, row_no, _quoted(changes.key), said, digest, *before, tail, ",")
 
 
@@ -177,6 +178,12 @@ def _quoted(texts: "pyarrow.Array") -> "pyarrow.Array":
 
     for sign in ("\\", '"'):
         texts = compute.replace_substring(texts, sign, f"\\{sign}")
+    return _in_quotes(texts)
+
+
+def _in_quotes(texts: "pyarrow.Array") -> "pyarrow.Array":
+    from pyarrow import compute
+
     return compute.binary_join_element_wise('"', texts, '"', "")
 
 

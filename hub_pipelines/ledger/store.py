@@ -10,9 +10,9 @@ Not here: what is read from them (items, changes, entries), the transaction that
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Column, ColumnElement, Date, Index, Integer, String, Table, Text, and_, select
+from sqlalchemy import CTE, Column, ColumnElement, Date, Index, Integer, String, Table, Text, and_, false, or_, select
 
-from hub_pipelines.common.store import UtcDateTime, metadata, refuse_changes
+from hub_pipelines.common.store import Transaction, UtcDateTime, metadata, refuse_changes
 from hub_pipelines.ledger.comparing.model import REPLACED
 
 posting = Table(
@@ -87,6 +87,17 @@ ledger_day = Table(
 ITEMS_A_SEARCH = 3
 """So many of a ledger's items SQLite reads in the time in which it searches for one, where the ledger is larger than
 its memory."""
+
+
+def made_by(tx: Transaction, request_id: str, revision: int) -> ColumnElement[bool]:
+    """Whether a row of the journal is of this posting. Where that lies is looked up first: told as a join, PostgreSQL
+    reads the journal from end to end to find what one stretch of its index has."""
+    of_it = select(posting.c.ledger, posting.c.version).where(
+        posting.c.request_id == request_id, posting.c.revision == revision
+    )
+    stretches = (and_(journal_row.c.ledger == name, journal_row.c.version == at) for name, at in tx.execute(of_it))
+    return or_(false(), *stretches)
+
 
 its_newest_entry = and_(
     journal.c.ledger == ledger.c.ledger,

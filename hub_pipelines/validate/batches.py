@@ -87,10 +87,12 @@ def _as_array(data: bytes) -> "pyarrow.StringArray":
 def _array_of(data: bytes, offsets: "numpy.ndarray[Any, Any]") -> "pyarrow.StringArray":
     """Raises ArrowInvalid, a ValueError: what a hostile file may have made of the child must not lead Arrow beyond its
     buffers."""
+    import numpy
     import pyarrow
 
     blank = offsets[1:] == offsets[:-1]
-    valid = pyarrow.array(~blank).buffers()[1] if blank.any() else None
+    # pyarrow.array would do it, and load pandas first
+    valid = pyarrow.py_buffer(numpy.packbits(~blank, bitorder="little")) if blank.any() else None
     ends, letters = pyarrow.py_buffer(offsets), pyarrow.py_buffer(data)
     array = pyarrow.StringArray.from_buffers(len(blank), ends, letters, valid, int(blank.sum()))
     array.validate(full=True)

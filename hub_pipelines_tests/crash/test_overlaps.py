@@ -8,7 +8,8 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
     asset,
     events,
+    expire_leases,
     journal_size,
     lease,
     lease_and_validate,
@@ -183,23 +185,25 @@ def test_a_worker_stopped_inside_its_posting_transaction_is_rolled_back_fenced_a
         hub.db.dispose()
 
 
-class StopsInTheMiddle(list[Any]):
-    """Rows whose reader is stopped after the first of them."""
+def inside_a_copy(then: Callable[[Transaction], None]) -> Callable[..., None]:
+    """`insert_columns` that does something when the first entries of a posting are on their way to the server."""
+    real = common_store.insert_columns
 
-    def __iter__(self) -> Iterator[Any]:
-        for number, row in enumerate(super().__iter__()):
-            yield row
-            if number == 0:
-                stop_self()
+    def insert_columns(tx: Transaction, table: Table, columns: Any, batches: Iterable[Any], **named: Any) -> None:
+        def interrupted() -> Iterator[Any]:
+            for number, batch in enumerate(batches):
+                yield batch
+                if number == 0:
+                    then(tx)
+                    yield batch  # there is more to come
+
+        real(tx, table, columns, interrupted() if table is ledgers.journal_row else batches, **named)
+
+    return insert_columns
 
 
 def stop_inside_a_copy(_hub: Hub) -> None:
-    real = common_store.insert_columns
-
-    def insert_columns(tx: Transaction, table: Table, columns: Any, rows: Any, **named: Any) -> None:
-        real(tx, table, columns, StopsInTheMiddle(rows) if table is ledgers.journal_row else rows, **named)
-
-    setattr(postings, "insert_columns", insert_columns)  # noqa: B010  # as the module itself names it
+    setattr(postings, "insert_columns", inside_a_copy(lambda _tx: stop_self()))  # noqa: B010  # as it names it
 
 
 def test_a_worker_stopped_in_the_middle_of_a_copy_does_not_keep_its_submission(
@@ -213,6 +217,29 @@ def test_a_worker_stopped_in_the_middle_of_a_copy_does_not_keep_its_submission(
             (outcome,) = (one for one in process_all(hub, owner="rescuer") if isinstance(one, Posting))
             assert outcome.posted == 2
         assert json.loads(report.read_text()) == "lease lost"
+        assert_one_effect(hub, request_id)
+        hub.db.dispose()
+
+
+def test_a_worker_killed_in_the_middle_of_a_copy_leaves_nothing_and_its_file_is_posted_once(
+    postgres_database: Callable[..., object], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    with postgres_database() as database_url:  # type: ignore[attr-defined]
+        request_id = waiting_file(home, database_url, lease_s=30)
+
+        def post_and_die() -> None:
+            hub = open_test_hub(home, database_url)
+            taken = lease_and_validate(hub, request_id)
+            kill = partial(os.kill, os.getpid(), signal.SIGKILL)
+            setattr(postings, "insert_columns", inside_a_copy(lambda _tx: kill()))  # noqa: B010  # as it names it
+            hub.processing.post(taken)
+
+        assert finish(fork(post_and_die)) == -signal.SIGKILL
+        hub = open_test_hub(home, database_url)
+        assert journal_size(hub) == 2, "only the registry's"
+        expire_leases(hub.db)
+        process_all(hub, owner="rescuer")
         assert_one_effect(hub, request_id)
         hub.db.dispose()
 
@@ -252,6 +279,31 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 
     monkeypatch.setattr(postings, "insert_columns", insert_and_lose)
     assert process(hub, request_id) is State.RETRYING
+    assert "database" in (submission(hub, request_id).reason or "")
+    assert journal_size(hub) == 2
+    process_all(hub)
+    assert lost
+    assert_one_effect(hub, request_id)
+
+
+def test_a_connection_lost_while_rows_are_on_their_way_to_the_server_is_tried_again_with_one_effect(
+    postgres_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = postgres_hub
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    lost: list[int] = []
+
+    def lose(tx: Transaction) -> None:
+        connection: Any = tx.connection.driver_connection
+        if not lost:
+            lost.append(connection.info.backend_pid)
+            terminate(hub, lost[0])
+
+    threads = set(threading.enumerate())
+    with monkeypatch.context() as patched:
+        patched.setattr(postings, "insert_columns", inside_a_copy(lose))
+        assert process(hub, request_id) is State.RETRYING
+    assert set(threading.enumerate()) == threads, "nobody goes on writing"
     assert "database" in (submission(hub, request_id).reason or "")
     assert journal_size(hub) == 2
     process_all(hub)

@@ -16,7 +16,7 @@ from hub_pipelines.ledger.adjusting.model import ARRIVED
 from hub_pipelines.ledger.comparing.model import REPLACED, entry_row
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
 from hub_pipelines.ledger.model import SetOver
-from hub_pipelines.ledger.store import is_replaced, journal, journal_row, ledger, posting, stands
+from hub_pipelines.ledger.store import is_replaced, journal, journal_row, ledger, made_by, posting, stands
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import PART_ROWS
 
@@ -30,7 +30,9 @@ def _is_made_by(request_id: str, revision: int) -> ColumnElement[bool]:
 
 def count_rows(tx: Transaction, request_id: str, revision: int) -> int:
     """Rows of a posting that have made journal entries, counted anew; the lines that it closed are no rows of it."""
-    query = select(func.count()).where(_is_made_by(request_id, revision), _by_a_row)
+    j = journal_row.c
+    is_by_a_row = and_(j.operation != REPLACED, or_(j.operation != ARRIVED, j.row_no < PART_ROWS))
+    query = select(func.count()).select_from(journal_row).where(made_by(tx, request_id, revision), is_by_a_row)
     return tx.execute(query).scalar_one()
 
 

@@ -5,17 +5,26 @@ Belongs here: what is known of a tag, now or at an earlier version. Not here: wh
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.store import Database, Transaction, many_rows, per_query, room_to_sort, text_in
+from hub_pipelines.common.store import (
+    Database,
+    Transaction,
+    joined_as_a_whole,
+    many_rows,
+    per_query,
+    room_to_sort,
+    text_in,
+)
 from hub_pipelines.ledger.comparing.model import REPLACED
 from hub_pipelines.ledger.items.store import current_version, place_of_bar
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import ITEMS_A_SEARCH, is_entry, journal_row, ledger, newest_before, posting
+from hub_pipelines.ledger.store import ITEMS_A_SEARCH, is_entry, journal_row, ledger, made_by, newest_before
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
 
@@ -91,25 +100,20 @@ def count_tags(tx: Transaction, request_id: str, revision: int, *, is_whole_key:
     """
     key = journal_row.c.key
     tag = key if is_whole_key else func.substr(key, 1, place_of_bar(tx, key) - 1)
-    posted = (
-        select(tag.label("tag"))
-        .select_from(journal_row)
-        .join(posting, and_(posting.c.ledger == journal_row.c.ledger, posting.c.version == journal_row.c.version))
-        .where(posting.c.request_id == request_id, posting.c.revision == revision, journal_row.c.operation != REPLACED)
-    )
+    of_posting = (made_by(tx, request_id, revision), journal_row.c.operation != REPLACED)
+    posted = select(tag.label("tag")).select_from(journal_row).where(*of_posting)
     if tx.dialect.name == "sqlite":
         tags = _texts(tx, posted)
         if len(tags) > _FEW_TAGS and _size(tx) <= ITEMS_A_SEARCH * len(tags):
             return len(tags), len(tags) - _registered(tx, tags)
+    number = tx.execute(select(func.count()).select_from(journal_row).where(*of_posting)).scalar_one()
     one = posted.subquery()
     known = ledger.alias("known")
     query = (
-        select(func.count(), func.count(known.c.key))
-        .select_from(one)
-        .outerjoin(known, and_(known.c.ledger == REGISTRY_LEDGER, known.c.key == one.c.tag))
+        select(func.count()).join_from(one, known, known.c.key == one.c.tag).where(known.c.ledger == REGISTRY_LEDGER)
     )
-    with room_to_sort(tx, _MEMORY_MB):
-        number, registered = tx.execute(query).one()
+    with room_to_sort(tx, _MEMORY_MB), joined_as_a_whole(tx) if number > _FEW_TAGS else nullcontext():
+        registered = tx.execute(query).scalar_one()
     return number, number - registered
 
 

@@ -245,10 +245,10 @@ def _remark(grid: Grid, one: Remark) -> LeftOut:
 def _other_table(grid: Grid, table: FoundTable, why: str = "is another table, with other columns") -> LeftOut:
     why = f"{why} ({table.items:,} rows)"
     shown = ", ".join(text for text in table.header if text) or "no headings"
-    first = table.header_row or table.data_row
     is_whole = table.start == 0 and table.stop is None
     beside = None if is_whole else grid.first_column + table.start
-    return LeftOut(grid.name, first, max(table.last_row, first), why, shown[:200], table.items, beside)
+    last = max(table.last_row, table.header_row or table.data_row)
+    return LeftOut(grid.name, table.first_row, last, why, shown[:200], table.items, beside)
 
 
 def _cut(left_out: list[LeftOut]) -> list[LeftOut]:

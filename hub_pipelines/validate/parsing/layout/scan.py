@@ -157,9 +157,12 @@ class _Scan:
     # -- tables
 
     def _begin(self, rows: list[NumberedRow], heading: Heading) -> None:
-        above = [cells for _, cells in [*self._pending, *rows[: heading.data]]]
+        titles_too = [*self._pending, *rows]
+        above = [cells for _, cells in titles_too[: len(self._pending) + heading.data]]
         self._pending = []
         tables = tables_of_block(rows, heading, above, self._ask, self._rules)
+        for table in tables:
+            table.first_row = titles_too[0][0]
         self._tables += tables
         self._current += tables
         for row_no, cells in rows:

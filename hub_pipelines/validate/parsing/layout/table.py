@@ -50,6 +50,8 @@ class FoundTable:
     data_row: int
     """Data begins here or below."""
     titles: list[str] = field(default_factory=list)
+    first_row: int = 0
+    """The first row of its titles, else of the table itself."""
     last_row: int = 0
     last_full_row: int = 0
     rows: int = 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from hub_pipelines.validate.model import Cell, Table, Unreadable
@@ -174,6 +174,7 @@ _CELLS: st.SearchStrategy[Cell] = (
     deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(st.lists(st.lists(st.text("ab1,\"\n H-2.'", max_size=6), min_size=1, max_size=12), max_size=12))
+@example([[""], ["1"], ["", "", "a", "H"], ["", "", "1", "1"]])
 def test_every_row_of_a_file_gets_one_verdict_or_is_told(tmp_path: Path, rows: list[list[str]]) -> None:
     import csv
 

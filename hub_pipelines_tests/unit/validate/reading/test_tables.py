@@ -436,6 +436,13 @@ def test_another_table_is_left_out_and_told(tmp_path: Path) -> None:
     assert found.table.left_out[0].shown == "Room, Phone, Floor"
 
 
+def test_the_title_above_another_table_is_left_out_with_it(tmp_path: Path) -> None:
+    text = "asset_tag,item_name,quantity\nT1,a,1\nT2,b,2\n\nOur rooms\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
+    found = seen(stored(tmp_path, text), "a.csv")
+    assert [cells[0] for cells in found.cells] == ["T1", "T2"]
+    assert found.left_out == [(None, 5, 9, "is another table, with other columns (2 rows)")]
+
+
 def test_a_repeated_header_is_no_item(tmp_path: Path) -> None:
     found = seen(stored(tmp_path, "Name,Amount\na,1\nName,Amount\nb,2\n"), "a.csv")
     assert [cells[0] for cells in found.cells] == ["a", "b"]
