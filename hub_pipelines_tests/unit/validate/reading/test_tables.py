@@ -437,10 +437,10 @@ def test_another_table_is_left_out_and_told(tmp_path: Path) -> None:
 
 
 def test_the_title_above_another_table_is_left_out_with_it(tmp_path: Path) -> None:
-    text = "asset_tag,item_name,quantity\nT1,a,1\nT2,b,2\n\nOur rooms\n\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
+    text = "asset_tag,item_name,quantity\nT1,a,1\nT2,b,2\n\nOur rooms\nRoom,Phone,Floor\nA,1234,1\nB,5678,2\n"
     found = seen(stored(tmp_path, text), "a.csv")
     assert [cells[0] for cells in found.cells] == ["T1", "T2"]
-    assert found.left_out == [(None, 5, 9, "is another table, with other columns (2 rows)")]
+    assert found.left_out == [(None, 5, 8, "is another table, with other columns (2 rows)")]
 
 
 def test_a_repeated_header_is_no_item(tmp_path: Path) -> None:
