@@ -276,6 +276,10 @@ def _copying(tx: Transaction, statement: str, *, beside: bool = False) -> Iterat
                 yield copy
     except Broken as error:
         raise Transient(f"The hub's database did not answer: {str(error).partition(chr(10))[0]}") from error
+    except BaseException as stopped:
+        if not isinstance(stopped, Exception):
+            tx.invalidate()  # amid a copy it takes no ROLLBACK, and that error would hide that we are stopped
+        raise
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import psycopg._copy
 import pytest
 from sqlalchemy import Table
 from sqlalchemy.engine import make_url
@@ -308,6 +309,28 @@ def test_a_connection_lost_while_rows_are_on_their_way_to_the_server_is_tried_ag
     assert journal_size(hub) == 2
     process_all(hub)
     assert lost
+    assert_one_effect(hub, request_id)
+
+
+def test_a_worker_that_is_stopped_while_rows_are_handed_over_stops_and_is_not_taken_for_one_that_failed(
+    postgres_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = postgres_hub
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
+    taken = lease_and_validate(hub, request_id)
+
+    def stopped(_worker: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg._copy, "gather", stopped)
+        with pytest.raises(KeyboardInterrupt), hub.processing.attempt(taken):
+            hub.processing.post(taken)
+    assert submission(hub, request_id).state is State.LEASED, "its lease ends, as of one that was killed"
+    assert journal_size(hub) == 2
+    recovering.fault()
+    expire_leases(hub.db)
+    process_all(hub, owner="rescuer")
     assert_one_effect(hub, request_id)
 
 

@@ -109,9 +109,10 @@ def count_tags(tx: Transaction, request_id: str, revision: int, *, is_whole_key:
     number = tx.execute(select(func.count()).select_from(journal_row).where(*of_posting)).scalar_one()
     one = posted.subquery()
     known = ledger.alias("known")
-    query = (
-        select(func.count()).join_from(one, known, known.c.key == one.c.tag).where(known.c.ledger == REGISTRY_LEDGER)
-    )
+    # an outer join begins with what was posted; else, where that is taken for one row, all of it may be looked through
+    # once for each tag that the registry has
+    its_own = and_(known.c.ledger == REGISTRY_LEDGER, known.c.key == one.c.tag)
+    query = select(func.count(known.c.key)).select_from(one).outerjoin(known, its_own)
     with room_to_sort(tx, _MEMORY_MB), joined_as_a_whole(tx) if number > _FEW_TAGS else nullcontext():
         registered = tx.execute(query).scalar_one()
     return number, number - registered

@@ -161,8 +161,9 @@ class _Scan:
         above = [cells for _, cells in titles_too[: len(self._pending) + heading.data]]
         self._pending = []
         tables = tables_of_block(rows, heading, above, self._ask, self._rules)
-        for table in tables:
-            table.first_row = titles_too[0][0]
+        tables[0].first_row = titles_too[0][0]
+        for table in tables[1:]:  # beside it: titles are the first one's
+            table.first_row = table.header_row or table.data_row
         self._tables += tables
         self._current += tables
         for row_no, cells in rows:
