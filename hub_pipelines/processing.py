@@ -76,6 +76,7 @@ from hub_pipelines.validate.staging import (
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
 _TELL_EVERY_S = 5.0
+_MANY_ENTRIES = 20_000
 _MOST_COMPARED = 50_000
 """Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
@@ -491,9 +492,17 @@ class Processing:
                 self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
+            if posting.posted > _MANY_ENTRIES and not posting.repeat:
+                self._look_over_ledgers()
             if ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
                 self._list_registry()
         return posting
+
+    def _look_over_ledgers(self) -> None:
+        try:
+            postings.look_over_ledgers(self.db)
+        except Transient as error:
+            _log.warning("the ledger was not looked over %s", pairs(error=str(error)))
 
     def _list_registry(self) -> None:
         """Now, so that the first large file after it need not. That file makes the list where it can't be made here."""

@@ -373,6 +373,16 @@ def room_to_sort(tx: Transaction, memory_mb: int) -> Iterator[None]:
         tx.exec_driver_sql(f"PRAGMA cache_size = {usual}")
 
 
+def look_over(db: "Database", tables: Sequence[Table]) -> None:
+    """Have PostgreSQL see anew what these tables hold, now that they have grown much. Until its own housekeeping comes
+    by it takes what was written for nothing, and then searches a million rows once for each of thousands."""
+    if not db.is_postgres:
+        return
+    with db.write() as tx:
+        for table in tables:
+            tx.exec_driver_sql(f'ANALYZE "{table.name}"')
+
+
 @contextmanager
 def joined_as_a_whole(tx: Transaction) -> Iterator[None]:
     """Let PostgreSQL join by no loop that searches for each row. It takes what was written a moment ago, of which it

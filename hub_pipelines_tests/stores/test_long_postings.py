@@ -12,6 +12,7 @@ from sqlalchemy import Table, delete
 from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
 from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
 from hub_pipelines.evidence import tags_of
@@ -76,6 +77,38 @@ def test_a_posting_of_many_chunks_is_one_version_and_its_repeat_costs_nothing(hu
     assert {key for key, values in ledger_values(hub).items() if values["quantity"] == "7"} == {
         "NC-0000", "NC-0009", "NC-0019",
     }  # fmt: skip
+    assert_invariants(hub)
+
+
+def test_after_many_entries_postgresql_knows_what_its_tables_hold(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hub.db.is_postgres:
+        pytest.skip("SQLite plans without statistics")
+    monkeypatch.setattr(processing, "_MANY_ENTRIES", 19)
+    make_registry(hub, TAGS)
+    process(hub, send_assets(hub, "few.csv", *map(asset, TAGS[:5])))
+
+    def is_known() -> bool:
+        told = "SELECT most_common_vals::text FROM pg_stats WHERE tablename = 'ledger' AND attname = 'ledger'"
+        with hub.db.read() as tx:
+            return NORTH_LEDGER in (tx.exec_driver_sql(told).scalar() or "")
+
+    assert not is_known()
+    process(hub, send_assets(hub, "all.csv", *(asset(tag, quantity="9") for tag in TAGS)))
+    assert is_known()
+
+
+def test_a_posting_stands_when_its_tables_cannot_be_looked_over(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def locked(_db: object) -> None:
+        raise Transient("The hub's database did not answer.")
+
+    monkeypatch.setattr(postings, "look_over_ledgers", locked)
+    make_registry(hub, TAGS[:5])
+    monkeypatch.setattr(processing, "_MANY_ENTRIES", 4)
+    outcome = process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS[:5])))
+    assert isinstance(outcome, Posting)
+    assert "the ledger was not looked over" in caplog.text
     assert_invariants(hub)
 
 

@@ -21,12 +21,14 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.store import (
+    Database,
     Transaction,
     database_now,
     holdable,
     insert_columns,
     insert_many,
     insert_or_ignore,
+    look_over,
     per_query,
     room_to_sort,
 )
@@ -46,7 +48,7 @@ from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import journal_row, ledger_version
+from hub_pipelines.ledger.store import journal_row, ledger, ledger_version
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
@@ -131,6 +133,12 @@ def post(
     )
     audit.append(tx, _posted_event(lease, batch, outcome))
     return outcome
+
+
+def look_over_ledgers(db: Database) -> None:
+    """After a posting of many entries, so that the next one is planned for what is there. Its transaction is its own:
+    whoever is killed before it has posted all the same, and costs the next one time."""
+    look_over(db, (journal_row, ledger))
 
 
 def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
