@@ -491,14 +491,14 @@ def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(
 def test_a_process_that_lives_and_does_not_answer_is_ended_and_started_again(home: Path, deaf: str) -> None:
     settings = open_hub(load(KNOWN_FEEDS)).settings
     prepare_dagster_home(settings)
-    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=8)
+    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=15)
     up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
     deployment.start()
     try:
         until = time.monotonic() + 12  # each has answered by then
         deployment.run(until=lambda: time.monotonic() > until and up.serves())
         os.kill(up.pid_of(deaf), signal.SIGSTOP)
-        until = time.monotonic() + 180
+        until = time.monotonic() + 240
         deployment.run(until=lambda: up.log().count(f"started {deaf}") == 2 or time.monotonic() > until)
         assert re.search(rf"WARNING \S+ - {deaf} has not answered for \d+ s; ending it", up.log()), up.log()
         deployment.run(until=lambda: up.serves() or time.monotonic() > until)
