@@ -40,7 +40,10 @@ class Called:
         have in plain words. A name in quotation marks is meant to the letter."""
         if column in self.headings:
             text = without_heading(text)
-        return _names().sub(lambda found: self.spoken.get(found[0]) or found[0].replace("_", " "), text)
+        return _names().sub(lambda found: self._called(found[0]), text)
+
+    def _called(self, said: str) -> str:
+        return self.spoken.get(said.replace(" ", "_")) or said.replace("_", " ")
 
 
 def called(decision: Decision | None) -> Called:
@@ -62,10 +65,13 @@ def called(decision: Decision | None) -> Called:
 
 @cache
 def _names() -> re.Pattern[str]:
-    """Of words alone nobody knows whether a column is meant, unless it is said: `the column unit`."""
+    """Of words alone nobody knows whether a column is meant, unless it is said: `the column unit`, `the column unit
+    cost`."""
     names = {name for feed in FEEDS.values() for record in feed.record_types for name in record.columns}
+    in_words = {name.replace("_", " ") for name in names}
     any_of, clear = (
-        "|".join(sorted(some, key=len, reverse=True)) for some in (names, {name for name in names if "_" in name})
+        "|".join(sorted(some, key=len, reverse=True))
+        for some in (names | in_words, {name for name in names if "_" in name})
     )
     name = rf"(?:{clear}|(?<=\bthe column )(?:{any_of}))"
     return re.compile(rf"(?<![\w./\"“-]){name}(?![\w/\"”-]|\.\w)")
