@@ -77,6 +77,7 @@ RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
 _TELL_EVERY_S = 5.0
 _MANY_ENTRIES = 20_000
+"""After a posting of more, PostgreSQL looks its tables over."""
 _MOST_COMPARED = 50_000
 """Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
@@ -151,6 +152,8 @@ class Processing:
     large_mb: float
     tell: Callable[[str], None]
     """Called with the request_id when there is news of how far its file is."""
+
+    # ---- taking a lease, and what failure leads to
 
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well.
@@ -238,6 +241,8 @@ class Processing:
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
         return after
+
+    # ---- attempts that ended without a word
 
     def give_up_exhausted(self) -> int:
         """Review for submissions whose last allowed attempt died without a word; how many there were."""
@@ -327,6 +332,8 @@ class Processing:
             return self.fail(lease, RuntimeError(failure.reason), failure)
         except LeaseLost:
             return None
+
+    # ---- the stages
 
     def check_archive(self, lease: Lease) -> Submission:
         """Signature and digest as they were at arrival. Raises Integrity."""
@@ -550,6 +557,8 @@ class Processing:
         summary, rows = read_staged(self.staged_path(staged), digest=staged)
         return () if int(summary["received"]) > _MOST_COMPARED else places_in(rows, counting)
 
+    # ---- what several of them need
+
     def staged_path(self, digest: str) -> Path:
         return self.staged / f"{digest}.parquet"
 
@@ -581,6 +590,9 @@ class Processing:
                 detail={"revision": current.revision, **detail},
             ),
         )
+
+
+# ---- telling
 
 
 def _actor(owner: str) -> str:

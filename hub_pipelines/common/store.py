@@ -112,6 +112,9 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+# ---- statements
+
+
 def _insert(tx: Transaction, table: Table) -> Any:
     """Only the dialect in use is imported: each command pays for what it loads."""
     if tx.dialect.name == "postgresql":
@@ -168,6 +171,9 @@ def per_query(values: Iterable[_T]) -> Iterator[list[_T]]:
     rest = iter(values)
     while some := list(islice(rest, _VALUES_PER_QUERY)):
         yield some
+
+
+# ---- many rows
 
 
 def upsert_many(
@@ -282,6 +288,9 @@ def _copying(tx: Transaction, statement: str, *, beside: bool = False) -> Iterat
         raise
 
 
+# ---- past SQLAlchemy
+
+
 @contextmanager
 def by_driver(tx: Transaction) -> Iterator[Any]:
     """The driver's own connection in this transaction. What the driver raises leaves as SQLAlchemy's."""
@@ -338,6 +347,9 @@ def many_rows(tx: Transaction, query: Select[Any], at_once: int) -> Iterator[lis
             yield rows
 
 
+# ---- how the database goes about it
+
+
 def end_stalled_copies(tx: Transaction) -> None:
     """End sessions of the hub whose client has stopped in the middle of a COPY, as the server ends those that have
     stopped between two statements.
@@ -383,18 +395,7 @@ def look_over(db: "Database", tables: Sequence[Table]) -> None:
             tx.exec_driver_sql(f'ANALYZE "{table.name}"')
 
 
-@contextmanager
-def joined_as_a_whole(tx: Transaction) -> Iterator[None]:
-    """Let PostgreSQL join by no loop that searches for each row. It takes what was written a moment ago, of which it
-    has no statistics yet, for a few rows, and would search for a million."""
-    if tx.dialect.name != "postgresql":
-        yield
-        return
-    tx.exec_driver_sql("SET LOCAL enable_nestloop = off")
-    tx.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")  # each would hash all of one side
-    yield
-    tx.exec_driver_sql("SET LOCAL enable_nestloop = DEFAULT")
-    tx.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = DEFAULT")
+# ---- tables that only grow
 
 
 def _ddl(statement: str) -> ExecutableDDLElement:
@@ -429,6 +430,9 @@ def refusing_triggers(name: str) -> dict[str, list[str]]:
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_refuse()"
     )
     return {"sqlite": sqlite, "postgresql": [function, trigger]}
+
+
+# ---- connecting
 
 
 def _use_psycopg(url: str) -> str:
@@ -615,6 +619,9 @@ class Database:
         while self._at_hand:
             self._at_hand.pop()[0].invalidate()
         self.engine.dispose()
+
+
+# ---- in an open database
 
 
 def schema_version(tx: Transaction) -> str | None:

@@ -89,13 +89,13 @@ ITEMS_A_SEARCH = 3
 its memory."""
 
 
-def made_by(tx: Transaction, request_id: str, revision: int) -> ColumnElement[bool]:
-    """Whether a row of the journal is of this posting. Where that lies is looked up first: told as a join, PostgreSQL
-    reads the journal from end to end to find what one stretch of its index has."""
+def made_by(tx: Transaction, request_id: str, revision: int, entry: Any = journal_row) -> ColumnElement[bool]:
+    """Whether an entry of the journal is of this posting. Where that lies is looked up first: told as a join,
+    PostgreSQL reads the journal from end to end to find what one stretch of its index has."""
     of_it = select(posting.c.ledger, posting.c.version).where(
         posting.c.request_id == request_id, posting.c.revision == revision
     )
-    stretches = (and_(journal_row.c.ledger == name, journal_row.c.version == at) for name, at in tx.execute(of_it))
+    stretches = (and_(entry.c.ledger == name, entry.c.version == at) for name, at in tx.execute(of_it))
     return or_(false(), *stretches)
 
 

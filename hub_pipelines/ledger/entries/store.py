@@ -20,25 +20,23 @@ from hub_pipelines.ledger.store import is_replaced, journal, journal_row, ledger
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import PART_ROWS
 
-_by_a_row = and_(stands, or_(journal.c.operation != ARRIVED, journal.c.row_no < PART_ROWS))
-"""One entry for each row that changed something: neither closed lines nor what a row has moved to a second place."""
 
-
-def _is_made_by(request_id: str, revision: int) -> ColumnElement[bool]:
-    return and_(journal.c.request_id == request_id, journal.c.revision == revision)
+def _by_a_row(entry: Any) -> ColumnElement[bool]:
+    """One for each row that changed something: neither closed lines nor what a row has moved to a second place."""
+    operation = entry.c.operation
+    return and_(operation != REPLACED, or_(operation != ARRIVED, entry.c.row_no < PART_ROWS))
 
 
 def count_rows(tx: Transaction, request_id: str, revision: int) -> int:
     """Rows of a posting that have made journal entries, counted anew; the lines that it closed are no rows of it."""
-    j = journal_row.c
-    is_by_a_row = and_(j.operation != REPLACED, or_(j.operation != ARRIVED, j.row_no < PART_ROWS))
-    query = select(func.count()).select_from(journal_row).where(made_by(tx, request_id, revision), is_by_a_row)
+    where = (made_by(tx, request_id, revision), _by_a_row(journal_row))
+    query = select(func.count()).select_from(journal_row).where(*where)
     return tx.execute(query).scalar_one()
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:
     """Keys of a posting's rows that are in the journal."""
-    query = select(journal.c.key).where(_is_made_by(request_id, revision), _by_a_row)
+    query = select(journal_row.c.key).where(made_by(tx, request_id, revision), _by_a_row(journal_row))
     return list(tx.execute(query).scalars())
 
 
@@ -48,7 +46,9 @@ def of_rows(tx: Transaction, request_id: str, revision: int, row_nos: Sequence[i
     previous = journal_row.alias("previous")
     query = select(journal, previous.c["values"].label("before")).outerjoin(previous, is_replaced(previous, journal))
     numbers = [each for row_no in row_nos for each in (row_no, PART_ROWS + row_no)]
-    rows = query.where(_is_made_by(request_id, revision), journal.c.row_no.in_(numbers)).order_by(journal.c.row_no)
+    rows = query.where(made_by(tx, request_id, revision, journal), journal.c.row_no.in_(numbers)).order_by(
+        journal.c.row_no
+    )
     entries = {row["row_no"]: dict(row) for row in tx.execute(rows).mappings()}
     return {row_no: [entries[each] for each in (row_no, PART_ROWS + row_no) if each in entries] for row_no in row_nos}
 
@@ -59,7 +59,7 @@ def changed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) -
     query = (
         select(journal.c.row_no, journal.c.key, before.c["values"], journal.c["values"])
         .join(before, is_replaced(before, journal))
-        .where(_is_made_by(request_id, revision), _by_a_row)
+        .where(made_by(tx, request_id, revision, journal), _by_a_row(journal))
         .where(before.c.operation != REPLACED)
         .order_by(journal.c.row_no)
         .limit(limit)
@@ -71,7 +71,7 @@ def closed_by(tx: Transaction, request_id: str, revision: int, *, limit: int) ->
     """The lines that a posting has closed: the row that has the place of each, and what it said last."""
     query = (
         select(journal.c.row_no, journal.c["values"])
-        .where(_is_made_by(request_id, revision), ~stands)
+        .where(made_by(tx, request_id, revision, journal), ~stands)
         .order_by(journal.c.row_no.desc())
         .limit(limit)
     )
@@ -86,7 +86,7 @@ def set_over(
     query = (
         select(journal.c.row_no, journal.c.key, before.c.request_id, before.c.posted_at)
         .join(before, is_replaced(before, journal))
-        .where(_is_made_by(request_id, revision))
+        .where(made_by(tx, request_id, revision, journal))
         .where(before.c.request_id.not_in({request_id, *others_than}), before.c.posted_at > since)
         .where(stands)
         .order_by(journal.c.row_no)
@@ -98,7 +98,7 @@ def set_over(
 def of_row(tx: Transaction, request_id: str, revision: int, row_no: int) -> dict[str, Any]:
     """One journal entry of a posting with all parts that its digest covers."""
     columns = [column for column in journal.c if column.name != "posted_at"]
-    where = (_is_made_by(request_id, revision), journal.c.row_no == row_no)
+    where = (made_by(tx, request_id, revision, journal), journal.c.row_no == row_no)
     return dict(tx.execute(select(*columns).where(*where)).mappings().one())
 
 
@@ -137,7 +137,7 @@ def count_by_scope(tx: Transaction) -> dict[tuple[str, str, date], int]:
     query = (
         select(s.campus, s.feed, s.received_day, func.count())
         .join(journal, and_(journal.c.request_id == s.request_id, journal.c.revision == s.revision))
-        .where(_by_a_row)
+        .where(_by_a_row(journal))
         .group_by(s.campus, s.feed, s.received_day)
     )
     return {(campus, feed, day): count for campus, feed, day, count in tx.execute(query)}

@@ -5,7 +5,6 @@ Belongs here: what is known of a tag, now or at an earlier version. Not here: wh
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,6 @@ from sqlalchemy import Select, and_, func, select
 from hub_pipelines.common.store import (
     Database,
     Transaction,
-    joined_as_a_whole,
     many_rows,
     per_query,
     room_to_sort,
@@ -100,21 +98,24 @@ def count_tags(tx: Transaction, request_id: str, revision: int, *, is_whole_key:
     """
     key = journal_row.c.key
     tag = key if is_whole_key else func.substr(key, 1, place_of_bar(tx, key) - 1)
-    of_posting = (made_by(tx, request_id, revision), journal_row.c.operation != REPLACED)
-    posted = select(tag.label("tag")).select_from(journal_row).where(*of_posting)
+    posted = (
+        select(tag.label("tag"))
+        .select_from(journal_row)
+        .where(made_by(tx, request_id, revision), journal_row.c.operation != REPLACED)
+    )
     if tx.dialect.name == "sqlite":
         tags = _texts(tx, posted)
         if len(tags) > _FEW_TAGS and _size(tx) <= ITEMS_A_SEARCH * len(tags):
             return len(tags), len(tags) - _registered(tx, tags)
-    number = tx.execute(select(func.count()).select_from(journal_row).where(*of_posting)).scalar_one()
     one = posted.subquery()
     known = ledger.alias("known")
-    # an outer join begins with what was posted; else, where that is taken for one row, all of it may be looked through
-    # once for each tag that the registry has
-    its_own = and_(known.c.ledger == REGISTRY_LEDGER, known.c.key == one.c.tag)
-    query = select(func.count(known.c.key)).select_from(one).outerjoin(known, its_own)
-    with room_to_sort(tx, _MEMORY_MB), joined_as_a_whole(tx) if number > _FEW_TAGS else nullcontext():
-        registered = tx.execute(query).scalar_one()
+    query = (
+        select(func.count(), func.count(known.c.key))
+        .select_from(one)
+        .outerjoin(known, and_(known.c.ledger == REGISTRY_LEDGER, known.c.key == one.c.tag))
+    )
+    with room_to_sort(tx, _MEMORY_MB):
+        number, registered = tx.execute(query).one()
     return number, number - registered
 
 
