@@ -328,7 +328,7 @@ class Deployment:
                     "HUB_PROCESS": name,
                     _SENSOR_TIMEOUT: str(sensor_timeout_s(self.settings.limits, os.environ)),
                 },
-                start_new_session=True,  # Ctrl-C reaches this process only, which then stops them in order
+                process_group=0,  # Ctrl-C reaches this process only, which then stops them in order
             )
         except OSError:  # no memory, no processes left
             os.close(readable)

@@ -1,10 +1,13 @@
 """What tests of messages share: deliveries as a receiver makes them, and a source with its keys."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import text
+
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming
 from hub_pipelines.intake.model import request_id_for
@@ -32,6 +35,13 @@ def body_of(data: object, *, kind: str | None = f"{STOCK}.set", at: str | None =
 def message(webhook_id: str, body: bytes, *, source: str = "erp", scope: Scope = NORTH_INVENTORY) -> Delivery:
     incoming = (Incoming(body, STOCK),)
     return Delivery(source, webhook_id, scope, body, incoming, {"webhook-id": webhook_id})
+
+
+def lines(webhook_id: str, items: Mapping[int, str]) -> Delivery:
+    """A delivery of several messages, each about the item at its line, whose quantity is the line's number."""
+    each = tuple(Incoming(body_of(stock(item, line)), STOCK, line) for line, item in items.items())
+    body = b"\n".join(one.body for one in each)
+    return Delivery("erp", webhook_id, NORTH_INVENTORY, body, each, {"webhook-id": webhook_id})
 
 
 def take(hub: Hub, *deliveries: Delivery) -> list[Answered]:
@@ -63,3 +73,26 @@ def fates(hub: Hub, answers: Sequence[Answered]) -> list[Fate]:
 def moved(item: str, quantity: object, **others: Any) -> dict[str, Any]:
     """The data of a message that adjusts."""
     return {"item_name": item, "location": "Chem 214", "quantity": quantity, "unit": "L", **others}
+
+
+def as_version_3(tx: Transaction) -> None:
+    """Make of an inbox one of the release that kept a table of deliveries."""
+    for name in ("delivery", "lines", "by_batch"):
+        tx.execute(text(f"DROP INDEX inbox_message_{name}"))
+    tx.execute(
+        text(
+            "CREATE TABLE inbox_delivery (source VARCHAR NOT NULL, webhook_id VARCHAR NOT NULL, "
+            "campus VARCHAR NOT NULL, feed VARCHAR NOT NULL, body_digest VARCHAR(64) NOT NULL, "
+            "messages INTEGER NOT NULL, received_at TIMESTAMP, PRIMARY KEY (source, webhook_id))"
+        )
+    )
+    tx.execute(
+        text(
+            "INSERT INTO inbox_delivery SELECT source, webhook_id, campus, feed, max(delivery_digest), count(*), "
+            "max(received_at) FROM inbox_message GROUP BY source, webhook_id, campus, feed"
+        )
+    )
+    tx.execute(text("ALTER TABLE inbox_message DROP COLUMN delivery_digest"))
+    tx.execute(text("CREATE UNIQUE INDEX inbox_message_sender_key ON inbox_message (source, webhook_id, line)"))
+    tx.execute(text("CREATE INDEX inbox_message_by_batch ON inbox_message (batch_id, row_no)"))
+    tx.execute(text("UPDATE inbox_schema_version SET version = 3"))

@@ -17,8 +17,10 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub_pipelines.common.short import Meanwhile
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.deployment import _kill_with_children
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox import writing
 from hub_pipelines.intake.inbox.model import Answer, Answered, Capacity, Delivery, Group, Load
 from hub_pipelines.intake.inbox.service import Inbox
@@ -36,7 +38,10 @@ from hub_pipelines_tests.messages import (
     STOCK,
     STOCK_LEDGER,
     add_source,
+    as_version_3,
     body_of,
+    fates,
+    lines,
     message,
     moved,
     outcome,
@@ -363,7 +368,7 @@ def test_a_group_whose_writer_is_killed_at_any_step_is_kept_whole_or_not_at_all(
 ) -> None:
     """Fault 11: also when the database has been told to commit, and nobody is there any more to hear that it has."""
     homes = homes_for(request, kind, fill_nothing)
-    kill_everywhere(homes, take_group, send_again, at_least=7)
+    kill_everywhere(homes, take_group, send_again, at_least={"sqlite": 7, "postgresql": 3}[kind])
 
 
 @dataclass(frozen=True)
@@ -394,11 +399,15 @@ class _Mortal:
 
 
 class _Stopping(Capacity):
-    """Is asked amid the transaction, behind the lock that writers take turns by."""
+    """Is asked amid the transaction on SQLite, which has the lock then, and just before it on PostgreSQL."""
 
     def is_roomy(self, loads: Iterable[Load]) -> bool:
         stop_self()
         return super().is_roomy(loads)
+
+    def room_beside(self, loads: Iterable[Load]) -> Load:
+        stop_self()
+        return super().room_beside(loads)
 
 
 def _die_with_the_next(meanwhile: Meanwhile, _answer: int | None) -> None:
@@ -503,8 +512,8 @@ def test_a_writer_that_is_killed_when_it_has_the_next_group_too_keeps_nothing_of
 
 
 def test_a_writer_that_is_stopped_is_told_at_health_and_what_it_had_is_sent_again(homes: Homes) -> None:
-    """Fault 11: it lives, holds the lock that writers take turns by, and answers nobody. Nothing that ends it with its
-    receiver leaves half a group."""
+    """Fault 11: it lives, holds SQLite's lock, and answers nobody. Nothing that ends it with its receiver leaves half a
+    group."""
     with ExitStack() as stack:
         home, url = homes.copy("stopped", stack)
         issued = source_of_hub(home, url)
@@ -588,3 +597,48 @@ def test_a_receiver_of_which_a_part_has_ended_does_not_go_on_without_it(tmp_path
     told = (home / "hub.log").read_text("utf-8")
     assert "the receiver ends, since a part of it has (_keep_watching); it is started again" in told
     assert "LookupError: nobody foresaw it" in told
+
+
+def fill_former(home: Path, database_url: str) -> None:
+    """An inbox of an earlier release, with a batch that is sealed and a delivery that waits."""
+    hub = open_test_hub(home, database_url)
+    take(hub, MESSAGES[0], lines("m-9", {2: "Acetone", 5: "Toluene"}))
+    hub.sealing.seal_due("north", at_once=True)
+    take(hub, MESSAGES[1])
+    with hub.inbox.db.write() as tx:
+        as_version_3(tx)
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
+def open_and_commit_nothing(home: Path, database_url: str) -> None:
+    """Killed when all is upgraded and nothing of it committed."""
+    real = inbox_store._upgrade
+
+    def upgrade(tx: Transaction, found: int) -> None:
+        real(tx, found)
+        kill_self()
+
+    inbox_store._upgrade = upgrade
+    open_test_hub(home, database_url)
+
+
+def open_and_send_again(home: Path, database_url: str) -> None:
+    hub = open_test_hub(home, database_url)
+    again = take(hub, MESSAGES[0], lines("m-9", {2: "Acetone", 5: "Toluene"}), MESSAGES[1])
+    assert [one.answer for one in again] == [Answer.DUPLICATE] * 3
+    assert [len(one.request_ids) for one in again] == [1, 2, 1]
+    settle(hub)
+    assert fates(hub, again) == [Fate.POSTED] * 4
+    assert_invariants(hub)
+
+
+def test_an_upgrade_of_the_inbox_killed_before_its_commit_is_done_by_whoever_comes_next(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    with ExitStack() as stack:
+        home = homes_for(request, kind, fill_former).copy("former", stack)
+        assert finish(fork(partial(open_and_commit_nothing, *home))) == -signal.SIGKILL
+        openers = [fork(partial(open_test_hub, *home)) for _ in range(3)]
+        assert [finish(pid) for pid in openers] == [0] * 3
+        assert finish(fork(partial(open_and_send_again, *home))) == 0

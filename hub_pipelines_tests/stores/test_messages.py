@@ -1,6 +1,7 @@
 """Messages from acknowledgement to ledger, on both databases: each has one effect and a fate that can be asked for."""
 
 import json
+import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -8,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from hub_pipelines import judging
 from hub_pipelines.common.canonical import canonical_text
@@ -31,7 +32,19 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, Counts, State
 from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK, STOCK_LEDGER, body_of, fates, message, outcome, settle, stock, take
+from hub_pipelines_tests.messages import (
+    STOCK,
+    STOCK_LEDGER,
+    as_version_3,
+    body_of,
+    fates,
+    lines,
+    message,
+    outcome,
+    settle,
+    stock,
+    take,
+)
 from hub_pipelines_tests.support import (
     all_submissions,
     asset,
@@ -109,6 +122,51 @@ def test_something_else_under_a_known_webhook_id_is_a_conflict_and_changes_nothi
     kept.chmod(0o600)
     kept.write_bytes(BODY_OF_SOMEBODY_ELSE)
     assert "a conflict with" in str(verify_all(hub).first_bad)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_group_that_is_taken_in_one_go_is_taken_as_it_is_one_by_one(hub: Hub, seed: int) -> None:
+    """PostgreSQL takes a group in one statement where there is room. It tells and keeps what the longer way does."""
+    chance = random.Random(seed)
+    for _ in range(12):
+        group = [any_delivery(chance) for _ in range(chance.randint(1, 9))]
+        other = hub.inbox.prepare([one._replace(source="other") for one in group])
+        at_once = take(hub, *group)
+        with hub.inbox.db.short() as short:
+            each = inbox_store.accept(short, other, capacity=hub.inbox.capacity)
+        with hub.inbox.db.read() as tx:
+            one_by_one = [told or inbox_store.known(tx, one) for told, one in zip(each, other.deliveries, strict=True)]
+        assert [one.answer for one in at_once] == [one.answer for one in one_by_one]
+        assert [len(one.request_ids) for one in at_once] == [len(one.request_ids) for one in one_by_one]
+    kept, kept_one_by_one = (in_order(hub, source) for source in ("erp", "other"))
+    assert kept == kept_one_by_one
+    assert hub.inbox.filling().whole.messages == 2 * len(kept)
+
+
+def any_delivery(chance: random.Random) -> Delivery:
+    """Of few webhook-ids, so that repeats and conflicts are many."""
+    webhook_id = f"m-{chance.randrange(12)}"
+    if chance.random() < 0.3:
+        return lines(webhook_id, dict.fromkeys(sorted(chance.sample(range(1, 6), 2)), "Acetone"))
+    return message(webhook_id, body_of(stock("Ethanol", chance.randrange(2))))
+
+
+def in_order(hub: Hub, source: str) -> list[tuple[str, int, bytes]]:
+    m = inbox_store.message.c
+    with hub.inbox.db.read() as tx:
+        query = select(m.webhook_id, m.line, m.body).where(m.source == source).order_by(m.seq)
+        return [(one.webhook_id, one.line, bytes(one.body)) for one in tx.execute(query)]
+
+
+@pytest.mark.parametrize("room", [100, 3, 1])
+def test_the_next_group_is_asked_for_once_however_a_group_is_taken(hub: Hub, room: int) -> None:
+    """Who hands it over does so when it is asked, and forgets one that was handed over before."""
+    small = roomy(hub, room)
+    group = small.inbox.prepare([message(f"m-{at}", body_of(stock("Ethanol", at))) for at in range(4)])
+    asked: list[int | None] = []
+    answers = small.inbox.accept(group, meanwhile=asked.append)
+    assert sum(one.answer is Answer.RECEIVED for one in answers) == min(room, 4)
+    assert len(asked) == 1
 
 
 def test_the_same_webhook_id_of_two_sources_is_two_messages(hub: Hub) -> None:
@@ -203,9 +261,32 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
 
 def as_version_2(tx: Transaction) -> None:
     """An inbox of the release that kept all bodies."""
+    as_version_3(tx)
     for column in ("content_digest", "bodies_removed"):
         tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {column}"))
     tx.execute(text("UPDATE inbox_schema_version SET version = 2"))
+
+
+def test_an_inbox_that_kept_deliveries_apart_knows_them_all_after_the_upgrade(hub: Hub) -> None:
+    single, several = message("m-1", body_of(stock("Ethanol", 5))), lines("m-2", {3: "Acetone", 4: "Toluene"})
+    first = take(hub, single, several)
+    settle(hub)
+    waiting = message("m-3", body_of(stock("Benzene", 1)))
+    last = take(hub, waiting)
+    with hub.inbox.db.write() as tx:
+        as_version_3(tx)
+    inbox_store.create(hub.inbox.db)
+
+    assert [one._replace(answer=Answer.RECEIVED) for one in take(hub, single, several, waiting)] == [*first, *last]
+    others = (lines("m-1", {1: "Acetone"}), message("m-2", single.body), lines("m-2", {3: "Acetone"}))
+    told = take(hub, *others)
+    assert {one.answer for one in told} == {Answer.CONFLICT}
+    assert [one.request_ids for one in told] == [first[0].request_ids, first[1].request_ids, first[1].request_ids]
+    (new,) = take(hub, message("m-4", body_of(stock("Xylene", 7))))
+    assert new.answer is Answer.RECEIVED
+    settle(hub)
+    assert quantities(hub) == {"Ethanol": "5", "Acetone": "3", "Toluene": "4", "Benzene": "1", "Xylene": "7"}
+    assert_invariants(hub)
 
 
 def test_batches_of_an_earlier_release_lose_their_bodies_too(hub: Hub) -> None:
@@ -246,7 +327,7 @@ def test_a_flood_of_one_campus_keeps_no_other_from_being_sealed(hub: Hub) -> Non
 
 def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
     """So many more messages wait that say what this one says."""
-    columns = "source, line, campus, feed, record_type, received_at, size_bytes, envelope, body"
+    columns = "source, line, campus, feed, record_type, received_at, size_bytes, delivery_digest, envelope, body"
     more = (
         f"INSERT INTO inbox_message (request_id, webhook_id, {columns}) "
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number) "
@@ -324,7 +405,7 @@ def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub
     take(hub, message("m-1", body_of(stock("Ethanol", 5))))
     settle(hub)
     with hub.inbox.db.write() as tx:
-        for table in (inbox_store.delivery, inbox_store.message, inbox_store.batch):
+        for table in (inbox_store.message, inbox_store.batch):
             tx.execute(delete(table))
     (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
     settle(hub)

@@ -243,6 +243,12 @@ class Capacity:
         whole = Load(sum(messages for messages, _ in each), sum(size_bytes for _, size_bytes in each))
         return self.share_of(whole) <= NEARLY_FULL
 
+    def room_beside(self, loads: Iterable[Load]) -> Load:
+        """So much may wait already that there is room for these, whoever they are for."""
+        whole = sum(loads, Load())
+        most = (int(NEARLY_FULL * self.most.messages), int(NEARLY_FULL * self.most.size_bytes))
+        return Load(most[0] - whole.messages, most[1] - whole.size_bytes)
+
     def takes(self, scope: Scope, more: Load, waiting: Mapping[str, Load]) -> bool:
         """Whether this much more may come for a scope, beside what waits of each campus."""
         share = self.share_of(sum(waiting.values(), more))

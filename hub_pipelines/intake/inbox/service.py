@@ -61,8 +61,15 @@ class Inbox:
         `meanwhile` is called when all that is left is the database's to do. Never more than the capacity waits,
         however many processes take deliveries.
         """
-        with self.db.short(meanwhile) as short:
-            answers = store.accept(short, group, capacity=self.capacity)
+        answers = None
+        if self.db.is_postgres:
+            with self.db.short(meanwhile) as short:
+                asked = store.put_together(short, group, self.capacity)
+            answers = store.taken_together(group, asked)
+            meanwhile = _nothing_more
+        if answers is None:
+            with self.db.short(meanwhile) as short:
+                answers = store.accept(short, group, capacity=self.capacity)
         return self._with_known(group.deliveries, answers)
 
     def _with_known(self, deliveries: Sequence[Delivery], answers: Sequence[Answered | None]) -> list[Answered]:
@@ -124,6 +131,10 @@ class Inbox:
     def find(self, request_id: str) -> Message | None:
         with self.db.read() as tx:
             return store.find(tx, request_id)
+
+
+def _nothing_more(_answer: int | None) -> None:
+    """The next group has been handed over already."""
 
 
 def _news_of(

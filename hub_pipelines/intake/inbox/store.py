@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Index,
     Integer,
     LargeBinary,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     inspect,
+    literal_column,
     select,
     text,
 )
@@ -49,24 +51,12 @@ from hub_pipelines.intake.inbox.model import (
 )
 
 inbox_metadata = MetaData()
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
 _Row = tuple[Any, ...]
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
-
-delivery = Table(
-    "inbox_delivery",
-    inbox_metadata,
-    Column("source", String, primary_key=True),
-    Column("webhook_id", String, primary_key=True),
-    Column("campus", String, nullable=False),
-    Column("feed", String, nullable=False),
-    Column("body_digest", String(64), nullable=False),
-    Column("messages", Integer, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
-)
 
 message = Table(
     "inbox_message",
@@ -81,23 +71,29 @@ message = Table(
     Column("record_type", String, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("size_bytes", Integer, nullable=False),
+    Column("delivery_digest", String(64), nullable=False),
     Column("envelope", JsonText, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("batch_id", String),
     Column("row_no", Integer),
     UniqueConstraint("request_id", name="inbox_message_request_id"),
-    UniqueConstraint("source", "webhook_id", "line", name="inbox_message_sender_key"),
-    Index("inbox_message_by_batch", "batch_id", "row_no"),
 )
-Index(
-    "inbox_message_waiting",
-    message.c.campus,
-    message.c.feed,
-    message.c.record_type,
-    message.c.seq,
-    postgresql_where=message.c.batch_id.is_(None),
-    sqlite_where=message.c.batch_id.is_(None),
-)
+"""`delivery_digest` is that of the whole delivery, at its first message; no other has one. So a delivery is there when
+its first message is."""
+_begins_delivery = message.c.delivery_digest != literal_column("''")
+_is_line = message.c.line > literal_column("0")
+
+
+def _index_some(name: str, where: ColumnElement[bool], *columns: Column[Any], unique: bool = False) -> None:
+    """An index over some rows of these columns' table: taking a message costs more with each that this is in."""
+    Index(name, *columns, unique=unique, postgresql_where=where, sqlite_where=where)
+
+
+_m = message.c
+_index_some("inbox_message_delivery", _begins_delivery, _m.source, _m.webhook_id, unique=True)
+_index_some("inbox_message_lines", _is_line, _m.source, _m.webhook_id, _m.line)
+_index_some("inbox_message_waiting", _m.batch_id.is_(None), _m.campus, _m.feed, _m.record_type, _m.seq)
+_index_some("inbox_message_by_batch", _m.batch_id.is_not(None), _m.batch_id, _m.row_no)
 
 batch = Table(
     "inbox_batch",
@@ -175,16 +171,48 @@ def _version(tx: Transaction) -> int | None:
 
 
 def _upgrade(tx: Transaction, found: int) -> None:
-    """From version 1, which had no records of portals and did not count what waits, or 2, which kept all bodies."""
+    """From version 1, which had no records of portals and did not count what waits, 2, which kept all bodies, or 3,
+    which kept a table of deliveries."""
     if found < 2:
         record.create(tx)
         waiting_load.create(tx)
         m = message.c
         waits = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
         tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], waits))
-    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
-    tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
+    if found < 3:
+        tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
+        tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
+    _join_deliveries(tx)
     tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
+
+
+def _join_deliveries(tx: Transaction) -> None:
+    """Each delivery's digest to its first message, in a table made anew: SQLite can't drop what is UNIQUE from one."""
+    tx.execute(text("ALTER TABLE inbox_message RENAME TO inbox_message_before"))
+    if tx.dialect.name == "postgresql":
+        # names of indexes and sequences outlive their table's
+        for name in ("pkey", "request_id"):
+            tx.execute(text(f"ALTER INDEX inbox_message_{name} RENAME TO inbox_message_before_{name}"))
+        tx.execute(text("ALTER SEQUENCE inbox_message_seq_seq RENAME TO inbox_message_before_seq_seq"))
+    for name in ("waiting", "by_batch"):
+        tx.execute(text(f"DROP INDEX inbox_message_{name}"))
+    message.create(tx)
+    columns = ", ".join(f"m.{one.name}" for one in message.c if one.name != "delivery_digest")
+    digest = "CASE WHEN m.line = first.line THEN d.body_digest ELSE '' END"
+    names = columns.replace("m.", "")
+    tx.execute(
+        text(
+            f"INSERT INTO inbox_message ({names}, delivery_digest) SELECT {columns}, {digest} "
+            "FROM inbox_message_before m JOIN inbox_delivery d ON d.source = m.source AND d.webhook_id = m.webhook_id "
+            "JOIN (SELECT source, webhook_id, min(line) AS line FROM inbox_message_before GROUP BY source, webhook_id) "
+            "AS first ON first.source = m.source AND first.webhook_id = m.webhook_id ORDER BY m.seq"
+        )
+    )
+    if tx.dialect.name == "postgresql":
+        newest = "SELECT setval('inbox_message_seq_seq', coalesce(max(seq), 0) + 1, false) FROM inbox_message"
+        tx.execute(text(newest))
+    for name in ("inbox_message_before", "inbox_delivery"):
+        tx.execute(text(f"DROP TABLE {name}"))
 
 
 # ---- receiving
@@ -192,11 +220,13 @@ def _upgrade(tx: Transaction, found: int) -> None:
 
 # these run for each group, whose senders wait, in the process that does nothing else (writing.py)
 _THERE = Statement(
-    "SELECT webhook_id FROM inbox_delivery WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?))",
+    "SELECT webhook_id FROM inbox_message WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?)) "
+    "AND delivery_digest != ''",
     # one look into the index for each: before release 17 PostgreSQL may compare a list of them with all that the source
     # has ever sent, by a plan that was made when that was nothing
     "SELECT asked.webhook_id FROM unnest($2) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
-    "FROM inbox_delivery AS its WHERE its.source = $1 AND its.webhook_id = asked.webhook_id LIMIT 1) AS there",
+    "FROM inbox_message AS its WHERE its.source = $1 AND its.webhook_id = asked.webhook_id "
+    "AND its.delivery_digest != '' LIMIT 1) AS there",
     takes=("text", "text[]"),
     gives=(str,),
 )
@@ -208,18 +238,6 @@ _COUNT = Statement(
     "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES ($1, $2, $3) ON CONFLICT (campus) DO UPDATE "
     "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
     takes=("text", "int4", "int8"),
-)
-_DELIVERIES = Into(
-    delivery.name,
-    {
-        "source": "text",
-        "webhook_id": "text",
-        "campus": "text",
-        "feed": "text",
-        "body_digest": "text",
-        "messages": "int4",
-        "received_at": "timestamptz",
-    },
 )
 _MESSAGES = Into(
     message.name,
@@ -233,10 +251,57 @@ _MESSAGES = Into(
         "record_type": "text",
         "received_at": "timestamptz",
         "size_bytes": "int4",
+        "delivery_digest": "text",
         "envelope": "text",
         "body": "bytea",
     },
 )
+
+
+_TAKE = Statement(
+    "",
+    f"WITH room AS (SELECT coalesce(sum(messages), 0) <= $1 AND coalesce(sum(size_bytes), 0) <= $2 AS roomy "
+    "FROM inbox_load), "
+    f"new AS (INSERT INTO inbox_message ({', '.join(_MESSAGES.columns)}) "
+    f"SELECT its.* FROM unnest({', '.join(f'${at}' for at in range(3, 3 + len(_MESSAGES.columns)))}) "
+    f"AS its ({', '.join(_MESSAGES.columns)}) LEFT JOIN LATERAL (SELECT true AS there FROM inbox_message AS before "
+    "WHERE before.source = its.source AND before.webhook_id = its.webhook_id AND before.delivery_digest != '' LIMIT 1) "
+    "AS known ON true WHERE known.there IS NULL AND (SELECT roomy FROM room) "
+    "RETURNING source, webhook_id, campus, size_bytes, delivery_digest), "
+    "counted AS (INSERT INTO inbox_load AS its (campus, messages, size_bytes) "
+    "SELECT campus, count(*), sum(size_bytes) FROM new GROUP BY campus ORDER BY campus ON CONFLICT (campus) DO UPDATE "
+    "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes) "
+    "SELECT roomy::int, source, webhook_id FROM room LEFT JOIN new ON delivery_digest != ''",
+    takes=("int8", "int8", *(f"{kind}[]" for kind in _MESSAGES.columns.values())),
+    gives=(int, str, str),
+)
+"""Of PostgreSQL, which takes a group in one go then: nothing is asked between its lock and its commit."""
+
+
+def put_together(tx: ShortTransaction, group: Group, capacity: Capacity) -> Asked:
+    """On PostgreSQL, have all of its deliveries taken that have not come before, if there is room for whatever comes:
+    what has become of them (`taken_together`) is known when the transaction is committed."""
+    first: dict[tuple[str, str], tuple[Delivery, Sequence[SignedEnvelope]]] = {}
+    for one, signed in zip(group.deliveries, group.envelopes, strict=True):
+        first.setdefault((one.source, one.webhook_id), (one, signed))
+    rows = [row for one, signed in first.values() for row in _message_rows(one, signed, group.at)]
+    before = capacity.room_beside(one.load for one, _ in first.values())
+    tx.take_turns(_TAKING_LOCK)
+    return tx.put(_TAKE, before.messages, before.size_bytes, *zip(*rows, strict=True))
+
+
+def taken_together(group: Group, asked: Asked) -> list[Answered | None] | None:
+    """As `accept` tells it; None where nothing was taken, since each is to be asked about by itself."""
+    if not asked.rows[0][0]:
+        return None
+    new = {(source, webhook_id) for _, source, webhook_id in asked.rows}
+    answers: list[Answered | None] = []
+    for one, signed in zip(group.deliveries, group.envelopes, strict=True):
+        key = (one.source, one.webhook_id)
+        ids = tuple(envelope.request_id for envelope in signed)
+        answers.append(Answered(Answer.RECEIVED, ids, group.at) if key in new else None)
+        new.discard(key)  # a repeat in the same group
+    return answers
 
 
 def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> list[Answered | None]:
@@ -247,7 +312,7 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
     deliveries, envelopes, at = group
     asked = _ask(tx, deliveries)
     each = zip(deliveries, envelopes, strict=True)
-    rows = [(_delivery_row(one, at), _message_rows(one, signed, at)) for one, signed in each]  # meanwhile
+    rows = [_message_rows(one, signed, at) for one, signed in each]  # meanwhile
     there, waiting = asked
     keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
     waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
@@ -255,7 +320,7 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
     loads = [one.load for one in deliveries]
     roomy = capacity is None or capacity.is_roomy([*waits.values(), *loads])
     answers: list[Answered | None] = []
-    new: list[tuple[_Row, list[_Row]]] = []
+    new: list[_Row] = []
     more: dict[str, Load] = {}
     for one, signed, added, its_rows in zip(deliveries, envelopes, loads, rows, strict=True):
         key = (one.source, one.webhook_id)
@@ -266,12 +331,11 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
             answers.append(Answered(Answer.FULL, (), at))
         else:
             keys.add(key)
-            new.append(its_rows)
+            new += its_rows
             waits[campus] = waits.get(campus, Load()) + added
             more[campus] = more.get(campus, Load()) + added
             answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-    tx.insert(_DELIVERIES, [row for row, _ in new])
-    tx.insert(_MESSAGES, [row for _, its_rows in new for row in its_rows])
+    tx.insert(_MESSAGES, new)
     for campus in sorted(more):
         count_waiting(tx, campus, more[campus])
     return answers
@@ -293,11 +357,6 @@ def _ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[dict[str
     return there, waits
 
 
-def _delivery_row(one: Delivery, at: datetime) -> _Row:
-    scope = one.scope
-    return (one.source, one.webhook_id, scope.campus, scope.feed, one.body_digest, len(one.messages), at)
-
-
 def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> list[_Row]:
     return [
         (
@@ -310,20 +369,24 @@ def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: dateti
             incoming.record_type,
             at,
             len(incoming.body),
+            "" if at_place else one.body_digest,
             envelope.text,
             incoming.body,
         )
-        for incoming, envelope in zip(one.messages, envelopes, strict=True)
+        for at_place, (incoming, envelope) in enumerate(zip(one.messages, envelopes, strict=True))
     ]
 
 
 def known(tx: Transaction, one: Delivery) -> Answered:
     """Of a delivery whose webhook-id has come before: whether it is the same once more."""
-    where = (delivery.c.source == one.source, delivery.c.webhook_id == one.webhook_id)
-    first = tx.execute(select(delivery).where(*where)).one()
-    same = (first.campus, first.feed, first.body_digest) == (one.scope.campus, one.scope.feed, one.body_digest)
-    query = select(message.c.request_id).where(message.c.source == one.source, message.c.webhook_id == one.webhook_id)
-    ids = tuple(tx.execute(query.order_by(message.c.line)).scalars())
+    m = message.c
+    its = (m.source == one.source, m.webhook_id == one.webhook_id)
+    columns = (m.request_id, m.line, m.campus, m.feed, m.delivery_digest, m.received_at)
+    first = tx.execute(select(*columns).where(*its, _begins_delivery)).one()
+    same = (first.campus, first.feed, first.delivery_digest) == (one.scope.campus, one.scope.feed, one.body_digest)
+    ids = (first.request_id,)
+    if first.line:
+        ids = tuple(tx.execute(select(m.request_id).where(*its, _is_line).order_by(m.line)).scalars())
     return Answered(Answer.DUPLICATE if same else Answer.CONFLICT, ids, first.received_at)
 
 

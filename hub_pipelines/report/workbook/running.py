@@ -48,7 +48,7 @@ def _run(arguments: list[str], errors: Path, patience_s: float) -> int | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            start_new_session=True,
+            process_group=0,  # in this session: where processes are grouped by it, niceness counts within it
             env=_environment(),
         )
         try:
