@@ -60,6 +60,7 @@ try:
 except (AttributeError, OSError):
     pass  # not Linux
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's `&` ignores it, and Dagster would then ignore SIGTERM too
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of a group that has lost its parent, and has a stopped process
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """

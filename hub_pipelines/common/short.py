@@ -139,6 +139,11 @@ class OnSqlite:
             self._connection.execute(text, values)
 
 
+_LOOKING_UP = ("enable_seqscan = off", "jit = off")
+"""A plan is kept for as long as the connection. One that was made when there was hardly anything reads all there is for
+each row, once there is much."""
+
+
 @dataclass(slots=True)
 class _Call:
     text: str
@@ -168,9 +173,10 @@ class OnPostgres:
         return not self._polled(select.POLLIN, 0)
 
     def begin(self) -> None:
-        self._put("BEGIN")
+        self._put("BEGIN ISOLATION LEVEL READ COMMITTED")  # what another wrote before its turn was over is seen
         if not self._names:
-            self._put(f"SET idle_in_transaction_session_timeout = '{self._idle_s}s'")
+            for setting in (f"idle_in_transaction_session_timeout = '{self._idle_s}s'", *_LOOKING_UP):
+                self._put(f"SET {setting}")
 
     def commit(self, meanwhile: Meanwhile) -> None:
         """Raises too when a statement has failed and nobody was told: the server would end the transaction, and say

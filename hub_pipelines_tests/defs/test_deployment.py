@@ -217,6 +217,7 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
         assert all(is_alive(pid) for pid in children)
         # where the kernel groups processes by session, a large file gives way within one only (0101)
         assert {os.getsid(pid) for pid in children} == {os.getsid(up.process.pid)}
+        assert all(ignores(pid, signal.SIGHUP) for pid in children)
         up.process.send_signal(signal.SIGTERM)
         up.process.wait(timeout=180)
     assert up.process.returncode == 0
@@ -228,6 +229,11 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
     assert "did not stop in time" not in up.log()
     line = re.compile(r"(\d{4}-\d\d-\d\dT[\d:.]{12}Z (DEBUG|INFO |WARNING|ERROR) [\w-]+ \S+ .+|    .+)")
     assert [one for one in up.log().splitlines() if not line.fullmatch(one)] == []
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return bool(int(re.findall(r"SigIgn:\s*(\w+)", status)[0], 16) >> (number - 1) & 1)
 
 
 def with_messages_port(home: Path) -> Settings:
@@ -450,9 +456,11 @@ def test_a_hub_whose_ticks_dagster_would_give_up_does_not_start(
 
 
 def answer_with(server: socket.socket, body: bytes) -> None:
+    """To one request with a body, when all of it has come: a socket that is closed before takes its answer with it."""
     connection, _ = server.accept()
-    with connection:
-        connection.recv(65_536)
+    with connection, connection.makefile("rb") as asked:
+        head = b"".join(iter(asked.readline, b"\r\n")).lower()
+        asked.read(int(re.findall(rb"content-length: (\d+)", head)[0]))
         connection.sendall(b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n" + body)
 
 

@@ -2,10 +2,12 @@
 
 import json
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count, islice
 from typing import Any
 
 import pytest
@@ -156,6 +158,34 @@ def in_order(hub: Hub, source: str) -> list[tuple[str, int, bytes]]:
     with hub.inbox.db.read() as tx:
         query = select(m.webhook_id, m.line, m.body).where(m.source == source).order_by(m.seq)
         return [(one.webhook_id, one.line, bytes(one.body)) for one in tx.execute(query)]
+
+
+def test_a_plan_of_when_there_was_little_does_not_read_much_later(hub: Hub) -> None:
+    """PostgreSQL keeps what it has planned for a connection, here by statistics of an inbox of three pages."""
+    if not hub.inbox.db.is_postgres:
+        pytest.skip("SQLite plans each statement by its indexes")
+    names = map(str, count())
+
+    def take_new(number: int) -> None:
+        deliveries = [message(name, body_of(stock(f"Item {name}", 1))) for name in islice(names, number)]
+        assert {one.answer for one in take(hub, *deliveries)} == {Answer.RECEIVED}
+
+    def read() -> tuple[int, int]:
+        of_it = "FROM pg_stat_user_tables WHERE relname = 'inbox_message'"
+        with hub.inbox.db.read() as tx:
+            return tuple(tx.execute(text(f"SELECT idx_scan, seq_tup_read {of_it}")).one())
+
+    take_new(15)
+    with hub.inbox.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+    for number in (*[1] * 8, *[16] * 40):
+        take_new(number)
+    deadline = time.monotonic() + 60
+    while read()[0] < 600:  # a session tells what it has read a second later, at its next transaction
+        assert time.monotonic() < deadline, read()
+        time.sleep(0.2)
+        take_new(1)
+    assert read()[1] < 600
 
 
 @pytest.mark.parametrize("room", [100, 3, 1])

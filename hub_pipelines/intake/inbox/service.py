@@ -56,13 +56,14 @@ class Inbox:
         return Group(deliveries, [list(islice(signed, len(one.messages))) for one in deliveries], at)
 
     def accept(self, group: Group, *, meanwhile: Meanwhile = lambda _: None) -> list[Answered]:
-        """Take its deliveries, in their order, in one transaction: when this returns, what was received is durable.
+        """Take its deliveries, in their order, in one transaction: when this returns, what was received is durable. On
+        PostgreSQL another one before that may find that it can't take all of them in one go, and takes none.
 
         `meanwhile` is called when all that is left is the database's to do. Never more than the capacity waits,
         however many processes take deliveries.
         """
         answers = None
-        if self.db.is_postgres:
+        if self.db.is_postgres and store.goes_together(group):
             with self.db.short(meanwhile) as short:
                 asked = store.put_together(short, group, self.capacity)
             answers = store.taken_together(group, asked)

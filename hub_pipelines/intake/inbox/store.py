@@ -198,12 +198,13 @@ def _join_deliveries(tx: Transaction) -> None:
         tx.execute(text(f"DROP INDEX inbox_message_{name}"))
     message.create(tx)
     columns = ", ".join(f"m.{one.name}" for one in message.c if one.name != "delivery_digest")
-    digest = "CASE WHEN m.line = first.line THEN d.body_digest ELSE '' END"
+    digest = "CASE WHEN m.line = first.line THEN coalesce(d.body_digest, '') ELSE '' END"
     names = columns.replace("m.", "")
     tx.execute(
         text(
             f"INSERT INTO inbox_message ({names}, delivery_digest) SELECT {columns}, {digest} "
-            "FROM inbox_message_before m JOIN inbox_delivery d ON d.source = m.source AND d.webhook_id = m.webhook_id "
+            "FROM inbox_message_before m "
+            "LEFT JOIN inbox_delivery d ON d.source = m.source AND d.webhook_id = m.webhook_id "
             "JOIN (SELECT source, webhook_id, min(line) AS line FROM inbox_message_before GROUP BY source, webhook_id) "
             "AS first ON first.source = m.source AND first.webhook_id = m.webhook_id ORDER BY m.seq"
         )
@@ -223,7 +224,7 @@ _THERE = Statement(
     "SELECT webhook_id FROM inbox_message WHERE source = ? AND webhook_id IN (SELECT value FROM json_each(?)) "
     "AND delivery_digest != ''",
     # one look into the index for each: before release 17 PostgreSQL may compare a list of them with all that the source
-    # has ever sent, by a plan that was made when that was nothing
+    # has ever sent
     "SELECT asked.webhook_id FROM unnest($2) AS asked (webhook_id) CROSS JOIN LATERAL (SELECT 1 "
     "FROM inbox_message AS its WHERE its.source = $1 AND its.webhook_id = asked.webhook_id "
     "AND its.delivery_digest != '' LIMIT 1) AS there",
@@ -275,12 +276,19 @@ _TAKE = Statement(
     takes=("int8", "int8", *(f"{kind}[]" for kind in _MESSAGES.columns.values())),
     gives=(int, str, str),
 )
-"""Of PostgreSQL, which takes a group in one go then: nothing is asked between its lock and its commit."""
+"""PostgreSQL's alone. Nothing is asked between the lock and the commit of a group that is taken so."""
+_AT_ONCE = 1_000
+"""Of so many messages a group may be that is taken so: all of it is sent behind the lock."""
+
+
+def goes_together(group: Group) -> bool:
+    return 0 < sum(len(one.messages) for one in group.deliveries) <= _AT_ONCE
 
 
 def put_together(tx: ShortTransaction, group: Group, capacity: Capacity) -> Asked:
     """On PostgreSQL, have all of its deliveries taken that have not come before, if there is room for whatever comes:
-    what has become of them (`taken_together`) is known when the transaction is committed."""
+    what has become of them (`taken_together`) is known when the transaction is committed. Of a group that
+    `goes_together`."""
     first: dict[tuple[str, str], tuple[Delivery, Sequence[SignedEnvelope]]] = {}
     for one, signed in zip(group.deliveries, group.envelopes, strict=True):
         first.setdefault((one.source, one.webhook_id), (one, signed))
@@ -294,7 +302,7 @@ def taken_together(group: Group, asked: Asked) -> list[Answered | None] | None:
     """As `accept` tells it; None where nothing was taken, since each is to be asked about by itself."""
     if not asked.rows[0][0]:
         return None
-    new = {(source, webhook_id) for _, source, webhook_id in asked.rows}
+    new = {(source, webhook_id) for _, source, webhook_id in asked.rows if webhook_id}  # none: nothing was new
     answers: list[Answered | None] = []
     for one, signed in zip(group.deliveries, group.envelopes, strict=True):
         key = (one.source, one.webhook_id)
@@ -385,7 +393,7 @@ def known(tx: Transaction, one: Delivery) -> Answered:
     first = tx.execute(select(*columns).where(*its, _begins_delivery)).one()
     same = (first.campus, first.feed, first.delivery_digest) == (one.scope.campus, one.scope.feed, one.body_digest)
     ids = (first.request_id,)
-    if first.line:
+    if first.line:  # one of several
         ids = tuple(tx.execute(select(m.request_id).where(*its, _is_line).order_by(m.line)).scalars())
     return Answered(Answer.DUPLICATE if same else Answer.CONFLICT, ids, first.received_at)
 
