@@ -275,6 +275,9 @@ def test_the_last_tenth_is_for_campuses_with_little_waiting_and_for_hazardous_ma
     assert answers("other", 10, Scope("south", "inventory")) == {Answer.RECEIVED: 7, Answer.FULL: 3}
 
 
+# ---- inboxes of earlier releases
+
+
 def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub: Hub) -> None:
     body = body_of(stock("Ethanol", 5))
     take(hub, message("m-1", body), message("m-2", body, scope=Scope("south", "inventory")))

@@ -220,6 +220,9 @@ class Load:
     def __add__(self, other: "Load") -> "Load":
         return Load(self.messages + other.messages, self.size_bytes + other.size_bytes)
 
+    def fits(self, room: "Load") -> bool:
+        return self.messages <= room.messages and self.size_bytes <= room.size_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
@@ -237,17 +240,11 @@ class Capacity:
         """The larger of the shares of messages and of bytes."""
         return max(load.messages / self.most.messages, load.size_bytes / self.most.size_bytes)
 
-    def is_roomy(self, loads: Iterable[Load]) -> bool:
-        """Whether so much may wait whoever it is for."""
-        each = [(one.messages, one.size_bytes) for one in loads]
-        whole = Load(sum(messages for messages, _ in each), sum(size_bytes for _, size_bytes in each))
-        return self.share_of(whole) <= NEARLY_FULL
-
     def room_beside(self, loads: Iterable[Load]) -> Load:
         """So much may wait already that there is room for these, whoever they are for."""
-        whole = sum(loads, Load())
-        most = (int(NEARLY_FULL * self.most.messages), int(NEARLY_FULL * self.most.size_bytes))
-        return Load(most[0] - whole.messages, most[1] - whole.size_bytes)
+        each = [(one.messages, one.size_bytes) for one in loads]
+        messages = int(NEARLY_FULL * self.most.messages) - sum(messages for messages, _ in each)
+        return Load(messages, int(NEARLY_FULL * self.most.size_bytes) - sum(size_bytes for _, size_bytes in each))
 
     def takes(self, scope: Scope, more: Load, waiting: Mapping[str, Load]) -> bool:
         """Whether this much more may come for a scope, beside what waits of each campus."""

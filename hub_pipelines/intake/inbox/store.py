@@ -257,8 +257,6 @@ _MESSAGES = Into(
         "body": "bytea",
     },
 )
-
-
 _TAKE = Statement(
     "",
     f"WITH room AS (SELECT coalesce(sum(messages), 0) <= $1 AND coalesce(sum(size_bytes), 0) <= $2 AS roomy "
@@ -277,12 +275,12 @@ _TAKE = Statement(
     gives=(int, str, str),
 )
 """PostgreSQL's alone. Nothing is asked between the lock and the commit of a group that is taken so."""
-_AT_ONCE = 1_000
-"""Of so many messages a group may be that is taken so: all of it is sent behind the lock."""
+_MOST_TOGETHER = 1_000
 
 
 def goes_together(group: Group) -> bool:
-    return 0 < sum(len(one.messages) for one in group.deliveries) <= _AT_ONCE
+    """Whether it has messages, and not so many that others wait long: all of it is sent behind the lock."""
+    return 0 < sum(len(one.messages) for one in group.deliveries) <= _MOST_TOGETHER
 
 
 def put_together(tx: ShortTransaction, group: Group, capacity: Capacity) -> Asked:
@@ -326,7 +324,7 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
     waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
     # mostly there is room for all of them, and none is asked about by itself
     loads = [one.load for one in deliveries]
-    roomy = capacity is None or capacity.is_roomy([*waits.values(), *loads])
+    roomy = capacity is None or sum(waits.values(), Load()).fits(capacity.room_beside(loads))
     answers: list[Answered | None] = []
     new: list[_Row] = []
     more: dict[str, Load] = {}
