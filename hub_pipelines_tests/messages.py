@@ -75,9 +75,39 @@ def moved(item: str, quantity: object, **others: Any) -> dict[str, Any]:
     return {"item_name": item, "location": "Chem 214", "quantity": quantity, "unit": "L", **others}
 
 
+def as_version_4(tx: Transaction) -> None:
+    """Make of an inbox one of the release that kept each message's place in a batch."""
+    for name in ("batch_id VARCHAR", "row_no INTEGER"):
+        tx.execute(text(f"ALTER TABLE inbox_message ADD COLUMN {name}"))
+    its = "b.campus = m.campus AND b.feed = m.feed AND b.record_type = m.record_type"
+    placed = (
+        "SELECT m.seq, b.batch_id, row_number() OVER (PARTITION BY b.batch_id ORDER BY m.seq) AS place "
+        f"FROM inbox_message m JOIN inbox_batch b ON {its} AND m.seq BETWEEN b.first_seq AND b.last_seq"
+    )
+    tx.execute(
+        text(
+            "UPDATE inbox_message SET batch_id = its.batch_id, row_no = its.place "
+            f"FROM ({placed}) AS its WHERE its.seq = inbox_message.seq"
+        )
+    )
+    for name in ("inbox_message_stream", "inbox_batch_stretch"):
+        tx.execute(text(f"DROP INDEX {name}"))
+    for name in ("first_seq", "last_seq"):
+        tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {name}"))
+    tx.execute(text("CREATE INDEX inbox_message_by_batch ON inbox_message (batch_id, row_no)"))
+    waiting = "campus, feed, record_type, seq) WHERE batch_id IS NULL"
+    tx.execute(text(f"CREATE INDEX inbox_message_waiting ON inbox_message ({waiting}"))
+    tx.execute(text("CREATE TABLE inbox_load (campus VARCHAR PRIMARY KEY, messages INTEGER, size_bytes BIGINT)"))
+    summed = "SELECT campus, sum(messages), sum(size_bytes) FROM inbox_stream GROUP BY campus"
+    tx.execute(text(f"INSERT INTO inbox_load {summed}"))
+    tx.execute(text("DROP TABLE inbox_stream"))
+    tx.execute(text("UPDATE inbox_schema_version SET version = 4"))
+
+
 def as_version_3(tx: Transaction) -> None:
     """Make of an inbox one of the release that kept a table of deliveries."""
-    for name in ("delivery", "lines", "by_batch"):
+    as_version_4(tx)
+    for name in ("delivery", "lines"):
         tx.execute(text(f"DROP INDEX inbox_message_{name}"))
     tx.execute(
         text(
@@ -94,5 +124,4 @@ def as_version_3(tx: Transaction) -> None:
     )
     tx.execute(text("ALTER TABLE inbox_message DROP COLUMN delivery_digest"))
     tx.execute(text("CREATE UNIQUE INDEX inbox_message_sender_key ON inbox_message (source, webhook_id, line)"))
-    tx.execute(text("CREATE INDEX inbox_message_by_batch ON inbox_message (batch_id, row_no)"))
     tx.execute(text("UPDATE inbox_schema_version SET version = 3"))

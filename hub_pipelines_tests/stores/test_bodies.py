@@ -143,9 +143,9 @@ def test_what_is_held_is_not_read_at_each_prune(settled: Hub, monkeypatch: pytes
     read: list[str] = []
     real = sealing_store.contents
 
-    def watched(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
-        read.append(batch_id)
-        return real(tx, batch_id)
+    def watched(tx: Transaction, its: Batch) -> Iterator[tuple[str, bytes]]:
+        read.append(its.batch_id)
+        return real(tx, its)
 
     monkeypatch.setattr(sealing_store, "contents", watched)
     hold, _ = settled.holds.on_scope("north", None, *EVER, actor="person/ann", reason="audit 7")
@@ -249,7 +249,7 @@ def test_a_removal_that_was_cut_short_is_ended_by_the_next_prune(settled: Hub, m
     (batch,) = _batches(settled)
     digest = settled.bodies.archived_as(batch)
     with settled.inbox.db.write() as tx:
-        sealing_store.remove_bodies(tx, batch.batch_id, digest, first=1, last=2)
+        sealing_store.remove_bodies(tx, batch, digest, first=1, last=2)
     assert bodies(settled) == 3
     assert prune(settled).removed == 1
     assert bodies(settled) == 0

@@ -38,6 +38,7 @@ from hub_pipelines_tests.messages import (
     STOCK,
     STOCK_LEDGER,
     as_version_3,
+    as_version_4,
     body_of,
     fates,
     lines,
@@ -283,12 +284,12 @@ def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub:
     take(hub, message("m-1", body), message("m-2", body, scope=Scope("south", "inventory")))
     settle(hub)
     with hub.inbox.db.write() as tx:
+        as_version_2(tx)
         tx.execute(text("DROP TABLE inbox_load"))
         tx.execute(text("DROP TABLE inbox_record"))
-        as_version_2(tx)
         tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
     inbox_store.create(hub.inbox.db)
-    assert hub.inbox.filling().waiting == {"south": Load(1, len(body))}
+    assert hub.inbox.filling().waiting == {"north": Load(), "south": Load(1, len(body))}
     assert_invariants(hub)
 
 
@@ -319,6 +320,30 @@ def test_an_inbox_that_kept_deliveries_apart_knows_them_all_after_the_upgrade(hu
     assert new.answer is Answer.RECEIVED
     settle(hub)
     assert quantities(hub) == {"Ethanol": "5", "Acetone": "3", "Toluene": "4", "Benzene": "1", "Xylene": "7"}
+    assert_invariants(hub)
+
+
+def test_a_batch_of_an_earlier_release_keeps_its_messages_though_those_of_another_came_between(hub: Hub) -> None:
+    """The first release numbered messages before others were committed that had come before them."""
+    bodies = {name: body_of(stock(name, at)) for at, name in enumerate(("Ethanol", "Acetone", "Toluene", "Xylene"))}
+    sent = [message(name, body) for name, body in bodies.items()]
+    first = take(hub, *sent[:2])
+    settle(hub)
+    second = take(hub, *sent[2:])
+    settle(hub)
+    waiting = take(hub, message("Benzene", body_of(stock("Benzene", 9))))
+    before = [outcome(hub, one.request_ids[0]) for one in (*first, *second, *waiting)]
+    with hub.inbox.db.write() as tx:
+        as_version_4(tx)
+        for was, now in ((2, -3), (3, 2), (-3, 3), (5, 0)):
+            tx.execute(text("UPDATE inbox_message SET seq = :now WHERE seq = :was"), {"was": was, "now": now})
+    inbox_store.create(hub.inbox.db)
+
+    assert [outcome(hub, one.request_ids[0]) for one in (*first, *second, *waiting)] == before
+    (new,) = take(hub, message("Hexane", body_of(stock("Hexane", 7))))
+    settle(hub)
+    assert fates(hub, [*waiting, new]) == [Fate.POSTED] * 2
+    assert (quantities(hub)["Benzene"], quantities(hub)["Hexane"]) == ("9", "7")
     assert_invariants(hub)
 
 
@@ -369,11 +394,11 @@ def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
     )
     with hub.inbox.db.write() as tx:
         tx.execute(text(more), {"number": number, "webhook_id": webhook_id})
-        tx.execute(text("DELETE FROM inbox_load"))
+        tx.execute(text("DELETE FROM inbox_stream"))
         tx.execute(
             text(
-                "INSERT INTO inbox_load SELECT campus, count(*), sum(size_bytes) FROM inbox_message "
-                "WHERE batch_id IS NULL GROUP BY campus"
+                "INSERT INTO inbox_stream SELECT campus, feed, record_type, count(*), sum(size_bytes), 0 "
+                "FROM inbox_message GROUP BY campus, feed, record_type"
             )
         )
 
@@ -438,7 +463,7 @@ def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub
     take(hub, message("m-1", body_of(stock("Ethanol", 5))))
     settle(hub)
     with hub.inbox.db.write() as tx:
-        for table in (inbox_store.message, inbox_store.batch):
+        for table in (inbox_store.message, inbox_store.batch, inbox_store.stream):
             tx.execute(delete(table))
     (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
     settle(hub)

@@ -1,9 +1,12 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Everything is append-only but for a message's place in a batch, which it gets anew when that is split, what it says,
-which goes when that is old and archived, a batch's submission, which is set once, the newest version of each record of
-a portal, and how much waits of each campus, which the transactions count that change it.
+Messages are numbered as they come, one transaction after the other, so what is sealed of a stream is all up to some
+number, and a batch is a stretch of the stream's numbers: sealing writes nothing to the messages (decisions/0105).
+
+Everything is append-only but for what a message says, which goes when that is old and archived, a batch's submission,
+which is set once, its stretch, which its halves get when it is split, the newest version of each record of a portal,
+and how far each stream is sealed and how much of it waits, which the transactions tell that change it.
 
 Belongs here: the tables, how messages come, and what waits. Not here: records (records/store.py), batches and what
 their messages say (sealing/store.py).
@@ -12,6 +15,7 @@ their messages say (sealing/store.py).
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -51,7 +55,7 @@ from hub_pipelines.intake.inbox.model import (
 )
 
 inbox_metadata = MetaData()
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
@@ -74,8 +78,6 @@ message = Table(
     Column("delivery_digest", String(64), nullable=False),
     Column("envelope", JsonText, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("batch_id", String),
-    Column("row_no", Integer),
     UniqueConstraint("request_id", name="inbox_message_request_id"),
 )
 """`delivery_digest` is that of the whole delivery, at its first message; no other has one. So a delivery is there when
@@ -92,8 +94,7 @@ def _index_some(name: str, where: ColumnElement[bool], *columns: Column[Any], un
 _m = message.c
 _index_some("inbox_message_delivery", _begins_delivery, _m.source, _m.webhook_id, unique=True)
 _index_some("inbox_message_lines", _is_line, _m.source, _m.webhook_id, _m.line)
-_index_some("inbox_message_waiting", _m.batch_id.is_(None), _m.campus, _m.feed, _m.record_type, _m.seq)
-_index_some("inbox_message_by_batch", _m.batch_id.is_not(None), _m.batch_id, _m.row_no)
+Index("inbox_message_stream", _m.campus, _m.feed, _m.record_type, _m.seq)
 
 batch = Table(
     "inbox_batch",
@@ -108,9 +109,14 @@ batch = Table(
     Column("submission", String),
     Column("content_digest", String(64)),
     Column("bodies_removed", Integer, nullable=False, server_default="0"),
+    Column("first_seq", _NUMBER),
+    Column("last_seq", _NUMBER),
     UniqueConstraint("campus", "feed", "record_type", "number", name="inbox_batch_number"),
     Index("inbox_batch_submission", "submission"),
 )
+"""Its messages are those of its stream from `first_seq` to `last_seq`; one that was split has none of its own."""
+_b = batch.c
+batch_stretch = Index("inbox_batch_stretch", _b.campus, _b.feed, _b.record_type, _b.first_seq)
 
 record = Table(
     "inbox_record",
@@ -125,13 +131,17 @@ record = Table(
 )
 """The newest version of each record that the hub has read itself."""
 
-waiting_load = Table(
-    "inbox_load",
+stream = Table(
+    "inbox_stream",
     inbox_metadata,
     Column("campus", String, primary_key=True),
+    Column("feed", String, primary_key=True),
+    Column("record_type", String, primary_key=True),
     Column("messages", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("sealed_upto", _NUMBER, nullable=False),
 )
+"""What waits of a stream: so many messages, all those behind the number up to which it is sealed."""
 
 
 def create(db: Database) -> None:
@@ -171,49 +181,91 @@ def _version(tx: Transaction) -> int | None:
 
 
 def _upgrade(tx: Transaction, found: int) -> None:
-    """From version 1, which had no records of portals and did not count what waits, 2, which kept all bodies, or 3,
-    which kept a table of deliveries."""
+    """From version 1, which had no records of portals, 2, which kept all bodies, 3, which kept a table of deliveries,
+    or 4, which kept each message's place in a batch."""
     if found < 2:
         record.create(tx)
-        waiting_load.create(tx)
-        m = message.c
-        waits = select(m.campus, func.count(), func.sum(m.size_bytes)).where(m.batch_id.is_(None)).group_by(m.campus)
-        tx.execute(waiting_load.insert().from_select(["campus", "messages", "size_bytes"], waits))
+    else:
+        tx.execute(text("DROP TABLE inbox_load"))
     if found < 3:
         tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
         tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
-    _join_deliveries(tx)
+    _put_aside(tx)
+    _number(tx)
+    _tell_stretches(tx)
+    _copy_messages(tx, "m.delivery_digest" if found == 4 else _DIGEST_OF_DELIVERY)
+    for name in ("inbox_message_before", "inbox_numbered", *(["inbox_delivery"] if found < 4 else [])):
+        tx.execute(text(f"DROP TABLE {name}"))
     tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
 
 
-def _join_deliveries(tx: Transaction) -> None:
-    """Each delivery's digest to its first message, in a table made anew: SQLite can't drop what is UNIQUE from one."""
+_DIGEST_OF_DELIVERY = """CASE WHEN NOT EXISTS (SELECT 1 FROM inbox_message_before AS first WHERE
+    first.source = m.source AND first.webhook_id = m.webhook_id AND first.line < m.line) THEN coalesce((
+    SELECT d.body_digest FROM inbox_delivery d WHERE d.source = m.source AND d.webhook_id = m.webhook_id), '')
+    ELSE '' END"""
+"""A delivery's digest at its first message."""
+
+
+def _put_aside(tx: Transaction) -> None:
+    """The table of messages is made anew: SQLite can't drop what is UNIQUE from one."""
     tx.execute(text("ALTER TABLE inbox_message RENAME TO inbox_message_before"))
+    for name in ("waiting", "by_batch", "delivery", "lines"):
+        tx.execute(text(f"DROP INDEX IF EXISTS inbox_message_{name}"))
     if tx.dialect.name == "postgresql":
         # names of indexes and sequences outlive their table's
         for name in ("pkey", "request_id"):
             tx.execute(text(f"ALTER INDEX inbox_message_{name} RENAME TO inbox_message_before_{name}"))
         tx.execute(text("ALTER SEQUENCE inbox_message_seq_seq RENAME TO inbox_message_before_seq_seq"))
-    for name in ("waiting", "by_batch"):
-        tx.execute(text(f"DROP INDEX inbox_message_{name}"))
-    message.create(tx)
-    columns = ", ".join(f"m.{one.name}" for one in message.c if one.name != "delivery_digest")
-    digest = "CASE WHEN m.line = first.line THEN coalesce(d.body_digest, '') ELSE '' END"
-    names = columns.replace("m.", "")
+
+
+def _number(tx: Transaction) -> None:
+    """New numbers, by which each batch is a stretch: in version 1 messages of another batch could be between."""
+    order = "m.batch_id IS NULL, b.sealed_at, b.number, b.batch_id, m.row_no, m.seq"
     tx.execute(
         text(
-            f"INSERT INTO inbox_message ({names}, delivery_digest) SELECT {columns}, {digest} "
-            "FROM inbox_message_before m "
-            "LEFT JOIN inbox_delivery d ON d.source = m.source AND d.webhook_id = m.webhook_id "
-            "JOIN (SELECT source, webhook_id, min(line) AS line FROM inbox_message_before GROUP BY source, webhook_id) "
-            "AS first ON first.source = m.source AND first.webhook_id = m.webhook_id ORDER BY m.seq"
+            f"CREATE TABLE inbox_numbered AS SELECT m.seq AS was, m.batch_id, row_number() OVER (ORDER BY {order}) "
+            "AS seq FROM inbox_message_before m LEFT JOIN inbox_batch b ON b.batch_id = m.batch_id"
+        )
+    )
+
+
+def _tell_stretches(tx: Transaction) -> None:
+    """Of batches and streams."""
+    for name in ("first_seq", "last_seq"):
+        tx.execute(text(f"ALTER TABLE inbox_batch ADD COLUMN {name} BIGINT"))
+    tx.execute(
+        text(
+            "UPDATE inbox_batch SET first_seq = its.low, last_seq = its.high FROM (SELECT batch_id, min(seq) AS low, "
+            "max(seq) AS high FROM inbox_numbered GROUP BY batch_id) AS its WHERE its.batch_id = inbox_batch.batch_id"
+        )
+    )
+    batch_stretch.create(tx)
+    stream.create(tx)
+    waits = "m.batch_id IS NULL"
+    tx.execute(
+        text(
+            "INSERT INTO inbox_stream (campus, feed, record_type, messages, size_bytes, sealed_upto) "
+            f"SELECT m.campus, m.feed, m.record_type, sum(CASE WHEN {waits} THEN 1 ELSE 0 END), "
+            f"sum(CASE WHEN {waits} THEN m.size_bytes ELSE 0 END), max(CASE WHEN {waits} THEN 0 ELSE n.seq END) "
+            "FROM inbox_message_before m JOIN inbox_numbered n ON n.was = m.seq "
+            "GROUP BY m.campus, m.feed, m.record_type"
+        )
+    )
+
+
+def _copy_messages(tx: Transaction, digest: str) -> None:
+    message.create(tx)
+    names = [one.name for one in message.c if one.name not in ("seq", "delivery_digest")]
+    tx.execute(
+        text(
+            f"INSERT INTO inbox_message (seq, delivery_digest, {', '.join(names)}) "
+            f"SELECT n.seq, {digest}, {', '.join(f'm.{name}' for name in names)} "
+            "FROM inbox_numbered n JOIN inbox_message_before m ON m.seq = n.was ORDER BY n.seq"
         )
     )
     if tx.dialect.name == "postgresql":
         newest = "SELECT setval('inbox_message_seq_seq', coalesce(max(seq), 0) + 1, false) FROM inbox_message"
         tx.execute(text(newest))
-    for name in ("inbox_message_before", "inbox_delivery"):
-        tx.execute(text(f"DROP TABLE {name}"))
 
 
 # ---- receiving
@@ -231,14 +283,17 @@ _THERE = Statement(
     takes=("text", "text[]"),
     gives=(str,),
 )
-_LOAD = "SELECT campus, messages, size_bytes FROM inbox_load"
+_LOAD = "SELECT campus, sum(messages), CAST(sum(size_bytes) AS BIGINT) FROM inbox_stream GROUP BY campus"
 _LOADS = Statement(_LOAD, _LOAD, gives=(str, int, int))
+_COUNTED = (
+    "ON CONFLICT (campus, feed, record_type) DO UPDATE SET messages = its.messages + excluded.messages, "
+    "size_bytes = its.size_bytes + excluded.size_bytes"
+)
+_STREAM = "INSERT INTO inbox_stream AS its (campus, feed, record_type, messages, size_bytes, sealed_upto)"
 _COUNT = Statement(
-    "INSERT INTO inbox_load (campus, messages, size_bytes) VALUES (?, ?, ?) ON CONFLICT (campus) DO UPDATE "
-    "SET messages = messages + excluded.messages, size_bytes = size_bytes + excluded.size_bytes",
-    "INSERT INTO inbox_load AS its (campus, messages, size_bytes) VALUES ($1, $2, $3) ON CONFLICT (campus) DO UPDATE "
-    "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes",
-    takes=("text", "int4", "int8"),
+    f"{_STREAM} VALUES (?, ?, ?, ?, ?, 0) {_COUNTED}",
+    f"{_STREAM} VALUES ($1, $2, $3, $4, $5, 0) {_COUNTED}",
+    takes=("text", "text", "text", "int4", "int8"),
 )
 _MESSAGES = Into(
     message.name,
@@ -260,16 +315,15 @@ _MESSAGES = Into(
 _TAKE = Statement(
     "",
     f"WITH room AS (SELECT coalesce(sum(messages), 0) <= $1 AND coalesce(sum(size_bytes), 0) <= $2 AS roomy "
-    "FROM inbox_load), "
+    "FROM inbox_stream), "
     f"new AS (INSERT INTO inbox_message ({', '.join(_MESSAGES.columns)}) "
     f"SELECT its.* FROM unnest({', '.join(f'${at}' for at in range(3, 3 + len(_MESSAGES.columns)))}) "
     f"AS its ({', '.join(_MESSAGES.columns)}) LEFT JOIN LATERAL (SELECT true AS there FROM inbox_message AS before "
     "WHERE before.source = its.source AND before.webhook_id = its.webhook_id AND before.delivery_digest != '' LIMIT 1) "
     "AS known ON true WHERE known.there IS NULL AND (SELECT roomy FROM room) "
-    "RETURNING source, webhook_id, campus, size_bytes, delivery_digest), "
-    "counted AS (INSERT INTO inbox_load AS its (campus, messages, size_bytes) "
-    "SELECT campus, count(*), sum(size_bytes) FROM new GROUP BY campus ORDER BY campus ON CONFLICT (campus) DO UPDATE "
-    "SET messages = its.messages + excluded.messages, size_bytes = its.size_bytes + excluded.size_bytes) "
+    "RETURNING source, webhook_id, campus, feed, record_type, size_bytes, delivery_digest), "
+    f"counted AS ({_STREAM} SELECT campus, feed, record_type, count(*), sum(size_bytes), 0 FROM new "
+    f"GROUP BY campus, feed, record_type ORDER BY campus, feed, record_type {_COUNTED}) "
     "SELECT roomy::int, source, webhook_id FROM room LEFT JOIN new ON delivery_digest != ''",
     takes=("int8", "int8", *(f"{kind}[]" for kind in _MESSAGES.columns.values())),
     gives=(int, str, str),
@@ -327,7 +381,7 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
     roomy = capacity is None or sum(waits.values(), Load()).fits(capacity.room_beside(loads))
     answers: list[Answered | None] = []
     new: list[_Row] = []
-    more: dict[str, Load] = {}
+    more: dict[tuple[str, str, str], Load] = {}
     for one, signed, added, its_rows in zip(deliveries, envelopes, loads, rows, strict=True):
         key = (one.source, one.webhook_id)
         campus = one.scope.campus
@@ -339,11 +393,14 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
             keys.add(key)
             new += its_rows
             waits[campus] = waits.get(campus, Load()) + added
-            more[campus] = more.get(campus, Load()) + added
+            for incoming in one.messages:
+                its_stream = (campus, one.scope.feed, incoming.record_type)
+                more[its_stream] = more.get(its_stream, Load()) + Load(1, len(incoming.body))
             answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
     tx.insert(_MESSAGES, new)
-    for campus in sorted(more):
-        count_waiting(tx, campus, more[campus])
+    for its_stream, load in sorted(more.items(), key=itemgetter(0)):
+        # last: on PostgreSQL whoever seals of the same stream waits for the end of this
+        tx.put(_COUNT, *its_stream, load.messages, load.size_bytes)
     return answers
 
 
@@ -398,21 +455,37 @@ def known(tx: Transaction, one: Delivery) -> Answered:
 
 def find(tx: Transaction, request_id: str) -> Message | None:
     m = message.c
-    columns = (m.request_id, m.source, m.webhook_id, m.campus, m.feed, m.received_at, m.batch_id, m.row_no)
-    query = select(*columns, batch.c.submission).outerjoin(batch, batch.c.batch_id == m.batch_id)
-    row = tx.execute(query.where(m.request_id == request_id)).first()
+    row = tx.execute(select(message).where(m.request_id == request_id)).first()
     if row is None:
         return None
+    its_batch = _batch_with(tx, row)
+    place = None
+    if its_batch is not None:
+        before = (*of_stream(message, row), m.seq.between(its_batch.first_seq, row.seq))
+        place = tx.execute(select(func.count()).where(*before)).scalar_one()
     return Message(
         row.request_id,
         row.source,
         row.webhook_id,
         Scope(row.campus, row.feed),
         row.received_at,
-        row.batch_id,
-        row.row_no,
-        row.submission,
+        its_batch and its_batch.batch_id,
+        place,
+        its_batch and its_batch.submission,
     )
+
+
+def _batch_with(tx: Transaction, its: Any) -> Any:
+    """The batch in which a message is; of those that begin where a batch that was split began, the newest."""
+    b = batch.c
+    query = select(batch).where(*of_stream(batch, its), b.first_seq <= its.seq)
+    found = tx.execute(query.order_by(b.first_seq.desc(), b.number.desc()).limit(1)).first()
+    return found if found is not None and its.seq <= found.last_seq else None
+
+
+def of_stream(table: Table, its: Any) -> tuple[ColumnElement[bool], ...]:
+    """What is of the same stream as this one, which is a Stream or a row that is of one."""
+    return (table.c.campus == its.campus, table.c.feed == its.feed, table.c.record_type == its.record_type)
 
 
 # ---- what waits
@@ -423,28 +496,18 @@ def load(tx: Transaction) -> dict[str, Load]:
     return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
 
 
-def count_waiting(tx: ShortTransaction, campus: str, more: Load) -> None:
-    """Last in its transaction: on PostgreSQL whoever counts for the same campus waits for its end."""
-    tx.put(_COUNT, campus, more.messages, more.size_bytes)
-
-
 def waiting(tx: Transaction, campus: str | None = None) -> list[Waiting]:
     """What waits, of one campus or of all, by stream; the one whose oldest message came first at the front."""
-    m = message.c
-    query = (
-        select(m.campus, m.feed, m.record_type, func.count(), func.sum(m.size_bytes), func.min(m.received_at))
-        .where(m.batch_id.is_(None), *([m.campus == campus] if campus is not None else []))
-        .group_by(m.campus, m.feed, m.record_type)
+    m, s = message.c, stream.c
+    first = select(m.received_at).where(*of_stream(message, s), m.seq > s.sealed_upto).order_by(m.seq).limit(1)
+    query = select(s.campus, s.feed, s.record_type, s.messages, s.size_bytes, first.scalar_subquery()).where(
+        s.messages > 0, *([s.campus == campus] if campus is not None else [])
     )
     found = [
-        Waiting(Stream(campus, feed, record_type), count, int(size), _moment(oldest))
+        Waiting(Stream(campus, feed, record_type), count, int(size), oldest)
         for campus, feed, record_type, count, size, oldest in tx.execute(query)
     ]
     return sorted(found, key=lambda one: one.oldest_at)
-
-
-def _moment(value: Any) -> datetime:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def count(tx: Transaction) -> int:

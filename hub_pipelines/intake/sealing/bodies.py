@@ -42,14 +42,14 @@ class Bodies:
     def size(self, batch: Batch) -> int:
         """Bytes of bodies and envelopes that removing would free."""
         with self.inbox.read() as tx:
-            return store.size_of_bodies(tx, batch.batch_id)
+            return store.size_of_bodies(tx, batch)
 
     def archived_as(self, batch: Batch) -> str:
         """The digest of the archived object that has all that its messages said, compared byte by byte with what is
         there, and verified. Raises Integrity when there is none, or another one."""
         if batch.content_digest is None or not batch.bodies_removed:
             with self.inbox.read() as tx:
-                found = sha256_hex(payload_of(list(store.contents(tx, batch.batch_id))))
+                found = sha256_hex(payload_of(list(store.contents(tx, batch))))
             if batch.content_digest not in (None, found):
                 raise Integrity(
                     f"What the inbox holds of {batch.batch_id} is not what was sealed.",
@@ -68,7 +68,7 @@ class Bodies:
             before_some()
             with self.inbox.write() as tx:
                 upto = min(done + _AT_ONCE, batch.messages)
-                store.remove_bodies(tx, batch.batch_id, digest, first=done + 1, last=upto)
+                store.remove_bodies(tx, batch, digest, first=done + 1, last=upto)
             done = upto
 
     def put_back(self, batch: Batch) -> None:
@@ -77,8 +77,8 @@ class Bodies:
             return
         path = self.archive.verify(str(batch.content_digest))
         with path.open("rb") as lines, self.inbox.write() as tx:
-            store.put_bodies_back(tx, batch.batch_id, _contents(lines))
-            if sha256_hex(payload_of(list(store.contents(tx, batch.batch_id)))) != batch.content_digest:
+            store.put_bodies_back(tx, batch, _contents(lines))
+            if sha256_hex(payload_of(list(store.contents(tx, batch)))) != batch.content_digest:
                 raise Integrity(
                     f"The archived bytes of {batch.batch_id} are not of the messages that the inbox has in it.",
                     "Ask the hub's operator whether inbox and archive were restored from the same backup.",

@@ -2,8 +2,8 @@
 
 Inbox and hub may be two databases, so there is no common transaction. Each step can be repeated and leads to the same:
 
-1. In the inbox: the oldest waiting messages get their places in the stream's next batch. From here on the batch is
-   decided, and its bytes follow from it.
+1. In the inbox: the stream's next batch is all that waits up to some message. From here on the batch is decided, and
+   its bytes follow from it.
 2. Its bytes go into the archive, which knows them by their content.
 3. Intake registers them as a submission, once for the batch.
 4. In the inbox: the batch is told its submission.
@@ -133,7 +133,7 @@ class Sealing:
             _log.error("%s can't be sealed again: %s %s", batch.batch_id, error, error.fix)
             return None
         with self.inbox.read() as tx:
-            payload = payload_of(list(store.contents(tx, batch.batch_id)))
+            payload = payload_of(list(store.contents(tx, batch)))
             whole = store.submission_of(tx, batch.half_of) if batch.half_of is not None else None
         split_from = {SPLIT_FROM: whole} if whole is not None else {}
         stored = self.archive.put(io.BytesIO(payload))

@@ -3,8 +3,8 @@ stands alone (decisions/0071).
 
 Each step can be repeated:
 
-1. In the inbox, one transaction: all messages of the batch get their places in two new batches, in their order. These
-   are named after the batch, so that they are made once. What the messages say comes back before, where it had gone
+1. In the inbox, one transaction: two new batches get the messages of the batch, in their order. They are named after
+   the batch, so that they are made once. What the messages say comes back before, where it had gone
    by age.
 2. In the hub, one transaction: the batch's item in review is closed, its submission ends without effect, and an audit
    entry tells into what it was split.

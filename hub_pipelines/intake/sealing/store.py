@@ -9,41 +9,35 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, or_, select, type_coerce, update
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.common.store import Transaction, insert_or_ignore, short_in
+from hub_pipelines.common.store import Transaction, insert_or_ignore
 from hub_pipelines.intake.inbox.model import Batch, Load, Stream
-from hub_pipelines.intake.inbox.store import batch, count_waiting, message
+from hub_pipelines.intake.inbox.store import batch, message, of_stream, stream
 
 _AT_ONCE = 1_000
 _CANONICAL = '{"campus":"'
 """How an envelope begins that is kept in canonical JSON; the first release of messages wrote it with blanks."""
 
 
-def newest_batch(tx: Transaction, stream: Stream) -> Batch | None:
-    query = select(batch).where(*_of(stream)).order_by(batch.c.number.desc()).limit(1)
+def newest_batch(tx: Transaction, its: Stream) -> Batch | None:
+    query = select(batch).where(*of_stream(batch, its)).order_by(batch.c.number.desc()).limit(1)
     row = tx.execute(query).first()
     return _batch(row) if row else None
 
 
 def unregistered(tx: Transaction, campus: str) -> list[Batch]:
     """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
-    first = func.min(message.c.seq)
-    query = (
-        select(batch)
-        .join(message, message.c.batch_id == batch.c.batch_id)
-        .where(batch.c.campus == campus, batch.c.submission.is_(None))
-        .group_by(*batch.c)
-        .order_by(first)
-    )
-    return [_batch(row) for row in tx.execute(query)]
+    b = batch.c
+    query = select(batch).where(b.campus == campus, b.submission.is_(None), b.first_seq.is_not(None))
+    return [_batch(row) for row in tx.execute(query.order_by(b.first_seq))]
 
 
-def newest_submissions(tx: Transaction, stream: Stream, *, limit: int) -> list[str]:
+def newest_submissions(tx: Transaction, its: Stream, *, limit: int) -> list[str]:
     """Of the batches of a stream that were made last."""
-    query = select(batch.c.submission).where(*_of(stream)).order_by(batch.c.number.desc()).limit(limit)
+    query = select(batch.c.submission).where(*of_stream(batch, its)).order_by(batch.c.number.desc()).limit(limit)
     return [one for one in tx.execute(query).scalars() if one is not None]
 
 
@@ -61,53 +55,57 @@ def several(tx: Transaction, submissions: Sequence[str]) -> list[Batch]:
     return sorted(found, key=lambda one: one.number)
 
 
-def seal(tx: Transaction, stream: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
-    """Give the oldest waiting messages of a stream their places in its batch of this number.
+def seal(tx: Transaction, its: Stream, *, number: int, most: int, most_bytes: int, at: datetime) -> Batch | None:
+    """The oldest waiting messages of a stream become its batch of this number.
 
     None when there is such a batch already, or nothing waits.
     """
-    last, messages, size_bytes = _oldest(tx, stream, most=most, most_bytes=most_bytes)
-    if last is None:
+    s = stream.c
+    upto = tx.execute(select(s.sealed_upto).where(*of_stream(stream, its))).scalar()
+    if upto is None:
         return None
-    batch_id = f"{stream.campus}-{stream.feed}-{stream.record_type}-{number}"
-    if not _add(tx, batch_id, stream, number, messages, at):
+    first, last, load = _oldest(tx, its, behind=upto, most=most, most_bytes=most_bytes)
+    if first is None or last is None:
         return None
-    chosen = and_(*_waits_of(stream), message.c.seq <= last)
-    placed = _place(tx, batch_id, chosen, order=message.c.seq)
-    if placed != messages:
-        raise Transient(f"{placed} messages got a place in {batch_id}, and {messages} were chosen.")
-    with short_in(tx) as short:
-        count_waiting(short, stream.campus, Load(-messages, -size_bytes))
-    return Batch(batch_id, stream, number, messages, None)
+    made = Batch(
+        f"{its.campus}-{its.feed}-{its.record_type}-{number}",
+        its,
+        number,
+        load.messages,
+        None,
+        first_seq=first,
+        last_seq=last,
+    )
+    if not _add(tx, made, at):
+        return None
+    left = {"messages": s.messages - load.messages, "size_bytes": s.size_bytes - load.size_bytes}
+    sealed = update(stream).where(*of_stream(stream, its), s.sealed_upto == upto).values(sealed_upto=last, **left)
+    if tx.execute(sealed).rowcount != 1:
+        raise Transient(f"Others have sealed what was to be {made.batch_id}.")
+    return made
 
 
-def _add(tx: Transaction, batch_id: str, stream: Stream, number: int, messages: int, at: datetime) -> bool:
+def _add(tx: Transaction, made: Batch, at: datetime) -> bool:
     """False when there is such a batch already."""
     added = tx.execute(
         insert_or_ignore(tx, batch).returning(batch.c.batch_id),
         {
-            "batch_id": batch_id,
-            "campus": stream.campus,
-            "feed": stream.feed,
-            "record_type": stream.record_type,
-            "number": number,
-            "messages": messages,
+            "batch_id": made.batch_id,
+            "campus": made.stream.campus,
+            "feed": made.stream.feed,
+            "record_type": made.stream.record_type,
+            "number": made.number,
+            "messages": made.messages,
             "sealed_at": at,
+            "first_seq": made.first_seq,
+            "last_seq": made.last_seq,
         },
     )
     return added.first() is not None
 
 
-def _place(tx: Transaction, batch_id: str, chosen: ColumnElement[bool], *, order: ColumnElement[int]) -> int:
-    """Give these messages the rows of a batch in this order; how many they are."""
-    place = func.row_number().over(order_by=order).label("place")
-    places = select(message.c.seq, place).where(chosen).subquery()
-    placing = update(message).where(message.c.seq == places.c.seq).values(batch_id=batch_id, row_no=places.c.place)
-    return tx.execute(placing).rowcount
-
-
 def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
-    """Give the messages of a batch their places in two new ones, the first half before the second; their names.
+    """Make two batches of the messages of one, the first half before the second; their names.
 
     Done once, whoever does it: the halves are named after the batch. Nothing of a batch that has no two messages.
     Raises Transient when another batch of the stream is made at the same moment.
@@ -115,44 +113,52 @@ def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
     halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
     if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
         return halves
-    m = message.c
-    number = tx.execute(select(func.count()).where(m.batch_id == whole.batch_id)).scalar_one()
-    if number < 2:
+    if whole.messages < 2:
         return []
-    newest = tx.execute(select(func.max(batch.c.number)).where(*_of(whole.stream))).scalar_one()
-    middle = (number + 1) // 2
-    parts = ((middle, m.row_no <= middle), (number - middle, m.row_no > middle))
-    for at_place, (name, (messages, part)) in enumerate(zip(halves, parts, strict=True), start=1):
-        if not _add(tx, name, whole.stream, newest + at_place, messages, at):
+    newest = tx.execute(select(func.max(batch.c.number)).where(*of_stream(batch, whole.stream))).scalar_one()
+    middle = (whole.messages + 1) // 2
+    (ends, begins) = tx.execute(_numbers_of(whole).offset(middle - 1).limit(2)).scalars()
+    stretches = ((middle, whole.first_seq, ends), (whole.messages - middle, begins, whole.last_seq))
+    for at_place, (name, (messages, first, last)) in enumerate(zip(halves, stretches, strict=True), start=1):
+        half = Batch(name, whole.stream, newest + at_place, messages, None, first_seq=first, last_seq=last)
+        if not _add(tx, half, at):
             raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
-        _place(tx, name, and_(m.batch_id == whole.batch_id, part), order=m.row_no)
+    tx.execute(update(batch).where(batch.c.batch_id == whole.batch_id).values(first_seq=None, last_seq=None))
     return halves
 
 
-def _waits_of(stream: Stream) -> tuple[ColumnElement[bool], ...]:
-    m = message.c
-    its = (m.campus == stream.campus, m.feed == stream.feed, m.record_type == stream.record_type)
-    return (*its, m.batch_id.is_(None))
+def _messages_of(its: Batch) -> tuple[ColumnElement[bool], ...]:
+    """Those that are in a batch."""
+    return (*of_stream(message, its.stream), message.c.seq.between(its.first_seq, its.last_seq))
 
 
-def _oldest(tx: Transaction, stream: Stream, *, most: int, most_bytes: int) -> tuple[int | None, int, int]:
-    """Of the oldest waiting messages, so many as a batch may hold but one at least: the last one's number, how many
-    they are, and their bytes. None, 0, 0 where nothing waits."""
+def _numbers_of(its: Batch) -> Select[int]:
+    """The numbers of the messages of a batch, in their order."""
+    return select(message.c.seq).where(*_messages_of(its)).order_by(message.c.seq)
+
+
+def _oldest(
+    tx: Transaction, its: Stream, *, behind: int, most: int, most_bytes: int
+) -> tuple[int | None, int | None, Load]:
+    """Of the messages of a stream behind a number, the first ones, so many as a batch may hold but one at least: the
+    first one's number and the last one's, and how much they are. None where nothing waits."""
     m = message.c
-    sizes = select(m.seq, m.size_bytes).where(*_waits_of(stream)).order_by(m.seq).limit(most).subquery()
+    waits = (*of_stream(message, its), m.seq > behind)
+    sizes = select(m.seq, m.size_bytes).where(*waits).order_by(m.seq).limit(most).subquery()
     upto = func.sum(sizes.c.size_bytes).over(order_by=sizes.c.seq).label("upto")
     place = func.row_number().over(order_by=sizes.c.seq).label("place")
     summed = select(sizes.c.seq, sizes.c.size_bytes, upto, place).subquery()
     chosen = or_(summed.c.upto <= most_bytes, summed.c.place == 1)
-    query = select(func.max(summed.c.seq), func.count(), func.coalesce(func.sum(summed.c.size_bytes), 0)).where(chosen)
-    last, number, size = tx.execute(query).one()
-    return last, number, int(size)
+    size = func.coalesce(func.sum(summed.c.size_bytes), 0)
+    query = select(func.min(summed.c.seq), func.max(summed.c.seq), func.count(), size).where(chosen)
+    first, last, number, size_bytes = tx.execute(query).one()
+    return first, last, Load(number, int(size_bytes))
 
 
-def contents(tx: Transaction, batch_id: str) -> Iterator[tuple[str, bytes]]:
+def contents(tx: Transaction, its: Batch) -> Iterator[tuple[str, bytes]]:
     """Envelope, in canonical JSON, and body of each message of a batch, in their order."""
     m = message.c
-    query = select(type_coerce(m.envelope, String), m.body).where(m.batch_id == batch_id).order_by(m.row_no)
+    query = select(type_coerce(m.envelope, String), m.body).where(*_messages_of(its)).order_by(m.seq)
     for envelope, body in tx.execute(query):
         yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
@@ -168,54 +174,57 @@ def register(tx: Transaction, batch_id: str, submission: str, content_digest: st
 def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
     """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
     b = batch.c
-    own = select(message.c.seq).where(message.c.batch_id == b.batch_id).exists()
+    whole = b.first_seq.is_not(None)
     query = (
         select(batch)
-        .where(b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, own)
+        .where(
+            b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, whole
+        )
         .order_by(b.batch_id)
         .limit(limit)
     )
     return [_batch(row) for row in tx.execute(query)]
 
 
-def size_of_bodies(tx: Transaction, batch_id: str) -> int:
+def size_of_bodies(tx: Transaction, its: Batch) -> int:
     m = message.c
     size = func.sum(func.length(m.body) + func.length(type_coerce(m.envelope, String)))
-    return int(tx.execute(select(func.coalesce(size, 0)).where(m.batch_id == batch_id)).scalar_one())
+    return int(tx.execute(select(func.coalesce(size, 0)).where(*_messages_of(its))).scalar_one())
 
 
-def remove_bodies(tx: Transaction, batch_id: str, content_digest: str, *, first: int, last: int) -> None:
+def remove_bodies(tx: Transaction, its: Batch, content_digest: str, *, first: int, last: int) -> None:
     """Of these rows of a batch; its bytes are in the archive under this digest."""
-    m = message.c
-    empty = {"body": b"", "envelope": {}}
-    tx.execute(update(message).where(m.batch_id == batch_id, m.row_no.between(first, last)).values(empty))
+    some = list(tx.execute(_numbers_of(its).offset(first - 1).limit(last - first + 1)).scalars())
+    stretch = (*of_stream(message, its.stream), message.c.seq.between(some[0], some[-1]))
+    tx.execute(update(message).where(*stretch).values({"body": b"", "envelope": {}}))
     told = {"content_digest": content_digest, "bodies_removed": last}
-    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(told))
+    tx.execute(update(batch).where(batch.c.batch_id == its.batch_id).values(told))
 
 
-def put_bodies_back(tx: Transaction, batch_id: str, contents: Iterable[tuple[str, bytes]]) -> None:
+def put_bodies_back(tx: Transaction, its: Batch, contents: Iterable[tuple[str, bytes]]) -> None:
     """Envelope and body of each row of a batch, in their order."""
     m = message.c
-    its = (m.batch_id == batch_id, m.row_no == bindparam("place"))
     putting = (
         update(message)
-        .where(*its)
+        .where(m.seq == bindparam("its_seq"))
         .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
     )
-    numbered = enumerate(contents, start=1)
-    while some := list(islice(numbered, _AT_ONCE)):
-        tx.execute(putting, [{"place": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
-    tx.execute(update(batch).where(batch.c.batch_id == batch_id).values(bodies_removed=0))
-
-
-def _of(stream: Stream) -> tuple[Any, ...]:
-    return (
-        batch.c.campus == stream.campus,
-        batch.c.feed == stream.feed,
-        batch.c.record_type == stream.record_type,
-    )
+    numbers = tx.execute(_numbers_of(its)).scalars().all()
+    each = zip(numbers, contents, strict=False)  # where they are not as many, the digest of all of them tells
+    while some := list(islice(each, _AT_ONCE)):
+        tx.execute(putting, [{"its_seq": seq, "its_envelope": text, "its_body": body} for seq, (text, body) in some])
+    tx.execute(update(batch).where(batch.c.batch_id == its.batch_id).values(bodies_removed=0))
 
 
 def _batch(row: Any) -> Batch:
-    stream = Stream(row.campus, row.feed, row.record_type)
-    return Batch(row.batch_id, stream, row.number, row.messages, row.submission, row.content_digest, row.bodies_removed)
+    return Batch(
+        row.batch_id,
+        Stream(row.campus, row.feed, row.record_type),
+        row.number,
+        row.messages,
+        row.submission,
+        row.content_digest,
+        row.bodies_removed,
+        row.first_seq,
+        row.last_seq,
+    )
