@@ -403,6 +403,43 @@ def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
         )
 
 
+def test_sealing_and_splitting_write_nothing_to_the_messages(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three streams whose messages come by turns, which have the stretches of batches and halves between them."""
+    hazmat, south = Scope("north", "hazmat"), Scope("south", "inventory")
+    body = body_of(stock("Ethanol", 5))
+    scopes = [Scope("north", "inventory"), hazmat, south]
+    answers = take(hub, *(message(f"m-{at}", body, scope=scopes[at % 3]) for at in range(12)))
+    places = [(outcome(hub, one.request_ids[0]).message.batch_id) for one in answers]
+    assert places == [None] * 12
+    refuse_changes_of_messages(hub)
+    (*_, whole) = hub.sealing.seal_due("north", at_once=True)
+    hub.sealing.seal_due("south", at_once=True)
+    told = [outcome(hub, one.request_ids[0]).message for one in answers]
+    assert [one.row_no for one in told] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert len({one.batch_id for one in told}) == 3
+
+    monkeypatch.setattr(submissions, "poisoned_batches", lambda *_: [whole.request_id])
+    hub.sealing.splitting.split_poisoned("north")
+    its = [at for at, one in enumerate(told) if one.submission == whole.request_id]
+    halves = [outcome(hub, answers[at].request_ids[0]).message for at in its]
+    assert [(str(one.batch_id)[-2:], one.row_no) for one in halves] == [(".1", 1), (".1", 2), (".2", 1), (".2", 2)]
+    others = [at for at in range(12) if at not in its]
+    assert [outcome(hub, answers[at].request_ids[0]).message for at in others] == [told[at] for at in others]
+
+
+def refuse_changes_of_messages(hub: Hub) -> None:
+    if hub.inbox.db.is_postgres:
+        make = (
+            "CREATE FUNCTION no_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''changed''; END'",
+            "CREATE TRIGGER no_change BEFORE UPDATE ON inbox_message FOR EACH ROW EXECUTE FUNCTION no_change()",
+        )
+    else:
+        make = ("CREATE TRIGGER no_change BEFORE UPDATE ON inbox_message BEGIN SELECT RAISE(ABORT, 'changed'); END",)
+    with hub.inbox.db.write() as tx:
+        for statement in make:
+            tx.execute(text(statement))
+
+
 def test_messages_are_sealed_by_age_by_number_and_by_size(hub: Hub) -> None:
     body = body_of(stock("Ethanol", 5))
     take(hub, *(message(f"m-{at}", body) for at in range(3)))
