@@ -7,9 +7,9 @@ Belongs here: the order of the stages and the decision between retry and review.
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -23,29 +23,24 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.giving_way import give_way
-from hub_pipelines.common.store import Database, Transaction, database_now, end_stalled_copies, holdable
+from hub_pipelines.common.rows.store import end_stalled_copies
+from hub_pipelines.common.store import Database, Transaction, database_now, holdable
 from hub_pipelines.drift.model import Held, ShapesMoved
-from hub_pipelines.drift.service import source_of
-from hub_pipelines.intake.service import plain_name
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.judging import Judge, Judged, counting_of, said_of
-from hub_pipelines.ledger.comparing.model import Corrected
-from hub_pipelines.ledger.comparing.remarks import comparing_of
-from hub_pipelines.ledger.comparing.replacing import replaced_lines
-from hub_pipelines.ledger.counting.model import places_in
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, Batch, OccurrencesMoved, Posting, RegistryMoved, ledger_name
+from hub_pipelines.judging import Judge, Judged
+from hub_pipelines.ledger.model import REGISTRY_LEDGER, OccurrencesMoved, Posting, RegistryMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.listing import ListedRegistry
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
-from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
+from hub_pipelines.preparing import Preparing
+from hub_pipelines.returning import CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
-    MESSAGES,
     Busy,
     Cause,
     Failure,
@@ -60,17 +55,16 @@ from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.bulk.messages import without_late
-from hub_pipelines.validate.model import RecordType, Unreadable, Verdict, row_place
+from hub_pipelines.validate.model import Unreadable, Verdict, row_place
 from hub_pipelines.validate.staging import (
     ChunkLimits,
-    StagedFile,
     StagedHandle,
     StagedRows,
     accepted_keys,
     give_memory_back,
     problems_in,
-    read_staged,
     stage,
+    staged_path,
 )
 
 RECOVERY = "hub/recovery"
@@ -78,8 +72,6 @@ _VALIDATIONS = 3
 _TELL_EVERY_S = 5.0
 _MANY_ENTRIES = 20_000
 """After a posting of more, PostgreSQL looks its tables over."""
-_MOST_COMPARED = 50_000
-"""Rows of a list that are held in memory, twice, to tell what became of its lines."""
 _log = logging.getLogger(__name__)
 
 
@@ -420,7 +412,7 @@ class Processing:
             if stored is not None:
                 return stored
             current = self._current(lease)
-            if current.staged is None or not self.staged_path(current.staged).exists():
+            if current.staged is None or not staged_path(self.staged, current.staged).exists():
                 self.validate(lease)
                 continue
             try:
@@ -430,80 +422,23 @@ class Processing:
         raise Transient("What this file is checked against keeps changing; it will be tried again.")
 
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
-        feed = self.judge.feed_of(current.envelope)
-        campus = self.judge.campus_of(current.envelope)
-        summary, _ = read_staged(self.staged_path(staged), digest=staged)
-        if "decision" not in summary:
-            raise ShapesMoved("The rows were staged by a release that kept no decisions about columns.")
-        record = feed.record_type(str(summary["record_type"]))
-        ledger = ledger_name(record.name, campus.name, shared=record.shared)
-        is_batch = current.envelope.channel == MESSAGES
-        is_list = record.lines is not None and not is_batch
-        moments = self.judge.messages(current.envelope, feed).occurred_at if is_batch else None
-        occurred_at = self._occurrences(moments, staged) if moments is not None else {}
-        with self.db.read() as tx:
-            family = frozenset(submissions.family(tx, current))
-            corrects = self.returns.corrects(tx, current, ledger) if is_list else None
-            is_count = current.envelope.complete_count
-            before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
-            decision = self.judge.mappings.decision_of(tx, summary["decision"])
-        corrected: Corrected | None = None
-        if corrects is not None:
-            corrected = self._corrected(corrects, family, record, staged)
-        elif before is not None and is_list:
-            corrected = self._changed_since(before, record, staged)
-        if corrected is not None and is_count:
-            corrected = replace(corrected, left=())  # what a count does not list is told as not found
+        prepared = self._preparing.prepare(current, staged)
+        telling = _Telling(self.progress, lease, self.tell, "posting", prepared.received)
         with self.db.write() as tx:
-            posting = postings.post(
-                tx,
-                lease,
-                Batch(
-                    ledger=ledger,
-                    record_type=record.name,
-                    feed=feed.name,
-                    campus=campus.name,
-                    contract_version=int(summary["contract_version"]),
-                    registry_version=current.registry_version,
-                    ledger_date=campus.day_of(database_now(tx)),
-                    rows=StagedFile(self.staged_path(staged)),
-                    shape=str(summary["shape"]),
-                    migration=summary["migration"],
-                    decision=summary["decision"],
-                    received_at=current.envelope.received_at,
-                    counting=counting_of(record) if is_count else None,
-                    places_before=self._places_before(corrects or before, record) if is_count else (),
-                    thing_in=record.lines.thing_in if record.lines is not None else None,
-                    comparing=comparing_of(
-                        record,
-                        current.envelope.source_name,
-                        family,
-                        decision.parts if decision else (),
-                        said_of(summary),
-                        came_on=campus.day_of(current.envelope.received_at),
-                        is_count=current.envelope.complete_count,
-                    ),
-                    corrected=corrected,
-                    adjustable=record if record.adjusted else None,
-                    occurred_at=moments,
-                ),
-                limits=self.chunks,
-                progress=_Telling(self.progress, lease, self.tell, "posting", int(summary["received"])),
-            )
+            posting = postings.post(tx, lease, prepared.batch(tx), limits=self.chunks, progress=telling)
             if not posting.repeat:
-                if not ordering.record(tx, ledger, occurred_at, lease.request_id):
-                    raise OccurrencesMoved("A newer message for one of these items has posted meanwhile.")
-                if is_list and self.returns.corrects(tx, current, ledger) != corrects:
-                    raise CorrectsAnother("Another copy of the file that this one corrects has posted meanwhile.")
-                self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
-                self.judge.mappings.shapes.remember(tx, current, feed, summary, actor=_actor(lease.owner))
+                self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
             if posting.posted > _MANY_ENTRIES and not posting.repeat:
                 self._look_over_ledgers()
-            if ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
+            if posting.ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
                 self._list_registry()
         return posting
+
+    @property
+    def _preparing(self) -> Preparing:
+        return Preparing(self.db, self.judge, self.returns, self.staged)
 
     def _look_over_ledgers(self) -> None:
         try:
@@ -518,49 +453,7 @@ class Processing:
         except (OSError, Transient) as error:
             _log.warning("the registry's list was not made %s", pairs(error=str(error)))
 
-    def _occurrences(self, moments: Mapping[int, datetime], staged: str) -> dict[str, datetime]:
-        """By item, when the message occurred that sets it."""
-        keys = StagedFile(self.staged_path(staged)).accepted_keys()
-        return {key: moments[row_no] for row_no, key in keys.items()}
-
-    def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
-        """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged
-        of both."""
-        before, posting = corrects.submission, corrects.posting
-        found = Corrected(
-            before.request_id, before.revision, posting.ledger_version, plain_name(before.envelope.source_name), family
-        )
-        if before.staged is None or not self.staged_path(before.staged).exists():
-            return replace(found, is_known=False)
-        was_summary, was = read_staged(self.staged_path(before.staged), digest=before.staged)
-        now_summary, now = read_staged(self.staged_path(staged), digest=staged)
-        if max(int(was_summary["received"]), int(now_summary["received"])) > _MOST_COMPARED:
-            return replace(found, is_known=False)
-        replaced, left = replaced_lines(was, now, record)
-        return replace(found, replaced=replaced, left=left)
-
-    def _changed_since(self, before: Corrects, record: RecordType, staged: str) -> Corrected | None:
-        """What a list says otherwise than when it was sent before: only told, and of lines that are left out only when
-        most are not; else it is not the whole list."""
-        found = self._corrected(before, frozenset(), record, staged)
-        if not found.is_known:
-            return None
-        partial_list = 2 * len(found.left) > before.submission.counts.received
-        return replace(found, closes=False, left=() if partial_list else found.left)
-
-    def _places_before(self, before: Corrects | None, record: RecordType) -> tuple[str, ...]:
-        """Where a list had something when it was sent before, by the rows that were staged."""
-        counting = counting_of(record)
-        staged = before.submission.staged if before is not None else None
-        if counting is None or staged is None or not self.staged_path(staged).exists():
-            return ()
-        summary, rows = read_staged(self.staged_path(staged), digest=staged)
-        return () if int(summary["received"]) > _MOST_COMPARED else places_in(rows, counting)
-
     # ---- what several of them need
-
-    def staged_path(self, digest: str) -> Path:
-        return self.staged / f"{digest}.parquet"
 
     def _current(self, lease: Lease) -> Submission:
         with self.db.read() as tx:

@@ -22,6 +22,7 @@ from hub_pipelines.intake.inbox.model import Batch
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import Pruned
 from hub_pipelines.submission.model import Integrity
+from hub_pipelines.validate.staging import staged_path
 
 T = TypeVar("T")
 PER_BATCH = 25
@@ -72,7 +73,7 @@ def prune_staged(hub: Hub, *, actor: str, dry_run: bool, deadline: float) -> Pru
         after = page[-1][0]
         digests = [digest for digest in dict.fromkeys(digest for _, digest in page) if digest not in seen]
         seen.update(digests)
-        there = [digest for digest in digests if _is_old(hub.processing.staged_path(digest), before)]
+        there = [digest for digest in digests if _is_old(staged_path(hub.settings.staged, digest), before)]
         for batch in batches(there):
             if time.monotonic() > deadline:
                 found.is_complete = False
@@ -88,7 +89,7 @@ def _prune_batch(hub: Hub, digests: list[str], before: datetime, found: Pruned, 
         found.kept.add(why, digest)
     if dry_run:
         found.removed += len(going)
-        found.freed_bytes += sum(_size(hub.processing.staged_path(digest)) for digest in going)
+        found.freed_bytes += sum(_size(staged_path(hub.settings.staged, digest)) for digest in going)
         return
     if not going:
         return
@@ -101,7 +102,7 @@ def _prune_batch(hub: Hub, digests: list[str], before: datetime, found: Pruned, 
                 found.kept.add(stays[digest], digest)
             else:
                 retention.keep_holds_still(tx)
-                _remove(hub.processing.staged_path(digest), found)
+                _remove(staged_path(hub.settings.staged, digest), found)
         held_back(tx, actor, "staged files", stays)
 
 

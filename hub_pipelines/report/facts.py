@@ -74,7 +74,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.validate.model import Feed, Part, RecordType, excel_row, sheet_of
-from hub_pipelines.validate.staging import read_staged
+from hub_pipelines.validate.staging import read_staged, staged_path
 
 _PROBLEMS_SHOWN = 2_000
 _WAITING_SHOWN = 100
@@ -326,7 +326,7 @@ class Facts:
 
     def _keys_set_by(self, tx: Transaction, first: Submission) -> list[str]:
         """Keys of all accepted rows, or at least of the journalled ones when the staged file is gone."""
-        path = self.staged / f"{first.staged}.parquet"
+        path = staged_path(self.staged, str(first.staged))
         if first.staged is None or not path.exists():
             return ledger_entries.keys_of(tx, first.request_id, first.revision)
         _, rows = read_staged(path, digest=first.staged)
@@ -386,7 +386,7 @@ class Facts:
 
     def _read(self, current: Submission) -> dict[str, Any]:
         """What was staged of how a posted file was read; nothing where it is no longer there."""
-        path = self.staged / f"{current.staged}.parquet"
+        path = staged_path(self.staged, str(current.staged))
         if current.state is not State.POSTED or current.staged is None or not path.exists():
             return {}
         return read_staged(path)[0]

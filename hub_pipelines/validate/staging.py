@@ -31,6 +31,11 @@ _NO_PROBLEMS = "[]"
 _COLUMNS = ["row_no", "verdict", "key", "values", "problems"]
 
 
+def staged_path(folder: Path, digest: str) -> Path:
+    """Where verdicts of this digest are."""
+    return folder / f"{digest}.parquet"
+
+
 class StagedFileChanged(Permanent):
     """The staged file is not the one that was written."""
 
@@ -323,7 +328,7 @@ class StagedWriter:
         self._writer.close()
         sync(self._temporary)
         digest = _digest(self._temporary)
-        path = self._directory / f"{digest}.parquet"
+        path = staged_path(self._directory, digest)
         self._temporary.rename(path)
         sync(self._directory)
         return StagedHandle(digest, path, summary)

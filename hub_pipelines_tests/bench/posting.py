@@ -29,7 +29,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.validate.model import AcceptedRow
-from hub_pipelines.validate.staging import read_staged, stage
+from hub_pipelines.validate.staging import read_staged, stage, staged_path
 from hub_pipelines_tests.support import inventory_csv, lease_and_validate, open_test_hub, send
 
 COLUMNS = (
@@ -101,7 +101,7 @@ def post(hub: Hub, name: str, rows: Sequence[tuple[str, ...]]) -> tuple[float, f
     with hub.db.read() as tx:
         current = hub.processing._current(taken)
     assert current.staged is not None
-    summary, _ = read_staged(hub.processing.staged_path(current.staged))
+    summary, _ = read_staged(staged_path(hub.settings.staged, current.staged))
     verdicts = (
         AcceptedRow(number, row[0], dict(zip(COLUMNS, row, strict=True)), ()) for number, row in enumerate(rows, 2)
     )

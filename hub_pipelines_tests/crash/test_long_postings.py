@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub_pipelines import processing
-from hub_pipelines.common import store as common_store
+from hub_pipelines.common.rows import store as many_rows
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.posting.folding import store as folding
@@ -60,7 +60,7 @@ def die_after_write(number: int) -> None:
         return write
 
     dies = {
-        name: dying(getattr(common_store, name))
+        name: dying(getattr(many_rows, name))
         for name in ("insert_many", "insert_columns", "insert_from", "update_from")
     }
     for module, names in {

@@ -20,7 +20,7 @@ from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
 from hub_pipelines import processing
-from hub_pipelines.common import store as common_store
+from hub_pipelines.common.rows import store as many_rows
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger import store as ledgers
@@ -28,6 +28,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission.model import Lease, State
+from hub_pipelines.validate.staging import staged_path
 from hub_pipelines_tests import recovering
 from hub_pipelines_tests.crash.faults import finish, fork, run_in_child, stop_self, wait_until_stopped
 from hub_pipelines_tests.invariants import assert_invariants
@@ -124,7 +125,7 @@ def stop_before_posting(_hub: Hub) -> None:
 
 
 def stop_inside_posting(_hub: Hub) -> None:
-    real = common_store.insert_columns
+    real = many_rows.insert_columns
 
     def insert_columns(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
         real(tx, table, *rest, **named)
@@ -188,7 +189,7 @@ def test_a_worker_stopped_inside_its_posting_transaction_is_rolled_back_fenced_a
 
 def inside_a_copy(then: Callable[[Transaction], None]) -> Callable[..., None]:
     """`insert_columns` that does something when the first entries of a posting are on their way to the server."""
-    real = common_store.insert_columns
+    real = many_rows.insert_columns
 
     def insert_columns(tx: Transaction, table: Table, columns: Any, batches: Iterable[Any], **named: Any) -> None:
         def interrupted() -> Iterator[Any]:
@@ -268,7 +269,7 @@ def test_a_connection_lost_in_the_middle_of_a_posting_is_tried_again_with_one_ef
 ) -> None:
     hub = postgres_hub
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-    real = common_store.insert_columns
+    real = many_rows.insert_columns
     lost: list[int] = []
 
     def insert_and_lose(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:
@@ -464,7 +465,7 @@ def test_one_flipped_byte_of_a_staged_file_stops_the_posting(database_url: str, 
     taken = lease_and_validate(hub, request_id)
     staged = submission(hub, request_id).staged
     assert staged is not None
-    path = hub.processing.staged_path(staged)
+    path = staged_path(hub.settings.staged, staged)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, select
 from sqlalchemy.exc import IntegrityError
 
-from hub_pipelines.common.store import insert_columns
+from hub_pipelines.common.rows.store import insert_columns
 from hub_pipelines.hub import Hub
 
 TEXTS = ["", "a", "\\N", "\\", "a\tb", "a\nb\r\n", '"é\u2028"', "\\.", "null", "\x01\x7f", "試"]

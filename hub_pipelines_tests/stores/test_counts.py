@@ -24,7 +24,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.staging import read_staged
+from hub_pipelines.validate.staging import read_staged, staged_path
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
@@ -252,7 +252,7 @@ def test_what_a_count_missed_follows_from_its_rows_and_the_journal_at_any_later_
     counting = counting_of(INVENTORY)
     assert counting is not None
     tally = Tally(counting)
-    tally.add(read_staged(hub.processing.staged_path(str(current.staged)))[1])
+    tally.add(read_staged(staged_path(hub.settings.staged, str(current.staged)))[1])
     with hub.db.read() as tx:
         then = list(
             tally.missed(ledger_items.items_as_of(tx, NORTH_LEDGER, posting_of(hub, request_id).ledger_version))

@@ -18,7 +18,7 @@ from hub_pipelines.review.model import ReviewItem
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.staging import read_staged, stage
+from hub_pipelines.validate.staging import read_staged, stage, staged_path
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -530,7 +530,7 @@ def test_two_files_of_a_new_shape_at_once_are_both_held_and_the_first_is_the_ale
 def test_rows_that_an_earlier_release_has_staged_are_judged_again(hub: Hub) -> None:
     request_id = sent(hub, HEADER, "A-1,Buffer,B1,3,bottle")
     lease = lease_and_validate(hub, request_id)
-    summary, _ = read_staged(hub.processing.staged_path(str(submission(hub, request_id).staged)))
+    summary, _ = read_staged(staged_path(hub.settings.staged, str(submission(hub, request_id).staged)))
     without = {name: summary[name] for name in ("record_type", "contract_version", "registry_version")}
     older = stage([], hub.processing.staged, without)
     with hub.db.write() as tx:

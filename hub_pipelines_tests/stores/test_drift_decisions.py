@@ -11,7 +11,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.rehearsing import rehearse
 from hub_pipelines.submission.model import State
-from hub_pipelines.validate.staging import read_staged
+from hub_pipelines.validate.staging import read_staged, staged_path
 from hub_pipelines_tests.stores.test_drift import (
     HEADER,
     LEDGER,
@@ -257,6 +257,6 @@ def test_what_a_staged_file_records_tells_the_kind_of_its_header(hub: Hub) -> No
     more = posted(hub, HEADER + ",Lot", "A-1,Buffer,B1,9,bottle,L1")
     staged = submission(hub, more).staged
     assert staged is not None
-    summary, _ = read_staged(hub.processing.staged_path(staged))
+    summary, _ = read_staged(staged_path(hub.settings.staged, staged))
     assert (summary["headers"], summary["migration"]) == (Kind.EXTENDED, None)
     assert summary["header"] == [*HEADER.split(","), "Lot"]

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Table, delete
 
 from hub_pipelines import processing
-from hub_pipelines.common import store as common_store
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.rows import store as many_rows
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
 from hub_pipelines.evidence import tags_of
@@ -51,7 +51,7 @@ def in_small_chunks(hub: Hub) -> Hub:
 
 def at_the_first_entries(monkeypatch: pytest.MonkeyPatch, then: Callable[[Transaction], None]) -> None:
     """Do something in the middle of the next posting, when some of its entries are written."""
-    real = common_store.insert_columns
+    real = many_rows.insert_columns
     done: list[bool] = []
 
     def insert_columns(tx: Transaction, table: Table, *rest: Any, **named: Any) -> None:

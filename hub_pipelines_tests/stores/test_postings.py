@@ -22,7 +22,7 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.processing import Processing
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Repeat, State
-from hub_pipelines.validate.staging import StagedHandle
+from hub_pipelines.validate.staging import StagedHandle, staged_path
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
@@ -256,7 +256,7 @@ def test_a_lost_staged_file_is_made_again(hub: Hub) -> None:
     taken = lease_and_validate(hub, request_id)
     staged = submission(hub, request_id).staged
     assert staged is not None
-    hub.processing.staged_path(staged).unlink()
+    staged_path(hub.settings.staged, staged).unlink()
     assert hub.processing.post(taken).posted == 1
     assert_invariants(hub)
 

@@ -29,6 +29,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Unreadable
+from hub_pipelines.validate.staging import staged_path
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
@@ -97,7 +98,7 @@ def make_old(hub: Hub, request_id: str, days: int = 1_000) -> None:
 
 
 def staged(hub: Hub, request_id: str) -> Path:
-    return hub.processing.staged_path(str(submission(hub, request_id).staged))
+    return staged_path(hub.settings.staged, str(submission(hub, request_id).staged))
 
 
 def prune(hub: Hub, *, dry_run: bool = False) -> Pruned:

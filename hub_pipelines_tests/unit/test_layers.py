@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mapping",),
     ("report",),
     ("judging", "returning"),
+    ("preparing",),
     ("processing", "previewing", "recounting"),
     ("hub",),
     (
@@ -61,7 +62,7 @@ MAY_IMPORT_DAGSTER = {
 """Outside defs/ and definitions.py, each with its reason."""
 
 MODELS_MAY_IMPORT = {"pydantic"}
-"""Beside the standard library, other model.py, staging and common (without common/store)."""
+"""Beside the standard library, other model.py, staging and common (without its stores)."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _pure(one: Import) -> bool:
     if one.target is None:
         return one.top in sys.stdlib_module_names or one.top in MODELS_MAY_IMPORT
     if one.target == "common":
-        return not _within(one.name, f"{PACKAGE}.common.store")
+        return "store" not in one.name.split(".")
     return bool({"model", "staging"} & set(one.name.split(".")[2:4]))
 
 

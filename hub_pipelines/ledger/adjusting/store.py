@@ -14,16 +14,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select
 
-from hub_pipelines.common.store import (
-    Transaction,
-    UtcDateTime,
-    among,
-    insert_many,
-    metadata,
-    moment_as_written,
-    per_query,
-    refuse_changes,
-)
+from hub_pipelines.common.rows.store import insert_many, moment_as_written
+from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata, per_query, refuse_changes
 from hub_pipelines.ledger.adjusting.algebra import set_by
 from hub_pipelines.ledger.adjusting.model import BEGINNING, DISPOSED, OPENING, Known, Movement, Standing
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Head

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Column, String, Table, select
 
-from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata, moment_as_written, upsert_many
+from hub_pipelines.common.rows.store import moment_as_written, upsert_many
+from hub_pipelines.common.store import Transaction, UtcDateTime, among, metadata
 
 item_occurrence = Table(
     "item_occurrence",

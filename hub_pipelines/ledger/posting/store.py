@@ -20,18 +20,8 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.columns import listed
-from hub_pipelines.common.store import (
-    Database,
-    Transaction,
-    database_now,
-    holdable,
-    insert_columns,
-    insert_many,
-    insert_or_ignore,
-    look_over,
-    per_query,
-    room_to_sort,
-)
+from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
+from hub_pipelines.common.store import Database, Transaction, database_now, holdable, insert_or_ignore, per_query
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import says

@@ -10,14 +10,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.store import (
-    Database,
-    Transaction,
-    many_rows,
-    per_query,
-    room_to_sort,
-    text_in,
-)
+from hub_pipelines.common.rows.store import many_rows, room_to_sort
+from hub_pipelines.common.store import Database, Transaction, per_query, text_in
 from hub_pipelines.ledger.comparing.model import REPLACED
 from hub_pipelines.ledger.items.store import current_version, place_of_bar
 from hub_pipelines.ledger.model import REGISTRY_LEDGER

@@ -6,15 +6,8 @@ from typing import Any
 
 from sqlalchemy import Column, Date, FromClause, Integer, String, Table, Text, and_, exists, func, or_, select
 
-from hub_pipelines.common.store import (
-    Transaction,
-    UtcDateTime,
-    database_now,
-    insert_or_ignore,
-    many_rows,
-    metadata,
-    per_query,
-)
+from hub_pipelines.common.rows.store import many_rows
+from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, insert_or_ignore, metadata, per_query
 from hub_pipelines.ledger.snapshots.model import Day, Draft, Snapshot
 from hub_pipelines.ledger.store import is_entry, journal, journal_row, ledger, ledger_day, newest_before, posting
 

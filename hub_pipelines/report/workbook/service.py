@@ -41,7 +41,7 @@ from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
 from hub_pipelines.validate.model import Feed, Part, RecordType, Unreadable
 from hub_pipelines.validate.parsing.layout.rules import RULES
-from hub_pipelines.validate.staging import read_staged
+from hub_pipelines.validate.staging import read_staged, staged_path
 
 _log = logging.getLogger(__name__)
 _BLOCKS_MARKED = 5_000
@@ -200,7 +200,7 @@ class Workbooks:
 
     def _columns(self, current: Submission) -> "_Columns":
         """Where the columns are, as the rows were judged; nothing is known of a file that was held."""
-        path = self.staged / f"{current.staged}.parquet"
+        path = staged_path(self.staged, str(current.staged))
         with self.db.read() as tx:
             decision = mappings.find_decision(tx, current.decision)
         if decision is None or current.staged is None or not path.exists():

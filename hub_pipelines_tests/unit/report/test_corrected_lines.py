@@ -16,6 +16,7 @@ from hub_pipelines.publishing import publish, touched
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.staging import staged_path
 from hub_pipelines_tests.invariants import assert_invariants
 
 from ..conftest import SmallHub
@@ -165,7 +166,7 @@ def test_what_can_not_be_compared_any_more_is_told_and_nothing_is_closed(small_h
     path = returned(small_hub, first)
     staged = small_hub.submission(first).staged
     assert staged is not None
-    small_hub.hub.processing.staged_path(staged).unlink()
+    staged_path(small_hub.hub.settings.staged, staged).unlink()
     second = drop(small_hub, path.name, type_over(path, SHEET, {"B3": "Room 201", "C5": 3}))
     assert len(keys(small_hub.hub)) == 5
     (row, reason), (moved, at) = reasons(small_hub, second)

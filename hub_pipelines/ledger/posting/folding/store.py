@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
 
-from hub_pipelines.common.store import Transaction, insert_from, update_from
+from hub_pipelines.common.rows.store import insert_from, update_from
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger.model import Batch
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day, ledger_version, posting
 

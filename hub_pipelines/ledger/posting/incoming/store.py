@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Integer, MetaData, String, Table, and_, func, select
 from sqlalchemy.schema import CreateTable, DropTable
 
-from hub_pipelines.common.store import Transaction, insert_columns, many_rows, per_query
+from hub_pipelines.common.rows.store import insert_columns, many_rows
+from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.ledger.digests import sha256_hex_of, sha256_of
 from hub_pipelines.ledger.store import ITEMS_A_SEARCH, ledger
 from hub_pipelines.validate.staging import ChunkLimits, Staged
