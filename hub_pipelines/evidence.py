@@ -12,6 +12,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import ChainReport
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
+from hub_pipelines.common.misfits import store as misfits
 from hub_pipelines.drift.judging import Judged
 from hub_pipelines.drift.model import Kind
 from hub_pipelines.hub import Hub
@@ -214,14 +215,20 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, pages of portals, snapshots, findings, legal holds."""
+    archived bytes, signatures, pages of portals, snapshots, findings, legal holds. What can't even be read comes first.
+    """
     report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
-    looks = (_first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
+    looks = (_first_misfit, _first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     fault = fault or hub.findings.first_astray()
     return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
+
+
+def _first_misfit(hub: Hub) -> str | None:
+    with hub.db.read() as tx:
+        return misfits.first_misfit(tx, besides={audit.audit_entry.name})  # the chain's walk tells of those
 
 
 def _first_bad_posting(hub: Hub) -> str | None:
@@ -362,6 +369,8 @@ def _first_bad_object(hub: Hub) -> str | None:
             for entry in audit.entries_named(tx, name)
         ]
         batches: list[Submission] = []
+        if without_state := submissions.first_without_state(tx):
+            return f"{without_state}: it is in no state that there is"
         for current in submissions.everything(tx):
             digest = told.pop(current.request_id, None)
             if digest is None:

@@ -176,8 +176,9 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive, audited_in(db))
     db.create_schema(begin=new_database or begins)
-    inbox_db = db if db.is_postgres else Database(f"sqlite:///{settings.inbox_path}", many_writes=True)
-    inbox_store.create(inbox_db)
+    if db.is_postgres:
+        inbox_store.create(db)
+    inbox_db = db if db.is_postgres else _inbox_of(settings)
     desk = Desk()
     intake = Intake(
         db=db,
@@ -279,6 +280,16 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         feeds=feeds,
         campuses=campuses,
     )
+
+
+def _inbox_of(settings: Settings) -> Database:
+    """Its own file on SQLite. To make it anew from an earlier release's takes as much memory as it is large where what
+    is on the way is held in memory, as is quicker for its many writes: so that is done by another connection."""
+    url = f"sqlite:///{settings.inbox_path}"
+    making = Database(url)
+    inbox_store.create(making)
+    making.dispose()
+    return Database(url, many_writes=True)
 
 
 def capacity_of(settings: Settings) -> Capacity:

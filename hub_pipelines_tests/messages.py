@@ -77,30 +77,51 @@ def moved(item: str, quantity: object, **others: Any) -> dict[str, Any]:
 
 def as_version_4(tx: Transaction) -> None:
     """Make of an inbox one of the release that kept each message's place in a batch."""
-    for name in ("batch_id VARCHAR", "row_no INTEGER"):
-        tx.execute(text(f"ALTER TABLE inbox_message ADD COLUMN {name}"))
-    its = "b.campus = m.campus AND b.feed = m.feed AND b.record_type = m.record_type"
-    placed = (
-        "SELECT m.seq, b.batch_id, row_number() OVER (PARTITION BY b.batch_id ORDER BY m.seq) AS place "
-        f"FROM inbox_message m JOIN inbox_batch b ON {its} AND m.seq BETWEEN b.first_seq AND b.last_seq"
-    )
+    is_postgres = tx.dialect.name == "postgresql"
+    tx.execute(text("ALTER TABLE inbox_message RENAME TO inbox_message_now"))
+    for name in ("delivery", "lines"):
+        tx.execute(text(f"DROP INDEX inbox_message_{name}"))
+    if is_postgres:
+        for name in ("pkey", "request_id"):
+            tx.execute(text(f"ALTER INDEX inbox_message_{name} RENAME TO inbox_message_now_{name}"))
+    names = "request_id, source, webhook_id, line, campus, feed, record_type, received_at, size_bytes, delivery_digest"
     tx.execute(
         text(
-            "UPDATE inbox_message SET batch_id = its.batch_id, row_no = its.place "
-            f"FROM ({placed}) AS its WHERE its.seq = inbox_message.seq"
+            f"CREATE TABLE inbox_message (seq {'BIGSERIAL' if is_postgres else 'INTEGER'} NOT NULL, "
+            "request_id VARCHAR NOT NULL, source VARCHAR NOT NULL, webhook_id VARCHAR NOT NULL, line INTEGER NOT NULL, "
+            "campus VARCHAR NOT NULL, feed VARCHAR NOT NULL, record_type VARCHAR NOT NULL, "
+            f"received_at {'TIMESTAMPTZ' if is_postgres else 'VARCHAR(27)'} NOT NULL, size_bytes INTEGER NOT NULL, "
+            "delivery_digest VARCHAR(64) NOT NULL, envelope VARCHAR NOT NULL, "
+            f"body {'BYTEA' if is_postgres else 'BLOB'} NOT NULL, batch_id VARCHAR, row_no INTEGER, "
+            "PRIMARY KEY (seq), CONSTRAINT inbox_message_request_id UNIQUE (request_id))"
         )
     )
-    for name in ("inbox_message_stream", "inbox_batch_stretch"):
-        tx.execute(text(f"DROP INDEX {name}"))
-    for name in ("first_seq", "last_seq"):
-        tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {name}"))
+    its = "b.campus = m.campus AND b.feed = m.feed AND b.record_type = m.record_type"
+    tx.execute(
+        text(
+            f"INSERT INTO inbox_message (seq, {names}, envelope, body, batch_id, row_no) SELECT row_number() OVER "
+            "(ORDER BY m.received_at, m.campus, m.feed, m.record_type, m.number), "
+            f"{', '.join(f'm.{name}' for name in names.split(', '))}, m.envelope, m.body, b.batch_id, "
+            f"m.number - b.first_message + 1 FROM inbox_message_now m LEFT JOIN inbox_batch b ON {its} "
+            "AND m.number BETWEEN b.first_message AND b.last_message"
+        )
+    )
+    if is_postgres:
+        tx.execute(text("SELECT setval('inbox_message_seq_seq', max(seq)) FROM inbox_message"))
+    delivery = "inbox_message (source, webhook_id) WHERE delivery_digest <> ''"
+    tx.execute(text(f"CREATE UNIQUE INDEX inbox_message_delivery ON {delivery}"))
+    tx.execute(text("CREATE INDEX inbox_message_lines ON inbox_message (source, webhook_id, line) WHERE line > 0"))
     tx.execute(text("CREATE INDEX inbox_message_by_batch ON inbox_message (batch_id, row_no)"))
     waiting = "campus, feed, record_type, seq) WHERE batch_id IS NULL"
     tx.execute(text(f"CREATE INDEX inbox_message_waiting ON inbox_message ({waiting}"))
+    tx.execute(text("DROP INDEX inbox_batch_stretch"))
+    for name in ("first_message", "last_message"):
+        tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {name}"))
     tx.execute(text("CREATE TABLE inbox_load (campus VARCHAR PRIMARY KEY, messages INTEGER, size_bytes BIGINT)"))
-    summed = "SELECT campus, sum(messages), sum(size_bytes) FROM inbox_stream GROUP BY campus"
+    summed = "SELECT campus, sum(taken - sealed), sum(size_bytes) FROM inbox_stream GROUP BY campus"
     tx.execute(text(f"INSERT INTO inbox_load {summed}"))
-    tx.execute(text("DROP TABLE inbox_stream"))
+    for name in ("inbox_stream", "inbox_message_now"):
+        tx.execute(text(f"DROP TABLE {name}"))
     tx.execute(text("UPDATE inbox_schema_version SET version = 4"))
 
 

@@ -114,8 +114,9 @@ def head_position(db: Database) -> int:
 
 
 def heads_of(tx: Transaction) -> dict[str, tuple[int, str]]:
-    """The end of each chain: seq and hash of its newest entry, by campus."""
-    return {row.campus: (row.seq, row.hash) for row in tx.execute(select(audit_head).order_by(audit_head.c.campus))}
+    """The end of each chain: seq and hash of its newest entry, by campus. What is no number is the seq of no entry."""
+    heads = tx.execute(select(audit_head).order_by(audit_head.c.campus))
+    return {row.campus: (row.seq if isinstance(row.seq, int) else -1, row.hash) for row in heads}
 
 
 def walk(db: Database, signed: Mapping[str, Signed] | None = None) -> ChainReport:
@@ -168,7 +169,7 @@ def _stored(row: Any) -> Entry:
     try:
         at, detail = _TIME.process_result_value(row.at, None), _DETAIL.process_result_value(row.detail, None)
         is_as_written = _DETAIL.process_bind_param(detail, None) == row.detail  # nothing stands in it twice
-    except (TypeError, ValueError, RecursionError):
+    except (AttributeError, TypeError, ValueError, RecursionError):
         is_as_written = False
     event = Event(row.campus, row.actor, row.event, row.subject, row.request_id, detail)
     if at is None or not is_as_written:
@@ -183,6 +184,6 @@ def hash_at(tx: Transaction, campus: str, seq: int) -> str | None:
 
 
 def at_of(tx: Transaction, campus: str, seq: int) -> datetime | None:
-    """When one entry was written."""
-    at = and_(audit_entry.c.campus == campus, audit_entry.c.seq == seq)
-    return tx.execute(select(audit_entry.c.at).where(at)).scalar()
+    """When one entry was written; None where there is none, or that can't be read."""
+    entry = next(chain(tx, campus, after=seq - 1, upto=seq), None)
+    return entry.at if entry is not None and entry.hash else None

@@ -349,6 +349,13 @@ def attempts_by_outcome(tx: Transaction) -> dict[str | None, int]:
     return dict(tx.execute(query).all())
 
 
+def first_without_state(tx: Transaction) -> str | None:
+    """A submission that is in no state, or for no cause, that there is."""
+    s = submission.c
+    known = s.state.in_(list(State)) & (s.cause.is_(None) | s.cause.in_(list(Cause)))
+    return tx.execute(select(s.request_id).where(~known).limit(1)).scalar()
+
+
 def everything(tx: Transaction) -> Iterator[Submission]:
     """Every submission ever, streamed in order of arrival."""
     query = select(submission).order_by(submission.c.received_at, submission.c.request_id)

@@ -88,7 +88,9 @@ KINDS = {
             "busy",
             503,
             "The hub can't take messages now",
-            "Send it again after the time in Retry-After, under the same webhook-id. Nothing was taken.",
+            # a database that did not answer may have taken it
+            "Send it again after the time in Retry-After, under the same webhook-id: whatever became of it, it counts "
+            "once.",
         ),
     )
 }

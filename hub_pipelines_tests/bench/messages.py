@@ -381,9 +381,9 @@ def through(home: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _let_see(hub: Hub, messages: int) -> None:
-    """So many of those that wait for north are told to whoever seals."""
+    """So many of those that were taken for north are told to whoever seals."""
     with hub.inbox.db.write() as tx:
-        tx.execute(inbox.stream.update().where(inbox.stream.c.campus == "north").values(messages=messages))
+        tx.execute(inbox.stream.update().where(inbox.stream.c.campus == "north").values(taken=messages))
 
 
 def _fill(hub: Hub, number: int) -> tuple[dict[str, str], int, int]:

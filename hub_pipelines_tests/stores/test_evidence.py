@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Table, delete, select, text, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import GENESIS, Entry, Event
+from hub_pipelines.common.store import JsonText
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.store import arrival
@@ -125,6 +126,46 @@ def test_an_entry_that_cannot_be_read_is_named(hub: Hub, stored: str) -> None:
         unlock(hub, tx)
         tx.execute(text("UPDATE audit_entry SET detail = :told WHERE seq = 2"), {"told": stored})
     assert verify_all(hub).first_bad == "north:2 was changed after it was written"
+
+
+def stored_columns() -> list[tuple[Table, str]]:
+    """What stands in the tables that a verification reads, but for keys."""
+    tables = (audit.audit_entry, audit.audit_head, ledgers.journal_row, ledgers.posting, ledger_outcomes.idempotency)
+    return [(one, c.name) for one in (*tables, submissions.submission) for c in one.c if not c.primary_key]
+
+
+def test_whatever_is_put_in_the_place_of_a_value_is_told_and_no_trouble_to_the_verifier(hub: Hub) -> None:
+    """SQLite keeps bytes and texts in any column; both keep any text in a column of documents."""
+    make_registry(hub, ["N-1"])
+    unlocked = ("audit_entry", "journal", "posting", "idempotency")
+    with hub.db.write() as tx:
+        unlock(hub, tx, *unlocked)
+    unnoticed = []
+    for table, name in stored_columns():
+        where = f'WHERE "{name}" IS NOT NULL'
+        for value in (b"\x80\xff", "nonsense"):
+            if hub.db.is_postgres and not (isinstance(value, str) and isinstance(table.c[name].type, JsonText)):
+                continue
+            stored = text(f'SELECT "{name}" FROM "{table.name}" {where} ORDER BY 1 LIMIT 1')
+            put = text(f'UPDATE "{table.name}" SET "{name}" = :value {where} AND "{name}" = :was')
+            with hub.db.write() as tx:
+                was = tx.execute(stored).scalar()
+                tx.execute(put, {"value": value, "was": was})
+            if was is not None and verify_all(hub).ok:
+                unnoticed.append((table.name, name, value))
+            with hub.db.write() as tx:
+                tx.execute(put, {"value": was, "was": value})
+    assert [one for one in unnoticed if isinstance(one[2], bytes)] == []
+    # what only tells where a submission stands, or repeats its signed envelope, is no evidence
+    assert {table for table, *_ in unnoticed} <= {"submission"}
+    assert verify_all(hub).ok
+
+
+def test_a_submission_in_no_state_is_found(hub: Hub) -> None:
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        tx.execute(text("UPDATE submission SET state = 'lost'"))
+    assert str(verify_all(hub).first_bad).endswith("it is in no state that there is")
 
 
 def test_a_stored_entry_that_says_a_thing_twice_is_found(hub: Hub) -> None:

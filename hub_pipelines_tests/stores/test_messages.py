@@ -24,6 +24,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Capacity, Delivery, Incoming, Load
 from hub_pipelines.intake.model import Outcome
+from hub_pipelines.intake.sealing import store as sealing_store
 from hub_pipelines.launching import tick
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.messaging import Fate
@@ -157,7 +158,7 @@ def any_delivery(chance: random.Random) -> Delivery:
 def in_order(hub: Hub, source: str) -> list[tuple[str, int, bytes]]:
     m = inbox_store.message.c
     with hub.inbox.db.read() as tx:
-        query = select(m.webhook_id, m.line, m.body).where(m.source == source).order_by(m.seq)
+        query = select(m.webhook_id, m.line, m.body).where(m.source == source).order_by(m.number)
         return [(one.webhook_id, one.line, bytes(one.body)) for one in tx.execute(query)]
 
 
@@ -347,6 +348,31 @@ def test_a_batch_of_an_earlier_release_keeps_its_messages_though_those_of_anothe
     assert_invariants(hub)
 
 
+def test_halves_that_an_earlier_release_left_are_sealed_in_the_order_of_their_messages(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second half was made before the halves of the first."""
+    take(hub, *(message(f"m-{at}", body_of(stock("Ethanol", at))) for at in range(8)))
+    (whole,) = hub.sealing.seal_due("north", at_once=True)
+    for _ in range(2):
+        with hub.inbox.db.read() as tx:
+            begun = [one for one in sealing_store.unregistered(tx, "north") if one.half_of is not None]
+        if begun:
+            with hub.inbox.db.write() as tx:
+                sealing_store.register(tx, begun[0].batch_id, "first-half", "0" * 64)
+        poisoned = "first-half" if begun else str(whole.request_id)
+        monkeypatch.setattr(submissions, "poisoned_batches", lambda *_, one=poisoned: [one])
+        hub.sealing.splitting.split_poisoned("north")
+    with hub.inbox.db.read() as tx:
+        before = sealing_store.unregistered(tx, "north")
+    assert [one.batch_id[-4:] for one in before] == [".1.1", ".1.2", "-1.2"]
+    with hub.inbox.db.write() as tx:
+        as_version_4(tx)
+    inbox_store.create(hub.inbox.db)
+    with hub.inbox.db.read() as tx:
+        assert sealing_store.unregistered(tx, "north") == before
+
+
 def test_batches_of_an_earlier_release_lose_their_bodies_too(hub: Hub) -> None:
     """Nothing told the digest of their archived bytes: it is found from the messages."""
     (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
@@ -387,9 +413,9 @@ def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
     """So many more messages wait that say what this one says."""
     columns = "source, line, campus, feed, record_type, received_at, size_bytes, delivery_digest, envelope, body"
     more = (
-        f"INSERT INTO inbox_message (request_id, webhook_id, {columns}) "
+        f"INSERT INTO inbox_message (request_id, webhook_id, number, {columns}) "
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number) "
-        f"SELECT request_id || '-' || i, webhook_id || '-' || i, {columns} FROM inbox_message, n "
+        f"SELECT request_id || '-' || i, webhook_id || '-' || i, number + i, {columns} FROM inbox_message, n "
         "WHERE webhook_id = :webhook_id"
     )
     with hub.inbox.db.write() as tx:
@@ -397,7 +423,7 @@ def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
         tx.execute(text("DELETE FROM inbox_stream"))
         tx.execute(
             text(
-                "INSERT INTO inbox_stream SELECT campus, feed, record_type, count(*), sum(size_bytes), 0 "
+                "INSERT INTO inbox_stream SELECT campus, feed, record_type, count(*), 0, sum(size_bytes) "
                 "FROM inbox_message GROUP BY campus, feed, record_type"
             )
         )
@@ -766,10 +792,10 @@ def test_a_message_that_was_changed_in_the_inbox_is_found_by_the_verifier(hub: H
 def test_an_envelope_that_an_earlier_release_kept_with_blanks_is_sealed_as_any_other(hub: Hub) -> None:
     take(hub, message("m-1", body_of(stock("Ethanol", 5))), message("m-2", body_of(stock('say "x" é\\', 1))))
     with hub.inbox.db.write() as tx:
-        kept = dict(tx.execute(text("SELECT seq, envelope FROM inbox_message")).all())
-        for seq, envelope in kept.items():
-            blanks = {"seq": seq, "envelope": json.dumps(json.loads(envelope))}
-            tx.execute(text("UPDATE inbox_message SET envelope = :envelope WHERE seq = :seq"), blanks)
+        kept = dict(tx.execute(text("SELECT number, envelope FROM inbox_message")).all())
+        for number, envelope in kept.items():
+            blanks = {"number": number, "envelope": json.dumps(json.loads(envelope))}
+            tx.execute(text("UPDATE inbox_message SET envelope = :envelope WHERE number = :number"), blanks)
     (arrival,) = hub.sealing.seal_due("north", at_once=True)
     lines = hub.archive.object_path(str(arrival.content_digest)).read_text(encoding="utf-8").splitlines()
     assert [canonical_text(json.loads(line)) for line in lines] == lines

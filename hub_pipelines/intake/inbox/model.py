@@ -186,8 +186,8 @@ class Batch:
     registered. `batch_id` ends with `.1` or `.2` for each time that it was split.
 
     `content_digest` names its bytes in the archive, once they are there. Of the first `bodies_removed` of its messages
-    only they tell what these say. Its messages are all those of its stream with the inbox's numbers from `first_seq` to
-    `last_seq`; they are None when it was split, and its halves have them.
+    only they tell what these say. Its messages are those of its stream with the numbers from `first_message` to
+    `last_message`, which are None when it was split, and its halves have them.
     """
 
     batch_id: str
@@ -197,8 +197,8 @@ class Batch:
     submission: str | None
     content_digest: str | None = None
     bodies_removed: int = 0
-    first_seq: int | None = None
-    last_seq: int | None = None
+    first_message: int | None = None
+    last_message: int | None = None
 
     @property
     def half_of(self) -> str | None:

@@ -1,18 +1,19 @@
 """Tables of the inbox. On SQLite they are in a file of their own, so that a bulk posting, which holds the hub's write
 lock, does not hold up acknowledgements; on PostgreSQL in the hub's database.
 
-Messages are numbered as they come, one transaction after the other, so what is sealed of a stream is all up to some
-number, and a batch is a stretch of the stream's numbers: sealing writes nothing to the messages (decisions/0105).
+Messages of a stream (campus, feed, record type) are numbered from 1 as they come, one transaction after the other and
+without gaps. So what is sealed of a stream is all up to some number, a batch is a stretch of numbers, and sealing
+writes nothing to the messages (decisions/0105).
 
 Everything is append-only but for what a message says, which goes when that is old and archived, a batch's submission,
 which is set once, its stretch, which its halves get when it is split, the newest version of each record of a portal,
-and how far each stream is sealed and how much of it waits, which the transactions tell that change it.
+and how far each stream has come and is sealed, which the transactions tell that change it.
 
 Belongs here: the tables, how messages come, and what waits. Not here: records (records/store.py), batches and what
 their messages say (sealing/store.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
@@ -60,19 +61,21 @@ _SCHEMA_TABLE = "inbox_schema_version"
 _LOCK = 7241960
 _TAKING_LOCK = 7241961
 _Row = tuple[Any, ...]
+_Key = tuple[str, str, str]
+"""A stream: campus, feed, record type."""
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 message = Table(
     "inbox_message",
     inbox_metadata,
-    Column("seq", _NUMBER, primary_key=True, autoincrement=True),
+    Column("campus", String, primary_key=True),
+    Column("feed", String, primary_key=True),
+    Column("record_type", String, primary_key=True),
+    Column("number", _NUMBER, primary_key=True, autoincrement=False),
     Column("request_id", String, nullable=False),
     Column("source", String, nullable=False),
     Column("webhook_id", String, nullable=False),
     Column("line", Integer, nullable=False),
-    Column("campus", String, nullable=False),
-    Column("feed", String, nullable=False),
-    Column("record_type", String, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("size_bytes", Integer, nullable=False),
     Column("delivery_digest", String(64), nullable=False),
@@ -94,7 +97,6 @@ def _index_some(name: str, where: ColumnElement[bool], *columns: Column[Any], un
 _m = message.c
 _index_some("inbox_message_delivery", _begins_delivery, _m.source, _m.webhook_id, unique=True)
 _index_some("inbox_message_lines", _is_line, _m.source, _m.webhook_id, _m.line)
-Index("inbox_message_stream", _m.campus, _m.feed, _m.record_type, _m.seq)
 
 batch = Table(
     "inbox_batch",
@@ -109,14 +111,14 @@ batch = Table(
     Column("submission", String),
     Column("content_digest", String(64)),
     Column("bodies_removed", Integer, nullable=False, server_default="0"),
-    Column("first_seq", _NUMBER),
-    Column("last_seq", _NUMBER),
+    Column("first_message", _NUMBER),
+    Column("last_message", _NUMBER),
     UniqueConstraint("campus", "feed", "record_type", "number", name="inbox_batch_number"),
     Index("inbox_batch_submission", "submission"),
 )
-"""Its messages are those of its stream from `first_seq` to `last_seq`; one that was split has none of its own."""
+"""Its messages are those of its stream from `first_message` to `last_message`; one that was split has none."""
 _b = batch.c
-batch_stretch = Index("inbox_batch_stretch", _b.campus, _b.feed, _b.record_type, _b.first_seq)
+batch_stretch = Index("inbox_batch_stretch", _b.campus, _b.feed, _b.record_type, _b.first_message)
 
 record = Table(
     "inbox_record",
@@ -137,11 +139,12 @@ stream = Table(
     Column("campus", String, primary_key=True),
     Column("feed", String, primary_key=True),
     Column("record_type", String, primary_key=True),
-    Column("messages", Integer, nullable=False),
+    Column("taken", _NUMBER, nullable=False),
+    Column("sealed", _NUMBER, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
-    Column("sealed_upto", _NUMBER, nullable=False),
 )
-"""What waits of a stream: so many messages, all those behind the number up to which it is sealed."""
+"""The numbers up to which messages of a stream were taken, and are sealed; what is between waits, and has so many bytes
+of bodies."""
 
 
 def create(db: Database) -> None:
@@ -185,8 +188,6 @@ def _upgrade(tx: Transaction, found: int) -> None:
     or 4, which kept each message's place in a batch."""
     if found < 2:
         record.create(tx)
-    else:
-        tx.execute(text("DROP TABLE inbox_load"))
     if found < 3:
         tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN content_digest VARCHAR(64)"))
         tx.execute(text("ALTER TABLE inbox_batch ADD COLUMN bodies_removed INTEGER NOT NULL DEFAULT 0"))
@@ -194,8 +195,8 @@ def _upgrade(tx: Transaction, found: int) -> None:
     _number(tx)
     _tell_stretches(tx)
     _copy_messages(tx, "m.delivery_digest" if found == 4 else _DIGEST_OF_DELIVERY)
-    for name in ("inbox_message_before", "inbox_numbered", *(["inbox_delivery"] if found < 4 else [])):
-        tx.execute(text(f"DROP TABLE {name}"))
+    for name in ("inbox_message_before", "inbox_numbered", "inbox_load", "inbox_delivery"):
+        tx.execute(text(f"DROP TABLE IF EXISTS {name}"))
     tx.execute(text(f"UPDATE {_SCHEMA_TABLE} SET version = {_SCHEMA_VERSION}"))
 
 
@@ -212,31 +213,34 @@ def _put_aside(tx: Transaction) -> None:
     for name in ("waiting", "by_batch", "delivery", "lines"):
         tx.execute(text(f"DROP INDEX IF EXISTS inbox_message_{name}"))
     if tx.dialect.name == "postgresql":
-        # names of indexes and sequences outlive their table's
+        # names of indexes outlive their table's
         for name in ("pkey", "request_id"):
             tx.execute(text(f"ALTER INDEX inbox_message_{name} RENAME TO inbox_message_before_{name}"))
-        tx.execute(text("ALTER SEQUENCE inbox_message_seq_seq RENAME TO inbox_message_before_seq_seq"))
 
 
 def _number(tx: Transaction) -> None:
-    """New numbers, by which each batch is a stretch: in version 1 messages of another batch could be between."""
-    order = "m.batch_id IS NULL, b.sealed_at, b.number, b.batch_id, m.row_no, m.seq"
+    """By which each batch is a stretch: in version 1 messages of another batch could come between. Batches stand in
+    the order of their oldest messages, halves of halves too."""
+    order = "is_waiting, oldest, batch_id, row_no, was"
     tx.execute(
         text(
-            f"CREATE TABLE inbox_numbered AS SELECT m.seq AS was, m.batch_id, row_number() OVER (ORDER BY {order}) "
-            "AS seq FROM inbox_message_before m LEFT JOIN inbox_batch b ON b.batch_id = m.batch_id"
+            "CREATE TABLE inbox_numbered AS SELECT was, batch_id, row_number() OVER (PARTITION BY campus, feed, "
+            f"record_type ORDER BY {order}) AS number FROM (SELECT m.seq AS was, m.batch_id, m.row_no, m.campus, "
+            "m.feed, m.record_type, m.batch_id IS NULL AS is_waiting, min(m.seq) OVER (PARTITION BY m.batch_id) "
+            "AS oldest FROM inbox_message_before m) AS each"
         )
     )
 
 
 def _tell_stretches(tx: Transaction) -> None:
     """Of batches and streams."""
-    for name in ("first_seq", "last_seq"):
+    for name in ("first_message", "last_message"):
         tx.execute(text(f"ALTER TABLE inbox_batch ADD COLUMN {name} BIGINT"))
     tx.execute(
         text(
-            "UPDATE inbox_batch SET first_seq = its.low, last_seq = its.high FROM (SELECT batch_id, min(seq) AS low, "
-            "max(seq) AS high FROM inbox_numbered GROUP BY batch_id) AS its WHERE its.batch_id = inbox_batch.batch_id"
+            "UPDATE inbox_batch SET first_message = its.low, last_message = its.high FROM (SELECT batch_id, "
+            "min(number) AS low, max(number) AS high FROM inbox_numbered GROUP BY batch_id) AS its "
+            "WHERE its.batch_id = inbox_batch.batch_id"
         )
     )
     batch_stretch.create(tx)
@@ -244,28 +248,24 @@ def _tell_stretches(tx: Transaction) -> None:
     waits = "m.batch_id IS NULL"
     tx.execute(
         text(
-            "INSERT INTO inbox_stream (campus, feed, record_type, messages, size_bytes, sealed_upto) "
-            f"SELECT m.campus, m.feed, m.record_type, sum(CASE WHEN {waits} THEN 1 ELSE 0 END), "
-            f"sum(CASE WHEN {waits} THEN m.size_bytes ELSE 0 END), max(CASE WHEN {waits} THEN 0 ELSE n.seq END) "
-            "FROM inbox_message_before m JOIN inbox_numbered n ON n.was = m.seq "
-            "GROUP BY m.campus, m.feed, m.record_type"
+            "INSERT INTO inbox_stream (campus, feed, record_type, taken, sealed, size_bytes) SELECT m.campus, m.feed, "
+            f"m.record_type, count(*), sum(CASE WHEN {waits} THEN 0 ELSE 1 END), "
+            f"sum(CASE WHEN {waits} THEN m.size_bytes ELSE 0 END) "
+            "FROM inbox_message_before m GROUP BY m.campus, m.feed, m.record_type"
         )
     )
 
 
 def _copy_messages(tx: Transaction, digest: str) -> None:
     message.create(tx)
-    names = [one.name for one in message.c if one.name not in ("seq", "delivery_digest")]
+    names = [one.name for one in message.c if one.name not in ("number", "delivery_digest")]
     tx.execute(
         text(
-            f"INSERT INTO inbox_message (seq, delivery_digest, {', '.join(names)}) "
-            f"SELECT n.seq, {digest}, {', '.join(f'm.{name}' for name in names)} "
-            "FROM inbox_numbered n JOIN inbox_message_before m ON m.seq = n.was ORDER BY n.seq"
+            f"INSERT INTO inbox_message (number, delivery_digest, {', '.join(names)}) "
+            f"SELECT n.number, {digest}, {', '.join(f'm.{name}' for name in names)} "
+            "FROM inbox_message_before m JOIN inbox_numbered n ON n.was = m.seq"
         )
     )
-    if tx.dialect.name == "postgresql":
-        newest = "SELECT setval('inbox_message_seq_seq', coalesce(max(seq), 0) + 1, false) FROM inbox_message"
-        tx.execute(text(newest))
 
 
 # ---- receiving
@@ -283,16 +283,16 @@ _THERE = Statement(
     takes=("text", "text[]"),
     gives=(str,),
 )
-_LOAD = "SELECT campus, sum(messages), CAST(sum(size_bytes) AS BIGINT) FROM inbox_stream GROUP BY campus"
-_LOADS = Statement(_LOAD, _LOAD, gives=(str, int, int))
+_STREAMS = "SELECT campus, feed, record_type, taken, sealed, size_bytes FROM inbox_stream"
+_STREAMS_NOW = Statement(_STREAMS, _STREAMS, gives=(str, str, str, int, int, int))
+_STREAM = "INSERT INTO inbox_stream AS its (campus, feed, record_type, taken, sealed, size_bytes)"
 _COUNTED = (
-    "ON CONFLICT (campus, feed, record_type) DO UPDATE SET messages = its.messages + excluded.messages, "
+    "ON CONFLICT (campus, feed, record_type) DO UPDATE SET taken = its.taken + excluded.taken, "
     "size_bytes = its.size_bytes + excluded.size_bytes"
 )
-_STREAM = "INSERT INTO inbox_stream AS its (campus, feed, record_type, messages, size_bytes, sealed_upto)"
 _COUNT = Statement(
-    f"{_STREAM} VALUES (?, ?, ?, ?, ?, 0) {_COUNTED}",
-    f"{_STREAM} VALUES ($1, $2, $3, $4, $5, 0) {_COUNTED}",
+    f"{_STREAM} VALUES (?, ?, ?, ?, 0, ?) {_COUNTED}",
+    f"{_STREAM} VALUES ($1, $2, $3, $4, 0, $5) {_COUNTED}",
     takes=("text", "text", "text", "int4", "int8"),
 )
 _MESSAGES = Into(
@@ -310,22 +310,27 @@ _MESSAGES = Into(
         "delivery_digest": "text",
         "envelope": "text",
         "body": "bytea",
+        "number": "int8",
     },
 )
+_OF_MESSAGE = [name for name in _MESSAGES.columns if name != "number"]
 _TAKE = Statement(
     "",
-    f"WITH room AS (SELECT coalesce(sum(messages), 0) <= $1 AND coalesce(sum(size_bytes), 0) <= $2 AS roomy "
+    "WITH room AS (SELECT coalesce(sum(taken - sealed), 0) <= $1 AND coalesce(sum(size_bytes), 0) <= $2 AS roomy "
     "FROM inbox_stream), "
-    f"new AS (INSERT INTO inbox_message ({', '.join(_MESSAGES.columns)}) "
-    f"SELECT its.* FROM unnest({', '.join(f'${at}' for at in range(3, 3 + len(_MESSAGES.columns)))}) "
-    f"AS its ({', '.join(_MESSAGES.columns)}) LEFT JOIN LATERAL (SELECT true AS there FROM inbox_message AS before "
+    f"new AS (INSERT INTO inbox_message ({', '.join(_OF_MESSAGE)}, number) "
+    f"SELECT {', '.join(f'its.{name}' for name in _OF_MESSAGE)}, coalesce(stream.taken, 0) + row_number() "
+    "OVER (PARTITION BY its.campus, its.feed, its.record_type ORDER BY its.place) "
+    f"FROM unnest({', '.join(f'${at}' for at in range(3, 3 + len(_OF_MESSAGE)))}) WITH ORDINALITY "
+    f"AS its ({', '.join(_OF_MESSAGE)}, place) LEFT JOIN LATERAL (SELECT true AS there FROM inbox_message AS before "
     "WHERE before.source = its.source AND before.webhook_id = its.webhook_id AND before.delivery_digest != '' LIMIT 1) "
-    "AS known ON true WHERE known.there IS NULL AND (SELECT roomy FROM room) "
+    "AS known ON true LEFT JOIN inbox_stream AS stream ON stream.campus = its.campus AND stream.feed = its.feed "
+    "AND stream.record_type = its.record_type WHERE known.there IS NULL AND (SELECT roomy FROM room) "
     "RETURNING source, webhook_id, campus, feed, record_type, size_bytes, delivery_digest), "
-    f"counted AS ({_STREAM} SELECT campus, feed, record_type, count(*), sum(size_bytes), 0 FROM new "
+    f"counted AS ({_STREAM} SELECT campus, feed, record_type, count(*), 0, sum(size_bytes) FROM new "
     f"GROUP BY campus, feed, record_type ORDER BY campus, feed, record_type {_COUNTED}) "
     "SELECT roomy::int, source, webhook_id FROM room LEFT JOIN new ON delivery_digest != ''",
-    takes=("int8", "int8", *(f"{kind}[]" for kind in _MESSAGES.columns.values())),
+    takes=("int8", "int8", *(f"{_MESSAGES.columns[name]}[]" for name in _OF_MESSAGE)),
     gives=(int, str, str),
 )
 """PostgreSQL's alone. Nothing is asked between the lock and the commit of a group that is taken so."""
@@ -373,15 +378,14 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
     asked = _ask(tx, deliveries)
     each = zip(deliveries, envelopes, strict=True)
     rows = [_message_rows(one, signed, at) for one, signed in each]  # meanwhile
-    there, waiting = asked
+    there, streams = asked
     keys = {(source, webhook_id) for source, found in there.items() for (webhook_id,) in found.rows}
-    waits = {campus: Load(messages, size) for campus, messages, size in waiting.rows}
+    waits = _loads(streams.rows)
     # mostly there is room for all of them, and none is asked about by itself
     loads = [one.load for one in deliveries]
     roomy = capacity is None or sum(waits.values(), Load()).fits(capacity.room_beside(loads))
     answers: list[Answered | None] = []
-    new: list[_Row] = []
-    more: dict[tuple[str, str, str], Load] = {}
+    new: list[tuple[Delivery, list[_Row]]] = []
     for one, signed, added, its_rows in zip(deliveries, envelopes, loads, rows, strict=True):
         key = (one.source, one.webhook_id)
         campus = one.scope.campus
@@ -391,21 +395,30 @@ def accept(tx: ShortTransaction, group: Group, *, capacity: Capacity | None) -> 
             answers.append(Answered(Answer.FULL, (), at))
         else:
             keys.add(key)
-            new += its_rows
+            new.append((one, its_rows))
             waits[campus] = waits.get(campus, Load()) + added
-            for incoming in one.messages:
-                its_stream = (campus, one.scope.feed, incoming.record_type)
-                more[its_stream] = more.get(its_stream, Load()) + Load(1, len(incoming.body))
             answers.append(Answered(Answer.RECEIVED, tuple(envelope.request_id for envelope in signed), at))
-    tx.insert(_MESSAGES, new)
-    for its_stream, load in sorted(more.items(), key=itemgetter(0)):
-        # last: on PostgreSQL whoever seals of the same stream waits for the end of this
-        tx.put(_COUNT, *its_stream, load.messages, load.size_bytes)
+    _add(tx, new, {(campus, feed, kind): its for campus, feed, kind, its, _, _ in streams.rows})
     return answers
 
 
+def _add(tx: ShortTransaction, new: Sequence[tuple[Delivery, list[_Row]]], taken: Mapping[_Key, int]) -> None:
+    """Messages behind those that were `taken` of each stream."""
+    more: dict[_Key, Load] = {}
+    numbered: list[_Row] = []
+    for one, its_rows in new:
+        for incoming, row in zip(one.messages, its_rows, strict=True):
+            its = (one.scope.campus, one.scope.feed, incoming.record_type)
+            more[its] = more.get(its, Load()) + Load(1, len(incoming.body))
+            numbered.append((*row, taken.get(its, 0) + more[its].messages))
+    tx.insert(_MESSAGES, numbered)
+    for its, load in sorted(more.items(), key=itemgetter(0)):
+        # last: on PostgreSQL whoever seals of the same stream waits for the end of this
+        tx.put(_COUNT, *its, load.messages, load.size_bytes)
+
+
 def _ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[dict[str, Asked], Asked]:
-    """By source which of its webhook-ids are there, and what waits; the database looks for it while one does something
+    """By source which of its webhook-ids are there, and the streams; the database looks for it while one does something
     else.
 
     One transaction at a time takes deliveries, from here to its end, so that what it counts is what waits, and what it
@@ -415,9 +428,9 @@ def _ask(tx: ShortTransaction, deliveries: Sequence[Delivery]) -> tuple[dict[str
     asked = {source: [webhook_id for _, webhook_id in its] for source, its in by_source}
     tx.take_turns(_TAKING_LOCK)
     there = {source: tx.put(_THERE, source, ids) for source, ids in asked.items()}
-    waits = tx.put(_LOADS)
+    streams = tx.put(_STREAMS_NOW)
     tx.send()
-    return there, waits
+    return there, streams
 
 
 def _message_rows(one: Delivery, envelopes: Sequence[SignedEnvelope], at: datetime) -> list[_Row]:
@@ -455,32 +468,29 @@ def known(tx: Transaction, one: Delivery) -> Answered:
 
 def find(tx: Transaction, request_id: str) -> Message | None:
     m = message.c
-    row = tx.execute(select(message).where(m.request_id == request_id)).first()
+    columns = (m.request_id, m.source, m.webhook_id, m.campus, m.feed, m.record_type, m.received_at, m.number)
+    row = tx.execute(select(*columns).where(m.request_id == request_id)).first()
     if row is None:
         return None
-    its_batch = _batch_with(tx, row)
-    place = None
-    if its_batch is not None:
-        before = (*of_stream(message, row), m.seq.between(its_batch.first_seq, row.seq))
-        place = tx.execute(select(func.count()).where(*before)).scalar_one()
+    its = _batch_with(tx, row)
     return Message(
         row.request_id,
         row.source,
         row.webhook_id,
         Scope(row.campus, row.feed),
         row.received_at,
-        its_batch and its_batch.batch_id,
-        place,
-        its_batch and its_batch.submission,
+        its and its.batch_id,
+        its and row.number - its.first_message + 1,
+        its and its.submission,
     )
 
 
 def _batch_with(tx: Transaction, its: Any) -> Any:
-    """The batch in which a message is; of those that begin where a batch that was split began, the newest."""
+    """The batch in which a message is; None while it waits."""
     b = batch.c
-    query = select(batch).where(*of_stream(batch, its), b.first_seq <= its.seq)
-    found = tx.execute(query.order_by(b.first_seq.desc(), b.number.desc()).limit(1)).first()
-    return found if found is not None and its.seq <= found.last_seq else None
+    query = select(batch).where(*of_stream(batch, its), b.first_message <= its.number)
+    found = tx.execute(query.order_by(b.first_message.desc()).limit(1)).first()
+    return found if found is not None and its.number <= found.last_message else None
 
 
 def of_stream(table: Table, its: Any) -> tuple[ColumnElement[bool], ...]:
@@ -493,18 +503,25 @@ def of_stream(table: Table, its: Any) -> tuple[ColumnElement[bool], ...]:
 
 def load(tx: Transaction) -> dict[str, Load]:
     """What waits of each campus."""
-    return {campus: Load(messages, size) for campus, messages, size in tx.exec_driver_sql(_LOAD)}
+    return _loads(tx.exec_driver_sql(_STREAMS))
+
+
+def _loads(streams: Iterable[Sequence[Any]]) -> dict[str, Load]:
+    found: dict[str, Load] = {}
+    for campus, _, _, taken, sealed, size_bytes in streams:
+        found[campus] = found.get(campus, Load()) + Load(taken - sealed, size_bytes)
+    return found
 
 
 def waiting(tx: Transaction, campus: str | None = None) -> list[Waiting]:
     """What waits, of one campus or of all, by stream; the one whose oldest message came first at the front."""
     m, s = message.c, stream.c
-    first = select(m.received_at).where(*of_stream(message, s), m.seq > s.sealed_upto).order_by(m.seq).limit(1)
-    query = select(s.campus, s.feed, s.record_type, s.messages, s.size_bytes, first.scalar_subquery()).where(
-        s.messages > 0, *([s.campus == campus] if campus is not None else [])
+    first = select(m.received_at).where(*of_stream(message, s), m.number == s.sealed + 1).scalar_subquery()
+    query = select(s.campus, s.feed, s.record_type, s.taken - s.sealed, s.size_bytes, first).where(
+        s.taken > s.sealed, *([s.campus == campus] if campus is not None else [])
     )
     found = [
-        Waiting(Stream(campus, feed, record_type), count, int(size), oldest)
+        Waiting(Stream(campus, feed, record_type), count, size, oldest)
         for campus, feed, record_type, count, size, oldest in tx.execute(query)
     ]
     return sorted(found, key=lambda one: one.oldest_at)

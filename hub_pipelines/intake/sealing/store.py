@@ -9,12 +9,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, String, bindparam, func, or_, select, type_coerce, update
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Transaction, insert_or_ignore
-from hub_pipelines.intake.inbox.model import Batch, Load, Stream
+from hub_pipelines.intake.inbox.model import Batch, Stream
 from hub_pipelines.intake.inbox.store import batch, message, of_stream, stream
 
 _AT_ONCE = 1_000
@@ -29,10 +29,10 @@ def newest_batch(tx: Transaction, its: Stream) -> Batch | None:
 
 
 def unregistered(tx: Transaction, campus: str) -> list[Batch]:
-    """Batches of a campus whose submission was not told yet, the one with the oldest message first."""
+    """Batches of a campus whose submission was not told yet, the one with the oldest message of its stream first."""
     b = batch.c
-    query = select(batch).where(b.campus == campus, b.submission.is_(None), b.first_seq.is_not(None))
-    return [_batch(row) for row in tx.execute(query.order_by(b.first_seq))]
+    query = select(batch).where(b.campus == campus, b.submission.is_(None), b.first_message.is_not(None))
+    return [_batch(row) for row in tx.execute(query.order_by(b.first_message))]
 
 
 def newest_submissions(tx: Transaction, its: Stream, *, limit: int) -> list[str]:
@@ -61,27 +61,19 @@ def seal(tx: Transaction, its: Stream, *, number: int, most: int, most_bytes: in
     None when there is such a batch already, or nothing waits.
     """
     s = stream.c
-    upto = tx.execute(select(s.sealed_upto).where(*of_stream(stream, its))).scalar()
+    upto = tx.execute(select(s.sealed).where(*of_stream(stream, its))).scalar()
     if upto is None:
         return None
-    first, last, load = _oldest(tx, its, behind=upto, most=most, most_bytes=most_bytes)
-    if first is None or last is None:
+    last, size_bytes = _oldest(tx, its, behind=upto, most=most, most_bytes=most_bytes)
+    if last is None:
         return None
-    made = Batch(
-        f"{its.campus}-{its.feed}-{its.record_type}-{number}",
-        its,
-        number,
-        load.messages,
-        None,
-        first_seq=first,
-        last_seq=last,
-    )
+    batch_id = f"{its.campus}-{its.feed}-{its.record_type}-{number}"
+    made = Batch(batch_id, its, number, last - upto, None, first_message=upto + 1, last_message=last)
     if not _add(tx, made, at):
         return None
-    left = {"messages": s.messages - load.messages, "size_bytes": s.size_bytes - load.size_bytes}
-    sealed = update(stream).where(*of_stream(stream, its), s.sealed_upto == upto).values(sealed_upto=last, **left)
-    if tx.execute(sealed).rowcount != 1:
-        raise Transient(f"Others have sealed what was to be {made.batch_id}.")
+    sealed = update(stream).where(*of_stream(stream, its), s.sealed == upto)
+    if tx.execute(sealed.values(sealed=last, size_bytes=s.size_bytes - size_bytes)).rowcount != 1:
+        raise Transient(f"Others have sealed what was to be {batch_id}.")
     return made
 
 
@@ -97,8 +89,8 @@ def _add(tx: Transaction, made: Batch, at: datetime) -> bool:
             "number": made.number,
             "messages": made.messages,
             "sealed_at": at,
-            "first_seq": made.first_seq,
-            "last_seq": made.last_seq,
+            "first_message": made.first_message,
+            "last_message": made.last_message,
         },
     )
     return added.first() is not None
@@ -113,52 +105,43 @@ def split(tx: Transaction, whole: Batch, *, at: datetime) -> list[str]:
     halves = [f"{whole.batch_id}.{part}" for part in (1, 2)]
     if tx.execute(select(batch.c.batch_id).where(batch.c.batch_id == halves[0])).first() is not None:
         return halves
-    if whole.messages < 2:
+    if whole.messages < 2 or whole.first_message is None or whole.last_message is None:
         return []
     newest = tx.execute(select(func.max(batch.c.number)).where(*of_stream(batch, whole.stream))).scalar_one()
-    middle = (whole.messages + 1) // 2
-    (ends, begins) = tx.execute(_numbers_of(whole).offset(middle - 1).limit(2)).scalars()
-    stretches = ((middle, whole.first_seq, ends), (whole.messages - middle, begins, whole.last_seq))
-    for at_place, (name, (messages, first, last)) in enumerate(zip(halves, stretches, strict=True), start=1):
-        half = Batch(name, whole.stream, newest + at_place, messages, None, first_seq=first, last_seq=last)
+    middle = whole.first_message + (whole.messages + 1) // 2
+    stretches = ((whole.first_message, middle - 1), (middle, whole.last_message))
+    for place, (name, (first, last)) in enumerate(zip(halves, stretches, strict=True), start=1):
+        number = newest + place
+        half = Batch(name, whole.stream, number, last - first + 1, None, first_message=first, last_message=last)
         if not _add(tx, half, at):
             raise Transient(f"{whole.batch_id} is being split, or another batch made, by another process.")
-    tx.execute(update(batch).where(batch.c.batch_id == whole.batch_id).values(first_seq=None, last_seq=None))
+    emptied = {"first_message": None, "last_message": None}
+    tx.execute(update(batch).where(batch.c.batch_id == whole.batch_id).values(emptied))
     return halves
 
 
 def _messages_of(its: Batch) -> tuple[ColumnElement[bool], ...]:
     """Those that are in a batch."""
-    return (*of_stream(message, its.stream), message.c.seq.between(its.first_seq, its.last_seq))
+    return (*of_stream(message, its.stream), message.c.number.between(its.first_message, its.last_message))
 
 
-def _numbers_of(its: Batch) -> Select[int]:
-    """The numbers of the messages of a batch, in their order."""
-    return select(message.c.seq).where(*_messages_of(its)).order_by(message.c.seq)
-
-
-def _oldest(
-    tx: Transaction, its: Stream, *, behind: int, most: int, most_bytes: int
-) -> tuple[int | None, int | None, Load]:
+def _oldest(tx: Transaction, its: Stream, *, behind: int, most: int, most_bytes: int) -> tuple[int | None, int]:
     """Of the messages of a stream behind a number, the first ones, so many as a batch may hold but one at least: the
-    first one's number and the last one's, and how much they are. None where nothing waits."""
+    last one's number, and their bytes. None and 0 where nothing waits."""
     m = message.c
-    waits = (*of_stream(message, its), m.seq > behind)
-    sizes = select(m.seq, m.size_bytes).where(*waits).order_by(m.seq).limit(most).subquery()
-    upto = func.sum(sizes.c.size_bytes).over(order_by=sizes.c.seq).label("upto")
-    place = func.row_number().over(order_by=sizes.c.seq).label("place")
-    summed = select(sizes.c.seq, sizes.c.size_bytes, upto, place).subquery()
-    chosen = or_(summed.c.upto <= most_bytes, summed.c.place == 1)
+    waits = (*of_stream(message, its), m.number.between(behind + 1, behind + most))
+    upto = func.sum(m.size_bytes).over(order_by=m.number).label("upto")
+    summed = select(m.number, m.size_bytes, upto).where(*waits).subquery()
+    chosen = or_(summed.c.upto <= most_bytes, summed.c.number == behind + 1)
     size = func.coalesce(func.sum(summed.c.size_bytes), 0)
-    query = select(func.min(summed.c.seq), func.max(summed.c.seq), func.count(), size).where(chosen)
-    first, last, number, size_bytes = tx.execute(query).one()
-    return first, last, Load(number, int(size_bytes))
+    last, size_bytes = tx.execute(select(func.max(summed.c.number), size).where(chosen)).one()
+    return last, int(size_bytes)
 
 
 def contents(tx: Transaction, its: Batch) -> Iterator[tuple[str, bytes]]:
     """Envelope, in canonical JSON, and body of each message of a batch, in their order."""
     m = message.c
-    query = select(type_coerce(m.envelope, String), m.body).where(*_messages_of(its)).order_by(m.seq)
+    query = select(type_coerce(m.envelope, String), m.body).where(*_messages_of(its)).order_by(m.number)
     for envelope, body in tx.execute(query):
         yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
@@ -174,7 +157,7 @@ def register(tx: Transaction, batch_id: str, submission: str, content_digest: st
 def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
     """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
     b = batch.c
-    whole = b.first_seq.is_not(None)
+    whole = b.first_message.is_not(None)
     query = (
         select(batch)
         .where(
@@ -193,12 +176,14 @@ def size_of_bodies(tx: Transaction, its: Batch) -> int:
 
 
 def remove_bodies(tx: Transaction, its: Batch, content_digest: str, *, first: int, last: int) -> None:
-    """Of these rows of a batch; its bytes are in the archive under this digest."""
-    some = list(tx.execute(_numbers_of(its).offset(first - 1).limit(last - first + 1)).scalars())
-    stretch = (*of_stream(message, its.stream), message.c.seq.between(some[0], some[-1]))
-    tx.execute(update(message).where(*stretch).values({"body": b"", "envelope": {}}))
+    """Of these rows of a batch; its bytes are in the archive under this digest. Nothing of one that was split."""
     told = {"content_digest": content_digest, "bodies_removed": last}
-    tx.execute(update(batch).where(batch.c.batch_id == its.batch_id).values(told))
+    whole = (batch.c.batch_id == its.batch_id, batch.c.first_message == its.first_message)
+    if its.first_message is None or tx.execute(update(batch).where(*whole).values(told)).rowcount != 1:
+        return
+    before = its.first_message - 1
+    some = (*of_stream(message, its.stream), message.c.number.between(before + first, before + last))
+    tx.execute(update(message).where(*some).values({"body": b"", "envelope": {}}))
 
 
 def put_bodies_back(tx: Transaction, its: Batch, contents: Iterable[tuple[str, bytes]]) -> None:
@@ -206,13 +191,12 @@ def put_bodies_back(tx: Transaction, its: Batch, contents: Iterable[tuple[str, b
     m = message.c
     putting = (
         update(message)
-        .where(m.seq == bindparam("its_seq"))
+        .where(*of_stream(message, its.stream), m.number == bindparam("its_number"))
         .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
     )
-    numbers = tx.execute(_numbers_of(its)).scalars().all()
-    each = zip(numbers, contents, strict=False)  # where they are not as many, the digest of all of them tells
-    while some := list(islice(each, _AT_ONCE)):
-        tx.execute(putting, [{"its_seq": seq, "its_envelope": text, "its_body": body} for seq, (text, body) in some])
+    numbered = enumerate(contents, start=its.first_message or 0)
+    while some := list(islice(numbered, _AT_ONCE)):
+        tx.execute(putting, [{"its_number": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
     tx.execute(update(batch).where(batch.c.batch_id == its.batch_id).values(bodies_removed=0))
 
 
@@ -225,6 +209,6 @@ def _batch(row: Any) -> Batch:
         row.submission,
         row.content_digest,
         row.bodies_removed,
-        row.first_seq,
-        row.last_seq,
+        row.first_message,
+        row.last_message,
     )

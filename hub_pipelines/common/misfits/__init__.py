@@ -1,0 +1,1 @@
+"""Values that the hub never writes."""
