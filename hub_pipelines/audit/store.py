@@ -185,5 +185,5 @@ def hash_at(tx: Transaction, campus: str, seq: int) -> str | None:
 
 def at_of(tx: Transaction, campus: str, seq: int) -> datetime | None:
     """When one entry was written; None where there is none, or that can't be read."""
-    entry = next(chain(tx, campus, after=seq - 1, upto=seq), None)
-    return entry.at if entry is not None and entry.hash else None
+    found = [entry.at for entry in chain(tx, campus, after=seq - 1, upto=seq) if entry.hash]
+    return found[0] if found else None

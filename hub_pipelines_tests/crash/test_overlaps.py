@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import Table
 from sqlalchemy.engine import make_url
 
-from hub_pipelines import processing
+from hub_pipelines import preparing
 from hub_pipelines.common.rows import store as many_rows
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
@@ -114,14 +114,14 @@ def test_of_fifty_processes_that_race_for_one_submission_one_posts_it(
 
 
 def stop_before_posting(_hub: Hub) -> None:
-    real = processing.read_staged
+    real = preparing.read_staged
 
     def read_staged(*args: object, **named: object) -> object:
         found = real(*args, **named)  # type: ignore[arg-type]
         stop_self()
         return found
 
-    processing.read_staged = read_staged  # type: ignore[assignment]
+    preparing.read_staged = read_staged  # type: ignore[assignment]
 
 
 def stop_inside_posting(_hub: Hub) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Table, delete, select, text, update
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import GENESIS, Entry, Event
+from hub_pipelines.common.misfits.store import first_misfit
 from hub_pipelines.common.store import JsonText
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
@@ -159,6 +160,28 @@ def test_whatever_is_put_in_the_place_of_a_value_is_told_and_no_trouble_to_the_v
     # what only tells where a submission stands, or repeats its signed envelope, is no evidence
     assert {table for table, *_ in unnoticed} <= {"submission"}
     assert verify_all(hub).ok
+
+
+@pytest.mark.parametrize(
+    ("stored", "fits"),
+    [
+        ("2024-02-29T23:59:59.999999Z", True),
+        ("9999-12-31T23:59:59.999999Z", True),
+        ("0001-01-01T00:00:00.000000Z", True),
+        ("2023-02-29T12:00:00.000000Z", False),
+        ("2024-02-29T24:00:00.000000Z", False),
+        ("0000-01-01T00:00:00.000000Z", False),
+        ("2024-02-29T12:00:00.12345 Z", False),
+        ("2024-02-29T12:00:00Z", False),
+    ],
+)
+def test_a_moment_is_told_from_what_only_looks_like_one(hub: Hub, stored: str, fits: bool) -> None:
+    if hub.db.is_postgres:
+        pytest.skip("PostgreSQL has moments of its own")
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        tx.execute(text("UPDATE attempt SET ended_at = :stored"), {"stored": stored})
+        assert (first_misfit(tx) is None) is fits
 
 
 def test_a_submission_in_no_state_is_found(hub: Hub) -> None:

@@ -253,7 +253,7 @@ def test_a_posting_from_before_values_were_kept_comes_out_of_the_archive_as_it_w
 ) -> None:
     post(on_day(hub, MONDAY), STOCK_HEADER, TOLUENE, name="Harker.csv")
     with monkeypatch.context() as before:
-        before.setattr("hub_pipelines.processing.said_of", lambda _: None)
+        before.setattr("hub_pipelines.preparing.said_of", lambda _: None)
         post(on_day(hub, TUESDAY), STOCK_HEADER[:5], TOLUENE[:5], name="partial.csv")
     assert ledger_values(hub, LEDGER)["cas 108-88-3|Shelf 3"]["supplier"] is None
     assert reproduce(hub, STOCK, "north", TUESDAY).differences == ()

@@ -288,7 +288,8 @@ class Checkpoints:
         """Whether there is something to sign, or a file to write."""
         with self.db.read() as tx:
             covered = store.covered(tx)
-            grown = any(seq > covered.get(campus, 0) for campus, (seq, _) in audit.heads_of(tx).items())
+            # a head that can't be read is looked at, too
+            grown = any(not 0 <= seq <= covered.get(campus, 0) for campus, (seq, _) in audit.heads_of(tx).items())
         return grown or bool(self.unwritten())
 
     def unwritten(self) -> list[str]:

@@ -14,11 +14,13 @@ from sqlalchemy import Boolean, Column, Date, Integer, String, Table, Text, sele
 from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, metadata
 
 _AT_ONCE = 2_000
-_MOMENT = "{0} GLOB '????-??-??T??:??:??.??????Z' AND time({0}) IS NOT NULL AND date({0}) = substr({0}, 1, 10)"
+_DAY = "date(substr({0}, 1, 10)) = substr({0}, 1, 10) AND {0} >= '0001'"
+_TIME = "{0} GLOB '??????????T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]." + 6 * "[0-9]" + "Z' AND substr({0}, 12, 2) < '24'"
+"""SQLite's own functions round to milliseconds, and into the next day."""
 _FITS: dict[type, str] = {
-    JsonText: "typeof({0}) = 'text' AND json_valid({0})",
-    UtcDateTime: f"typeof({{0}}) = 'text' AND {_MOMENT}",
-    Date: "typeof({0}) = 'text' AND date({0}) = {0}",
+    JsonText: "typeof({0}) = 'text' AND json_valid({0}) AND instr({0}, char(0)) = 0",
+    UtcDateTime: f"typeof({{0}}) = 'text' AND {_DAY} AND {_TIME}",
+    Date: f"typeof({{0}}) = 'text' AND length({{0}}) = 10 AND {_DAY}",
     Boolean: "typeof({0}) = 'integer'",
     Integer: "typeof({0}) = 'integer'",
     Text: "typeof({0}) = 'text'",

@@ -5,8 +5,9 @@ Messages of a stream (campus, feed, record type) are numbered from 1 as they com
 without gaps. So what is sealed of a stream is all up to some number, a batch is a stretch of numbers, and sealing
 writes nothing to the messages (decisions/0105).
 
-Everything is append-only but for what a message says, which goes when that is old and archived, a batch's submission,
-which is set once, its stretch, which its halves get when it is split, the newest version of each record of a portal,
+Everything is append-only but for what a message says, which goes when that is old and archived, a batch's submission
+and the digest of its bytes, which are set once, how much of it is gone, its stretch, which its halves get when it is
+split, the newest version of each record of a portal,
 and how far each stream has come and is sealed, which the transactions tell that change it.
 
 Belongs here: the tables, how messages come, and what waits. Not here: records (records/store.py), batches and what

@@ -187,14 +187,16 @@ def remove_bodies(tx: Transaction, its: Batch, content_digest: str, *, first: in
 
 
 def put_bodies_back(tx: Transaction, its: Batch, contents: Iterable[tuple[str, bytes]]) -> None:
-    """Envelope and body of each row of a batch, in their order."""
+    """Envelope and body of each row of a batch, in their order. Nothing of one that was split."""
+    if its.first_message is None:
+        return
     m = message.c
     putting = (
         update(message)
         .where(*of_stream(message, its.stream), m.number == bindparam("its_number"))
         .values({m.envelope: bindparam("its_envelope", type_=String), m.body: bindparam("its_body")})
     )
-    numbered = enumerate(contents, start=its.first_message or 0)
+    numbered = zip(range(its.first_message, its.first_message + its.messages), contents, strict=False)
     while some := list(islice(numbered, _AT_ONCE)):
         tx.execute(putting, [{"its_number": at, "its_envelope": text, "its_body": body} for at, (text, body) in some])
     tx.execute(update(batch).where(batch.c.batch_id == its.batch_id).values(bodies_removed=0))
