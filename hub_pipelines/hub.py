@@ -176,9 +176,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     db = Database(settings.database_url, idle_when_writing_s=max(1, int(settings.limits.lease_s * 0.75)))
     archive = Archive(settings.archive, audited_in(db))
     db.create_schema(begin=new_database or begins)
-    if db.is_postgres:
-        inbox_store.create(db)
-    inbox_db = db if db.is_postgres else _inbox_of(settings)
+    inbox_db = _inbox_of(settings, db)
     desk = Desk()
     intake = Intake(
         db=db,
@@ -282,9 +280,12 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     )
 
 
-def _inbox_of(settings: Settings) -> Database:
-    """Its own file on SQLite. To make it anew from an earlier release's takes as much memory as it is large where what
-    is on the way is held in memory, as is quicker for its many writes: so that is done by another connection."""
+def _inbox_of(settings: Settings, db: Database) -> Database:
+    """On PostgreSQL the hub's own, on SQLite a file. Making that anew from an earlier release's takes as much memory as
+    it is large where statements keep in memory what would undo them, so another connection does it."""
+    if db.is_postgres:
+        inbox_store.create(db)
+        return db
     url = f"sqlite:///{settings.inbox_path}"
     making = Database(url)
     inbox_store.create(making)

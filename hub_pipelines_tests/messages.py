@@ -13,7 +13,7 @@ from hub_pipelines.intake.inbox.model import Answered, Delivery, Incoming
 from hub_pipelines.intake.model import request_id_for
 from hub_pipelines.intake.sources.service import Issued
 from hub_pipelines.messaging import Fate, MessageOutcome, outcome_of
-from hub_pipelines_tests.support import NORTH_INVENTORY, process_all
+from hub_pipelines_tests.support import NORTH_INVENTORY, ledger_values, process_all
 
 STOCK = "inventory.stock"
 STOCK_LEDGER = "inventory.stock@north"
@@ -73,6 +73,11 @@ def fates(hub: Hub, answers: Sequence[Answered]) -> list[Fate]:
 def moved(item: str, quantity: object, **others: Any) -> dict[str, Any]:
     """The data of a message that adjusts."""
     return {"item_name": item, "location": "Chem 214", "quantity": quantity, "unit": "L", **others}
+
+
+def quantities(hub: Hub) -> dict[object, object]:
+    """By item what the ledger of stock of north has."""
+    return {values["item_name"]: values["quantity_on_hand"] for values in ledger_values(hub, STOCK_LEDGER).values()}
 
 
 def as_version_4(tx: Transaction) -> None:

@@ -20,10 +20,10 @@ from hub_pipelines.common.short import Meanwhile
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.deployment import _kill_with_children
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox import writing
 from hub_pipelines.intake.inbox.model import Answer, Answered, Capacity, Delivery, Group, Load
 from hub_pipelines.intake.inbox.service import Inbox
+from hub_pipelines.intake.inbox.upgrading import store as upgrading
 from hub_pipelines.intake.sources.service import Issued
 from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
@@ -629,13 +629,13 @@ def fill_former(home: Path, database_url: str) -> None:
 
 def open_and_commit_nothing(home: Path, database_url: str) -> None:
     """Killed when all is upgraded and nothing of it committed."""
-    real = inbox_store._upgrade
+    real = upgrading.upgrade
 
     def upgrade(tx: Transaction, found: int) -> None:
         real(tx, found)
         kill_self()
 
-    inbox_store._upgrade = upgrade
+    upgrading.upgrade = upgrade
     open_test_hub(home, database_url)
 
 

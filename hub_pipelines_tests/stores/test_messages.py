@@ -5,46 +5,36 @@ import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count, islice
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import select, text, update
 
-from hub_pipelines import judging
 from hub_pipelines.common.canonical import canonical_text
-from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
-from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Capacity, Delivery, Incoming, Load
-from hub_pipelines.intake.model import Outcome
-from hub_pipelines.intake.sealing import store as sealing_store
-from hub_pipelines.launching import tick
-from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.messaging import Fate
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
-from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, Counts, State
+from hub_pipelines.submission.model import State
 from hub_pipelines.validate.messages import record_type_for
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import (
     STOCK,
     STOCK_LEDGER,
-    as_version_3,
-    as_version_4,
     body_of,
     fates,
     lines,
     message,
     outcome,
+    quantities,
     settle,
     stock,
     take,
@@ -55,7 +45,6 @@ from hub_pipelines_tests.support import (
     events,
     journal_size,
     ledger_values,
-    lose_bytes,
     make_registry,
     on_day,
     open_test_hub,
@@ -66,10 +55,6 @@ from hub_pipelines_tests.support import (
 
 BODY_OF_SOMEBODY_ELSE = body_of(stock("Benzene", 1))
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
-
-def quantities(hub: Hub) -> dict[object, object]:
-    return {values["item_name"]: values["quantity_on_hand"] for values in ledger_values(hub, STOCK_LEDGER).values()}
 
 
 # ---- taking
@@ -275,326 +260,6 @@ def test_the_last_tenth_is_for_campuses_with_little_waiting_and_for_hazardous_ma
     assert flood == {Answer.RECEIVED: 90, Answer.FULL: 30}
     assert answers("urgent", 3, Scope("north", "hazmat")) == {Answer.RECEIVED: 3}
     assert answers("other", 10, Scope("south", "inventory")) == {Answer.RECEIVED: 7, Answer.FULL: 3}
-
-
-# ---- inboxes of earlier releases
-
-
-def test_an_inbox_that_an_earlier_release_made_is_counted_when_it_is_opened(hub: Hub) -> None:
-    body = body_of(stock("Ethanol", 5))
-    take(hub, message("m-1", body), message("m-2", body, scope=Scope("south", "inventory")))
-    settle(hub)
-    with hub.inbox.db.write() as tx:
-        as_version_2(tx)
-        tx.execute(text("DROP TABLE inbox_load"))
-        tx.execute(text("DROP TABLE inbox_record"))
-        tx.execute(text("UPDATE inbox_schema_version SET version = 1"))
-    inbox_store.create(hub.inbox.db)
-    assert hub.inbox.filling().waiting == {"north": Load(), "south": Load(1, len(body))}
-    assert_invariants(hub)
-
-
-def as_version_2(tx: Transaction) -> None:
-    """An inbox of the release that kept all bodies."""
-    as_version_3(tx)
-    for column in ("content_digest", "bodies_removed"):
-        tx.execute(text(f"ALTER TABLE inbox_batch DROP COLUMN {column}"))
-    tx.execute(text("UPDATE inbox_schema_version SET version = 2"))
-
-
-def test_an_inbox_that_kept_deliveries_apart_knows_them_all_after_the_upgrade(hub: Hub) -> None:
-    single, several = message("m-1", body_of(stock("Ethanol", 5))), lines("m-2", {3: "Acetone", 4: "Toluene"})
-    first = take(hub, single, several)
-    settle(hub)
-    waiting = message("m-3", body_of(stock("Benzene", 1)))
-    last = take(hub, waiting)
-    with hub.inbox.db.write() as tx:
-        as_version_3(tx)
-    inbox_store.create(hub.inbox.db)
-
-    assert [one._replace(answer=Answer.RECEIVED) for one in take(hub, single, several, waiting)] == [*first, *last]
-    others = (lines("m-1", {1: "Acetone"}), message("m-2", single.body), lines("m-2", {3: "Acetone"}))
-    told = take(hub, *others)
-    assert {one.answer for one in told} == {Answer.CONFLICT}
-    assert [one.request_ids for one in told] == [first[0].request_ids, first[1].request_ids, first[1].request_ids]
-    (new,) = take(hub, message("m-4", body_of(stock("Xylene", 7))))
-    assert new.answer is Answer.RECEIVED
-    settle(hub)
-    assert quantities(hub) == {"Ethanol": "5", "Acetone": "3", "Toluene": "4", "Benzene": "1", "Xylene": "7"}
-    assert_invariants(hub)
-
-
-def test_a_batch_of_an_earlier_release_keeps_its_messages_though_those_of_another_came_between(hub: Hub) -> None:
-    """The first release numbered messages before others were committed that had come before them."""
-    bodies = {name: body_of(stock(name, at)) for at, name in enumerate(("Ethanol", "Acetone", "Toluene", "Xylene"))}
-    sent = [message(name, body) for name, body in bodies.items()]
-    first = take(hub, *sent[:2])
-    settle(hub)
-    second = take(hub, *sent[2:])
-    settle(hub)
-    waiting = take(hub, message("Benzene", body_of(stock("Benzene", 9))))
-    before = [outcome(hub, one.request_ids[0]) for one in (*first, *second, *waiting)]
-    with hub.inbox.db.write() as tx:
-        as_version_4(tx)
-        for was, now in ((2, -3), (3, 2), (-3, 3), (5, 0)):
-            tx.execute(text("UPDATE inbox_message SET seq = :now WHERE seq = :was"), {"was": was, "now": now})
-    inbox_store.create(hub.inbox.db)
-
-    assert [outcome(hub, one.request_ids[0]) for one in (*first, *second, *waiting)] == before
-    (new,) = take(hub, message("Hexane", body_of(stock("Hexane", 7))))
-    settle(hub)
-    assert fates(hub, [*waiting, new]) == [Fate.POSTED] * 2
-    assert (quantities(hub)["Benzene"], quantities(hub)["Hexane"]) == ("9", "7")
-    assert_invariants(hub)
-
-
-def test_halves_that_an_earlier_release_left_are_sealed_in_the_order_of_their_messages(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second half was made before the halves of the first."""
-    take(hub, *(message(f"m-{at}", body_of(stock("Ethanol", at))) for at in range(8)))
-    (whole,) = hub.sealing.seal_due("north", at_once=True)
-    for _ in range(2):
-        with hub.inbox.db.read() as tx:
-            begun = [one for one in sealing_store.unregistered(tx, "north") if one.half_of is not None]
-        if begun:
-            with hub.inbox.db.write() as tx:
-                sealing_store.register(tx, begun[0].batch_id, "first-half", "0" * 64)
-        poisoned = "first-half" if begun else str(whole.request_id)
-        monkeypatch.setattr(submissions, "poisoned_batches", lambda *_, one=poisoned: [one])
-        hub.sealing.splitting.split_poisoned("north")
-    with hub.inbox.db.read() as tx:
-        before = sealing_store.unregistered(tx, "north")
-    assert [one.batch_id[-4:] for one in before] == [".1.1", ".1.2", "-1.2"]
-    with hub.inbox.db.write() as tx:
-        as_version_4(tx)
-    inbox_store.create(hub.inbox.db)
-    with hub.inbox.db.read() as tx:
-        assert sealing_store.unregistered(tx, "north") == before
-
-
-def test_batches_of_an_earlier_release_lose_their_bodies_too(hub: Hub) -> None:
-    """Nothing told the digest of their archived bytes: it is found from the messages."""
-    (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
-    settle(hub)
-    with hub.inbox.db.write() as tx:
-        as_version_2(tx)
-    inbox_store.create(hub.inbox.db)
-    (batch,) = hub.bodies.there(hub.intake.now(), after="", limit=9)
-    assert (batch.content_digest, batch.bodies_removed) == (None, 0)
-    hub.bodies.remove(batch, hub.bodies.archived_as(batch), before_some=lambda: None)
-    assert hub.bodies.there(hub.intake.now(), after="", limit=9) == []
-    assert fates(hub, [answered]) == [Fate.POSTED]
-
-
-# ---- sealing
-
-
-def test_a_flood_of_one_campus_keeps_no_other_from_being_sealed(hub: Hub) -> None:
-    """Fifty thousand of north wait; ten of south are in the next round, whole."""
-    hub = replace(hub, sealing=replace(hub.sealing, messages=20_000))
-    body = body_of(stock("Ethanol", 5))
-    take(hub, message("flood", body))
-    multiply_waiting(hub, "flood", 50_000)
-    hazmat = Incoming(body, "hazmat.container")
-    take(hub, message("waste", body, scope=Scope("north", "hazmat"))._replace(messages=(hazmat,)))
-    south = take(hub, *(message(f"south-{at}", body, scope=Scope("south", "inventory")) for at in range(10)))
-    rounds = {campus: tick(hub, campus, alive=lambda _: set(), seal_at_once=True) for campus in ("north", "south")}
-
-    assert fates(hub, south) == [Fate.SEALED] * 10
-    assert {campus: found.ahead for campus, found in rounds.items()} == {"north": 0, "south": 0}
-    assert len(rounds["south"].launches) == 1
-    again = tick(hub, "north", alive=lambda _: set(), seal_at_once=True)
-    assert (again.sealed, again.ahead) == (0, 2)
-    assert hub.inbox.filling().whole.messages == 50_001 - hub.sealing.messages
-
-
-def multiply_waiting(hub: Hub, webhook_id: str, number: int) -> None:
-    """So many more messages wait that say what this one says."""
-    columns = "source, line, campus, feed, record_type, received_at, size_bytes, delivery_digest, envelope, body"
-    more = (
-        f"INSERT INTO inbox_message (request_id, webhook_id, number, {columns}) "
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :number) "
-        f"SELECT request_id || '-' || i, webhook_id || '-' || i, number + i, {columns} FROM inbox_message, n "
-        "WHERE webhook_id = :webhook_id"
-    )
-    with hub.inbox.db.write() as tx:
-        tx.execute(text(more), {"number": number, "webhook_id": webhook_id})
-        tx.execute(text("DELETE FROM inbox_stream"))
-        tx.execute(
-            text(
-                "INSERT INTO inbox_stream SELECT campus, feed, record_type, count(*), 0, sum(size_bytes) "
-                "FROM inbox_message GROUP BY campus, feed, record_type"
-            )
-        )
-
-
-def test_sealing_and_splitting_write_nothing_to_the_messages(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of three streams whose messages come by turns, which have the stretches of batches and halves between them."""
-    hazmat, south = Scope("north", "hazmat"), Scope("south", "inventory")
-    body = body_of(stock("Ethanol", 5))
-    scopes = [Scope("north", "inventory"), hazmat, south]
-    answers = take(hub, *(message(f"m-{at}", body, scope=scopes[at % 3]) for at in range(12)))
-    places = [(outcome(hub, one.request_ids[0]).message.batch_id) for one in answers]
-    assert places == [None] * 12
-    refuse_changes_of_messages(hub)
-    (*_, whole) = hub.sealing.seal_due("north", at_once=True)
-    hub.sealing.seal_due("south", at_once=True)
-    told = [outcome(hub, one.request_ids[0]).message for one in answers]
-    assert [one.row_no for one in told] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
-    assert len({one.batch_id for one in told}) == 3
-
-    monkeypatch.setattr(submissions, "poisoned_batches", lambda *_: [whole.request_id])
-    hub.sealing.splitting.split_poisoned("north")
-    its = [at for at, one in enumerate(told) if one.submission == whole.request_id]
-    halves = [outcome(hub, answers[at].request_ids[0]).message for at in its]
-    assert [(str(one.batch_id)[-2:], one.row_no) for one in halves] == [(".1", 1), (".1", 2), (".2", 1), (".2", 2)]
-    others = [at for at in range(12) if at not in its]
-    assert [outcome(hub, answers[at].request_ids[0]).message for at in others] == [told[at] for at in others]
-
-
-def refuse_changes_of_messages(hub: Hub) -> None:
-    if hub.inbox.db.is_postgres:
-        make = (
-            "CREATE FUNCTION no_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''changed''; END'",
-            "CREATE TRIGGER no_change BEFORE UPDATE ON inbox_message FOR EACH ROW EXECUTE FUNCTION no_change()",
-        )
-    else:
-        make = ("CREATE TRIGGER no_change BEFORE UPDATE ON inbox_message BEGIN SELECT RAISE(ABORT, 'changed'); END",)
-    with hub.inbox.db.write() as tx:
-        for statement in make:
-            tx.execute(text(statement))
-
-
-def test_messages_are_sealed_by_age_by_number_and_by_size(hub: Hub) -> None:
-    body = body_of(stock("Ethanol", 5))
-    take(hub, *(message(f"m-{at}", body) for at in range(3)))
-    patient = replace(hub.sealing, after_s=3_600)
-
-    assert patient.seal_due("north") == []
-    assert len(replace(patient, size_bytes=3 * len(body)).seal_due("north")) == 1
-    process_all(hub)
-    take(hub, *(message(f"n-{at}", body) for at in range(3)))
-    assert len(replace(patient, messages=3).seal_due("north")) == 1
-    process_all(hub)
-    take(hub, message("o-1", body))
-    assert replace(patient, after_s=0).seal_due("south") == []
-    assert len(replace(patient, after_s=0).seal_due("north")) == 1
-
-
-def test_a_batch_is_bounded_and_the_next_one_waits_until_it_is_settled(hub: Hub) -> None:
-    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(5)))
-    small = replace(hub.sealing, messages=2)
-
-    assert len(small.seal_due("north", at_once=True)) == 1
-    assert small.seal_due("north", at_once=True) == []
-    sizes = []
-    while process_all(hub):
-        sizes.append(all_submissions(hub)[-1].counts.received)
-        small.seal_due("north", at_once=True)
-    assert sorted(one.counts.received for one in all_submissions(hub)) == [1, 2, 2]
-    assert len(quantities(hub)) == 5
-    assert_invariants(hub)
-
-
-def test_a_batch_in_review_does_not_hold_up_what_comes_after_it(hub: Hub) -> None:
-    take(hub, message("m-1", body_of(stock("Ethanol", 5), at="2026-03-01T00:00:00Z")))
-    (arrival,) = hub.sealing.seal_due("north", at_once=True)
-    lose_bytes(hub, str(arrival.request_id))
-    assert process(hub, str(arrival.request_id)) is State.IN_REVIEW
-    (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
-    settle(hub)
-    assert fates(hub, [answered]) == [Fate.POSTED]
-
-
-def test_a_batch_that_an_older_database_has_forgotten_is_registered_once_more(hub: Hub) -> None:
-    (answered,) = take(hub, message("m-1", body_of(stock("Ethanol", 5))))
-    (first,) = hub.sealing.seal_due("north", at_once=True)
-    with hub.db.write() as tx:
-        for table in (submissions.submission, arrivals.arrival):
-            tx.execute(delete(table).where(table.c.request_id == first.request_id))
-    take(hub, message("m-2", body_of(stock("Acetone", 1))))
-
-    (again,) = hub.sealing.seal_due("north", at_once=True)
-    assert (again.outcome, again.request_id) == (Outcome.RECEIVED, first.request_id)
-    settle(hub)
-    assert fates(hub, [answered]) == [Fate.POSTED]
-    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
-
-
-def test_an_inbox_that_was_lost_and_begins_anew_makes_submissions_of_its_own(hub: Hub) -> None:
-    take(hub, message("m-1", body_of(stock("Ethanol", 5))))
-    settle(hub)
-    with hub.inbox.db.write() as tx:
-        for table in (inbox_store.message, inbox_store.batch, inbox_store.stream):
-            tx.execute(delete(table))
-    (answered,) = take(hub, message("m-2", body_of(stock("Acetone", 1))))
-    settle(hub)
-
-    assert fates(hub, [answered]) == [Fate.POSTED]
-    assert quantities(hub) == {"Ethanol": "5", "Acetone": "1"}
-    assert_invariants(hub)
-
-
-def test_a_batch_that_failed_for_the_machine_s_sake_is_not_split(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    def locked(*_: Any, **__: Any) -> None:
-        raise Transient("The hub's database is locked.")
-
-    take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
-    with monkeypatch.context() as patch:
-        patch.setattr(postings, "post", locked)
-        hub.sealing.seal_due("north", at_once=True)
-        process_all(hub)
-    (batch,) = all_submissions(hub)
-    assert (batch.state, batch.cause) == (State.IN_REVIEW, Cause.EXHAUSTED)
-    assert hub.sealing.seal_due("north", at_once=True) == []
-    assert len(hub.review.listing()) == 1
-
-
-def test_a_batch_that_fails_before_it_is_judged_is_in_the_account_of_rows(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
-    hub.sealing.seal_due("north", at_once=True)
-    assert rows(hub) == Counts(received=4, waiting=4)
-    with monkeypatch.context() as patch:
-        patch.setattr(judging, "read_batch", lambda *_, **__: 1 / 0)
-        process_all(hub)
-    assert rows(hub) == Counts(received=4, held=4)
-    (item,) = hub.review.listing()
-    with monkeypatch.context() as patch:
-        patch.setattr(judging, "read_batch", lambda *_, **__: 1 / 0)
-        hub.review.replay(item.item_id, actor="person/ann")
-        assert rows(hub) == Counts(received=4, waiting=4)
-        process_all(hub)
-    assert rows(hub) == Counts(received=4, held=4)
-    settle(hub)
-    assert fates(hub, answers) == [Fate.POSTED] * 4
-    assert rows(hub) == Counts(received=8, posted=4, dismissed=4)
-    assert_invariants(hub)
-
-
-def rows(hub: Hub) -> Counts:
-    """Of all campuses, feeds and days."""
-    with hub.db.read() as tx:
-        found = [asdict(counts) for *_, counts in submissions.rows_by_scope(tx)]
-    return Counts(**{name: sum(one[name] for one in found) for name in (found[0] if found else ())})
-
-
-def test_a_batch_that_a_person_replays_before_it_is_split_posts_whole(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = take(hub, *(message(f"m-{at}", body_of(stock(f"Item {at}", at))) for at in range(4)))
-    with monkeypatch.context() as patch:
-        patch.setattr(postings, "post", lambda *_, **__: 1 / 0)
-        hub.sealing.seal_due("north", at_once=True)
-        process_all(hub)
-    (item,) = hub.review.listing()
-    hub.review.replay(item.item_id, actor="person/ann")
-    settle(hub)
-    assert fates(hub, answers) == [Fate.POSTED] * 4
-    assert len(all_submissions(hub)) == 1
-    assert_invariants(hub)
 
 
 # ---- what a message does

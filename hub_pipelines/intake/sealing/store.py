@@ -157,16 +157,9 @@ def register(tx: Transaction, batch_id: str, submission: str, content_digest: st
 def with_bodies(tx: Transaction, before: datetime, *, after: str, limit: int) -> list[Batch]:
     """Registered batches that were sealed before a moment and have messages with bodies, from the name after this."""
     b = batch.c
-    whole = b.first_message.is_not(None)
-    query = (
-        select(batch)
-        .where(
-            b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), b.bodies_removed < b.messages, whole
-        )
-        .order_by(b.batch_id)
-        .limit(limit)
-    )
-    return [_batch(row) for row in tx.execute(query)]
+    has_bodies = (b.bodies_removed < b.messages, b.first_message.is_not(None))
+    query = select(batch).where(b.batch_id > after, b.sealed_at < before, b.submission.is_not(None), *has_bodies)
+    return [_batch(row) for row in tx.execute(query.order_by(b.batch_id).limit(limit))]
 
 
 def size_of_bodies(tx: Transaction, its: Batch) -> int:
