@@ -7,12 +7,13 @@ Belongs here: what a message means, and which of several sets of one item counts
 service), what an adjustment comes to (ledger/adjusting), how batches come about (intake/sealing).
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.clock import EARLIEST, iso
@@ -142,11 +143,14 @@ class MessageRows:
 
     def in_columns(self, rows: int) -> Iterator[Batch]:
         """The same as columns, so many rows at a time."""
+        known = frozenset(self.record.columns)
         for first in range(0, len(self.messages), rows):
             some = self.messages[first : first + rows]
-            columns = [_column(name, some) for name in self.record.columns]
-            known = frozenset(self.record.columns)
-            yield Batch([one.row_no for one in some], columns, others=[_others_json(one, known) for one in some])
+            said = frozenset[str]().union(*(one.data for one in some))
+            nothing: list[Any] = [None] * len(some)
+            columns = [_column(name, some) if name in said else nothing for name in self.record.columns]
+            others = nothing if said <= known else [_others_json(one, known) for one in some]
+            yield Batch([one.row_no for one in some], columns, others=others)
 
 
 def _column(name: str, messages: Sequence[Message]) -> list[Cell]:
@@ -180,9 +184,9 @@ def known_types(feed: Feed) -> list[str]:
 
 def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Of each message of a batch its envelope, as a document, and its body as it came."""
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for line in lines:
-            found = json.loads(line)
+            found = orjson.loads(line)
             yield found["envelope"], found["body"].encode("utf-8")
 
 

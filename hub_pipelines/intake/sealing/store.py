@@ -6,7 +6,7 @@ Not here: the tables, and how messages come (inbox/store.py).
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, bindparam, func, or_, select, type_coerce, update
@@ -142,7 +142,7 @@ def contents(tx: Transaction, its: Batch) -> Iterator[tuple[str, bytes]]:
     """Envelope, in canonical JSON, and body of each message of a batch, in their order."""
     m = message.c
     query = select(type_coerce(m.envelope, String), m.body).where(*_messages_of(its)).order_by(m.number)
-    for envelope, body in tx.execute(query):
+    for envelope, body in chain.from_iterable(tx.execute(query).partitions(_AT_ONCE)):
         yield envelope if envelope.startswith(_CANONICAL) else canonical_text(json.loads(envelope)), bytes(body)
 
 

@@ -6,7 +6,7 @@ of an item counts (validate/messages).
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -53,7 +53,7 @@ def messages_in_bulk(
             one = batch.messages[verdict.row_no - 1]
             assert one.kind is not None
             others.append(adjusting(verdict, one, one.kind) if isinstance(verdict, AcceptedRow) else verdict)
-    return _merged(sets, [*_void(batch, sets), *others])
+    return _merged(sets, _void(batch, sets), _table(others))
 
 
 def without_late(
@@ -65,7 +65,7 @@ def without_late(
         for row_no, key in keys.items()
         if key in newest and occurred_at[row_no] < newest[key]
     ]
-    return _merged(rows.table, late) if late else rows
+    return _merged(rows.table, _table(late)) if late else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,14 @@ def _judged(table: Table, feed: Feed, circumstances: Circumstances, alive: Calla
     return pyarrow.concat_tables([staged_schema().empty_table(), *(one.table for one in staged)])
 
 
-def _void(batch: Messages, sets: "pyarrow.Table") -> Iterator[Verdict]:
-    """Those accepted sets that a newer one in the batch has made void."""
+def _void(batch: Messages, sets: "pyarrow.Table") -> "pyarrow.Table":
+    """Those accepted sets that a newer one in the batch has made void. All of an item are told the same."""
     keys = accepted_keys(sets)
-    messages = [batch.messages[row_no - 1] for row_no in keys]
-    newest = newest_of(zip(keys.values(), messages, strict=True))
-    for key, one in zip(keys.values(), messages, strict=True):
-        if (winner := newest[key]) is not one:
-            yield superseded(one.row_no, key, winner)
+    newest = newest_of((key, batch.messages[row_no - 1]) for row_no, key in keys.items())
+    void = [(row_no, key) for row_no, key in keys.items() if newest[key].row_no != row_no]
+    last = {key: row_no for row_no, key in void}
+    told = {key: problems_json(superseded(row_no, key, newest[key]).problems) for key, row_no in last.items()}
+    return _staged((row_no, "superseded", key, None, told[key]) for row_no, key in void)
 
 
 def _verdicts(table: "pyarrow.Table") -> Iterator[Verdict]:
@@ -124,32 +124,39 @@ def _verdicts(table: "pyarrow.Table") -> Iterator[Verdict]:
             yield RejectedRow(found.row_no, problems, values)
 
 
-def _merged(table: "pyarrow.Table", verdicts: Sequence[Verdict]) -> StagedRows:
+def _merged(table: "pyarrow.Table", *others: "pyarrow.Table") -> StagedRows:
     """The rows of a table and these, which take the place of its own of the same number, in order."""
     import pyarrow
     from pyarrow import compute
 
-    if verdicts:
-        numbers = pyarrow.array([one.row_no for one in verdicts], pyarrow.int64())
-        kept = table.filter(compute.invert(compute.is_in(table["row_no"], value_set=numbers)))
-        both = pyarrow.concat_tables([kept, _table(verdicts)])
+    instead = pyarrow.concat_tables(others)
+    if instead.num_rows:
+        kept = table.filter(compute.invert(compute.is_in(table["row_no"], value_set=instead["row_no"])))
+        both = pyarrow.concat_tables([kept, instead])
         table = both.take(compute.sort_indices(both["row_no"]))
     return StagedRows(table, _rules(table))
 
 
 def _table(verdicts: Iterable[Verdict]) -> "pyarrow.Table":
+    rows = ((row_of(one), problems_json(problems_of(one))) for one in verdicts)
+    return _staged((row.row_no, row.verdict, row.key, row.values, told) for row, told in rows)
+
+
+def _staged(rows: Iterable[tuple[int, str, str | None, str | None, str]]) -> "pyarrow.Table":
+    """Row number, verdict, key, values and problems of each row, as they are staged."""
     import pyarrow
 
-    rows = [(row_of(one), problems_json(problems_of(one))) for one in verdicts]
-    columns = zip(*((row.row_no, row.verdict, row.key, row.values, told) for row, told in rows), strict=True)
     schema = staged_schema()
-    return pyarrow.Table.from_arrays(
-        [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
-    )
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    made = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pyarrow.Table.from_arrays(made, schema=schema)
 
 
 def _rules(table: "pyarrow.Table") -> Counter[str]:
     from pyarrow import compute
 
-    told = table["problems"].filter(compute.not_equal(table["problems"], "[]")).to_pylist()
-    return Counter(problem["rule"] for problems in told for problem in json.loads(problems))
+    found: Counter[str] = Counter()
+    for told in compute.value_counts(table["problems"]).to_pylist():
+        for problem in json.loads(told["values"]):
+            found[problem["rule"]] += told["counts"]
+    return found
