@@ -16,6 +16,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
+from hub_pipelines.defs.last_word import say_last_word
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sources import source_name
@@ -231,6 +232,7 @@ def settle_dead_runs(
         request_id = run and (run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition"))
         if run and request_id:
             hub.processing.run_died(request_id, run.run_id, _failure(instance, run.run_id, kind))
+            say_last_word(instance, hub, request_id, run.run_id)
         if time.monotonic() > deadline:
             return record.storage_id
     return records[-1].storage_id

@@ -34,6 +34,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
 from hub_pipelines.processing import Processing
+from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.decisions import store as decisions
 from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
@@ -165,6 +166,43 @@ def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: R
     (done,) = all_of(runner.hub)
     assert done.state is State.POSTED
     assert account_for(runner.hub, done.request_id).balanced
+
+
+def test_what_a_run_has_posted_is_told_once_though_it_died_before_it_could_say_so(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
+    register_partitions(runner.instance, runner.hub, found.launches)
+    (one,) = found.launches
+    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
+    lease = runner.hub.processing.begin(one.request_id, run.run_id)
+    assert isinstance(lease, Lease)
+    with runner.hub.processing.attempt(lease):
+        posting = runner.hub.processing.post(lease)
+    runner.instance.report_run_failed(run)
+    for _ in range(2):  # also when the cursor was reset
+        settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+        (told,) = materializations(runner, "procurement_posted")
+        assert told.partition == one.request_id
+        assert told.metadata["rows_posted"].value == posting.posted > 0
+        assert run.run_id in str(told.description)
+    (settled,) = all_of(runner.hub)
+    assert (settled.state, settled.token) == (State.POSTED, lease.token)
+
+
+def test_a_run_that_fails_after_it_has_told_what_it_posted_is_not_told_for(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(_receipts: Receipts, _request_id: str) -> None:
+        raise OSError("no place for the page")
+
+    monkeypatch.setattr(Receipts, "finish", finish)
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+    (told,) = materializations(runner, "procurement_posted")
+    assert told.description is None
 
 
 def test_a_submission_with_a_living_run_is_not_launched_again(runner: Runner) -> None:
