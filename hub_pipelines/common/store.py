@@ -66,6 +66,8 @@ file for what undoes a statement of many rows."""
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
 _WRITE = "hub_write"
 _VALUES_PER_QUERY = 5_000
+_NO_TEXT = "Could not decode to UTF-8"
+"""How Python's driver of SQLite tells of a text whose bytes are none, which no attempt will read."""
 _BAD_ADDRESS = (
     "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
     "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
@@ -363,16 +365,19 @@ class Database:
         try:
             yield
         except OperationalError as error:
+            if _NO_TEXT in str(error.orig):
+                raise self._damaged(error, "The hub wrote no such text: compare it with a backup") from error
             raise Transient(f"The hub's database did not answer: {_first_line(error)}") from error
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Transient(f"The connection to the hub's database broke: {_first_line(error)}") from error
             if type(error) is DatabaseError:  # none of its kinds: SQLite says so of a file that it can't make out
-                raise DamagedDatabase(
-                    f"The hub's database {self.url.render_as_string(hide_password=True)} is damaged: "
-                    f"{_first_line(error)}. `hub doctor` says how to restore it."
-                ) from error
+                raise self._damaged(error, "`hub doctor` says how to restore it") from error
             raise
+
+    def _damaged(self, error: DBAPIError, what_to_do: str) -> DamagedDatabase:
+        address = self.url.render_as_string(hide_password=True)
+        return DamagedDatabase(f"The hub's database {address} is damaged: {_first_line(error)}. {what_to_do}.")
 
     def create_schema(self, *, begin: bool = True) -> None:
         """Make the tables of a new home, or bring an older home's to the present version. Safe to run from many

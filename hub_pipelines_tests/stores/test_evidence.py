@@ -10,7 +10,7 @@ from sqlalchemy import Table, delete, select, text, update
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import GENESIS, Entry, Event
 from hub_pipelines.common.misfits.store import first_misfit
-from hub_pipelines.common.store import JsonText
+from hub_pipelines.common.store import DamagedDatabase, JsonText
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.store import arrival
@@ -160,6 +160,17 @@ def test_whatever_is_put_in_the_place_of_a_value_is_told_and_no_trouble_to_the_v
     # what only tells where a submission stands, or repeats its signed envelope, is no evidence
     assert {table for table, *_ in unnoticed} <= {"submission"}
     assert verify_all(hub).ok
+
+
+def test_a_text_whose_bytes_are_no_text_is_no_database_that_did_not_answer(hub: Hub) -> None:
+    if hub.db.is_postgres:
+        pytest.skip("PostgreSQL keeps no such text")
+    make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        unlock(hub, tx, "journal")
+        tx.execute(text("UPDATE journal SET key = CAST(X'4E2DFF' AS TEXT)"))
+    with pytest.raises(DamagedDatabase, match="damaged: Could not decode to UTF-8 column 'key' with text 'N-"):
+        verify_all(hub)
 
 
 @pytest.mark.parametrize(
