@@ -64,8 +64,8 @@ from hub_pipelines.review.store import Desk
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.settings.portals import RestPortalSettings, SamPortalSettings
 from hub_pipelines.submission.progress import ProgressFiles
+from hub_pipelines.submission.receipting.store import make_receipts_due
 from hub_pipelines.submission.retry import RetryPolicy
-from hub_pipelines.submission.store import make_receipts_due
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Feed
 from hub_pipelines.validate.staging import ChunkLimits

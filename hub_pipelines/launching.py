@@ -22,6 +22,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
 from hub_pipelines.submission.partitions import store as partitions
 from hub_pipelines.submission.queue import store as queue
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 
 _log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ def _paused(hub: Hub, campus: str, scan: Scan) -> dict[str, str]:
     came = [str(one.request_id) for one in scan.arrivals if one.outcome is Outcome.RECEIVED and one.scope.feed in found]
     if came:
         with hub.db.write() as tx:
-            submissions.make_receipts_due(tx, request_ids=came)
+            receipting.make_receipts_due(tx, request_ids=came)
     return {feed: f"{feed} waits ({waiting.get((campus, feed), 0)}): {one.sentence}" for feed, one in found.items()}
 
 

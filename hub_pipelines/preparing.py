@@ -24,8 +24,8 @@ from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Submission
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.model import Feed, RecordType
 from hub_pipelines.validate.staging import StagedFile, read_staged, staged_path
 
@@ -122,7 +122,7 @@ class Preparing:
         is_list = record.lines is not None and not is_batch
         moments = self.judge.messages(envelope, feed).occurred_at if is_batch else None
         with self.db.read() as tx:
-            family = frozenset(submissions.family(tx, current))
+            family = frozenset(versions.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
             before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
             decision = self.judge.mappings.decision_of(tx, summary["decision"])

@@ -56,6 +56,7 @@ from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.workbook import token
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, Integrity, Submission
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.columns import table_of
 from hub_pipelines.validate.model import (
     PART_ROWS,
@@ -241,7 +242,7 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledger_items.current_version(tx, name)
-            family = frozenset(submissions.family(tx, came.original)) if came.original else frozenset[str]()
+            family = frozenset(versions.family(tx, came.original)) if came.original else frozenset[str]()
         parts = judged.decision.parts if judged.decision else ()
         campus = self.judge.campuses.get(envelope.campus)
         comparing = comparing_of(

@@ -52,6 +52,7 @@ from hub_pipelines.submission.model import (
     Submission,
 )
 from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
 from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.bulk.messages import without_late
@@ -283,7 +284,7 @@ class Processing:
             return
         retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
         if self.progress.is_told(one.request_id):  # its page says that a run is at it
-            submissions.make_receipt_due(tx, one.request_id)
+            receipting.make_receipt_due(tx, one.request_id)
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})

@@ -36,6 +36,7 @@ from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Submission
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import StagedRow, row_of
 
@@ -248,7 +249,7 @@ def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, 
         before = submissions.get(tx, kept.corrects[0])
         posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
-        family = frozenset(submissions.family(tx, current))
+        family = frozenset(versions.family(tx, current))
     contract = _contract_of(hub, record, then.contract_version) if then else None
     if then is None or contract is None:
         raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")

@@ -33,6 +33,7 @@ from hub_pipelines.review.service import already_closed, why_not_replayed
 from hub_pipelines.settings import Settings
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, Cause, IllegalMove, State, Submission
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds.types import parse_asset_tag
 from hub_pipelines.validate.model import AcceptedRow
 
@@ -116,7 +117,7 @@ def of_items(hub: Hub, selection: Selection) -> list[Target]:
     """
     with hub.db.read() as tx:
         found = reviews.targets(tx, selection)
-        newer = submissions.overtaken(tx, [one[1] for one in found])
+        newer = versions.overtaken(tx, [one[1] for one in found])
     return [
         Target(
             request_id,
@@ -214,7 +215,7 @@ def _tag(value: str) -> str:
 def _of_posted(hub: Hub, request_id: str) -> Target:
     with hub.db.read() as tx:
         current = submissions.get(tx, request_id)
-        newer = submissions.overtaken(tx, [request_id]).get(request_id)
+        newer = versions.overtaken(tx, [request_id]).get(request_id)
         changed = hub.receipts.facts.changed_since(tx, current)
     envelope = current.envelope
     refused = None

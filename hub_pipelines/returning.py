@@ -29,6 +29,8 @@ from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import UNSETTLED, Integrity, Lease, State, Submission
+from hub_pipelines.submission.receipting import store as receipting
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table, Unreadable
@@ -99,7 +101,7 @@ class Returns:
                 return
             if came.part and current.envelope.complete_count:
                 raise no_count(current.envelope.feed)
-            if current.request_id not in submissions.in_place_of(tx, original):  # else a circle
+            if current.request_id not in versions.in_place_of(tx, original):  # else a circle
                 leases.set_revises(tx, lease, original.request_id)
             if original.state in UNSETTLED:
                 waits_for = original
@@ -113,7 +115,7 @@ class Returns:
         store.add_return(tx, replace(came, note=" ".join(troubles) or None))
         told: dict[str, object] = {"revises": original.request_id, "its_revision": came.original_revision}
         _audit(tx, current, "submission:revises", told)
-        submissions.make_receipt_due(tx, original.request_id)  # it leads on to this one's
+        receipting.make_receipt_due(tx, original.request_id)  # it leads on to this one's
 
     def _read(self, tx: Transaction, current: Submission, mark: str) -> tuple[Returned, Submission | None]:
         try:
@@ -182,7 +184,7 @@ class Returns:
         if came is None or came.original is None or came.part:
             return None
         postings = []
-        for one in submissions.family(tx, current).values():
+        for one in versions.family(tx, current).values():
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue

@@ -23,6 +23,7 @@ from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Cause, Envelope, Failure, State, Submission
+from hub_pipelines.submission.versions import store as versions
 
 ACTOR = "hub/intake"
 _log = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class Intake:
 
     def _add(self, tx: Any, envelope: Envelope, revises: str | None, *, late: bool) -> bool:
         source = (envelope.campus, envelope.feed, source_key(envelope.source_name))
-        previous, version = submissions.newest_of_source(tx, *source, envelope.received_at if late else None)
+        previous, version = versions.newest_of_source(tx, *source, envelope.received_at if late else None)
         campus = self.campuses.get(envelope.campus)
         day = campus.day_of(envelope.received_at) if campus else envelope.received_at.date()
         added = submissions.add(
@@ -195,7 +196,7 @@ class Intake:
             priority=self.priority_of(envelope.feed),
         )
         if added and late:
-            submissions.move_on_versions(tx, *source, behind=version, but=envelope.request_id)
+            versions.move_on_versions(tx, *source, behind=version, but=envelope.request_id)
         return added
 
     def _received(self, tx: Any, payload: Payload, envelope: Envelope, *, late: bool) -> Arrival:
@@ -329,7 +330,7 @@ def _archived(envelope: Envelope) -> Payload:
 def _overtaken(tx: Any, envelope: Envelope) -> Failure | None:
     """Why what is found again may not go through by itself: others have gone before it."""
     key = source_key(envelope.source_name)
-    newer = submissions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
+    newer = versions.gone_before(tx, envelope.campus, envelope.feed, key, envelope.received_at)
     corrected = submissions.find(tx, envelope.headers.get(REVISES, ""))
     if newer is not None:
         why = f"a newer one of its name ({newer}) was taken, whose values it would set back"

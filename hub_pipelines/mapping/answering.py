@@ -23,6 +23,8 @@ from hub_pipelines.review.model import ReviewItem
 from hub_pipelines.review.service import Review
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.receipting import store as receipting
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.model import Feed
 
 _HELD_AS = (Cause.QUESTION, Cause.DRIFT)
@@ -92,7 +94,7 @@ class Answers:
 
     def of_source(self, source: Source) -> OfSource:
         with self.db.read() as tx:
-            newest, _ = submissions.newest_of_source(tx, source.campus, source.feed, source.key)
+            newest, _ = versions.newest_of_source(tx, source.campus, source.feed, source.key)
             return OfSource(
                 mappings.remembered(tx, source),
                 tuple(mappings.history(tx, source)),
@@ -129,12 +131,12 @@ class Answers:
         known = self._remember(tx, source_of(current.envelope), taken, actor, current.request_id)
         answered = {one.question_id for one, _ in (*taken, *repeated)}
         left = tuple(one for one in asked if one.answer is None and one.question_id not in answered)
-        newer = submissions.overtaken(tx, [current.request_id]).get(current.request_id)
+        newer = versions.overtaken(tx, [current.request_id]).get(current.request_id)
         own = [] if newer else items
         waiting = [] if left else [*own, *self._others_waiting(tx, current)]
         replayed = self.review.replay_all(tx, waiting, actor=actor, because="its questions were answered")
         _tell_answers(tx, current, taken, known, actor)
-        submissions.make_receipt_due(tx, current.request_id)
+        receipting.make_receipt_due(tx, current.request_id)
         return Answered(
             request_id=current.request_id,
             taken=tuple(one for one, _ in taken),
@@ -332,7 +334,7 @@ def _held_of_source(tx: Any, source: Source) -> list[ReviewItem]:
 
 def _not_overtaken(tx: Any, items: Sequence[ReviewItem]) -> list[ReviewItem]:
     """Where a newer file of the source was posted since, an old one would set its rows back: a person replays it."""
-    newer = submissions.overtaken(tx, [one.request_id for one in items])
+    newer = versions.overtaken(tx, [one.request_id for one in items])
     return [one for one in items if one.request_id not in newer]
 
 

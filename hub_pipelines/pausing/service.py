@@ -12,7 +12,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.pausing import store as pauses
 from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, Pause, pause_of, scope_text
-from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.receipting import store as receipting
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Pausing:
             current = _exactly(tx, campus, feed)
             if not added or current is None:
                 raise AlreadyPaused(f"Nothing was changed: {current.sentence if current else scope_text(campus, feed)}")
-            submissions.make_receipts_due(tx, campus=campus or None, feed=feed or None)
+            receipting.make_receipts_due(tx, campus=campus or None, feed=feed or None)
             _audit(tx, campus, feed, actor, "feed:paused", reason)
         return current
 

@@ -15,6 +15,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import Part, excel_row, sheet_of
 
@@ -49,7 +50,7 @@ def is_part(tx: Transaction, one: Submission) -> bool:
 def sent_before(tx: Transaction, original: Submission, current: Submission) -> Submission:
     """Of what was sent in place of a file before this one, whole, what posted last; else the file itself. People go on
     in a workbook whose mark names the first file, and remember what they sent last."""
-    others = submissions.family(tx, original).values()
+    others = versions.family(tx, original).values()
     earlier = [
         one
         for one in others

@@ -73,6 +73,7 @@ from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.submission.progress import ProgressFiles
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.model import Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged, staged_path
 
@@ -150,7 +151,7 @@ class Facts:
                 *(line_of(problem, parts, by_sender) for problem in warns),
             ),
             revises=current.revises,
-            list_version=submissions.version_of_list(tx, current),
+            list_version=versions.version_of_list(tx, current),
             first_seen_at=None,
             first_request_id=None,
             changed_since=(),
@@ -225,7 +226,7 @@ class Facts:
         what was taken meanwhile, for then the answer changes nothing any more (decisions/0056)."""
         last = None
         if current.state is State.IN_REVIEW:
-            newer = submissions.overtaken(tx, [current.request_id]).get(current.request_id)
+            newer = versions.overtaken(tx, [current.request_id]).get(current.request_id)
             last = submissions.get(tx, newer) if newer else None
         elif current.state in (State.DISMISSED, State.POSTED):
             last = outcomes.newest_in_place_of(tx, current)
@@ -303,7 +304,7 @@ class Facts:
             problems_total=0,
             warnings=(),
             revises=None,
-            list_version=submissions.version_of_list(tx, duplicate) if duplicate else 1,
+            list_version=versions.version_of_list(tx, duplicate) if duplicate else 1,
             first_seen_at=duplicate.envelope.received_at if duplicate else None,
             first_request_id=duplicate.request_id if duplicate else None,
             changed_since=tuple(self._changed_rows(tx, duplicate, changes[:CHANGES_SHOWN])) if duplicate else (),
@@ -344,7 +345,7 @@ class Facts:
             tx,
             current.request_id,
             current.revision,
-            others_than=submissions.family(tx, current),
+            others_than=versions.family(tx, current),
             since=before.envelope.received_at,
             limit=CHANGES_SHOWN,
         )

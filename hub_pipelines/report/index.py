@@ -30,6 +30,7 @@ from hub_pipelines.report.places import Places
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.versions import store as versions
 
 _log = logging.getLogger(__name__)
 _COUNTED_AT_MOST = 100_000
@@ -143,7 +144,7 @@ class ReceiptIndex:
         corrections = [one for one in all_sent if one.revises and outcomes.corrects(tx, one)]
         revised = {one.revises for one in corrections}
         counted_again = {one.revises for one in corrections if one.envelope.complete_count}
-        overtaken = submissions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
+        overtaken = versions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
         postings = ledger_outcomes.find_postings(tx, {one.request_id: one.revision for one in all_sent})
         lines = [

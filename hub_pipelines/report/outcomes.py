@@ -17,6 +17,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.versions import store as versions
 
 TAG_RULE = "tag_not_in_registry"
 
@@ -84,7 +85,7 @@ def newest_in_place_of(tx: Transaction, first: Submission) -> Submission | None:
     """The last of what was sent in place of a submission, one after the other. What merely has its name counts once it
     is taken and has no fewer rows, as on the pages that list receipts: a shorter list may not name what is open."""
     last, known = None, first
-    while (following := submissions.newest_revising(tx, known)) is not None:
+    while (following := versions.newest_revising(tx, known)) is not None:
         taken = following.state is State.POSTED and following.counts.received >= max(1, known.counts.received)
         if not (taken or corrects(tx, following)):
             break

@@ -31,6 +31,7 @@ from hub_pipelines.report.workbook.store import find as find_workbook
 from hub_pipelines.report.workbook.store import make_due as make_workbook_due
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.receipting import store as receipting
 
 _log = logging.getLogger(__name__)
 _READINGS = 5
@@ -56,7 +57,7 @@ class Receipts:
         as many as are begun within a few seconds: a sensor's tick must end.
         """
         with self.db.read() as tx:
-            due = submissions.receipts_due(tx, campus, limit=limit)
+            due = receipting.receipts_due(tx, campus, limit=limit)
             came = arrivals.receipts_due(tx, campus, limit=limit)
         steps = [partial(self._write_page, request_id) for request_id in due]
         steps += [partial(self._write_arrival, arrival) for arrival in came]
@@ -128,7 +129,7 @@ class Receipts:
 
     def _ask_again(self, request_id: str) -> None:
         with self.db.write() as tx:
-            submissions.make_receipt_due(tx, request_id)
+            receipting.make_receipt_due(tx, request_id)
 
     def _write_page(self, request_id: str) -> Path:
         """Raises Transient when the submission moves, or a receipt is asked for, each time that it was just read."""
@@ -148,15 +149,15 @@ class Receipts:
         placed = False
         try:
             with self.db.write() as tx:
-                if not submissions.mark_receipted(tx, current):
+                if not receipting.mark_receipted(tx, current):
                     return False
                 if receipt.workbook is not None:
                     make_workbook_due(tx, current.request_id, current.revision, current.envelope.campus)
                 if current.state is State.POSTED:
                     if receipt.newer is None:  # else each new file would have all before it told again
-                        submissions.renew_receipts_of_earlier(tx, current)
+                        receipting.renew_receipts_of_earlier(tx, current)
                     if _is_first_list(tx, current):
-                        submissions.renew_receipts_without_registry(tx)
+                        receipting.renew_receipts_without_registry(tx)
                 placed = True
                 put_in_place()
         except Exception:

@@ -1,15 +1,15 @@
-"""The submission table: reading it, arrivals, receipts, moves. Each function runs in the caller's transaction.
+"""The submission table: reading it, arrivals, moves. Each function runs in the caller's transaction.
 
 A change of state is a conditional UPDATE that names the state it leaves. Not here: what changes under a lease
-(leases/store.py), launches (queue/store.py), what people decide (decisions/store.py).
+(leases/store.py), launches (queue/store.py), what people decide (decisions/store.py), which submissions are of one list
+(versions/store.py), whose receipt is due (receipting/store.py).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     Boolean,
     Column,
     ColumnElement,
@@ -22,10 +22,8 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    or_,
     select,
     text,
-    true,
     update,
 )
 
@@ -173,8 +171,6 @@ attempt = Table(
 
 RECEIPT_ASKED_FOR: dict[str, Any] = {"receipt_due": True, "receipts_asked": submission.c.receipts_asked + 1}
 """Each request for a receipt counts, so that one which comes while a page is written is not taken for served."""
-_IDS_PER_QUERY = 500
-_VERSIONS_FOLLOWED = 20
 
 
 # ---- reading
@@ -236,57 +232,6 @@ def get(tx: Transaction, request_id: str) -> Submission:
     found = find(tx, request_id)
     if found is None:
         raise IllegalMove(f"There is no submission {request_id}.")
-    return found
-
-
-def newest_of_source(
-    tx: Transaction, campus: str, feed: str, source_key: str, until: datetime | None = None
-) -> tuple[str | None, int]:
-    """request_id and version of the newest submission of a source, of those received `until` then; (None, 0) when
-    there is none.
-
-    Until the transaction ends nobody else numbers a version of this source.
-    """
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{campus}/{feed}/{source_key}", 0))))
-    row = tx.execute(
-        select(submission.c.request_id, submission.c.source_version)
-        .where(submission.c.campus == campus, submission.c.feed == feed, submission.c.source_key == source_key)
-        .where(true() if until is None else submission.c.received_at <= until)
-        .order_by(submission.c.source_version.desc())
-        .limit(1)
-    ).first()
-    return (row.request_id, row.source_version) if row else (None, 0)
-
-
-def move_on_versions(tx: Transaction, campus: str, feed: str, source_key: str, *, behind: int, but: str) -> None:
-    """Make room for one more version of a source behind this one: all later ones `but` itself are one further on."""
-    s = submission.c
-    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.source_version > behind)
-    tx.execute(update(submission).where(*where, s.request_id != but).values(source_version=s.source_version + 1))
-
-
-def gone_before(tx: Transaction, campus: str, feed: str, source_key: str, received_at: datetime) -> str | None:
-    """The newest submission of a source that came after this moment and is posted, or worked on, already."""
-    s = submission.c
-    where = (s.campus == campus, s.feed == feed, s.source_key == source_key, s.received_at > received_at)
-    gone = select(s.request_id).where(*where, s.state.in_([State.LEASED, State.POSTED]))
-    found: str | None = tx.execute(gone.order_by(s.source_version.desc()).limit(1)).scalar()
-    return found
-
-
-def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
-    """Those of these submissions after which a newer file was posted, or will be, of the same name or sent in their
-    place: its request_id."""
-    old, new = submission.alias("old"), submission.alias("new")
-    same = and_(old.c.campus == new.c.campus, old.c.feed == new.c.feed, old.c.source_key == new.c.source_key)
-    later = or_(and_(same, new.c.source_version > old.c.source_version), new.c.revises == old.c.request_id)
-    newer = and_(later, new.c.state.in_([*UNSETTLED, State.POSTED]))
-    query = select(old.c.request_id, new.c.request_id).join(new, newer).order_by(new.c.received_at)
-    found: dict[str, str] = {}
-    for at in range(0, len(request_ids), _IDS_PER_QUERY):
-        some = request_ids[at : at + _IDS_PER_QUERY]
-        found.update((row[0], row[1]) for row in tx.execute(query.where(old.c.request_id.in_(some))))
     return found
 
 
@@ -418,46 +363,6 @@ def files_of(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Sub
     return _newest(tx, here, limit=limit)
 
 
-def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
-    """The newest submission that was sent in place of this one."""
-    envelope, s = current.envelope, submission.c
-    here = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.received_at >= envelope.received_at)
-    return next(iter(_newest(tx, and_(here, s.revises == current.request_id), limit=1)), None)
-
-
-def version_of_list(tx: Transaction, current: Submission) -> int:
-    """How manieth of its list it is: a file that was sent in place of another follows that one under any name. Of a
-    long row only the last are looked at; before them each has its number by the name."""
-    number, found = current.source_version, current
-    for steps in range(1, _VERSIONS_FOLLOWED + 1):
-        before = find(tx, found.revises) if found.revises else None
-        if before is None:
-            return number
-        number, found = max(number, before.source_version + steps), before
-    return number
-
-
-def family(tx: Transaction, current: Submission) -> dict[str, Submission]:
-    """All submissions that were sent in place of each other, by their request_ids, this one among them."""
-    s, above = submission.c, _above(current)
-    below = select(above.c.request_id).cte(recursive=True)
-    below = below.union(select(s.request_id).join(below, s.revises == below.c.request_id))
-    query = select(submission).where(s.request_id.in_(select(below.c.request_id)))
-    return {row.request_id: from_row(row) for row in tx.execute(query)}
-
-
-def in_place_of(tx: Transaction, current: Submission) -> set[str]:
-    """The request_ids of this one and of those in whose place it was sent, one after the other."""
-    return set(tx.execute(select(_above(current).c.request_id)).scalars())
-
-
-def _above(current: Submission) -> CTE:
-    s = submission.c
-    above = select(s.request_id, s.revises).where(s.request_id == current.request_id).cte(recursive=True)
-    # a union keeps each once, so that a circle ends
-    return above.union(select(s.request_id, s.revises).join(above, s.request_id == above.c.revises))
-
-
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
     """Those of a campus and feed that wait for a person, the newest first."""
     return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed, _IN_REVIEW), limit=limit)
@@ -554,73 +459,3 @@ def move(tx: Transaction, request_id: str, come_from: Sequence[State], values: d
     if changed != 1:
         current = get(tx, request_id)
         raise IllegalMove(f"{request_id} is {current.state}; it can't become {after} from there.")
-
-
-# ---- receipts
-
-
-def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[str]:
-    query = select(submission.c.request_id).where(submission.c.receipt_due)
-    if campus is not None:
-        query = query.where(submission.c.campus == campus)
-    return list(tx.execute(query.order_by(submission.c.settled_at).limit(limit)).scalars())
-
-
-def make_receipts_due(
-    tx: Transaction, *, campus: str | None = None, feed: str | None = None, request_ids: Sequence[str] | None = None
-) -> None:
-    """Have it told once more to the senders of what is received and not begun."""
-    statement = update(submission).where(submission.c.state == State.RECEIVED)
-    if campus is not None:
-        statement = statement.where(submission.c.campus == campus)
-    if feed is not None:
-        statement = statement.where(submission.c.feed == feed)
-    if request_ids is not None:
-        statement = statement.where(submission.c.request_id.in_(request_ids))
-    tx.execute(statement.values(**RECEIPT_ASKED_FOR))
-
-
-def make_receipt_due(tx: Transaction, request_id: str) -> None:
-    """Have a settled submission told once more: something beside its state has changed."""
-    tx.execute(update(submission).where(submission.c.request_id == request_id).values(**RECEIPT_ASKED_FOR))
-
-
-def renew_receipts(tx: Transaction, request_ids: Sequence[str]) -> None:
-    """What posted submissions are told has changed since."""
-    where = (submission.c.request_id.in_(request_ids), submission.c.state == State.POSTED)
-    tx.execute(update(submission).where(*where).values(**RECEIPT_ASKED_FOR))
-
-
-def renew_receipts_of_earlier(tx: Transaction, current: Submission) -> None:
-    """Earlier files that lead on to the newest are told that this one was posted: those of its source that wait for a
-    person, and the one in whose place it came, when rows of that one were not taken."""
-    envelope, s = current.envelope, submission.c
-    source_key = select(s.source_key).where(s.request_id == current.request_id).scalar_subquery()
-    same = and_(s.campus == envelope.campus, s.feed == envelope.feed, s.source_key == source_key)
-    earlier = and_(s.source_version < current.source_version, s.state == State.IN_REVIEW)
-    tx.execute(update(submission).where(same, earlier).values(**RECEIPT_ASKED_FOR))
-    replaced = and_(s.request_id == current.revises, s.state == State.POSTED, s.rows_rejected > 0)
-    tx.execute(update(submission).where(replaced).values(**RECEIPT_ASKED_FOR))
-
-
-def renew_receipts_without_registry(tx: Transaction) -> None:
-    """Posted submissions whose rows were not taken when there was no registry are told that there is one."""
-    s = submission.c
-    waited = and_(s.state == State.POSTED, s.registry_version == 0, s.rows_rejected > 0)
-    tx.execute(update(submission).where(waited).values(**RECEIPT_ASKED_FOR))
-
-
-def mark_receipted(tx: Transaction, current: Submission) -> bool:
-    """The receipt shows the submission as it was read; False, and no change, when it has moved or a receipt was asked
-    for since. The row stays locked until the transaction ends, so that of two writers one sees what the other did."""
-    changed = tx.execute(
-        update(submission)
-        .where(
-            submission.c.request_id == current.request_id,
-            submission.c.state == current.state,
-            submission.c.revision == current.revision,
-            submission.c.receipts_asked == current.receipts_asked,
-        )
-        .values(receipt_due=False)
-    ).rowcount
-    return changed == 1

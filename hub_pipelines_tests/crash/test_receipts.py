@@ -12,9 +12,9 @@ import pytest
 from hub_pipelines.hub import Hub
 from hub_pipelines.report import service
 from hub_pipelines.report.model import Receipt
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.progress import Progress
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines_tests.crash.faults import finish, fork, stop_self, wait_until_stopped
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
@@ -79,12 +79,12 @@ def awake(pid: int) -> None:
 
 def ask(hub: Hub, request_id: str) -> None:
     with hub.db.write() as tx:
-        submissions.make_receipt_due(tx, request_id)
+        receipting.make_receipt_due(tx, request_id)
 
 
 def due(hub: Hub) -> list[str]:
     with hub.db.read() as tx:
-        return submissions.receipts_due(tx, None, limit=10)
+        return receipting.receipts_due(tx, None, limit=10)
 
 
 def write_once(hub: Hub) -> None:

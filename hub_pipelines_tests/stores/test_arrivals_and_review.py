@@ -12,8 +12,8 @@ from hub_pipelines.intake.store import count_by_outcome
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Busy, IllegalMove, Repeat, State
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     all_submissions,
@@ -137,7 +137,7 @@ def test_two_versions_of_a_source_that_arrive_at_once_get_two_numbers(
     if not hub.db.is_postgres:
         pytest.skip("SQLite has one writer at a time")
     read_both = threading.Barrier(2)
-    newest = submissions.newest_of_source
+    newest = versions.newest_of_source
 
     def newest_together(*args: object) -> object:
         found = newest(*args)  # type: ignore[arg-type]
@@ -147,7 +147,7 @@ def test_two_versions_of_a_source_that_arrive_at_once_get_two_numbers(
             return found  # the hub serialises them: fine
         return found
 
-    monkeypatch.setattr(submissions, "newest_of_source", newest_together)
+    monkeypatch.setattr(versions, "newest_of_source", newest_together)
     paths = []
     for number in (1, 2):
         folder = hub.settings.home / f"upload-{number}"
@@ -162,8 +162,8 @@ def test_two_versions_of_a_source_that_arrive_at_once_get_two_numbers(
         thread.start()
     for thread in threads:
         thread.join(timeout=30)
-    versions = [one.source_version for one in all_submissions(hub) if one.envelope.feed == "inventory"]
-    assert sorted(versions) == [1, 2]
+    numbers = [one.source_version for one in all_submissions(hub) if one.envelope.feed == "inventory"]
+    assert sorted(numbers) == [1, 2]
 
 
 # ---- review

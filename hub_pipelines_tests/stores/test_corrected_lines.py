@@ -15,9 +15,9 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.workbook import token
 from hub_pipelines.returning import Corrects, Returns
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.submission.store import submission as table
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.returned import TOKEN_SHEET
 from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
@@ -168,7 +168,7 @@ def test_a_family_whose_links_go_in_a_circle_has_an_end(hub: Hub) -> None:
     first, second = circle(hub)
     with hub.db.read() as tx:
         for one in (first, second):
-            assert set(submissions.family(tx, submission(hub, one))) == {first, second}
+            assert set(versions.family(tx, submission(hub, one))) == {first, second}
 
 
 def test_a_link_that_would_close_a_circle_is_not_made(hub: Hub) -> None:

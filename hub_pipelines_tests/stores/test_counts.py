@@ -20,8 +20,8 @@ from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.words import headline
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.staging import read_staged, staged_path
@@ -358,7 +358,7 @@ def test_a_bottle_that_the_count_lists_anew_at_another_place_has_probably_moved(
 def test_a_later_file_that_lists_it_at_another_place_is_told_on_the_counts_receipt(hub: Hub) -> None:
     def is_due() -> bool:
         with hub.db.read() as tx:
-            return counted in submissions.receipts_due(tx, "north", limit=100)
+            return counted in receipting.receipts_due(tx, "north", limit=100)
 
     bottles(hub, "stock.csv", BOTTLES)
     counted = bottles(hub, "count.csv", "Toluene,,B1,1,L\n", complete_count=True)

@@ -22,9 +22,9 @@ from hub_pipelines.processing import failure_of
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.returning import WaitsForOriginal
 from hub_pipelines.review.model import ItemState
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Cause, State
+from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.stores.test_drift import detail_of, in_force, item_of, receipt, sent
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
@@ -306,7 +306,7 @@ def test_what_corrects_another_file_is_not_due_before_that_one_is_settled(hub: H
         leases.settle_retrying(tx, begun, failure_of(WaitsForOriginal("it waits"), None), timedelta(0))
     assert [one.request_id for one in due_now(hub)] == [first]
     with hub.db.read() as tx:
-        assert submissions.overtaken(tx, [first]) == {first: other}
+        assert versions.overtaken(tx, [first]) == {first: other}
     assert isinstance(process(hub, first), Posting)
     assert [one.request_id for one in due_now(hub)] == [other]
     assert isinstance(process(hub, other), Posting)

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Index, Integer, String, Table, Text, func, select
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, metadata
 from hub_pipelines.ledger.counting.model import Missed, MissedRecord, ThingIn
-from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.receipting import store as receipting
 
 _AT_ONCE = 5_000
 
@@ -87,7 +87,7 @@ def mark_found(
     counts = tx.execute(select(missed_item.c.request_id).where(*where).distinct()).scalars().all()
     if counts:
         tx.execute(update(missed_item).where(*where).values(found_at=at, found_by=by))
-        submissions.renew_receipts(tx, counts)
+        receipting.renew_receipts(tx, counts)
 
 
 def open_things(tx: Transaction, ledger: str, thing_in: ThingIn, *, before: datetime) -> dict[str, set[str]]:

@@ -39,9 +39,9 @@ from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_version
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
@@ -458,7 +458,7 @@ class _Rows:
         new = {self.batch.thing_in(one[1]) for one in changed if one[5] is None}
         told = set().union(*(self._missing[thing] for thing in new & self._missing.keys()))
         if told:
-            submissions.renew_receipts(self.tx, sorted(told))
+            receipting.renew_receipts(self.tx, sorted(told))
 
     def _mark_found(self, keys: Sequence[str]) -> None:
         received_at = self.batch.received_at

@@ -34,8 +34,8 @@ from hub_pipelines.report.outcomes import waits_for_registry
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
-from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
+from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.validate.columns import located_columns
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.feeds.types import parse_campus
@@ -136,7 +136,7 @@ class Workbooks:
         """The page must tell of it, so it is due until it does."""
         with self.db.write() as tx:
             store.settle(tx, made, state, file_name=file_name, note=note)
-            submissions.make_receipt_due(tx, made.request_id)
+            receipting.make_receipt_due(tx, made.request_id)
 
     # ---- from what it is made
 

@@ -14,6 +14,7 @@ from hub_pipelines.report.workbook import token
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
+from hub_pipelines.submission.versions import store as versions
 
 from ..conftest import SmallHub, inventory
 from ..intake.test_signing import put_new_key
@@ -315,7 +316,7 @@ def test_submissions_that_name_each_other_in_a_circle_are_a_family_all_the_same(
     with small_hub.hub.db.write() as tx:
         tx.execute(update(submission).where(submission.c.request_id == one).values(revises=two))
         for request_id in (one, two):
-            assert submissions.family(tx, submissions.get(tx, request_id)).keys() == {one, two}
+            assert versions.family(tx, submissions.get(tx, request_id)).keys() == {one, two}
 
 
 def test_a_list_of_other_columns_in_a_returned_workbook_sets_nothing_aside(small_hub: SmallHub) -> None:
