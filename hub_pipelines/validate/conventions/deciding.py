@@ -1,25 +1,15 @@
-"""What a table's columns tell about how they are written, in one pass over it.
+"""What a table's columns tell about how they are written.
 
-Belongs here: which columns are looked at, conclusions from their tallies, questions about what stays open. Not here:
+Belongs here: conclusions from their tallies, questions about what stays open. Not here: what is counted (tallying.py),
 how one text is read (dates, numbers, amounts, identifiers), reading by the conclusions (applying.py).
 """
 
 import datetime
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 
-from hub_pipelines.validate.batches import gathered
 from hub_pipelines.validate.columns import ColumnMap, places_of
-from hub_pipelines.validate.conventions.amounts import read_quantity
-from hub_pipelines.validate.conventions.counting import (
-    Forms,
-    counted,
-    counted_cells,
-    forms_of_cas,
-    forms_of_identifiers,
-    forms_of_numbers,
-)
 from hub_pipelines.validate.conventions.dates import (
     ORDERS,
     TWO_DIGIT_YEARS,
@@ -28,7 +18,6 @@ from hub_pipelines.validate.conventions.dates import (
     read_day,
     serial_moment,
 )
-from hub_pipelines.validate.conventions.identifiers import CasTally, IdentifierTally
 from hub_pipelines.validate.conventions.model import (
     MARK_NAMES,
     ORDER_NAMES,
@@ -43,17 +32,15 @@ from hub_pipelines.validate.conventions.numbers import (
     MARKS,
     NumberTally,
     currency_of,
-    read_amount,
     read_number,
     without_noise,
 )
 from hub_pipelines.validate.conventions.placeholders import Looking
+from hub_pipelines.validate.conventions.tallying import Tallies
 from hub_pipelines.validate.conventions.units import unit_of
-from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import Choice, OpenQuestion, RecordType, Table, Undecided, row_place
 
-_CHUNK_ROWS = 5_000
 _CLEAR_MAJORITY = 9
 """So many times as many values must tell one thing as tell the other."""
 _ENOUGH = 3
@@ -67,104 +54,6 @@ _ROWS_FOR_EXAMPLES = 100
 _LONGEST_EXAMPLE = 40
 _NEUTRAL = 0.5
 """The confidence of a choice that makes no difference to the column, and so tells nothing about others."""
-
-
-@dataclass(slots=True)
-class _Quantities:
-    """Beside the numbers, whether they come with units."""
-
-    numbers: NumberTally = field(default_factory=NumberTally)
-    with_unit: int = 0
-    bare: int = 0
-    bare_sample: Place | None = None
-    currencies: int = 0
-
-    def add_quantity(self, cell: object, count: int, row_no: int) -> None:
-        if isinstance(cell, int | float) and not isinstance(cell, bool):
-            self._bare(str(cell), count, row_no)
-        elif isinstance(cell, str) and PLAIN_NUMBER.fullmatch(cell):
-            self.numbers.add(cell, count, row_no)
-            self._bare(cell, count, row_no)
-        elif isinstance(cell, str) and (written := read_quantity(cell)) is not None:
-            self.numbers.add(written.number, count, row_no)
-            if written.unit:
-                self.with_unit += count
-            else:
-                self._bare(written.number, count, row_no)
-
-    def _bare(self, text: str, count: int, row_no: int) -> None:
-        self.bare += count
-        self.bare_sample = self.bare_sample or (text, row_no)
-
-    def add_amount(self, cell: object, count: int, row_no: int) -> None:
-        if isinstance(cell, str) and PLAIN_NUMBER.fullmatch(cell):
-            self.numbers.add(cell, count, row_no)
-        elif isinstance(cell, str) and (written := read_amount(cell)) is not None:
-            self.numbers.add(written.number, count, row_no)
-            self.currencies += count if written.currency else 0
-
-
-_Add = Callable[[object, int, int], None]
-_FORMS: dict[str, Forms] = {
-    "quantity": forms_of_numbers,
-    "amount": forms_of_numbers,
-    "identifier": forms_of_identifiers,
-    "cas": forms_of_cas,
-}
-"""By the kind of a column."""
-
-
-class _Tallies:
-    """A tally for each column that may need one, filled in one pass."""
-
-    def __init__(self, columns: ColumnMap) -> None:
-        self.dates: dict[str, DateTally] = {}
-        self.quantities: dict[str, _Quantities] = {}
-        self.amounts: dict[str, _Quantities] = {}
-        self.identifiers: dict[str, IdentifierTally] = {}
-        self.cas: dict[str, CasTally] = {}
-        self._record = columns.record
-        self._adds: list[tuple[int, _Add, Forms | None]] = []
-        for column, kind in columns.record.written.items():
-            position = columns.positions.get(column)
-            add = None if position is None else self._tally(column, kind)
-            if position is not None and add is not None:
-                self._adds.append((position, add, _FORMS.get(kind)))
-
-    def _tally(self, column: str, kind: str) -> _Add | None:
-        if kind in ("date", "expiry", "moment"):
-            self.dates[column] = DateTally()
-            return self.dates[column].add
-        if kind == "quantity":
-            self.quantities[column] = _Quantities()
-            return self.quantities[column].add_quantity
-        if kind == "amount":
-            self.amounts[column] = _Quantities()
-            return self.amounts[column].add_amount
-        if kind == "identifier":
-            is_optional = not self._record.row_model.model_fields[column].is_required()
-            codes = self.identifiers[column] = IdentifierTally(is_optional=is_optional)
-            return lambda cell, count, _: codes.add(cell, count)
-        if kind == "cas":
-            cas = self.cas[column] = CasTally()
-            return lambda cell, count, _: cas.add(cell, count)
-        return None
-
-    def fill(self, source: Looking) -> None:
-        """Equal cells of some thousand rows are looked at once."""
-        batches = source.batches()
-        if batches is not None:
-            for batch in gathered(batches):
-                for position, add, forms in self._adds:
-                    for found in counted(batch, position, forms):
-                        add(*found)
-            return
-        rows = iter(source)
-        while chunk := list(islice(rows, _CHUNK_ROWS)):
-            for position, add, _ in self._adds:
-                cells = ((row_no, cells[position] if position < len(cells) else None) for row_no, cells in chunk)
-                for found in counted_cells(cells):
-                    add(*found)
 
 
 def decide(
@@ -183,7 +72,7 @@ def decide(
     `headings` the sender's own heading of a column, where the table's is another. Raises Undecided with a question for
     each column whose values leave it open.
     """
-    tallies = _Tallies(columns)
+    tallies = Tallies(columns)
     looking = Looking(table, columns)
     tallies.fill(looking)
     found = _Deciding(table, columns, tallies, answers, units, time_zone, headings or {}).conventions()
@@ -195,7 +84,7 @@ class _Deciding:
         self,
         table: Table,
         columns: ColumnMap,
-        tallies: _Tallies,
+        tallies: Tallies,
         answers: Mapping[str, str],
         units: Mapping[str, str],
         time_zone: str | None,
