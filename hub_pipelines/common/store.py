@@ -42,7 +42,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, Operational
 from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.clock import iso
-from hub_pipelines.common.errors import HubError, SettingsError, Transient
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.short import Meanwhile, OnPostgres, OnSqlite, ShortTransaction
 
 if TYPE_CHECKING:
@@ -254,8 +254,9 @@ def _use_psycopg(url: str) -> str:
     return f"postgresql+psycopg{separator}{rest}" if scheme in {"postgres", "postgresql"} else url
 
 
-class DamagedDatabase(HubError):
-    """The database can't be read as one. The operator restores it from a backup."""
+class DamagedDatabase(Transient):
+    """The database, or a text in it, can't be read as one. Trying again helps once the operator has put a backup in its
+    place; until then whoever goes on without the database does so."""
 
 
 class Database:

@@ -13,13 +13,13 @@ import dagster as dg
 
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.checks import asked, drifted
+from hub_pipelines.defs.last_word import what_has_posted
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.validate.model import Feed
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
-    from hub_pipelines.ledger.model import Posting
     from hub_pipelines.submission.model import Lease
 
 OWNERS = ["team:research-data"]
@@ -119,18 +119,9 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
         # outside the attempt: an error in telling what has posted is none of the submission's
         if work and posting is not None:
             work.hub.receipts.begin(work.lease.request_id)
-            told = {**metadata.of_posted(posting), **metadata.of_news(_news(work.hub, feed, posting))}
-            yield dg.MaterializeResult(metadata=told)
+            yield dg.MaterializeResult(metadata=what_has_posted(work.hub, feed, posting))
 
     return posted
-
-
-def _news(hub: "Hub", feed: Feed, posting: "Posting") -> list[dict[str, Any]]:
-    """What changes of a posting mean, of record types that tell."""
-    from hub_pipelines.timeline.news import news_of
-
-    record = feed.record_type(posting.ledger.partition("@")[0])
-    return news_of(hub.db, posting) if record.news is not None else []
 
 
 def _receipts(feed: Feed) -> dg.AssetsDefinition:

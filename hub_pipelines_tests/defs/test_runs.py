@@ -184,9 +184,35 @@ def test_what_a_run_has_posted_is_told_once_though_it_died_before_it_could_say_s
         (told,) = materializations(runner, "procurement_posted")
         assert told.partition == one.request_id
         assert told.metadata["rows_posted"].value == posting.posted > 0
+        assert told.metadata["repeat_of_an_earlier_run"].value is False
         assert run.run_id in str(told.description)
     (settled,) = all_of(runner.hub)
     assert (settled.state, settled.token) == (State.POSTED, lease.token)
+
+
+def test_the_last_word_of_a_dead_run_is_said_by_a_later_tick_where_dagsters_storage_did_not_answer(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
+    register_partitions(runner.instance, runner.hub, [one])
+    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
+    lease = runner.hub.processing.begin(one.request_id, run.run_id)
+    assert isinstance(lease, Lease)
+    with runner.hub.processing.attempt(lease):
+        runner.hub.processing.post(lease)
+    runner.instance.report_run_failed(run)
+    with monkeypatch.context() as away:
+        away.setattr(runner.instance, "fetch_materializations", _no_answer)
+        with pytest.raises(OSError, match="away"):
+            settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+    assert materializations(runner, "procurement_posted") == []
+    settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+    assert len(materializations(runner, "procurement_posted")) == 1
+
+
+def _no_answer(*_given: object, **_named: object) -> None:
+    raise OSError("the storage is away")
 
 
 def test_a_run_that_fails_after_it_has_told_what_it_posted_is_not_told_for(

@@ -106,8 +106,8 @@ def _void(batch: Messages, sets: "pyarrow.Table") -> "pyarrow.Table":
     keys = accepted_keys(sets)
     newest = newest_of((key, batch.messages[row_no - 1]) for row_no, key in keys.items())
     void = [(row_no, key) for row_no, key in keys.items() if newest[key].row_no != row_no]
-    last = {key: row_no for row_no, key in void}
-    told = {key: problems_json(superseded(row_no, key, newest[key]).problems) for key, row_no in last.items()}
+    any_row = {key: row_no for row_no, key in void}
+    told = {key: problems_json(superseded(row_no, key, newest[key]).problems) for key, row_no in any_row.items()}
     return _staged((row_no, "superseded", key, None, told[key]) for row_no, key in void)
 
 

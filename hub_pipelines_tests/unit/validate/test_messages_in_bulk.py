@@ -150,8 +150,3 @@ def test_who_reads_and_judges_a_batch_gives_signs_of_life(tmp_path: Path, monkey
     circumstances: Circumstances = {"campus": "north", "campuses": (), "registry": Register(), "time_zone": None}
     messages_in_bulk(batch, only, circumstances, signs.append)
     assert signs[3:] == [0, 3, 6]
-
-
-@given(st.dictionaries(st.text(), st.text()))
-def test_an_object_of_texts_is_written_as_any_other_object(values: dict[str, str]) -> None:
-    assert canonical_text(values) == canonical_text(values)
