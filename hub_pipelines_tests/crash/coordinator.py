@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
+from dagster._core.run_coordinator import SubmitRunContext
+
+from hub_pipelines.defs.run_queue import PromptRunQueue
 
 
-class RefusesTheFirst(QueuedRunCoordinator):
+class RefusesTheFirst(PromptRunQueue):
     def submit_run(self, context: SubmitRunContext) -> Any:
         refused = Path(os.environ["HUB_TEST_REFUSED"])
         if not refused.exists():

@@ -319,9 +319,9 @@ def test_a_run_whose_hand_over_raises_inside_the_daemon_is_launched_again(
         assert first.serves()
     instance = home / "dagster" / "dagster.yaml"
     told = instance.read_text(encoding="utf-8")
-    assert "dagster.core.run_coordinator" in told
-    told = told.replace("module: dagster.core.run_coordinator", f"module: {coordinator['module']}")
-    told = told.replace("class: QueuedRunCoordinator", f"class: {coordinator['class']}")
+    assert "hub_pipelines.defs.run_queue" in told
+    told = told.replace("module: hub_pipelines.defs.run_queue", f"module: {coordinator['module']}")
+    told = told.replace("class: PromptRunQueue", f"class: {coordinator['class']}")
     deployment = Deployment(open_hub(load(KNOWN_FEEDS)).settings, free_port(), False, lambda _text: None)
     instance.write_text(told, encoding="utf-8")
     deployment.start()

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
@@ -19,7 +20,9 @@ from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
     AUDIT_JOB,
+    LIST_TAG,
     REQUEST_TAG,
+    SIZE_TAG,
     audit_log_sensor,
     priority_of,
     register_partitions,
@@ -63,6 +66,15 @@ def checked(runner: Runner, name: str) -> list[bool]:
     )
     evaluations = [record.event.dagster_event.event_specific_data for record in records if record.event]
     return [one.passed for one in evaluations if hasattr(one, "passed")]
+
+
+def test_the_queue_is_dagsters_own_with_its_limits_and_looked_at_twice_a_second(runner: Runner) -> None:
+    queue = runner.instance.run_coordinator
+    assert isinstance(queue, QueuedRunCoordinator)
+    assert queue.dequeue_interval_seconds == 0.5
+    config = queue.get_run_queue_config()
+    assert config.max_concurrent_runs == 2
+    assert {one["key"] for one in config.tag_concurrency_limits} == {SIZE_TAG, LIST_TAG}
 
 
 def test_the_samples_end_as_the_demo_says(runner: Runner) -> None:
