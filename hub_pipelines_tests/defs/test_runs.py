@@ -36,6 +36,7 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
+from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
@@ -180,21 +181,26 @@ def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: R
     assert account_for(runner.hub, done.request_id).balanced
 
 
-def test_what_a_run_has_posted_is_told_once_though_it_died_before_it_could_say_so(runner: Runner) -> None:
+def died_after_posting(runner: Runner) -> tuple[dg.DagsterRun, Lease, Posting]:
+    """A run that has posted and told Dagster nothing, and that Dagster knows to have failed."""
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
-    register_partitions(runner.instance, runner.hub, found.launches)
-    (one,) = found.launches
+    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
+    register_partitions(runner.instance, runner.hub, [one])
     run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
     lease = runner.hub.processing.begin(one.request_id, run.run_id)
     assert isinstance(lease, Lease)
     with runner.hub.processing.attempt(lease):
         posting = runner.hub.processing.post(lease)
     runner.instance.report_run_failed(run)
+    return run, lease, posting
+
+
+def test_what_a_run_has_posted_is_told_once_though_it_died_before_it_could_say_so(runner: Runner) -> None:
+    run, lease, posting = died_after_posting(runner)
     for _ in range(2):  # also when the cursor was reset
         settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
         (told,) = materializations(runner, "procurement_posted")
-        assert told.partition == one.request_id
+        assert told.partition == lease.request_id
         assert told.metadata["rows_posted"].value == posting.posted > 0
         assert told.metadata["repeat_of_an_earlier_run"].value is False
         assert run.run_id in str(told.description)
@@ -205,15 +211,7 @@ def test_what_a_run_has_posted_is_told_once_though_it_died_before_it_could_say_s
 def test_the_last_word_of_a_dead_run_is_said_by_a_later_tick_where_dagsters_storage_did_not_answer(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
-    register_partitions(runner.instance, runner.hub, [one])
-    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
-    lease = runner.hub.processing.begin(one.request_id, run.run_id)
-    assert isinstance(lease, Lease)
-    with runner.hub.processing.attempt(lease):
-        runner.hub.processing.post(lease)
-    runner.instance.report_run_failed(run)
+    died_after_posting(runner)
     with monkeypatch.context() as away:
         away.setattr(runner.instance, "fetch_materializations", _no_answer)
         with pytest.raises(OSError, match="away"):
