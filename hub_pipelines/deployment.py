@@ -37,6 +37,7 @@ _KILL_S = 5.0
 _STEADY_S = 60.0
 _LONGEST_PAUSE_S = 30.0
 _DEAF_S = 60.0
+_FIRST_ANSWER_S = 300.0
 _LOOK_EVERY_S = 10.0
 _LOOK_HANGS_S = 60.0
 _ANSWER_S = 5.0
@@ -90,10 +91,10 @@ class _Child:
     hindrance: str | None = None
 
     def heard(self, answer: bool | None) -> None:
-        """Silence counts once it has answered, and only from one failed question to the next."""
+        """Silence counts only from one failed question to the next."""
         if answer:
             self.has_answered, self.silent_since, self.silent_s = True, None, 0.0
-        elif answer is False and self.has_answered:
+        elif answer is False:
             self.silent_since = self.silent_since or time.monotonic()
             self.silent_s = time.monotonic() - self.silent_since
 
@@ -138,6 +139,8 @@ class Deployment:
     read_only: bool
     say: Callable[[str], None]
     deaf_s: float = _DEAF_S
+    first_answer_s: float = _FIRST_ANSWER_S
+    """So long it may take until a process that was started answers for the first time."""
     _children: list[_Child] = field(default_factory=list)
     _lock: int = -1
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -376,7 +379,8 @@ class Deployment:
 
     def _end_if_deaf(self, child: _Child) -> None:
         now = time.monotonic()
-        if child.kill_at is None and child.silent_s > self.deaf_s and child.process is not None:
+        most_s = self.deaf_s if child.has_answered else self.first_answer_s
+        if child.kill_at is None and child.silent_s > most_s and child.process is not None:
             self._tell(logging.WARNING, f"{child.name} has not answered for {child.silent_s:.0f} s; ending it")
             child.process.terminate()
             child.kill_at = now + _KILL_S

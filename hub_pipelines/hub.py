@@ -28,12 +28,14 @@ from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.conflicts import Conflicts
 from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
+from hub_pipelines.intake.inbox.store import NO_COPY_OF_INBOX
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.intake.sealing.service import Sealing
 from hub_pipelines.intake.sealing.splitting import Splitting
 from hub_pipelines.intake.service import Intake
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.intake.sources import store as source_store
 from hub_pipelines.intake.sources.service import Sources
 from hub_pipelines.judging import Judge
 from hub_pipelines.ledger.snapshots.service import Snapshots
@@ -41,6 +43,7 @@ from hub_pipelines.logs import configure, process_name
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.service import Mappings
 from hub_pipelines.pausing.service import Pausing
+from hub_pipelines.portals import store as portal_store
 from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.holding import Holding
 from hub_pipelines.portals.keys import key_headers
@@ -286,11 +289,25 @@ def _inbox_of(settings: Settings, db: Database) -> Database:
     if db.is_postgres:
         inbox_store.create(db)
         return db
+    _require_inbox(settings.inbox_path, db)
     url = f"sqlite:///{settings.inbox_path}"
     making = Database(url)
     inbox_store.create(making)
     making.dispose()
     return Database(url, many_writes=True)
+
+
+def _require_inbox(path: Path, db: Database) -> None:
+    """Opening would make an empty one. Raises SettingsError."""
+    if path.exists():
+        return
+    with db.read() as tx:
+        is_lost = source_store.any_added(tx) or portal_store.any_polled(tx)
+    if is_lost:
+        raise SettingsError(
+            f"The inbox of messages is missing, {path}, though systems send to this hub, or it asks portals: what it "
+            f"has taken may wait there. Put it back from the backup that the database is of. {NO_COPY_OF_INBOX}"
+        )
 
 
 def capacity_of(settings: Settings) -> Capacity:

@@ -1,6 +1,7 @@
 """`hub review …`: what waits for a person."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ InGroup = Annotated[str | None, typer.Option("--group", help="All open items of 
 OneItem = Annotated[str | None, typer.Argument(help="The item, as `hub review list` shows it.")]
 _LONGEST_REASON = 160
 _CELLS_SHOWN = 20
+_LONGEST_BODY = 4_000
 
 
 @app.command("list")
@@ -88,10 +90,19 @@ def _short(text: str) -> str:
 
 @app.command("show")
 def review_show(item_id: str, as_json: AsJson = False) -> None:
-    """One item with all that is known: headers, envelope, every attempt with its error and trace, links."""
+    """One item with all that is known: headers, envelope, every attempt with its error and trace, links. Of messages
+    that are in conflict both contents."""
+    from hub_pipelines.messaging import conflict_case
     from hub_pipelines.resubmitting import case_of
 
-    case = case_of(this_hub(), item_id)
+    hub = this_hub()
+    item, _ = hub.review.show(item_id)
+    message = hub.inbox.find(item.request_id)
+    if message is not None:
+        conflict = conflict_case(hub, item, message)
+        print_document(conflict) if as_json else _print_conflict(conflict)
+        return
+    case = case_of(hub, item_id)
     if as_json:
         print_document(case)
     else:
@@ -103,6 +114,25 @@ _TOLD_FIRST = (
     *("error_type", "opened_at", "resolved_at", "resolved_by", "resolution", "reason_code", "replaced_by"),
     *("content_digest", "archived_copy", "archived_envelope", "receipt"),
 )
+
+
+def _print_conflict(case: dict[str, Any]) -> None:
+    for name in (*_TOLD_FIRST[: _TOLD_FIRST.index("error_type")], "opened_at", "resolved_at", "resolved_by"):
+        if case[name] not in {None, ""}:
+            _line(name, case[name])
+    _line("source", case["source"])
+    first = [one["message"] for one in case["first"]["messages"]]
+    fates = Counter(one["fate"] for one in case["first"]["messages"])
+    became = ", ".join(f"{number} {fate}" for fate, number in fates.items())
+    scope = f"{first[0]['scope']['campus']}/{first[0]['scope']['feed']}"
+    _line("came first", f"{first[0]['received_at']:%Y-%m-%d %H:%M:%S} UTC for {scope}; messages: {became}")
+    print(_cut(case["first"]["body"]))
+    _line("came then", case["then"]["archived_copy"])
+    print(_cut(case["then"]["body"]))
+
+
+def _cut(body: str) -> str:
+    return body if len(body) <= _LONGEST_BODY else f"{body[:_LONGEST_BODY]}…"
 
 
 def _print_case(case: dict[str, Any]) -> None:

@@ -30,27 +30,33 @@ if TYPE_CHECKING:
 
 def why(
     what: Annotated[
-        str, typer.Argument(help="A request_id or its beginning, a file or its name, an asset tag or an award.")
+        str,
+        typer.Argument(
+            help="A request_id or its beginning, a file or its name, a webhook-id, an asset tag or an award."
+        ),
     ],
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The longest that any list may be.")] = 200,
     as_json: AsJson = False,
 ) -> None:
     """Tell the history of a submission, a file or a tag, and what happens next."""
     hub = this_hub()
-    from hub_pipelines.messaging import outcome_of
+    from hub_pipelines.messaging import messages_named, outcome_of
     from hub_pipelines.timeline.service import explain
 
-    sent = hub.inbox.find(what)
-    message = outcome_of(hub, sent) if sent is not None else None
-    answer = explain(hub, sent.submission if sent is not None and sent.submission else what, limit=limit)
-    found = answer.found or message is not None
-    document = {"ok": found, "message": asdict(message) if message else None, **asdict(answer)}
+    sent = messages_named(hub, what)
+    messages = [outcome_of(hub, one) for one in sent[:limit]]
+    batch = sent[0].submission if sent and sent[0].request_id == what else None
+    answer = explain(hub, batch or what, limit=limit)
+    found = answer.found or bool(messages)
+    document = {"ok": found, "messages": [asdict(one) for one in messages], **asdict(answer)}
     if not found:
         raise Failed(_nothing_found(answer), document)
     if as_json:
         print_document(document)
         return
-    pages = [_message(message)] if message else []
+    pages = [_message(one) for one in messages]
+    if len(messages) < len(sent):
+        pages.append([f"… {len(sent) - len(messages):,} more messages came under this webhook-id; --limit shows more."])
     if answer.found:
         pages.append(_page(answer))
     print("\n\n".join("\n".join(page) for page in pages))

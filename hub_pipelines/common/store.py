@@ -68,6 +68,9 @@ _WRITE = "hub_write"
 _VALUES_PER_QUERY = 5_000
 _NO_TEXT = "Could not decode to UTF-8"
 """How Python's driver of SQLite tells of a text whose bytes are none, which no attempt will read."""
+_READ_ONLY = "25006"
+"""PostgreSQL's code, read_only_sql_transaction."""
+_TAKES_NO_CHANGES = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
 _BAD_ADDRESS = (
     "HUB_DATABASE_URL (or [database] url in hub.toml) is not a database address. Write for example "
     "sqlite:////var/lib/hub/hub.db or postgresql://user:password@host/database."
@@ -372,6 +375,8 @@ class Database:
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Transient(f"The connection to the hub's database broke: {_first_line(error)}") from error
+            if getattr(error.orig, "sqlstate", None) == _READ_ONLY:  # a standby, or one that was set so
+                raise Transient(f"The hub's database takes no changes now: {_first_line(error)}") from error
             if type(error) is DatabaseError:  # none of its kinds: SQLite says so of a file that it can't make out
                 raise self._damaged(error, "`hub doctor` says how to restore it") from error
             raise
@@ -379,6 +384,14 @@ class Database:
     def _damaged(self, error: DBAPIError, what_to_do: str) -> DamagedDatabase:
         address = self.url.render_as_string(hide_password=True)
         return DamagedDatabase(f"The hub's database {address} is damaged: {_first_line(error)}. {what_to_do}.")
+
+    def require_writable(self) -> None:
+        """Raises Transient where the database does not answer, or takes no changes."""
+        with self.read() as tx:
+            if not self.is_postgres:
+                tx.exec_driver_sql("SELECT 1")
+            elif tx.exec_driver_sql(_TAKES_NO_CHANGES).scalar_one():
+                raise Transient("The hub's database takes no changes now: it is read-only.")
 
     def create_schema(self, *, begin: bool = True) -> None:
         """Make the tables of a new home, or bring an older home's to the present version. Safe to run from many

@@ -6,6 +6,7 @@ written (text), so that none is rounded; a name that comes twice in an object is
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from typing import Any
 
@@ -30,10 +31,18 @@ def parse(text: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise BadJson(f"is not UTF-8 text: byte {error.start + 1} belongs to no character") from error
     except json.JSONDecodeError as error:
-        raise BadJson(f"is not valid JSON: {error.msg} at character {error.pos + 1}") from error
+        raise BadJson(_told(text, error)) from error
     if b"\\u" in text and _NO_TEXT.search(text):
         _require_text(found)
     return found
+
+
+def _told(text: bytes, error: json.JSONDecodeError) -> str:
+    if not text.strip():
+        return "is empty"
+    if text.startswith(BOM_UTF8):
+        return "begins with a byte order mark, which JSON has not"
+    return f"is not valid JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}"
 
 
 def _decoded(text: str) -> Any:

@@ -14,11 +14,13 @@ from hub_pipelines.doctor.model import Severity
 from hub_pipelines.hub import capacity_of
 from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import NEARLY_FULL, Filling, Waiting
+from hub_pipelines.intake.inbox.store import NO_COPY_OF_INBOX
 from hub_pipelines.intake.sealing import store as sealing
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources import store as sources
 from hub_pipelines.intake.sources.model import Kind
 from hub_pipelines.locks.files import holder_of
+from hub_pipelines.portals import store as portals
 from hub_pipelines.settings import Settings
 
 _ANSWER_S = 5
@@ -83,10 +85,10 @@ def waiting(settings: Settings, db: Database, *, overdue_s: float) -> Found:
 
 def _missing(path: Path, db: Database) -> Found:
     with db.read() as tx:
-        known = sources.everything(tx)
-    if known:
+        may_be_lost = sources.any_added(tx) or portals.any_polled(tx)
+    if may_be_lost:
         told = f"The inbox {path} is missing, and with it what was acknowledged and is in no batch yet."
-        yield "error", f"{told} Restore it from a backup; without one the next start makes an empty one.", _copy(path)
+        yield "error", f"{told} Restore it from a backup. {NO_COPY_OF_INBOX}", _copy(path)
 
 
 def _copy(path: Path) -> str:

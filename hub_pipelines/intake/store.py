@@ -241,13 +241,10 @@ def unprocessed(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[
     return _newest(tx, and_(scope, _UNPROCESSED, arrival.c.outcome != Outcome.PREVIEWED), limit=limit)
 
 
-def count_in_scope(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
-    """How often something came for a campus and feed, previews apart.
-
-    Counting stops at `at_most`, so that it never takes long.
-    """
-    scope = (arrival.c.campus == campus, arrival.c.feed == feed, arrival.c.outcome != Outcome.PREVIEWED)
-    some = select(arrival.c.arrived_at).where(*scope).limit(at_most)
+def count_unprocessed(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
+    """How many of these there are; counting stops at `at_most`, so that it never takes long."""
+    scope = (arrival.c.campus == campus, arrival.c.feed == feed, _UNPROCESSED)
+    some = select(arrival.c.arrived_at).where(*scope, arrival.c.outcome != Outcome.PREVIEWED).limit(at_most)
     return tx.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 

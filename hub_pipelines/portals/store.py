@@ -214,6 +214,11 @@ def _poll(told: dict[str, Any]) -> Poll:
 # ---- polls and pages
 
 
+def any_polled(tx: Transaction) -> bool:
+    """Whether a portal was ever asked."""
+    return tx.execute(select(portal_poll.c.poll_id).limit(1)).first() is not None
+
+
 def add_poll(tx: Transaction, name: str, poll: Poll, *, by: str) -> None:
     tx.execute(
         portal_poll.insert(),

@@ -176,6 +176,7 @@ class Facts:
             answer_trouble=came.note if came and asked_again else None,
             columns_read=columns_read(decision),
             complete_count=envelope.complete_count,
+            of_messages=envelope.channel == MESSAGES,
             count=self._count(tx, current),
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,

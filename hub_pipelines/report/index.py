@@ -29,7 +29,7 @@ from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, Prev
 from hub_pipelines.report.places import Places
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
 from hub_pipelines.submission.versions import store as versions
 
 _log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class ReceiptIndex:
                 for one in ([campus] if campus else self._campuses())
                 for feed in arrivals.feeds_of(tx, one)
             ]
-            feeds = [feed for feed in feeds if feed.lines or feed.older]
+            feeds = [feed for feed in feeds if feed.lines or feed.older or feed.of_messages]
             previews = [
                 line
                 for one in ([campus] if campus else self._campuses())
@@ -176,9 +176,16 @@ class ReceiptIndex:
         ]
         lines.sort(key=lambda line: line.at, reverse=True)
         lines = [*lines[:most], *(line for line in lines[most:] if line.outcome in ("in_review", "question"))]
-        total = arrivals.count_in_scope(tx, campus, feed, at_most=_COUNTED_AT_MOST)  # without previews
+        files = submissions.count_files(tx, campus, feed, at_most=_COUNTED_AT_MOST)
+        total = files + arrivals.count_unprocessed(tx, campus, feed, at_most=_COUNTED_AT_MOST)
+        listed = len(lines) - sum(one.envelope.channel == MESSAGES for one in waiting)
         return FeedIndex(
-            campus, feed, tuple(_without_mended(lines)), max(0, total - len(lines)), total == _COUNTED_AT_MOST
+            campus,
+            feed,
+            tuple(_without_mended(lines)),
+            max(0, total - listed),
+            total >= _COUNTED_AT_MOST,
+            _link(self.places.folder_of_messages(campus, feed), folder),
         )
 
     def _line(

@@ -311,6 +311,8 @@ class Receipt:
     """Why an answer that came with the file could not be taken."""
     columns_read: ColumnsRead = field(default_factory=ColumnsRead)
     complete_count: bool = False
+    of_messages: bool = False
+    """A batch of them, which nobody has dropped."""
     count: Count | None = None
     """Of a complete count that has posted."""
     first_copy: GoesOn | None = None
@@ -391,13 +393,15 @@ class IndexLine:
 
 @dataclass(frozen=True)
 class FeedIndex:
-    """The newest files of a campus and feed, the newest first; `older` ones are not among them, or even more."""
+    """The newest files of a campus and feed, the newest first; `older` ones are not among them, or even more.
+    `of_messages` is a relative link to the folder with receipts of messages, where there are any."""
 
     campus: str
     feed: str
     lines: tuple[IndexLine, ...]
     older: int
     many_older: bool
+    of_messages: str | None = None
 
 
 @dataclass(frozen=True)

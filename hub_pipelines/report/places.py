@@ -19,10 +19,14 @@ class Places:
     root: Path
 
     def page_of(self, current: Submission) -> Path:
-        folder = self._folder(current.envelope.campus, current.envelope.feed)
-        if current.envelope.channel == MESSAGES:
-            folder /= "messages"
+        campus, feed = current.envelope.campus, current.envelope.feed
+        of_messages = current.envelope.channel == MESSAGES
+        folder = self.folder_of_messages(campus, feed) if of_messages else self._folder(campus, feed)
         return folder / (f"{file_stem(plain_name(current.envelope.source_name))}--{current.request_id[-8:]}.html")
+
+    def folder_of_messages(self, campus: str, feed: str) -> Path:
+        """Where the pages of batches are."""
+        return self._folder(campus, feed) / "messages"
 
     def page_of_arrival(self, arrival: Arrival) -> Path:
         return self._folder(arrival.scope.campus, arrival.scope.feed) / (

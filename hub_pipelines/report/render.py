@@ -82,7 +82,8 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     counts = receipt.counts
     if counts.received == 0 and receipt.outcome not in ("posted", "nothing_posted"):
         return []  # the rows were never counted, and "0 rows" would read as "your file is empty"
-    always = [("Rows in your file", counts.received), ("Taken", counts.posted)]
+    rows = "Messages in this batch" if receipt.of_messages else "Rows in your file"
+    always = [(rows, counts.received), ("Taken", counts.posted)]
     if counts.new is not None and counts.posted:
         always += [("New", counts.new), ("Changed", counts.posted - counts.new)]
     others = [

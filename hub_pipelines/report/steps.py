@@ -16,6 +16,11 @@ _OWN_STEPS = (
     "Save it.",
     f"Drop the whole file into the same folder again{{folder}}, under its old name or a new one. {_NOT_TWICE}",
 )
+_OF_MESSAGES = (
+    "There is no file to correct: let the people who keep the system that these came from correct them there. A system "
+    "that sends is told the same reasons when it asks (GET /v1/requests/…), and sends each anew under a webhook-id of "
+    "its own; of a portal a record is taken again when it has changed there."
+)
 _MARKED_STEPS = (
     "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "
     "that says what is wrong and what to do.",
@@ -27,6 +32,8 @@ _MARKED_STEPS = (
 
 def steps_of(receipt: Receipt) -> list[str]:
     """One sentence or two for each step; never empty."""
+    if receipt.of_messages:
+        return _steps_of_messages(receipt)
     if receipt.newer is not None and receipt.is_superseded:
         return [f"Nothing here. {newer_came(receipt.newer)}: go on with its receipt (the link is at the top)."]
     if receipt.first_copy is not None and receipt.first_copy.still_open and not receipt.next_step:
@@ -77,6 +84,24 @@ def steps_of(receipt: Receipt) -> list[str]:
     if receipt.outcome == "dismissed":
         steps.append(_after_all(receipt))
     return steps or [_usual_step(receipt)]
+
+
+def _steps_of_messages(receipt: Receipt) -> list[str]:
+    """Nobody has dropped them, and nobody can drop them again."""
+    steps = [_OF_MESSAGES] if receipt.counts.rejected and not receipt.only_registry else []
+    if receipt.needs_registry:
+        come = "has come since" if receipt.registry_has_come else "is to be dropped into its procurement folder first"
+        steps.append(
+            f"Some wait for the procurement list of campus {receipt.campus}, which {come}. Then ask {_asked(receipt)} "
+            f"to take this batch again: {receipt.request_id}."
+        )
+    if receipt.outcome == "dismissed":
+        steps.append("If they are needed after all, have them sent anew, under webhook-ids of their own.")
+    elif receipt.outcome in ("in_review", "waiting", "received"):
+        return ["Nothing for now. They are safe, and this page will be written anew when the hub has gone on."]
+    elif to_look_at(receipt.warnings):
+        steps.append("Look at what stands under “Worth a look”: what the ledger says now may not be meant.")
+    return steps or ["Nothing. All is done."]
 
 
 def _after_all(receipt: Receipt) -> str:

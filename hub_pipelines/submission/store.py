@@ -363,6 +363,13 @@ def files_of(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Sub
     return _newest(tx, here, limit=limit)
 
 
+def count_files(tx: Transaction, campus: str, feed: str, *, at_most: int) -> int:
+    """How many of these there are; counting stops at `at_most`, so that it never takes long."""
+    s = submission.c
+    some = select(s.received_at).where(s.campus == campus, s.feed == feed, _OF_FILES).limit(at_most)
+    return tx.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+
+
 def in_review(tx: Transaction, campus: str, feed: str, *, limit: int) -> list[Submission]:
     """Those of a campus and feed that wait for a person, the newest first."""
     return _newest(tx, and_(submission.c.campus == campus, submission.c.feed == feed, _IN_REVIEW), limit=limit)

@@ -12,7 +12,7 @@ from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
 from hub_pipelines.submission.queue.store import first_before
 from hub_pipelines.submission.retry import launch_wait
 from hub_pipelines.timeline.words import as_sentence, utc_told
@@ -58,6 +58,9 @@ def _posted_now(current: Submission) -> str:
     rejected = current.counts.rejected
     told = f"posted at {utc_told(current.posted_at)}."
     if rejected:
+        if current.envelope.channel == MESSAGES:
+            rows = "1 message was" if rejected == 1 else f"{rejected:,} messages were"
+            return f"{told} {rows} not taken; the system that sent it corrects it and sends it anew."
         rows = "1 row was" if rejected == 1 else f"{rejected:,} rows were"
         return f"{told} {rows} not taken; the sender mends what the receipt lists and drops the file again."
     return f"{told} Nothing more happens."

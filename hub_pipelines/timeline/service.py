@@ -60,18 +60,20 @@ def _request_ids(tx: Transaction, text: str) -> list[str]:
 
 
 def _stories(hub: Hub, tx: Transaction, files: Iterable[FileMatch], limit: int) -> list[Story]:
-    """Of few submissions each one's story, of many the newest one's: the lines above name the others."""
+    """Of few submissions each one's story, of many the newest one's: the lines above name the others. What was in
+    conflict with a message is of none."""
     newest_first = [line.request_id for match in files for line in reversed(match.came) if line.request_id]
-    ids = list(dict.fromkeys(newest_first))
-    told = ids if len(ids) <= _STORIES else ids[:1]
-    return [story_of(hub, tx, submissions.get(tx, request_id), limit) for request_id in reversed(told)]
+    found = [submissions.find(tx, request_id) for request_id in dict.fromkeys(newest_first)]
+    sent = [one for one in found if one is not None]
+    told = sent if len(sent) <= _STORIES else sent[:1]
+    return [story_of(hub, tx, one, limit) for one in reversed(told)]
 
 
 def _nothing(hub: Hub, text: str, notes: list[str]) -> Answer:
     note = (
         f"Nothing is known of {text!r}. Looked for a request_id, the beginning of one "
-        f"(<campus>-<feed>- and {_PREFIX_AT_LEAST} characters), a file by contents and by name, a tag or other key in "
-        "any ledger, and rows that were not taken."
+        f"(<campus>-<feed>- and {_PREFIX_AT_LEAST} characters), a webhook-id, a file by contents and by name, a tag or "
+        "other key in any ledger, and rows that were not taken."
     )
     return Answer(text, notes=(*notes, note), near=tuple(_near(hub, text)))
 

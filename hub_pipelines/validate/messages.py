@@ -9,7 +9,7 @@ service), what an adjustment comes to (ledger/adjusting), how batches come about
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from hub_pipelines.common.strict_json import BadJson, parse_object
 from hub_pipelines.validate.batches import Batch
 from hub_pipelines.validate.feeds.quantities import EVERYTHING
 from hub_pipelines.validate.model import (
+    MISSING_VALUE,
     SUPERSEDED,
     AcceptedRow,
     AdjustingRow,
@@ -41,8 +42,11 @@ from hub_pipelines.validate.model import (
 SET = ".set"
 """What follows the record type in the type of a message that sets an item."""
 _AHEAD = timedelta(minutes=5)
+_FARTHEST_OFF = timedelta(hours=14)
 _SHOWN_CHARACTERS = 200
 _BETWEEN_SIGNS = 1_000
+_LACKS = "The message does not say it, and it must."
+_NAMES_SHOWN = 8
 _PLAIN = frozenset({str, bool, type(None)})
 
 
@@ -114,6 +118,8 @@ class Messages:
                     yield with_others(verdict, one, columns)
                 else:
                     yield superseded(one.row_no, verdict.key, winner)
+            elif isinstance(verdict, RejectedRow):
+                yield lacking(verdict, one, self.record if one.kind is None else one.kind.data)
             else:
                 yield verdict
 
@@ -222,7 +228,7 @@ def _message(
             raise _No(_unknown_type(body.get("type"), feed))
         data = body.get("data")
         if not isinstance(data, dict) or not data:
-            raise _No(Problem("missing_data", None, None, "The message has no `data`.", "Send an object of columns"))
+            raise _No(_missing_data(data))
         return Message(row_no, request_id, data, _occurred_at(body.get("timestamp"), received_at), kinds[kind])
     except _No as no:
         return Message(row_no, request_id, {}, received_at, problem=no.problem)
@@ -242,6 +248,11 @@ def _unknown_type(kind: object, feed: Feed) -> Problem:
     return Problem("unknown_message_type", None, _shown(kind), said, f"Known are: {', '.join(known_types(feed))}")
 
 
+def _missing_data(data: object) -> Problem:
+    said = "The message has no `data`." if data is None else "The `data` of the message is no object with members."
+    return Problem("missing_data", None, _shown(data), said, "Send an object of columns")
+
+
 def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
     if timestamp is None:
         return received_at
@@ -255,8 +266,19 @@ def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
                 "bad_timestamp",
                 None,
                 _shown(timestamp),
-                "The `timestamp` is no moment with its zone.",
+                "The `timestamp` is no date that there is, with a time and its zone.",
                 "Write it as 2026-03-02T14:05:00Z",
+            )
+        )
+    offset = moment.utcoffset()
+    if offset is not None and abs(offset) > _FARTHEST_OFF:
+        raise _No(
+            Problem(
+                "bad_timestamp",
+                None,
+                _shown(timestamp),
+                "No place on earth is so far from UTC.",
+                "Write it in UTC, as 2026-03-02T14:05:00Z",
             )
         )
     if moment < EARLIEST:
@@ -276,16 +298,31 @@ def _occurred_at(timestamp: object, received_at: datetime) -> datetime:
                 None,
                 _shown(timestamp),
                 f"The `timestamp` is after the moment at which the message came ({received_at:%Y-%m-%dT%H:%M:%SZ}).",
-                "Set the sender's clock by a time server and send the message anew under a webhook-id of its own",
+                "Look at its time zone and at the clock that told it, and send the message anew under a webhook-id "
+                "of its own",
             )
         )
-    return moment
+    return moment.astimezone(UTC)  # databases differ in which offsets they take
 
 
 def no_row(one: Message) -> RejectedRow:
     """The verdict on a message that can't be a row."""
     assert one.problem is not None, f"message {one.row_no} was not judged"
     return RejectedRow(one.row_no, (one.problem,))
+
+
+def lacking(verdict: RejectedRow, one: Message, record: RecordType) -> RejectedRow:
+    """As of a message, which has no cells, and with what came instead of a member that is missing: whoever has named it
+    otherwise finds it so."""
+    others = [name for name in one.data if name not in record.columns]
+    came = f". What came is no column of it: {', '.join(others[:_NAMES_SHOWN])[:_SHOWN_CHARACTERS]}" if others else ""
+    problems = (
+        replace(found, reason=_LACKS, suggestion=f"Send it by this name, `{found.column}`{came}")
+        if found.rule == MISSING_VALUE
+        else found
+        for found in verdict.problems
+    )
+    return replace(verdict, problems=tuple(problems))
 
 
 def with_others(verdict: AcceptedRow, one: Message, columns: Collection[str]) -> AcceptedRow:
@@ -329,7 +366,7 @@ def adjusting(verdict: AcceptedRow, one: Message, kind: Kind) -> Verdict:
 
 def superseded(row_no: int, key: str, winner: Message) -> SupersededRow:
     """Void: a newer one came with it."""
-    return _void(row_no, key, f"A newer message for the same item came in the same batch (row {winner.row_no}).")
+    return _void(row_no, key, f"A newer message for the same item came with it: {winner.request_id}.")
 
 
 def superseded_before(row_no: int, key: str, newest: datetime) -> SupersededRow:

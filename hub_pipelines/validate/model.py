@@ -231,6 +231,8 @@ class RejectedRow:
     sound: Mapping[str, str] = field(default_factory=dict)
 
 
+MISSING_VALUE = "missing_value"
+"""The rule that a column which must be filled is."""
 SUPERSEDED = "superseded"
 """The rule by which a set gave way to a newer one of the same item."""
 

@@ -24,6 +24,7 @@ from hub_pipelines.validate.feeds.types import campus_names
 from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import (
     IF_UNKNOWN,
+    MISSING_VALUE,
     AcceptedRow,
     Cell,
     Feed,
@@ -285,7 +286,7 @@ class RowCheck:
 
     def with_way_out(self, found: Problem, cells: list[Cell]) -> Problem:
         """Beside the right value: no value where none is needed, and no row where there is no item."""
-        if found.rule == "missing_value":
+        if found.rule == MISSING_VALUE:
             if self.tag and found.column == self.tag.column and self.tag.untagged:
                 found = replace(found, suggestion=f"Write its tag. {self.tag.untagged}")
             alone = sum(not _is_blank(cell) for cell in cells) == 1
@@ -334,7 +335,7 @@ def problem_of(found: ErrorDetails) -> Problem:
 
 
 def _with_more(found: Problem, more: str) -> Problem:
-    said = found.suggestion or ("Fill the cell" if found.rule == "missing_value" else "Correct it")
+    said = found.suggestion or ("Fill the cell" if found.rule == MISSING_VALUE else "Correct it")
     if said.endswith((".", "?", "!")):
         return replace(found, suggestion=f"{said} {more[0].upper()}{more[1:]}")
     return replace(found, suggestion=f"{said}{', ' if more[0].islower() else '. '}{more}")

@@ -6,11 +6,12 @@ by Starlette's routes.
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -38,6 +39,7 @@ from hub_pipelines.web.taking import Taking
 from hub_pipelines.web.tally import EVERY_S, Tally
 
 _log = logging.getLogger(__name__)
+_NAME_SHOWN = 80
 _WATCH_EVERY_S = 2.0
 _WRITE_BACK_EVERY_S = 0.5
 
@@ -57,6 +59,7 @@ def build_app(hub: Hub) -> ASGIApp:
         exception_handlers=dict.fromkeys((Problem, HTTPException, HubError, Exception), receiver.refused),
         lifespan=receiver.at_work,
     )
+    others.router.redirect_slashes = False  # it would name a plain http address, with the body or the token to follow
     body_bytes = hub.settings.messages.body_kb * 1024
     bounded = BoundedRequests(_Inside(receiver.taking, others), body_bytes=body_bytes, refused=receiver.count_refused)
     return _Door(receiver.taking.at_once, SafeHeaders(bounded))
@@ -163,10 +166,18 @@ class _Receiver:
         return _told(outcome_of(self._hub, message))
 
     async def home(self, _request: Request) -> Response:
-        return HTMLResponse(page(self._hub.campuses, self._hub.feeds))
+        return HTMLResponse(self._page)
 
     async def openapi(self, _request: Request) -> Response:
-        return JSONResponse(document(self._hub.campuses, self._hub.feeds, self._hub.settings.messages))
+        return Response(self._contract, media_type="application/json")
+
+    @cached_property
+    def _page(self) -> str:
+        return page(self._hub.campuses, self._hub.feeds)
+
+    @cached_property
+    def _contract(self) -> str:
+        return json.dumps(document(self._hub.campuses, self._hub.feeds, self._hub.settings.messages))
 
     async def health(self, _request: Request) -> Response:
         """Whether messages would be taken now and by which hub, for `hub up` and whoever watches it. Where the writer
@@ -183,16 +194,21 @@ class _Receiver:
 
     def _unwell(self) -> str | None:
         try:
-            with self._hub.inbox.db.read() as tx:
-                tx.exec_driver_sql("SELECT 1")
+            self._hub.inbox.db.require_writable()
         except Transient as error:
             return str(error)
         return self._no_room(0)
 
     # ---- refusing
 
-    async def nowhere(self, _request: Request) -> Response:
-        raise Problem("not-found", "This hub has no such campus and feed.")
+    async def nowhere(self, request: Request) -> Response:
+        raise Problem("not-found", self._lacks(**request.path_params))
+
+    def _lacks(self, campus: str, feed: str) -> str:
+        for what, name, known in (("campus", campus, self._hub.campuses), ("feed", feed, self._hub.feeds)):
+            if name not in known:
+                return f"This hub has no {what} {name[:_NAME_SHOWN]}; it has {', '.join(known)}."
+        return "There is no such address."
 
     async def refused(self, request: Request, error: Exception) -> Response:
         problem = problem_of(error, request.url.path)

@@ -67,6 +67,8 @@ class PromptConnection(HttpToolsProtocol):
     _is_reading = False
     _begun: tuple[RequestResponseCycle, Any] | None = None
     """The request whose headers have just come, until all is read that came with them."""
+    _at_work: RequestResponseCycle | None = None
+    """The one that was begun last."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -110,10 +112,21 @@ class PromptConnection(HttpToolsProtocol):
         cycle.keep_alive = False
         return True
 
+    def send_400_response(self, msg: str) -> None:
+        """To what is no request. It must not stand in the place of the answer to one before it, which has come whole:
+        where that is at work it is answered, and ends the connection; where it was not begun yet it is not."""
+        self._begun = None
+        self.pipeline.clear()
+        at_work = self._at_work
+        if at_work is None or at_work.response_complete or at_work.more_body:
+            super().send_400_response(msg)
+            return
+        at_work.keep_alive = False
+        self.flow.pause_reading()
+
     def _unsupported_upgrade_warning(self) -> None:
         """The parser leaves what comes behind such headers to the protocol that they ask for: the body is lost."""
-        self._begun = None
-        self.send_400_response("Only HTTP/1.1 is spoken here: send the request without the header Upgrade.")
+        self.send_400_response("Only HTTP/1.1 is spoken here: no CONNECT, and no header Upgrade.")
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._is_reading:
@@ -122,6 +135,7 @@ class PromptConnection(HttpToolsProtocol):
             self.begin(cycle, app)
 
     def begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._at_work = cycle
         super()._start_asgi_task(cycle, app)
 
     def _is_taken(self, cycle: RequestResponseCycle, size_bytes: int) -> bool:
@@ -130,6 +144,7 @@ class PromptConnection(HttpToolsProtocol):
             return False
         if cycle.waiting_for_100_continue or self.flow.write_paused or self.transport.is_closing():
             return False
+        self._at_work = cycle
         return self._at_once(cast(Scope, cycle.scope), bytes(cycle.body), Reply(self, cycle))
 
     def send_whole(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:

@@ -146,7 +146,8 @@ def _message(record: RecordType, name: str, kind: Kind | None) -> dict[str, Any]
     columns = record.column_descriptions
     return {
         "type": "object",
-        "title": f"{name}: {'what there is of an item' if kind is None else kind.means}",
+        "title": f"{name}: {'all that there is to say of an item' if kind is None else kind.means}",
+        "description": f"The item is {item_told(record)}.{_SETS if kind is None else ''}",
         "required": ["type", "data"],
         "properties": {
             "type": {"const": name},
@@ -163,10 +164,21 @@ def _message(record: RecordType, name: str, kind: Kind | None) -> dict[str, Any]
     }
 
 
+def item_told(record: RecordType) -> str:
+    """Which members say what item a message is about."""
+    if record.lines is None:
+        return f"the one with this {' and '.join(record.key_columns)}"
+    return (
+        "the one with this item_code, else with this cas_number, else with this item_name (upper and lower case and "
+        "blanks are the same), at this location and of this lot_number, each written in the same way"
+    )
+
+
 _WHEN = {
     True: "When it occurred; of several sets of an item the one that occurred last counts",
     False: "When it occurred; a set of the item that occurred later has it in it already",
 }
+_SETS = " A column that the message leaves out is empty afterwards."
 _TEXT = {"type": "string"}
 _PERHAPS = {"type": ["string", "null"]}
 _MOMENT = {"type": "string", "format": "date-time"}
@@ -228,7 +240,7 @@ _OUTCOME = {
         },
         "effects": {
             "type": "array",
-            "description": "Of a message that adjusts: how much there was of each item before and after it",
+            "description": "Of a message that adjusts: how much there was of each item before and after it, in `unit`",
             "items": {
                 "type": "object",
                 "required": ["key", "kind", "before", "after", "unit", "short_by"],

@@ -6,8 +6,9 @@ from pathlib import Path
 import jinja2
 
 from hub_pipelines.messaging import Fate
-from hub_pipelines.validate.messages import known_types
+from hub_pipelines.validate.messages import types_of
 from hub_pipelines.validate.model import Feed
+from hub_pipelines.web.openapi import item_told
 from hub_pipelines.web.problems import KINDS
 from hub_pipelines.web.reading import MESSAGE_BYTES, MOST_MESSAGES
 
@@ -29,7 +30,13 @@ def page(campuses: Iterable[str], feeds: Mapping[str, Feed]) -> str:
     )
     return templates.get_template("page.html").render(
         campuses=list(campuses),
-        feeds=[(name, known_types(feed)) for name, feed in feeds.items()],
+        types=[
+            {"feed": feed.name, "name": name, "required": data.required, "item": item_told(record)}
+            for feed in feeds.values()
+            for record in feed.record_types
+            for name, kind in types_of(record).items()
+            for data in (record if kind is None else kind.data,)
+        ],
         fates=[(str(fate), _MEANING[fate]) for fate in Fate],
         kinds=sorted(KINDS.values(), key=lambda kind: kind.status),
         message_kb=MESSAGE_BYTES // 1024,

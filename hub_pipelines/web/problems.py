@@ -38,8 +38,9 @@ KINDS = {
             "bad-signature",
             401,
             "The signature is not one of this source's",
-            "Look at the source's name in the address and at its secret. A revoked source, or a secret whose time has "
-            "ended after a rotation, is refused in the same way.",
+            "The signature covers the very bytes of the body: sign the text that you send, and do not write the JSON "
+            "anew after that. Else look at the source's name in the address and at its secret. A revoked source, or a "
+            "secret whose time has ended after a rotation, is refused in the same way.",
         ),
         Kind(
             "stale",
@@ -143,7 +144,7 @@ def problem_of(error: Exception, path: str) -> Problem:
         return _of_http(error)
     if isinstance(error, Transient | SettingsError):
         not_taken.seen("not taken", error)
-        return Problem("busy", "The hub's database or disk did not answer.")
+        return Problem("busy", "The hub's database, disk or keys did not answer.")
     _log.error("failed %s", pairs(path=path), exc_info=error)
     return Problem("failed", "The hub met an unexpected error.")
 

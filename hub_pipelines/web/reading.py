@@ -118,7 +118,8 @@ def delivery_of(request: Request, feed: Feed) -> Delivery:
     if kind not in (JSON, LINES):
         raise Problem("wrong-type", f"The content type is {kind[:80] or 'not given'}; {JSON} or {LINES} is taken.")
     messages = (_incoming(request.body, feed, None),) if kind == JSON else _lines(request.body, feed)
-    headers = {name: request.headers[name] for name in (ID, TIMESTAMP, "content-type")}
+    # each message keeps these: of the content type not what a sender may write behind it
+    headers = {ID: request.headers[ID], TIMESTAMP: request.headers[TIMESTAMP], "content-type": kind}
     return Delivery(request.source, request.headers[ID], request.scope, request.body, messages, headers)
 
 

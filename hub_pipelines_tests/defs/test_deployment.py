@@ -521,6 +521,24 @@ def test_a_process_that_lives_and_does_not_answer_is_ended_and_started_again(hom
 
 
 @pytest.mark.slow
+def test_a_receiver_that_hangs_before_it_has_ever_answered_is_ended_too(home: Path) -> None:
+    settings = open_hub(with_messages_port(home)).settings
+    prepare_dagster_home(settings)
+    deployment = Deployment(settings, free_port(), False, lambda _text: None, deaf_s=15, first_answer_s=20)
+    up = Up(subprocess.Popen(["true"], text=True), home, deployment.port)
+    deployment.start()
+    try:
+        until = time.monotonic() + 240
+        deployment.run(until=lambda: "started receiver" in up.log() or time.monotonic() > until)
+        os.kill(up.pid_of("receiver"), signal.SIGSTOP)
+        deployment.run(until=lambda: up.log().count("started receiver") == 2 or time.monotonic() > until)
+        assert re.search(r"WARNING \S+ - receiver has not answered for \d+ s; ending it", up.log()), up.log()
+    finally:
+        deployment.stop()
+    assert not any(is_alive(pid) for pid in up.children())
+
+
+@pytest.mark.slow
 def test_hub_up_lives_through_a_full_disk_and_a_missing_drop_folder_and_goes_on_by_itself(home: Path) -> None:
     with small_disk(home, "120m"):
         (home / "hub.toml").write_text(

@@ -9,16 +9,20 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import REQUEST_TAG, register_partitions, review_queue_sensor, runs_alive
+from hub_pipelines.hub import KNOWN_FEEDS, open_hub
 from hub_pipelines.launching import tick
 from hub_pipelines.requeueing import of_requests, send
+from hub_pipelines.settings import load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_deployment import free_port, hub_up, submissions_in, wait_until
+from hub_pipelines_tests.messages import add_source, body_of, message, stock, take
 from hub_pipelines_tests.support import all_submissions, bring_back_bytes, lose_bytes
 
 RUN_KEY_TAG = "dagster/run_key"
@@ -142,6 +146,25 @@ def test_an_edited_copy_is_sent_shown_and_told_by_why(home: Path, answer: Answer
     assert f"a corrected copy was sent in its place: {done['request_id']}" in answer(
         "why", sent["request_id"], text=True
     )
+
+
+def test_both_contents_of_a_conflict_of_messages_are_shown_and_why_knows_the_webhook_id(
+    home: Path, answer: Answer
+) -> None:
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    add_source(hub, "erp", Scope("north", "inventory"))
+    first, then = body_of(stock("Ethanol", 5)), body_of(stock("Ethanol", 7))
+    take(hub, message("order-4711", first))
+    other = message("order-4711", then)
+    hub.conflicts.file(other, take(hub, other)[0])
+    (item,) = answer("review", "list")["items"]
+    shown = answer("review", "show", item["item_id"])
+    assert (shown["first"]["body"], shown["then"]["body"]) == (first.decode(), then.decode())
+    text = answer("review", "show", item["item_id"], text=True)
+    assert text.index("came first") < text.index(first.decode()) < text.index("came then") < text.index(then.decode())
+    told = answer("why", "order-4711")
+    assert [one["message"]["request_id"] for one in told["messages"]] == [item["request_id"]]
+    assert "erp sent order-4711 for north/inventory" in answer("why", "order-4711", text=True)
 
 
 def test_requeue_needs_one_way_to_choose_and_says_what_it_left_alone(answer: Answer) -> None:

@@ -19,7 +19,8 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.model import Answer, Capacity, Delivery, Incoming, Load
-from hub_pipelines.messaging import Fate
+from hub_pipelines.messaging import NO_COLUMN, Fate, conflict_case, messages_named
+from hub_pipelines.messaging import body_of as message_body
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.review import store as reviews
 from hub_pipelines.review.model import ReasonCode
@@ -29,16 +30,19 @@ from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import (
     STOCK,
     STOCK_LEDGER,
+    add_source,
     body_of,
     fates,
     lines,
     message,
+    moved,
     outcome,
     quantities,
     settle,
     stock,
     take,
 )
+from hub_pipelines_tests.stores.test_bodies import make_all_old, prune
 from hub_pipelines_tests.support import (
     all_submissions,
     asset,
@@ -100,6 +104,10 @@ def test_something_else_under_a_known_webhook_id_is_a_conflict_and_changes_nothi
 
     (item,) = hub.review.listing()
     assert (item.cause, item.request_id) == ("conflict", first.request_ids[0])
+    case = conflict_case(hub, item, messages_named(hub, item.request_id)[0])
+    assert case["first"]["body"].encode() == body_of(stock("Ethanol", 5))
+    assert case["then"]["body"].encode() == other.body
+    assert [one["fate"] for one in case["first"]["messages"]] == [Fate.WAITING]
     assert hub.archive.object_path(item.content_digest).read_bytes() == other.body
     assert events(hub, first.request_ids[0]) == ["message:conflict"]
     settle(hub)
@@ -300,6 +308,119 @@ def test_each_message_has_its_own_fate_and_a_bad_one_keeps_no_other_back(hub: Hu
     assert_invariants(hub)
 
 
+def test_a_moment_is_the_same_in_whatever_zone_it_is_written_and_one_of_no_zone_on_earth_is_rejected_alone(
+    hub: Hub,
+) -> None:
+    far = {"m-1": "+14:00", "m-2": "-14:00", "m-3": "+05:45", "m-4": "+00:00:30", "m-5": "+16:00", "m-6": "-23:59"}
+    sets = [
+        message(name, body_of(stock(f"Item {name}", 5), at=f"2026-03-01T12:00:00{zone}")) for name, zone in far.items()
+    ]
+    used = body_of(moved("Item m-1", 1), kind=f"{STOCK}.consumed", at="2026-03-02T12:00:00+13:59")
+    nowhere = body_of(moved("Item m-1", 1), kind=f"{STOCK}.consumed", at="2026-03-02T12:00:00+23:59")
+    answers = take(hub, *sets, message("m-7", used), message("m-8", nowhere))
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED] * 4 + [Fate.REJECTED] * 2 + [Fate.POSTED, Fate.REJECTED]
+    (reason,) = outcome(hub, answers[4].request_ids[0]).reasons
+    assert (reason.rule, reason.value) == ("bad_timestamp", "2026-03-01T12:00:00+16:00")
+    assert quantities(hub)["Item m-1"] == "4"
+    assert len(all_submissions(hub)) == 1
+    assert_invariants(hub)
+
+
+def test_a_sender_is_told_what_he_may_not_have_meant(hub: Hub) -> None:
+    whole = stock("Ethanol", 5, supplier="Sigma", lot_number="L-1")
+    less = {"item_name": "Ethanol", "location": "Chem 214", "lot_number": "L-1", "qty_on_hand": "4", "vat_code": "V7"}
+    take(hub, message("m-1", body_of(whole)))
+    settle(hub)
+    answers = take(
+        hub, message("m-2", body_of(less)), message("m-3", body_of({"MATNR": "4711", "itemName": "Ethanol"}))
+    )
+    settle(hub)
+    assert fates(hub, answers) == [Fate.POSTED, Fate.REJECTED]
+    told, (lacks, *_) = (outcome(hub, one.request_ids[0]).reasons for one in answers)
+    assert [(one.rule, one.column, one.value, one.blocks) for one in told] == [
+        ("not_a_column", "qty_on_hand", "4", False),
+        ("not_a_column", "vat_code", "V7", False),
+        ("value_gone", "quantity_on_hand", "5", False),
+        ("value_gone", "unit", "L", False),
+        ("value_gone", "supplier", "Sigma", False),
+    ]
+    assert [one.suggestion for one in told[:2]] == ["Perhaps `quantity_on_hand` is meant", None]
+    assert (lacks.rule, lacks.column, lacks.reason) == (
+        "missing_value",
+        "item_name",
+        "The message does not say it, and it must.",
+    )
+    assert lacks.suggestion == "Send it by this name, `item_name`. What came is no column of it: MATNR, itemName"
+
+
+def test_a_member_by_no_known_name_is_told_whatever_became_of_its_message(hub: Hub) -> None:
+    old, new = "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"
+    used = {"item_name": "Ethanol", "place": "Chem 214", "quantity": 1, "unit": "L", "item_name_de": ["Äthanol"]}
+    answers = take(
+        hub,
+        message("set", body_of(stock("Acetone", 1, vat_code="V7"), at=new)),
+        message("late", body_of(stock("Acetone", 2, vat_code="V7"), at=old)),
+        message("used", body_of(used, kind=f"{STOCK}.consumed")),
+        message("bad", body_of(stock("Toluene", "many", vat_code="V7"))),
+    )
+    settle(hub)
+    again = take(hub, message("again", body_of(stock("Acetone", 1, vat_code="V7"), at=new)))
+    settle(hub)
+    assert fates(hub, [*answers, *again]) == [
+        Fate.POSTED,
+        Fate.SUPERSEDED,
+        Fate.POSTED,
+        Fate.REJECTED,
+        Fate.UNCHANGED,
+    ]
+    told = [
+        [
+            (one.column, one.value, one.suggestion)
+            for one in outcome(hub, each.request_ids[0]).reasons
+            if one.rule == NO_COLUMN
+        ]
+        for each in [*answers, *again]
+    ]
+    vat = [("vat_code", "V7", None)]
+    assert told[:2] + told[3:] == [vat] * 4
+    assert told[2] == [("place", "Chem 214", None), ("item_name_de", '["Äthanol"]', None)]
+
+
+def test_all_of_a_request_that_came_first_is_shown_beside_one_in_conflict(hub: Hub) -> None:
+    first, other = lines("m-1", {1: "Acetone", 2: "Toluene"}), lines("m-1", {1: "Acetone", 2: "Hexane"})
+    take(hub, first)
+    hub.conflicts.file(other, take(hub, other)[0])
+    settle(hub)
+    (item,) = hub.review.listing()
+    case = conflict_case(hub, item, messages_named(hub, item.request_id)[0])
+    assert (case["first"]["body"].encode(), case["then"]["body"].encode()) == (first.body, other.body)
+    assert [one["fate"] for one in case["first"]["messages"]] == [Fate.POSTED] * 2
+
+
+def test_messages_are_found_by_their_webhook_id_and_their_bodies_wherever_they_are(hub: Hub) -> None:
+    add_source(hub)
+    add_source(hub, "lims")
+    one, many = message("m-1", body_of(stock("Ethanol", 5))), lines("m-2", {1: "Acetone", 3: "Toluene"})
+    other = one._replace(source="lims")
+    first, second, third = take(hub, one, many, other)
+    found = messages_named(hub, "m-1")
+    assert [(each.source, each.request_id) for each in found] == [
+        ("erp", first.request_ids[0]),
+        ("lims", third.request_ids[0]),
+    ]
+    assert [each.request_id for each in messages_named(hub, "m-2")] == list(second.request_ids)
+    assert messages_named(hub, first.request_ids[0]) == found[:1]
+    assert messages_named(hub, "m-3") == []
+    waiting = [message_body(hub, each) for each in messages_named(hub, "m-2")]
+    settle(hub)
+    assert [message_body(hub, each) for each in messages_named(hub, "m-2")] == waiting
+    make_all_old(hub)
+    assert prune(hub).removed == 1
+    assert [message_body(hub, each) for each in messages_named(hub, "m-2")] == waiting
+    assert waiting == [each.body for each in many.messages]
+
+
 def test_a_column_that_another_heading_would_mean_in_a_file_is_only_kept(hub: Hub) -> None:
     take(hub, message("m-1", body_of({"item_name": "Ethanol", "location": "A", "Qty": 7})))
     settle(hub)
@@ -431,6 +552,11 @@ def test_a_batch_gets_a_receipt_of_its_own_folder_and_no_workbook(hub: Hub) -> N
     (page,) = hub.receipts.write_due("north")
     assert page.parent == hub.settings.receipts / "north" / "inventory" / "messages"
     assert list(page.parent.glob("*.xlsx")) == []
+    told = page.read_text("utf-8")
+    assert "Messages in this batch" in told
+    assert "There is no file to correct: let the people" in " ".join(told.split())
+    assert "Excel" not in told
+    assert "spreadsheet" not in told
 
 
 def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None:
@@ -443,6 +569,8 @@ def test_batches_do_not_push_files_out_of_the_list_of_receipts(hub: Hub) -> None
     told = (hub.settings.receipts / "north" / "index.html").read_text("utf-8")
     assert "lab.csv" in told
     assert "messages-1" not in told
+    assert "because they are older" not in told
+    assert 'href="inventory/messages"' in told
 
 
 def test_a_message_that_was_changed_in_the_inbox_is_found_by_the_verifier(hub: Hub) -> None:

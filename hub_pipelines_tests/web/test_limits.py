@@ -118,6 +118,7 @@ def test_headers_without_an_end_are_not_read_on(served: _Served, monkeypatch: py
 
 def test_headers_without_an_end_are_not_read_on_behind_a_request_at_work_either(served: _Served) -> None:
     def flood(one: socket.socket) -> None:
+        one.settimeout(3 * _SHORT_S)  # its answer would come first
         one.sendall(_SLOW)
         time.sleep(_SHORT_S / 2)
         one.sendall(b"POST / HTTP/1.1\r\nhost: a\r\nx-a: ")
@@ -175,7 +176,7 @@ def test_who_wants_another_protocol_is_told_that_there_is_none(served: _Served, 
         one.sendall(_WHOLE.replace(b"host: a", f"host: a\r\nconnection: upgrade\r\nupgrade: {wanted}".encode()))
         told = ends_within(one, 10)
     assert told.startswith(b"HTTP/1.1 400 ")
-    assert b"without the header Upgrade" in told
+    assert b"no header Upgrade" in told
 
 
 def test_a_body_that_does_not_come_is_told_to_be_too_slow(served: _Served) -> None:
@@ -309,6 +310,37 @@ def test_who_says_that_nothing_more_comes_is_answered_at_once_too(quick: _Quick)
     assert told.count(b" 202 ") == told.count(b" 200 ") == 1
     assert told.endswith(b"cd")
     assert quick.ways == ["at once", "as an app"]
+
+
+@pytest.mark.parametrize("path", ["/now", "/"])
+def test_what_is_no_request_takes_no_answer_from_one_that_has_come_whole(quick: _Quick, path: str) -> None:
+    with quick.connect() as one:  # in one packet: nothing is begun of it
+        one.sendall(_now(path) + _now(path, body="cd") + b"garbage\r\n\r\n")
+        assert ends_within(one, 10).startswith(b"HTTP/1.1 400 ")
+    assert quick.ways == []
+
+
+def test_what_is_no_request_behind_one_at_work_ends_the_connection_with_its_answer(quick: _Quick) -> None:
+    with quick.connect() as one:
+        one.sendall(_now())
+        time.sleep(_SHORT_S / 8)
+        one.sendall(b"garbage\r\n\r\n")
+        told = ends_within(one, 10)
+    assert told.startswith(b"HTTP/1.1 202 ")
+    assert b"\r\nconnection: close\r\n" in told
+    assert told.count(b"HTTP/1.1") == 1
+    assert quick.ways == ["at once"]
+
+
+def test_the_same_behind_one_that_an_app_works_on(served: _Served) -> None:
+    with served.connect() as one:
+        one.sendall(_SLOW)
+        time.sleep(_SHORT_S / 2)
+        one.sendall(b"garbage\r\n\r\n")
+        time.sleep(_SHORT_S / 2)
+        served.go_on.set()
+        told = ends_within(one, 10)
+    assert (told.count(b"HTTP/1.1 "), told.count(b" 200 ")) == (1, 1)
 
 
 def test_an_app_may_answer_what_was_taken_at_once(quick: _Quick) -> None:

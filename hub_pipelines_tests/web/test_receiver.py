@@ -10,20 +10,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
 from hub_pipelines.audit.store import audit_entry
-from hub_pipelines.hub import Hub
+from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.drop_folder import DropFolder
+from hub_pipelines.intake.inbox.store import message as inbox_message
 from hub_pipelines.intake.sources.service import Issued
+from hub_pipelines.settings import load
 from hub_pipelines.web.__main__ import serve
 from hub_pipelines_tests.crash.faults import finish, fork
 from hub_pipelines_tests.disks import fill, small_disk
@@ -243,6 +249,7 @@ _REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
     "another signature": (_body(BODY, webhook_signature="v1,AAAA"), 401, "bad-signature"),
     "an unknown version": (_body(BODY, webhook_signature="v9,AAAA"), 401, "bad-signature"),
     "no base64": (_body(BODY, webhook_signature="v1,*"), 401, "unsigned"),
+    "a signature of no version": (_body(BODY, webhook_signature="AAAA"), 401, "unsigned"),
     "no number for a time": (_body(BODY, webhook_timestamp="now"), 401, "unsigned"),
     "signed long ago": (_signed_at(_OLD), 401, "stale"),
     "signed in the future": (_signed_at(_AHEAD), 401, "stale"),
@@ -254,7 +261,9 @@ _REFUSED: dict[str, tuple[Callable[[Sender], httpx.Response], int, str]] = {
     "an unknown campus": (_path(PATH.replace("north", "moon")), 404, "not-found"),
     "an unknown feed": (_path(PATH.replace("inventory", "payroll")), 404, "not-found"),
     "the reserved scope": (_path("/v1/hub/unassigned/messages?source=erp"), 404, "not-found"),
+    "a slash at the end": (_path(PATH.replace("messages", "messages/")), 404, "not-found"),
     "no object": (_body(b"[1]"), 400, "not-json"),
+    "nothing": (_body(b" "), 400, "not-json"),
     "half an object": (_body(BODY[:-1]), 400, "not-json"),
     "a name twice": (_body(b'{"type": "a", "type": "b"}'), 400, "not-json"),
     "not a number": (_body(b'{"type": NaN}'), 400, "not-json"),
@@ -280,6 +289,30 @@ def test_what_is_not_taken_is_told_in_words_and_leaves_nothing(hub: Hub, sender:
     answer = send(sender)
     assert (answer.status_code, problem(answer)) == (status, code)
     assert messages_kept(hub) == before
+
+
+@pytest.mark.parametrize(
+    ("send", "told"),
+    [
+        (_path(PATH.replace("north", "moon")), "This hub has no campus moon; it has north, south."),
+        (_path(PATH.replace("inventory", "payroll")), "This hub has no feed payroll; it has procurement, inventory, "),
+        (_body(b""), "The text is empty."),
+        (_body(b"\xef\xbb\xbf{}"), "The text begins with a byte order mark, which JSON has not."),
+        (_body(b'{"a'), "The text is not valid JSON: Unterminated string starting at character 2."),
+    ],
+)
+def test_a_refusal_says_which_part_is_wrong(
+    sender: Sender, send: Callable[[Sender], httpx.Response], told: str
+) -> None:
+    assert send(sender).json()["detail"].startswith(told)
+
+
+def test_of_the_content_type_only_what_matters_is_kept(hub: Hub, sender: Sender) -> None:
+    long = {"content_type": f'application/json; a="{"x" * 10_000}"'}
+    assert sender.send("content-type", BODY, **long).status_code == 202
+    with hub.inbox.db.read() as tx:
+        envelopes = [str(one) for one in tx.execute(select(inbox_message.c.envelope)).scalars()]
+    assert all("xxx" not in one for one in envelopes)
 
 
 def raw(sender: Sender, text: bytes) -> bytes:
@@ -366,6 +399,64 @@ def test_a_flood_of_bad_requests_is_counted_and_does_not_fill_the_audit_chain(ow
     (entry,) = not_taken(hub)
     assert entry == {"campus": "north", "unknown unsigned": 60, "erp duplicate": 1, "erp not-json": 1}
     assert hub.checkpoints.verify().ok
+
+
+def test_a_database_that_takes_no_changes_is_told_as_such_and_messages_are_taken_when_it_does_again(
+    tmp_path: Path, postgres_database: Callable[[], AbstractContextManager[str]]
+) -> None:
+    """As a standby is, or a server that was set so since its disk is full."""
+    with postgres_database() as url:
+        hub = open_test_hub(tmp_path / "home", url)
+        issued = add_source(hub)
+        name = str(make_url(url).database)
+        with receiver(hub.settings.home, url) as running, psycopg.connect(url, autocommit=True) as other:
+            sender = Sender(running.address, issued)
+            assert sender.send("m-1", BODY).status_code == 202
+            other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()",
+                (name,),
+            )
+            for at in range(3):  # the first may find its connection broken
+                answer = sender.send(f"refused-{at}", BODY)
+                assert (answer.status_code, problem(answer)) == (503, "busy")
+                assert answer.headers["retry-after"]
+            health = httpx.get(f"{running.address}/health", timeout=30)
+            assert (health.status_code, "read-only" in health.json()["reason"]) == (503, True)
+            other.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid != pg_backend_pid()",
+                (name,),
+            )
+            deadline = time.monotonic() + 30
+            while (answer := sender.send("refused-0", BODY)).status_code != 202:
+                assert time.monotonic() < deadline, answer.text
+            assert answer.json()["duplicate"] is False
+            assert httpx.get(f"{running.address}/health", timeout=30).status_code == 200
+        assert "Traceback" not in hub.settings.log_path.read_text("utf-8")
+        hub.db.dispose()
+
+
+def test_an_inbox_that_was_lost_is_not_begun_anew_without_a_word(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    hub = open_test_hub(home, f"sqlite:///{home / 'hub.db'}")
+    inbox_of = hub.settings.inbox_path
+    hub.inbox.db.dispose()
+    inbox_of.unlink()
+    open_again(hub).inbox.db.dispose()  # nobody could send
+    add_source(hub)
+    for one in inbox_of.parent.glob("inbox.db*"):
+        one.unlink()
+    with pytest.raises(SettingsError, match="The inbox of messages is missing"):
+        open_again(hub)
+    assert not inbox_of.exists()
+    inbox_of.touch()
+    assert open_again(hub).inbox.count() == 0
+
+
+def open_again(hub: Hub) -> Hub:
+    environment = {"HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": hub.settings.database_url}
+    return open_hub(load(KNOWN_FEEDS, environment))
 
 
 def test_a_full_disk_is_answered_with_come_again_and_nothing_is_acknowledged_that_is_not_kept(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Nobody is answered before that transaction is durable. Records that the hub read
 versions. Not here: who may send (sources), HTTP (web, portals), what becomes of messages later (sealing).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -132,6 +132,17 @@ class Inbox:
     def find(self, request_id: str) -> Message | None:
         with self.db.read() as tx:
             return store.find(tx, request_id)
+
+    def sent_under(self, sources: Iterable[str], webhook_id: str) -> list[Message]:
+        """The messages that one of these sources has sent under a webhook-id."""
+        with self.db.read() as tx:
+            found = [store.find(tx, request_id) for request_id in store.sent_under(tx, sources, webhook_id)]
+        return [one for one in found if one is not None]
+
+    def body_of(self, request_id: str) -> bytes:
+        """A message's body as it came; empty once the archive has it."""
+        with self.db.read() as tx:
+            return store.body_of(tx, request_id)
 
 
 def _nothing_more(_answer: int | None) -> None:

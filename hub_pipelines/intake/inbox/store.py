@@ -148,6 +148,12 @@ stream = Table(
 of bodies."""
 
 
+NO_COPY_OF_INBOX = (
+    "Where there is none, make an empty file of this name: what waited is lost then, and must be sent again."
+)
+"""What an operator does whose inbox has no backup (decisions/0109)."""
+
+
 def create(db: Database) -> None:
     """Make the tables where they are not yet. Safe to run from many processes at once.
 
@@ -379,10 +385,25 @@ def known(tx: Transaction, one: Delivery) -> Answered:
     columns = (m.request_id, m.line, m.campus, m.feed, m.delivery_digest, m.received_at)
     first = tx.execute(select(*columns).where(*its, _begins_delivery)).one()
     same = (first.campus, first.feed, first.delivery_digest) == (one.scope.campus, one.scope.feed, one.body_digest)
-    ids = (first.request_id,)
-    if first.line:  # one of several
-        ids = tuple(tx.execute(select(m.request_id).where(*its, _is_line).order_by(m.line)).scalars())
+    ids = _of_delivery(tx, its, first)
     return Answered(Answer.DUPLICATE if same else Answer.CONFLICT, ids, first.received_at)
+
+
+def sent_under(tx: Transaction, sources: Iterable[str], webhook_id: str) -> list[str]:
+    """The request_ids of the messages that one of these sources has sent under a webhook-id."""
+    m, found = message.c, list[str]()
+    for source in sources:
+        its = (m.source == source, m.webhook_id == webhook_id)
+        first = tx.execute(select(m.request_id, m.line).where(*its, _begins_delivery)).first()
+        found += _of_delivery(tx, its, first) if first is not None else ()
+    return found
+
+
+def _of_delivery(tx: Transaction, its: tuple[ColumnElement[bool], ...], first: Any) -> tuple[str, ...]:
+    if not first.line:
+        return (first.request_id,)
+    m = message.c
+    return tuple(tx.execute(select(m.request_id).where(*its, _is_line).order_by(m.line)).scalars())
 
 
 def find(tx: Transaction, request_id: str) -> Message | None:
@@ -402,6 +423,11 @@ def find(tx: Transaction, request_id: str) -> Message | None:
         its and row.number - its.first_message + 1,
         its and its.submission,
     )
+
+
+def body_of(tx: Transaction, request_id: str) -> bytes:
+    """As it came; empty once the archive has it."""
+    return bytes(tx.execute(select(message.c.body).where(message.c.request_id == request_id)).scalar_one())
 
 
 def _batch_with(tx: Transaction, its: Any) -> Any:

@@ -19,6 +19,7 @@ ID, TIMESTAMP, SIGNATURE = SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp
 _ID = re.compile(r"[!-~]{1,255}")
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _MOST_SIGNATURES = 16
+_FORM = f"A signature in {SIGNATURE} must read v1,<base64> or v1a,<base64>."
 _SECRET_BYTES = range(24, 65)
 
 
@@ -78,15 +79,18 @@ def signed(headers: Mapping[str, str]) -> Signed:
     parts = signatures.split(" ")
     if len(parts) > _MOST_SIGNATURES:
         raise NotSigned(f"{SIGNATURE} has {len(parts)} signatures; at most {_MOST_SIGNATURES} are looked at.")
-    return Signed(webhook_id, int(timestamp), tuple([_signature(part) for part in parts if part]))
+    versioned = [part for part in parts if "," in part]
+    if not versioned:
+        raise NotSigned(_FORM)
+    return Signed(webhook_id, int(timestamp), tuple([_signature(part) for part in versioned]))
 
 
 def _signature(part: str) -> tuple[str, bytes]:
-    version, comma, encoded = part.partition(",")
+    version, _, encoded = part.partition(",")
     try:
-        return version, _decoded(encoded) if comma else b""
+        return version, _decoded(encoded)
     except ValueError as error:
-        raise NotSigned(f"A signature in {SIGNATURE} must read v1,<base64> or v1a,<base64>.") from error
+        raise NotSigned(_FORM) from error
 
 
 def _is_signed(public_key: bytes, signature: bytes, text: bytes) -> bool:

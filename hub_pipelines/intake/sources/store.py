@@ -40,6 +40,11 @@ def add(tx: Transaction, name: str, rights: tuple[Scope, ...], *, by: str, at: d
     return added.first() is not None
 
 
+def any_added(tx: Transaction) -> bool:
+    """Whether there ever was one."""
+    return tx.execute(select(message_source.c.name).limit(1)).first() is not None
+
+
 def add_key(tx: Transaction, name: str, key: Key) -> None:
     tx.execute(
         message_source_key.insert(),

@@ -23,7 +23,7 @@ from hub_pipelines.validate.columns import ColumnMap, map_columns
 from hub_pipelines.validate.conventions.applying import InColumns, Together
 from hub_pipelines.validate.feeds.types import campus_names, is_blank
 from hub_pipelines.validate.judged import JudgedRow
-from hub_pipelines.validate.model import Beside, Feed, Problem, Registry, Table
+from hub_pipelines.validate.model import MISSING_VALUE, Beside, Feed, Problem, Registry, Table
 from hub_pipelines.validate.repeats import Repeats
 from hub_pipelines.validate.service import RowCheck, TagCheck, verdict_of
 from hub_pipelines.validate.staging import StagedRows, problems_of
@@ -276,7 +276,7 @@ class _Bulk:
                 told[at] = None if before is None or more is None else [*before, *more]
         order = {name: number for number, name in enumerate(self._record.columns)}
         found = {at: sorted(some, key=lambda one: order[str(one.column)]) for at, some in told.items() if some}
-        lacking = [at for at, some in found.items() if any(one.rule == "missing_value" for one in some)]
+        lacking = [at for at, some in found.items() if any(one.rule == MISSING_VALUE for one in some)]
         # what is advised where a value is missing depends on the other cells
         rows = {at: self._read.read(sent) for at, (_, sent) in zip(lacking, batch.rows(lacking), strict=True)}
         for at, problems in found.items():

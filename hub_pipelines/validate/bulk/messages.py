@@ -18,6 +18,7 @@ from hub_pipelines.validate.messages import (
     MessageRows,
     Messages,
     adjusting,
+    lacking,
     newest_of,
     no_row,
     superseded,
@@ -52,7 +53,12 @@ def messages_in_bulk(
         for verdict in _verdicts(_judged(table, replace(feed, record_types=(data,)), circumstances, alive)):
             one = batch.messages[verdict.row_no - 1]
             assert one.kind is not None
-            others.append(adjusting(verdict, one, one.kind) if isinstance(verdict, AcceptedRow) else verdict)
+            others.append(
+                adjusting(verdict, one, one.kind)
+                if isinstance(verdict, AcceptedRow)
+                else lacking(cast(RejectedRow, verdict), one, data)
+            )
+    others += [lacking(verdict, batch.messages[verdict.row_no - 1], batch.record) for verdict in _rejected(sets)]
     return _merged(sets, _void(batch, sets), _table(others))
 
 
@@ -122,6 +128,13 @@ def _verdicts(table: "pyarrow.Table") -> Iterator[Verdict]:
             yield AcceptedRow(found.row_no, found.key, values, problems)
         else:
             yield RejectedRow(found.row_no, problems, values)
+
+
+def _rejected(table: "pyarrow.Table") -> Iterator[RejectedRow]:
+    from pyarrow import compute
+
+    rejected = table.filter(compute.equal(table["verdict"], "rejected"))
+    return (one for one in _verdicts(rejected) if isinstance(one, RejectedRow))
 
 
 def _merged(table: "pyarrow.Table", *others: "pyarrow.Table") -> StagedRows:

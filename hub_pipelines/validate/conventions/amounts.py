@@ -16,7 +16,7 @@ from hub_pipelines.validate.conventions.numbers import NUMBER, read_number
 from hub_pipelines.validate.conventions.units import conversion, dimension_of, form_of, several_meanings, unit_of
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER, without_trailing_zeros
 from hub_pipelines.validate.feeds.types import EXCEL_DATE, MONTHS, is_blank, text_of
-from hub_pipelines.validate.model import Cell, Restored, Unclear
+from hub_pipelines.validate.model import MISSING_VALUE, Cell, Restored, Unclear
 
 NOTHING = re.compile(r"[-–—]+|\?+|n\.?/?a\.?", re.I)
 """What people write into a cell that has nothing to say."""
@@ -328,7 +328,7 @@ _WRITE = "Write it into the cell"
 
 
 def _says_nothing(cell: Cell) -> Unclear:
-    return Unclear(_plain(cell), "missing_value", "The cell says nothing, and this column must be filled.", _WRITE)
+    return Unclear(_plain(cell), MISSING_VALUE, "The cell says nothing, and this column must be filled.", _WRITE)
 
 
 def _other_mark(cell: str, mark: Mark) -> Unclear:

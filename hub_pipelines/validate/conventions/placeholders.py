@@ -14,7 +14,7 @@ from typing import Any
 
 from hub_pipelines.validate.batches import Batch, Column, Texts, batches_of
 from hub_pipelines.validate.columns import ColumnMap
-from hub_pipelines.validate.model import Cell, RecordType, Row, Table, Unclear, sent_name
+from hub_pipelines.validate.model import MISSING_VALUE, Cell, RecordType, Row, Table, Unclear, sent_name
 from hub_pipelines.validate.parsing.blocks import beginnings
 
 _BLANKS = " \t\n\r\v\f\u00a0"
@@ -151,7 +151,7 @@ def _refusal(record: RecordType, column: str) -> Callable[[Cell], Cell]:
     def refuse(cell: Cell) -> Cell:
         said = str(cell).strip(_BLANKS)
         reason = f'The cell says "{said}", which stands for no value, and this column must be filled.'
-        return Unclear(said, "missing_value", reason, way_out)
+        return Unclear(said, MISSING_VALUE, reason, way_out)
 
     return refuse
 

@@ -180,16 +180,25 @@ def cell_number(cell: object, decimals: int) -> Decimal | None:
 
 
 def parse_quantity(cell: object) -> str:
+    number = _number_of(cell)
+    if number < 0:
+        raise problem(
+            "negative_quantity", "A quantity cannot be below zero.", "Write what is on hand; 0 if nothing is left"
+        )
+    return _plain(number)
+
+
+def _number_of(cell: object) -> Decimal:
     refuse_date_cell(cell)
     number = cell_number(cell, decimals=6)
     if number is None:
         number = _quantity_text(text_of(cell))
     if not number.is_finite():
         raise problem("bad_quantity", "The quantity is not a number.")
-    if number < 0:
-        raise problem(
-            "negative_quantity", "A quantity cannot be below zero.", "Write what is on hand; 0 if nothing is left"
-        )
+    return number
+
+
+def _plain(number: Decimal) -> str:
     if number >= 10**11:
         raise problem("bad_quantity", "The quantity has more than 11 digits before the decimal point.")
     # equal amounts must be equal text, whichever way they were typed
@@ -205,10 +214,13 @@ EVERYTHING = "all"
 
 def parse_amount(cell: object) -> str:
     """So much came or went: more than nothing."""
-    amount = parse_quantity(cell)
-    if amount == "0":
+    number = _number_of(cell)
+    if number < 0:
+        reason = "How much came or went cannot be below zero; whether it came or went, the message's type tells."
+        raise problem("negative_quantity", reason, "Write how much, above 0, in a message of the right type")
+    if number == 0:
         raise problem("no_quantity", "Nothing came and nothing went.", "Write how much, above 0")
-    return amount
+    return _plain(number)
 
 
 def parse_amount_or_all(cell: object) -> str:

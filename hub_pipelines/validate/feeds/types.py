@@ -17,7 +17,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from hub_pipelines.validate.model import Certain, Shape, Written
+from hub_pipelines.validate.model import MISSING_VALUE, Certain, Shape, Written
 
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
@@ -49,7 +49,7 @@ def problem(rule: str, reason: str, suggestion: str | None = None) -> PydanticCu
 
 def missing(what: str = "is empty") -> PydanticCustomError:
     """Of a cell without a value in a column that must be filled."""
-    return problem("missing_value", f"The cell {what}, and this column must be filled.", "Write it into the cell")
+    return problem(MISSING_VALUE, f"The cell {what}, and this column must be filled.", "Write it into the cell")
 
 
 def required(parse: Callable[[object], str]) -> BeforeValidator:
