@@ -170,8 +170,9 @@ def _no_columns(hub: Hub, message: Message) -> Iterator[Reason]:
     for name in [one for one in data if one not in columns][:_TOLD]:
         like = _like(name.casefold(), left)
         advice = f"Perhaps `{like}` is meant" if like else None
-        value = canonical_text(data[name]).strip('"')[:_SHOWN]
-        yield Reason(NO_COLUMN, name, value, f"This is no column of {said}: {becomes}.", advice, blocks=False)
+        said_of_it = data[name]
+        value = said_of_it if isinstance(said_of_it, str) else canonical_text(said_of_it)
+        yield Reason(NO_COLUMN, name, value[:_SHOWN], f"This is no column of {said}: {becomes}.", advice, blocks=False)
 
 
 def _said(body: bytes) -> tuple[str, Mapping[str, object]]:

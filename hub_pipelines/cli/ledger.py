@@ -27,6 +27,8 @@ def ledger_export(
     as_json: AsJson = False,
 ) -> None:
     """The state of a campus's ledger on standard output, now or at the end of an earlier day."""
+    from hub_pipelines.ledger.comparing.model import SHORT_BY
+
     hub = this_hub()
     kind = _record_type(hub, record_type)
     if campus not in hub.campuses or form not in {"csv", "json"}:
@@ -35,7 +37,7 @@ def ledger_export(
     if as_json or form == "json":
         print_document(list(rows))
         return
-    columns = [*kind.columns, "request_id", "posted_at"]
+    columns = [*kind.columns, *([SHORT_BY] if kind.adjusted else []), "request_id", "posted_at"]
     write_csv(sys.stdout, columns, rows, line_end="\n")
 
 

@@ -1,5 +1,6 @@
 """Requeueing and the weekly review on a real Dagster instance, and the commands as scripts use them."""
 
+import csv
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -22,7 +23,7 @@ from hub_pipelines.submission.model import State
 from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
 from hub_pipelines_tests.defs.test_deployment import free_port, hub_up, submissions_in, wait_until
-from hub_pipelines_tests.messages import add_source, body_of, message, stock, take
+from hub_pipelines_tests.messages import STOCK, add_source, body_of, message, moved, settle, stock, take
 from hub_pipelines_tests.support import all_submissions, bring_back_bytes, lose_bytes
 
 RUN_KEY_TAG = "dagster/run_key"
@@ -165,6 +166,17 @@ def test_both_contents_of_a_conflict_of_messages_are_shown_and_why_knows_the_web
     told = answer("why", "order-4711")
     assert [one["message"]["request_id"] for one in told["messages"]] == [item["request_id"]]
     assert "erp sent order-4711 for north/inventory" in answer("why", "order-4711", text=True)
+
+
+def test_an_export_tells_by_how_much_an_item_is_short(home: Path, answer: Answer) -> None:
+    hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
+    take(hub, message("m-1", body_of(moved("Ethanol", 2), kind=f"{STOCK}.consumed")))
+    take(hub, message("m-2", body_of(stock("Acetone", 2))))
+    settle(hub)
+    text = answer("ledger", "export", "--type", STOCK, "--campus", "north", text=True)
+    rows = {row["item_name"]: row for row in csv.DictReader(text.splitlines())}
+    assert (rows["Ethanol"]["quantity_on_hand"], rows["Ethanol"]["short_by"]) == ("0", "2")
+    assert (rows["Acetone"]["quantity_on_hand"], rows["Acetone"]["short_by"]) == ("2", "")
 
 
 def test_requeue_needs_one_way_to_choose_and_says_what_it_left_alone(answer: Answer) -> None:
