@@ -547,7 +547,8 @@ def test_a_day_of_messages_is_reproduced_from_the_archive(hub: Hub) -> None:
 
 
 def test_a_batch_gets_a_receipt_of_its_own_folder_and_no_workbook(hub: Hub) -> None:
-    take(hub, message("m-1", body_of(stock("Acetone", "many"))))
+    sent = {"m-1": stock("Acetone", "many"), "m-2": stock("Toluene", 1), "m-3": stock("Toluene", 2)}
+    take(hub, *(message(name, body_of(data)) for name, data in sent.items()))
     settle(hub)
     (page,) = hub.receipts.write_due("north")
     assert page.parent == hub.settings.receipts / "north" / "inventory" / "messages"
