@@ -28,7 +28,6 @@ from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.intake.inbox.conflicts import Conflicts
 from hub_pipelines.intake.inbox.model import Capacity, Load
 from hub_pipelines.intake.inbox.service import Inbox
-from hub_pipelines.intake.inbox.store import NO_COPY_OF_INBOX
 from hub_pipelines.intake.model import FOLDER_OF, Arrival, Outcome, Payload, Purpose
 from hub_pipelines.intake.sealing.bodies import Bodies
 from hub_pipelines.intake.sealing.service import Sealing
@@ -306,7 +305,8 @@ def _require_inbox(path: Path, db: Database) -> None:
     if is_lost:
         raise SettingsError(
             f"The inbox of messages is missing, {path}, though systems send to this hub, or it asks portals: what it "
-            f"has taken may wait there. Put it back from the backup that the database is of. {NO_COPY_OF_INBOX}"
+            "has taken may wait there. Put it back from the backup that the database is of. "
+            f"{inbox_store.NO_COPY_OF_INBOX}"
         )
 
 

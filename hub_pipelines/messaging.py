@@ -15,13 +15,13 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.strict_json import BadJson, parse_object
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Message
+from hub_pipelines.ledger.adjusting.algebra import in_unit
 from hub_pipelines.ledger.comparing.model import SET, SHORT_BY
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.review.model import ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
-from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.feeds.quantities import without_trailing_zeros
 from hub_pipelines.validate.messages import contents_of, types_of
 from hub_pipelines.validate.model import SUPERSEDED, Adjusted, RecordType
@@ -31,7 +31,6 @@ NO_COLUMN, VALUE_GONE = "not_a_column", "value_gone"
 _TOLD = 20
 _SHOWN = 200
 _LIKENESS = 0.75
-_SMALLEST = Decimal("0.000001")
 
 
 class Fate(StrEnum):
@@ -87,28 +86,28 @@ def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
         return MessageOutcome(message, Fate.WAITING)
     if message.submission is None or message.row_no is None:
         return MessageOutcome(message, Fate.SEALED)
+    row_no = message.row_no
     with hub.db.read() as tx:
         current = submissions.get(tx, message.submission)
-        if current.state is State.POSTED:
-            told = ledger_problems.of_row(tx, current.request_id, current.revision, message.row_no)
-            row_no = message.row_no
-            entries = ledger_entries.of_rows(tx, current.request_id, current.revision, [row_no])[row_no]
-            reasons = tuple(
-                Reason(
-                    one["rule"],
-                    one["column_name"],
-                    one["value"],
-                    one["reason"],
-                    one["suggestion"],
-                    one["severity"] == "block",
-                )
-                for one in told
-            )
-            fate, effects = _of_row(reasons, bool(entries)), _effects(hub, message, entries)
-            gone = (note for one in entries if one["operation"] == SET for note in _values_gone(hub, message, one))
-            notes = (*_no_columns(hub, message), *gone)
-            return MessageOutcome(message, fate, (*reasons, *notes), current.posted_at, effects)
-    return MessageOutcome(message, _of_batch(current), settled_at=current.settled_at)
+        if current.state is not State.POSTED:
+            return MessageOutcome(message, _of_batch(current), settled_at=current.settled_at)
+        told = ledger_problems.of_row(tx, current.request_id, current.revision, row_no)
+        entries = ledger_entries.of_rows(tx, current.request_id, current.revision, [row_no])[row_no]
+    reasons = tuple(
+        Reason(
+            one["rule"],
+            one["column_name"],
+            one["value"],
+            one["reason"],
+            one["suggestion"],
+            one["severity"] == "block",
+        )
+        for one in told
+    )
+    fate, effects = _of_row(reasons, bool(entries)), _effects(hub, message, entries)
+    gone = (note for one in entries if one["operation"] == SET for note in _values_gone(hub, message, one))
+    notes = (*_no_columns(hub, message), *gone)
+    return MessageOutcome(message, fate, (*reasons, *notes), current.posted_at, effects)
 
 
 def messages_named(hub: Hub, text: str) -> list[Message]:
@@ -226,20 +225,19 @@ def _effect(entry: Mapping[str, Any], adjusted: Adjusted) -> Effect:
     return Effect(
         key=entry["key"],
         kind=entry["operation"],
-        before=_in_unit(before.get(adjusted.quantity), was_in, unit),
+        before=_before(before.get(adjusted.quantity), was_in, unit),
         after=after[adjusted.quantity],
         unit=unit,
         short_by=after.get(SHORT_BY),
     )
 
 
-def _in_unit(quantity: str | None, was_in: str | None, unit: str | None) -> str | None:
-    """A late message may tell of an item in which unit it is kept. As a quantity can hold it; None where the one can't
-    be told in the other."""
-    if quantity is None or was_in is None or unit is None or was_in == unit:
+def _before(quantity: str | None, was_in: str | None, unit: str | None) -> str | None:
+    """A late message may tell of an item in which unit it is kept."""
+    if quantity is None or was_in is None:
         return quantity
-    factor = worth(was_in, unit)
-    return None if factor is None else without_trailing_zeros((Decimal(quantity) * factor).quantize(_SMALLEST))
+    told = in_unit(Decimal(quantity), was_in, unit)
+    return None if told is None else without_trailing_zeros(told)
 
 
 def _of_batch(current: Submission) -> Fate:

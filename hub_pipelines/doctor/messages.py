@@ -14,7 +14,6 @@ from hub_pipelines.doctor.model import Severity
 from hub_pipelines.hub import capacity_of
 from hub_pipelines.intake.inbox import store as inbox
 from hub_pipelines.intake.inbox.model import NEARLY_FULL, Filling, Waiting
-from hub_pipelines.intake.inbox.store import NO_COPY_OF_INBOX
 from hub_pipelines.intake.sealing import store as sealing
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources import store as sources
@@ -88,7 +87,7 @@ def _missing(path: Path, db: Database) -> Found:
         may_be_lost = sources.any_added(tx) or portals.any_polled(tx)
     if may_be_lost:
         told = f"The inbox {path} is missing, and with it what was acknowledged and is in no batch yet."
-        yield "error", f"{told} Restore it from a backup. {NO_COPY_OF_INBOX}", _copy(path)
+        yield "error", f"{told} Restore it from a backup. {inbox.NO_COPY_OF_INBOX}", _copy(path)
 
 
 def _copy(path: Path) -> str:

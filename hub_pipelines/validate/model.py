@@ -357,6 +357,10 @@ class Lines(Protocol):
         """What a key says beside place and number: the same for one thing at two places."""
 
     @property
+    def told(self) -> str:
+        """Which columns say what item a line is, in words."""
+
+    @property
     def at_times(self) -> tuple[str, ...]:
         """Those of `columns` of which some keys say nothing, so that a list may do without them."""
 

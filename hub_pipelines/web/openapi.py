@@ -166,12 +166,7 @@ def _message(record: RecordType, name: str, kind: Kind | None) -> dict[str, Any]
 
 def item_told(record: RecordType) -> str:
     """Which members say what item a message is about."""
-    if record.lines is None:
-        return f"the one with this {' and '.join(record.key_columns)}"
-    return (
-        "the one with this item_code, else with this cas_number, else with this item_name (upper and lower case and "
-        "blanks are the same), at this location and of this lot_number, each written in the same way"
-    )
+    return f"the one with this {' and '.join(record.key_columns) if record.lines is None else record.lines.told}"
 
 
 _WHEN = {

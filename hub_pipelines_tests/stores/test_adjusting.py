@@ -86,6 +86,15 @@ def test_what_came_and_went_is_added_and_taken_and_told(hub: Hub) -> None:
     assert all(account_for(hub, one.request_id).balanced for one in all_submissions(hub))
 
 
+def test_what_was_there_is_told_in_the_unit_that_a_late_message_gives_its_item(hub: Hub) -> None:
+    take(hub, sent("first", "received", moved("Ethanol", 1), 12))
+    settle(hub)
+    (late,) = take(hub, sent("late", "received", moved("Ethanol", 10, unit="mL"), 11))
+    settle(hub)
+    (effect,) = outcome(hub, late.request_ids[0]).effects
+    assert (effect.before, effect.after, effect.unit) == ("1000", "1010", "mL")
+
+
 def test_an_item_that_was_put_back_to_an_earlier_entry_of_its_last_posting_is_found(hub: Hub) -> None:
     take(hub, sent("set", "set", stock("Ethanol", 10), 10), sent("out", "consumed", moved("Ethanol", 4), 12))
     settle(hub)

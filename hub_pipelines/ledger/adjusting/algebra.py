@@ -283,12 +283,15 @@ def _legs(row: StagedRow) -> list[Movement]:
 
 
 def _in_unit(one: Movement, unit: str | None) -> Decimal | None:
-    """How much it moves in a unit, rounded to what a quantity can hold; None where it can't be told in that."""
     assert one.quantity is not None
-    amount = Decimal(one.quantity)
-    if one.unit == unit:
+    return in_unit(Decimal(one.quantity), one.unit, unit)
+
+
+def in_unit(amount: Decimal, was_in: str | None, unit: str | None) -> Decimal | None:
+    """As much in another unit, rounded to what a quantity can hold; None where it can't be told in that."""
+    if was_in == unit:
         return amount
-    factor = None if one.unit is None or unit is None else worth(one.unit, unit)
+    factor = None if was_in is None or unit is None else worth(was_in, unit)
     return None if factor is None else (amount * factor).quantize(_SMALLEST)
 
 

@@ -26,6 +26,10 @@ class StockLines:
 
     columns = ("item_code", "cas_number", "item_name", "location", "lot_number")
     at_times = ("cas_number", "lot_number")
+    told = (
+        "item_code, else with this cas_number, else with this item_name (upper and lower case and blanks are the "
+        "same), at this location and of this lot_number, each written in the same way"
+    )
 
     def key_of(self, values: Mapping[str, object], number: int = 1) -> str:
         marks = [f" no {number}|"] if number > 1 else []
