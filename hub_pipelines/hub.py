@@ -59,6 +59,7 @@ from hub_pipelines.report.previews.model import Preview
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.weekly.service import WeeklyReviews
 from hub_pipelines.report.workbook.service import Workbooks
+from hub_pipelines.resting import Resting
 from hub_pipelines.retention.service import Holds
 from hub_pipelines.returning import Returns
 from hub_pipelines.review.service import Review
@@ -199,6 +200,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     places = Places(settings.receipts)
     facts = Facts(archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress, places)
     receipts = Receipts(db, places, facts, workbooks)
+    resting = Resting(settings.limits.large_mb, inbox.taken)
     processing = Processing(
         db=db,
         archive=archive,
@@ -212,6 +214,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         chunks=ChunkLimits(settings.limits.posting_chunk_rows, settings.limits.posting_chunk_mb * 1_000_000),
         progress=progress,
         large_mb=settings.limits.large_mb,
+        resting=resting,
         tell=receipts.write_progress,
     )
     return Hub(
@@ -265,7 +268,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
         portal_shapes=PortalShapes(db, review),
         judge=judge,
         processing=processing,
-        recounts=Recounts(db, judge),
+        recounts=Recounts(db, judge, resting),
         receipts=receipts,
         previews=Previews(db, judge, receipts, keys, utc_now),
         review=review,

@@ -36,6 +36,7 @@ from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.preparing import Preparing
+from hub_pipelines.resting import Resting
 from hub_pipelines.returning import CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
@@ -143,6 +144,7 @@ class Processing:
     chunks: ChunkLimits
     progress: ProgressFiles
     large_mb: float
+    resting: Resting
     tell: Callable[[str], None]
     """Called with the request_id when there is news of how far its file is."""
 
@@ -347,15 +349,19 @@ class Processing:
         current = self._current(lease)
         alive = self._alive(lease)
         telling = _Telling(self.progress, lease, self.tell, "reading")
+        registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
+        self.archive.verify(current.envelope.content_digest, alive)
+        noted = partial(self.returns.note, lease, current)
 
         def through(rows: int) -> None:
             alive()
             telling(rows)
+            rest(alive)
 
-        registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
-        self.archive.verify(current.envelope.content_digest, alive)
-        noted = partial(self.returns.note, lease, current)
-        with self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged:
+        with (
+            self.resting.of(current.envelope) as rest,
+            self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged,
+        ):
             telling.stage = "judging"
             handle = stage(self._to_stage(current, judged), self.staged, judged.document)
         give_memory_back()
@@ -425,8 +431,13 @@ class Processing:
     def _post(self, lease: Lease, current: Submission, staged: str) -> Posting:
         prepared = self._preparing.prepare(current, staged)
         telling = _Telling(self.progress, lease, self.tell, "posting", prepared.received)
-        with self.db.write() as tx:
-            posting = postings.post(tx, lease, prepared.batch(tx), limits=self.chunks, progress=telling)
+
+        def through(rows: int) -> None:
+            telling(rows)
+            rest()
+
+        with self.resting.of(current.envelope) as rest, self.db.write() as tx:
+            posting = postings.post(tx, lease, prepared.batch(tx), limits=self.chunks, progress=through)
             if not posting.repeat:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
         with working_on(lease.request_id):

@@ -9,6 +9,7 @@ from hub_pipelines.common.beside import Beside, at_best
 from hub_pipelines.common.store import Database
 from hub_pipelines.judging import Judge
 from hub_pipelines.mapping.decision import rules_of
+from hub_pipelines.resting import Resting
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.validate.batches import batches_of
@@ -28,6 +29,7 @@ class Recounts:
 
     db: Database
     judge: Judge
+    resting: Resting
     _beside: Beside[Recounted] = field(default_factory=Beside, compare=False, repr=False)
 
     def begin(self, request_id: str) -> None:
@@ -45,9 +47,15 @@ class Recounts:
         """Its table is found, and every row cut, anew. Raises Unreadable, Blocked."""
         with self.db.read() as tx:
             decision = self.judge.mappings.decision_of(tx, current.decision)
-        with self.judge.open(current.envelope, rules_of(decision)) as table:
+        with (
+            self.resting.of(current.envelope) as rest,
+            self.judge.open(current.envelope, rules_of(decision)) as table,
+        ):
             batches = batches_of(table.rows)
-            rows = sum(1 for _ in table.rows) if batches is None else sum(len(one.numbers) for one in batches)
+            rows = 0
+            for some in (1 for _ in table.rows) if batches is None else (len(one.numbers) for one in batches):
+                rows += some
+                rest()
             return Recounted(tuple(table.header), rows)
 
 

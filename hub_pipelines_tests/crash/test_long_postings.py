@@ -15,6 +15,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.posting.folding import store as folding
 from hub_pipelines.ledger.posting.incoming import store as incoming
+from hub_pipelines.resting import Resting
 from hub_pipelines.submission.model import State
 from hub_pipelines.validate.staging import ChunkLimits
 from hub_pipelines_tests.crash.faults import finish, fork
@@ -102,6 +103,52 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     assert ends[-1] == 0
     compared = 0 if reads and not hub.db.is_postgres else 3
     assert len(ends) > 8 + compared, "chunks to compare, three to write with their problems, and two for the fold"
+    assert events(hub, request_id).count("submission:posted") == 1
+    assert journal_size(hub) == before + 5
+    assert_invariants(hub)
+    hub.db.dispose()
+
+
+def resting(hub: Hub, come: Callable[[], int]) -> Hub:
+    """Every file of this hub is large."""
+    return replace(hub, processing=replace(hub.processing, resting=Resting(0.0, come)))
+
+
+def test_a_worker_killed_while_it_rests_for_messages_leaves_nothing_of_its_posting(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_pipelines.resting._LOOK_EVERY_S", 0.0)
+    home = tmp_path / "home"
+    hub = opened(home, database_url)
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    lease_and_validate(hub, request_id)
+    before = journal_size(hub)
+    ends = []
+    while not ends or ends[-1] == -signal.SIGKILL:
+        assert (journal_size(hub), submission(hub, request_id).state) == (before, State.LEASED)
+        expire_lease(hub, request_id)
+        hub.db.dispose()
+        kill_at = len(ends) + 1
+
+        def work(kill_at: int = kill_at) -> None:
+            asked = 0
+
+            def come() -> int:
+                nonlocal asked
+                asked += 1
+                if asked == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return asked // 2 * 1_000_000  # many behind each chunk, and none while it rests
+
+            child = resting(opened(home, database_url), come)
+            child.processing.post(lease(child, request_id, f"victim-{kill_at}"))
+
+        ends.append(finish(fork(work)))
+    assert ends[-1] == 0
+    assert len(ends) == 1 + 2 * 3 + 1, (
+        "asked once before it posts, and behind each of three chunks before and after a rest"
+    )
     assert events(hub, request_id).count("submission:posted") == 1
     assert journal_size(hub) == before + 5
     assert_invariants(hub)

@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("audit", "settings", "logs"),
     ("health",),
     ("submission",),
-    ("intake", "archive", "pausing"),
+    ("intake", "archive", "pausing", "resting"),
     ("validate",),
     ("ledger",),
     ("review",),
