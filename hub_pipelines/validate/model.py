@@ -461,7 +461,7 @@ class RecordType:
         """The columns that the file must have."""
         return tuple(name for name, one in self.row_model.model_fields.items() if one.is_required())
 
-    @property
+    @cached_property
     def counted_columns(self) -> tuple[str, ...]:
         """What tells an item and its place; none where files can't be complete counts."""
         return tuple(dict.fromkeys((*self.key_columns, self.location_column))) if self.location_column else ()
