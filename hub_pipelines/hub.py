@@ -200,7 +200,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     places = Places(settings.receipts)
     facts = Facts(archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress, places)
     receipts = Receipts(db, places, facts, workbooks)
-    resting = Resting(settings.limits.large_mb, inbox.taken)
+    resting = Resting(settings.limits.large_mb, inbox.taken, settings.limits.lease_s)
     processing = Processing(
         db=db,
         archive=archive,

@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,7 +37,7 @@ from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.mapping.remembered import questions_of
 from hub_pipelines.preparing import Preparing
-from hub_pipelines.resting import Resting
+from hub_pipelines.resting import Rest, Resting, no_rest
 from hub_pipelines.returning import CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
 from hub_pipelines.submission import store as submissions
@@ -359,10 +359,10 @@ class Processing:
         def through(rows: int) -> None:
             alive()
             telling(rows)
-            rest(alive)
+            rest()
 
         with (
-            self.resting.of(current.envelope) as rest,
+            self.resting.of(current.envelope, "judging", alive) as rest,
             self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged,
         ):
             telling.stage = "judging"
@@ -439,7 +439,7 @@ class Processing:
             telling(rows)
             rest()
 
-        with self.resting.of(current.envelope) as rest, self.db.write() as tx:
+        with self._resting_while_posting(current) as rest, self.db.write() as tx:
             posting = postings.post(tx, lease, prepared.batch(tx), limits=self.chunks, progress=through)
             if not posting.repeat:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
@@ -450,6 +450,10 @@ class Processing:
             if posting.ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
                 self._list_registry()
         return posting
+
+    def _resting_while_posting(self, current: Submission) -> AbstractContextManager[Rest]:
+        """On SQLite nobody else writes while it posts: it must come to its end."""
+        return self.resting.of(current.envelope, "posting") if self.db.is_postgres else nullcontext(no_rest)
 
     @property
     def _preparing(self) -> Preparing:

@@ -48,7 +48,7 @@ class Recounts:
         with self.db.read() as tx:
             decision = self.judge.mappings.decision_of(tx, current.decision)
         with (
-            self.resting.of(current.envelope) as rest,
+            self.resting.of(current.envelope, "counting") as rest,
             self.judge.open(current.envelope, rules_of(decision)) as table,
         ):
             batches = batches_of(table.rows)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pyarrow
 import pytest
 
 from hub_pipelines_tests.crash.faults import finish, fork
@@ -22,6 +23,7 @@ def work(home: Path, large_mb: float) -> None:
         lease_and_validate(hub, request_id)
     (home / "gave_way").write_text(str(os.nice(0) - before))
     (home / "kept").write_text(str(kept_mb()))
+    (home / "allocator").write_text(pyarrow.default_memory_pool().backend_name)
 
 
 def kept_mb() -> int:
@@ -50,3 +52,4 @@ def test_who_works_on_a_large_file_keeps_nothing_of_what_it_has_freed(tmp_path: 
     home = tmp_path / "home"
     assert finish(fork(partial(work, home, 0.000_001))) == 0
     assert int((home / "kept").read_text()) < 20
+    assert (home / "allocator").read_text() == "system"
