@@ -22,7 +22,6 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
-from hub_pipelines.common.giving_back import give_back_early
 from hub_pipelines.common.giving_way import give_way
 from hub_pipelines.common.rows.store import end_stalled_copies
 from hub_pipelines.common.store import Database, Transaction, database_now, holdable
@@ -154,8 +153,7 @@ class Processing:
     def begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well.
 
-        A process that has a large file gives way to those that somebody waits for: receiver, pages, small files. And it
-        keeps no memory that it does not need.
+        A process that has a large file gives way to those that somebody waits for: receiver, pages, small files.
         """
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
@@ -171,7 +169,6 @@ class Processing:
             _tell_beginning(answer, before, owner)
         if isinstance(answer, Lease) and before.envelope.is_large(self.large_mb):
             give_way()
-            give_back_early()
         return answer
 
     @contextmanager
