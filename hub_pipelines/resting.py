@@ -72,11 +72,11 @@ class _Pace:
             self._left_s = min(self.longest_s, self._left_s + worked_s)
             self._rest_in_bursts(self._looked_at)
 
-    def _rest_in_bursts(self, looked_at: float) -> None:
-        while self._is_burst(looked_at) and self._left_s > 0:
-            looked_at = self._looked_at = self.resting.clock()
+    def _rest_in_bursts(self, since: float) -> None:
+        while self._is_burst(since) and self._left_s > 0:
+            since = self.resting.clock()
             self.resting.sleep(_LOOK_EVERY_S)
-            rested_s = self.resting.clock() - looked_at
+            rested_s = self.resting.clock() - since
             self._left_s -= rested_s
             self.rested_s += rested_s
             self.meanwhile()

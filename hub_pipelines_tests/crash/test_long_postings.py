@@ -75,6 +75,20 @@ def die_after_write(number: int) -> None:
             setattr(module, name, dies[name])
 
 
+def killed_until_it_posts(hub: Hub, request_id: str, work: Callable[[int], None]) -> int:
+    """Has `work` done, in a process that kills itself at the first place, then at the second, and so on; how many such
+    processes it took until one came to its end. What is killed leaves nothing."""
+    before = journal_size(hub)
+    ends: list[int] = []
+    while not ends or ends[-1] == -signal.SIGKILL:
+        assert (journal_size(hub), submission(hub, request_id).state) == (before, State.LEASED)
+        expire_lease(hub, request_id)
+        hub.db.dispose()
+        ends.append(finish(fork(lambda: work(len(ends) + 1))))
+    assert ends[-1] == 0
+    return len(ends)
+
+
 @pytest.mark.parametrize("reads", [False, True], ids=["rows are searched for", "the ledger is read"])
 def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     database_url: str, tmp_path: Path, reads: bool
@@ -96,15 +110,9 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
         die_after_write(kill_at)
         child.processing.post(taken)
 
-    ends = []
-    while not ends or ends[-1] == -signal.SIGKILL:
-        assert (journal_size(hub), submission(hub, request_id).state) == (before, State.LEASED)
-        expire_lease(hub, request_id)
-        hub.db.dispose()
-        ends.append(finish(fork(lambda: work(len(ends) + 1))))
-    assert ends[-1] == 0
+    ends = killed_until_it_posts(hub, request_id, work)
     compared = 0 if reads and not hub.db.is_postgres else 3
-    assert len(ends) > 8 + compared, "chunks to compare, three to write with their problems, and two for the fold"
+    assert ends > 8 + compared, "chunks to compare, three to write with their problems, and two for the fold"
     assert events(hub, request_id).count("submission:posted") == 1
     assert journal_size(hub) == before + 5
     assert_invariants(hub)
@@ -140,14 +148,8 @@ def kill_while_it_rests(url: str, home: Path) -> None:
         child = replace(child, processing=replace(child.processing, resting=rests))
         child.processing.post(lease(child, request_id, f"victim-{kill_at}"))
 
-    ends = []
-    while not ends or ends[-1] == -signal.SIGKILL:
-        assert (journal_size(hub), submission(hub, request_id).state) == (before, State.LEASED)
-        expire_lease(hub, request_id)
-        hub.db.dispose()
-        ends.append(finish(fork(lambda: work(len(ends) + 1))))
-    assert ends[-1] == 0
-    assert len(ends) > 5, "asked behind the first of three chunks, and before and after each rest behind the others"
+    ends = killed_until_it_posts(hub, request_id, work)
+    assert ends > 5, "asked behind the first of three chunks, and before and after each rest behind the others"
     assert events(hub, request_id).count("submission:posted") == 1
     assert journal_size(hub) == before + 5
     assert_invariants(hub)
