@@ -111,11 +111,15 @@ def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
 
 
 def messages_named(hub: Hub, text: str) -> list[Message]:
-    """The message of this request_id, or those that came under this webhook-id."""
+    """The message of this request_id, or those that came under this webhook-id; behind a slash may stand the line of
+    one of them, as receipts name it."""
     message = hub.inbox.find(text)
     if message is not None:
         return [message]
-    return hub.inbox.sent_under([one.name for one in hub.sources.listing()], text)
+    sources = [one.name for one in hub.sources.listing()]
+    webhook_id, _, line = text.rpartition("/")
+    in_lines = (one for one in hub.inbox.sent_under(sources, webhook_id) if str(one.line) == line)
+    return hub.inbox.sent_under(sources, text) or list(in_lines)
 
 
 def body_of(hub: Hub, message: Message) -> bytes:

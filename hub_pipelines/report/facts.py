@@ -74,6 +74,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, State, Submission
 from hub_pipelines.submission.progress import ProgressFiles
 from hub_pipelines.submission.versions import store as versions
+from hub_pipelines.validate.messages import came_under
 from hub_pipelines.validate.model import Feed, Part, RecordType, excel_row, sheet_of
 from hub_pipelines.validate.staging import read_staged, staged_path
 
@@ -121,6 +122,7 @@ class Facts:
         if newer is not None and current.state is State.IN_REVIEW:
             questions = []
         read = self._read(current)
+        webhook_ids = self._webhook_ids(current, [*blocks, *warns])
         asked_again = any(one.answer is None for one in questions)
         progress = self.progress.of(current)
         return Receipt(
@@ -140,7 +142,7 @@ class Facts:
                 outcomes.counts(current, ledger_outcomes.find_posting(tx, current.request_id, current.revision)),
                 elsewhere=rows_elsewhere(read),
             ),
-            problems=tuple(line_of(problem, parts, by_sender) for problem in blocks),
+            problems=tuple(line_of(problem, parts, by_sender, webhook_ids) for problem in blocks),
             problems_total=problems_total,
             warnings=(
                 *(() if asked_again else mark_notes(came)),
@@ -148,7 +150,7 @@ class Facts:
                 *closed_lines(tx, current, parts),
                 *notes,
                 *not_read(read),
-                *(line_of(problem, parts, by_sender) for problem in warns),
+                *(line_of(problem, parts, by_sender, webhook_ids) for problem in warns),
             ),
             revises=current.revises,
             list_version=versions.version_of_list(tx, current),
@@ -182,6 +184,14 @@ class Facts:
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
             changed=tuple(self._changed(tx, current, parts, sent_as)),
             at_work=str(progress) if progress else None,
+        )
+
+    def _webhook_ids(self, current: Submission, problems: Sequence[Mapping[str, Any]]) -> Mapping[int, str]:
+        """By row, of those messages of which something is told."""
+        if current.envelope.channel != MESSAGES:
+            return {}
+        return came_under(
+            self.archive.object_path(current.envelope.content_digest), {one["row_no"] for one in problems}
         )
 
     def _waiting(

@@ -16,7 +16,7 @@ from hub_pipelines.report.words import (
     counted,
     headline,
     is_half_a_count,
-    rows_told,
+    things_told,
     tone_of,
     without_full_stop,
 )
@@ -149,9 +149,8 @@ def _todo(line: IndexLine) -> str:
     """What its sender has to do about it, in short; the receipt says how."""
     if line.replaced:
         waited = line.counts.rejected + line.counts.held if line.outcome in ("posted", "nothing_posted") else 0
-        told = (
-            f"; {rows_told(waited)} not taken here {'is' if waited == 1 else 'are'} superseded by it" if waited else ""
-        )
+        are = "is" if waited == 1 else "are"
+        told = f"; {things_told(waited)} not taken here {are} superseded by it" if waited else ""
         return f"Nothing: a newer one came{told}"
     match line.outcome:
         case "posted" | "nothing_posted":
@@ -178,7 +177,7 @@ def _todo_of_rows(line: IndexLine) -> str:
         return "Correct the file and send it again"
     parts = []
     if wrong := line.to_correct:
-        parts.append(f"correct {rows_told(wrong)} and send {'it' if wrong == 1 else 'them'} again")
+        parts.append(f"correct {things_told(wrong)} and send {'it' if wrong == 1 else 'them'} again")
     if line.no_list and not line.list_has_come:
         parts.append("ask for the procurement list")
     if line.counts.elsewhere:

@@ -4,7 +4,7 @@ Not here: which of them a receipt has (service.py), how they are shown (render.p
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub_pipelines.common.store import Transaction
@@ -57,7 +57,8 @@ def waiting_rows(problems: Sequence[dict[str, Any]], total: int, parts: Sequence
     return Waiting(total, rows, by_sender.sentence(problems[0]["column_name"]))
 
 
-def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -> Line:
+def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called, came_under: Mapping[int, str]) -> Line:
+    """`came_under` has of messages, by row, the webhook-id of each."""
     row_no, column, suggestion = problem["row_no"], problem["column_name"], problem["suggestion"]
     return Line(
         row=excel_row(row_no),
@@ -70,6 +71,7 @@ def line_of(problem: dict[str, Any], parts: Sequence[Part], by_sender: Called) -
         heading=by_sender.headings.get(column),
         place=by_sender.place_of(column, row_no, parts),
         table=table_of(row_no, parts),
+        came_under=came_under.get(row_no),
     )
 
 

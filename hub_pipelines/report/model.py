@@ -44,6 +44,8 @@ class Line:
     """The first column of the row's table, as Excel names it, when there is another one beside it."""
     tells_reading: bool = False
     """Nothing is odd: it tells how something was read."""
+    came_under: str | None = None
+    """Of a message, the webhook-id under which it came, and its line where several came together."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,10 @@ class Counts:
     """Of those posted, items that the ledger never had; None where it was not counted."""
     worth_a_look: int = 0
     """Remarks for which a receipt does not say that all is done."""
+    superseded: int = 0
+    """Messages that gave way to a newer one about their item."""
+    thing: Literal["row", "message"] = "row"
+    """What is counted."""
 
     @property
     def changed(self) -> int | None:

@@ -4,6 +4,7 @@ Belongs here: from states and intake's answers to a receipt's outcome and reason
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.intake.model import Arrival, Outcome
@@ -13,10 +14,11 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
+from hub_pipelines.report.words import things_told
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import Cause, State, Submission
+from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
 from hub_pipelines.submission.versions import store as versions
 
 TAG_RULE = "tag_not_in_registry"
@@ -124,16 +126,20 @@ def headline_reason(current: Submission, registry: Registry | None = None) -> st
         if current.counts.received == 0:
             return "the file has headings but no rows below them"
         if registry and not registry.is_all and not current.counts.posted:
-            corrections = "1 row has" if registry.other == 1 else f"{registry.other:,} rows have"
-            waiting = "1 row waits" if registry.waiting == 1 else f"{registry.waiting:,} rows wait"
-            if registry.has_come:
-                waiting = "1 row came" if registry.waiting == 1 else f"{registry.waiting:,} rows came"
-            before = "before" if registry.has_come else "for"
-            return f"{waiting} {before} the procurement list, {corrections} something to correct"
-        return "every row has something to correct" if shown(current) == "nothing_posted" else None
+            corrections = things_told(registry.other, _thing(current)) + (" has" if registry.other == 1 else " have")
+            wait = "wait" if registry.waiting > 1 else "waits"
+            waiting = things_told(registry.waiting, _thing(current))
+            waiting += " came before" if registry.has_come else f" {wait} for"
+            return f"{waiting} the procurement list, {corrections} something to correct"
+        is_all = shown(current) == "nothing_posted" and not current.counts.superseded
+        return f"every {_thing(current)} has something to correct" if is_all else None
     if shown(current) == "question":  # the questions stand below, one by one
         return None
     return current.reason if current.state in {State.RETRYING} else clause(current.reason)
+
+
+def _thing(current: Submission) -> Literal["row", "message"]:
+    return "message" if current.envelope.channel == MESSAGES else "row"
 
 
 def clause(sentence: str | None) -> str | None:
@@ -146,5 +152,13 @@ def clause(sentence: str | None) -> str | None:
 def counts(current: Submission, posting: Posting | None) -> Counts:
     """`posting` is the outcome of the submission's own revision, where it has posted."""
     rows = current.counts
-    told = Counts(rows.received, rows.posted, rows.unchanged, rows.rejected, rows.held)
+    told = Counts(
+        rows.received,
+        rows.posted,
+        rows.unchanged,
+        rows.rejected,
+        rows.held,
+        superseded=rows.superseded,
+        thing=_thing(current),
+    )
     return told if posting is None else replace(told, new=posting.new, worth_a_look=posting.worth_a_look)

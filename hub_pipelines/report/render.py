@@ -88,6 +88,7 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
         always += [("New", counts.new), ("Changed", counts.posted - counts.new)]
     others = [
         ("Already up to date", counts.unchanged),
+        ("Gave way to a newer one", counts.superseded),
         ("Not taken", counts.rejected),
         ("Held for a person", counts.held),
         ("In another table, not read", counts.elsewhere),
@@ -232,6 +233,7 @@ def _row_label(line: Line) -> str:
     if line.row <= 0:
         return "Whole file"
     told = [str(line.row)]
+    told += [line.came_under] if line.came_under is not None else []
     told += [f"sheet {line.sheet}"] if line.sheet is not None else []
     told += [f"table from column {line.table}"] if line.table is not None else []
     return ", ".join(told)

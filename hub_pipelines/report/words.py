@@ -172,29 +172,27 @@ def _taken_sentence(counts: Counts, reason: str | None) -> str:
     if counts.received == 0:
         return because("Nothing was taken", reason or "the file is empty")
     if counts.posted == counts.received:
-        return f"{_all_rows(counts.received, 'was', 'were')} taken"
+        return f"{_all_of(counts, 'was', 'were')} taken"
     if counts.unchanged == counts.received:
-        return f"Nothing new: {_lower_first(_all_rows(counts.received, 'was', 'were'))} already up to date"
+        return f"Nothing new: {_lower_first(_all_of(counts, 'was', 'were'))} already up to date"
     if counts.posted and counts.posted + counts.unchanged == counts.received:
         now = counted(counts.posted, "was", "were")
         before = counted(counts.unchanged, "was", "were")
-        return f"All {counts.received:,} rows are in: {now} taken now, {before} already up to date"
+        return f"All {counts.received:,} {counts.thing}s are in: {now} taken now, {before} already up to date"
     if counts.posted == 0:
         return because("Nothing was taken", reason or _nothing_taken_because(counts))
-    return ", ".join(
-        [
-            f"{counts.posted:,} of {rows_told(counts.received)} {'was' if counts.posted == 1 else 'were'} taken",
-            *_other_rows(counts),
-        ]
-    )
+    taken = f"{counts.posted:,} of {things_told(counts.received, counts.thing)}"
+    return ", ".join([f"{taken} {'was' if counts.posted == 1 else 'were'} taken", *_other_rows(counts)])
 
 
 def _nothing_taken_because(counts: Counts) -> str:
     if counts.rejected == counts.received:
-        return _lower_first(_all_rows(counts.received, "needs", "need")) + " your attention"
+        return _lower_first(_all_of(counts, "needs", "need")) + " your attention"
     if counts.held == counts.received:
-        return _lower_first(_all_rows(counts.received, "is", "are")) + " held for a person"
-    return f"of {rows_told(counts.received)}, " + ", ".join(_other_rows(counts))
+        return _lower_first(_all_of(counts, "is", "are")) + " held for a person"
+    if counts.superseded == counts.received:
+        return f"{_lower_first(_all_of(counts, 'gave', 'gave'))} way to a newer one"
+    return f"of {things_told(counts.received, counts.thing)}, " + ", ".join(_other_rows(counts))
 
 
 def _other_rows(counts: Counts) -> list[str]:
@@ -205,6 +203,8 @@ def _other_rows(counts: Counts) -> list[str]:
         parts.append(f"{counted(counts.rejected, 'needs', 'need')} your attention")
     if counts.held:
         parts.append(f"{counted(counts.held, 'is', 'are')} held for a person")
+    if counts.superseded:
+        parts.append(f"{counts.superseded:,} gave way to a newer one")
     return parts
 
 
@@ -226,7 +226,7 @@ def tone_of(receipt: Told) -> Tone:
         case "nothing_posted":
             if receipt.only_registry or (0 < counts.received == counts.unchanged and is_half_a_count(receipt)):
                 return "attention"
-            return "neutral" if 0 < counts.received == counts.unchanged else "bad"
+            return "neutral" if 0 < counts.received == counts.unchanged + counts.superseded else "bad"
         case "refused":
             return "bad"
         case "in_review" | "question" | "conflict":
@@ -235,8 +235,9 @@ def tone_of(receipt: Told) -> Tone:
             return "neutral"
 
 
-def _all_rows(number: int, one: str, many: str) -> str:
-    return f"The only row {one}" if number == 1 else f"All {number:,} rows {many}"
+def _all_of(counts: Counts, one: str, many: str) -> str:
+    number, thing = counts.received, counts.thing
+    return f"The only {thing} {one}" if number == 1 else f"All {number:,} {thing}s {many}"
 
 
 def to_look_at(warnings: Iterable[Line]) -> list[Line]:
@@ -244,8 +245,8 @@ def to_look_at(warnings: Iterable[Line]) -> list[Line]:
     return [line for line in warnings if not line.tells_reading and (line.suggestion or line.row <= 0)]
 
 
-def rows_told(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
+def things_told(number: int, thing: str = "row") -> str:
+    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def counted(number: int, one: str, many: str) -> str:

@@ -10,6 +10,7 @@ service), what an adjustment comes to (ledger/adjusting), how batches come about
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,18 @@ def contents_of(path: Path) -> Iterator[tuple[dict[str, Any], bytes]]:
         for line in lines:
             found = orjson.loads(line)
             yield found["envelope"], found["body"].encode("utf-8")
+
+
+def came_under(path: Path, rows: Collection[int]) -> dict[int, str]:
+    """By row the webhook-id of each of these messages of a batch, with its line where several came together. Of a batch
+    whose bytes are gone or damaged nothing: that is told elsewhere, and is no reason to tell no more of it."""
+    wanted, last = frozenset(rows), max(rows, default=0)
+    try:
+        with path.open("rb") as lines:
+            some = ((row_no, line) for row_no, line in enumerate(islice(lines, last), start=1) if row_no in wanted)
+            return {row_no: str(orjson.loads(line)["envelope"]["source_name"]) for row_no, line in some}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def read_batch(

@@ -148,12 +148,13 @@ def delivery_of(one: FoundRecord, before: Version) -> tuple[Delivery, Version]:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the inbox. `batch_id` and `row_no` are its place in a batch, None while it waits;
-    `submission` is the batch's request_id once that is registered."""
+    """A message of the inbox. `line` is its own in what it came with, None where it came alone. `batch_id` and `row_no`
+    are its place in a batch, None while it waits; `submission` is the batch's request_id once that is registered."""
 
     request_id: str
     source: str
     webhook_id: str
+    line: int | None
     scope: Scope
     received_at: datetime
     batch_id: str | None

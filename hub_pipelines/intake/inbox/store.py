@@ -408,7 +408,7 @@ def _of_delivery(tx: Transaction, its: tuple[ColumnElement[bool], ...], first: A
 
 def find(tx: Transaction, request_id: str) -> Message | None:
     m = message.c
-    columns = (m.request_id, m.source, m.webhook_id, m.campus, m.feed, m.record_type, m.received_at, m.number)
+    columns = (m.request_id, m.source, m.webhook_id, m.line, m.campus, m.feed, m.record_type, m.received_at, m.number)
     row = tx.execute(select(*columns).where(m.request_id == request_id)).first()
     if row is None:
         return None
@@ -417,6 +417,7 @@ def find(tx: Transaction, request_id: str) -> Message | None:
         row.request_id,
         row.source,
         row.webhook_id,
+        row.line or None,
         Scope(row.campus, row.feed),
         row.received_at,
         its and its.batch_id,
