@@ -234,6 +234,8 @@ def _launch(
     for one in choose(due, alive):
         with hub.db.write() as tx:
             launched = queue.mark_launched(tx, one.request_id)
+        if launched is None:
+            continue
         launches.append(launched)
         with working_on(launched.request_id):
             _log.info("launched %s", pairs(launch=launched.launch, state=one.state, file=one.envelope.source_name))

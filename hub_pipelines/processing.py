@@ -8,7 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -71,6 +71,9 @@ from hub_pipelines.validate.staging import (
 
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
+_TRIES_TO_BEGIN = 4
+"""Each as long as SQLite waits for another writer."""
+_BETWEEN_TRIES_S = 0.5
 _TELL_EVERY_S = 5.0
 _MANY_ENTRIES = 20_000
 """After a posting of more, PostgreSQL looks its tables over."""
@@ -154,7 +157,17 @@ class Processing:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well.
 
         A process that has a large file gives way to those that somebody waits for: receiver, pages, small files.
+        Raises Transient where the database takes nothing for long. On SQLite a large posting has it for all of its
+        time: that is waited for here, since a run that ends without a lease is only missed after minutes.
         """
+        for _ in range(_TRIES_TO_BEGIN - 1):
+            with suppress(Transient):
+                return self._begin(request_id, owner)
+            _log.warning("the database takes nothing %s", pairs(submission=request_id, run=owner))
+            time.sleep(_BETWEEN_TRIES_S)
+        return self._begin(request_id, owner)
+
+    def _begin(self, request_id: str, owner: str) -> Lease | Busy | Repeat:
         with self.db.write() as tx:
             before = submissions.get(tx, request_id)
             answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)

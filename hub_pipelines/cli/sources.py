@@ -36,6 +36,25 @@ def sources_add(
     _print_issued(hub, issued, as_json)
 
 
+@app.command("permit")
+def sources_permit(
+    name: str,
+    may: Annotated[list[str], typer.Option(help="All that it may send for from now on: north/inventory, north/*.")],
+    by: Actor = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a system other rights, in place of those it has, within a second. Its keys and what it has sent stay."""
+    from hub_pipelines.intake.sources.model import rights_from
+
+    hub = this_hub()
+    source = hub.sources.permit(name, rights_from(may, hub.campuses, hub.feeds), actor=actor(by))
+    addresses = _addresses(hub, source)
+    if as_json:
+        print_document({"ok": True, "name": name, "addresses": addresses})
+    else:
+        print("\n  ".join([f"{name} may send to:", *addresses]))
+
+
 @app.command("rotate")
 def sources_rotate(
     name: str,
@@ -101,19 +120,20 @@ def _told(source: "Source", now: datetime) -> dict[str, Any]:
 
 
 def _print_issued(hub: "Hub", issued: "Issued", as_json: bool) -> None:
-    source = issued.source
-    port = hub.settings.messages.port
-    addresses = [
-        f"http://127.0.0.1:{port}/v1/{one.campus}/{one.feed}/messages?source={source.name}" for one in source.rights
-    ]
+    source, addresses = issued.source, _addresses(hub, issued.source)
     if as_json:
         keys = {"secret": issued.secret, "token": issued.token}
         print_document({"ok": True, "name": source.name, "addresses": addresses, **keys})
         return
-    print(f"{source.name} may send to:")
-    for one in addresses:
-        print(f"  {one}")
+    print("\n  ".join([f"{source.name} may send to:", *addresses]))
     print("Shown this once, and never again:")
     if issued.secret is not None:
         print(f"  secret for signing  {issued.secret}")
     print(f"  token for asking    {issued.token}")
+
+
+def _addresses(hub: "Hub", source: "Source") -> list[str]:
+    port = hub.settings.messages.port
+    return [
+        f"http://127.0.0.1:{port}/v1/{one.campus}/{one.feed}/messages?source={source.name}" for one in source.rights
+    ]

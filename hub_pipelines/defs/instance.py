@@ -142,6 +142,8 @@ class Runner:
             return False
         with self.hub.db.write() as tx:
             launched = queue.mark_launched(tx, due.request_id)
+        if launched is None:
+            return False
         register_partitions(self.instance, self.hub, [launched])
         self.run(launched)
         return True

@@ -15,6 +15,7 @@ from hub_pipelines.defs import metadata
 from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.lost_runs import dagster_runs
 from hub_pipelines.defs.resources import HubResource
+from hub_pipelines.defs.waiting import let_through
 from hub_pipelines.recovery.model import CHECKS, Finding, Kind, Position, Report
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def look(hub: "Hub", instance: dg.DagsterInstance, position: Position, *, thorou
 
 
 def reconciliation_sensor() -> dg.SensorDefinition:
-    """Looks twice a minute, thoroughly every ten; reports when something was found, changed, or an hour has gone."""
+    """Looks twice a minute, thoroughly every ten; reports when something was found, changed, or an hour has gone. Large
+    files that have waited long go first from then on."""
 
     @dg.sensor(
         name="reconciliation_sensor",
@@ -81,6 +83,7 @@ def reconciliation_sensor() -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult:
         opened = hub.open()
+        let_through(context.instance, opened.intake.now())
         now = opened.intake.now().timestamp()
         cursor: dict[str, Any] = kept_in(context.cursor)
         thorough = now - cursor.get("thorough_at", 0.0) >= _THOROUGH_EVERY_S

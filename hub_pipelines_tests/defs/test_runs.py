@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator import QueuedRunCoordinator
+from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 
 from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
@@ -32,6 +34,7 @@ from hub_pipelines.defs.sensors import (
     settle_dead_runs,
     walk_is_due,
 )
+from hub_pipelines.defs.waiting import let_through
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
@@ -335,6 +338,33 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
     assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)
     assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
+
+
+def test_a_large_file_that_waited_five_minutes_gets_the_next_place(runner: Runner) -> None:
+    """Small ones that keep coming would have both places for as long as they come."""
+    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
+    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
+    for sample in ("north/procurement/registry-north.csv", "north/hazmat/waste-containers.csv"):
+        drop_sample(hub, sample)
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("hub"), "hub")
+    for one in (run_request(hub, one) for one in tick(hub, "north", alive=runs_alive(runner.instance)).launches):
+        runner.instance.create_run_for_job(
+            runner.job(str(one.job_name)),
+            tags=dict(one.tags),
+            status=dg.DagsterRunStatus.QUEUED,
+            remote_job_origin=RemoteJobOrigin(repository, str(one.job_name)),
+        )
+
+    def in_turn() -> list[str]:
+        waiting = runner.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        return [run.tags["hub/size"] for run in QueuedRunCoordinatorDaemon(interval_seconds=1)._priority_sort(waiting)]
+
+    now = datetime.now(UTC)
+    assert let_through(runner.instance, now + timedelta(seconds=290)) == 0
+    assert in_turn() == ["small", "large"]
+    assert let_through(runner.instance, now + timedelta(seconds=310)) == 1
+    assert in_turn() == ["large", "small"]
+    assert let_through(runner.instance, now + timedelta(seconds=400)) == 0
 
 
 def test_a_small_file_does_not_overtake_the_large_one_before_it_of_its_name(runner: Runner) -> None:

@@ -1,11 +1,13 @@
 """Leases, fencing, retries and exhaustion on both databases."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from hub_pipelines import processing
 from hub_pipelines.common import store as common_store
 from hub_pipelines.common.errors import Permanent, Transient
 from hub_pipelines.hub import Hub
@@ -28,6 +30,7 @@ from hub_pipelines_tests.support import (
     lease_and_validate,
     make_registry,
     make_retry_due,
+    open_test_hub,
     process,
     process_all,
     send_assets,
@@ -127,6 +130,32 @@ def test_long_work_extends_its_lease(hub: Hub, request_id: str) -> None:
 
 
 # ---- fencing
+
+
+def test_a_run_waits_with_its_beginning_for_a_long_posting_that_has_sqlite(
+    hub: Hub, request_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if hub.db.is_postgres:
+        pytest.skip("PostgreSQL has many writers")
+    monkeypatch.setattr(common_store, "SQLITE_BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(processing, "_BETWEEN_TRIES_S", 0.01)
+    other = open_test_hub(hub.settings.home, str(hub.db.url))
+    posts, ends = threading.Event(), threading.Event()
+
+    def post() -> None:
+        with hub.db.write():
+            posts.set()
+            ends.wait(30)
+
+    posting = threading.Thread(target=post)
+    posting.start()
+    posts.wait(30)
+    with pytest.raises(Transient):
+        other.processing.begin(request_id, "worker")
+    threading.Timer(0.4, ends.set).start()
+    assert isinstance(other.processing.begin(request_id, "worker"), Lease)
+    posting.join(30)
+    other.db.dispose()
 
 
 def test_an_outdated_token_posts_nothing_while_the_other_run_still_works(hub: Hub, request_id: str) -> None:

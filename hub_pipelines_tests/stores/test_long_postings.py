@@ -17,6 +17,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.doctor import store as doctor
 from hub_pipelines.evidence import tags_of
 from hub_pipelines.hub import Hub
+from hub_pipelines.launching import tick
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Posting
 from hub_pipelines.ledger.posting import store as postings
@@ -138,6 +139,7 @@ def test_nobody_takes_over_a_posting_that_outlives_its_lease(hub: Hub, monkeypat
             with hub.db.read() as other:
                 assert doctor.leases_past_due(other, by_s=0, limit=5) == [], "it is alive: its row is locked"
             assert hub.processing.end_expired() == []
+            assert tick(hub, "north", alive=lambda _ids: set()).launches == (), "nobody waits for it"
             rescue()
         else:
             rescuer.start()  # it waits for the one who writes

@@ -197,7 +197,7 @@ def test_a_lost_run_without_a_submission_is_told_in_the_hubs_own_chain(hub: Hub)
 
 def launch(hub: Hub, request_id: str, *, ago_s: float = 0.0) -> None:
     with hub.db.write() as tx:
-        queue.mark_launched(tx, request_id)
+        assert queue.mark_launched(tx, request_id) is not None
         tx.execute(
             update(submissions.submission)
             .where(submissions.submission.c.request_id == request_id)

@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 
 from hub_pipelines.audit.store import audit_entry
 from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.drop_folder import DropFolder
 from hub_pipelines.intake.inbox.store import message as inbox_message
@@ -213,6 +214,18 @@ def test_a_secret_is_rotated_without_a_pause_and_a_revoked_source_is_refused(hub
     hub.sources.revoke("rotating", actor="person/tester", reason="test")
     time.sleep(1.1)
     assert problem(new.send("rotating-6", BODY, path=path)) == "bad-signature"
+
+
+def test_a_source_gets_other_rights_and_keeps_its_keys(hub: Hub, sender: Sender) -> None:
+    growing = Sender(sender.address, hub.sources.add("growing", (NORTH_INVENTORY,), actor="person/tester"))
+    north = PATH.replace("erp", "growing")
+    south = north.replace("north", "south")
+    assert growing.send("growing-1", BODY, path=north).status_code == 202
+    assert problem(growing.send("growing-2", BODY, path=south)) == "no-right"
+    hub.sources.permit("growing", (Scope("south", "inventory"),), actor="person/tester")
+    time.sleep(1.1)
+    assert growing.send("growing-2", BODY, path=south).status_code == 202
+    assert problem(growing.send("growing-3", BODY, path=north)) == "no-right"
 
 
 def test_an_acknowledgement_does_not_wait_for_a_posting_that_holds_the_hubs_database(hub: Hub, sender: Sender) -> None:

@@ -1,4 +1,5 @@
-"""Adding, rotating and revoking sources, each audited with its actor; and a source with its keys, for the receiver.
+"""Adding, changing, rotating and revoking sources, each audited with its actor; and a source with its keys, for whoever
+receives from it.
 
 A shared secret must be known to verify with it, so it is kept as it is, in a file of its own with mode 0600 beside the
 hub's signing key. It is durable before the database knows its key: after a crash between the two a file is left that
@@ -76,7 +77,7 @@ class Sources:
             if not store.add(tx, name, rights, by=actor, at=self.now()):
                 raise _name_is_taken(name)
             self._add_keys(tx, name, new)
-            detail: dict[str, object] = {"may": [f"{one.campus}/{one.feed}" for one in rights], "keys": new.told}
+            detail: dict[str, object] = {"may": _told(rights), "keys": new.told}
             _audit(tx, actor, "source:added", name, detail)
             return Issued(_get(tx, name), new.secret, new.token)
 
@@ -92,6 +93,14 @@ class Sources:
             self._add_keys(tx, name, new)
             _audit(tx, actor, "source:rotated", name, {"keys": new.told, "earlier_keys_end_at": ends_at.isoformat()})
             return Issued(_get(tx, name), new.secret, new.token)
+
+    def permit(self, name: str, rights: tuple[Scope, ...], *, actor: str) -> Source:
+        """Rights in place of those that it had. What it has sent stays. Raises UnknownSource."""
+        with self.db.write() as tx:
+            before = _get(tx, name)
+            store.set_rights(tx, name, rights)
+            _audit(tx, actor, "source:permitted", name, {"may": _told(rights), "before": _told(before.rights)})
+            return _get(tx, name)
 
     def revoke(self, name: str, *, actor: str, reason: str) -> Source:
         """Nothing more is taken from it. What it has sent stays. Raises UnknownSource."""
@@ -167,6 +176,10 @@ class _New:
     @property
     def told(self) -> list[dict[str, object]]:
         return [{"key_id": one.key_id, "kind": one.kind} for one in self.keys]
+
+
+def _told(rights: tuple[Scope, ...]) -> list[str]:
+    return [f"{one.campus}/{one.feed}" for one in rights]
 
 
 def _name_is_taken(name: str) -> BadSource:

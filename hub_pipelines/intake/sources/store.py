@@ -35,7 +35,7 @@ def add(tx: Transaction, name: str, rights: tuple[Scope, ...], *, by: str, at: d
     """False when the name was given before, to a source that was revoked too."""
     added = tx.execute(
         insert_or_ignore(tx, message_source).returning(message_source.c.name),
-        {"name": name, "rights": [[one.campus, one.feed] for one in rights], "added_at": at, "added_by": by},
+        {"name": name, "rights": _listed(rights), "added_at": at, "added_by": by},
     )
     return added.first() is not None
 
@@ -66,6 +66,11 @@ def end_keys(tx: Transaction, name: str, *, at: datetime) -> None:
     tx.execute(update(message_source_key).where(k.source == name, later).values(ends_at=at))
 
 
+def set_rights(tx: Transaction, name: str, rights: tuple[Scope, ...]) -> None:
+    s = message_source.c
+    tx.execute(update(message_source).where(s.name == name).values(rights=_listed(rights)))
+
+
 def revoke(tx: Transaction, name: str, *, at: datetime) -> bool:
     """False when it is no source, or revoked already."""
     s = message_source.c
@@ -87,6 +92,10 @@ def of_token(tx: Transaction, digest: str) -> Source | None:
     k = message_source_key.c
     name = tx.execute(select(k.source).where(k.kind == Kind.TOKEN, k.material == digest)).scalar()
     return find(tx, name) if name is not None else None
+
+
+def _listed(rights: tuple[Scope, ...]) -> list[list[str]]:
+    return [[one.campus, one.feed] for one in rights]
 
 
 def _source(tx: Transaction, row: Any) -> Source:

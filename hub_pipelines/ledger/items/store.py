@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Database, Transaction, per_query, text_in
@@ -106,11 +106,21 @@ def _placed(tx: Transaction, name: str, *which: Any) -> Iterator[Placed]:
         yield Placed(name, row["key"], json.loads(row["values"]), *place)
 
 
+def _places(name: str, keys: Sequence[str]) -> Subquery:
+    """Where these items of a ledger stand in the journal. In order, so that PostgreSQL finds them before it looks for
+    anything beside them: of a ledger that its statistics do not know it expects one item, and one entry, and would read
+    all entries for each item."""
+    place = select(ledger.c.ledger, ledger.c.key, ledger.c.version, ledger.c.row_no)
+    return place.where(ledger.c.ledger == name, ledger.c.key.in_(keys)).order_by(ledger.c.key).subquery("place")
+
+
 def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
     """Of these items, those that are in the ledger, with their values as canonical JSON."""
     found: dict[str, str] = {}
     for some in per_query(keys):
-        found.update((row[0], row[1]) for row in tx.execute(_now(name).where(ledger.c.key.in_(some))))
+        place = _places(name, some)
+        query = select(place.c.key, journal.c["values"]).join(journal, is_entry(journal, place)).where(stands)
+        found.update((row[0], row[1]) for row in tx.execute(query))
     return found
 
 
@@ -119,11 +129,12 @@ def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlie
     s = submissions.submission
     found: dict[str, Earlier] = {}
     for some in per_query(keys):
+        place = _places(name, some)
         query = (
-            select(ledger.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
-            .join(journal, its_newest_entry)
+            select(place.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
+            .join(journal, is_entry(journal, place))
             .join(s, s.c.request_id == journal.c.request_id)
-            .where(ledger.c.ledger == name, ledger.c.key.in_(some), stands)
+            .where(stands)
         )
         found.update((row[0], Earlier(*row[1:])) for row in tx.execute(query))
     return found

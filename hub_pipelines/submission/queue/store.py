@@ -142,8 +142,15 @@ def launched(tx: Transaction, campus: str) -> int:
     return tx.execute(select(func.count()).where(*where)).scalar_one()
 
 
-def mark_launched(tx: Transaction, request_id: str) -> Submission:
-    """Count a launch; the returned submission's `run_key` is the one to launch with."""
+def mark_launched(tx: Transaction, request_id: str) -> Submission | None:
+    """Count a launch; the returned submission's `run_key` is the one to launch with. None where there is nothing to
+    launch any more: it is settled, or somebody is about to settle it, as a posting that outlives its lease.
+
+    That one is not waited for on PostgreSQL: a campus's tick would stand still for as long.
+    """
+    lock = select(submission.c.state).where(submission.c.request_id == request_id).with_for_update(skip_locked=True)
+    if tx.execute(lock).scalar() not in UNSETTLED:
+        return None
     now = database_now(tx)
     tx.execute(
         update(submission)

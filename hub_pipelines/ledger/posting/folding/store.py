@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import Subquery, case, func, select, update
 
 from hub_pipelines.common.rows.store import insert_from, update_from
 from hub_pipelines.common.store import Transaction
@@ -37,28 +37,31 @@ def fold(
 
     Raises ValueError where the ledger takes another number of items.
     """
-    j = journal_row.c
-    this = (j.ledger == batch.ledger, j.version == version)
-    newest = _last_of_items(batch.ledger, version) if entries.several else ()
-    chosen = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(*this, *newest)
-    is_new = j.previous_version.is_(None)
-    if entries.several:  # an item's last entry follows another one of this posting
-        is_new = j.key.in_(select(j.key).where(*this, is_new).scalar_subquery())
-    taken = insert_from(tx, ledger, chosen.where(is_new).order_by(j.key)) if entries.new else 0
+    last = _last_of_items(batch.ledger, version, several=entries.several)
+    chosen = select(*(last.c[name] for name in ("ledger", "key", "version", "row_no", "digest"))).order_by(last.c.key)
+    taken = insert_from(tx, ledger, chosen.where(last.c.is_new)) if entries.new else 0
     if entries.items > entries.new:
         changed = ["version", "row_no", "digest"]
-        taken += update_from(tx, ledger, chosen.where(~is_new), keys=["ledger", "key"], update=changed)
+        taken += update_from(tx, ledger, chosen.where(~last.c.is_new), keys=["ledger", "key"], update=changed)
     if taken != entries.items:
         raise ValueError(f"the ledger took {taken} entries of {entries.items}")
     tx.execute(posting.insert(), {"ledger": batch.ledger, "version": version, **of_posting, "posted_at": now})
     _raise_version(tx, batch, version, entries.number, now)
 
 
-def _last_of_items(name: str, version: int) -> tuple[ColumnElement[bool], ...]:
+def _last_of_items(name: str, version: int, *, several: bool) -> Subquery:
+    """Of each item of a posting its last entry, and whether the item is new. Read once, and joined with nothing: what
+    PostgreSQL expects of a new version is one row."""
     j = journal_row.c
+    entry = select(j.ledger, j.key, j.version, j.row_no, j.digest).where(j.ledger == name, j.version == version)
+    is_new = j.previous_version.is_(None)
+    if not several:
+        return entry.add_columns(is_new.label("is_new")).subquery("entry")
+    # an item's last entry follows another one of this posting
     place = func.row_number().over(partition_by=j.key, order_by=j.row_no.desc()).label("place")
-    ranked = select(j.row_no, place).where(j.ledger == name, j.version == version).subquery()
-    return (j.row_no.in_(select(ranked.c.row_no).where(ranked.c.place == 1)),)
+    began = func.max(case((is_new, 1), else_=0)).over(partition_by=j.key).label("began")
+    ranked = entry.add_columns(place, began).subquery("ranked")
+    return select(ranked, (ranked.c.began == 1).label("is_new")).where(ranked.c.place == 1).subquery("entry")
 
 
 def _raise_version(tx: Transaction, batch: Batch, version: int, posted: int, now: datetime) -> None:
