@@ -231,10 +231,15 @@ def _launch(
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
         due = due_of(hub, tx, campus, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
+    kept_back = set()
     for one in choose(due, alive):
+        source = source_of(one.envelope)
+        if source in kept_back:
+            continue
         with hub.db.write() as tx:
             launched = queue.mark_launched(tx, one.request_id)
         if launched is None:
+            kept_back.add(source)
             continue
         launches.append(launched)
         with working_on(launched.request_id):

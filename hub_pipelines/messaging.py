@@ -19,6 +19,7 @@ from hub_pipelines.ledger.adjusting.algebra import in_unit
 from hub_pipelines.ledger.comparing.model import SET, SHORT_BY
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.problems import store as ledger_problems
+from hub_pipelines.portals.model import source_of
 from hub_pipelines.review.model import ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
@@ -111,12 +112,12 @@ def outcome_of(hub: Hub, message: Message) -> MessageOutcome:
 
 
 def messages_named(hub: Hub, text: str) -> list[Message]:
-    """The message of this request_id, or those that came under this webhook-id; behind a slash may stand the line of
-    one of them, as receipts name it."""
+    """The message of this request_id, or those that came under this webhook-id, or this version of a portal's record;
+    behind a slash may stand the line of one of them, as receipts name it."""
     message = hub.inbox.find(text)
     if message is not None:
         return [message]
-    sources = [one.name for one in hub.sources.listing()]
+    sources = [*(one.name for one in hub.sources.listing()), *map(source_of, hub.portals.adapters)]
     webhook_id, _, line = text.rpartition("/")
     in_lines = (one for one in hub.inbox.sent_under(sources, webhook_id) if str(one.line) == line)
     return hub.inbox.sent_under(sources, text) or list(in_lines)

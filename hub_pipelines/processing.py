@@ -72,11 +72,9 @@ from hub_pipelines.validate.staging import (
 RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
 _TRIES_TO_BEGIN = 4
-"""Each as long as SQLite waits for another writer."""
+"""On SQLite each takes as long as it waits for another writer."""
 _BETWEEN_TRIES_S = 0.5
 _TELL_EVERY_S = 5.0
-_MANY_ENTRIES = 20_000
-"""After a posting of more, PostgreSQL looks its tables over."""
 _log = logging.getLogger(__name__)
 
 
@@ -157,8 +155,8 @@ class Processing:
         """Take the lease; `Busy` and `Repeat` are audited and end the run well.
 
         A process that has a large file gives way to those that somebody waits for: receiver, pages, small files.
-        Raises Transient where the database takes nothing for long. On SQLite a large posting has it for all of its
-        time: that is waited for here, since a run that ends without a lease is only missed after minutes.
+        Raises Transient where the database takes nothing in several tries. On SQLite a large posting has it for all of
+        its time: that is waited for, since a run that ends without a lease is only missed after minutes.
         """
         for _ in range(_TRIES_TO_BEGIN - 1):
             with suppress(Transient):
@@ -455,8 +453,7 @@ class Processing:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
         with working_on(lease.request_id):
             _log.info("posted %s", _told_of(posting))
-            if posting.posted > _MANY_ENTRIES and not posting.repeat:
-                self._look_over_ledgers()
+            self._look_over_ledgers(posting)
             if posting.ledger == REGISTRY_LEDGER and posting.posted > tags.FEW_TAGS:
                 self._list_registry()
         return posting
@@ -469,9 +466,10 @@ class Processing:
     def _preparing(self) -> Preparing:
         return Preparing(self.db, self.judge, self.returns, self.staged)
 
-    def _look_over_ledgers(self) -> None:
+    def _look_over_ledgers(self, posting: Posting) -> None:
         try:
-            postings.look_over_ledgers(self.db)
+            if self.db.is_postgres and postings.has_outgrown(self.db, posting):
+                postings.look_over_ledgers(self.db)
         except Transient as error:
             _log.warning("the ledger was not looked over %s", pairs(error=str(error)))
 

@@ -72,8 +72,8 @@ def look(hub: "Hub", instance: dg.DagsterInstance, position: Position, *, thorou
 
 
 def reconciliation_sensor() -> dg.SensorDefinition:
-    """Looks twice a minute, thoroughly every ten; reports when something was found, changed, or an hour has gone. Large
-    files that have waited long go first from then on."""
+    """Looks twice a minute, thoroughly every ten; reports when something was found, changed, or an hour has gone. Runs
+    that have waited long go first from then on."""
 
     @dg.sensor(
         name="reconciliation_sensor",
@@ -83,7 +83,6 @@ def reconciliation_sensor() -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext, hub: HubResource) -> dg.SensorResult:
         opened = hub.open()
-        let_through(context.instance, opened.intake.now())
         now = opened.intake.now().timestamp()
         cursor: dict[str, Any] = kept_in(context.cursor)
         thorough = now - cursor.get("thorough_at", 0.0) >= _THOROUGH_EVERY_S
@@ -93,6 +92,7 @@ def reconciliation_sensor() -> dg.SensorDefinition:
         if news and not thorough:  # what is reported answers every check
             report = _followed_by(report, look(opened, context.instance, report.position, thorough=True))
         context.log.info(f"{len(report.mended)} mended, {len(report.left)} left")
+        let_through(context.instance, now)
         due = thorough and now - cursor.get("reported_at", 0.0) >= _REPORT_AT_LEAST_EVERY_S
         events: list[Any] = [dg.AssetMaterialization(RECONCILIATION, metadata=_told(opened, report))]
         events += _evaluations(report)

@@ -35,7 +35,7 @@ PRIORITY_TAG = "dagster/priority"
 PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
 _PER_TURN, _TURNS = 10, 99
-_URGENT, _SMALL, GOES_FIRST = 1_000, 10_000, 20_000
+_URGENT, SMALL, GOES_FIRST = 1_000, 10_000, 20_000
 _FAILURES_PER_TICK = 1_000
 _FAILURES_BUDGET_S = 20.0
 _SURPLUS = "hub/partitions"
@@ -187,7 +187,7 @@ def priority_of(feed: "Feed | None", *, large: bool, turn: int = 0) -> int:
     """Dagster starts the highest first: small before large, among them what is urgent, then campuses by turns, then by
     the feed's priority."""
     of_feed = 0 if feed is None else (_URGENT if feed.urgent else 0) - feed.priority
-    return of_feed - _PER_TURN * min(turn, _TURNS) + (0 if large else _SMALL)
+    return of_feed - _PER_TURN * min(turn, _TURNS) + (0 if large else SMALL)
 
 
 def review_queue_sensor() -> dg.SensorDefinition:

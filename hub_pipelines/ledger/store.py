@@ -10,7 +10,22 @@ Not here: what is read from them (items, changes, entries), the transaction that
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Column, ColumnElement, Date, Index, Integer, String, Table, Text, and_, false, or_, select
+from sqlalchemy import (
+    CTE,
+    Column,
+    ColumnElement,
+    Date,
+    Index,
+    Integer,
+    String,
+    Subquery,
+    Table,
+    Text,
+    and_,
+    false,
+    or_,
+    select,
+)
 
 from hub_pipelines.common.store import Transaction, UtcDateTime, metadata, refuse_changes
 from hub_pipelines.ledger.comparing.model import REPLACED
@@ -117,6 +132,15 @@ def is_entry(entry: Any, place: Any) -> ColumnElement[bool]:
         entry.c.row_no == place.c.row_no,
         entry.c.key == place.c.key,
     )
+
+
+def places(name: str, *which: ColumnElement[bool]) -> Subquery:
+    """The places in the journal (ledger, key, version, row_no) of a ledger's items; `which` of them by columns of
+    `ledger`. In order, so that PostgreSQL reads them before it looks for anything beside them: of a ledger that its
+    statistics do not know it expects one item, and one entry, and would read all entries for each item
+    (decisions/0111)."""
+    place = select(ledger.c.ledger, ledger.c.key, ledger.c.version, ledger.c.row_no)
+    return place.where(ledger.c.ledger == name, *which).order_by(ledger.c.key).subquery("place")
 
 
 def is_replaced(previous: Any, entry: Any) -> ColumnElement[bool]:

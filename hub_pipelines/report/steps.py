@@ -19,8 +19,7 @@ _OWN_STEPS = (
 _OF_MESSAGES = (
     "There is no file to correct: let the people who keep the system that these came from correct them there. A system "
     "that sends is told the same reasons when it asks (GET /v1/requests/…), and sends each anew under a webhook-id of "
-    "its own; of a portal a record is taken again when it has changed there. `hub why` with a webhook-id from the list "
-    "above tells the hub's operator all about that message."
+    "its own; of a portal a record is taken again when it has changed there."
 )
 _MARKED_STEPS = (
     "Open the marked workbook (the link is at the top of this page). The cells to fix are red, and each has a note "

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Transaction, UtcDateTime, database_now, metadata
-from hub_pipelines.ledger.store import journal, ledger, posting
+from hub_pipelines.ledger.store import is_entry, journal, ledger, places, posting
 from hub_pipelines.retention.model import COLUMN_OF, Hold
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
@@ -234,12 +234,8 @@ def ledgers_of(tx: Transaction, record_type: str) -> list[str]:
 
 def current_values(tx: Transaction, name: str) -> Iterator[tuple[str, str]]:
     """Key and values of each item of a ledger as it is now."""
-    same = and_(
-        journal.c.ledger == ledger.c.ledger,
-        journal.c.version == ledger.c.version,
-        journal.c.row_no == ledger.c.row_no,
-    )
-    query = select(ledger.c.key, journal.c["values"]).join(journal, same).where(ledger.c.ledger == name)
+    place = places(name)
+    query = select(place.c.key, journal.c["values"]).join(journal, is_entry(journal, place))
     rows: Any = tx.execute(query, execution_options={"yield_per": 2000})
     yield from rows
 

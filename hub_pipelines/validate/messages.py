@@ -205,7 +205,7 @@ def came_under(path: Path, rows: Collection[int]) -> dict[int, str]:
         with path.open("rb") as lines:
             some = ((row_no, line) for row_no, line in enumerate(islice(lines, last), start=1) if row_no in wanted)
             return {row_no: str(orjson.loads(line)["envelope"]["source_name"]) for row_no, line in some}
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 

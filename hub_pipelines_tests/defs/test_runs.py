@@ -1,15 +1,21 @@
 """Real runs on a real instance, in this process: the jobs that the daemon launches."""
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
+from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.run_coordinator import QueuedRunCoordinator
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
+from sqlalchemy.engine import make_url
 
 from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
@@ -34,7 +40,7 @@ from hub_pipelines.defs.sensors import (
     settle_dead_runs,
     walk_is_due,
 )
-from hub_pipelines.defs.waiting import let_through
+from hub_pipelines.defs.waiting import PATIENCE_S, let_through
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
@@ -340,31 +346,54 @@ def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_
     assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
 
 
-def test_a_large_file_that_waited_five_minutes_gets_the_next_place(runner: Runner) -> None:
-    """Small ones that keep coming would have both places for as long as they come."""
-    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
-    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
-    for sample in ("north/procurement/registry-north.csv", "north/hazmat/waste-containers.csv"):
-        drop_sample(hub, sample)
-    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("hub"), "hub")
-    for one in (run_request(hub, one) for one in tick(hub, "north", alive=runs_alive(runner.instance)).launches):
-        runner.instance.create_run_for_job(
-            runner.job(str(one.job_name)),
-            tags=dict(one.tags),
-            status=dg.DagsterRunStatus.QUEUED,
-            remote_job_origin=RemoteJobOrigin(repository, str(one.job_name)),
-        )
+@pytest.fixture(params=["sqlite", "postgresql"])
+def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's record of runs; on a PostgreSQL server that has a time zone of its own."""
+    if request.param == "sqlite":
+        with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
+            yield instance
+        return
+    with request.getfixturevalue("postgres_database")() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {make_url(url).database} SET timezone = 'Europe/Berlin'")
+        theirs = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+        overrides = {"storage": {"postgres": {"postgres_url": theirs}}}
+        with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as instance:
+            yield instance
+
+
+def test_what_waited_five_minutes_behind_small_files_gets_the_next_place_the_oldest_first(
+    runs: dg.DagsterInstance,
+) -> None:
+    low, small = {"dagster/priority": "-7"}, {"dagster/priority": "9990"}
+    of_list = {"hub/list": "north/inventory/lab.csv#0"}
+    waiting = {"large": low | of_list, "its next": low | of_list, "preview": {}, "small": small}
+    for name, tags in waiting.items():
+        enqueue(runs, name, tags)
 
     def in_turn() -> list[str]:
-        waiting = runner.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-        return [run.tags["hub/size"] for run in QueuedRunCoordinatorDaemon(interval_seconds=1)._priority_sort(waiting)]
+        queued = runs.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))[::-1]
+        return [run.tags["name"] for run in QueuedRunCoordinatorDaemon(interval_seconds=1)._priority_sort(queued)]
 
-    now = datetime.now(UTC)
-    assert let_through(runner.instance, now + timedelta(seconds=290)) == 0
-    assert in_turn() == ["small", "large"]
-    assert let_through(runner.instance, now + timedelta(seconds=310)) == 1
-    assert in_turn() == ["large", "small"]
-    assert let_through(runner.instance, now + timedelta(seconds=400)) == 0
+    now = time.time()
+    assert let_through(runs, now + PATIENCE_S - 10) == 0
+    assert in_turn() == ["small", "preview", "large", "its next"]
+    assert let_through(runs, now + PATIENCE_S + 10) == 2
+    assert in_turn() == ["large", "preview", "small", "its next"]
+    assert let_through(runs, now + PATIENCE_S + 10) == 0
+
+
+def enqueue(runs: dg.DagsterInstance, name: str, tags: dict[str, str]) -> None:
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("hub"), "hub"), "inventory_job")
+    run = runs.create_run_for_job(
+        empty_job, tags={"name": name, **tags}, status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin
+    )
+    runs.report_dagster_event(DagsterEvent(DagsterEventType.PIPELINE_ENQUEUED.value, run.job_name), run.run_id)
+
+
+@dg.job
+def empty_job() -> None:
+    pass
 
 
 def test_a_small_file_does_not_overtake_the_large_one_before_it_of_its_name(runner: Runner) -> None:

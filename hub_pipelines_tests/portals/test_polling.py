@@ -22,6 +22,7 @@ from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox.model import Capacity, Load
+from hub_pipelines.messaging import messages_named
 from hub_pipelines.metrics import exposition
 from hub_pipelines.portals import store
 from hub_pipelines.portals.client import http_client
@@ -33,6 +34,7 @@ from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import Envelope, State
 from hub_pipelines.submission.store import submission as submission_table
+from hub_pipelines.validate.messages import came_under
 from hub_pipelines_tests.messages import settle
 from hub_pipelines_tests.portals.serving import Clock, Portal, asset, serving, toml
 from hub_pipelines_tests.stores.test_recovery import KnownRuns
@@ -138,6 +140,15 @@ def assert_pages_are_signed(hub: Hub, outcome: Outcome) -> None:
         hub.keys.verify(envelope)
         hub.archive.verify(envelope.content_digest)
         assert envelope.content_digest == one.content_digest
+
+
+def test_a_record_is_known_by_the_name_that_its_batchs_receipt_tells(home: Path, sqlite: str, portal: Portal) -> None:
+    hub = hub_of(home, sqlite, portal)
+    poll(hub)
+    settle(hub)
+    (batch,) = all_submissions(hub)
+    names = came_under(hub.archive.object_path(batch.envelope.content_digest), {7})
+    assert [one.row_no for one in messages_named(hub, names[7])] == [7]
 
 
 @pytest.mark.parametrize("paging", ['style = "offset"', 'style = "link_header"', 'style = "next_link"'])

@@ -84,7 +84,7 @@ def test_a_posting_of_many_chunks_is_one_version_and_its_repeat_costs_nothing(hu
 def test_after_many_entries_postgresql_knows_what_its_tables_hold(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     if not hub.db.is_postgres:
         pytest.skip("SQLite plans without statistics")
-    monkeypatch.setattr(processing, "_MANY_ENTRIES", 19)
+    monkeypatch.setattr(postings, "MANY_ENTRIES", 19)
     make_registry(hub, TAGS)
     process(hub, send_assets(hub, "few.csv", *map(asset, TAGS[:5])))
 
@@ -98,15 +98,29 @@ def test_after_many_entries_postgresql_knows_what_its_tables_hold(hub: Hub, monk
     assert is_known()
 
 
+def test_a_ledger_that_has_doubled_by_small_postings_is_looked_over(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hub.db.is_postgres:
+        pytest.skip("SQLite plans without statistics")
+    make_registry(hub, TAGS)
+    seen: list[int] = []
+    monkeypatch.setattr(postings, "_FEW_ENTRIES", 3)
+    monkeypatch.setattr(postings, "look_over_ledgers", lambda _db: seen.append(journal_size(hub) - len(TAGS)))
+    for at in range(10):
+        process(hub, send_assets(hub, f"{at}.csv", asset(TAGS[at])))
+    assert seen == [4, 8]
+
+
 def test_a_posting_stands_when_its_tables_cannot_be_looked_over(
     hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def locked(_db: object) -> None:
         raise Transient("The hub's database did not answer.")
 
+    if not hub.db.is_postgres:
+        pytest.skip("SQLite is never looked over")
     monkeypatch.setattr(postings, "look_over_ledgers", locked)
     make_registry(hub, TAGS[:5])
-    monkeypatch.setattr(processing, "_MANY_ENTRIES", 4)
+    monkeypatch.setattr(postings, "MANY_ENTRIES", 4)
     outcome = process(hub, send_assets(hub, "lab.csv", *map(asset, TAGS[:5])))
     assert isinstance(outcome, Posting)
     assert "the ledger was not looked over" in caplog.text

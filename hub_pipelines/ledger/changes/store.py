@@ -20,6 +20,8 @@ from hub_pipelines.ledger.store import (
     journal,
     journal_row,
     ledger,
+    places,
+    posting,
     stands,
     walk_back,
 )
@@ -84,12 +86,16 @@ def _changed(name: str, row: Mapping[Any, Any], before: str | None) -> Changed:
 def new_since(tx: Transaction, name: str, version: int) -> Iterator[tuple[str, str, str, int]]:
     """Items that came into a ledger with one of its versions or later and are there now: key, values, request_id and
     that version."""
-    first = journal.alias("first")
+    since = select(posting.c.ledger, posting.c.version, posting.c.request_id)
+    its = since.where(posting.c.ledger == name, posting.c.version >= version).order_by(posting.c.version).subquery()
+    first = journal_row.alias("first")
     query = (
-        select(journal.c.key, journal.c["values"], first.c.request_id, first.c.version)
-        .join(ledger, its_newest_entry)
-        .join(first, and_(first.c.ledger == ledger.c.ledger, first.c.key == ledger.c.key))
-        .where(first.c.ledger == name, first.c.version >= version, first.c.previous_version.is_(None), stands)
+        select(journal.c.key, journal.c["values"], its.c.request_id, its.c.version)
+        .select_from(its)
+        .join(first, and_(first.c.ledger == its.c.ledger, first.c.version == its.c.version))
+        .join(ledger, and_(ledger.c.ledger == first.c.ledger, ledger.c.key == first.c.key))
+        .join(journal, its_newest_entry)
+        .where(first.c.previous_version.is_(None), stands)
         .order_by(first.c.version, first.c.row_no)
     )
     yield from (tuple(row) for row in tx.execute(query, execution_options=_AT_ONCE))
@@ -99,11 +105,11 @@ def later_changes(tx: Transaction, name: str, keys: Sequence[str], *, after_vers
     """Of these items, those whose newest entry is younger than a ledger version."""
     found: list[LaterChange] = []
     for some in per_query(keys):
+        place = places(name, ledger.c.key.in_(some), ledger.c.version > after_version)
         query = (
-            select(ledger.c.key, journal.c.request_id, journal.c.posted_at)
-            .join(journal, its_newest_entry)
-            .where(ledger.c.ledger == name, ledger.c.key.in_(some), ledger.c.version > after_version)
-            .order_by(ledger.c.key)
+            select(place.c.key, journal.c.request_id, journal.c.posted_at)
+            .join(journal, is_entry(journal, place))
+            .order_by(place.c.key)
         )
         found += [LaterChange(*row) for row in tx.execute(query)]
     return found
@@ -114,8 +120,8 @@ def values_set_by(tx: Transaction, name: str, request_id: str, keys: Sequence[st
     found: dict[str, str] = {}
     for some in per_query(keys):
         # all entries of these items, and not those of the submission, which may have changed all of the ledger
-        places = walk_back(name, some)
-        query = select(journal.c.request_id, journal.c.key, journal.c["values"]).join(places, is_entry(journal, places))
+        walk = walk_back(name, some)
+        query = select(journal.c.request_id, journal.c.key, journal.c["values"]).join(walk, is_entry(journal, walk))
         rows = tx.execute(query.order_by(journal.c.version, journal.c.row_no))
         found.update((key, values) for its, key, values in rows if its == request_id)
     return found

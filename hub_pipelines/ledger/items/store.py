@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Database, Transaction, per_query, text_in
@@ -20,9 +20,11 @@ from hub_pipelines.ledger.store import (
     is_entry,
     its_newest_entry,
     journal,
+    journal_row,
     ledger,
     ledger_version,
     newest_before,
+    places,
     posting,
     stands,
 )
@@ -54,21 +56,22 @@ def version_at(tx: Transaction, name: str, at: datetime) -> int:
 
 def current_rows(db: Database, name: str) -> Iterator[LedgerRow]:
     """The current state of a ledger in key order, streamed."""
+    place = places(name)
     query = (
-        select(ledger.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
-        .join(journal, its_newest_entry)
-        .where(ledger.c.ledger == name, stands)
-        .order_by(ledger.c.key)
+        select(place.c.key, journal.c["values"], journal.c.request_id, journal.c.posted_at)
+        .join(journal, is_entry(journal, place))
+        .where(stands)
+        .order_by(place.c.key)
     )
     with db.read() as tx:
         for key, values, request_id, posted_at in tx.execute(query, execution_options=_AT_ONCE):
             yield LedgerRow(key, json.loads(values), request_id, posted_at)
 
 
-def _now(name: str) -> Select[Any]:
+def _now(name: str, *which: ColumnElement[bool]) -> Select[Any]:
     """Keys and values of a ledger's items."""
-    query = select(ledger.c.key, journal.c["values"]).join(journal, its_newest_entry)
-    return query.where(ledger.c.ledger == name, stands)
+    place = places(name, *which)
+    return select(place.c.key, journal.c["values"]).join(journal, is_entry(journal, place)).where(stands)
 
 
 def items_now(tx: Transaction, name: str) -> Iterator[Item]:
@@ -99,28 +102,18 @@ def items_saying(tx: Transaction, name: str, column: str, values: Collection[str
 
 
 def _placed(tx: Transaction, name: str, *which: Any) -> Iterator[Placed]:
-    query = select(journal).join(ledger, and_(ledger.c.ledger == name, is_entry(journal, ledger)))
-    query = query.where(stands, *which)
+    its = places(name)
+    query = select(journal).join(its, is_entry(journal, its)).where(stands, *which)
     for row in tx.execute(query, execution_options=_AT_ONCE).mappings():
         place = (row["version"], entry_row(row["row_no"]), row["request_id"], row["posted_at"])
         yield Placed(name, row["key"], json.loads(row["values"]), *place)
-
-
-def _places(name: str, keys: Sequence[str]) -> Subquery:
-    """Where these items of a ledger stand in the journal. In order, so that PostgreSQL finds them before it looks for
-    anything beside them: of a ledger that its statistics do not know it expects one item, and one entry, and would read
-    all entries for each item."""
-    place = select(ledger.c.ledger, ledger.c.key, ledger.c.version, ledger.c.row_no)
-    return place.where(ledger.c.ledger == name, ledger.c.key.in_(keys)).order_by(ledger.c.key).subquery("place")
 
 
 def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:
     """Of these items, those that are in the ledger, with their values as canonical JSON."""
     found: dict[str, str] = {}
     for some in per_query(keys):
-        place = _places(name, some)
-        query = select(place.c.key, journal.c["values"]).join(journal, is_entry(journal, place)).where(stands)
-        found.update((row[0], row[1]) for row in tx.execute(query))
+        found.update((row[0], row[1]) for row in tx.execute(_now(name, ledger.c.key.in_(some))))
     return found
 
 
@@ -129,7 +122,7 @@ def earlier(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, Earlie
     s = submissions.submission
     found: dict[str, Earlier] = {}
     for some in per_query(keys):
-        place = _places(name, some)
+        place = places(name, ledger.c.key.in_(some))
         query = (
             select(place.c.key, journal.c["values"], journal.c.request_id, s.c.source_name, journal.c.ledger_date)
             .join(journal, is_entry(journal, place))
@@ -168,15 +161,26 @@ def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, in
 def keys_of_source(tx: Transaction, name: str, campus: str, feed: str, source_key: str) -> Iterator[str]:
     """The keys of a ledger's items that a file of this source has ever set, whoever has set them last."""
     s = submissions.submission.c
-    its_own = (
-        select(journal.c.key)
-        .join(submissions.submission, s.request_id == journal.c.request_id)
-        .where(journal.c.ledger == name, s.campus == campus, s.feed == feed, s.source_key == source_key)
+    own = (
+        select(posting.c.ledger, posting.c.version)
+        .join(submissions.submission, s.request_id == posting.c.request_id)
+        .where(posting.c.ledger == name, s.campus == campus, s.feed == feed, s.source_key == source_key)
+        .order_by(posting.c.version)
+        .subquery("own")
+    )
+    j = journal_row.c
+    item = (
+        select(j.ledger, j.key)
+        .join(own, and_(j.ledger == own.c.ledger, j.version == own.c.version))
+        .distinct()
+        .order_by(j.key)
+        .subquery("item")
     )
     query = (
         select(ledger.c.key)
+        .join(item, and_(ledger.c.ledger == item.c.ledger, ledger.c.key == item.c.key))
         .join(journal, its_newest_entry)
-        .where(ledger.c.ledger == name, stands, ledger.c.key.in_(its_own))
+        .where(stands)
     )
     yield from tx.execute(query, execution_options=_AT_ONCE).scalars()
 
@@ -202,7 +206,7 @@ def items_with(
         if campus is not None and name != f"{record_type}@{campus}":
             continue
         query = _now(name).where(journal.c["values"].contains(named, autoescape=True))
-        rows = tx.execute(query.order_by(ledger.c.key).limit(limit - len(found)))
+        rows = tx.execute(query.order_by(query.selected_columns.key).limit(limit - len(found)))
         found += [(name, row[0], row[1]) for row in rows if json.loads(row[1]).get(column) == value]
     return found
 

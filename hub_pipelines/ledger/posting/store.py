@@ -14,7 +14,7 @@ from hashlib import sha256
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
@@ -38,7 +38,7 @@ from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import journal_row, ledger, ledger_version
+from hub_pipelines.ledger.store import journal_row, ledger, ledger_day, ledger_version
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.submission.receipting import store as receipting
@@ -46,6 +46,8 @@ from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 _MEMORY_MB = 64
+MANY_ENTRIES = 20_000
+_FEW_ENTRIES = 1_000
 _OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
@@ -125,9 +127,21 @@ def post(
     return outcome
 
 
+def has_outgrown(db: Database, outcome: Posting) -> bool:
+    """Whether what the database has last seen of the ledger is no measure any more: this posting has made many entries,
+    or it has about twice as many now."""
+    if outcome.repeat or not outcome.entries:
+        return False
+    with db.read() as tx:
+        total = select(func.sum(ledger_day.c.entries)).where(ledger_day.c.ledger == outcome.ledger)
+        now = int(tx.execute(total).scalar_one())
+    doubled = now.bit_length() > (now - outcome.entries).bit_length()
+    return outcome.entries > MANY_ENTRIES or (now > _FEW_ENTRIES and doubled)
+
+
 def look_over_ledgers(db: Database) -> None:
-    """After a posting of many entries, so that the next one is planned for what is there. Its transaction is its own:
-    whoever is killed before it has posted all the same, and costs the next one time."""
+    """When a ledger has outgrown what is known of it, so that what is asked next is planned for what is there. Its
+    transaction is its own: whoever is killed before it has posted all the same, and costs the next one time."""
     look_over(db, (journal_row, ledger))
 
 

@@ -16,7 +16,7 @@ from hub_pipelines.ledger.comparing.model import REPLACED
 from hub_pipelines.ledger.items.store import current_version, place_of_bar
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import ITEMS_A_SEARCH, is_entry, journal_row, ledger, made_by, newest_before
+from hub_pipelines.ledger.store import ITEMS_A_SEARCH, is_entry, journal_row, ledger, made_by, newest_before, places
 from hub_pipelines.submission.model import State
 from hub_pipelines.submission.store import submission
 
@@ -171,15 +171,8 @@ def _one_edit_away(tx: Transaction, tag: str) -> list[str]:
 
 
 def _current(tags: Collection[str]) -> Select[Any]:
-    return _all_current().where(ledger.c.key.in_(tags))
-
-
-def _all_current() -> Select[Any]:
-    return (
-        select(ledger.c.key, journal_row.c["values"])
-        .join(journal_row, is_entry(journal_row, ledger))
-        .where(ledger.c.ledger == REGISTRY_LEDGER)
-    )
+    place = places(REGISTRY_LEDGER, ledger.c.key.in_(tags))
+    return select(place.c.key, journal_row.c["values"]).join(journal_row, is_entry(journal_row, place))
 
 
 def _as_of(tags: Sequence[str], version: int) -> Select[Any]:
