@@ -159,7 +159,8 @@ def versions_of(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, in
 
 
 def keys_of_source(tx: Transaction, name: str, campus: str, feed: str, source_key: str) -> Iterator[str]:
-    """The keys of a ledger's items that a file of this source has ever set, whoever has set them last."""
+    """The keys of a ledger's items that a file of this source has ever set, whoever has set them last. Each step is in
+    order for the reason that `places` is: what follows is looked up by whole keys."""
     s = submissions.submission.c
     own = (
         select(posting.c.ledger, posting.c.version)
