@@ -15,6 +15,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import Scan
 from hub_pipelines.intake.model import Outcome, PreviewDue
+from hub_pipelines.ledger.locking.store import behind_long_postings
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
@@ -190,14 +191,16 @@ def is_stopped(hub: Hub, current: Submission) -> bool:
 def due_of(
     hub: Hub, tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta, towards: str | None = None
 ) -> list[Submission]:
-    """What a run of this campus should take up now, best first: `queue.due` with what is paused at this moment."""
+    """What a run of this campus should take up now, best first: `queue.due` without what is paused at this moment, or
+    would wait for a long posting."""
     pauses = standing(tx)
+    stopped = {feed for feed in hub.feeds if pause_of(pauses, campus, feed)}
     return queue.due(
         tx,
         campus,
         limit=limit,
         relaunch_after=relaunch_after,
-        paused=[feed for feed in hub.feeds if pause_of(pauses, campus, feed)],
+        paused=stopped | behind_long_postings(tx, campus, hub.feeds.values()).keys(),
         ask_registry=[name for name, feed in hub.feeds.items() if feed.checks_tags],
         towards=towards,
     )

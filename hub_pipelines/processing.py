@@ -28,7 +28,14 @@ from hub_pipelines.common.store import Database, Transaction, database_now, hold
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, Judged
-from hub_pipelines.ledger.model import REGISTRY_LEDGER, OccurrencesMoved, Posting, RegistryMoved, ledger_name
+from hub_pipelines.ledger.model import (
+    REGISTRY_LEDGER,
+    LedgerTaken,
+    OccurrencesMoved,
+    Posting,
+    RegistryMoved,
+    ledger_name,
+)
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.registry.listing import ListedRegistry
@@ -75,6 +82,8 @@ _TRIES_TO_BEGIN = 4
 """On SQLite each takes as long as it waits for another writer."""
 _BETWEEN_TRIES_S = 0.5
 _TELL_EVERY_S = 5.0
+_PATIENCE_S = 3.0
+"""For so long a run that is not of a large file waits for another posting to its ledger."""
 _log = logging.getLogger(__name__)
 
 
@@ -178,13 +187,15 @@ class Processing:
                 self._audit(tx, before, owner, f"submission:{kind}", detail)
         with working_on(request_id):
             _tell_beginning(answer, before, owner)
-        if isinstance(answer, Lease) and before.envelope.is_large(self.large_mb):
+        if isinstance(answer, Lease) and self._is_large(before):
             give_way()
         return answer
 
     @contextmanager
     def attempt(self, lease: Lease) -> Iterator[None]:
         """Work under a lease. Any error settles the submission (retry or review) and leaves as AttemptFailed.
+
+        `LedgerTaken` leaves as it is, when the lease has been given back: the submission waits for its next launch.
 
         One that comes after this lease has posted (the commit's answer was lost) is logged and does not leave: there is
         nothing to be tried again, and `posting_of` tells what was posted. `LeaseLost` is audited and leaves as it is:
@@ -210,6 +221,9 @@ class Processing:
             yield
         except LeaseLost:
             raise
+        except LedgerTaken as taken:
+            self._give_way(lease, taken)
+            raise
         except Exception as error:
             failure = failure_of(error, lease.owner)
             try:
@@ -220,6 +234,17 @@ class Processing:
                 _log.exception("posted, and then an error %s", pairs(error=failure.error_type), exc_info=error)
                 return
             raise AttemptFailed(failure, state) from error
+
+    def _give_way(self, lease: Lease, taken: LedgerTaken) -> None:
+        with self.db.write() as tx:
+            current = submissions.get(tx, lease.request_id)
+            leases.give_back(tx, lease)
+            if self.progress.is_told(lease.request_id):  # its page says that a run is at it
+                receipting.make_receipt_due(tx, lease.request_id)
+            detail = {"token": lease.token, "ledger": taken.ledger}
+            self._audit(tx, current, lease.owner, "submission:gave_way", detail)
+        self.progress.remove(lease.request_id)
+        _log.info("gave way %s", pairs(ledger=taken.ledger, run=lease.owner))
 
     def posting_of(self, lease: Lease) -> Posting | None:
         """What this lease has posted, whether or not its holder ever heard of it."""
@@ -448,7 +473,8 @@ class Processing:
             rest()
 
         with self._resting_while_posting(current) as rest, self.db.write() as tx:
-            posting = postings.post(tx, lease, prepared.batch(tx), limits=self.chunks, progress=through)
+            batch, patience_s = prepared.batch(tx), None if self._is_large(current) else _PATIENCE_S
+            posting = postings.post(tx, lease, batch, limits=self.chunks, progress=through, patience_s=patience_s)
             if not posting.repeat:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
         with working_on(lease.request_id):
@@ -488,6 +514,9 @@ class Processing:
         if current.token != lease.token or current.state is not State.LEASED:
             raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
         return current
+
+    def _is_large(self, current: Submission) -> bool:
+        return current.envelope.is_large(self.large_mb)
 
     def _alive(self, lease: Lease) -> _Alive:
         return _Alive(self.db, lease, self.lease_s)

@@ -21,7 +21,7 @@ from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.ledger import store as ledgers
 from hub_pipelines.ledger.items import store as ledger_items
-from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.model import LedgerTaken, Posting
 from hub_pipelines.portals import store as portals
 from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.submission import store as submissions
@@ -171,7 +171,7 @@ class Listed:
 
 
 def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Busy | Repeat | State:
-    """One run of one submission; the State is what a failed attempt led to. Raises LeaseLost."""
+    """One run of one submission; the State is what a failed attempt, or giving way, led to. Raises LeaseLost."""
     answer = hub.processing.begin(request_id, owner)
     if not isinstance(answer, Lease):
         return answer
@@ -182,6 +182,8 @@ def process(hub: Hub, request_id: str, *, owner: str = "worker") -> Posting | Bu
             return hub.processing.post(answer)
     except AttemptFailed as failed:
         return failed.state
+    except LedgerTaken:
+        return State.RECEIVED
     posting = hub.processing.posting_of(answer)
     assert posting is not None
     return posting

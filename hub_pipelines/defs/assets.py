@@ -157,6 +157,7 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
     review, its receipt says so, and the run ends well with its later steps skipped (decisions/0010).
     """
     from hub_pipelines.drift.model import Drifted
+    from hub_pipelines.ledger.model import LedgerTaken
     from hub_pipelines.mapping.remembered import questions_of
     from hub_pipelines.processing import AttemptFailed
     from hub_pipelines.submission.model import Lease, LeaseLost
@@ -171,6 +172,8 @@ def _attempt(context: dg.AssetExecutionContext, hub: "Hub") -> Iterator[_Work | 
             yield _Work(hub, answer)
     except LeaseLost as lost:
         context.log.warning(str(lost))
+    except LedgerTaken as taken:
+        context.log.info(f"{taken} Its place is for others until then; a new run is launched.")
     except AttemptFailed as failed:
         page = hub.receipts.write(context.partition_key)
         validated = f"{context.asset_key.to_user_string().rpartition('_')[0]}_validated"

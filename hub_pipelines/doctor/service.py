@@ -14,6 +14,7 @@ from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
 from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of, portal_key
 from hub_pipelines.intake.signing import KeyRing
+from hub_pipelines.ledger.locking.store import behind_long_postings
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.portals import store as portals
@@ -255,13 +256,15 @@ def _last_told(opened: _Opened, one: Submission) -> datetime:
 def _due(opened: _Opened, settings: Settings) -> Iterator[Submission]:
     with opened.db.read() as tx:
         pauses = standing(tx)
+        feeds = [FEEDS[feed] for feed in settings.feeds]
         for campus in settings.campuses:
+            stopped = {feed for feed in settings.feeds if pause_of(pauses, campus, feed)}
             yield from queue.due(
                 tx,
                 campus,
                 limit=_SHOWN,
                 relaunch_after=timedelta(seconds=settings.limits.relaunch_after_s),
-                paused=[feed for feed in settings.feeds if pause_of(pauses, campus, feed)],
+                paused=stopped | behind_long_postings(tx, campus, feeds).keys(),
                 ask_registry=[feed for feed in settings.feeds if FEEDS[feed].checks_tags],
             )
 

@@ -28,6 +28,14 @@ class RegistryMoved(HubError):
     """The registry has another version than the one that the rows were checked against. The caller re-validates."""
 
 
+class LedgerTaken(HubError):
+    """Another posting has the ledger, and goes on. The caller gives its place to others; the hub launches it again."""
+
+    def __init__(self, ledger: str) -> None:
+        super().__init__(f"A long posting is being made to {ledger}; this one waits until it has ended.")
+        self.ledger = ledger
+
+
 class OccurrencesMoved(HubError):
     """A newer message of an item has posted since the rows were compared. The caller re-validates."""
 

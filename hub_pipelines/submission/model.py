@@ -25,7 +25,7 @@ class State(StrEnum):
 
 _MOVES: dict[State, frozenset[State]] = {
     State.RECEIVED: frozenset({State.LEASED, State.IN_REVIEW}),
-    State.LEASED: frozenset({State.LEASED, State.RETRYING, State.POSTED, State.IN_REVIEW}),
+    State.LEASED: frozenset({State.LEASED, State.RECEIVED, State.RETRYING, State.POSTED, State.IN_REVIEW}),
     State.RETRYING: frozenset({State.LEASED, State.IN_REVIEW}),
     State.POSTED: frozenset({State.RECEIVED}),
     State.IN_REVIEW: frozenset({State.RECEIVED, State.DISMISSED}),

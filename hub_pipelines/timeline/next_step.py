@@ -8,6 +8,7 @@ from datetime import timedelta
 from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.locking.store import behind_long_postings
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review.model import ItemState, ReviewItem
@@ -71,6 +72,10 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
         return paused
     if held_up := _goes_first(hub, tx, current):
         return held_up
+    if (
+        ledger := behind_long_postings(tx, current.envelope.campus, hub.feeds.values()).get(current.envelope.feed)
+    ) is not None:
+        return f"waiting, because a long posting is being made to {ledger}; {_sensor(current)} launches it then."
     if earlier := first_before(tx, current.request_id):
         return f"waiting for the earlier file of its name, {earlier}, which posts first."
     if current.launched_at is None:

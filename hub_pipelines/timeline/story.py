@@ -249,6 +249,7 @@ def _entry(entry: Entry) -> Moment:
         "submission:busy": _busy(detail),
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
         "submission:fenced": f"a run that had lost its lease was kept from writing (token {detail.get('token')})",
+        "submission:gave_way": f"its run found a long posting to {detail.get('ledger')}, and gave its place to others",
         "recovery:lease_ended": "the reconciler ended its attempt, whose lease had run out",
         "recovery:run_failed": f"the reconciler reported its run {detail.get('run_id')} as failed: {detail.get('why')}",
         "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",

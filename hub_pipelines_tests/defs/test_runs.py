@@ -21,6 +21,7 @@ from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.instance import Runner
@@ -45,7 +46,8 @@ from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
-from hub_pipelines.ledger.model import Posting
+from hub_pipelines.ledger.locking import store as locking
+from hub_pipelines.ledger.model import LedgerTaken, Posting
 from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
@@ -188,6 +190,31 @@ def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: R
     (done,) = all_of(runner.hub)
     assert done.state is State.POSTED
     assert account_for(runner.hub, done.request_id).balanced
+
+
+def test_a_run_that_finds_its_ledger_taken_ends_well_and_its_file_is_launched_again(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+
+    def taken(_tx: Transaction, ledger: str, **_named: object) -> int:
+        raise LedgerTaken(ledger)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(locking, "lock", taken)
+        launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert len(materializations(runner, "procurement_validated")) == 1
+    assert materializations(runner, "procurement_posted") == []
+    assert materializations(runner, "procurement_receipts") == []
+    (waiting,) = all_of(runner.hub)
+    assert (waiting.state, waiting.attempts) == (State.RECEIVED, 0)
+    launch(runner, "north")
+    assert [one.status for one in runner.instance.get_runs()] == [dg.DagsterRunStatus.SUCCESS] * 2
+    (done,) = all_of(runner.hub)
+    assert (done.state, done.attempts, done.counts.posted) == (State.POSTED, 1, 30)
+    assert len(materializations(runner, "procurement_receipts")) == 1
 
 
 def died_after_posting(runner: Runner) -> tuple[dg.DagsterRun, Lease, Posting]:

@@ -12,7 +12,8 @@ from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 
@@ -21,7 +22,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
-from hub_pipelines.common.store import Database, Transaction, database_now, holdable, insert_or_ignore, per_query
+from hub_pipelines.common.store import Database, Transaction, database_now, holdable, per_query
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import says
@@ -33,12 +34,13 @@ from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.digests import Change, ChangeColumns, leaves_of_columns, sha256_hex_of
 from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
+from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.problems.store import rejection
-from hub_pipelines.ledger.store import journal_row, ledger, ledger_day, ledger_version
+from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
 from hub_pipelines.submission.receipting import store as receipting
@@ -52,9 +54,12 @@ _OF_ADJUSTING = 500
 _AFTER_ITS_OWN = 1_000
 """Remarks come after the problems of the row itself."""
 _DIGESTED_AT_ONCE = 2_000
+_HEARD_OF_EVERY_S = 0.5
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
 _told = itemgetter("severity", "column", "value", "rule", "reason", "suggestion")
 """A problem as it is staged, in the order of these columns."""
+
+_T = TypeVar("_T")
 
 
 def post(
@@ -64,12 +69,14 @@ def post(
     *,
     limits: ChunkLimits | None = None,
     progress: Callable[[int], None] = lambda _rows: None,
+    patience_s: float | None = None,
 ) -> Posting:
     """Apply a batch once: exactly-once lives here, in the caller's transaction.
 
     A repeat by the lease that has posted returns the stored outcome; any other finds the fence. Raises
     LeaseLost when the fencing token is outdated, RegistryMoved when the registry has changed since the
-    rows were checked. `progress` is told how many rows are through, after each chunk.
+    rows were checked, LedgerTaken when another posting has the ledger for longer than `patience_s`. `progress` is told
+    how many rows are through, after each chunk.
     """
     stored = own_posting(tx, lease)
     if stored is not None:
@@ -77,7 +84,7 @@ def post(
     leases.hold(tx, lease)
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
-    version = _lock_ledger(tx, batch.ledger) + 1
+    version = locking.lock(tx, batch.ledger, patience_s=patience_s) + 1
     rows = _Rows(tx, lease, batch, version, database_now(tx))
     with room_to_sort(tx, _MEMORY_MB):
         rows.close_replaced()
@@ -151,16 +158,6 @@ def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
     return stored if stored is not None and stored.token == lease.token else None
 
 
-def _lock_ledger(tx: Transaction, name: str) -> int:
-    """Serialise postings to one ledger, so that its versions follow the order of commits."""
-    lock = select(ledger_version.c.version).where(ledger_version.c.ledger == name).with_for_update()
-    version = tx.execute(lock).scalar()
-    if version is None:
-        tx.execute(insert_or_ignore(tx, ledger_version), {"ledger": name, "version": 0, "changed_at": None})
-        version = tx.execute(lock).scalar_one()
-    return int(version)
-
-
 class _Rows:
     """The rows of one posting on their way, and what became of them."""
 
@@ -202,7 +199,7 @@ class _Rows:
 
     def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         if self._adjusts(limits):
-            self._post_adjusting(limits)
+            self._post_adjusting(limits, progress)
         else:
             self._post_chunks(limits, progress)
         if self.entries:
@@ -216,15 +213,17 @@ class _Rows:
             return False
         return self._adjusted is not None or any(chunk.adjusts for chunk in self.batch.rows.chunks(limits))
 
-    def _post_adjusting(self, limits: ChunkLimits) -> None:
+    def _post_adjusting(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         """A batch of messages of which some set and some adjust: it is bounded, so all of it is in memory."""
         record, occurred_at = self.batch.adjustable, self.batch.occurred_at
         assert record is not None
         assert record.adjusted is not None
         assert occurred_at is not None
-        rows = [row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()]
+        rows = list(self._heard_of(row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()))
         before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
-        applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at)
+        applied = Adjusting(record, before.known, before.done, self.version).take(
+            self._heard_of(rows, progress), occurred_at
+        )
         changed = applied.entries
         self._append(ChangeColumns.of(changed))
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
@@ -241,6 +240,16 @@ class _Rows:
         self.unchanged = applied.unchanged
         self.superseded = applied.superseded + sum(row.verdict == "superseded" for row in rows)
         self.rejected = applied.rejected + sum(row.verdict == "rejected" for row in rows)
+
+    def _heard_of(self, rows: Iterable[_T], progress: Callable[[int], None] = lambda _rows: None) -> Iterator[_T]:
+        """The rows, while PostgreSQL hears of this transaction: it ends one that says nothing for long."""
+        heard_at = monotonic()
+        for number, row in enumerate(rows):
+            if monotonic() - heard_at > _HEARD_OF_EVERY_S:
+                self.tx.exec_driver_sql("SELECT 1")
+                heard_at = monotonic()
+                progress(number)
+            yield row
 
     def _remark_sets(
         self, limits: ChunkLimits, sets: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]]

@@ -17,6 +17,7 @@ from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, attempt, from_row,
 
 TAKEN_OVER, RELEASED = "lease expired", "released"
 """How attempts ended whose run may live on, without a right to write."""
+_GAVE_WAY = "gave its place to others"
 
 
 def take_lease(
@@ -197,6 +198,26 @@ def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timed
     )
     _end_attempt(tx, lease.request_id, lease.token, now, "failed, to be tried again", failure)
     return retry_at
+
+
+def give_back(tx: Transaction, lease: Lease) -> None:
+    """Its holder can do nothing with it now: the submission is as it was before, to be launched, and the attempt does
+    not count. Raises LeaseLost."""
+    now = database_now(tx)
+    _fenced(
+        tx,
+        lease,
+        {
+            "state": State.RECEIVED,
+            "attempts": submission.c.attempts - 1,
+            "reason": None,
+            "fix": None,
+            "lease_owner": None,
+            "lease_until": None,
+            "launched_at": None,
+        },
+    )
+    _end_attempt(tx, lease.request_id, lease.token, now, _GAVE_WAY, None)
 
 
 def release(tx: Transaction, lease: Lease, failure: Failure) -> None:

@@ -12,6 +12,7 @@ LEGAL = {
     ("received", "leased"),
     ("received", "in_review"),
     ("leased", "leased"),
+    ("leased", "received"),
     ("leased", "retrying"),
     ("leased", "posted"),
     ("leased", "in_review"),
