@@ -15,7 +15,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.drop_folder import Scan
 from hub_pipelines.intake.model import Outcome, PreviewDue
-from hub_pipelines.ledger.locking.store import behind_long_postings
+from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.logs import pairs, working_on
 from hub_pipelines.pausing.model import pause_of
 from hub_pipelines.pausing.store import standing
@@ -25,6 +25,7 @@ from hub_pipelines.submission.partitions import store as partitions
 from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
+from hub_pipelines.validate.model import Feed
 
 _log = logging.getLogger(__name__)
 RETIRED_PER_TICK = 200
@@ -45,6 +46,8 @@ class Tick:
     """How full the inbox of messages is, where that is worth a word."""
     ahead: int = 0
     """Launches of the campus before this tick that have not come to an end."""
+    behind: tuple[str, ...] = ()
+    """One sentence for each ledger for which submissions of the campus wait."""
 
     @property
     def summary(self) -> str:
@@ -60,6 +63,7 @@ class Tick:
             parts.append(f"{self.scan.unfinished} not complete yet")
         parts += [f"can't be taken now: {trouble}" for trouble in self.scan.troubles]
         parts += self.inbox
+        parts += self.behind
         parts += self.paused
         return "; ".join(parts)
 
@@ -98,6 +102,7 @@ def tick(
     stopped: dict[str, str] = {}
     previews = None
     sealed = ahead = 0
+    behind: list[str] = []
     inbox: tuple[str, ...] = ()
     try:
         sealed = len(hub.sealing.seal_due(campus, at_once=seal_at_once))
@@ -106,11 +111,16 @@ def tick(
         stopped = _paused(hub, campus, scan)
         with hub.db.read() as tx:
             ahead = queue.launched(tx, campus)
+            waiting = queue.waiting_for_ledgers(tx, campus)
+            behind = [
+                f"{waiting[one]} waiting until another posting to {one} has ended"
+                for one in sorted(locking.taken(tx, waiting))
+            ]
         _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
-    return Tick(scan, tuple(launches), tuple(stopped.values()), previews, sealed, inbox, ahead)
+    return Tick(scan, tuple(launches), tuple(stopped.values()), previews, sealed, inbox, ahead, tuple(behind))
 
 
 def _previews(hub: Hub, campus: str, previewing: Callable[[], bool], after: timedelta) -> PreviewLaunch | None:
@@ -189,19 +199,25 @@ def is_stopped(hub: Hub, current: Submission) -> bool:
 
 
 def due_of(
-    hub: Hub, tx: Transaction, campus: str, *, limit: int, relaunch_after: timedelta, towards: str | None = None
+    tx: Transaction,
+    campus: str,
+    feeds: Mapping[str, Feed],
+    *,
+    limit: int,
+    relaunch_after: timedelta,
+    towards: str | None = None,
 ) -> list[Submission]:
-    """What a run of this campus should take up now, best first: `queue.due` without what is paused at this moment, or
-    would wait for a long posting."""
+    """What a run of this campus should take up now, best first: `queue.due` with what is paused at this moment, and
+    with the ledgers that are taken."""
     pauses = standing(tx)
-    stopped = {feed for feed in hub.feeds if pause_of(pauses, campus, feed)}
     return queue.due(
         tx,
         campus,
         limit=limit,
         relaunch_after=relaunch_after,
-        paused=stopped | behind_long_postings(tx, campus, hub.feeds.values()).keys(),
-        ask_registry=[name for name, feed in hub.feeds.items() if feed.checks_tags],
+        paused=[feed for feed in feeds if pause_of(pauses, campus, feed)],
+        ask_registry=[name for name, feed in feeds.items() if feed.checks_tags],
+        taken=locking.taken(tx, queue.waiting_for_ledgers(tx, campus)),
         towards=towards,
     )
 
@@ -214,9 +230,9 @@ def next_towards(hub: Hub, current: Submission) -> Submission | None:
     """
     with hub.db.read() as tx:
         found = due_of(
-            hub,
             tx,
             current.envelope.campus,
+            hub.feeds,
             limit=1,
             relaunch_after=timedelta(0),
             towards=current.request_id,
@@ -233,7 +249,7 @@ def _launch(
 ) -> None:
     hub.processing.give_up_exhausted()
     with hub.db.read() as tx:
-        due = due_of(hub, tx, campus, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
+        due = due_of(tx, campus, hub.feeds, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
     kept_back = set()
     for one in choose(due, alive):
         source = source_of(one.envelope)

@@ -28,6 +28,7 @@ from hub_pipelines.common.store import Database, Transaction, database_now, hold
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, Judged
+from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import (
     REGISTRY_LEDGER,
     LedgerTaken,
@@ -82,8 +83,8 @@ _TRIES_TO_BEGIN = 4
 """On SQLite each takes as long as it waits for another writer."""
 _BETWEEN_TRIES_S = 0.5
 _TELL_EVERY_S = 5.0
-_PATIENCE_S = 3.0
-"""For so long a run that is not of a large file waits for another posting to its ledger."""
+_GIVES_WAY_AT_MOST = 10
+"""So often a submission's runs give their place to others; after that they wait for their ledger."""
 _log = logging.getLogger(__name__)
 
 
@@ -238,9 +239,8 @@ class Processing:
     def _give_way(self, lease: Lease, taken: LedgerTaken) -> None:
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
-            leases.give_back(tx, lease)
-            if self.progress.is_told(lease.request_id):  # its page says that a run is at it
-                receipting.make_receipt_due(tx, lease.request_id)
+            leases.give_back(tx, lease, taken.ledger)
+            self._take_back_progress(tx, lease.request_id)
             detail = {"token": lease.token, "ledger": taken.ledger}
             self._audit(tx, current, lease.owner, "submission:gave_way", detail)
         self.progress.remove(lease.request_id)
@@ -255,7 +255,7 @@ class Processing:
         """Record a failed attempt: permanent errors and last attempts go to review, others are tried again."""
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
-            if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.token):
+            if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.attempts_in_all):
                 retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
                 self._audit(tx, current, lease.owner, "submission:retrying", detail)
@@ -303,7 +303,7 @@ class Processing:
 
     def _end_expired(self, tx: Transaction, one: Submission) -> None:
         lease = Lease(one.request_id, one.revision, one.token, one.lease_owner or "", database_now(tx))
-        last = self.policy.is_last(one.attempts, in_all=one.token)
+        last = self.policy.is_last(one.attempts, in_all=one.attempts_in_all)
         told: dict[str, object] = {"token": one.token, "run_id": one.run_id, "attempt": one.attempts}
         times = f"{one.attempts} times in a row" if one.attempts > 1 else "once"
         failure = Failure(
@@ -321,8 +321,7 @@ class Processing:
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
         retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
-        if self.progress.is_told(one.request_id):  # its page says that a run is at it
-            receipting.make_receipt_due(tx, one.request_id)
+        self._take_back_progress(tx, one.request_id)
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -380,6 +379,8 @@ class Processing:
     def validate(self, lease: Lease) -> StagedHandle:
         """Judge every row and stage the verdicts. Raises Unreadable when the file as a whole can't be taken.
 
+        Raises LedgerTaken when another posting to its ledger takes long.
+
         The table is read by what the hub knows of its source's columns, under a migration where there is one.
         """
         current = self._current(lease)
@@ -398,6 +399,7 @@ class Processing:
             self.resting.of(current.envelope, "judging", alive) as rest,
             self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged,
         ):
+            self._require_turn(current, judged)
             telling.stage = "judging"
             handle = stage(self._to_stage(current, judged), self.staged, judged.document)
         give_memory_back()
@@ -425,9 +427,18 @@ class Processing:
         for rows in judged.at_once:
             yield self._without_late_ones(current, judged, rows) if judged.occurred_at else rows
 
+    def _require_turn(self, current: Submission, judged: Judged) -> None:
+        """Raises LedgerTaken where it would have to wait when it is judged: to judge it can wait then too."""
+        if self._patience_s(current) is None:
+            return
+        name = _ledger_of(current, judged)
+        with self.db.read() as tx:
+            if locking.taken(tx, (name,)):
+                raise LedgerTaken(name)
+
     def _without_late_ones(self, current: Submission, judged: Judged, rows: StagedRows) -> StagedRows:
         """A batch of messages; a set is void where a newer message of its item has posted."""
-        name = ledger_name(judged.record.name, current.envelope.campus, shared=judged.record.shared)
+        name = _ledger_of(current, judged)
         keys = accepted_keys(rows.table)
         with self.db.read() as tx:
             newest = ordering.newest(tx, name, list(keys.values()))
@@ -448,7 +459,8 @@ class Processing:
     def post(self, lease: Lease) -> Posting:
         """Apply the staged rows in one transaction, or return the outcome if this lease has posted already.
 
-        Validates again when the registry, or what is known of its source's columns, has moved meanwhile.
+        Validates again when the registry, or what is known of its source's columns, has moved meanwhile. Raises
+        LedgerTaken when another posting to the ledger takes long.
         """
         for _ in range(_VALIDATIONS):
             stored = self.posting_of(lease)
@@ -473,7 +485,7 @@ class Processing:
             rest()
 
         with self._resting_while_posting(current) as rest, self.db.write() as tx:
-            batch, patience_s = prepared.batch(tx), None if self._is_large(current) else _PATIENCE_S
+            batch, patience_s = prepared.batch(tx), self._patience_s(current)
             posting = postings.post(tx, lease, batch, limits=self.chunks, progress=through, patience_s=patience_s)
             if not posting.repeat:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
@@ -515,6 +527,16 @@ class Processing:
             raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
         return current
 
+    def _take_back_progress(self, tx: Transaction, request_id: str) -> None:
+        """Its page may say that a run is at it."""
+        if self.progress.is_told(request_id):
+            receipting.make_receipt_due(tx, request_id)
+
+    def _patience_s(self, current: Submission) -> float | None:
+        """How long its run waits for its ledger; None for as long as it takes. A large file has a place of its own."""
+        is_patient = self._is_large(current) or current.gave_way >= _GIVES_WAY_AT_MOST
+        return None if is_patient else locking.PATIENCE_S
+
     def _is_large(self, current: Submission) -> bool:
         return current.envelope.is_large(self.large_mb)
 
@@ -539,6 +561,10 @@ class Processing:
                 detail={"revision": current.revision, **detail},
             ),
         )
+
+
+def _ledger_of(current: Submission, judged: Judged) -> str:
+    return ledger_name(judged.record.name, current.envelope.campus, shared=judged.record.shared)
 
 
 # ---- telling

@@ -53,7 +53,7 @@ _T = TypeVar("_T")
 metadata = MetaData()
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
-SCHEMA_VERSION = "0026"
+SCHEMA_VERSION = "0027"
 """The newest step in common/schema/versions."""
 SCHEMA_TABLE = "hub_schema_version"
 """Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""

@@ -169,7 +169,7 @@ def _told(hub: "Hub", report: Report) -> dict[str, Any]:
                 {
                     "submission": row["request_id"],
                     "file": row["source_name"],
-                    "attempt": f"{row['attempts']} of {policy.allowed(row['attempts'], in_all=row['token'])}",
+                    "attempt": f"{row['attempts']} of {policy.allowed(row['attempts'], in_all=row['attempts_in_all'])}",
                     "next at": f"{row['retry_at']:%Y-%m-%d %H:%M:%S} UTC",
                     "reason": row["reason"],
                 }

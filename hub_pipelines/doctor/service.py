@@ -14,15 +14,13 @@ from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
 from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of, portal_key
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.ledger.locking.store import behind_long_postings
-from hub_pipelines.pausing.model import pause_of
+from hub_pipelines.launching import due_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.portals import store as portals
 from hub_pipelines.portals.pacing import late_after
 from hub_pipelines.settings import Settings, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Integrity, State, Submission
-from hub_pipelines.submission.queue import store as queue
 from hub_pipelines.validate.feeds import FEEDS
 
 _CLOCK_S = 2.0
@@ -254,19 +252,11 @@ def _last_told(opened: _Opened, one: Submission) -> datetime:
 
 
 def _due(opened: _Opened, settings: Settings) -> Iterator[Submission]:
-    with opened.db.read() as tx:
-        pauses = standing(tx)
-        feeds = [FEEDS[feed] for feed in settings.feeds]
-        for campus in settings.campuses:
-            stopped = {feed for feed in settings.feeds if pause_of(pauses, campus, feed)}
-            yield from queue.due(
-                tx,
-                campus,
-                limit=_SHOWN,
-                relaunch_after=timedelta(seconds=settings.limits.relaunch_after_s),
-                paused=stopped | behind_long_postings(tx, campus, feeds).keys(),
-                ask_registry=[feed for feed in settings.feeds if FEEDS[feed].checks_tags],
-            )
+    feeds = {name: FEEDS[name] for name in settings.feeds}
+    after = timedelta(seconds=settings.limits.relaunch_after_s)
+    for campus in settings.campuses:
+        with opened.db.read() as tx:  # each its own: when another posting began is told once in a transaction
+            yield from due_of(tx, campus, feeds, limit=_SHOWN, relaunch_after=after)
 
 
 def _receipts(opened: _Opened, overdue_s: float) -> Found:

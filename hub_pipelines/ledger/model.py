@@ -32,7 +32,7 @@ class LedgerTaken(HubError):
     """Another posting has the ledger, and goes on. The caller gives its place to others; the hub launches it again."""
 
     def __init__(self, ledger: str) -> None:
-        super().__init__(f"A long posting is being made to {ledger}; this one waits until it has ended.")
+        super().__init__(f"Another posting is being made to {ledger}; this one waits until it has ended.")
         self.ledger = ledger
 
 

@@ -84,7 +84,7 @@ def _end(hub: Hub, tx: Transaction, lease: Lease, current: Submission, actor: st
         trace="",
         run_id=lease.owner,
     )
-    if not hub.processing.policy.is_last(current.attempts, in_all=current.token):
+    if not hub.processing.policy.is_last(current.attempts, in_all=current.attempts_in_all):
         leases.release(tx, lease, failure)
         return State.RETRYING
     leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)

@@ -147,7 +147,7 @@ class Reconciler:
         heads = {}
         for campus in self.hub.campuses:
             with self.hub.db.read() as tx:
-                due = due_of(self.hub, tx, campus, limit=limits.launches_per_tick, relaunch_after=after)
+                due = due_of(tx, campus, self.hub.feeds, limit=limits.launches_per_tick, relaunch_after=after)
             for one in choose(due, self.runs.alive)[:1]:
                 known = before.heads.get(campus)
                 heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())

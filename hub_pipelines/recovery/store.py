@@ -57,8 +57,9 @@ def retry_figures(tx: Transaction) -> dict[str, Any]:
 def retrying(tx: Transaction, *, limit: int) -> list[dict[str, Any]]:
     """Submissions that wait for a retry, the next one first."""
     s = submission.c
+    in_all = (s.token - s.gave_way).label("attempts_in_all")
     query = (
-        select(s.request_id, s.campus, s.feed, s.source_name, s.attempts, s.token, s.retry_at, s.reason)
+        select(s.request_id, s.campus, s.feed, s.source_name, s.attempts, in_all, s.retry_at, s.reason)
         .where(s.state == State.RETRYING)
         .order_by(s.retry_at)
         .limit(limit)

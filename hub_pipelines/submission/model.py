@@ -15,7 +15,9 @@ from hub_pipelines.common.errors import HubError, Permanent
 class State(StrEnum):
     """Each value says who moves it on, and what a crash leaves behind."""
 
-    RECEIVED = "received"  # durable, not begun; the campus's sensor launches it; a crash leaves it as it is
+    RECEIVED = (
+        "received"  # durable, not begun or begun in vain; the campus's sensor launches it; a crash leaves it as it is
+    )
     LEASED = "leased"  # a run works on it; a crash leaves it until the lease ends, then another run takes over
     RETRYING = "retrying"  # a transient error; the sensor launches it again at retry_at
     POSTED = "posted"  # in the ledger (with 0 rows too); a person may apply it again
@@ -161,7 +163,8 @@ COUNT_NAMES = ("received", "waiting", "posted", "unchanged", "rejected", "held",
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One row of the hub's truth. `token` is the fencing token of the newest lease, `decision` the digest of how the
-    file was read, `receipts_asked` how often something gave cause for a receipt."""
+    file was read, `receipts_asked` how often something gave cause for a receipt, `waits_for` the ledger for which its
+    last run gave its place to others."""
 
     envelope: Envelope
     state: State
@@ -187,6 +190,13 @@ class Submission:
     registry_version: int | None
     run_id: str | None
     receipts_asked: int
+    waits_for: str | None
+    gave_way: int
+
+    @property
+    def attempts_in_all(self) -> int:
+        """Those of every revision, without those that gave their place to others."""
+        return self.token - self.gave_way
 
     @property
     def request_id(self) -> str:

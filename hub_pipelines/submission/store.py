@@ -86,6 +86,8 @@ submission = Table(
     Column("rows_superseded", Integer, nullable=False, server_default=text("0")),
     Column("channel", String, nullable=False, server_default=text("''")),
     Column("receipts_asked", Integer, nullable=False, server_default=text("0")),
+    Column("waits_for", String),
+    Column("gave_way", Integer, nullable=False, server_default=text("0")),
     Index("submission_by_source", "campus", "feed", "source_key"),
     Index("submission_by_digest", "content_digest"),
     Index("submission_by_source_key", "source_key", "received_at"),
@@ -203,6 +205,8 @@ def from_row(row: Any) -> Submission:
         registry_version=row.registry_version,
         run_id=row.run_id,
         receipts_asked=row.receipts_asked,
+        waits_for=row.waits_for,
+        gave_way=row.gave_way,
     )
 
 

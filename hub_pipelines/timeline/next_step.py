@@ -8,7 +8,6 @@ from datetime import timedelta
 from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger.locking.store import behind_long_postings
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review.model import ItemState, ReviewItem
@@ -22,7 +21,7 @@ _CLOSED_FOR_GOOD = (ItemState.DISMISSED, ItemState.RESUBMITTED, ItemState.SPLIT)
 
 
 def attempts_told(hub: Hub, current: Submission) -> str:
-    return f"{current.attempts} of {hub.processing.policy.allowed(current.attempts, in_all=current.token)}"
+    return f"{current.attempts} of {hub.processing.policy.allowed(current.attempts, in_all=current.attempts_in_all)}"
 
 
 def what_now(hub: Hub, tx: Transaction, current: Submission, items: list[ReviewItem]) -> str:
@@ -43,9 +42,13 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
             return _leased_now(hub, tx, current)
         case State.RETRYING:
             tries = f"attempt {attempts_told(hub, current)} failed"
-            return _pause(tx, current) or (
-                f"waiting, because {tries}: {as_sentence(current.reason)} The next try is due at "
-                f"{utc_told(current.retry_at)}; {_sensor(current)} launches it."
+            return (
+                _pause(tx, current)
+                or _behind(current)
+                or (
+                    f"waiting, because {tries}: {as_sentence(current.reason)} The next try is due at "
+                    f"{utc_told(current.retry_at)}; {_sensor(current)} launches it."
+                )
             )
         case State.IN_REVIEW:
             return _in_review_now(current, items)
@@ -72,10 +75,8 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
         return paused
     if held_up := _goes_first(hub, tx, current):
         return held_up
-    if (
-        ledger := behind_long_postings(tx, current.envelope.campus, hub.feeds.values()).get(current.envelope.feed)
-    ) is not None:
-        return f"waiting, because a long posting is being made to {ledger}; {_sensor(current)} launches it then."
+    if behind := _behind(current):
+        return behind
     if earlier := first_before(tx, current.request_id):
         return f"waiting for the earlier file of its name, {earlier}, which posts first."
     if current.launched_at is None:
@@ -94,6 +95,13 @@ def _pause(tx: Transaction, current: Submission) -> str | None:
         return None
     told = f"paused by {found.paused_by} since {utc_told(found.paused_at)} ({found.scope}): {as_sentence(found.reason)}"
     return f"{told} Nothing is launched until `{_resume(found)}`."
+
+
+def _behind(current: Submission) -> str | None:
+    """The ledger for which its last run gave its place to others is taken still, or was at the last tick."""
+    if current.waits_for is None or current.launched_at is not None:
+        return None
+    return f"waiting until another posting to {current.waits_for} has ended; {_sensor(current)} launches it then."
 
 
 def _resume(found: Pause) -> str:
@@ -128,7 +136,7 @@ def _leased_now(hub: Hub, tx: Transaction, current: Submission) -> str:
     if until is not None and until >= database_now(tx):
         return f"run {current.lease_owner} works on it; its lease lasts until {utc_told(until)} unless it is extended."
     told = f"its lease ended at {utc_told(until)} without a word from run {current.lease_owner}"
-    if hub.processing.policy.is_last(current.attempts, in_all=current.token):
+    if hub.processing.policy.is_last(current.attempts, in_all=current.attempts_in_all):
         return f"{told}, which was the last attempt; the next tick of a campus brings it to review."
     return f"{told}; {_sensor(current)} launches a run that takes it over."
 

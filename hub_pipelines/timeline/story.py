@@ -139,8 +139,8 @@ def _way(current: Submission) -> str:
 def _all_attempts(hub: Hub, current: Submission) -> str:
     """Those of this revision with their limit, and those of all revisions when there were others."""
     told = f"{attempts_told(hub, current)} for revision {current.revision}"
-    if current.token > current.attempts:
-        told += f", {current.token} over all revisions"
+    if current.attempts_in_all > current.attempts:
+        told += f", {current.attempts_in_all} over all revisions"
     return f"{told}; the next one at {utc_told(current.retry_at)}" if current.state is State.RETRYING else told
 
 
@@ -249,7 +249,7 @@ def _entry(entry: Entry) -> Moment:
         "submission:busy": _busy(detail),
         "submission:repeat": f"a run found it settled ({detail.get('state')}), and ended",
         "submission:fenced": f"a run that had lost its lease was kept from writing (token {detail.get('token')})",
-        "submission:gave_way": f"its run found a long posting to {detail.get('ledger')}, and gave its place to others",
+        "submission:gave_way": f"its run found another posting to {detail.get('ledger')}, and gave its place to others",
         "recovery:lease_ended": "the reconciler ended its attempt, whose lease had run out",
         "recovery:run_failed": f"the reconciler reported its run {detail.get('run_id')} as failed: {detail.get('why')}",
         "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",

@@ -3,13 +3,14 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from hub_pipelines import processing
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger.locking import store as locking
+from hub_pipelines.ledger.model import LedgerTaken
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
@@ -22,6 +23,7 @@ from hub_pipelines_tests.support import (
     events,
     expire_leases,
     journal_size,
+    lease_and_validate,
     make_registry,
     open_test_hub,
     process,
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.crash
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processing, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(locking, "PATIENCE_S", 0.1)
 
 
 def fill_with_a_list(home: Path, database_url: str) -> None:
@@ -50,9 +52,11 @@ def give_way_and_post(home: Path, database_url: str, boundaries: Boundaries) -> 
     other = open_test_hub(home, database_url, lease_s=LEASE_S)
     boundaries.watch_commits(hub)
     (waiting,) = (one for one in all_submissions(hub) if one.state is State.RECEIVED)
+    first = lease_and_validate(hub, waiting.request_id, "first run")
     with other.db.write() as tx:
         locking.lock(tx, NORTH_LEDGER, patience_s=None)
-        assert process(hub, waiting.request_id, owner="first run") is State.RECEIVED
+        with suppress(LedgerTaken), hub.processing.attempt(first):
+            hub.processing.post(first)
     process(hub, waiting.request_id, owner="second run")
     boundaries.step()
 
@@ -83,7 +87,7 @@ def test_a_run_killed_while_it_waits_for_a_ledger_leaves_its_file_to_the_next(
         fill_with_a_list(home, url)
 
         def wait() -> None:
-            processing._PATIENCE_S = 60.0
+            locking.PATIENCE_S = 60.0
             hub = open_test_hub(home, url)
             (waiting,) = (one for one in all_submissions(hub) if one.state is State.RECEIVED)
             process(hub, waiting.request_id, owner="victim")
@@ -109,7 +113,8 @@ def test_a_run_killed_while_it_waits_for_a_ledger_leaves_its_file_to_the_next(
 
 
 def _somebody_waits(tx: Transaction) -> bool:
-    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    query = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND {here}"
     return bool(tx.exec_driver_sql(query).scalar_one())
 
 

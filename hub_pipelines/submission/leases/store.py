@@ -7,7 +7,7 @@ A worker's change of state names the fencing token that it holds: a paused worke
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import case, or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import Busy, Cause, Failure, Lease, LeaseLost, Repeat, State, Submission, may_move
@@ -18,6 +18,7 @@ from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, attempt, from_row,
 TAKEN_OVER, RELEASED = "lease expired", "released"
 """How attempts ended whose run may live on, without a right to write."""
 _GAVE_WAY = "gave its place to others"
+_NO_LONGER_AT_WORK: dict[str, Any] = {"lease_owner": None, "lease_until": None, "launched_at": None}
 
 
 def take_lease(
@@ -62,6 +63,7 @@ def take_lease(
             lease_owner=owner,
             lease_until=until,
             retry_at=None,
+            waits_for=None,
             run_id=owner,
         )
     )
@@ -79,7 +81,7 @@ def take_lease(
 
 
 def _no_more(policy: RetryPolicy, current: Submission) -> bool:
-    return policy.is_last(current.attempts, in_all=current.token)
+    return policy.is_last(current.attempts, in_all=current.attempts_in_all)
 
 
 def _alive(current: Submission, now: datetime) -> bool:
@@ -191,30 +193,28 @@ def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timed
             "retry_at": retry_at,
             "reason": failure.reason,
             "fix": failure.fix,
-            "lease_owner": None,
-            "lease_until": None,
-            "launched_at": None,
+            **_NO_LONGER_AT_WORK,
         },
     )
     _end_attempt(tx, lease.request_id, lease.token, now, "failed, to be tried again", failure)
     return retry_at
 
 
-def give_back(tx: Transaction, lease: Lease) -> None:
-    """Its holder can do nothing with it now: the submission is as it was before, to be launched, and the attempt does
-    not count. Raises LeaseLost."""
+def give_back(tx: Transaction, lease: Lease, ledger: str) -> None:
+    """Another posting has the ledger: the submission is to be launched again after that, and the attempt does not
+    count. Raises LeaseLost."""
     now = database_now(tx)
+    has_failed = submission.c.attempts > 1
     _fenced(
         tx,
         lease,
         {
-            "state": State.RECEIVED,
+            "state": case((has_failed, State.RETRYING), else_=State.RECEIVED),
+            "retry_at": case((has_failed, now)),
             "attempts": submission.c.attempts - 1,
-            "reason": None,
-            "fix": None,
-            "lease_owner": None,
-            "lease_until": None,
-            "launched_at": None,
+            "gave_way": submission.c.gave_way + 1,
+            "waits_for": ledger,
+            **_NO_LONGER_AT_WORK,
         },
     )
     _end_attempt(tx, lease.request_id, lease.token, now, _GAVE_WAY, None)
@@ -235,9 +235,7 @@ def release(tx: Transaction, lease: Lease, failure: Failure) -> None:
             "retry_at": now,
             "reason": failure.reason,
             "fix": failure.fix,
-            "lease_owner": None,
-            "lease_until": None,
-            "launched_at": None,
+            **_NO_LONGER_AT_WORK,
         },
     )
     _end_attempt(tx, lease.request_id, lease.token, now, RELEASED, failure)
@@ -269,7 +267,7 @@ def expired(tx: Transaction, *, overdue: timedelta, policy: RetryPolicy | None, 
     s = submission.c
     query = select(submission).where(s.state == State.LEASED, s.lease_until < database_now(tx) - overdue)
     if policy is not None:
-        query = query.where(or_(s.attempts >= policy.max_attempts, s.token >= policy.max_in_all))
+        query = query.where(or_(s.attempts >= policy.max_attempts, s.token - s.gave_way >= policy.max_in_all))
     query = query.order_by(s.lease_until).limit(limit).with_for_update(skip_locked=True)
     return [from_row(row) for row in tx.execute(query)]
 

@@ -31,6 +31,7 @@ def due(
     relaunch_after: timedelta,
     paused: Collection[str] = (),
     ask_registry: Collection[str] = (),
+    taken: Collection[str] = (),
     towards: str | None = None,
 ) -> list[Submission]:
     """Submissions of a campus that a run should take up, best first.
@@ -38,7 +39,8 @@ def due(
     A submission that was launched and did not move shows up again after `relaunch_after`, doubled for each
     launch in vain (retry.launch_wait); the caller asks Dagster whether its run still lives. While submissions
     of a higher priority (a lower number) wait, paused or not, those of feeds that `ask_registry` are not due: the
-    registry is posted before it is asked. Feeds that are `paused` are not due. A file waits for what it was sent in
+    registry is posted before it is asked. Feeds that are `paused` are not due, nor what waits for one of the ledgers
+    that are `taken`. A file waits for what it was sent in
     place of, and for the earlier ones of its source: whichever posts last stays. It is due together with those that
     are due for the first time, behind them (decisions/0089); it waits for those that were launched before.
     With `towards` only that submission and what goes before it.
@@ -46,11 +48,11 @@ def due(
     now = database_now(tx)
     s = submission.c
     first = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED)).scalar_subquery()
-    goes_first = _to_be_waited_for(campus, now, relaunch_after)
+    goes_first = _to_be_waited_for(campus, now, relaunch_after, taken)
     query = (
         select(submission)
         .outerjoin(goes_first, and_(goes_first.c.feed == s.feed, goes_first.c.source_key == s.source_key))
-        .where(s.campus == campus, s.state.in_(UNSETTLED), s.feed.not_in(paused), _ready(s, now, relaunch_after))
+        .where(s.campus == campus, s.state.in_(UNSETTLED), s.feed.not_in(paused), _ready(s, now, relaunch_after, taken))
         .where(or_(s.feed.not_in(ask_registry), s.priority == first))
         .where(or_(goes_first.c.version.is_(None), s.source_version <= goes_first.c.version))
         .order_by(s.priority, s.received_at, s.source_version, s.request_id)
@@ -73,23 +75,24 @@ def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnEleme
     return exists(found.correlate(submission))
 
 
-def _ready(s: _Columns, now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+def _ready(s: _Columns, now: datetime, relaunch_after: timedelta, taken: Collection[str]) -> ColumnElement[bool]:
     """A run may take it up, none was launched for that, and what it corrects is settled."""
+    has_its_ledger = or_(s.waits_for.is_(None), s.waits_for.not_in(taken))
     not_launched = or_(
         s.launched_at.is_(None),
         _launched_in_vain(s, now, relaunch_after),
         and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
         and_(s.state == State.LEASED, s.launched_at < s.lease_until),
     )
-    return and_(_runnable(s, now), not_launched, ~_behind_what_it_corrects(s))
+    return and_(_runnable(s, now), not_launched, has_its_ledger, ~_behind_what_it_corrects(s))
 
 
-def _to_be_waited_for(campus: str, now: datetime, relaunch_after: timedelta) -> Subquery:
+def _to_be_waited_for(campus: str, now: datetime, relaunch_after: timedelta, taken: Collection[str]) -> Subquery:
     """Of each source the first file that is not merely launched before those behind it: it is on its way already, or
     has failed once and may do so again, and runs of the others would be in vain. Asked once for all sources: a list may
     be saved a thousand times."""
     e = submission.alias("earlier").c
-    launched_in_turn = and_(e.state == State.RECEIVED, _ready(e, now, relaunch_after))
+    launched_in_turn = and_(e.state == State.RECEIVED, _ready(e, now, relaunch_after, taken))
     return (
         select(e.feed, e.source_key, func.min(e.source_version).label("version"))
         .where(e.campus == campus, e.state.in_(UNSETTLED), ~launched_in_turn)
@@ -133,6 +136,14 @@ def _launched_in_vain(s: _Columns, now: datetime, relaunch_after: timedelta) -> 
         *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),
         and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < now - waits[-1]),
     )
+
+
+def waiting_for_ledgers(tx: Transaction, campus: str) -> dict[str, int]:
+    """By ledger how many of a campus's submissions gave their place to another posting and wait for their launch."""
+    s = submission.c
+    where = (s.campus == campus, s.state.in_(UNSETTLED), s.launched_at.is_(None), s.waits_for.is_not(None))
+    query = select(s.waits_for, func.count()).where(*where).group_by(s.waits_for)
+    return dict(tx.execute(query).all())
 
 
 def launched(tx: Transaction, campus: str) -> int:

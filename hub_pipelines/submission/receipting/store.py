@@ -22,7 +22,7 @@ def receipts_due(tx: Transaction, campus: str | None, *, limit: int) -> list[str
 def make_receipts_due(
     tx: Transaction, *, campus: str | None = None, feed: str | None = None, request_ids: Sequence[str] | None = None
 ) -> None:
-    """Have it told once more to the senders of what is received and not begun."""
+    """Have it told once more to the senders of what is received and is to be launched."""
     statement = update(submission).where(submission.c.state == State.RECEIVED)
     if campus is not None:
         statement = statement.where(submission.c.campus == campus)
