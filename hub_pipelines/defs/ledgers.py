@@ -18,7 +18,7 @@ from hub_pipelines.defs.cursors import kept_in
 from hub_pipelines.defs.partitions import campus_days
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
-from hub_pipelines.defs.sensors import LIVING
+from hub_pipelines.defs.sensors import LIVING, SIZE_TAG
 from hub_pipelines.settings import Settings
 from hub_pipelines.validate.model import Feed
 
@@ -138,7 +138,11 @@ def ledgers_job() -> dg.JobDefinition:
             days = ", ".join(f"{one.record_type} {one.campus} {one.ledger_date}" for one in blocked)
             raise dg.Failure(f"Not published, what was published before stays: {days}.", allow_retries=False)
 
-    @dg.job(name=LEDGERS_JOB, description="Folds and publishes the campus-days that have new postings.")
+    @dg.job(
+        name=LEDGERS_JOB,
+        description="Folds and publishes the campus-days that have new postings.",
+        tags={SIZE_TAG: "large"},  # beside a large file it would take the place that is for small ones
+    )
     def job() -> None:
         fold_ledgers()
 

@@ -13,7 +13,7 @@ from hub_pipelines.doctor.home import Found, quote
 from hub_pipelines.doctor.model import Severity
 from hub_pipelines.hub import capacity_of
 from hub_pipelines.intake.inbox import store as inbox
-from hub_pipelines.intake.inbox.model import NEARLY_FULL, Filling, Waiting
+from hub_pipelines.intake.inbox.model import NEARLY_FULL, Batch, Filling, Waiting
 from hub_pipelines.intake.sealing import store as sealing
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.intake.sources import store as sources
@@ -79,7 +79,7 @@ def waiting(settings: Settings, db: Database, *, overdue_s: float) -> Found:
     yield from _room(settings, filling)
     for one in streams:
         last = before[one.stream]
-        yield from _overdue(one, last.submission if last else None, overdue_s)
+        yield from _overdue(one, last, overdue_s)
 
 
 def _missing(path: Path, db: Database) -> Found:
@@ -106,17 +106,19 @@ def _room(settings: Settings, filling: Filling) -> Found:
         yield severity, f"{told} {more}", "hub status"
 
 
-def _overdue(one: Waiting, submission: str | None, overdue_s: float) -> Found:
+def _overdue(one: Waiting, last: Batch | None, overdue_s: float) -> Found:
     if datetime.now(UTC) - one.oldest_at <= timedelta(seconds=overdue_s):
         return
     told = (
         f"{one.messages:,} messages of {one.stream.campus} ({one.stream.record_type}) wait, the oldest since "
         f"{one.oldest_at:%Y-%m-%d %H:%M} UTC."
     )
-    if submission is None:
+    if last is None:
         yield "warning", f"{told} Nothing has sealed them.", _START
+    elif last.submission is None:
+        yield "warning", f"{told} They follow a batch, or a part of one, that is not launched yet.", "hub status"
     else:
-        yield "warning", f"{told} They follow when the batch before is settled.", f"hub why {submission}"
+        yield "warning", f"{told} They follow when the batch before is settled.", f"hub why {last.submission}"
 
 
 def secrets(settings: Settings, db: Database) -> Found:

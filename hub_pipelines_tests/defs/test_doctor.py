@@ -367,6 +367,12 @@ def test_an_inbox_that_fills_and_one_that_nobody_empties_are_told(hub: Hub) -> N
     assert (unsealed.severity, unsealed.command) == ("warning", "hub up")
     assert "950 messages of north (inventory.stock) wait" in unsealed.text
     replace(hub.sealing, messages=900).seal_due("north", at_once=True)
+    with hub.inbox.db.write() as tx:
+        tx.execute(text("UPDATE inbox_batch SET submission = NULL"))
+    (split,) = (one for one in found(hub.settings, overdue_s=-1).findings if one.check == "messages")
+    assert (split.severity, split.command) == ("warning", "hub status")
+    assert "50 messages of north (inventory.stock) wait" in split.text
+    hub.sealing.seal_due("north")
     behind = [one for one in found(hub.settings, overdue_s=-1).findings if one.check == "messages"]
     assert [one.command.split("-")[0] for one in behind] == ["hub why north"]
 

@@ -389,12 +389,13 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterI
             yield instance
 
 
-def test_what_waited_five_minutes_behind_small_files_gets_the_next_place_the_oldest_first(
+def test_what_waited_for_five_minutes_gets_the_next_place_the_oldest_first_and_small_ones_after_urgent_ones(
     runs: dg.DagsterInstance,
 ) -> None:
     low, small = {"dagster/priority": "-7"}, {"dagster/priority": "9990"}
     of_list = {"hub/list": "north/inventory/lab.csv#0"}
-    waiting = {"large": low | of_list, "its next": low | of_list, "preview": {}, "small": small}
+    urgent, turn = {"dagster/priority": "10990"}, {"dagster/priority": "9010"}
+    waiting = {"large": low | of_list, "its next": low | of_list, "preview": {}, "last": turn, "small": small}
     for name, tags in waiting.items():
         enqueue(runs, name, tags)
 
@@ -404,10 +405,12 @@ def test_what_waited_five_minutes_behind_small_files_gets_the_next_place_the_old
 
     now = time.time()
     assert let_through(runs, now + PATIENCE_S - 10) == 0
-    assert in_turn() == ["small", "preview", "large", "its next"]
-    assert let_through(runs, now + PATIENCE_S + 10) == 2
-    assert in_turn() == ["large", "preview", "small", "its next"]
-    assert let_through(runs, now + PATIENCE_S + 10) == 0
+    assert in_turn() == ["small", "last", "preview", "large", "its next"]
+    assert let_through(runs, now + PATIENCE_S + 10) == 4
+    enqueue(runs, "new", small)
+    enqueue(runs, "urgent", urgent)
+    assert in_turn() == ["large", "preview", "urgent", "last", "small", "new", "its next"]
+    assert let_through(runs, now + PATIENCE_S - 10) == 0
 
 
 def enqueue(runs: dg.DagsterInstance, name: str, tags: dict[str, str]) -> None:

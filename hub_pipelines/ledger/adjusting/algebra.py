@@ -9,10 +9,13 @@ Not here: which of several sets counts (validate/messages, ledger/ordering), tab
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_right, insort
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.ledger.adjusting.model import ARRIVED, BEGINNING, Applied, Known, Movement, Standing
@@ -36,18 +39,26 @@ class Adjusting:
         self._adjusted, self._columns, self._added = record.adjusted, record.columns, record.added
         self._adds = {kind.name: kind.adds for kind in record.adjusted.kinds} | {ARRIVED: True}
         self._known, self._done, self._version = known, done, version
+        for one in known.values():
+            one.deltas.sort(key=_in_time)
         self._doubtful: list[tuple[int, str]] = []
         """Rows, each with its item, after which it was short or not known how much is there."""
 
-    def take(self, rows: Iterable[StagedRow], occurred_at: Mapping[int, datetime]) -> Applied:
-        """All rows of a batch, in their order. What goes to a second place gets there after the last row."""
+    def take(
+        self,
+        rows: Iterable[StagedRow],
+        occurred_at: Mapping[int, datetime],
+        heard: Callable[[Iterable[Any]], Iterator[Any]] = iter,
+    ) -> Applied:
+        """All rows of a batch, in their order. What goes to a second place gets there after the last row. `heard` gives
+        each of what it is given, and may do something meanwhile: of many rows it takes seconds."""
         arriving: list[Movement] = []
-        for row in rows:
+        for row in heard(rows):
             if row.verdict == "accepted":
                 self._set(row, occurred_at[row.row_no])
             elif row.verdict == "adjusting":
                 arriving += self._adjust(row)
-        for one in arriving:
+        for one in heard(arriving):
             if self._counts(one):
                 self._enter(one)
                 self.applied.arrived += 1
@@ -67,7 +78,7 @@ class Adjusting:
         known.base = base
         self.applied.movements.append(base)
         start = self._start(known)
-        if start is not base or any(one.occurred_at > base.occurred_at for one in known.deltas):
+        if start is not base or self._after(known, base.occurred_at) < len(known.deltas):
             said = self._with(said, self._sum(known), base.unit)
             values = canonical_text(said)
         self.applied.sets.append((row.row_no, row.key, values))
@@ -139,25 +150,24 @@ class Adjusting:
         known = self._known[one.key]
         self.applied.void.append(one)
         if not one.empties:
-            known.deltas.append(one)
+            insort(known.deltas, one, key=_in_time)
         elif known.emptied is None or one.occurred_at > known.emptied.occurred_at:
             known.emptied = one
 
     def _enter(self, one: Movement) -> None:
         """Apply a movement that counts and fits, as a journal entry."""
         known = self._known[one.key]
-        before = self._balance(known)
-        first = known.base is None and one is self._first([*self._since(known), one])
+        before, unit = self._balance(known), self._unit(known)
         self.applied.movements.append(one)
         if one.empties:
             known.emptied = one
             after = self._sum(known)
         else:
-            known.deltas.append(one)
-            if known.standing is None or (first and len(known.deltas) > 1):
+            insort(known.deltas, one, key=_in_time)
+            if known.standing is None or self._unit(known) != unit:
                 after = self._sum(known)
             else:
-                moved = _in_unit(one, self._unit(known))
+                moved = _in_unit(one, unit)
                 after = before if before is None or moved is None else before + self._signed(one, moved)
         said = self._with(self._item(known), after, self._unit(known))
         self._append(one.row_no, one.key, one.kind, said, canonical_text(said))
@@ -187,13 +197,15 @@ class Adjusting:
         start = self._start(known)
         return BEGINNING if start is None else start.occurred_at
 
-    def _since(self, known: Known) -> list[Movement]:
-        begins = self._begins(known)
-        return [one for one in known.deltas if one.occurred_at > begins]
+    def _after(self, known: Known, moment: datetime) -> int:
+        """The place of its first adjustment after that, which is where a new one at that moment would go."""
+        return bisect_right(known.deltas, moment, key=_occurred_at)
 
-    def _first(self, deltas: Iterable[Movement]) -> Movement | None:
-        """Of adjustments the one that tells what an item is that nothing has set: the first one that occurred."""
-        return min(deltas, key=lambda one: (one.occurred_at, str(one.message)), default=None)
+    def _first(self, known: Known) -> Movement | None:
+        """Of the adjustments that count the one that tells what an item is that nothing has set: the first one that
+        occurred."""
+        place = self._after(known, self._begins(known))
+        return known.deltas[place] if place < len(known.deltas) else None
 
     def _unit(self, known: Known, coming: Movement | None = None) -> str | None:
         """The item's unit; of one that nothing has set, that of the first adjustment, `coming` among them."""
@@ -201,7 +213,9 @@ class Adjusting:
             return known.base.unit
         if known.emptied is not None and known.emptied.unit is not None:
             return known.emptied.unit
-        first = self._first([*self._since(known), *([coming] if coming is not None else [])])
+        first = self._first(known)
+        if coming is not None and (first is None or _in_time(coming) < _in_time(first)):
+            first = coming
         return first.unit if first is not None else None
 
     def _sum(self, known: Known) -> Decimal | None:
@@ -211,7 +225,7 @@ class Adjusting:
             return None
         total = Decimal(start.quantity) if start is not None and start.quantity is not None else Decimal(0)
         unit = self._unit(known)
-        for one in self._since(known):
+        for one in known.deltas[self._after(known, self._begins(known)) :]:
             moved = _in_unit(one, unit)
             total += Decimal(0) if moved is None else self._signed(one, moved)
         return total
@@ -232,7 +246,7 @@ class Adjusting:
         if known.base is not None:
             assert known.standing is not None, "what was set is in the ledger"
             return known.standing.said
-        first = known.emptied or self._first(known.deltas)
+        first = known.emptied or self._first(known)
         assert first is not None
         said = json.loads(str(first.item))
         return {name: said.get(name) for name in self._columns if name in said or name not in self._added}
@@ -250,6 +264,14 @@ class Adjusting:
         place = (before.version, before.row_no) if before is not None else (None, None)
         self.applied.entries.append((row_no, key, operation, values, digest, *place))
         self._known[key].standing = Standing(self._version, row_no, digest, operation, said)
+
+
+_occurred_at = attrgetter("occurred_at")
+
+
+def _in_time(one: Movement) -> tuple[datetime, str]:
+    """The order of adjustments: as they occurred, those of a moment by their messages' request_ids."""
+    return one.occurred_at, str(one.message)
 
 
 def set_by(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from time import monotonic
@@ -222,7 +223,7 @@ class _Rows:
         rows = list(self._heard_of(row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()))
         before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
         applied = Adjusting(record, before.known, before.done, self.version).take(
-            self._heard_of(rows, progress), occurred_at
+            rows, occurred_at, partial(self._heard_of, progress=progress)
         )
         changed = applied.entries
         self._append(ChangeColumns.of(changed))
