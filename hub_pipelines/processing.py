@@ -428,7 +428,7 @@ class Processing:
             yield self._without_late_ones(current, judged, rows) if judged.occurred_at else rows
 
     def _require_turn(self, current: Submission, judged: Judged) -> None:
-        """Raises LedgerTaken where it would have to wait when it is judged: to judge it can wait then too."""
+        """Raises LedgerTaken before a row is judged, where posting would have to wait."""
         if self._patience_s(current) is None:
             return
         name = _ledger_of(current, judged)

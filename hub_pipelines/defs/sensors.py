@@ -36,7 +36,7 @@ PREVIEW_TAG = "hub/previews"
 _INTERVAL_S = 5
 _PER_TURN, _TURNS = 10, 99
 _URGENT, SMALL, GOES_FIRST = 1_000, 10_000, 20_000
-BEFORE_SMALL = SMALL + _URGENT // 2
+"""The second is above every small file that is not urgent, and below the urgent ones but the last in their turn."""
 _FAILURES_PER_TICK = 1_000
 _FAILURES_BUDGET_S = 20.0
 _SURPLUS = "hub/partitions"

@@ -9,7 +9,7 @@ from contextlib import suppress
 import dagster as dg
 from dagster._core.errors import DagsterRunNotFoundError
 
-from hub_pipelines.defs.sensors import BEFORE_SMALL, GOES_FIRST, LIST_TAG, PRIORITY_TAG, SMALL
+from hub_pipelines.defs.sensors import GOES_FIRST, LIST_TAG, PRIORITY_TAG, SMALL
 
 PATIENCE_S = 300.0
 
@@ -22,7 +22,9 @@ def let_through(instance: dg.DagsterInstance, now: float) -> int:
     for run, priority in list(_kept_waiting(instance)):
         # the moment of the event: of when a run was made PostgreSQL keeps what a clock on its wall would show
         since = instance.get_run_stats(run.run_id).enqueued_time
-        if since is not None and now - since >= PATIENCE_S:
+        if since is not None and now - since < PATIENCE_S:
+            break  # all others have come after it
+        if since is not None:
             with suppress(DagsterRunNotFoundError):  # somebody has removed it meanwhile
                 instance.add_run_tags(run.run_id, {PRIORITY_TAG: str(priority)})
                 found += 1
@@ -36,7 +38,7 @@ def _kept_waiting(instance: dg.DagsterInstance) -> Iterator[tuple[dg.DagsterRun,
     for run in reversed(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))):
         of_list = run.tags.get(LIST_TAG)
         has = int(run.tags.get(PRIORITY_TAG, "0"))
-        may_have = GOES_FIRST if has < SMALL // 2 else BEFORE_SMALL
+        may_have = GOES_FIRST if has < SMALL // 2 else SMALL
         if of_list not in lists and has < may_have:
             yield run, may_have
         if of_list is not None:

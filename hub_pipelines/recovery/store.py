@@ -43,7 +43,7 @@ def retry_figures(tx: Transaction) -> dict[str, Any]:
     s = submission.c
     retrying = s.state == State.RETRYING
     by_attempts = tx.execute(select(s.attempts, func.count()).where(retrying).group_by(s.attempts)).all()
-    next_at: datetime | None = tx.execute(select(func.min(s.retry_at)).where(retrying)).scalar()
+    next_at: datetime | None = tx.execute(select(func.min(s.retry_at)).where(retrying, s.waits_for.is_(None))).scalar()
     unsettled = s.state.in_([str(state) for state in UNSETTLED])
     in_vain = tx.execute(select(func.count()).where(unsettled, s.launches_in_vain > 1)).scalar_one()
     return {

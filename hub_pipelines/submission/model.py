@@ -164,7 +164,7 @@ COUNT_NAMES = ("received", "waiting", "posted", "unchanged", "rejected", "held",
 class Submission:
     """One row of the hub's truth. `token` is the fencing token of the newest lease, `decision` the digest of how the
     file was read, `receipts_asked` how often something gave cause for a receipt, `waits_for` the ledger for which its
-    last run gave its place to others."""
+    last run gave its place to others, `gave_way` how often its runs did."""
 
     envelope: Envelope
     state: State

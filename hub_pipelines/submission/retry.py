@@ -32,7 +32,7 @@ class RetryPolicy:
         return 10 * self.max_attempts
 
     def is_last(self, attempts: int, *, in_all: int = 0) -> bool:
-        """Whether no attempt follows this one. `in_all` counts those of every revision (the fencing token)."""
+        """Whether no attempt follows this one. `in_all`: `Submission.attempts_in_all`."""
         return attempts >= self.max_attempts or (attempts > 0 and in_all >= self.max_in_all)
 
     def allowed(self, attempts: int, *, in_all: int) -> int:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.review.model import ItemState, ReviewItem
@@ -44,7 +45,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
             tries = f"attempt {attempts_told(hub, current)} failed"
             return (
                 _pause(tx, current)
-                or _behind(current)
+                or _behind(tx, current)
                 or (
                     f"waiting, because {tries}: {as_sentence(current.reason)} The next try is due at "
                     f"{utc_told(current.retry_at)}; {_sensor(current)} launches it."
@@ -75,10 +76,10 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
         return paused
     if held_up := _goes_first(hub, tx, current):
         return held_up
-    if behind := _behind(current):
-        return behind
     if earlier := first_before(tx, current.request_id):
         return f"waiting for the earlier file of its name, {earlier}, which posts first."
+    if behind := _behind(tx, current):
+        return behind
     if current.launched_at is None:
         return f"waiting for its first run; {_sensor(current)} launches it at its next tick."
     first = timedelta(seconds=hub.settings.limits.relaunch_after_s)
@@ -97,11 +98,15 @@ def _pause(tx: Transaction, current: Submission) -> str | None:
     return f"{told} Nothing is launched until `{_resume(found)}`."
 
 
-def _behind(current: Submission) -> str | None:
-    """The ledger for which its last run gave its place to others is taken still, or was at the last tick."""
-    if current.waits_for is None or current.launched_at is not None:
+def _behind(tx: Transaction, current: Submission) -> str | None:
+    """Its last run gave its place to another posting, and none was launched since."""
+    ledger = current.waits_for
+    if ledger is None or current.launched_at is not None:
         return None
-    return f"waiting until another posting to {current.waits_for} has ended; {_sensor(current)} launches it then."
+    if locking.taken(tx, {ledger}):
+        return f"waiting until another posting to {ledger} has ended; {_sensor(current)} launches it then."
+    gave_way = f"waiting, because its run gave its place to another posting to {ledger}, which has ended"
+    return f"{gave_way}; {_sensor(current)} launches it at its next tick."
 
 
 def _resume(found: Pause) -> str:

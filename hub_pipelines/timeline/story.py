@@ -141,7 +141,11 @@ def _all_attempts(hub: Hub, current: Submission) -> str:
     told = f"{attempts_told(hub, current)} for revision {current.revision}"
     if current.attempts_in_all > current.attempts:
         told += f", {current.attempts_in_all} over all revisions"
-    return f"{told}; the next one at {utc_told(current.retry_at)}" if current.state is State.RETRYING else told
+    return (
+        f"{told}; the next one at {utc_told(current.retry_at)}"
+        if current.state is State.RETRYING and not current.waits_for
+        else told
+    )
 
 
 def _last_launch(current: Submission) -> str:

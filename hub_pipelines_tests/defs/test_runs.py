@@ -54,6 +54,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.decisions import store as decisions
 from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
 from hub_pipelines.submission.partitions import store as partitions
+from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.tampering import append, rewrite
 
@@ -394,7 +395,8 @@ def test_what_waited_for_five_minutes_gets_the_next_place_the_oldest_first_and_s
 ) -> None:
     low, small = {"dagster/priority": "-7"}, {"dagster/priority": "9990"}
     of_list = {"hub/list": "north/inventory/lab.csv#0"}
-    urgent, turn = {"dagster/priority": "10990"}, {"dagster/priority": "9010"}
+    turn = {"dagster/priority": "9010"}
+    urgent = {"dagster/priority": str(priority_of(FEEDS["hazmat"], large=False, turn=90))}
     waiting = {"large": low | of_list, "its next": low | of_list, "preview": {}, "last": turn, "small": small}
     for name, tags in waiting.items():
         enqueue(runs, name, tags)

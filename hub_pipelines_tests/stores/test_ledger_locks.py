@@ -24,13 +24,13 @@ from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LedgerTaken, Posting
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Lease, LeaseLost, State
+from hub_pipelines.submission.model import Cause, Lease, LeaseLost, State
 from hub_pipelines.submission.progress import Progress
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.timeline import service as timeline
 from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.invariants import assert_invariants
-from hub_pipelines_tests.messages import STOCK, add_source, body_of, message, moved, quantities, stock, take
+from hub_pipelines_tests.messages import STOCK, add_source, body_of, message, moved, stock, take
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
     asset,
@@ -137,8 +137,7 @@ def test_who_gave_way_often_has_all_its_attempts_still(hub: Hub) -> None:
             taken = leases.take_lease(tx, request_id, f"run {number}", lease_s=60, policy=hub.processing.policy)
             assert isinstance(taken, Lease)
             leases.give_back(tx, taken, NORTH_LEDGER)
-    assert "attempts" in timeline.explain(hub, request_id).stories[0].facts
-    assert timeline.explain(hub, request_id).stories[0].facts["attempts"].startswith("1 of 5 for revision 1;")
+    assert timeline.explain(hub, request_id).stories[0].facts["attempts"] == "1 of 5 for revision 1"
     process_all(hub)
     assert submission(hub, request_id).state is State.POSTED
 
@@ -194,6 +193,39 @@ def test_who_gave_way_is_not_launched_while_its_ledger_is_taken_and_all_others_a
         assert process(hub, str(batch.request_id)) is not State.RECEIVED, "its ledger is another one"
         assert hub.inbox.find(own.request_ids[0])
     assert due(hub) == [request_id]
+    told = timeline.explain(hub, request_id).stories[0].now
+    assert "another posting to inventory.asset@north, which has ended" in told
+
+
+def test_who_was_passed_over_for_five_minutes_looks_itself(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
+    with posting_to(hub):
+        give_way(hub, request_id)
+        assert due(hub) == []
+        with hub.db.write() as tx:
+            tx.execute(text("UPDATE submission SET retry_at = retry_at - interval '5 minutes'"))
+        assert due(hub) == [request_id]
+        give_way(hub, request_id)
+        assert due(hub) == []
+
+
+def test_a_run_that_died_and_one_that_gave_way_leave_a_reason(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
+    lease(hub, request_id, "died")
+    expire_lease(hub, request_id)
+    with posting_to(hub):
+        assert give_way(hub, request_id) is State.RETRYING
+    assert submission(hub, request_id).reason == "The program that worked on this file died or lost its way."
+
+
+def test_who_is_in_review_waits_for_no_ledger(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
+    with posting_to(hub):
+        give_way(hub, request_id)
+    failure = processing.failure_of(Transient("no launch"), None)
+    with hub.db.write() as tx:
+        leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
+    assert submission(hub, request_id).waits_for is None
 
 
 def test_who_had_failed_before_it_gave_way_waits_as_well(hub: Hub) -> None:
@@ -269,21 +301,22 @@ def test_ledgers_whose_numbers_are_beyond_the_half_are_locked_too(hub: Hub) -> N
 def test_a_batch_that_reckons_for_long_is_heard_of_meanwhile(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL ends a writing transaction that says nothing for three quarters of a lease."""
     add_source(hub)
-    adjust = Adjusting._adjust
+    enter = Adjusting._enter
 
-    def slowly(*arguments: Any) -> Any:
+    def slowly(*arguments: Any) -> None:
         time.sleep(0.05)
-        return adjust(*arguments)
+        enter(*arguments)
 
-    monkeypatch.setattr(Adjusting, "_adjust", slowly)
+    monkeypatch.setattr(Adjusting, "_enter", slowly)
     monkeypatch.setattr(hub.db, "idle_when_writing_s", 1)
-    received = [body_of(moved("Acetone", 1), kind=f"{STOCK}.received", at="2026-01-05T10:00:00Z") for _ in range(50)]
-    take(hub, *(message(f"m-{at}", body) for at, body in enumerate(received)))
+    data = moved("Acetone", 1, to_location="Chem 300")
+    sent = [body_of(data, kind=f"{STOCK}.transferred", at="2026-01-05T10:00:00Z") for _ in range(40)]
+    take(hub, *(message(f"m-{at}", body) for at, body in enumerate(sent)))
     (batch,) = hub.sealing.seal_due("north", at_once=True)
     assert batch.request_id is not None
     own = lease_and_validate(hub, batch.request_id)
-    assert hub.processing.post(own).posted == 50
-    assert quantities(hub) == {"Acetone": "50"}
+    posting = hub.processing.post(own)
+    assert (posting.posted, posting.arrived) == (40, 40)
 
 
 def test_a_transaction_that_says_nothing_for_long_is_ended_all_the_same(

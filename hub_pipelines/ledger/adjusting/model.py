@@ -55,9 +55,9 @@ class Standing:
 class Known:
     """What is known of an item's quantity.
 
-    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have come, in no order
-    (those from before the base are void): all after the earliest base that a row of the batch may make, else those
-    that tell its unit.
+    `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have come (those from
+    before the base are void): all after the earliest base that a row of the batch may make, else those that tell its
+    unit. As they are read they are in no order; Adjusting sorts them.
     """
 
     standing: Standing | None = None

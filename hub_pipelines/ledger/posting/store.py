@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from time import monotonic
@@ -165,6 +164,7 @@ class _Rows:
     def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
         self.new = self.worth_a_look = 0
+        self._heard_at = 0.0
         self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
         self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
@@ -200,7 +200,7 @@ class _Rows:
 
     def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         if self._adjusts(limits):
-            self._post_adjusting(limits, progress)
+            self._post_adjusting(limits)
         else:
             self._post_chunks(limits, progress)
         if self.entries:
@@ -214,7 +214,7 @@ class _Rows:
             return False
         return self._adjusted is not None or any(chunk.adjusts for chunk in self.batch.rows.chunks(limits))
 
-    def _post_adjusting(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
+    def _post_adjusting(self, limits: ChunkLimits) -> None:
         """A batch of messages of which some set and some adjust: it is bounded, so all of it is in memory."""
         record, occurred_at = self.batch.adjustable, self.batch.occurred_at
         assert record is not None
@@ -222,9 +222,7 @@ class _Rows:
         assert occurred_at is not None
         rows = list(self._heard_of(row for chunk in self.batch.rows.chunks(limits) for row in chunk.rows()))
         before = movements.known_before(self.tx, self.batch.ledger, rows, occurred_at, self.version, record.adjusted)
-        applied = Adjusting(record, before.known, before.done, self.version).take(
-            rows, occurred_at, partial(self._heard_of, progress=progress)
-        )
+        applied = Adjusting(record, before.known, before.done, self.version).take(rows, occurred_at, self._heard_of)
         changed = applied.entries
         self._append(ChangeColumns.of(changed))
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
@@ -242,14 +240,12 @@ class _Rows:
         self.superseded = applied.superseded + sum(row.verdict == "superseded" for row in rows)
         self.rejected = applied.rejected + sum(row.verdict == "rejected" for row in rows)
 
-    def _heard_of(self, rows: Iterable[_T], progress: Callable[[int], None] = lambda _rows: None) -> Iterator[_T]:
+    def _heard_of(self, rows: Iterable[_T]) -> Iterator[_T]:
         """The rows, while PostgreSQL hears of this transaction: it ends one that says nothing for long."""
-        heard_at = monotonic()
-        for number, row in enumerate(rows):
-            if monotonic() - heard_at > _HEARD_OF_EVERY_S:
+        for row in rows:
+            if monotonic() - self._heard_at > _HEARD_OF_EVERY_S:
                 self.tx.exec_driver_sql("SELECT 1")
-                heard_at = monotonic()
-                progress(number)
+                self._heard_at = monotonic()
             yield row
 
     def _remark_sets(

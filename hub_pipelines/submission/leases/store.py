@@ -7,7 +7,7 @@ A worker's change of state names the fencing token that it holds: a paused worke
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, or_, select, update
+from sqlalchemy import case, func, or_, select, update
 
 from hub_pipelines.common.store import Transaction, database_now
 from hub_pipelines.submission.model import Busy, Cause, Failure, Lease, LeaseLost, Repeat, State, Submission, may_move
@@ -18,6 +18,7 @@ from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, attempt, from_row,
 TAKEN_OVER, RELEASED = "lease expired", "released"
 """How attempts ended whose run may live on, without a right to write."""
 _GAVE_WAY = "gave its place to others"
+_NO_WORD = "The program that worked on this file died or lost its way."
 _NO_LONGER_AT_WORK: dict[str, Any] = {"lease_owner": None, "lease_until": None, "launched_at": None}
 
 
@@ -202,7 +203,7 @@ def settle_retrying(tx: Transaction, lease: Lease, failure: Failure, wait: timed
 
 def give_back(tx: Transaction, lease: Lease, ledger: str) -> None:
     """Another posting has the ledger: the submission is to be launched again after that, and the attempt does not
-    count. Raises LeaseLost."""
+    count; `retry_at` tells since when it waits. Raises LeaseLost."""
     now = database_now(tx)
     has_failed = submission.c.attempts > 1
     _fenced(
@@ -210,7 +211,8 @@ def give_back(tx: Transaction, lease: Lease, ledger: str) -> None:
         lease,
         {
             "state": case((has_failed, State.RETRYING), else_=State.RECEIVED),
-            "retry_at": case((has_failed, now)),
+            "retry_at": now,
+            "reason": case((has_failed, func.coalesce(submission.c.reason, _NO_WORD))),
             "attempts": submission.c.attempts - 1,
             "gave_way": submission.c.gave_way + 1,
             "waits_for": ledger,
@@ -281,6 +283,7 @@ def _in_review(cause: Cause, failure: Failure, now: datetime) -> dict[str, Any]:
         "settled_at": now,
         "lease_owner": None,
         "lease_until": None,
+        "waits_for": None,
         **RECEIPT_ASKED_FOR,
     }
 

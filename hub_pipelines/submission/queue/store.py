@@ -11,6 +11,7 @@ from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 from hub_pipelines.submission.store import from_row, get, submission
 
+_LOOKS_ITSELF_AFTER = timedelta(minutes=5)
 _Columns = ColumnCollection[str, Any]
 """Those of a submission, under whichever name a query knows it."""
 
@@ -76,8 +77,9 @@ def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnEleme
 
 
 def _ready(s: _Columns, now: datetime, relaunch_after: timedelta, taken: Collection[str]) -> ColumnElement[bool]:
-    """A run may take it up, none was launched for that, and what it corrects is settled."""
-    has_its_ledger = or_(s.waits_for.is_(None), s.waits_for.not_in(taken))
+    """A run may take it up, none was launched for that, and what it corrects is settled. Who waits for a ledger looks
+    itself now and then: to be passed over by others each time has its end (decisions/0113)."""
+    has_its_ledger = or_(s.waits_for.is_(None), s.waits_for.not_in(taken), s.retry_at < now - _LOOKS_ITSELF_AFTER)
     not_launched = or_(
         s.launched_at.is_(None),
         _launched_in_vain(s, now, relaunch_after),
