@@ -240,7 +240,7 @@ class Processing:
         with self.db.write() as tx:
             current = submissions.get(tx, lease.request_id)
             leases.give_back(tx, lease, taken.ledger)
-            self._take_back_progress(tx, lease.request_id)
+            receipting.make_receipt_due(tx, lease.request_id)
             detail = {"token": lease.token, "ledger": taken.ledger}
             self._audit(tx, current, lease.owner, "submission:gave_way", detail)
         self.progress.remove(lease.request_id)
@@ -321,7 +321,8 @@ class Processing:
             self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
         retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
-        self._take_back_progress(tx, one.request_id)
+        if self.progress.is_told(one.request_id):  # its page says that a run is at it
+            receipting.make_receipt_due(tx, one.request_id)
         detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
         self._audit(tx, one, RECOVERY, "submission:retrying", detail)
         self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
@@ -526,11 +527,6 @@ class Processing:
         if current.token != lease.token or current.state is not State.LEASED:
             raise LeaseLost(f"{lease.request_id}: token {lease.token} is outdated; another run has taken over.")
         return current
-
-    def _take_back_progress(self, tx: Transaction, request_id: str) -> None:
-        """Its page may say that a run is at it."""
-        if self.progress.is_told(request_id):
-            receipting.make_receipt_due(tx, request_id)
 
     def _patience_s(self, current: Submission) -> float | None:
         """How long its run waits for its ledger; None for as long as it takes. A large file has a place of its own."""

@@ -8,6 +8,7 @@ import dagster as dg
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.jobs import LARGE
 from hub_pipelines.defs.resources import HubResource
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def checkpoints_job() -> "dg.UnresolvedAssetJobDefinition":
         CHECKPOINTS_JOB,
         selection=dg.AssetSelection.assets(CHECKPOINTS),
         description="Signs the ends of all audit chains and holds the chains against all checkpoints.",
+        tags=LARGE,
     )
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.cursors import kept_in
+from hub_pipelines.defs.jobs import LARGE
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import LIVING
@@ -117,6 +118,7 @@ def findings_job() -> "dg.UnresolvedAssetJobDefinition":
         FINDINGS_JOB,
         selection=dg.AssetSelection.assets(FINDINGS),
         description="Judges awards that were touched since they were judged last.",
+        tags=LARGE,
     )
 
 

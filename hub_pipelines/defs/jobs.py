@@ -4,6 +4,10 @@ import dagster as dg
 
 from hub_pipelines.validate.model import Feed
 
+SIZE_TAG = "hub/size"
+LARGE = {SIZE_TAG: "large"}
+"""Of runs that may take long: one at a time, so that one place is for small files always (decisions/0114)."""
+
 AUDIT_JOB = "audit_job"
 
 
@@ -37,4 +41,5 @@ def audit_job() -> "dg.UnresolvedAssetJobDefinition":
         AUDIT_JOB,
         selection=dg.AssetSelection.assets("audit_log"),
         description="Walk every campus's audit chain and the archive behind it.",
+        tags=LARGE,
     )

@@ -15,10 +15,11 @@ import dagster as dg
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
 from hub_pipelines.defs.cursors import kept_in
+from hub_pipelines.defs.jobs import LARGE
 from hub_pipelines.defs.partitions import campus_days
 from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
-from hub_pipelines.defs.sensors import LIVING, SIZE_TAG
+from hub_pipelines.defs.sensors import LIVING
 from hub_pipelines.settings import Settings
 from hub_pipelines.validate.model import Feed
 
@@ -141,7 +142,7 @@ def ledgers_job() -> dg.JobDefinition:
     @dg.job(
         name=LEDGERS_JOB,
         description="Folds and publishes the campus-days that have new postings.",
-        tags={SIZE_TAG: "large"},  # beside a large file it would take the place that is for small ones
+        tags=LARGE,
     )
     def job() -> None:
         fold_ledgers()

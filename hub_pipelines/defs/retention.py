@@ -8,6 +8,7 @@ import dagster as dg
 
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.jobs import LARGE
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.retention.model import HoldsAstray
 
@@ -127,6 +128,7 @@ def retention_job() -> "dg.UnresolvedAssetJobDefinition":
         description=(
             "Removes old runs, partitions, staged files and bodies of messages that nothing needs and no hold covers."
         ),
+        tags=LARGE,
     )
 
 

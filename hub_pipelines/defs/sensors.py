@@ -15,7 +15,7 @@ import dagster as dg
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.cursors import kept_in
-from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, job_name
+from hub_pipelines.defs.jobs import AUDIT_JOB, PREVIEW_JOB, SIZE_TAG, job_name
 from hub_pipelines.defs.last_word import say_last_word
 from hub_pipelines.defs.partitions import requests_of
 from hub_pipelines.defs.resources import HubResource
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from hub_pipelines.validate.model import Feed
 
 REQUEST_TAG = "hub/request_id"
-SIZE_TAG = "hub/size"
 LIST_TAG = "hub/list"
 PRIORITY_TAG = "dagster/priority"
 PREVIEW_TAG = "hub/previews"

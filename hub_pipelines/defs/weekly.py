@@ -6,6 +6,7 @@ import dagster as dg
 
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.assets import OWNERS
+from hub_pipelines.defs.jobs import LARGE
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.settings import Settings
 
@@ -81,6 +82,7 @@ def weekly_job(asset: dg.AssetsDefinition) -> "dg.UnresolvedAssetJobDefinition":
         WEEKLY_JOB,
         selection=dg.AssetSelection.assets(asset),
         description="Writes the review of one week.",
+        tags=LARGE,
     )
 
 

@@ -131,7 +131,7 @@ class Facts:
             campus=envelope.campus,
             feed=envelope.feed,
             outcome=outcomes.shown(current),
-            headline_reason=_pause(tx, current) or outcomes.headline_reason(current, registry),
+            headline_reason=_why_not_yet(tx, current) or outcomes.headline_reason(current, registry),
             next_step=current.fix if current.state in {State.IN_REVIEW, State.RETRYING} else None,
             request_id=current.request_id,
             received_at=envelope.received_at,
@@ -404,11 +404,13 @@ class Facts:
         return read_staged(path)[0]
 
 
-def _pause(tx: Transaction, current: Submission) -> str | None:
+def _why_not_yet(tx: Transaction, current: Submission) -> str | None:
     if current.state is not State.RECEIVED:
         return None
     paused = pause_of(standing(tx), current.envelope.campus, current.envelope.feed)
-    return f"work on {paused.scope} is paused since {paused.paused_at:%Y-%m-%d %H:%M} UTC" if paused else None
+    if paused is not None:
+        return f"work on {paused.scope} is paused since {paused.paused_at:%Y-%m-%d %H:%M} UTC"
+    return "another file for the same records is being taken first" if current.waits_for else None
 
 
 _REGISTRY_GREW = (

@@ -274,7 +274,7 @@ def test_a_run_whose_lease_was_lost_meanwhile_gives_nothing_back(hub: Hub) -> No
     assert submission(hub, request_id).state is State.LEASED
 
 
-def test_a_receipt_that_says_a_run_is_at_it_is_written_anew(hub: Hub) -> None:
+def test_its_sender_is_told_why_a_file_waits_and_no_more_that_a_run_is_at_it(hub: Hub) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     taken = lease(hub, request_id)
     hub.processing.progress.tell(request_id, Progress(taken.token, "judging", 1, None, utc_now()))
@@ -283,6 +283,8 @@ def test_a_receipt_that_says_a_run_is_at_it_is_written_anew(hub: Hub) -> None:
     assert not hub.processing.progress.is_told(request_id)
     with hub.db.read() as tx:
         assert request_id in receipting.receipts_due(tx, "north", limit=10)
+    page = hub.receipts.write(request_id).read_text("utf-8")
+    assert "Received, and not worked on yet: another file for the same records is being taken first" in page
 
 
 def test_after_its_turn_a_posting_waits_for_other_locks_as_long_as_before(hub: Hub) -> None:

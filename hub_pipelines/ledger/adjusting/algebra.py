@@ -76,6 +76,7 @@ class Adjusting:
         said = json.loads(values)
         base = set_by(row.row_no, row.key, said, occurred_at, self._adjusted)
         known.base = base
+        known.totals.clear()
         self.applied.movements.append(base)
         start = self._start(known)
         if start is not base or self._after(known, base.occurred_at) < len(known.deltas):
@@ -153,6 +154,7 @@ class Adjusting:
             insort(known.deltas, one, key=_in_time)
         elif known.emptied is None or one.occurred_at > known.emptied.occurred_at:
             known.emptied = one
+            known.totals.clear()
 
     def _enter(self, one: Movement) -> None:
         """Apply a movement that counts and fits, as a journal entry."""
@@ -161,9 +163,10 @@ class Adjusting:
         self.applied.movements.append(one)
         if one.empties:
             known.emptied = one
+            known.totals.clear()
             after = self._sum(known)
         else:
-            insort(known.deltas, one, key=_in_time)
+            self._count(known, one)
             if known.standing is None or self._unit(known) != unit:
                 after = self._sum(known)
             else:
@@ -223,12 +226,24 @@ class Adjusting:
         start = self._start(known)
         if start is not None and not start.empties and start.quantity is None:
             return None
-        total = Decimal(start.quantity) if start is not None and start.quantity is not None else Decimal(0)
         unit = self._unit(known)
-        for one in known.deltas[self._after(known, self._begins(known)) :]:
-            moved = _in_unit(one, unit)
-            total += Decimal(0) if moved is None else self._signed(one, moved)
-        return total
+        if unit not in known.totals:
+            total = Decimal(start.quantity) if start is not None and start.quantity is not None else Decimal(0)
+            counting = known.deltas[self._after(known, self._begins(known)) :]
+            known.totals[unit] = sum((self._moves(one, unit) for one in counting), total)
+        return known.totals[unit]
+
+    def _count(self, known: Known, one: Movement) -> None:
+        """Among those that count. To sum all again for each would take the square of their number, where the first one
+        and with it the unit changes often."""
+        insort(known.deltas, one, key=_in_time)
+        for unit in known.totals:
+            known.totals[unit] += self._moves(one, unit)
+
+    def _moves(self, one: Movement, unit: str | None) -> Decimal:
+        """By how much it changes what there is in this unit; what can't be told in it changes nothing."""
+        moved = _in_unit(one, unit)
+        return Decimal(0) if moved is None else self._signed(one, moved)
 
     def _balance(self, known: Known) -> Decimal | None:
         """As the ledger tells it: what there is, or below zero by how much more was taken."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from hub_pipelines.ledger.comparing.model import SET
@@ -57,13 +58,15 @@ class Known:
 
     `base` is the set that counts, `emptied` the newest message that nothing is left. `deltas` have come (those from
     before the base are void): all after the earliest base that a row of the batch may make, else those that tell its
-    unit. As they are read they are in no order; Adjusting sorts them.
+    unit. As they are read they are in no order; Adjusting sorts them. `totals` are what there is, in each unit that was
+    asked for since the item's start was last told.
     """
 
     standing: Standing | None = None
     base: Movement | None = None
     emptied: Movement | None = None
     deltas: list[Movement] = field(default_factory=list)
+    totals: dict[str | None, Decimal] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -70,6 +70,19 @@ def test_many_adjustments_of_an_item_that_nothing_has_set_are_not_each_compared_
     assert Counted.compared < FOR_EACH * NUMBER
 
 
+@pytest.mark.parametrize("step", ORDERS.values(), ids=ORDERS)
+def test_nor_are_all_summed_again_where_the_first_one_and_its_unit_change_each_time(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    in_unit = algebra._in_unit
+    monkeypatch.setattr(algebra, "_in_unit", lambda one, unit: told.append(one) or in_unit(one, unit))
+    rows = [adjusting(at + 1, step * at % NUMBER, unit=("g", "kg")[at % 2]) for at in range(NUMBER)]
+    last = there_is(rows)["a"]
+    assert last["quantity_on_hand"] == {"kg": "1001", "g": "1001000"}[str(last["unit"])]
+    assert len(told) < 20 * NUMBER
+
+
 def test_what_arrives_at_a_place_where_nothing_was_set_is_not_compared_with_all_either() -> None:
     to = {"key": "b", "item": {"item_name": "Acetone", "location": "B"}}
     rows = [adjusting(1, 0, quantity=str(NUMBER))]
