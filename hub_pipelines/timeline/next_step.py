@@ -81,7 +81,8 @@ def _received_now(hub: Hub, tx: Transaction, current: Submission) -> str:
     if behind := _behind(tx, current):
         return behind
     if current.launched_at is None:
-        return f"waiting for its first run; {_sensor(current)} launches it at its next tick."
+        which = "next" if current.launch else "first"
+        return f"waiting for its {which} run; {_sensor(current)} launches it at its next tick."
     first = timedelta(seconds=hub.settings.limits.relaunch_after_s)
     again = current.launched_at + launch_wait(first, current.launches_in_vain)
     return (

@@ -209,6 +209,40 @@ def test_who_was_passed_over_for_five_minutes_looks_itself(hub: Hub) -> None:
         assert due(hub) == []
 
 
+@pytest.mark.parametrize(
+    ("failed", "state", "told"),
+    [
+        (False, State.RECEIVED, "waiting for its next run"),
+        (True, State.RETRYING, "waiting, because attempt 1 of 5 failed: the share is gone. The next try is due at"),
+    ],
+)
+def test_who_gave_way_and_is_requeued_looks_itself_at_once_and_once(
+    hub: Hub, failed: bool, state: State, told: str
+) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
+    if failed:
+        fail(hub, request_id)
+        time.sleep(0.1)  # as above
+    with posting_to(hub):
+        launch(hub, request_id)
+        assert give_way(hub, request_id) is state
+        assert due(hub) == []
+        hub.review.try_now(request_id, actor="person/ann")
+        assert timeline.explain(hub, request_id).stories[0].now.startswith(told)
+        launch(hub, request_id)
+        assert give_way(hub, request_id) is state
+        assert submission(hub, request_id).waits_for == NORTH_LEDGER
+        assert due(hub) == []
+    assert due(hub) == [request_id]
+    process_all(hub)
+    assert submission(hub, request_id).state is State.POSTED
+    assert_invariants(hub)
+
+
+def launch(hub: Hub, request_id: str) -> None:
+    assert [one.request_id for one in tick(hub, "north", alive=lambda _ids: set()).launches] == [request_id]
+
+
 def test_a_run_that_died_and_one_that_gave_way_leave_a_reason(hub: Hub) -> None:
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     lease(hub, request_id, "died")

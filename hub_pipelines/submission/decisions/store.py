@@ -38,11 +38,13 @@ def reopen(tx: Transaction, request_id: str, *, come_from: State) -> Submission:
 def make_due(tx: Transaction, request_id: str) -> Submission:
     """What waits for its next launch or its next attempt has it now. No change of state. Raises IllegalMove.
 
-    A launch that still lives is not repeated: whoever launches asks Dagster first.
+    A launch that still lives is not repeated: whoever launches asks Dagster first. Who gave way to another posting
+    looks itself whether its ledger is still taken.
     """
+    now = {"launched_at": None, "waits_for": None}
     for state, retry_at in ((State.RECEIVED, None), (State.RETRYING, database_now(tx))):
         waits = (submission.c.request_id == request_id, submission.c.state == state)
-        if tx.execute(update(submission).where(*waits).values(launched_at=None, retry_at=retry_at)).rowcount == 1:
+        if tx.execute(update(submission).where(*waits).values(**now, retry_at=retry_at)).rowcount == 1:
             return get(tx, request_id)
     raise IllegalMove(f"{request_id} is {get(tx, request_id).state}; it does not wait for an attempt.")
 
