@@ -94,10 +94,11 @@ def tick(
     that fails for want of room would count. A database that does not answer is a trouble of this tick; the next one
     tries again.
     """
-    scan = hub.drop_folder.take(campus, budget_s=hub.settings.limits.tick_budget_s)
+    limits = hub.settings.limits
+    scan = hub.drop_folder.take(campus, budget_s=limits.tick_budget_s)
     if hub.drop_folder.no_room(0):
         return Tick(scan, ())
-    after_s = hub.settings.limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s
+    after = timedelta(seconds=limits.relaunch_after_s if relaunch_after_s is None else relaunch_after_s)
     launches: list[Submission] = []
     stopped: dict[str, str] = {}
     previews = None
@@ -107,16 +108,15 @@ def tick(
     try:
         sealed = len(hub.sealing.seal_due(campus, at_once=seal_at_once))
         inbox = tuple(hub.inbox.filling().troubles.values())[:1]
-        previews = _previews(hub, campus, previewing, timedelta(seconds=after_s))
+        previews = _previews(hub, campus, previewing, after)
         stopped = _paused(hub, campus, scan)
+        hub.processing.give_up_exhausted()
         with hub.db.read() as tx:
             ahead = queue.launched(tx, campus)
-            waiting = queue.waiting_for_ledgers(tx, campus)
-            behind = [
-                f"{waiting[one]} waiting until another posting to {one} has ended"
-                for one in sorted(locking.taken(tx, waiting))
-            ]
-        _launch(hub, campus, alive, timedelta(seconds=after_s), launches)
+            waiting = waiting_for_taken(tx, campus)
+            due = due_of(tx, campus, hub.feeds, taken=waiting, limit=limits.launches_per_tick, relaunch_after=after)
+        behind = [f"{number} waiting until another posting to {one} has ended" for one, number in waiting.items()]
+        _launch(hub, choose(due, alive), launches)
     except Transient as error:
         _log.warning("%s: nothing more is launched by this tick: %s", campus, error)
         scan = replace(scan, troubles=(*scan.troubles, str(error)))
@@ -198,17 +198,24 @@ def is_stopped(hub: Hub, current: Submission) -> bool:
     return (current.envelope.campus, current.envelope.feed) in stopped_scopes(hub, waiting)
 
 
+def waiting_for_taken(tx: Transaction, campus: str) -> dict[str, int]:
+    """The ledgers that others post to for long, each with the number of a campus's submissions that wait for that."""
+    waiting = queue.waiting_for_ledgers(tx, campus)
+    return {ledger: waiting[ledger] for ledger in sorted(locking.taken(tx, waiting))}
+
+
 def due_of(
     tx: Transaction,
     campus: str,
     feeds: Mapping[str, Feed],
     *,
+    taken: Collection[str],
     limit: int,
     relaunch_after: timedelta,
     towards: str | None = None,
 ) -> list[Submission]:
     """What a run of this campus should take up now, best first: `queue.due` with what is paused at this moment, and
-    with the ledgers that are taken."""
+    with the ledgers that are `taken`, as `waiting_for_taken` tells them."""
     pauses = standing(tx)
     return queue.due(
         tx,
@@ -217,7 +224,7 @@ def due_of(
         relaunch_after=relaunch_after,
         paused=[feed for feed in feeds if pause_of(pauses, campus, feed)],
         ask_registry=[name for name, feed in feeds.items() if feed.checks_tags],
-        taken=locking.taken(tx, queue.waiting_for_ledgers(tx, campus)),
+        taken=taken,
         towards=towards,
     )
 
@@ -228,11 +235,13 @@ def next_towards(hub: Hub, current: Submission) -> Submission | None:
     Who waits for one submission must not overtake the registry that its tags are checked against, nor the earlier
     files of its source, whose values would then stay.
     """
+    campus = current.envelope.campus
     with hub.db.read() as tx:
         found = due_of(
             tx,
-            current.envelope.campus,
+            campus,
             hub.feeds,
+            taken=waiting_for_taken(tx, campus),
             limit=1,
             relaunch_after=timedelta(0),
             towards=current.request_id,
@@ -240,18 +249,10 @@ def next_towards(hub: Hub, current: Submission) -> Submission | None:
     return found[0] if found else None
 
 
-def _launch(
-    hub: Hub,
-    campus: str,
-    alive: Callable[[list[str]], set[str]],
-    relaunch_after: timedelta,
-    launches: list[Submission],
-) -> None:
-    hub.processing.give_up_exhausted()
-    with hub.db.read() as tx:
-        due = due_of(tx, campus, hub.feeds, limit=hub.settings.limits.launches_per_tick, relaunch_after=relaunch_after)
+def _launch(hub: Hub, chosen: Iterable[Submission], launches: list[Submission]) -> None:
+    """Each is told in `launches` at once: what has been counted is launched, also when the next one fails."""
     kept_back = set()
-    for one in choose(due, alive):
+    for one in chosen:
         source = source_of(one.envelope)
         if source in kept_back:
             continue

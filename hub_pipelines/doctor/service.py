@@ -14,7 +14,7 @@ from hub_pipelines.doctor.home import Found
 from hub_pipelines.doctor.model import Check
 from hub_pipelines.hub import KNOWN_FEEDS, checkpoints_of, portal_key
 from hub_pipelines.intake.signing import KeyRing
-from hub_pipelines.launching import due_of
+from hub_pipelines.launching import due_of, waiting_for_taken
 from hub_pipelines.pausing.store import standing
 from hub_pipelines.portals import store as portals
 from hub_pipelines.portals.pacing import late_after
@@ -256,7 +256,8 @@ def _due(opened: _Opened, settings: Settings) -> Iterator[Submission]:
     after = timedelta(seconds=settings.limits.relaunch_after_s)
     for campus in settings.campuses:
         with opened.db.read() as tx:  # each its own: when another posting began is told once in a transaction
-            yield from due_of(tx, campus, feeds, limit=_SHOWN, relaunch_after=after)
+            taken = waiting_for_taken(tx, campus)
+            yield from due_of(tx, campus, feeds, taken=taken, limit=_SHOWN, relaunch_after=after)
 
 
 def _receipts(opened: _Opened, overdue_s: float) -> Found:

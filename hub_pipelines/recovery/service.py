@@ -32,7 +32,7 @@ from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.evidence import conservation
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
-from hub_pipelines.launching import choose, due_of
+from hub_pipelines.launching import choose, due_of, waiting_for_taken
 from hub_pipelines.logs import pairs
 from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, scope_text
 from hub_pipelines.portals import holding
@@ -147,7 +147,9 @@ class Reconciler:
         heads = {}
         for campus in self.hub.campuses:
             with self.hub.db.read() as tx:
-                due = due_of(tx, campus, self.hub.feeds, limit=limits.launches_per_tick, relaunch_after=after)
+                taken = waiting_for_taken(tx, campus)
+                most = limits.launches_per_tick
+                due = due_of(tx, campus, self.hub.feeds, taken=taken, limit=most, relaunch_after=after)
             for one in choose(due, self.runs.alive)[:1]:
                 known = before.heads.get(campus)
                 heads[campus] = known if known and known[0] == one.run_key else (one.run_key, self.now())

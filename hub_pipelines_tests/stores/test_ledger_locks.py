@@ -18,7 +18,7 @@ from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
-from hub_pipelines.launching import due_of, tick
+from hub_pipelines.launching import due_of, tick, waiting_for_taken
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LedgerTaken, Posting
@@ -73,7 +73,8 @@ def posting_to(hub: Hub, ledger: str = NORTH_LEDGER) -> Iterator[Transaction]:
 
 def due(hub: Hub, campus: str = "north") -> list[str]:
     with hub.db.read() as tx:
-        found = due_of(tx, campus, hub.feeds, limit=10, relaunch_after=timedelta(minutes=2))
+        taken = waiting_for_taken(tx, campus)
+        found = due_of(tx, campus, hub.feeds, taken=taken, limit=10, relaunch_after=timedelta(minutes=2))
         return [one.request_id for one in found]
 
 

@@ -153,7 +153,7 @@ def forget_all(hub: Hub, ids: list[str]) -> None:
 def launched(hub: Hub) -> list[str]:
     """What a sensor of the campus would launch."""
     with hub.db.read() as tx:
-        due = due_of(tx, "north", hub.feeds, limit=100, relaunch_after=timedelta(0))
+        due = due_of(tx, "north", hub.feeds, taken=(), limit=100, relaunch_after=timedelta(0))
     return [one.request_id for one in due]
 
 
