@@ -308,9 +308,7 @@ class Processing:
         times = f"{one.attempts} times in a row" if one.attempts > 1 else "once"
         failure = Failure(
             error_type="WorkerDied",
-            reason=f"The program that worked on this file died {times}."
-            if last
-            else "The program that worked on this file died or lost its way.",
+            reason=f"The program that worked on this file died {times}." if last else leases.NO_WORD,
             fix="The file may be unusual. A person looks at it; nothing of it is lost." if last else "",
             trace="",
             run_id=one.run_id,

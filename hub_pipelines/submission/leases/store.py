@@ -17,8 +17,9 @@ from hub_pipelines.submission.store import RECEIPT_ASKED_FOR, attempt, from_row,
 
 TAKEN_OVER, RELEASED = "lease expired", "released"
 """How attempts ended whose run may live on, without a right to write."""
+NO_WORD = "The program that worked on this file died or lost its way."
+"""Why a submission is tried again whose attempt ended untold."""
 _GAVE_WAY = "gave its place to others"
-_NO_WORD = "The program that worked on this file died or lost its way."
 _NO_LONGER_AT_WORK: dict[str, Any] = {"lease_owner": None, "lease_until": None, "launched_at": None}
 
 
@@ -212,7 +213,7 @@ def give_back(tx: Transaction, lease: Lease, ledger: str) -> None:
         {
             "state": case((has_failed, State.RETRYING), else_=State.RECEIVED),
             "retry_at": now,
-            "reason": case((has_failed, func.coalesce(submission.c.reason, _NO_WORD))),
+            "reason": case((has_failed, func.coalesce(submission.c.reason, NO_WORD))),
             "attempts": submission.c.attempts - 1,
             "gave_way": submission.c.gave_way + 1,
             "waits_for": ledger,
