@@ -21,6 +21,7 @@ from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
 from hub_pipelines.drift.service import Shapes
+from hub_pipelines.ending import Ending
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.health import no_room
 from hub_pipelines.intake.drop_folder import DropFolder, display_name
@@ -110,6 +111,11 @@ class Hub:
     holds: Holds
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
+
+    @property
+    def ending(self) -> Ending:
+        """Made anew: whoever has another `processing` put in has its limits here too."""
+        return Ending(self.processing)
 
     def submit(
         self, path: Path, scope: Scope, *, actor: str, sender_key: str | None = None, complete_count: bool = False

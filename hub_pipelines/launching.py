@@ -110,7 +110,7 @@ def tick(
         inbox = tuple(hub.inbox.filling().troubles.values())[:1]
         previews = _previews(hub, campus, previewing, after)
         stopped = _paused(hub, campus, scan)
-        hub.processing.give_up_exhausted()
+        hub.ending.give_up_exhausted()
         with hub.db.read() as tx:
             ahead = queue.launched(tx, campus)
             waiting = waiting_for_taken(tx, campus)

@@ -1,7 +1,7 @@
 """One submission through its run: lease, archive check, validation, posting, and what failure leads to.
 
 Belongs here: the order of the stages and the decision between retry and review. Not here: Dagster
-(defs/ calls these steps), SQL (the stores), rules (validate).
+(defs/ calls these steps), SQL (the stores), rules (validate), attempts that ended without a word (ending.py).
 """
 
 import logging
@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,8 +23,7 @@ from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import HubError, Permanent, Transient, may_pass
 from hub_pipelines.common.giving_way import give_way
-from hub_pipelines.common.rows.store import end_stalled_copies
-from hub_pipelines.common.store import Database, Transaction, database_now, holdable
+from hub_pipelines.common.store import Database, Transaction, holdable
 from hub_pipelines.drift.model import Held, ShapesMoved
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.judging import Judge, Judged
@@ -62,7 +61,7 @@ from hub_pipelines.submission.model import (
 )
 from hub_pipelines.submission.progress import Progress, ProgressFiles, Stage
 from hub_pipelines.submission.receipting import store as receipting
-from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, RetryPolicy
+from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.bulk.messages import without_late
 from hub_pipelines.validate.model import Unreadable, Verdict, row_place
@@ -77,7 +76,6 @@ from hub_pipelines.validate.staging import (
     staged_path,
 )
 
-RECOVERY = "hub/recovery"
 _VALIDATIONS = 3
 _TRIES_TO_BEGIN = 4
 """On SQLite each takes as long as it waits for another writer."""
@@ -181,11 +179,11 @@ class Processing:
             answer = leases.take_lease(tx, request_id, owner, lease_s=self.lease_s, policy=self.policy)
             if isinstance(answer, Lease):
                 if answer.token != before.token:
-                    self._audit(tx, before, owner, "submission:leased", {"token": answer.token})
+                    self.enter(tx, before, owner, "submission:leased", {"token": answer.token})
             else:
                 kind, behind = ("busy", answer.behind) if isinstance(answer, Busy) else ("repeat", None)
                 detail: dict[str, object] = {"state": answer.state, **({"behind": behind} if behind else {})}
-                self._audit(tx, before, owner, f"submission:{kind}", detail)
+                self.enter(tx, before, owner, f"submission:{kind}", detail)
         with working_on(request_id):
             _tell_beginning(answer, before, owner)
         if isinstance(answer, Lease) and self._is_large(before):
@@ -208,7 +206,7 @@ class Processing:
             self.progress.remove(lease.request_id)
         except LeaseLost as lost:
             with self.db.write() as tx:
-                self._audit(
+                self.enter(
                     tx, submissions.get(tx, lease.request_id), lease.owner, "submission:fenced", {"token": lease.token}
                 )
             with working_on(lease.request_id):
@@ -242,7 +240,7 @@ class Processing:
             leases.give_back(tx, lease, taken.ledger)
             receipting.make_receipt_due(tx, lease.request_id)
             detail = {"token": lease.token, "ledger": taken.ledger}
-            self._audit(tx, current, lease.owner, "submission:gave_way", detail)
+            self.enter(tx, current, lease.owner, "submission:gave_way", detail)
         self.progress.remove(lease.request_id)
         _log.info("gave way %s", pairs(ledger=taken.ledger, run=lease.owner))
 
@@ -258,12 +256,12 @@ class Processing:
             if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.attempts_in_all):
                 retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
                 detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
-                self._audit(tx, current, lease.owner, "submission:retrying", detail)
+                self.enter(tx, current, lease.owner, "submission:retrying", detail)
                 after, cause = State.RETRYING, None
             else:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 leases.settle_in_review(tx, lease, cause, failure)
-                self._file(tx, lease.request_id, lease.owner, failure)
+                self.file_for_review(tx, lease.request_id, lease.owner, failure)
                 for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
                     self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
                 self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
@@ -272,95 +270,6 @@ class Processing:
         with working_on(lease.request_id):
             _tell_failure(error, failure, attempt=current.attempts, retry_at=retry_at, cause=cause)
         return after
-
-    # ---- attempts that ended without a word
-
-    def give_up_exhausted(self) -> int:
-        """Review for submissions whose last allowed attempt died without a word; how many there were."""
-        return len(self.end_expired(only_last=True))
-
-    def end_expired(
-        self, *, overdue_s: float = 0.0, only_last: bool = False, dry_run: bool = False
-    ) -> list[Submission]:
-        """End attempts whose lease ran out: tried again after a pause, or in review when it was the last one.
-
-        The submissions as they were. A lease that is extended meanwhile is left alone: it is no longer past due
-        when this transaction has locked it.
-        """
-        with self.db.write() as tx:
-            end_stalled_copies(tx)
-            found = leases.expired(
-                tx, overdue=timedelta(seconds=overdue_s), policy=self.policy if only_last else None, limit=100
-            )
-            for one in [] if dry_run else found:
-                self._end_expired(tx, one)
-        for one in [] if dry_run else found:
-            self.progress.remove(one.request_id)
-            with working_on(one.request_id):
-                told = pairs(run=one.run_id, attempt=one.attempts, until=one.lease_until)
-                _log.warning("its lease ran out without a word %s", told)
-        return found
-
-    def _end_expired(self, tx: Transaction, one: Submission) -> None:
-        lease = Lease(one.request_id, one.revision, one.token, one.lease_owner or "", database_now(tx))
-        last = self.policy.is_last(one.attempts, in_all=one.attempts_in_all)
-        told: dict[str, object] = {"token": one.token, "run_id": one.run_id, "attempt": one.attempts}
-        times = f"{one.attempts} times in a row" if one.attempts > 1 else "once"
-        failure = Failure(
-            error_type="WorkerDied",
-            reason=f"The program that worked on this file died {times}." if last else leases.NO_WORD,
-            fix="The file may be unusual. A person looks at it; nothing of it is lost." if last else "",
-            trace="",
-            run_id=one.run_id,
-        )
-        if last:
-            leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
-            self._file(tx, one.request_id, RECOVERY, failure)
-            self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
-            return
-        retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(one.attempts))
-        if self.progress.is_told(one.request_id):  # its page says that a run is at it
-            receipting.make_receipt_due(tx, one.request_id)
-        detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
-        self._audit(tx, one, RECOVERY, "submission:retrying", detail)
-        self._audit(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
-
-    def give_up_launching(self, request_id: str) -> bool:
-        """Review for a submission that was launched again and again and never worked on; False when it has moved."""
-        with self.db.write() as tx:
-            current = submissions.get(tx, request_id)
-            if current.launches_in_vain < LAUNCHES_IN_VAIN or current.state not in (State.RECEIVED, State.RETRYING):
-                return False
-            failure = Failure(
-                error_type="LaunchedInVain",
-                reason=f"This file was given a run {current.launches_in_vain} times, and none began to work on it.",
-                fix="This is the hub's fault, not yours. Its operator looks into it; nothing of the file is lost.",
-                trace="",
-                run_id=current.run_id,
-            )
-            leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
-            self._file(tx, request_id, RECOVERY, failure)
-            self._audit(tx, current, RECOVERY, "recovery:launches_ended", {"launches": current.launches_in_vain})
-        return True
-
-    def run_died(self, request_id: str, owner: str, failure: Failure) -> State | None:
-        """A run ended without settling what it had leased: count it as a failed attempt.
-
-        None when there is nothing to do: the submission has moved on, or another run holds it.
-        """
-        with self.db.read() as tx:
-            current = submissions.find(tx, request_id)
-        if current is None or current.state is not State.LEASED or current.lease_owner != owner:
-            return None
-        lease = Lease(
-            request_id, current.revision, current.token, owner, current.lease_until or current.envelope.received_at
-        )
-        with working_on(request_id):
-            _log.warning("its run died %s", pairs(run=owner, how=failure.error_type))
-        try:
-            return self.fail(lease, RuntimeError(failure.reason), failure)
-        except LeaseLost:
-            return None
 
     # ---- the stages
 
@@ -537,13 +446,15 @@ class Processing:
     def _alive(self, lease: Lease) -> _Alive:
         return _Alive(self.db, lease, self.lease_s)
 
-    def _file(self, tx: Transaction, request_id: str, actor: str, failure: Failure) -> None:
+    def file_for_review(self, tx: Transaction, request_id: str, actor: str, failure: Failure) -> None:
+        """The item of a submission that has come to review, and its entry in the chain."""
         current = submissions.get(tx, request_id)
         self.desk.file_submission(tx, current, failure)
         detail = {"cause": str(current.cause), "reason": failure.reason, "attempts": current.attempts}
-        self._audit(tx, current, actor, "submission:in_review", detail)
+        self.enter(tx, current, actor, "submission:in_review", detail)
 
-    def _audit(self, tx: Transaction, current: Submission, owner: str, event: str, detail: dict[str, object]) -> None:
+    def enter(self, tx: Transaction, current: Submission, owner: str, event: str, detail: dict[str, object]) -> None:
+        """An entry in the chain; `owner` is a run's id, or a part of the hub."""
         audit.append(
             tx,
             Event(

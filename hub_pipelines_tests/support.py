@@ -201,7 +201,7 @@ def process_all(hub: Hub, *, owner: str = "worker", patience_s: float = 120.0) -
     outcomes: list[Posting | Busy | Repeat | State] = []
     deadline = time.monotonic() + patience_s
     while True:
-        hub.processing.give_up_exhausted()
+        hub.ending.give_up_exhausted()
         due = due_now(hub)
         with hub.db.read() as tx:
             left = submissions.unsettled_count(tx)
@@ -288,7 +288,7 @@ def advancing(hub: Hub, owner: str) -> Callable[[Sequence[str]], bool]:
     """What `hub requeue` does where no daemon lives, without Dagster: work on the first one that is due."""
 
     def advance(request_ids: Sequence[str]) -> bool:
-        hub.processing.give_up_exhausted()
+        hub.ending.give_up_exhausted()
         due = {one.request_id for one in due_now(hub)}
         first = next((one for one in request_ids if one in due), None)
         if first is not None:

@@ -136,7 +136,7 @@ class Runner:
         return current.state is not State.LEASED and is_stopped(self.hub, current)
 
     def _run_towards(self, current: Submission) -> bool:
-        self.hub.processing.give_up_exhausted()
+        self.hub.ending.give_up_exhausted()
         due = next_towards(self.hub, current)
         if due is None:
             return False

@@ -231,7 +231,7 @@ def settle_dead_runs(
         run = runs.get(record.event_log_entry.run_id)
         request_id = run and (run.tags.get(REQUEST_TAG) or run.tags.get("dagster/partition"))
         if run and request_id:
-            hub.processing.run_died(request_id, run.run_id, _failure(instance, run.run_id, kind))
+            hub.ending.run_died(request_id, run.run_id, _failure(instance, run.run_id, kind))
             say_last_word(instance, hub, request_id, run.run_id)
         if time.monotonic() > deadline:
             return record.storage_id

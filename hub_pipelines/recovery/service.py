@@ -29,6 +29,7 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Transaction, per_query
+from hub_pipelines.ending import RECOVERY
 from hub_pipelines.evidence import conservation
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
@@ -37,7 +38,6 @@ from hub_pipelines.logs import pairs
 from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, scope_text
 from hub_pipelines.portals import holding
 from hub_pipelines.portals import store as portals
-from hub_pipelines.processing import RECOVERY
 from hub_pipelines.recovery import store
 from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report
 from hub_pipelines.retention import store as retention
@@ -117,13 +117,13 @@ class Reconciler:
         after = None
         if current is not None:
             failure = Failure("RunLost", f"The run ended without a word: {lost.why}", "", "", lost.run_id)
-            after = self.hub.processing.run_died(current.request_id, lost.run_id, failure)
+            after = self.hub.ending.run_died(current.request_id, lost.run_id, failure)
         with self.hub.db.write() as tx:
             self._audit(tx, campus, "run_failed", lost.job, lost.request_id, {"run_id": lost.run_id, "why": lost.why})
         return "reported to Dagster as failed" + (f"; its submission is {after}" if after else "")
 
     def _leases_past_due(self) -> Iterator[Finding]:
-        for one in self.hub.processing.end_expired(overdue_s=self.grace_s, dry_run=self.dry_run):
+        for one in self.hub.ending.end_expired(overdue_s=self.grace_s, dry_run=self.dry_run):
             what = f"{one.request_id}: the lease of run {one.lease_owner} ran out and nobody took it over"
             done = None
             if not self.dry_run:
@@ -136,7 +136,7 @@ class Reconciler:
             candidates = [submissions.get(tx, one) for one in store.launched_in_vain(tx, limit=_AT_ONCE)]
         for one in choose(candidates, self.runs.alive):
             what = f"{one.request_id}: launched {one.launches_in_vain} times, and no run began to work on it"
-            given_up = not self.dry_run and self.hub.processing.give_up_launching(one.request_id)
+            given_up = not self.dry_run and self.hub.ending.give_up_launching(one.request_id)
             done = "brought to review" if given_up else None
             yield Finding(Kind.LAUNCHED_IN_VAIN, one.envelope.campus, one.request_id, what, done)
 

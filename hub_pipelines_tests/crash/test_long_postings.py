@@ -174,7 +174,7 @@ def test_a_run_killed_after_it_told_how_far_it_is_leaves_no_such_tale(database_u
     assert finish(fork(work)) == -signal.SIGKILL
     assert "We are at it" in page.read_text(encoding="utf-8")
     expire_lease(hub, request_id)
-    hub.processing.end_expired()
+    hub.ending.end_expired()
     assert list(hub.settings.progress.iterdir()) == []
     hub.receipts.write_due()
     assert "We are at it" not in page.read_text(encoding="utf-8")

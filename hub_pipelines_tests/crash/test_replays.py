@@ -183,7 +183,7 @@ def test_a_replay_after_a_late_success_finds_the_stored_outcome(database_url: st
     wait_until_stopped(sleeper)
     hub = open_test_hub(home, database_url)
     expire_leases(hub.db)
-    assert hub.processing.give_up_exhausted() == 1
+    assert hub.ending.give_up_exhausted() == 1
     (item,) = hub.review.listing()
     hub.review.replay(item.item_id, actor="person/kim")
     process(hub, request_id, owner="second")

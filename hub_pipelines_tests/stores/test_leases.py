@@ -240,11 +240,11 @@ def test_a_holder_that_fails_late_is_audited_as_fenced(hub: Hub, request_id: str
 def test_a_run_that_died_is_counted_only_while_it_still_holds_the_lease(hub: Hub, request_id: str) -> None:
     failure = failure_of(RuntimeError("worker lost"), "old")
     lease(hub, request_id, "old")
-    assert hub.processing.run_died(request_id, "somebody else", failure) is None
-    assert hub.processing.run_died(request_id, "old", failure) is State.RETRYING
-    assert hub.processing.run_died(request_id, "old", failure) is None
+    assert hub.ending.run_died(request_id, "somebody else", failure) is None
+    assert hub.ending.run_died(request_id, "old", failure) is State.RETRYING
+    assert hub.ending.run_died(request_id, "old", failure) is None
     process_all(hub)
-    assert hub.processing.run_died(request_id, "old", failure) is None
+    assert hub.ending.run_died(request_id, "old", failure) is None
     assert_invariants(hub)
 
 
@@ -313,8 +313,8 @@ def test_workers_that_die_silently_exhaust_the_attempts(hub: Hub, request_id: st
         lease(hub, request_id, f"dies-{number}")
         expire_lease(hub, request_id)
     assert isinstance(hub.processing.begin(request_id, "third"), Busy)
-    assert hub.processing.give_up_exhausted() == 1
-    assert hub.processing.give_up_exhausted() == 0
+    assert hub.ending.give_up_exhausted() == 1
+    assert hub.ending.give_up_exhausted() == 0
     (item,) = hub.review.listing()
     assert (item.cause, item.error_type) == ("exhausted", "WorkerDied")
     assert_invariants(hub)

@@ -152,7 +152,7 @@ def test_nobody_takes_over_a_posting_that_outlives_its_lease(hub: Hub, monkeypat
         if hub.db.is_postgres:
             with hub.db.read() as other:
                 assert doctor.leases_past_due(other, by_s=0, limit=5) == [], "it is alive: its row is locked"
-            assert hub.processing.end_expired() == []
+            assert hub.ending.end_expired() == []
             assert tick(hub, "north", alive=lambda _ids: set()).launches == (), "nobody waits for it"
             rescue()
         else:

@@ -179,7 +179,7 @@ def test_one_that_waits_for_its_next_attempt_has_it_at_once(hub: Hub) -> None:
     )
     request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
     answer = slow.processing.begin(request_id, "run-1")
-    slow.processing.run_died(request_id, "run-1", requeueing.failure_of(RuntimeError("gone"), "run-1"))
+    slow.ending.run_died(request_id, "run-1", requeueing.failure_of(RuntimeError("gone"), "run-1"))
     assert submission(hub, request_id).state is State.RETRYING
     assert answer
     assert isinstance(process(hub, request_id), Busy)

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("judging", "returning"),
     ("preparing",),
     ("processing", "previewing", "recounting"),
+    ("ending",),
     ("hub",),
     (
         "launching",
