@@ -1,26 +1,15 @@
 """Real runs on a real instance, in this process: the jobs that the daemon launches."""
 
 import json
-import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
-import psycopg
 import pytest
-from dagster._core.events import DagsterEvent, DagsterEventType
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
-from dagster._core.run_coordinator import QueuedRunCoordinator
-from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
-from sqlalchemy.engine import make_url
 
 from hub_pipelines import launching
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.common.scope import Scope
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.defs import metadata
 from hub_pipelines.defs.build import build_defs
@@ -29,11 +18,8 @@ from hub_pipelines.defs.relaunching import launch_of
 from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import (
     AUDIT_JOB,
-    LIST_TAG,
     REQUEST_TAG,
-    SIZE_TAG,
     audit_log_sensor,
-    priority_of,
     register_partitions,
     review_queue_sensor,
     run_request,
@@ -41,10 +27,8 @@ from hub_pipelines.defs.sensors import (
     settle_dead_runs,
     walk_is_due,
 )
-from hub_pipelines.defs.waiting import PATIENCE_S, let_through
 from hub_pipelines.evidence import account_for, conservation, verify_all
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.launching import tick
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LedgerTaken, Posting
@@ -52,9 +36,8 @@ from hub_pipelines.processing import Processing
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.decisions import store as decisions
-from hub_pipelines.submission.model import MESSAGES, Cause, Lease, State
+from hub_pipelines.submission.model import Cause, Lease, State
 from hub_pipelines.submission.partitions import store as partitions
-from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines_tests.defs.conftest import drop_sample
 from hub_pipelines_tests.tampering import append, rewrite
 
@@ -81,13 +64,7 @@ def checked(runner: Runner, name: str) -> list[bool]:
     return [one.passed for one in evaluations if hasattr(one, "passed")]
 
 
-def test_the_queue_is_dagsters_own_with_its_limits_and_looked_at_twice_a_second(runner: Runner) -> None:
-    queue = runner.instance.run_coordinator
-    assert isinstance(queue, QueuedRunCoordinator)
-    assert queue.dequeue_interval_seconds == 0.5
-    config = queue.get_run_queue_config()
-    assert config.max_concurrent_runs == 2
-    assert {one["key"] for one in config.tag_concurrency_limits} == {SIZE_TAG, LIST_TAG}
+# ---- runs that come to their end
 
 
 def test_the_samples_end_as_the_demo_says(runner: Runner) -> None:
@@ -171,28 +148,6 @@ def test_a_changed_archive_makes_the_run_red_and_has_its_receipt_at_once(runner:
     assert "fingerprint has changed" in runner.hub.receipts.places.page_of(one).read_text(encoding="utf-8")
 
 
-def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: Runner) -> None:
-    drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
-    register_partitions(runner.instance, runner.hub, found.launches)
-    (one,) = found.launches
-    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
-    assert isinstance(runner.hub.processing.begin(one.request_id, run.run_id), Lease)
-    runner.instance.report_run_failed(run)
-    kind = dg.DagsterEventType.RUN_FAILURE
-    position = settle_dead_runs(runner.instance, runner.hub, kind, None)
-    (waiting,) = all_of(runner.hub)
-    assert waiting.state is State.RETRYING
-    assert settle_dead_runs(runner.instance, runner.hub, kind, position) == position
-    assert settle_dead_runs(runner.instance, runner.hub, kind, None) == position  # a cursor that was reset
-    (still,) = all_of(runner.hub)
-    assert still.attempts == waiting.attempts
-    drain(runner)
-    (done,) = all_of(runner.hub)
-    assert done.state is State.POSTED
-    assert account_for(runner.hub, done.request_id).balanced
-
-
 def test_a_run_that_finds_its_ledger_taken_ends_well_and_its_file_is_launched_again(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +171,53 @@ def test_a_run_that_finds_its_ledger_taken_ends_well_and_its_file_is_launched_ag
     (done,) = all_of(runner.hub)
     assert (done.state, done.attempts, done.counts.posted) == (State.POSTED, 1, 30)
     assert len(materializations(runner, "procurement_receipts")) == 1
+
+
+def test_a_run_whose_commit_lost_its_answer_goes_on_to_checks_and_receipt(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Processing.post
+
+    def post(processing: Processing, lease: Lease) -> None:
+        real(processing, lease)
+        raise Transient("The database can't be reached: server closed the connection unexpectedly")
+
+    monkeypatch.setattr(Processing, "post", post)
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert [one.metadata["rows_posted"].value for one in materializations(runner, "procurement_posted")] == [30]
+    assert len(materializations(runner, "procurement_receipts")) == 1
+    (one,) = all_of(runner.hub)
+    with runner.hub.db.read() as tx:
+        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
+    assert "submission:fenced" not in told
+
+
+# ---- runs that died, or failed
+
+
+def test_a_run_that_died_under_its_lease_is_tried_again_and_posts_once(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    found = tick(runner.hub, "north", alive=runs_alive(runner.instance))
+    register_partitions(runner.instance, runner.hub, found.launches)
+    (one,) = found.launches
+    run = runner.instance.create_run_for_job(runner.job("procurement_job"), tags={REQUEST_TAG: one.request_id})
+    assert isinstance(runner.hub.processing.begin(one.request_id, run.run_id), Lease)
+    runner.instance.report_run_failed(run)
+    kind = dg.DagsterEventType.RUN_FAILURE
+    position = settle_dead_runs(runner.instance, runner.hub, kind, None)
+    (waiting,) = all_of(runner.hub)
+    assert waiting.state is State.RETRYING
+    assert settle_dead_runs(runner.instance, runner.hub, kind, position) == position
+    assert settle_dead_runs(runner.instance, runner.hub, kind, None) == position  # a cursor that was reset
+    (still,) = all_of(runner.hub)
+    assert still.attempts == waiting.attempts
+    drain(runner)
+    (done,) = all_of(runner.hub)
+    assert done.state is State.POSTED
+    assert account_for(runner.hub, done.request_id).balanced
 
 
 def died_after_posting(runner: Runner) -> tuple[dg.DagsterRun, Lease, Posting]:
@@ -278,6 +280,33 @@ def test_a_run_that_fails_after_it_has_told_what_it_posted_is_not_told_for(
     assert told.description is None
 
 
+def test_an_error_in_telling_what_has_posted_makes_the_run_red_and_is_not_audited_as_fenced(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_posted(_posting: object) -> dict[str, object]:
+        raise ValueError("a number that can't be told")
+
+    monkeypatch.setattr(metadata, "of_posted", of_posted)
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    launch(runner, "north")
+    (run,) = runner.instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.FAILURE
+    (failed,) = runner.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
+    assert "a number that can't be told" in str(failed.event_log_entry.dagster_event.step_failure_data.error)
+    (one,) = all_of(runner.hub)
+    assert one.state is State.POSTED
+    with runner.hub.db.read() as tx:
+        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
+    assert told[-1] == "submission:posted"
+    settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
+    assert all_of(runner.hub) == [one]
+    runner.hub.receipts.write_due()
+    assert runner.hub.receipts.places.page_of(one).exists()
+
+
+# ---- requests and partitions
+
+
 def test_a_submission_with_a_living_run_is_not_launched_again(runner: Runner) -> None:
     drop_sample(runner.hub, "north/procurement/registry-north.csv")
     (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
@@ -290,6 +319,15 @@ def test_a_submission_with_a_living_run_is_not_launched_again(runner: Runner) ->
     runner.instance.delete_run(run.run_id)
     (relaunched,) = tick(runner.hub, "north", alive=runs_alive(runner.instance), relaunch_after_s=0).launches
     assert relaunched.run_key != one.run_key
+
+
+def test_a_request_carries_partition_run_key_and_campus(runner: Runner) -> None:
+    drop_sample(runner.hub, "north/procurement/registry-north.csv")
+    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
+    request = run_request(runner.hub, one)
+    assert request.partition_key == one.request_id
+    assert request.run_key == f"{one.request_id}:1:1"
+    assert request.tags["hub/campus"] == "north"
 
 
 def test_live_partitions_are_bounded_and_settled_ones_retire(runner: Runner) -> None:
@@ -335,6 +373,9 @@ def test_a_partition_that_is_launched_again_while_it_is_chosen_to_retire_stays(
         assert partitions.live_among(tx, [first.request_id]) == [first.request_id]
 
 
+# ---- sensors
+
+
 def test_the_review_sensor_reports_the_queue_once_per_change(runner: Runner) -> None:
     drop_sample(runner.hub, "west/inventory/scanner-export.xlsx")
     drain(runner)
@@ -347,109 +388,24 @@ def test_the_review_sensor_reports_the_queue_once_per_change(runner: Runner) -> 
         assert review_queue_sensor()(context).asset_events == []
 
 
-def test_a_request_carries_partition_run_key_and_campus(runner: Runner) -> None:
-    drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    (one,) = tick(runner.hub, "north", alive=runs_alive(runner.instance)).launches
-    request = run_request(runner.hub, one)
-    assert request.partition_key == one.request_id
-    assert request.run_key == f"{one.request_id}:1:1"
-    assert request.tags["hub/campus"] == "north"
+def test_no_sensor_fails_over_a_cursor_that_somebody_else_has_written(runner: Runner) -> None:
+    repository = build_defs(runner.hub.settings).get_repository_def()
+    for sensor in repository.sensor_defs:
+        for cursor in ("rubbish", "[1]"):
+            with dg.build_sensor_context(
+                instance=runner.instance, cursor=cursor, repository_def=repository, resources={"hub": HubResource()}
+            ) as context:
+                sensor.evaluate_tick(context)
 
 
-def test_urgent_files_go_first_large_ones_last_and_the_registry_before_who_asks_it(runner: Runner) -> None:
-    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
-    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
-    for sample in ("north/hazmat/waste-containers.csv", "north/procurement/registry-north.csv"):
-        drop_sample(hub, sample)
-    launches = tick(hub, "north", alive=runs_alive(runner.instance)).launches
-    requests = [run_request(hub, one) for one in launches]
-    by_priority = sorted(requests, key=lambda one: -int(one.tags["dagster/priority"]))
-    assert [one.job_name for one in by_priority] == ["hazmat_job", "procurement_job"]
-    assert [one.tags["hub/size"] for one in by_priority] == ["small", "large"]
-    of_messages: dict[str, Any] = {"channel": MESSAGES, "headers": {RECORD_TYPE: "hazmat.event"}}
-    batches = [replace(one, envelope=replace(one.envelope, **of_messages)) for one in launches]
-    assert {run_request(hub, one).tags["hub/size"] for one in batches} == {"small"}
-    inventory, hazmat = hub.feeds["inventory"], hub.feeds["hazmat"]
-    assert priority_of(hub.feeds["procurement"], large=False) > priority_of(inventory, large=False)
-    assert priority_of(inventory, large=False) > priority_of(hazmat, large=True)
+def test_a_launch_that_failed_in_the_future_is_no_reason_to_wait() -> None:
+    first = launch_of(["a"], {}, 1_000.0, 15)
+    assert first is not None
+    assert launch_of(["a"], first, 1_001.0, 15) is None
+    assert launch_of(["a"], first, 10.0, 15) == {**first, "tries": 2, "at": 10.0}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """Dagster's record of runs; on a PostgreSQL server that has a time zone of its own."""
-    if request.param == "sqlite":
-        with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-            yield instance
-        return
-    with request.getfixturevalue("postgres_database")() as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"ALTER DATABASE {make_url(url).database} SET timezone = 'Europe/Berlin'")
-        theirs = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-        overrides = {"storage": {"postgres": {"postgres_url": theirs}}}
-        with dg.instance_for_test(temp_dir=str(tmp_path), overrides=overrides) as instance:
-            yield instance
-
-
-def test_what_waited_for_five_minutes_gets_the_next_place_the_oldest_first_and_small_ones_after_urgent_ones(
-    runs: dg.DagsterInstance,
-) -> None:
-    low, small = {"dagster/priority": "-7"}, {"dagster/priority": "9990"}
-    of_list = {"hub/list": "north/inventory/lab.csv#0"}
-    turn = {"dagster/priority": "9010"}
-    urgent = {"dagster/priority": str(priority_of(FEEDS["hazmat"], large=False, turn=90))}
-    waiting = {"large": low | of_list, "its next": low | of_list, "preview": {}, "last": turn, "small": small}
-    for name, tags in waiting.items():
-        enqueue(runs, name, tags)
-
-    def in_turn() -> list[str]:
-        queued = runs.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))[::-1]
-        return [run.tags["name"] for run in QueuedRunCoordinatorDaemon(interval_seconds=1)._priority_sort(queued)]
-
-    now = time.time()
-    assert let_through(runs, now + PATIENCE_S - 10) == 0
-    assert in_turn() == ["small", "last", "preview", "large", "its next"]
-    assert let_through(runs, now + PATIENCE_S + 10) == 4
-    enqueue(runs, "new", small)
-    enqueue(runs, "urgent", urgent)
-    assert in_turn() == ["large", "preview", "urgent", "last", "small", "new", "its next"]
-    assert let_through(runs, now + PATIENCE_S - 10) == 0
-
-
-def enqueue(runs: dg.DagsterInstance, name: str, tags: dict[str, str]) -> None:
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("hub"), "hub"), "inventory_job")
-    run = runs.create_run_for_job(
-        empty_job, tags={"name": name, **tags}, status=dg.DagsterRunStatus.QUEUED, remote_job_origin=origin
-    )
-    runs.report_dagster_event(DagsterEvent(DagsterEventType.PIPELINE_ENQUEUED.value, run.job_name), run.run_id)
-
-
-@dg.job
-def empty_job() -> None:
-    pass
-
-
-def test_a_small_file_does_not_overtake_the_large_one_before_it_of_its_name(runner: Runner) -> None:
-    limits = runner.hub.settings.limits.model_copy(update={"large_mb": 0.002})
-    hub = replace(runner.hub, settings=runner.hub.settings.model_copy(update={"limits": limits}))
-    path = hub.settings.home / "lab.csv"
-    for rows in (200, 1):
-        path.write_text("Name,Room,Quantity\n" + "".join(f"Tips {at},B1,3\n" for at in range(rows)), encoding="utf-8")
-        hub.submit(path, Scope("north", "inventory"), actor="tester")
-    large, small = tick(hub, "north", alive=runs_alive(runner.instance)).launches
-    first = run_request(hub, large)
-    second = run_request(hub, small, turn=1, after=first)
-    assert [one.tags["hub/size"] for one in (first, second)] == ["large", "small"]
-    assert {one.tags["hub/list"] for one in (first, second)} == {"north/inventory/lab.csv#0"}
-    assert int(second.tags["dagster/priority"]) <= int(first.tags["dagster/priority"])
-    assert int(run_request(hub, small).tags["dagster/priority"]) > int(first.tags["dagster/priority"])
-
-
-def test_campuses_take_turns_among_what_is_equally_urgent(runner: Runner) -> None:
-    inventory, hazmat = runner.hub.feeds["inventory"], runner.hub.feeds["hazmat"]
-    flooding = [priority_of(inventory, large=False, turn=turn) for turn in range(3)]
-    assert flooding[0] >= priority_of(inventory, large=False) > flooding[1] > flooding[2]
-    assert priority_of(hazmat, large=False, turn=500) > flooding[0]
-    assert priority_of(inventory, large=False, turn=500) > priority_of(inventory, large=True)
+# ---- the walk of the chain, and checkpoints
 
 
 def test_the_audit_walk_waits_for_growth_and_for_quiet() -> None:
@@ -554,66 +510,3 @@ def test_the_checkpoints_schedule_skips_when_nothing_has_happened(runner: Runner
 
 def definitions_of(runner: Runner) -> list[dg.ScheduleDefinition]:
     return list(build_defs(runner.hub.settings).get_repository_def().schedule_defs)
-
-
-def test_no_sensor_fails_over_a_cursor_that_somebody_else_has_written(runner: Runner) -> None:
-    repository = build_defs(runner.hub.settings).get_repository_def()
-    for sensor in repository.sensor_defs:
-        for cursor in ("rubbish", "[1]"):
-            with dg.build_sensor_context(
-                instance=runner.instance, cursor=cursor, repository_def=repository, resources={"hub": HubResource()}
-            ) as context:
-                sensor.evaluate_tick(context)
-
-
-def test_a_launch_that_failed_in_the_future_is_no_reason_to_wait() -> None:
-    first = launch_of(["a"], {}, 1_000.0, 15)
-    assert first is not None
-    assert launch_of(["a"], first, 1_001.0, 15) is None
-    assert launch_of(["a"], first, 10.0, 15) == {**first, "tries": 2, "at": 10.0}
-
-
-def test_an_error_in_telling_what_has_posted_makes_the_run_red_and_is_not_audited_as_fenced(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def of_posted(_posting: object) -> dict[str, object]:
-        raise ValueError("a number that can't be told")
-
-    monkeypatch.setattr(metadata, "of_posted", of_posted)
-    drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    launch(runner, "north")
-    (run,) = runner.instance.get_runs()
-    assert run.status is dg.DagsterRunStatus.FAILURE
-    (failed,) = runner.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records
-    assert "a number that can't be told" in str(failed.event_log_entry.dagster_event.step_failure_data.error)
-    (one,) = all_of(runner.hub)
-    assert one.state is State.POSTED
-    with runner.hub.db.read() as tx:
-        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
-    assert told[-1] == "submission:posted"
-    settle_dead_runs(runner.instance, runner.hub, dg.DagsterEventType.RUN_FAILURE, None)
-    assert all_of(runner.hub) == [one]
-    runner.hub.receipts.write_due()
-    assert runner.hub.receipts.places.page_of(one).exists()
-
-
-def test_a_run_whose_commit_lost_its_answer_goes_on_to_checks_and_receipt(
-    runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = Processing.post
-
-    def post(processing: Processing, lease: Lease) -> None:
-        real(processing, lease)
-        raise Transient("The database can't be reached: server closed the connection unexpectedly")
-
-    monkeypatch.setattr(Processing, "post", post)
-    drop_sample(runner.hub, "north/procurement/registry-north.csv")
-    launch(runner, "north")
-    (run,) = runner.instance.get_runs()
-    assert run.status is dg.DagsterRunStatus.SUCCESS
-    assert [one.metadata["rows_posted"].value for one in materializations(runner, "procurement_posted")] == [30]
-    assert len(materializations(runner, "procurement_receipts")) == 1
-    (one,) = all_of(runner.hub)
-    with runner.hub.db.read() as tx:
-        told = [entry.event.event for entry in audit.entries_of(tx, one.request_id)]
-    assert "submission:fenced" not in told
