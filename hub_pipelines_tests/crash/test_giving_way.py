@@ -3,12 +3,16 @@
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LedgerTaken
 from hub_pipelines.submission.model import State
@@ -79,37 +83,53 @@ def test_a_run_killed_while_it_gives_its_place_to_others_loses_nothing_and_posts
     kill_everywhere(homes, give_way_and_post, recover, at_least=7)
 
 
-def test_a_run_killed_while_it_waits_for_a_ledger_leaves_its_file_to_the_next(
-    postgres_database: MakeDatabase, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Waiting:
+    """A list that waits for its first run. Its hub has no connection yet: children are forked beside it."""
+
+    request_id: str
+    hub: Hub
+    open_again: Callable[[], Hub]
+
+
+@pytest.fixture
+def waiting(postgres_database: MakeDatabase, tmp_path: Path) -> Iterator[Waiting]:
+    home = tmp_path / "home"
     with postgres_database() as url:
-        home = tmp_path / "home"
         fill_with_a_list(home, url)
-
-        def wait() -> None:
-            locking.PATIENCE_S = 60.0
-            hub = open_test_hub(home, url)
-            (waiting,) = (one for one in all_submissions(hub) if one.state is State.RECEIVED)
-            process(hub, waiting.request_id, owner="victim")
-
         hub = open_test_hub(home, url)
-        (waiting,) = (one.request_id for one in all_submissions(hub) if one.state is State.RECEIVED)
+        (request_id,) = (one.request_id for one in all_submissions(hub) if one.state is State.RECEIVED)
         hub.db.dispose()
-        pid = fork(wait)
-        with hub.db.write() as tx:
-            locking.lock(tx, NORTH_LEDGER, patience_s=None)
-            deadline = time.monotonic() + 60
-            while not _somebody_waits(tx):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            os.kill(pid, signal.SIGKILL)
-            assert finish(pid) == -signal.SIGKILL
-        expire_leases(hub.db)
-        process_all(hub, owner="rescuer")
-        assert submission(hub, waiting).state is State.POSTED
-        assert events(hub, waiting).count("submission:posted") == 1
-        assert_invariants(hub)
+        yield Waiting(request_id, hub, partial(open_test_hub, home, url))
         hub.db.dispose()
+
+
+def test_a_run_killed_while_it_waits_for_a_ledger_leaves_its_file_to_the_next(waiting: Waiting) -> None:
+    hub, request_id = waiting.hub, waiting.request_id
+    locked, tell_locked = os.pipe()
+
+    def wait() -> None:
+        os.close(tell_locked)
+        locking.PATIENCE_S = 60.0
+        child = waiting.open_again()
+        assert os.read(locked, 1) == b"!"
+        process(child, request_id, owner="victim")
+
+    pid = fork(wait)
+    with hub.db.write() as tx:
+        locking.lock(tx, NORTH_LEDGER, patience_s=None)
+        os.write(tell_locked, b"!")
+        deadline = time.monotonic() + 60
+        while not _somebody_waits(tx):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+        assert finish(pid) == -signal.SIGKILL
+    expire_leases(hub.db)
+    process_all(hub, owner="rescuer")
+    assert submission(hub, request_id).state is State.POSTED
+    assert events(hub, request_id).count("submission:posted") == 1
+    assert_invariants(hub)
 
 
 def _somebody_waits(tx: Transaction) -> bool:
@@ -118,30 +138,21 @@ def _somebody_waits(tx: Transaction) -> bool:
     return bool(tx.exec_driver_sql(query).scalar_one())
 
 
-def test_a_posting_that_is_killed_frees_its_ledger_for_who_gave_way(
-    postgres_database: MakeDatabase, tmp_path: Path
-) -> None:
-    with postgres_database() as url:
-        home = tmp_path / "home"
-        fill_with_a_list(home, url)
-        hub = open_test_hub(home, url)
-        (waiting,) = (one.request_id for one in all_submissions(hub) if one.state is State.RECEIVED)
-        hub.db.dispose()
-        told, tell = os.pipe()
+def test_a_posting_that_is_killed_frees_its_ledger_for_who_gave_way(waiting: Waiting) -> None:
+    hub, request_id = waiting.hub, waiting.request_id
+    told, tell = os.pipe()
 
-        def post_for_long() -> None:
-            other = open_test_hub(home, url)
-            with other.db.write() as tx:
-                locking.lock(tx, NORTH_LEDGER, patience_s=None)
-                os.write(tell, b"!")
-                time.sleep(120)
+    def post_for_long() -> None:
+        with waiting.open_again().db.write() as tx:
+            locking.lock(tx, NORTH_LEDGER, patience_s=None)
+            os.write(tell, b"!")
+            time.sleep(120)
 
-        pid = fork(post_for_long)
-        assert os.read(told, 1) == b"!"
-        assert process(hub, waiting) is State.RECEIVED
-        os.kill(pid, signal.SIGKILL)
-        assert finish(pid) == -signal.SIGKILL
-        process_all(hub)
-        assert submission(hub, waiting).state is State.POSTED
-        assert_invariants(hub)
-        hub.db.dispose()
+    pid = fork(post_for_long)
+    assert os.read(told, 1) == b"!"
+    assert process(hub, request_id) is State.RECEIVED
+    os.kill(pid, signal.SIGKILL)
+    assert finish(pid) == -signal.SIGKILL
+    process_all(hub)
+    assert submission(hub, request_id).state is State.POSTED
+    assert_invariants(hub)
