@@ -147,9 +147,7 @@ class _Sender:
     def send(self, webhook_id: str, body: bytes, answers: Answers) -> None:
         began = time.monotonic()
         try:
-            connection = self._connection()
-            connection.request("POST", self.path, body, self._headers(webhook_id, body))
-            answer = connection.getresponse()
+            answer = self._answer(webhook_id, body)
             told = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._own.connection = None
@@ -160,6 +158,23 @@ class _Sender:
             answers.add(kind, told["request_id"], time.monotonic() - began)
         else:
             answers.add(f"{answer.status} {told['type'].removeprefix('/#')}", None, 0.0)
+
+    def _answer(self, webhook_id: str, body: bytes) -> http.client.HTTPResponse:
+        """The receiver may close what is kept, and this end learns of it when it asks again. Then the message is sent
+        once more, by a new connection: by its id it is known if it had come after all."""
+        connection = self._connection()
+        was_kept = connection.sock is not None
+        try:
+            return self._ask(connection, webhook_id, body)
+        except ConnectionError:
+            connection.close()
+            if not was_kept:
+                raise
+        return self._ask(connection, webhook_id, body)
+
+    def _ask(self, connection: http.client.HTTPConnection, webhook_id: str, body: bytes) -> http.client.HTTPResponse:
+        connection.request("POST", self.path, body, self._headers(webhook_id, body))
+        return connection.getresponse()
 
     def _connection(self) -> http.client.HTTPConnection:
         """Each thread keeps its own."""
