@@ -392,7 +392,8 @@ class Processing:
             telling(rows)
             rest()
 
-        with self._resting_while_posting(current) as rest, self.db.write() as tx:
+        written = self.db.write_much() if self._is_large(current) else self.db.write()
+        with self._resting_while_posting(current) as rest, written as tx:
             batch, patience_s = prepared.batch(tx), self._patience_s(current)
             posting = postings.post(tx, lease, batch, limits=self.chunks, progress=through, patience_s=patience_s)
             if not posting.repeat:

@@ -329,3 +329,10 @@ def ledger_values(hub: Hub, name: str = NORTH_LEDGER) -> dict[str, dict[str, obj
 def ledger_version(hub: Hub, name: str = NORTH_LEDGER) -> int:
     with hub.db.read() as tx:
         return ledger_items.current_version(tx, name)[0]
+
+
+def wait_until(true: Callable[[], bool], patience_s: float, what: Callable[[], str] = lambda: "") -> None:
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline, f"not in {patience_s:.0f} s: {what()}"
+        time.sleep(0.1)

@@ -6,6 +6,8 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 """
 
 import json
+import logging
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -41,6 +43,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.schema import ExecutableDDLElement
 
+from hub_pipelines.common.beside import at_best
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.short import Meanwhile, OnPostgres, OnSqlite, ShortTransaction
@@ -52,6 +55,8 @@ Transaction = Connection
 _T = TypeVar("_T")
 metadata = MetaData()
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
+_log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "0027"
 """The newest step in common/schema/versions."""
@@ -314,6 +319,33 @@ class Database:
             if self.is_postgres:
                 tx.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{self.idle_when_writing_s}s'")
             yield tx
+
+    @contextmanager
+    def write_much(self) -> Iterator[Transaction]:
+        """As `write`, of hundreds of megabytes. On SQLite its end would wait until the log of it is copied into the
+        database's file; a thread does that beside what follows."""
+        if self.is_postgres:
+            with self.write() as tx:
+                yield tx
+            return
+        with self._connection() as connection:
+            driver: Any = connection.connection.driver_connection
+            (usual,) = driver.execute("PRAGMA wal_autocheckpoint").fetchone()
+            driver.execute("PRAGMA wal_autocheckpoint = 0")
+            try:
+                tx = connection.execution_options(**{_WRITE: True})
+                with tx.begin():
+                    yield tx
+            finally:
+                driver.execute(f"PRAGMA wal_autocheckpoint = {usual}")
+        with at_best("writing the log back"):
+            threading.Thread(target=self._write_back_at_best, name="write-back").start()
+
+    def _write_back_at_best(self) -> None:
+        try:
+            self.write_back()
+        except Transient as error:  # who commits next does it
+            _log.warning("what was written stays in the log for now: %s", error)
 
     @contextmanager
     def short(self, meanwhile: Meanwhile = lambda _: None) -> Iterator[ShortTransaction]:

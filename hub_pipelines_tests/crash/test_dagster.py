@@ -39,7 +39,6 @@ from hub_pipelines_tests.defs.test_deployment import (
     free_port,
     hub_up,
     submissions_in,
-    wait_until,
     worker_of,
 )
 from hub_pipelines_tests.invariants import assert_invariants
@@ -51,6 +50,7 @@ from hub_pipelines_tests.support import (
     inventory_csv,
     procurement_csv,
     submission,
+    wait_until,
 )
 
 pytestmark = pytest.mark.crash

@@ -12,7 +12,10 @@ import pytest
 
 from hub_pipelines import processing
 from hub_pipelines.common.rows import store as many_rows
+from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
+from hub_pipelines.ledger.digests import ChangeColumns
+from hub_pipelines.ledger.posting import leaves
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.posting.folding import store as folding
 from hub_pipelines.ledger.posting.incoming import store as incoming
@@ -30,11 +33,14 @@ from hub_pipelines_tests.support import (
     lease,
     lease_and_validate,
     make_registry,
+    make_retry_due,
     open_test_hub,
     process,
     send_assets,
     submission,
+    wait_until,
 )
+from hub_pipelines_tests.unit.ledger.test_leaves import programs
 
 pytestmark = pytest.mark.crash
 
@@ -93,6 +99,8 @@ def killed_until_it_posts(hub: Hub, request_id: str, work: Callable[[int], None]
 def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     database_url: str, tmp_path: Path, reads: bool
 ) -> None:
+    """Where the ledger is read, as of many rows, a program digests the entries too, and the log is written back by a
+    thread."""
     home = tmp_path / "home"
     hub = opened(home, database_url)
     make_registry(hub, TAGS)
@@ -100,12 +108,13 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     changed = [asset(tag, quantity="9") for tag in TAGS]
     request_id = send_assets(hub, "lab.csv", *changed, asset("NC-9999"))
     lease_and_validate(hub, request_id)
-    before = journal_size(hub)
+    before, digesting = journal_size(hub), programs(of=None)
 
     def work(kill_at: int) -> None:
         child = opened(home, database_url)
-        if reads:  # as of many rows, where the database is SQLite
-            incoming._FEW_ROWS = 0
+        if reads:
+            incoming._FEW_ROWS = leaves.MANY = 0
+            child = replace(child, processing=replace(child.processing, large_mb=0))
         taken = lease(child, request_id, f"victim-{kill_at}")
         die_after_write(kill_at)
         child.processing.post(taken)
@@ -114,6 +123,57 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     compared = 0 if reads and not hub.db.is_postgres else 3
     assert ends > 8 + compared, "chunks to compare, three to write with their problems, and two for the fold"
     assert events(hub, request_id).count("submission:posted") == 1
+    assert journal_size(hub) == before + 5
+    wait_until(lambda: not programs(of=None) - digesting, 30)  # each ends when nobody tells it more
+    assert_invariants(hub)
+    hub.db.dispose()
+
+
+def test_a_posting_whose_digesting_program_is_killed_is_undone_and_posts_at_the_next_try(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaves, "MANY", 0)
+    hub = replace(hub, processing=replace(hub.processing, chunks=ChunkLimits(rows=2)))
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    before = journal_size(hub)
+    real = leaves._Program.tell
+
+    def killed(program: leaves._Program, changes: ChangeColumns) -> None:
+        real(program, changes)
+        program._process.kill()
+
+    with monkeypatch.context() as first_try:
+        first_try.setattr(leaves._Program, "tell", killed)
+        process(hub, request_id)
+    assert (submission(hub, request_id).state, journal_size(hub)) == (State.RETRYING, before)
+    assert not programs()
+    assert "did not come to its end" in str(submission(hub, request_id).reason)
+    make_retry_due(hub, request_id)
+    process(hub, request_id)
+    assert submission(hub, request_id).state is State.POSTED
+    assert events(hub, request_id).count("submission:posted") == 1
+    assert journal_size(hub) == before + 5
+    assert_invariants(hub)
+
+
+def test_a_worker_killed_before_the_log_of_its_posting_is_written_back_has_posted(tmp_path: Path) -> None:
+    home, url = tmp_path / "home", f"sqlite:///{tmp_path / 'home' / 'hub.db'}"
+    hub = opened(home, url)
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    before = journal_size(hub)
+    hub.db.dispose()
+
+    def work() -> None:
+        Database.write_back = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[method-assign, assignment]
+        child = opened(home, url)
+        child = replace(child, processing=replace(child.processing, large_mb=0))
+        child.processing.post(lease_and_validate(child, request_id))
+
+    assert finish(fork(work)) == -signal.SIGKILL
+    hub = opened(home, url)
+    assert submission(hub, request_id).state is State.POSTED
     assert journal_size(hub) == before + 5
     assert_invariants(hub)
     hub.db.dispose()

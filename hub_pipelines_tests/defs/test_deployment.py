@@ -36,7 +36,7 @@ from hub_pipelines_tests.conftest import MakeDatabase
 from hub_pipelines_tests.disks import fill, small_disk
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import add_source, body_of, stock
-from hub_pipelines_tests.support import all_submissions, asset, events, inventory_csv, procurement_csv
+from hub_pipelines_tests.support import all_submissions, asset, events, inventory_csv, procurement_csv, wait_until
 from hub_pipelines_tests.web.serving import Sender, listens
 
 HUB = [sys.executable, "-m", "hub_pipelines.cli"]
@@ -153,13 +153,6 @@ def hub_up(home: Path, port: int, *options: str) -> Iterator[Up]:
                 process.wait(180)
         process.kill()
         process.communicate()
-
-
-def wait_until(true: Callable[[], bool], patience_s: float, what: Callable[[], str] = lambda: "") -> None:
-    deadline = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < deadline, f"not in {patience_s:.0f} s: {what()}"
-        time.sleep(0.1)
 
 
 def is_alive(pid: int) -> bool:

@@ -22,9 +22,9 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests import commands
 from hub_pipelines_tests.defs.conftest import SAMPLES, drop_sample
-from hub_pipelines_tests.defs.test_deployment import free_port, hub_up, submissions_in, wait_until
+from hub_pipelines_tests.defs.test_deployment import free_port, hub_up, submissions_in
 from hub_pipelines_tests.messages import STOCK, add_source, body_of, message, moved, settle, stock, take
-from hub_pipelines_tests.support import all_submissions, bring_back_bytes, lose_bytes
+from hub_pipelines_tests.support import all_submissions, bring_back_bytes, lose_bytes, wait_until
 
 RUN_KEY_TAG = "dagster/run_key"
 Answer = Callable[..., Any]

@@ -9,6 +9,7 @@ from hub_pipelines.common import store
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Database
 from hub_pipelines_tests.crash.faults import finish, fork
+from hub_pipelines_tests.support import wait_until
 
 
 def test_what_a_large_transaction_has_written_ahead_does_not_stay_on_the_disk(
@@ -25,6 +26,39 @@ def test_what_a_large_transaction_has_written_ahead_does_not_stay_on_the_disk(
     with db.write() as tx:
         tx.execute(text("INSERT INTO some VALUES ('one more')"))
     assert log.stat().st_size <= 1_000_000
+    db.dispose()
+
+
+def test_what_a_large_transaction_has_written_is_copied_into_the_database_beside_what_follows(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    db = Database(f"sqlite:///{path}")
+    with db.write() as tx:
+        tx.execute(text("CREATE TABLE some (words BLOB)"))
+    with db.write_much() as tx:
+        tx.execute(text("INSERT INTO some VALUES (zeroblob(20000000))"))
+        usual = tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
+    assert usual == 0
+    with db.read() as tx:
+        assert tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > 0
+    wait_until(lambda: path.stat().st_size > 20_000_000, 10)
+    db.dispose()
+
+
+def test_a_large_transaction_that_fails_leaves_nothing_and_the_next_one_is_as_usual(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'hub.db'}")
+    with db.write() as tx:
+        tx.execute(text("CREATE TABLE some (words BLOB)"))
+
+    def fail() -> None:
+        with db.write_much() as tx:
+            tx.execute(text("INSERT INTO some VALUES (zeroblob(2000000))"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with db.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM some")).scalar_one() == 0
+        assert tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > 0
     db.dispose()
 
 

@@ -19,7 +19,6 @@ from sqlalchemy import func, select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
-from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
 from hub_pipelines.common.store import Database, Transaction, database_now, holdable, per_query
@@ -32,13 +31,14 @@ from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
 from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
-from hub_pipelines.ledger.digests import Change, ChangeColumns, leaves_of_columns, sha256_hex_of
+from hub_pipelines.ledger.digests import Change, ChangeColumns, sha256_hex_of
 from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
+from hub_pipelines.ledger.posting.leaves import leaves_of
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
@@ -86,9 +86,10 @@ def post(
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = locking.lock(tx, batch.ledger, patience_s=patience_s) + 1
     rows = _Rows(tx, lease, batch, version, database_now(tx))
-    with room_to_sort(tx, _MEMORY_MB):
+    with rows.leaves, room_to_sort(tx, _MEMORY_MB):
         rows.close_replaced()
         rows.post(limits or ChunkLimits(), progress)
+        rows_digest = rows.leaves.root()
     counted, not_found, listed = _counted(tx, lease, batch, rows.tally, rows.now)
     corrected = batch.corrected
     settled_at = leases.settle_posted(
@@ -108,7 +109,7 @@ def post(
         posted=rows.posted,
         unchanged=rows.unchanged,
         rejected=rows.rejected,
-        rows_digest=rows.tree.root().hex(),
+        rows_digest=rows_digest,
         digest_version=LEAVES,
         posted_at=settled_at,
         decision=batch.decision,
@@ -166,7 +167,6 @@ class _Rows:
         self.new = self.worth_a_look = 0
         self._heard_at = 0.0
         self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
-        self.tree = Tree()
         self.tally = Tally(batch.counting) if batch.counting is not None else None
         self._some_are_missing = batch.received_at is not None and counts.any_open(
             tx, batch.ledger, before=batch.received_at
@@ -180,7 +180,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
-        self._leaves_of = leaves_of_columns(batch.ledger, version, self._of_posting)
+        self.leaves = leaves_of(batch.ledger, version, self._of_posting, len(batch.rows))
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
         """How many are new, and how many there are, where a posting may have several entries of an item."""
@@ -358,7 +358,7 @@ class _Rows:
 
         def batches() -> Iterator[list[Any]]:
             for some in changes.slices(_DIGESTED_AT_ONCE):
-                self.tree.extend_leaves(self._leaves_of(some))
+                self.leaves.take(some)
                 yield [getattr(some, name) for name in columns]
 
         of_all = {"ledger": self.batch.ledger, "version": self.version, **alike}
