@@ -17,6 +17,7 @@ from hub_pipelines.audit.checkpoints.keys import CampusKeys
 from hub_pipelines.audit.checkpoints.service import Checkpoints
 from hub_pipelines.common.clock import utc_now
 from hub_pipelines.common.errors import SettingsError, Transient
+from hub_pipelines.common.memory import give_back_soon
 from hub_pipelines.common.scope import RESERVED_CAMPUS, Campus, Scope
 from hub_pipelines.common.store import Database
 from hub_pipelines.drift.decisions import ColumnDecisions
@@ -166,6 +167,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     Beside an archive that holds submissions a database without tables is a lost or a wrong one: it is taken only with
     `new_database`.
     """
+    give_back_soon()
     settings = settings or load(KNOWN_FEEDS)
     feeds = {name: FEEDS[name] for name in settings.feeds}
     campuses = {name: settings.campus(name) for name in settings.campuses}

@@ -14,6 +14,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import orjson
+
+from hub_pipelines.common.ahead import taken_ahead
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.errors import Permanent
@@ -138,7 +141,7 @@ def _problems_in(batch: "pyarrow.RecordBatch") -> Iterator[tuple[int, int, dict[
     told = compute.not_equal(batch["problems"], _NO_PROBLEMS)
     columns = (listed(batch[name].filter(told)) for name in ("row_no", "problems"))
     for row_no, problems in zip(*columns, strict=True):
-        yield from ((row_no, position, one) for position, one in enumerate(json.loads(problems)))
+        yield from ((row_no, position, one) for position, one in enumerate(orjson.loads(problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +179,10 @@ class StagedFile:
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
         import pyarrow.parquet
 
-        with pyarrow.parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=limits.rows, columns=_COLUMNS):
+        # else all of the file, packed, is read before its first rows are needed
+        with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
+            batches = file.iter_batches(batch_size=limits.rows, columns=_COLUMNS)
+            for batch in taken_ahead(batches, "staged"):
                 yield from _within(batch, limits.size_bytes)
 
 

@@ -47,9 +47,11 @@ class Register:
 
         table = csv.read_csv(path)
         self._listed = table.select(["asset_tag", "campus"]).rename_columns(["tag", "campus"])
+        self._coded = self._listed.sort_by("tag").combine_chunks()
+        self._coded = self._coded.set_column(1, "campus", self._coded["campus"].combine_chunks().dictionary_encode())
 
     def listed(self) -> "pyarrow.Table":
-        return self._listed
+        return self._coded
 
     def campuses(self, tags: Collection[str]) -> dict[str, str]:
         import pyarrow

@@ -70,7 +70,8 @@ def test_the_next_list_is_the_one_before_with_what_was_set_since(hub: Hub, monke
 def test_a_list_of_another_database_is_not_gone_on_with(hub: Hub) -> None:
     make_registry(hub, ["NC-0001", "NC-0002"])
     ours = listed(hub)
-    listing._write(hub.settings.staged / "registry-0.arrow", pyarrow.table({"tag": ["NC-0404"], "campus": ["west"]}))
+    other = listing._as_set(iter([[("NC-0404", "west")]]))
+    listing._write(hub.settings.staged / "registry-0.arrow", other)
     (hub.settings.staged / kept(hub)[1]).unlink()
     assert listed(hub) == ours
 
@@ -81,6 +82,25 @@ def test_a_list_that_is_damaged_is_made_again(hub: Hub) -> None:
     path: Path = hub.settings.staged / kept(hub)[0]
     path.write_bytes(path.read_bytes()[:100])
     assert listed(hub) == TAGS
+
+
+def test_a_list_of_an_earlier_release_which_is_in_no_order_is_made_again(hub: Hub) -> None:
+    fill(hub)
+    listed(hub)
+    path: Path = hub.settings.staged / kept(hub)[0]
+    former = pyarrow.table({"tag": ["NC-0009", "NC-0001"], "campus": ["south", "north"]})
+    with path.open("wb") as file, pyarrow.ipc.new_file(file, former.schema) as writer:
+        writer.write_table(former)
+    assert listed(hub) == TAGS
+
+
+def test_a_list_is_in_order_and_in_one_piece_however_it_came_about(hub: Hub) -> None:
+    make_registry(hub, ["NC-0005", "NC-0003"])
+    listed(hub)
+    make_registry(hub, ["NC-0004", "NC-0001"], "south")
+    table = ListedRegistry(hub.db, "UTC", hub.settings.staged).listed()
+    assert table["tag"].to_pylist() == ["NC-0001", "NC-0003", "NC-0004", "NC-0005"]
+    assert [table[name].num_chunks for name in ("tag", "campus")] == [1, 1]
 
 
 def test_a_file_whose_tags_are_compared_with_the_whole_list_posts_as_any_other(

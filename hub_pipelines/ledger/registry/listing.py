@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub_pipelines.common.columns import places_in
 from hub_pipelines.common.store import Database
 from hub_pipelines.ledger.registry.store import LedgerRegistry, tags_set_since
 from hub_pipelines.validate.bulk.tags import FEW_TAGS
@@ -39,10 +40,11 @@ class ListedRegistry(LedgerRegistry):
 
         if len(tags) <= FEW_TAGS:
             return pyarrow.array(self.campuses(tags.to_pylist()), pyarrow.string())
-        return tags.filter(compute.is_in(tags, value_set=self.listed()["tag"]))
+        return tags.filter(compute.is_valid(places_in(self.listed()["tag"].chunk(0), tags)))
 
     def listed(self) -> "pyarrow.Table":
-        """Every tag with its campus. When the registry moves meanwhile it is the newer one, which posting notices."""
+        """Every tag with its campus, as validate.bulk.tags.Listed has it. When the registry moves meanwhile it is the
+        newer one, which posting notices."""
         import pyarrow
 
         path = self._folder / f"registry-{self.version}.arrow"
@@ -91,12 +93,19 @@ def _as_set(rows: Iterator[Sequence[tuple[str, str]]]) -> "pyarrow.Table":
     """In the order in which they were set; a tag that was set twice is there twice."""
     import pyarrow
 
-    schema = pyarrow.schema([("tag", pyarrow.string()), ("campus", pyarrow.string())])
-    tables = [schema.empty_table()]
+    tables = [_schema().empty_table()]
     for some in rows:
-        columns = [pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True)]
-        tables.append(pyarrow.Table.from_arrays(columns, schema=schema))
+        tags, campuses = (pyarrow.array(column, pyarrow.string()) for column in zip(*some, strict=True))
+        coded = campuses.dictionary_encode().cast(_schema().field("campus").type)
+        tables.append(pyarrow.Table.from_arrays([tags, coded], schema=_schema()))
     return pyarrow.concat_tables(tables)
+
+
+def _schema() -> "pyarrow.Schema":
+    import pyarrow
+
+    campus = pyarrow.dictionary(pyarrow.int16(), pyarrow.string())  # of which a hub has some dozens
+    return pyarrow.schema([("tag", pyarrow.string()), ("campus", campus)])
 
 
 def _newest(earlier: "pyarrow.Table | None", since: "pyarrow.Table") -> "pyarrow.Table":
@@ -104,7 +113,7 @@ def _newest(earlier: "pyarrow.Table | None", since: "pyarrow.Table") -> "pyarrow
     import numpy
     import pyarrow
 
-    table = pyarrow.concat_tables([since] if earlier is None else [earlier, since]).combine_chunks()
+    table = _in_one_piece(pyarrow.concat_tables([since] if earlier is None else [earlier, since]))
     coded = table["tag"].combine_chunks().dictionary_encode()
     last = numpy.empty(len(coded.dictionary), numpy.int64)
     # of several the last assignment stays
@@ -113,17 +122,26 @@ def _newest(earlier: "pyarrow.Table | None", since: "pyarrow.Table") -> "pyarrow
 
 
 def _write(path: Path, table: "pyarrow.Table") -> None:
+    """In order and in one piece, so that what is mapped is asked as it lies there."""
     import pyarrow
 
     with path.open("wb") as file:
-        with pyarrow.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table, max_chunksize=_ROWS)
+        with pyarrow.ipc.new_file(file, _schema()) as writer:
+            writer.write_table(_in_one_piece(table).sort_by("tag").combine_chunks())
         file.flush()
         os.fsync(file.fileno())
 
 
 def _read(path: Path) -> "pyarrow.Table":
+    """Raises FileNotFoundError, ArrowInvalid."""
     import pyarrow
 
     with pyarrow.memory_map(str(path)) as file:
-        return pyarrow.ipc.open_file(file).read_all()
+        table = pyarrow.ipc.open_file(file).read_all()
+    if table.schema != _schema():
+        raise pyarrow.ArrowInvalid("a list of an earlier release is not in order")
+    return table if table["tag"].num_chunks == 1 else table.combine_chunks()  # an empty one has no piece
+
+
+def _in_one_piece(table: "pyarrow.Table") -> "pyarrow.Table":
+    return table.unify_dictionaries().combine_chunks()

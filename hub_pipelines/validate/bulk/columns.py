@@ -19,7 +19,7 @@ from hub_pipelines.validate.service import problem_of
 if TYPE_CHECKING:
     import pyarrow
 
-_KEPT = 50_000
+_KEPT = 10_000
 """Different cells of a column whose values are remembered from one batch to the next."""
 _REST = object()
 """In place of the value of a cell that is not simply good."""

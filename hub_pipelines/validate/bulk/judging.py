@@ -11,19 +11,20 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from hub_pipelines.common.ahead import made_ahead
 from hub_pipelines.validate.batches import Batch, Gathered, gathered
 from hub_pipelines.validate.bulk.columns import Check, Columns, ColumnType, Parse, unknown_column
 from hub_pipelines.validate.bulk.keys import Keys, Lines, Taken
 from hub_pipelines.validate.bulk.staged import json_of, staged_rows
-from hub_pipelines.validate.bulk.tags import Tags
+from hub_pipelines.validate.bulk.tags import BatchTags, Tags
 from hub_pipelines.validate.columns import ColumnMap, map_columns
 from hub_pipelines.validate.conventions.applying import InColumns, Together
 from hub_pipelines.validate.feeds.types import campus_names, is_blank
 from hub_pipelines.validate.judged import JudgedRow
-from hub_pipelines.validate.model import MISSING_VALUE, Beside, Feed, Problem, Registry, Table
+from hub_pipelines.validate.model import MISSING_VALUE, Beside, Feed, Problem, Registry, Table, Verdict
 from hub_pipelines.validate.repeats import Repeats
 from hub_pipelines.validate.service import RowCheck, TagCheck, verdict_of
 from hub_pipelines.validate.staging import StagedRows, problems_of
@@ -32,8 +33,29 @@ if TYPE_CHECKING:
     import numpy
 
 _log = logging.getLogger(__name__)
-_Found = tuple[dict[str, Any], dict[str, Any], Any, list[tuple[Columns, Any]]]
-"""What `_Bulk._values` finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is found of a batch's cells, column by column: the values of the contract's columns and of the others, which
+    rows are good as far as that tells, which columns are not good in which rows, and what the registry says."""
+
+    values: dict[str, Any]
+    others: dict[str, Any]
+    good: Any
+    wrong: Sequence[tuple[Columns, Any]]
+    tags: BatchTags | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdicts:
+    """A batch of which all is decided: rows that are good `at_once`, and the verdicts on the others in order."""
+
+    batch: Gathered
+    found: _Found
+    at_once: "numpy.ndarray[Any, Any]"
+    keys: Any
+    singly: Sequence[Verdict]
 
 
 def in_bulk(
@@ -112,59 +134,58 @@ class _Bulk:
         return ColumnType(name, self._record.certain.get(name), Parse(field.annotation, own, self._context))
 
     def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
+        """Three batches are in hand at a time: of the first the rows are put together, the second is judged, of the
+        third the values are found. Two of these are mostly Arrow's work, each in a thread of its own; what several of
+        them use is read only, or each one's own (Columns.values in the first thread, Columns.refused here)."""
         singly = rows = 0
-        for batch, found in self._with_values(gathered(batches)):
-            staged, rest = self._batch(batch, found)
+        found = made_ahead(gathered(batches), lambda batch: (batch, self._found(batch)), "values")
+        for staged, rest in made_ahead((self._batch(*one) for one in found), self._staged, "rows"):
             singly += rest
-            rows += len(batch)
+            rows += staged.table.num_rows
             yield staged
         _log.info("rows judged rows=%d one_by_one=%d", rows, singly)
 
-    def _with_values(self, batches: Iterator[Gathered]) -> Iterator[tuple[Gathered, _Found]]:
-        """The values of a batch are found in a thread of its own while the one before is judged: most of that is
-        Arrow's work. What both have in hand is each its own (Columns.values here, Columns.refused there)."""
-        with ThreadPoolExecutor(1, thread_name_prefix="values") as thread:
-            before: tuple[Gathered, Future[_Found]] | None = None
-            for batch in batches:
-                coming = batch, thread.submit(self._values, batch)
-                if before is not None:
-                    yield before[0], before[1].result()
-                before = coming
-            if before is not None:
-                yield before[0], before[1].result()
-
-    def _batch(self, batch: Gathered, found: _Found) -> tuple[StagedRows, int]:
-        """The batch's rows as they are staged, and how many of them went the way of single rows."""
+    def _batch(self, batch: Gathered, found: _Found) -> _Verdicts:
         import numpy
 
-        values, others, good, wrong = found
-        if self._tags is not None:
-            good = self._tags.known(values, good)
-        at_once = good.to_numpy(zero_copy_only=False).copy()
+        at_once = found.good.to_numpy(zero_copy_only=False).copy()
         at_once[[at for at, cells in batch.beyond.items() if not all(map(is_blank, cells))]] = False
         rest = numpy.flatnonzero(~at_once)
-        rows = self._rest(batch, values, wrong, rest)
+        rows = self._rest(batch, found, found.wrong, rest)
         judged = dict(zip(rest.tolist(), rows, strict=True))
-        taken = self._keys.take(values, at_once, judged, numpy.array(batch.numbers, numpy.int64))
-        again = self._rest(batch, values, [], taken.again, taken.keys)
+        places = found.tags.places if found.tags is not None else None
+        taken = self._keys.take(found.values, at_once, judged, numpy.array(batch.numbers, numpy.int64), places)
+        again = self._rest(batch, found, [], taken.again, taken.keys)
         judged.update(zip(taken.again.tolist(), again, strict=True))
         at_once[taken.again] = False
         if not self._each_alone:
-            self._tell_repeats(batch, judged, at_once, taken)
+            self._tell_repeats(batch, found, judged, at_once, taken)
         for at, row in judged.items():
             if row.values is not None and batch.others and (beside := batch.others[at]) is not None:
                 row.values = {**row.values, "other": json.loads(beside)}
         verdicts = [verdict_of(judged[at], self._repeats, int(taken.by[at])) for at in sorted(judged)]
-        problems, moved = self._tags.problems(batch, at_once) if self._tags else (None, 0)
-        texts = json_of(values, others, batch.others, at_once, self._record.added)
-        made = staged_rows(batch.numbers, at_once, taken.keys, texts, problems, verdicts)
-        rules = Counter(found.rule for one in verdicts for found in problems_of(one))
+        return _Verdicts(batch, found, at_once, taken.keys, verdicts)
+
+    def _staged(self, made: _Verdicts) -> tuple[StagedRows, int]:
+        """The batch's rows as they are staged, and how many of them went the way of single rows."""
+        batch, at_once = made.batch, made.at_once
+        problems, moved = None, 0
+        if self._tags is not None and made.found.tags is not None:
+            problems, moved = self._tags.problems(made.found.tags, at_once)
+        texts = json_of(made.found.values, made.found.others, batch.others, at_once, self._record.added)
+        table = staged_rows(batch.numbers, at_once, made.keys, texts, problems, made.singly)
+        rules = Counter(found.rule for one in made.singly for found in problems_of(one))
         if moved:
             rules["tag_of_another_campus"] += moved
-        return StagedRows(made, rules), len(verdicts)
+        return StagedRows(table, rules), len(made.singly)
 
     def _tell_repeats(
-        self, batch: Gathered, judged: dict[int, JudgedRow], at_once: "numpy.ndarray[Any, Any]", taken: Taken
+        self,
+        batch: Gathered,
+        found: _Found,
+        judged: dict[int, JudgedRow],
+        at_once: "numpy.ndarray[Any, Any]",
+        taken: Taken,
     ) -> None:
         """As service does row by row, for the few keys that a row which is not good has; a good row that has one of
         them is judged by itself, so that it can be told."""
@@ -186,8 +207,7 @@ class _Bulk:
         first_bad = {bad[at]: at for at in sorted(bad, reverse=True)} | dict.fromkeys(self._repeats.bad, -1)
         single = [at for at in sorted(good) if at_once[at] and first_bad[taken.keys[at].as_py()] < at]
         rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(single)]
-        if self._tags is not None:
-            self._tags.check(rows)
+        self._check_tags(rows, found)
         judged.update(zip(single, rows, strict=True))
         at_once[single] = False
         holders = self._keys.holders(set(bad.values()))
@@ -199,9 +219,11 @@ class _Bulk:
             first = holders.get(bad[at])
             self._repeats.tell_bad(row, bad[at], first if first is not None and first < row.row_no else None)
 
-    def _values(self, batch: Gathered) -> _Found:
-        """By column the values of the contract's and of the others, which rows are good as far as that tells, and
-        which columns are not good in which rows."""
+    def _check_tags(self, rows: list[JudgedRow], found: _Found) -> None:
+        if self._tags is not None and found.tags is not None:
+            self._tags.check(rows, found.tags)
+
+    def _found(self, batch: Gathered) -> _Found:
         import pyarrow
         from pyarrow import compute
 
@@ -221,12 +243,15 @@ class _Bulk:
                 (values if kind.is_known else others)[kind.name] = column
         for check in self._checks:
             good = check.good(values, good)
-        return values, others, good, wrong
+        tags = self._tags.of(batch, values) if self._tags is not None else None
+        if tags is not None:
+            good = compute.and_(good, compute.is_valid(tags.owners))
+        return _Found(values, others, good, wrong, tags)
 
     def _rest(
         self,
         batch: Gathered,
-        values: dict[str, Any],
+        found: _Found,
         wrong: Sequence[tuple[Columns, Any]],
         places: "numpy.ndarray[Any, Any]",
         keys: Any = None,
@@ -238,15 +263,15 @@ class _Bulk:
             at: self._rows.judge(number, self._read.read(cells))
             for at, (number, cells) in zip(alone, batch.rows(alone), strict=True)
         }
-        columns = {name: values[name].take(places).to_pylist() for name in self._sound}
-        shown_tags = self._tags.shown(batch).take(places).to_pylist() if self._tags else []
+        columns = {name: found.values[name].take(places).to_pylist() for name in self._sound}
+        shown_tags = found.tags.shown.take(places).to_pylist() if found.tags is not None else []
         own = keys.take(places).to_pylist() if keys is not None else None
         for number, at in enumerate(places.tolist()):
             problems = told[at]
             if problems is None:
                 continue
             row = JudgedRow(batch.numbers[at], problems=problems)
-            spoilt = {found.column for found in problems}
+            spoilt = {one.column for one in problems}
             row.sound = {name: cells[number] for name, cells in columns.items() if name not in spoilt}
             if self._tags and self._tags.column not in spoilt:
                 row.tag, row.tag_cell = columns[self._tags.column][number], shown_tags[number]
@@ -254,8 +279,7 @@ class _Bulk:
                 row.key, row.values = own[number], dict(row.sound)
             rows[at] = row
         made = [rows[at] for at in places.tolist()]
-        if self._tags is not None:
-            self._tags.check(made)
+        self._check_tags(made, found)
         return made
 
     def _told(

@@ -42,7 +42,7 @@ from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import IF_UNKNOWN, Cell, RecordType, Restored, Row, Table, Unclear
 
 _ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d", re.A)
-_CACHED = 20_000
+_CACHED = 10_000
 """Different cells of a column that are remembered: most columns repeat theirs."""
 
 _Convert = Callable[[Cell], Cell]

@@ -29,7 +29,7 @@ Columns = Callable[[list[str]], list[str | None]]
 _AHEAD, _MOST_AHEAD = 3, 16
 """Batches of rows that are asked for before they are needed, so that both processes work at once: first few, since who
 looks at the beginning needs no more, then as many as are judged together."""
-_BYTES_AHEAD = 16 * 1024 * 1024
+_BYTES_AHEAD = 4 * 1024 * 1024
 _NO_MEMORY = b"memory allocation of"
 _LOOK_EVERY_S = 1.0
 

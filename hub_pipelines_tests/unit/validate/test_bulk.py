@@ -72,7 +72,8 @@ class Register:
 
 class WholeRegister(Register):
     def listed(self) -> pyarrow.Table:
-        return pyarrow.table({"tag": list(REGISTERED), "campus": list(REGISTERED.values())})
+        tags, campuses = zip(*sorted(REGISTERED.items()), strict=True)
+        return pyarrow.table({"tag": tags, "campus": pyarrow.array(campuses).dictionary_encode()})
 
 
 @dataclass(frozen=True)

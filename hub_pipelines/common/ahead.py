@@ -1,0 +1,34 @@
+"""Work on a stream whose steps overlap: the next of it is made in a thread while what is made is used.
+
+Not here: what is done in the thread, which must not be what holds the caller's transaction or lease.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice, repeat
+from typing import TypeVar
+
+T = TypeVar("T")
+Made = TypeVar("Made")
+
+
+def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iterator[Made]:
+    """What is made of each item, in order; items are taken by the caller, one more than it has used. What `make` raises
+    comes when its result is due."""
+    with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
+        before: Future[Made] | None = None
+        for one in items:
+            coming = thread.submit(make, one)
+            if before is not None:
+                yield before.result()
+            before = coming
+        if before is not None:
+            yield before.result()
+
+
+def taken_ahead(items: Iterator[T], name: str) -> Iterator[T]:
+    """The items themselves, of which the thread takes one more than the caller has used."""
+    for some in made_ahead(repeat(items), lambda left: tuple(islice(left, 1)), name):
+        if not some:
+            return
+        yield some[0]

@@ -1,0 +1,56 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hub_pipelines.common.ahead import made_ahead, taken_ahead
+
+
+def test_what_is_made_of_each_item_comes_in_order() -> None:
+    def slower_at_first(number: int) -> int:
+        time.sleep(0.002 * (5 - number))
+        return number * number
+
+    assert list(made_ahead(range(5), slower_at_first, "squares")) == [0, 1, 4, 9, 16]
+    assert list(made_ahead([], slower_at_first, "squares")) == []
+
+
+def test_the_next_is_made_while_the_one_before_is_used() -> None:
+    begun = threading.Semaphore(0)
+
+    def make(number: int) -> int:
+        begun.release()
+        return number
+
+    made = made_ahead(range(3), make, "numbers")
+    assert next(made) == 0
+    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=5)  # the second one, which nobody has asked for yet
+    made.close()
+
+
+def test_an_error_comes_where_its_result_would_have() -> None:
+    made = made_ahead([1, 0, 2], lambda number: 1 // number, "halves")
+    assert next(made) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(made)
+
+
+def test_items_are_taken_one_ahead_by_a_thread_and_none_is_lost_or_taken_twice() -> None:
+    by: list[str] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(100):
+            by.append(threading.current_thread().name)
+            yield number
+
+    assert list(taken_ahead(numbers(), "taken")) == list(range(100))
+    assert {name.partition("_")[0] for name in by} == {"taken"}
+
+
+def test_who_stops_early_leaves_no_thread_behind() -> None:
+    taken = taken_ahead(iter(range(100)), "stopped")
+    assert next(taken) == 0
+    taken.close()
+    assert not [one for one in threading.enumerate() if one.name.startswith("stopped")]
