@@ -1,7 +1,8 @@
 """The data platform of a University Research Automation Hub: see ARCHITECTURE.md beside this file."""
 
-from hub_pipelines.common.memory import use_one_allocator
+import os
 
 __version__ = "0.1.0"
 
-use_one_allocator()
+# before Arrow is loaded: its own allocator keeps as much again as a large file needs (decisions/0115)
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -1,22 +1,15 @@
 """How this process keeps memory that it no longer uses: hardly (decisions/0115).
 
-Belongs here: what is set once for a process, before it allocates much. Not here: when Arrow is told to give back what
-it keeps (validate/staging.py).
+Belongs here: what is set once for a process, before it allocates much. Not here: which allocator Arrow uses (the
+package's __init__), when Arrow is told to give back what it keeps (validate/staging.py).
 """
 
 import ctypes
-import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Numbers of glibc's mallopt(3)."""
 _MAPPED_FROM_BYTES = 2 * 1024 * 1024
 _KEPT_BYTES = 8 * 1024 * 1024
-
-
-def use_one_allocator() -> None:
-    """Before Arrow is loaded, by whoever loads this package: Arrow's own allocator keeps as much again as a large file
-    needs. An operator may name another one."""
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def give_back_soon() -> None:
