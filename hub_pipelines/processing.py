@@ -395,7 +395,10 @@ class Processing:
         written = self.db.write_much() if self._is_large(current) else self.db.write()
         with self._resting_while_posting(current) as rest, written as tx:
             batch, patience_s = prepared.batch(tx), self._patience_s(current)
-            posting = postings.post(tx, lease, batch, limits=self.chunks, progress=through, patience_s=patience_s)
+            beside = current.attempts <= 1  # what was wrong with a program costs one attempt
+            posting = postings.post(
+                tx, lease, batch, limits=self.chunks, progress=through, patience_s=patience_s, beside=beside
+            )
             if not posting.repeat:
                 self._preparing.require_unmoved(tx, prepared, actor=_actor(lease.owner))
         with working_on(lease.request_id):

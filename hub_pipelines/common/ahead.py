@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 
 def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iterator[Made]:
     """What is made of each item, in order; items are taken by the caller, one more than it has used. What `make` raises
-    comes when its result is due."""
+    comes when its result is due; what `items` raises comes at once, and what was made last is lost."""
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
         before: Future[Made] | None = None
         for one in items:

@@ -8,8 +8,8 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 import json
 import logging
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -270,8 +270,9 @@ class DamagedDatabase(Transient):
 class Database:
     """Connections to the hub's database.
 
-    `read()` and `write()` yield a transaction; leaving `write()` normally commits, an exception rolls
-    back. Raises `Transient` when the database is locked, away or restarting: the caller's caller retries.
+    `read()`, `write()` and `write_much()` yield a transaction; leaving one of the latter two normally commits, an
+    exception rolls back. Raises `Transient` when the database is locked, away or restarting: the caller's caller
+    retries.
 
     `idle_when_writing_s`: PostgreSQL ends a writing transaction whose client does nothing for so long, and with it its
     locks. One that reads holds none and may take its time.
@@ -328,23 +329,15 @@ class Database:
             with self.write() as tx:
                 yield tx
             return
-        with self._connection() as connection:
-            driver: Any = connection.connection.driver_connection
-            (usual,) = driver.execute("PRAGMA wal_autocheckpoint").fetchone()
-            driver.execute("PRAGMA wal_autocheckpoint = 0")
-            try:
-                tx = connection.execution_options(**{_WRITE: True})
-                with tx.begin():
-                    yield tx
-            finally:
-                driver.execute(f"PRAGMA wal_autocheckpoint = {usual}")
+        with self._transaction(write=True, around=_log_left_alone) as tx:
+            yield tx
         with at_best("writing the log back"):
             threading.Thread(target=self._write_back_at_best, name="write-back").start()
 
     def _write_back_at_best(self) -> None:
         try:
             self.write_back()
-        except Transient as error:  # who commits next does it
+        except Exception as error:  # noqa: BLE001  # who commits next does it
             _log.warning("what was written stays in the log for now: %s", error)
 
     @contextmanager
@@ -381,8 +374,10 @@ class Database:
         return connection, _short(self.engine.dialect, connection, self.idle_when_writing_s, keeps=True)
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Iterator[Transaction]:
-        with self._connection() as connection:
+    def _transaction(
+        self, *, write: bool, around: Callable[[Connection], AbstractContextManager[object]] = nullcontext
+    ) -> Iterator[Transaction]:
+        with self._connection() as connection, around(connection):
             tx = connection.execution_options(**{_WRITE: write})
             if self.is_postgres and not write:
                 # what is read together belongs together; SQLite reads from a snapshot anyway
@@ -511,6 +506,19 @@ def database_now(tx: Transaction) -> datetime:
 
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
+
+
+@contextmanager
+def _log_left_alone(connection: Connection) -> Iterator[None]:
+    """Meanwhile no commit of this connection copies SQLite's log into the database's file."""
+    driver: Any = connection.connection.driver_connection
+    (usual,) = driver.execute("PRAGMA wal_autocheckpoint").fetchone()
+    driver.execute("PRAGMA wal_autocheckpoint = 0")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:  # else it is closed
+            driver.execute(f"PRAGMA wal_autocheckpoint = {usual}")
 
 
 def _prepare_sqlite(engine: Engine, more: Sequence[str]) -> None:

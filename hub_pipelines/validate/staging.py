@@ -5,7 +5,6 @@ Equal verdicts give equal bytes, so staging the same submission again gives the 
 """
 
 import hashlib
-import json
 import uuid
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -132,7 +131,7 @@ class StagedChunk:
 
     def rows(self) -> Iterator[StagedRow]:
         for row in self.batch.to_pylist():
-            yield StagedRow(**{**row, "problems": json.loads(row["problems"])})
+            yield StagedRow(**{**row, "problems": orjson.loads(row["problems"])})
 
 
 def _problems_in(batch: "pyarrow.RecordBatch") -> Iterator[tuple[int, int, dict[str, Any]]]:
@@ -179,7 +178,7 @@ class StagedFile:
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
         import pyarrow.parquet
 
-        # else all of the file, packed, is read before its first rows are needed
+        # with buffers all of the file, packed, would be read before its first rows are needed
         with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
             batches = file.iter_batches(batch_size=limits.rows, columns=_COLUMNS)
             for batch in taken_ahead(batches, "staged"):
@@ -384,7 +383,7 @@ def read_staged(path: Path, *, digest: str | None = None) -> tuple[dict[str, Any
             f"The staged file {path.name} has changed since it was written.", "Validate the submission again."
         )
     with pyarrow.parquet.ParquetFile(path) as file:
-        summary: dict[str, Any] = json.loads(file.metadata.metadata[_SUMMARY_KEY.encode()])
+        summary: dict[str, Any] = orjson.loads(file.metadata.metadata[_SUMMARY_KEY.encode()])
     return summary, _rows(path)
 
 
@@ -394,4 +393,4 @@ def _rows(path: Path) -> Iterator[StagedRow]:
     with pyarrow.parquet.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group).to_pylist():
-                yield StagedRow(**{**row, "problems": json.loads(row["problems"])})
+                yield StagedRow(**{**row, "problems": orjson.loads(row["problems"])})

@@ -113,7 +113,8 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
     def work(kill_at: int) -> None:
         child = opened(home, database_url)
         if reads:
-            incoming._FEW_ROWS = leaves.MANY = 0
+            incoming._FEW_ROWS = postings.MANY = 0
+            leaves.ENOUGH = 1
             child = replace(child, processing=replace(child.processing, large_mb=0))
         taken = lease(child, request_id, f"victim-{kill_at}")
         die_after_write(kill_at)
@@ -132,7 +133,9 @@ def test_a_worker_killed_after_any_write_of_its_posting_leaves_nothing_of_it(
 def test_a_posting_whose_digesting_program_is_killed_is_undone_and_posts_at_the_next_try(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaves, "MANY", 0)
+    """Also where each program of that kind would be."""
+    monkeypatch.setattr(postings, "MANY", 0)
+    monkeypatch.setattr(leaves, "ENOUGH", 1)
     hub = replace(hub, processing=replace(hub.processing, chunks=ChunkLimits(rows=2)))
     make_registry(hub, TAGS)
     request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
@@ -143,9 +146,8 @@ def test_a_posting_whose_digesting_program_is_killed_is_undone_and_posts_at_the_
         real(program, changes)
         program._process.kill()
 
-    with monkeypatch.context() as first_try:
-        first_try.setattr(leaves._Program, "tell", killed)
-        process(hub, request_id)
+    monkeypatch.setattr(leaves._Program, "tell", killed)
+    process(hub, request_id)
     assert (submission(hub, request_id).state, journal_size(hub)) == (State.RETRYING, before)
     assert not programs()
     assert "did not come to its end" in str(submission(hub, request_id).reason)

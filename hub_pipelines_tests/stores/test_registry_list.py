@@ -94,6 +94,19 @@ def test_a_list_of_an_earlier_release_which_is_in_no_order_is_made_again(hub: Hu
     assert listed(hub) == TAGS
 
 
+def test_without_a_registry_a_file_of_many_tags_is_posted_with_all_rows_rejected(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tags, "FEW_TAGS", 0)
+    for quantity in ("1", "2"):  # the second time the list is there
+        rows = [asset(tag, quantity=quantity) for tag in ("NC-0001", "NC-0002", "NC-0003")]
+        request_id = send_assets(hub, "lab.csv", *rows)
+        process_all(hub)
+        assert submission(hub, request_id).counts.rejected == 3
+        lists = ListedRegistry(hub.db, "UTC", hub.settings.staged)
+        assert lists.known(pyarrow.array(["NC-0001"])).to_pylist() == []
+
+
 def test_a_list_is_in_order_and_in_one_piece_however_it_came_about(hub: Hub) -> None:
     make_registry(hub, ["NC-0005", "NC-0003"])
     listed(hub)

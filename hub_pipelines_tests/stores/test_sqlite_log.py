@@ -1,5 +1,6 @@
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from hub_pipelines.common import store
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.common.store import Database
 from hub_pipelines_tests.crash.faults import finish, fork
-from hub_pipelines_tests.support import wait_until
 
 
 def test_what_a_large_transaction_has_written_ahead_does_not_stay_on_the_disk(
@@ -38,9 +38,13 @@ def test_what_a_large_transaction_has_written_is_copied_into_the_database_beside
         tx.execute(text("INSERT INTO some VALUES (zeroblob(20000000))"))
         usual = tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
     assert usual == 0
-    with db.read() as tx:
-        assert tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > 0
-    wait_until(lambda: path.stat().st_size > 20_000_000, 10)
+    for one in threading.enumerate():
+        if one.name == "write-back":
+            one.join()
+    assert path.stat().st_size > 20_000_000
+    with db.read() as tx, db.read() as another:  # both connections that there are
+        for each in (tx, another):
+            assert each.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > 0
     db.dispose()
 
 
@@ -56,6 +60,14 @@ def test_a_large_transaction_that_fails_leaves_nothing_and_the_next_one_is_as_us
 
     with pytest.raises(KeyError):
         fail()
+
+    def break_off() -> None:
+        with db.write_much() as tx:
+            tx.invalidate()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
     with db.read() as tx:
         assert tx.execute(text("SELECT count(*) FROM some")).scalar_one() == 0
         assert tx.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one() > 0

@@ -4,21 +4,22 @@ from hypothesis import strategies as st
 
 from hub_pipelines.common.columns import count_in, places_in
 
-_TEXTS = st.lists(st.text(max_size=4), max_size=12)
+_TEXTS = st.lists(st.none() | st.text(max_size=4), max_size=12)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.sets(st.text(max_size=4), max_size=12), _TEXTS)
-def test_texts_are_found_among_others_in_order_as_in_a_dictionary(known: set[str], asked: list[str]) -> None:
+def test_texts_are_found_among_others_in_order_as_in_a_dictionary(known: set[str], asked: list[str | None]) -> None:
     ordered = sorted(known, key=str.encode)
     places = {text: at for at, text in enumerate(ordered)}
-    found = places_in(pyarrow.array(ordered, pyarrow.string()), pyarrow.array(asked, pyarrow.string()))
-    assert found.to_pylist() == [places.get(text) for text in asked]
+    some = pyarrow.array(["x", *asked, "y"], pyarrow.string()).slice(1, len(asked))
+    found = places_in(pyarrow.array(["", *ordered, "z"], pyarrow.string()).slice(1, len(ordered)), some)
+    assert found.to_pylist() == [None if text is None else places.get(text) for text in asked]
 
 
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.sets(st.text(max_size=4), max_size=12), st.integers(1, 5), _TEXTS)
-def test_texts_are_counted_that_stand_among_others_in_order(known: set[str], piece: int, asked: list[str]) -> None:
+def test_texts_among_others_in_order_are_counted(known: set[str], piece: int, asked: list[str | None]) -> None:
     ordered = sorted(known, key=str.encode)
     pieces = [ordered[at : at + piece] for at in range(0, len(ordered), piece)]
     found = count_in(pyarrow.chunked_array(pieces, pyarrow.string()), pyarrow.array(asked, pyarrow.string()))

@@ -3,28 +3,33 @@
 Belongs here: where that happens, and the program. Not here: what a leaf covers (ledger/digests.py), the tree over them
 (audit/tree.py). A million leaves take a processor some two seconds, in which the database could be given entries. The
 program is told all of each entry but its values, in order, and says at the end what came of it. It reads no file and
-knows no database; when it ends early the posting fails, is rolled back and is tried again.
+knows no database; when it ends early the posting fails, is rolled back and is tried again without it.
 """
 
+import fcntl
 import json
+import logging
 import os
 import select
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
 
 from hub_pipelines.audit.tree import Tree
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.programs import bare_environment
 from hub_pipelines.ledger.digests import ChangeColumns, around, leaves_of_columns
 
 if TYPE_CHECKING:
     import pyarrow
 
+_log = logging.getLogger(__name__)
 MANY = 100_000
-"""Rows of a file from which on the program is worth its start."""
+"""Rows of a file from which on a program may be worth its start."""
+ENOUGH = 10_000
+"""Entries from which on it is: of a file that is sent again most rows may make none."""
 PROGRAM = "hub_pipelines.ledger.posting.leaves"
 _AROUND = b"around"
 _PIPE_BYTES = 1024 * 1024
@@ -32,50 +37,19 @@ _LONGEST_S = 60.0
 """It takes what it is told within milliseconds; one that does not take it in this time is stuck."""
 
 
-class Leaves(Protocol):
-    """Used as a context, within which the entries are told."""
+class Leaves:
+    """Of one posting. Used as a context, within which its entries are told. With `beside` a program may be started."""
 
-    def __enter__(self) -> "Leaves": ...
-    def __exit__(self, *raised: object) -> None: ...
-    def take(self, changes: ChangeColumns) -> None:
-        """Entries that follow those before. Raises Transient."""
-
-    def root(self) -> str:
-        """Over all that was taken, in hexadecimal; nothing more is taken. Raises Transient."""
-
-
-def leaves_of(ledger: str, version: int, of_posting: Mapping[Any, Any], rows: int) -> Leaves:
-    """`rows` that the posting's file has."""
-    head, tail = around(ledger, version, of_posting)
-    return _Beside(head, tail) if rows >= MANY else _Here(head, tail)
-
-
-class _Here:
-    def __init__(self, head: str, tail: str) -> None:
-        self._leaves_of = leaves_of_columns(head, tail)
+    def __init__(self, ledger: str, version: int, of_posting: Mapping[Any, Any], *, beside: bool) -> None:
+        self._around = around(ledger, version, of_posting)
+        self._leaves_of = leaves_of_columns(*self._around)
         self._tree = Tree()
-
-    def __enter__(self) -> "_Here":
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        pass
-
-    def take(self, changes: ChangeColumns) -> None:
-        self._tree.extend_leaves(self._leaves_of(changes))
-
-    def root(self) -> str:
-        return self._tree.root().hex()
-
-
-class _Beside:
-    """The program is started for the first entries: a posting may have none."""
-
-    def __init__(self, head: str, tail: str) -> None:
-        self._head, self._tail = head, tail
+        self._beside = beside
+        self._held: list[ChangeColumns] = []
+        """The first ones, until there are enough of them for the program."""
         self._program: _Program | None = None
 
-    def __enter__(self) -> "_Beside":
+    def __enter__(self) -> "Leaves":
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -83,33 +57,57 @@ class _Beside:
             self._program.end()
 
     def take(self, changes: ChangeColumns) -> None:
-        if self._program is None:
-            self._program = _Program(self._head, self._tail)
-        self._program.tell(changes)
+        """Entries that follow those before. Raises Transient."""
+        if self._program is not None:
+            self._program.tell(changes)
+        elif self._beside:
+            self._held.append(changes)
+            if sum(map(len, self._held)) >= ENOUGH:
+                self._start()
+        else:
+            self._tree.extend_leaves(self._leaves_of(changes))
 
     def root(self) -> str:
-        return self._program.answer() if self._program is not None else Tree().root().hex()
+        """Over all that was taken, in hexadecimal; nothing more is taken. Raises Transient."""
+        if self._program is not None:
+            return self._program.answer()
+        self._beside = False
+        self._take_held()
+        return self._tree.root().hex()
+
+    def _start(self) -> None:
+        try:
+            self._program = _Program(*self._around)
+        except OSError as error:
+            self._beside = False
+            _log.warning("entries are digested here, as no program could be started: %s", error)
+        self._take_held()
+
+    def _take_held(self) -> None:
+        held, self._held = self._held, []
+        for one in held:
+            self.take(one)
 
 
 class _Program:
+    """Raises OSError when it can't be started."""
+
     def __init__(self, head: str, tail: str) -> None:
         import pyarrow
 
         self._taken = 0
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", PROGRAM],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                pipesize=_PIPE_BYTES,
-                bufsize=0,
-                process_group=0,  # who interrupts the hub from a terminal means the hub, which ends this
-                env=_environment(),
-            )
-        except OSError as error:
-            raise Transient(f"No program could be started that digests entries: {error.strerror}.") from error
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            process_group=0,  # who interrupts the hub from a terminal means the hub, which ends this
+            env=bare_environment(),
+        )
         assert self._process.stdin is not None
+        with suppress(OSError):  # more than this user may have: the usual size does too
+            fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         told = {_AROUND: json.dumps([head, tail]).encode()}
         self._pipe = _Patient(self._process.stdin)
         self._to = pyarrow.ipc.new_stream(self._pipe, _schema().with_metadata(told))
@@ -157,11 +155,12 @@ class _Patient:
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
-        self._held: list[bytes] = []
+        self._held: list[Any] = []
+        """Bytes, or buffers of Arrow's."""
         os.set_blocking(pipe.fileno(), False)
         self.closed = False
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any) -> int:
         self._held.append(data)
         return len(data)
 
@@ -217,20 +216,12 @@ def _without_values(changes: ChangeColumns) -> "pyarrow.RecordBatch":
     return pyarrow.RecordBatch.from_arrays([column(field) for field in schema], schema=schema)
 
 
-def _environment() -> dict[str, str]:
-    """What it needs to find Python and this package, and nothing secret."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ}
-    root = str(Path(__file__).resolve().parents[3])
-    return {**kept, "PYTHONPATH": root, "PYTHONUTF8": "1"}
-
-
 # ---- the program
 
 
 def main() -> None:
     import pyarrow
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     tree = Tree()
     with pyarrow.ipc.open_stream(sys.stdin.buffer) as told:
         leaves = leaves_of_columns(*json.loads(told.schema.metadata[_AROUND]))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from time import monotonic
@@ -38,7 +39,7 @@ from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, 
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
-from hub_pipelines.ledger.posting.leaves import leaves_of
+from hub_pipelines.ledger.posting.leaves import MANY, Leaves
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
@@ -70,13 +71,14 @@ def post(
     limits: ChunkLimits | None = None,
     progress: Callable[[int], None] = lambda _rows: None,
     patience_s: float | None = None,
+    beside: bool = True,
 ) -> Posting:
     """Apply a batch once: exactly-once lives here, in the caller's transaction.
 
     A repeat by the lease that has posted returns the stored outcome; any other finds the fence. Raises
     LeaseLost when the fencing token is outdated, RegistryMoved when the registry has changed since the
     rows were checked, LedgerTaken when another posting has the ledger for longer than `patience_s`. `progress` is told
-    how many rows are through, after each chunk.
+    how many rows are through, after each chunk. With `beside` a program may digest many entries.
     """
     stored = own_posting(tx, lease)
     if stored is not None:
@@ -85,7 +87,8 @@ def post(
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = locking.lock(tx, batch.ledger, patience_s=patience_s) + 1
-    rows = _Rows(tx, lease, batch, version, database_now(tx))
+    leaves = partial(Leaves, beside=beside and len(batch.rows) >= MANY)
+    rows = _Rows(tx, lease, batch, version, database_now(tx), leaves)
     with rows.leaves, room_to_sort(tx, _MEMORY_MB):
         rows.close_replaced()
         rows.post(limits or ChunkLimits(), progress)
@@ -162,7 +165,15 @@ def own_posting(tx: Transaction, lease: Lease) -> Posting | None:
 class _Rows:
     """The rows of one posting on their way, and what became of them."""
 
-    def __init__(self, tx: Transaction, lease: Lease, batch: Batch, version: int, now: datetime) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        lease: Lease,
+        batch: Batch,
+        version: int,
+        now: datetime,
+        leaves: Callable[[str, int, Mapping[str, Any]], Leaves],
+    ) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
         self.new = self.worth_a_look = 0
         self._heard_at = 0.0
@@ -180,7 +191,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
-        self.leaves = leaves_of(batch.ledger, version, self._of_posting, len(batch.rows))
+        self.leaves = leaves(batch.ledger, version, self._of_posting)
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
         """How many are new, and how many there are, where a posting may have several entries of an item."""

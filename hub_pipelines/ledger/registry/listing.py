@@ -105,7 +105,7 @@ def _schema() -> "pyarrow.Schema":
     import pyarrow
 
     campus = pyarrow.dictionary(pyarrow.int16(), pyarrow.string())  # of which a hub has some dozens
-    return pyarrow.schema([("tag", pyarrow.string()), ("campus", campus)])
+    return pyarrow.schema([("tag", pyarrow.string()), ("campus", campus)], metadata={"order": "bytes of the tag"})
 
 
 def _newest(earlier: "pyarrow.Table | None", since: "pyarrow.Table") -> "pyarrow.Table":
@@ -138,9 +138,11 @@ def _read(path: Path) -> "pyarrow.Table":
 
     with pyarrow.memory_map(str(path)) as file:
         table = pyarrow.ipc.open_file(file).read_all()
-    if table.schema != _schema():
+    if not table.schema.equals(_schema(), check_metadata=True):
         raise pyarrow.ArrowInvalid("a list of an earlier release is not in order")
-    return table if table["tag"].num_chunks == 1 else table.combine_chunks()  # an empty one has no piece
+    if not len(table):  # an empty one has no piece
+        return pyarrow.Table.from_arrays([pyarrow.array([], one.type) for one in _schema()], schema=_schema())
+    return table
 
 
 def _in_one_piece(table: "pyarrow.Table") -> "pyarrow.Table":

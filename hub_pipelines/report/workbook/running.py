@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.programs import bare_environment
 from hub_pipelines.report.workbook.model import Plan, Written
 
 PATIENCE_S = 120.0
@@ -49,7 +50,7 @@ def _run(arguments: list[str], errors: Path, patience_s: float) -> int | None:
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             process_group=0,  # in this session: where processes are grouped by it, niceness counts within it
-            env=_environment(),
+            env=bare_environment(),
         )
         try:
             return program.wait(timeout=patience_s)
@@ -59,17 +60,6 @@ def _run(arguments: list[str], errors: Path, patience_s: float) -> int | None:
             if program.poll() is None:
                 os.killpg(program.pid, signal.SIGKILL)
                 program.wait()
-
-
-def _environment() -> dict[str, str]:
-    """What the program needs to find Python and this package, and nothing secret."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV") if name in os.environ}
-    root = str(Path(__file__).resolve().parents[3])
-    return {
-        **kept,
-        "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
-        "PYTHONUTF8": "1",
-    }
 
 
 def _reason(code: int | None, detail: str) -> str:

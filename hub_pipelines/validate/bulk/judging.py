@@ -135,8 +135,9 @@ class _Bulk:
 
     def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
         """Three batches are in hand at a time: of the first the rows are put together, the second is judged, of the
-        third the values are found. Two of these are mostly Arrow's work, each in a thread of its own; what several of
-        them use is read only, or each one's own (Columns.values in the first thread, Columns.refused here)."""
+        third the values are found. Two of these are mostly Arrow's work, each in a thread of its own. What several of
+        them use is read only, or may be used by several (conventions remember by lru_cache, the registry is asked by
+        connections from a pool); Columns.values and Tags.of are the first thread's own, Columns.refused this one's."""
         singly = rows = 0
         found = made_ahead(gathered(batches), lambda batch: (batch, self._found(batch)), "values")
         for staged, rest in made_ahead((self._batch(*one) for one in found), self._staged, "rows"):

@@ -122,6 +122,7 @@ class _ByPlace:
         import numpy
 
         self._ordered = ordered
+        # 0: nobody has; the last row of as many parts as are read has a number below 2^31 (parsing/joining.py)
         self._takers = numpy.zeros(len(ordered), numpy.int32)
         self._others = _ByText()
 

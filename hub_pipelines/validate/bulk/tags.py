@@ -54,7 +54,7 @@ class BatchTags:
     """Of each row its tag's campus, coded; null where it has no tag or an unknown one."""
     shown: Any
     """Of each row the tag's cell as a report shows it."""
-    places: "Places | None"
+    places: Places | None
 
     def campuses(self, tags: Collection[str], registry: Registry) -> Mapping[str, str]:
         """As the registry tells them; what is known of the batch's tags it is not asked again."""

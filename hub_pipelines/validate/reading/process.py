@@ -26,7 +26,7 @@ from hub_pipelines.validate.reading.starting import start
 
 Columns = Callable[[list[str]], list[str | None]]
 
-_AHEAD, _MOST_AHEAD = 3, 16
+_AHEAD, _MOST_AHEAD = 3, 6
 """Batches of rows that are asked for before they are needed, so that both processes work at once: first few, since who
 looks at the beginning needs no more, then as many as are judged together."""
 _BYTES_AHEAD = 4 * 1024 * 1024

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from datetime import date
 from hashlib import sha256
@@ -13,7 +14,7 @@ from hub_pipelines.common.errors import Transient
 from hub_pipelines.ledger.digests import ChangeColumns, digester, rows_digest
 from hub_pipelines.ledger.model import LEAVES
 from hub_pipelines.ledger.posting import leaves
-from hub_pipelines.ledger.posting.leaves import Leaves, leaves_of
+from hub_pipelines.ledger.posting.leaves import Leaves
 
 OWN = os.getpid()
 LEDGER = 'inventory."asset"@north'
@@ -48,30 +49,39 @@ def by_rows(some: list[tuple[object, ...]]) -> str:
     return rows_digest(digester(LEDGER, 7, OF_POSTING, LEAVES)(some), LEAVES)
 
 
-@pytest.fixture(params=[0, 1_000_000], ids=["here", "beside"])
-def rows(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
+def opened(*, beside: bool = True) -> Leaves:
+    return Leaves(LEDGER, 7, OF_POSTING, beside=beside)
 
 
-def test_the_digest_is_that_of_the_entries_one_by_one(rows: int) -> None:
+@pytest.fixture(params=[False, True], ids=["here", "beside"])
+def beside(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture(autouse=True)
+def a_program_for_few_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves, "ENOUGH", 10)
+
+
+def test_the_digest_is_that_of_the_entries_one_by_one(beside: bool) -> None:
     some = entries(5_000)
-    with leaves_of(LEDGER, 7, OF_POSTING, rows) as made:
+    with opened(beside=beside) as made:
         for start in range(0, len(some), 700):
             made.take(columns(some[start : start + 700]))
         assert made.root() == by_rows(some)
 
 
-def test_entries_that_are_all_new_and_those_that_are_not_may_follow_each_other(rows: int) -> None:
+def test_entries_that_are_all_new_and_those_that_are_not_may_follow_each_other(beside: bool) -> None:
     new = [(*one[:5], None, None) for one in entries(50)]
     others = entries(20)
-    with leaves_of(LEDGER, 7, OF_POSTING, rows) as made:
+    with opened(beside=beside) as made:
         made.take(columns(others))
         made.take(columns(new, all_new=True))
         assert made.root() == by_rows([*others, *new])
 
 
-def test_a_posting_without_entries_has_the_digest_of_nothing_and_starts_no_program(rows: int) -> None:
-    with leaves_of(LEDGER, 7, OF_POSTING, rows) as made:
+def test_a_posting_without_entries_has_the_digest_of_nothing_and_starts_no_program(beside: bool) -> None:
+    with opened(beside=beside) as made:
         assert made.root() == by_rows([])
         assert not programs()
 
@@ -96,8 +106,40 @@ def take_much(made: Leaves) -> None:
         made.take(columns(entries(2_000)))
 
 
+def test_few_entries_are_digested_without_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves, "ENOUGH", 101)
+    some = entries(100)
+    with opened() as made:
+        made.take(columns(some[:60]))
+        made.take(columns(some[60:]))
+        assert not programs()
+        assert made.root() == by_rows(some)
+
+
+def test_where_no_program_can_be_started_the_posting_digests_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaves.sys, "executable", "/nowhere/python")
+    some = entries(100)
+    with opened() as made:
+        made.take(columns(some[:5]))
+        made.take(columns(some[5:60]))
+        made.take(columns(some[60:]))
+        assert made.root() == by_rows(some)
+
+
+def test_a_program_finds_what_its_parent_found_by_pythonpath(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where packages are installed into a folder of their own."""
+    monkeypatch.setattr(leaves.sys, "executable", sys.base_prefix + "/bin/python3")
+    packages = [one for one in sys.path if one.endswith("site-packages")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(packages))
+    some = entries(50)
+    with opened() as made:
+        made.take(columns(some))
+        assert programs()
+        assert made.root() == by_rows(some)
+
+
 def test_a_program_that_is_killed_fails_the_posting_for_another_try() -> None:
-    with leaves_of(LEDGER, 7, OF_POSTING, 1_000_000) as made:
+    with opened() as made:
         made.take(columns(entries(10)))
         (program,) = programs()
         os.kill(program, signal.SIGKILL)
@@ -107,7 +149,7 @@ def test_a_program_that_is_killed_fails_the_posting_for_another_try() -> None:
 
 
 def test_a_program_that_is_killed_before_its_answer_fails_the_posting_too() -> None:
-    with leaves_of(LEDGER, 7, OF_POSTING, 1_000_000) as made:
+    with opened() as made:
         made.take(columns(entries(10)))
         (program,) = programs()
         os.kill(program, signal.SIGSTOP)
@@ -118,7 +160,7 @@ def test_a_program_that_is_killed_before_its_answer_fails_the_posting_too() -> N
 
 def test_a_program_that_is_stuck_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaves, "_LONGEST_S", 0.5)
-    with leaves_of(LEDGER, 7, OF_POSTING, 1_000_000) as made:
+    with opened() as made:
         made.take(columns(entries(10)))
         (program,) = programs()
         os.kill(program, signal.SIGSTOP)
@@ -131,7 +173,7 @@ def test_a_program_that_is_stuck_is_not_waited_for_without_end(monkeypatch: pyte
 
 def test_who_breaks_off_a_posting_ends_the_program() -> None:
     def broken_off() -> None:
-        with leaves_of(LEDGER, 7, OF_POSTING, 1_000_000) as made:
+        with opened() as made:
             made.take(columns(entries(10)))
             assert len(programs()) == 1
             raise KeyError

@@ -124,10 +124,11 @@ def tables(draw: st.DrawFn, record: RecordType) -> Table:
     # a column most often holds one kind of cells
     fixed = [draw(st.none() | st.sampled_from(NASTY)) if draw(st.integers(0, 9)) == 0 else None for _ in header]
     rows: list[Row] = []
+    part = draw(st.sampled_from([0, 0, 199 * 10_000_000]))
     for number in range(draw(st.integers(1, 12))):
         cells = [one if one is not None else draw(each) for one, each in zip(fixed, columns, strict=True)]
         cells += draw(st.sampled_from([[], [], [], [None], [" ", "more"]]))
-        rows.append((number + 2, cells[: draw(st.sampled_from([len(cells), len(cells), len(cells), 1]))]))
+        rows.append((part + number + 2, cells[: draw(st.sampled_from([len(cells), len(cells), len(cells), 1]))]))
     return Table(list(header), 1, FromChild(rows, len(header), draw(st.integers(1, 5))), {})
 
 
