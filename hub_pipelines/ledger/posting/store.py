@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from hashlib import sha256
 from operator import itemgetter
 from time import monotonic
@@ -87,8 +86,7 @@ def post(
     if batch.registry_version is not None and batch.registry_version != current_version(tx, REGISTRY_LEDGER)[0]:
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = locking.lock(tx, batch.ledger, patience_s=patience_s) + 1
-    leaves = partial(Leaves, beside=beside and len(batch.rows) >= MANY)
-    rows = _Rows(tx, lease, batch, version, database_now(tx), leaves)
+    rows = _Rows(tx, lease, batch, version, database_now(tx), beside=beside and len(batch.rows) >= MANY)
     with rows.leaves, room_to_sort(tx, _MEMORY_MB):
         rows.close_replaced()
         rows.post(limits or ChunkLimits(), progress)
@@ -172,7 +170,8 @@ class _Rows:
         batch: Batch,
         version: int,
         now: datetime,
-        leaves: Callable[[str, int, Mapping[str, Any]], Leaves],
+        *,
+        beside: bool,
     ) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
         self.new = self.worth_a_look = 0
@@ -191,7 +190,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
-        self.leaves = leaves(batch.ledger, version, self._of_posting)
+        self.leaves = Leaves(batch.ledger, version, self._of_posting, beside=beside)
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
         """How many are new, and how many there are, where a posting may have several entries of an item."""
