@@ -204,7 +204,7 @@ def open_hub(settings: Settings | None = None, *, new_database: bool = False) ->
     review = Review(db)
     answers = Answers(db, review, feeds)
     progress = ProgressFiles(settings.progress)
-    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses)
+    workbooks = Workbooks(db, archive, keys, settings.staged, feeds, campuses, settings.limits.large_mb)
     places = Places(settings.receipts)
     facts = Facts(archive, settings.staged, feeds, campuses, workbooks, settings.contact, progress, places)
     receipts = Receipts(db, places, facts, workbooks)

@@ -26,11 +26,13 @@ from sqlalchemy.engine import make_url
 import hub_pipelines
 from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
+from hub_pipelines.intake.inbox import store as inbox_store
 from hub_pipelines.validate.reading import starting
 from hub_pipelines_tests.statements import made_once
 from hub_pipelines_tests.support import open_test_hub
 
 MakeDatabase = Callable[..., Any]
+INBOX = "inbox.db"
 _STARTS = 4
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 8 * 1024**3
@@ -145,9 +147,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with the hub's tables and nothing in them."""
+    """A database file with the hub's tables and nothing in them, and beside it the inbox's."""
     path = tmp_path_factory.mktemp("template") / "hub.db"
     _make_tables(f"sqlite:///{path}")
+    inbox = Database(f"sqlite:///{path.with_name(INBOX)}")
+    inbox_store.create(inbox)
+    inbox.dispose()
     return path
 
 
@@ -156,6 +161,9 @@ def postgres_template(postgres_database: MakeDatabase) -> Iterator[str]:
     """The name of a database with the hub's tables and nothing in them."""
     with postgres_database() as url:
         _make_tables(url)
+        database = Database(url)
+        inbox_store.create(database)
+        database.dispose()
         yield str(make_url(url).database)
 
 
@@ -178,8 +186,11 @@ def hub_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 
 
 @pytest.fixture
-def hub(hub_database_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(hub_database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hub]:
     """An empty hub with short limits on either database."""
+    if hub_database_url.startswith("sqlite"):
+        (tmp_path / "home").mkdir()
+        shutil.copy(request.getfixturevalue("sqlite_template").with_name(INBOX), tmp_path / "home" / INBOX)
     opened = open_test_hub(tmp_path / "home", hub_database_url)
     yield opened
     opened.db.dispose()

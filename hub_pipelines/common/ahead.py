@@ -5,7 +5,7 @@ Not here: what is done in the thread, which must not be what holds the caller's 
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -14,10 +14,16 @@ Made = TypeVar("Made")
 
 def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iterator[Made]:
     """What is made of each item, in order; items are taken by the caller, one more than it has used. What `make` raises
-    comes when its result is due; what `items` raises comes at once, and what was made last is lost."""
+    comes when its result is due; what `items` raises comes at once, and what was made last is lost. Of one item alone
+    no thread is begun."""
+    source = iter(items)
+    first = list(islice(source, 2))
+    if len(first) < 2:
+        yield from map(make, first)
+        return
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
         before: Future[Made] | None = None
-        for one in items:
+        for one in chain(first, source):
             coming = thread.submit(make, one)
             if before is not None:
                 yield before.result()
@@ -27,8 +33,13 @@ def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iter
 
 
 def taken_ahead(items: Iterator[T], name: str) -> Iterator[T]:
-    """The items themselves, of which the thread takes one more than the caller has used."""
-    for some in made_ahead(repeat(items), lambda left: tuple(islice(left, 1)), name):
+    """The items themselves, of which the thread takes one more than the caller has used; not the first two, since there
+    may be no more."""
+    first = list(islice(items, 2))
+    if len(first) < 2:
+        yield from first
+        return
+    for some in made_ahead(repeat(chain(first, items)), lambda left: tuple(islice(left, 1)), name):
         if not some:
             return
         yield some[0]

@@ -38,14 +38,6 @@ def places_in(ordered: "pyarrow.StringArray", texts: "pyarrow.StringArray") -> "
     return compute.if_else(compute.equal(ordered.take(at), texts), at, None)
 
 
-def count_in(ordered: "pyarrow.ChunkedArray", texts: "pyarrow.StringArray") -> int:
-    """How many of these texts stand among different ones in order."""
-    from pyarrow import compute
-
-    behind, before = (compute.search_sorted(ordered, texts, side=side) for side in ("right", "left"))
-    return int(compute.sum(compute.subtract(behind, before)).as_py() or 0)
-
-
 def copied(columns: Sequence["pyarrow.Array"], before: str = "") -> memoryview:
     """Rows as COPY takes them in PostgreSQL's text format; each begins with `before`, which is in it already."""
     from pyarrow import compute

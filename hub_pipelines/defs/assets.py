@@ -113,7 +113,8 @@ def _posted(feed: Feed) -> dg.AssetsDefinition:
         with _attempt(context, hub.open()) as work:
             if work:
                 work.hub.recounts.begin(work.lease.request_id)
-                posting = work.hub.processing.post(work.lease)
+                with work.hub.receipts.expected(work.lease.request_id):
+                    posting = work.hub.processing.post(work.lease)
         if work and posting is None:  # it failed, or the answer to its commit was lost
             posting = work.hub.processing.posting_of(work.lease)
         # outside the attempt: an error in telling what has posted is none of the submission's

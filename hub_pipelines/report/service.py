@@ -78,6 +78,19 @@ class Receipts:
         """The pages that list these receipts."""
         return ReceiptIndex(self.db, self.places, self.facts.campuses, self.facts.rows_elsewhere)
 
+    @contextmanager
+    def expected(self, request_id: str) -> Iterator[None]:
+        """Around the posting of a file: what a large one's workbook is made from is made ready beside it."""
+        with at_best("opening it for its workbook"):
+            with self.db.read() as tx:
+                current = submissions.get(tx, request_id)
+            self.workbooks.expect(current)
+        try:
+            yield
+        except BaseException:
+            self.workbooks.expect_none()
+            raise
+
     def begin(self, request_id: str) -> None:
         """Begin to write the receipt of what has posted, so that a large file's workbook is made beside its checks.
         Fails nobody: see `at_best`."""
@@ -86,7 +99,9 @@ class Receipts:
 
     def finish(self, request_id: str) -> Path:
         """The page that was begun, once it and the workbook are written; written now where none was."""
-        return self._beside.result(self._key(request_id), lambda: self.write(request_id))
+        page = self._beside.result(self._key(request_id), lambda: self.write(request_id))
+        self.workbooks.expect_none()
+        return page
 
     def _key(self, request_id: str) -> tuple[str, int, int]:
         with self.db.read() as tx:

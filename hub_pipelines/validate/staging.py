@@ -304,20 +304,24 @@ class StagedWriter:
             self._write(self._waiting.slice(0, _ROW_GROUP))
             self._waiting = self._waiting.slice(_ROW_GROUP)
 
-    def _write(self, rows: "pyarrow.Table") -> None:
+    def _write(self, rows: "pyarrow.Table", *, alone: bool = False) -> None:
+        """`alone`: there are no others, before or after, beside which they could be packed."""
         from pyarrow import compute
 
         for verdict in compute.value_counts(rows["verdict"]).to_pylist():
             self._counts[verdict["values"]] += verdict["counts"]
         while len(self._written) > _GROUPS_AHEAD:
             self._written.popleft().result()
+        if alone:
+            self._writer.write_table(rows.combine_chunks())
+            return
         # in one piece, so that the bytes do not tell how the rows came
         self._written.append(self._thread.submit(lambda: self._writer.write_table(rows.combine_chunks())))
 
     def finish(self, summary_base: Mapping[str, object]) -> StagedHandle:
         self._take_single()
         if self._waiting.num_rows:
-            self._write(self._waiting)
+            self._write(self._waiting, alone=not self._written)
         while self._written:
             self._written.popleft().result()
         summary: dict[str, Any] = {

@@ -3,22 +3,18 @@
 Side by side in one run: the largest workbook that is given back whole, and one of which only the rows to fix are.
 """
 
-import json
 import resource
-import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
 
-from hub_pipelines.report.workbook.model import Mark, Plan
+from hub_pipelines.report.workbook.model import Mark, Plan, Sent
+from hub_pipelines.report.workbook.running import Waiting, write_workbook
 from hub_pipelines.validate.parsing.layout.rules import RULES
 
 COLUMNS = "asset_tag,item_name,category,quantity,unit,location,responsible_email,acquired_on,unit_cost,po_number"
-_PROGRAM = "hub_pipelines.report.workbook.writer"
 
 
 def workbook(path: Path, rows: int) -> None:
@@ -34,10 +30,7 @@ def workbook(path: Path, rows: int) -> None:
 def plan_of(path: Path, marks: int) -> Plan:
     found = tuple(Mark(2 + number, 3, "quantity", "lots", "No number.", None, "block") for number in range(marks))
     return Plan(
-        source=str(path),
-        source_name="assets.xlsx",
-        feed="inventory",
-        rules=RULES,
+        sent=Sent(str(path), "assets.xlsx", "inventory", RULES),
         folder="drop/north/inventory",
         folder_of_part="drop/north/inventory",
         token="token",
@@ -61,12 +54,9 @@ def plan_of(path: Path, marks: int) -> Plan:
 def measured(plan: Plan) -> tuple[float, float, bool]:
     """Seconds, MiB at the peak of any child so far, and whether the whole came back."""
     with tempfile.TemporaryDirectory() as folder:
-        order, made, answer = (Path(folder, name) for name in ("plan.json", "made.xlsx", "answer.json"))
-        order.write_text(json.dumps(plan.document()), encoding="utf-8")
         began = time.monotonic()
-        subprocess.run([sys.executable, "-m", _PROGRAM, str(order), str(made), str(answer)], check=True)
+        whole = write_workbook(plan, Path(folder, "made.xlsx"), Waiting()).whole_file
         took = time.monotonic() - began
-        whole = bool(json.loads(answer.read_text(encoding="utf-8"))["whole_file"])
     return took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024, whole
 
 
@@ -75,7 +65,7 @@ def main() -> None:
         path = Path(folder, "assets.xlsx")
         for rows, marks in ((100, 10), (100_000, 5_000), (39_900, 5_000)):
             workbook(path, rows)
-            took, peak, whole = measured(replace(plan_of(path, marks), source=str(path)))
+            took, peak, whole = measured(plan_of(path, marks))
             what = "whole" if whole else "rows to fix"
             print(f"{rows:>7,} rows, {marks:>5,} problems, {what:<11}: {took:5.1f} s, at most {peak:,.0f} MiB so far")
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import signal
 from collections import Counter
@@ -24,6 +25,7 @@ from hub_pipelines_tests.support import (
     asset,
     due_now,
     events,
+    expire_lease,
     inventory_csv,
     journal_size,
     lease_and_validate,
@@ -34,7 +36,9 @@ from hub_pipelines_tests.support import (
     process_all,
     send,
     submission,
+    wait_until,
 )
+from hub_pipelines_tests.unit.report.test_workbook_beforehand import writers
 
 pytestmark = pytest.mark.crash
 
@@ -107,6 +111,32 @@ def test_a_writer_of_receipts_killed_at_any_boundary_leaves_a_whole_receipt_and_
         hub.db.dispose()
         shutil.rmtree(home)
     assert between > 3
+
+
+def test_a_run_killed_beside_its_posting_leaves_no_program_that_opened_its_file(tmp_path: Path) -> None:
+    hub = opened(tmp_path)
+    make_registry(hub, ["NC-0001"])
+    request_id = str(send(hub, "lab.csv", inventory_csv([asset("NC-0001"), asset("NC-0002")])).request_id)
+    hub.db.dispose()
+
+    def posting(number: Path) -> None:
+        hub = opened(tmp_path)
+        workbooks = replace(hub.receipts.workbooks, large_mb=0.0)
+        lease = lease_and_validate(hub, request_id)
+        with replace(hub.receipts, workbooks=workbooks).expected(lease.request_id):
+            (program,) = writers()
+            number.write_text(str(program))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert finish(fork(partial(posting, tmp_path / "program"))) == -signal.SIGKILL
+    program = Path("/proc", (tmp_path / "program").read_text())
+    wait_until(lambda: not program.exists() or "Z" in (program / "stat").read_text().rpartition(")")[2][:3], 30)
+    hub = opened(tmp_path)
+    expire_lease(hub, request_id)
+    process(hub, request_id, owner="another")
+    hub.receipts.write_due()
+    assert workbook_of(hub, request_id).exists()
+    assert_invariants(hub)
 
 
 @pytest.mark.parametrize("last", [2, pytest.param(None, marks=pytest.mark.slow, id="all")])

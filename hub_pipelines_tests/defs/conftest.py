@@ -10,6 +10,7 @@ from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import forget_hub
 from hub_pipelines.hub import KNOWN_FEEDS, Hub, open_hub
 from hub_pipelines.settings import DEFAULT_TOML, load
+from hub_pipelines_tests.conftest import INBOX
 
 SAMPLES = Path(__file__).resolve().parents[2] / "hub_pipelines" / "samples"
 
@@ -31,7 +32,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def opened(home: Path, sqlite_template: Path) -> Hub:
-    shutil.copy(sqlite_template, home / "hub.db")
+    for file in (sqlite_template, sqlite_template.with_name(INBOX)):
+        shutil.copy(file, home)
     return open_hub(load(KNOWN_FEEDS))
 
 

@@ -48,6 +48,21 @@ def test_rows_in_columns_are_written_as_they_are_whatever_letters_they_have(hub:
     ]
 
 
+@pytest.mark.parametrize("rows", [99, 100, 101, 250])
+def test_rows_of_several_statements_and_of_a_part_of_one_are_all_written(hub: Hub, rows: int) -> None:
+    """SQLite takes a hundred at once."""
+    some = [
+        [pyarrow.array(range(at, at + rows)), pyarrow.array([f"no. {at + n}" for n in range(rows)])]
+        for at in (0, 1_000)
+    ]
+    with hub.db.write() as tx:
+        insert_columns(tx, TABLE, ("number", "said"), some, of_all=ALIKE)
+    with hub.db.read() as tx:
+        written = tx.execute(select(TABLE.c.number, TABLE.c.said).order_by(TABLE.c.number)).all()
+    numbers = [*range(rows), *range(1_000, 1_000 + rows)]
+    assert [tuple(row) for row in written] == [(number, f"no. {number}") for number in numbers]
+
+
 def test_columns_without_rows_write_none(hub: Hub) -> None:
     with hub.db.write() as tx:
         insert_columns(tx, TABLE, ("number", "said", "maybe"), [batch(0, 0)], of_all=ALIKE)

@@ -18,6 +18,7 @@ from hub_pipelines.processing import AttemptFailed
 from hub_pipelines.settings import DEFAULT_TOML, load
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Lease, Submission
+from hub_pipelines_tests.conftest import INBOX
 from hub_pipelines_tests.support import due_now
 
 INVENTORY_HEADER = (
@@ -97,6 +98,7 @@ class SmallHub:
 def small_hub(tmp_path: Path, sqlite_template: Path) -> SmallHub:
     home = tmp_path / "home"
     home.mkdir()
-    shutil.copy(sqlite_template, home / "hub.db")
+    for file in (sqlite_template, sqlite_template.with_name(INBOX)):
+        shutil.copy(file, home)
     (home / "hub.toml").write_text(DEFAULT_TOML.replace("stable_s = 1.0", "stable_s = 0.1"), encoding="utf-8")
     return SmallHub(open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)})))

@@ -46,7 +46,17 @@ def test_items_are_taken_one_ahead_by_a_thread_and_none_is_lost_or_taken_twice()
             yield number
 
     assert list(taken_ahead(numbers(), "taken")) == list(range(100))
-    assert {name.partition("_")[0] for name in by} == {"taken"}
+    assert {name.partition("_")[0] for name in by[2:]} == {"taken"}
+
+
+def test_of_one_item_alone_no_thread_is_begun() -> None:
+    def thread_of(_: object) -> str:
+        return threading.current_thread().name
+
+    own = threading.current_thread().name
+    assert list(made_ahead(["only"], thread_of, "made")) == [own]
+    assert list(map(thread_of, taken_ahead(iter(["only"]), "taken"))) == [own]
+    assert list(taken_ahead(iter(()), "taken")) == []
 
 
 def test_who_stops_early_leaves_no_thread_behind() -> None:

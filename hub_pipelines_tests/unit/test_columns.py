@@ -2,7 +2,7 @@ import pyarrow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_pipelines.common.columns import count_in, places_in
+from hub_pipelines.common.columns import places_in
 
 _TEXTS = st.lists(st.none() | st.text(max_size=4), max_size=12)
 
@@ -15,12 +15,3 @@ def test_texts_are_found_among_others_in_order_as_in_a_dictionary(known: set[str
     some = pyarrow.array(["x", *asked, "y"], pyarrow.string()).slice(1, len(asked))
     found = places_in(pyarrow.array(["", *ordered, "z"], pyarrow.string()).slice(1, len(ordered)), some)
     assert found.to_pylist() == [None if text is None else places.get(text) for text in asked]
-
-
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
-@given(st.sets(st.text(max_size=4), max_size=12), st.integers(1, 5), _TEXTS)
-def test_texts_among_others_in_order_are_counted(known: set[str], piece: int, asked: list[str | None]) -> None:
-    ordered = sorted(known, key=str.encode)
-    pieces = [ordered[at : at + piece] for at in range(0, len(ordered), piece)]
-    found = count_in(pyarrow.chunked_array(pieces, pyarrow.string()), pyarrow.array(asked, pyarrow.string()))
-    assert found == sum(text in known for text in asked)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 _COUNTED = {"preserve_rowcount": True}
+_ROWS_A_STATEMENT = 100
+"""With at most nine columns SQLite takes so many before 3.32, too."""
 
 
 def moment_as_written(tx: Transaction) -> Callable[[datetime], object]:
@@ -67,24 +69,39 @@ def insert_columns(
     *,
     of_all: Mapping[str, str | int | None],
 ) -> None:
-    """Insert rows that stand in columns of text and integers, some at a time and all by one statement, as `insert_many`
-    does. Columns without nulls are the faster ones; `of_all` are those that have the same value in all rows.
+    """Insert rows that stand in columns of text and integers, some at a time: as `insert_many` does, but on SQLite by
+    statements of many rows. Columns without nulls are the faster ones; `of_all` are those that have the same value in
+    all rows.
 
     Batches that are made as they are asked for are made while the server takes those before them. Raises Transient when
     the connection breaks.
     """
     names = ", ".join(f'"{name}"' for name in (*of_all, *columns))
     if tx.dialect.name != "postgresql":
-        values = ", ".join([*map(_literal, of_all.values()), *("?" * len(columns))])
-        # zip makes one tuple for all rows, since nobody keeps it
-        rows = chain.from_iterable(zip(*map(listed, batch), strict=True) for batch in batches)
+        row = ", ".join([*map(_literal, of_all.values()), *("?" * len(columns))])
         with by_driver(tx) as connection:
-            connection.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})', rows)
+            for batch in batches:
+                _insert_rows(connection, f'INSERT INTO "{table.name}" ({names}) VALUES', f"({row})", batch)
         return
     before = copied_values(list(of_all.values()))
     with _copying(tx, f'COPY "{table.name}" ({names}) FROM STDIN', beside=True) as copy:
         for batch in batches:
             copy.write(copied(batch, before))
+
+
+def _insert_rows(connection: Any, statement: str, row: str, columns: Sequence["pyarrow.Array"]) -> None:
+    """SQLite's driver gives the interpreter's lock away for each statement, and gets it back late where another thread
+    works: so a statement has many rows."""
+    at_once = _ROWS_A_STATEMENT * len(columns)
+    cells: list[Any] = [None] * (len(columns) * len(columns[0]))
+    for at, column in enumerate(columns):
+        cells[at :: len(columns)] = listed(column)
+    whole = len(cells) - len(cells) % at_once
+    many = (cells[at : at + at_once] for at in range(0, whole, at_once))
+    connection.executemany(f"{statement} {', '.join([row] * _ROWS_A_STATEMENT)}", many)
+    if whole < len(cells):
+        rest = (len(cells) - whole) // len(columns)
+        connection.execute(f"{statement} {', '.join([row] * rest)}", cells[whole:])
 
 
 def upsert_many(

@@ -13,12 +13,13 @@ from datetime import datetime
 from hashlib import sha256
 from operator import itemgetter
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import func, select
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
+from hub_pipelines.common.ahead import made_ahead
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
 from hub_pipelines.common.store import Database, Transaction, database_now, holdable, per_query
@@ -46,6 +47,9 @@ from hub_pipelines.submission.model import Lease
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _MEMORY_MB = 64
 MANY_ENTRIES = 20_000
@@ -271,24 +275,19 @@ class _Rows:
             self._remark_all(limits)
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
-        through = 0
         rows, at_hand = self.batch.rows, self.batch.thing_in is not None
         before = heads_of(self.tx, self.batch.ledger, rows, limits, at_hand=at_hand)
         # a ledger's first posting has nothing to be compared with
         with nullcontext() if self.version == 1 else before as heads:
-            for chunk in rows.chunks(limits):
-                self._post_chunk(chunk, heads)
+            through = 0
+            for chunk in self._post_first(limits) if heads is None else self._post_beside(limits, heads):
+                self._take_rest(chunk)
                 through += len(chunk)
                 progress(through)
-            if heads is not None:
-                heads.end()
             self._remark_all(limits)
 
-    def _post_chunk(self, chunk: StagedChunk, heads: Heads | None) -> None:
-        if heads is None:
-            self._post_first(chunk)
-        else:
-            self._post_beside(chunk, heads)
+    def _take_rest(self, chunk: StagedChunk) -> None:
+        """What there is of a chunk beside its accepted rows."""
         self._insert_problems(chunk.found())
         if self.tally is not None:
             self.tally.add(chunk.rows())
@@ -296,21 +295,34 @@ class _Rows:
         self.superseded += void
         self.rejected += len(chunk) - chunk.accepted_count - void
 
-    def _post_first(self, chunk: StagedChunk) -> None:
-        """All rows are new items: nothing need be known of them one by one."""
-        columns = chunk.accepted_columns()
-        row_nos, keys, values = columns
-        changes = ChangeColumns(row_nos, keys, SET, values, sha256_hex_of(values), None, None)
-        self._append(changes)
-        self.posted += len(changes)
-        self.new += len(changes)
-        if self._looks_at_all:
-            accepted = list(zip(*map(listed, columns), strict=True))
-            self._look_at(accepted, list(changes.rows()), {})
-        elif self._remarks is not None:
-            self._remarks.add_posted_columns(row_nos, values)
+    def _post_first(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
+        """All rows are new items: nothing need be known of them one by one. Each chunk, posted."""
+        for chunk, columns in made_ahead(self.batch.rows.chunks(limits), self._looked_through, "accepted"):
+            row_nos, keys, values = columns
+            changes = ChangeColumns(row_nos, keys, SET, values, sha256_hex_of(values), None, None)
+            self._append(changes)
+            self.posted += len(changes)
+            self.new += len(changes)
+            if self._looks_at_all:
+                accepted = list(zip(*map(listed, columns), strict=True))
+                self._look_at(accepted, list(changes.rows()), {})
+            yield chunk
 
-    def _post_beside(self, chunk: StagedChunk, heads: Heads) -> None:
+    def _looked_through(self, chunk: StagedChunk) -> tuple[StagedChunk, "tuple[pyarrow.Array, ...]"]:
+        """In a thread, while the chunk before is posted: nobody else adds to the remarks of a first posting."""
+        row_nos, keys, values = chunk.accepted_columns()
+        if self._remarks is not None and not self._looks_at_all:
+            self._remarks.add_posted_columns(row_nos, values)
+        return chunk, (row_nos, keys, values)
+
+    def _post_beside(self, limits: ChunkLimits, heads: Heads) -> Iterator[StagedChunk]:
+        """Rows are compared with what the ledger has of their items. Each chunk, posted."""
+        for chunk in self.batch.rows.chunks(limits):
+            self._post_differing(chunk, heads)
+            yield chunk
+        heads.end()
+
+    def _post_differing(self, chunk: StagedChunk, heads: Heads) -> None:
         numbers = chunk.accepted_numbers()
         places = heads.among(numbers)
         # of rows that change nothing hardly anything need be read

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, and_, func, select
 
-from hub_pipelines.common.columns import count_in
+from hub_pipelines.common.columns import places_in
 from hub_pipelines.common.rows.store import many_rows, room_to_sort
 from hub_pipelines.common.store import Database, Transaction, per_query, text_in
 from hub_pipelines.ledger.comparing.model import REPLACED
@@ -124,11 +124,12 @@ def _counted_by_reading(tx: Transaction, posted: Select[Any]) -> tuple[int, int]
     import pyarrow
 
     keys = select(ledger.c.key).where(ledger.c.ledger == REGISTRY_LEDGER).order_by(ledger.c.key)
-    known = pyarrow.chunked_array(list(_texts(tx, keys)), pyarrow.string())
+    # in one piece: what is looked for is found in half the time
+    known = pyarrow.chunked_array(_texts(tx, keys), pyarrow.string()).combine_chunks()
     number = registered = 0
     for tags in _texts(tx, posted):
         number += len(tags)
-        registered += count_in(known, tags)
+        registered += len(tags) - places_in(known, tags).null_count
     return number, number - registered
 
 

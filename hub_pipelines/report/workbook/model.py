@@ -58,14 +58,21 @@ class QuestionLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """All that the writing program is told. `lists` are the closed sets of values by the column's position."""
+class Sent:
+    """The sender's file, and how it is read."""
 
-    source: str
-    source_name: str
+    path: str
+    name: str
     feed: str
     rules: int
     """By which the tables were found whose rows are marked (validate/parsing/layout)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the writing program is told. `lists` are the closed sets of values by the column's position."""
+
+    sent: Sent
     folder: str
     folder_of_part: str
     """For a workbook that holds only the rows to be fixed: as a complete count it would tell all others as missing."""
@@ -100,6 +107,7 @@ class Plan:
         return Plan(
             **{
                 **document,
+                "sent": Sent(**document["sent"]),
                 "told": tuple((label, value) for label, value in document["told"]),
                 "counts": tuple((label, value) for label, value in document["counts"]),
                 "first_steps": tuple(document["first_steps"]),

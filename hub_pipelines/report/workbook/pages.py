@@ -72,7 +72,7 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
     sheet = workbook.create_sheet(READ_ME, 0)
     page = _Page(sheet)
     page.title(_TO_ANSWER if plan.questions else plan.headline)
-    page.pairs([("File", plan.source_name), *plan.told])
+    page.pairs([("File", plan.sent.name), *plan.told])
     page.heading("What became of your rows")
     if plan.counts:
         page.pairs(plan.counts)

@@ -1,6 +1,7 @@
 """Runs the program that writes a workbook: apart from this process, under limits, and only for so long.
 
-Belongs here: starting it, waiting for it, ending it, its failures in plain words. Not here: what it does (writer).
+Belongs here: starting it, also before there is anything to write, waiting for it, ending it, its failures in plain
+words. Not here: what it does (writer).
 """
 
 import json
@@ -9,15 +10,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import IO
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.programs import bare_environment
-from hub_pipelines.report.workbook.model import Plan, Written
+from hub_pipelines.report.workbook.model import Plan, Sent, Written
 
 PATIENCE_S = 120.0
 _PROGRAM = "hub_pipelines.report.workbook.writer"
 _LONGEST_ANSWER = 1024 * 1024
+_LAST_SAID = 4_000
 
 
 class NotWritten(HubError):
@@ -28,38 +34,112 @@ class NotWritten(HubError):
         self.detail = detail
 
 
-def write_workbook(plan: Plan, path: Path, *, patience_s: float = PATIENCE_S) -> Written:
-    """Write to `path` (a draft that nobody else sees). Raises NotWritten; OSError when this machine is the reason."""
-    with tempfile.TemporaryDirectory(prefix="hub-workbook-") as folder:
-        order, answer, errors = (Path(folder, name) for name in ("plan.json", "answer.json", "errors.txt"))
-        order.write_text(json.dumps(plan.document()), encoding="utf-8")
-        code = _run([str(order), str(path), str(answer)], errors, patience_s)
-        detail = errors.read_text(encoding="utf-8", errors="replace")[-4_000:]
-        if code != 0 or not answer.exists() or answer.stat().st_size > _LONGEST_ANSWER:
-            raise NotWritten(_reason(code, detail), detail)
-        document = json.loads(answer.read_text(encoding="utf-8"))
-    return Written(**{**document, "notes": tuple(document["notes"])})
+class Program:
+    """Opens the sender's file, and waits then for what is to be written. It ends with the process that began it, whose
+    end of the pipe it reads."""
 
-
-def _run(arguments: list[str], errors: Path, patience_s: float) -> int | None:
-    """The exit code, negative for a signal; None when its time was up."""
-    with errors.open("wb") as stderr:
-        program = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAM, *arguments],
-            stdin=subprocess.DEVNULL,
+    def __init__(self, sent: Sent) -> None:
+        self.sent = sent
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the program
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", _PROGRAM],
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=stderr,
+            stderr=self._errors,
             process_group=0,  # in this session: where processes are grouped by it, niceness counts within it
             env=bare_environment(),
+            text=True,
+            encoding="utf-8",
         )
+        self._tell(asdict(sent))
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def write(self, plan: Plan, path: Path, patience_s: float) -> Written:
+        """Write to `path`, and end. Raises as `write_workbook` does."""
+        with tempfile.TemporaryDirectory(prefix="hub-workbook-") as folder:
+            order, answer = Path(folder, "plan.json"), Path(folder, "answer.json")
+            order.write_text(json.dumps(plan.document()), encoding="utf-8")
+            self._tell({"plan": str(order), "workbook": str(path), "answer": str(answer)})
+            code = self._code(patience_s)
+            detail = self._said()
+            if code != 0 or not answer.exists() or answer.stat().st_size > _LONGEST_ANSWER:
+                raise NotWritten(_reason(code, detail), detail)
+            document = json.loads(answer.read_text(encoding="utf-8"))
+        return Written(**{**document, "notes": tuple(document["notes"])})
+
+    def end(self) -> None:
+        if not self.has_ended:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._errors.close()
+
+    def _tell(self, document: dict[str, object]) -> None:
+        """If it has ended, its code tells why."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(document) + "\n")
+            self._process.stdin.flush()
+
+    def _code(self, patience_s: float) -> int | None:
+        """The exit code, negative for a signal; None when its time was up."""
         try:
-            return program.wait(timeout=patience_s)
+            return self._process.wait(timeout=patience_s)
         except subprocess.TimeoutExpired:
             return None
-        finally:
-            if program.poll() is None:
-                os.killpg(program.pid, signal.SIGKILL)
-                program.wait()
+
+    def _said(self) -> str:
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace")[-_LAST_SAID:]
+
+
+class Waiting:
+    """At most one program, which was begun before there was anything to write."""
+
+    def __init__(self) -> None:
+        self._program: Program | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, sent: Sent) -> None:
+        """In place of one that waits for something else. Raises OSError where none can be started."""
+        program = Program(sent)
+        self._end(self._exchange(program))
+
+    def take(self, sent: Sent) -> Program | None:
+        """The one that has this file open; the caller ends it."""
+        program = self._exchange(None)
+        if program is not None and program.sent == sent and not program.has_ended:
+            return program
+        self._end(program)
+        return None
+
+    def end(self) -> None:
+        """Nobody has anything to write."""
+        self._end(self._exchange(None))
+
+    def _exchange(self, new: Program | None) -> Program | None:
+        with self._lock:
+            before, self._program = self._program, new
+        return before
+
+    @staticmethod
+    def _end(program: Program | None) -> None:
+        if program is not None:
+            program.end()
+
+
+def write_workbook(plan: Plan, path: Path, waiting: Waiting, *, patience_s: float = PATIENCE_S) -> Written:
+    """Write to `path` (a draft that nobody else sees). Raises NotWritten; OSError when this machine is the reason."""
+    program = waiting.take(plan.sent) or Program(plan.sent)
+    try:
+        return program.write(plan, path, patience_s)
+    finally:
+        program.end()
 
 
 def _reason(code: int | None, detail: str) -> str:

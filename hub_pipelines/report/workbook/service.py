@@ -10,7 +10,7 @@ after the last one the page says that there is none. It is made once for a revis
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.outcomes import waits_for_registry
 from hub_pipelines.report.workbook import store, token
-from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, WorkbookState, Written
-from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, write_workbook
+from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, Sent, WorkbookState, Written
+from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, Waiting, write_workbook
 from hub_pipelines.submission.model import Envelope, State, Submission
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.validate.columns import located_columns
@@ -76,9 +76,22 @@ class Workbooks:
     staged: Path
     feeds: dict[str, Feed]
     campuses: dict[str, Campus]
+    large_mb: float
     patience_s: float = PATIENCE_S
     again_after_s: float = 3 * PATIENCE_S
     most_cells: int = 400_000
+    _waiting: Waiting = field(default_factory=Waiting, compare=False, repr=False)
+
+    def expect(self, current: Submission) -> None:
+        """Have a large file opened by the program that writes, if there will be something to write once its rows are
+        posted. Raises OSError."""
+        path = staged_path(self.staged, str(current.staged))
+        if current.envelope.is_large(self.large_mb) and path.exists() and read_staged(path)[0]["rejected"]:
+            self._waiting.begin(self._sent(current.envelope, self._columns(current)))
+
+    def expect_none(self) -> None:
+        """Whatever waits to be written is not."""
+        self._waiting.end()
 
     def wanted(self, tx: Transaction, current: Submission) -> bool:
         """There are rows to fix, rows to look at, or questions to answer."""
@@ -122,12 +135,12 @@ class Workbooks:
         stem = page.stem if current.revision == 1 else f"{page.stem}-r{current.revision}"
         with draft_of(page) as draft:
             try:
-                written = write_workbook(plan, draft, patience_s=patience_s)
+                written = write_workbook(plan, draft, self._waiting, patience_s=patience_s)
             except NotWritten as whole:
                 if not plan.marks:
                     raise
                 _log.info("not given back whole %s", pairs(reason=str(whole), detail=whole.detail[-500:]))
-                written = write_workbook(replace(plan, whole_file=False), draft, patience_s=patience_s)
+                written = write_workbook(replace(plan, whole_file=False), draft, self._waiting, patience_s=patience_s)
             name = stem + written.suffix
             draft.replace(page.with_name(name))
         return name, written
@@ -154,10 +167,7 @@ class Workbooks:
             current.request_id, current.revision, envelope.campus, envelope.feed, part=came is not None and came.part
         )
         return Plan(
-            source=str(self.archive.object_path(envelope.content_digest)),
-            source_name=envelope.source_name,
-            feed=envelope.feed,
-            rules=columns.rules,
+            sent=self._sent(envelope, columns),
             folder=_folder(envelope),
             token=token.issue(self.keys, mark),
             folder_of_part=f"drop/{envelope.campus}/{envelope.feed}",
@@ -176,6 +186,10 @@ class Workbooks:
             whole_file=True,
             most_cells=self.most_cells,
         )
+
+    def _sent(self, envelope: Envelope, columns: "_Columns") -> Sent:
+        path = self.archive.object_path(envelope.content_digest)
+        return Sent(str(path), envelope.source_name, envelope.feed, columns.rules)
 
     def _marks(self, tx: Transaction, current: Submission, columns: "_Columns", *, limit: int | None) -> list[Mark]:
         """Of each row the problems and warnings, and the tags that wait for a procurement list. Warnings about the

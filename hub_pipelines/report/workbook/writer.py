@@ -1,7 +1,8 @@
-"""The program that writes one returned workbook: `python -m hub_pipelines.report.workbook.writer PLAN WORKBOOK ANSWER`.
+"""The program that writes one returned workbook: `python -m hub_pipelines.report.workbook.writer`.
 
 Belongs here: the order of its work. It is a program of its own because it opens what a stranger has sent: it sets
-itself limits first, touches no database and no key, and the caller waits only so long (running). It reads the plan,
+itself limits first, touches no database and no key, and the caller waits only so long (running). It is told on its
+standard input: first the file, which it opens, then, perhaps much later, where the plan is and what goes where. It
 writes the workbook and then its answer; without an answer nothing of it counts.
 """
 
@@ -10,12 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.report.workbook import base, limits, marking, pages
-from hub_pipelines.report.workbook.model import Mark, Plan, Written
+from hub_pipelines.report.workbook.model import Mark, Plan, Sent, Written
 from hub_pipelines.report.workbook.places import Extent, Places, extents
 from hub_pipelines.validate.batches import batches_of
 from hub_pipelines.validate.feeds import FEEDS
@@ -23,29 +25,34 @@ from hub_pipelines.validate.model import Part, Table, excel_row
 from hub_pipelines.validate.returned import without_row_numbers
 
 
-def main(plan_path: str, workbook_path: str, answer_path: str) -> None:
-    limits.apply()
-    plan = Plan.from_document(json.loads(Path(plan_path).read_text(encoding="utf-8")))
-    written = write(plan, Path(workbook_path))
-    Path(answer_path).write_text(json.dumps(asdict(written)), encoding="utf-8")
-
-
-def write(plan: Plan, path: Path) -> Written:
+def main() -> None:
     """Raises Unreadable and what openpyxl raises."""
-    source = Path(plan.source)
-    with _table(source, plan) as table:
-        spans = _measured(source, table, plan.most_cells) if plan.whole_file else None
-        whole = spans is not None
-        made = (
-            base.whole(source, table, plan.source_name, known_headings(FEEDS[plan.feed]).get)
-            if whole
-            else base.part_of(table, plan.marks, plan.source_name)
-        )
-        if whole:
-            marking.take_off(made.workbook)
-        else:
-            plan, table, spans = _within_part(plan, table, made.rows or {})
-        _mark(plan, table, made, spans or [], plan.token if whole else plan.token_of_part)
+    limits.apply()
+    with _table(Sent(**json.loads(sys.stdin.readline()))) as table:
+        import_module("openpyxl")  # takes its time, which nobody waits for where the file is opened beforehand
+        told = sys.stdin.readline()
+        if not told:
+            return  # whoever began it has ended, or has nothing to write
+        paths = {name: Path(path) for name, path in json.loads(told).items()}
+        plan = Plan.from_document(json.loads(paths["plan"].read_text(encoding="utf-8")))
+        written = _write(plan, table, paths["workbook"])
+    paths["answer"].write_text(json.dumps(asdict(written)), encoding="utf-8")
+
+
+def _write(plan: Plan, table: Table, path: Path) -> Written:
+    sent, source = plan.sent, Path(plan.sent.path)
+    spans = _measured(source, table, plan.most_cells) if plan.whole_file else None
+    whole = spans is not None
+    made = (
+        base.whole(source, table, sent.name, known_headings(FEEDS[sent.feed]).get)
+        if whole
+        else base.part_of(table, plan.marks, sent.name)
+    )
+    if whole:
+        marking.take_off(made.workbook)
+    else:
+        plan, table, spans = _within_part(plan, table, made.rows or {})
+    _mark(plan, table, made, spans or [], plan.token if whole else plan.token_of_part)
     made.workbook.save(path)
     return Written(made.suffix, whole, tuple(made.notes))
 
@@ -62,8 +69,8 @@ def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token:
 
 
 @contextmanager
-def _table(source: Path, plan: Plan) -> Iterator[Table]:
-    with open_list(source, plan.source_name, FEEDS[plan.feed], plan.rules) as table:
+def _table(sent: Sent) -> Iterator[Table]:
+    with open_list(Path(sent.path), sent.name, FEEDS[sent.feed], sent.rules) as table:
         yield without_row_numbers(table)
 
 
@@ -119,4 +126,4 @@ def _within_part(plan: Plan, table: Table, rows: dict[int, int]) -> tuple[Plan, 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

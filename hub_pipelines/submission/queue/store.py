@@ -1,12 +1,26 @@
 """Which submissions a run should take up, and counting its launches. Each function runs in the caller's transaction."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnCollection, ColumnElement, Subquery, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnCollection,
+    ColumnElement,
+    Select,
+    String,
+    Subquery,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
-from hub_pipelines.common.store import Transaction, database_now
+from hub_pipelines.common.store import Transaction, UtcDateTime, database_now
 from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN, launch_wait
 from hub_pipelines.submission.store import from_row, get, submission
@@ -14,14 +28,13 @@ from hub_pipelines.submission.store import from_row, get, submission
 _LOOKS_ITSELF_AFTER = timedelta(minutes=5)
 _Columns = ColumnCollection[str, Any]
 """Those of a submission, under whichever name a query knows it."""
-
-
-def _runnable(s: _Columns, now: datetime) -> ColumnElement[bool]:
-    return or_(
-        s.state == State.RECEIVED,
-        and_(s.state == State.RETRYING, s.retry_at <= now),
-        and_(s.state == State.LEASED, s.lease_until < now),
-    )
+_CAMPUS, _TOWARDS = bindparam("campus", type_=String), bindparam("towards", type_=String)
+_NOW, _LOOKED_BEFORE = bindparam("now", type_=UtcDateTime), bindparam("looked_before", type_=UtcDateTime)
+_LAUNCHED_BEFORE = [bindparam(f"launched_before_{number}", type_=UtcDateTime) for number in range(LAUNCHES_IN_VAIN + 1)]
+"""By launches in vain."""
+_PAUSED, _ASK_REGISTRY, _TAKEN = (
+    bindparam(name, type_=String, expanding=True) for name in ("paused", "ask_registry", "taken")
+)
 
 
 def due(
@@ -47,57 +60,80 @@ def due(
     With `towards` only that submission and what goes before it.
     """
     now = database_now(tx)
+    told = {
+        "campus": campus,
+        "now": now,
+        "looked_before": now - _LOOKS_ITSELF_AFTER,
+        **{one.key: now - launch_wait(relaunch_after, number) for number, one in enumerate(_LAUNCHED_BEFORE)},
+        "paused": list(paused),
+        "ask_registry": list(ask_registry),
+        "taken": list(taken),
+        "at_most": limit,
+        **({} if towards is None else {"towards": towards}),
+    }
+    return [from_row(row) for row in tx.execute(_due(only_towards=towards is not None), told)]
+
+
+@cache
+def _due(*, only_towards: bool) -> Select[Any]:
+    """Made once: ticks ask it all the time, and making it takes several times as long as its answer."""
     s = submission.c
-    first = select(func.min(s.priority)).where(s.campus == campus, s.state.in_(UNSETTLED)).scalar_subquery()
-    goes_first = _to_be_waited_for(campus, now, relaunch_after, taken)
+    first = select(func.min(s.priority)).where(s.campus == _CAMPUS, s.state.in_(UNSETTLED)).scalar_subquery()
+    goes_first = _to_be_waited_for()
     query = (
         select(submission)
         .outerjoin(goes_first, and_(goes_first.c.feed == s.feed, goes_first.c.source_key == s.source_key))
-        .where(s.campus == campus, s.state.in_(UNSETTLED), s.feed.not_in(paused), _ready(s, now, relaunch_after, taken))
-        .where(or_(s.feed.not_in(ask_registry), s.priority == first))
+        .where(s.campus == _CAMPUS, s.state.in_(UNSETTLED), s.feed.not_in(_PAUSED), _ready(s))
+        .where(or_(s.feed.not_in(_ASK_REGISTRY), s.priority == first))
         .where(or_(goes_first.c.version.is_(None), s.source_version <= goes_first.c.version))
         .order_by(s.priority, s.received_at, s.source_version, s.request_id)
-        .limit(limit)
+        .limit(bindparam("at_most"))
     )
-    if towards is not None:
-        query = query.where(_goes_towards(towards, ask_registry))
-    return [from_row(row) for row in tx.execute(query)]
+    return query.where(_goes_towards()) if only_towards else query
 
 
-def _goes_towards(request_id: str, ask_registry: Collection[str]) -> ColumnElement[bool]:
+def _goes_towards() -> ColumnElement[bool]:
     s, wanted = submission.c, submission.alias("wanted")
     same = and_(wanted.c.feed == s.feed, wanted.c.source_key == s.source_key)
-    registry = and_(wanted.c.feed.in_(ask_registry), s.priority < wanted.c.priority)
+    registry = and_(wanted.c.feed.in_(_ASK_REGISTRY), s.priority < wanted.c.priority)
     earlier = and_(same, s.source_version < wanted.c.source_version)
     before = or_(registry, earlier, s.request_id == wanted.c.revises)
     found = select(wanted.c.request_id).where(
-        wanted.c.request_id == request_id, or_(s.request_id == wanted.c.request_id, before)
+        wanted.c.request_id == _TOWARDS, or_(s.request_id == wanted.c.request_id, before)
     )
     return exists(found.correlate(submission))
 
 
-def _ready(s: _Columns, now: datetime, relaunch_after: timedelta, taken: Collection[str]) -> ColumnElement[bool]:
+def _ready(s: _Columns) -> ColumnElement[bool]:
     """A run may take it up, none was launched for that, and what it corrects is settled. Who waits for a ledger looks
     itself now and then: to be passed over by others each time has its end (decisions/0113)."""
-    has_its_ledger = or_(s.waits_for.is_(None), s.waits_for.not_in(taken), s.retry_at < now - _LOOKS_ITSELF_AFTER)
+    has_its_ledger = or_(s.waits_for.is_(None), s.waits_for.not_in(_TAKEN), s.retry_at < _LOOKED_BEFORE)
     not_launched = or_(
         s.launched_at.is_(None),
-        _launched_in_vain(s, now, relaunch_after),
+        _launched_in_vain(s),
         and_(s.state == State.RETRYING, s.launched_at < s.retry_at),
         and_(s.state == State.LEASED, s.launched_at < s.lease_until),
     )
-    return and_(_runnable(s, now), not_launched, has_its_ledger, ~_behind_what_it_corrects(s))
+    return and_(_runnable(s), not_launched, has_its_ledger, ~_behind_what_it_corrects(s))
 
 
-def _to_be_waited_for(campus: str, now: datetime, relaunch_after: timedelta, taken: Collection[str]) -> Subquery:
+def _runnable(s: _Columns) -> ColumnElement[bool]:
+    return or_(
+        s.state == State.RECEIVED,
+        and_(s.state == State.RETRYING, s.retry_at <= _NOW),
+        and_(s.state == State.LEASED, s.lease_until < _NOW),
+    )
+
+
+def _to_be_waited_for() -> Subquery:
     """Of each source the first file that is not merely launched before those behind it: it is on its way already, or
     has failed once and may do so again, and runs of the others would be in vain. Asked once for all sources: a list may
     be saved a thousand times."""
     e = submission.alias("earlier").c
-    launched_in_turn = and_(e.state == State.RECEIVED, _ready(e, now, relaunch_after, taken))
+    launched_in_turn = and_(e.state == State.RECEIVED, _ready(e))
     return (
         select(e.feed, e.source_key, func.min(e.source_version).label("version"))
-        .where(e.campus == campus, e.state.in_(UNSETTLED), ~launched_in_turn)
+        .where(e.campus == _CAMPUS, e.state.in_(UNSETTLED), ~launched_in_turn)
         .group_by(e.feed, e.source_key)
         .subquery("goes_first")
     )
@@ -131,12 +167,11 @@ def first_before(tx: Transaction, request_id: str) -> str | None:
     return str(row.request_id) if row else None
 
 
-def _launched_in_vain(s: _Columns, now: datetime, relaunch_after: timedelta) -> ColumnElement[bool]:
+def _launched_in_vain(s: _Columns) -> ColumnElement[bool]:
     """What `retry.launch_wait` says, as SQL: no two databases agree on powers."""
-    waits = [launch_wait(relaunch_after, number) for number in range(LAUNCHES_IN_VAIN + 1)]
     return or_(
-        *(and_(s.launches_in_vain == number, s.launched_at < now - wait) for number, wait in enumerate(waits)),
-        and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < now - waits[-1]),
+        *(and_(s.launches_in_vain == number, s.launched_at < before) for number, before in enumerate(_LAUNCHED_BEFORE)),
+        and_(s.launches_in_vain > LAUNCHES_IN_VAIN, s.launched_at < _LAUNCHED_BEFORE[-1]),
     )
 
 

@@ -180,13 +180,23 @@ def _make_room(known: dict[Any, Any]) -> None:
 def covered_by(certain: Certain, texts: "pyarrow.StringArray") -> "pyarrow.BooleanArray":
     from pyarrow import compute
 
-    covered = compute.fill_null(compute.match_substring_regex(texts, f"^(?:{certain.pattern})$"), False)
+    covered = _matched(certain.pattern, texts)
+    if certain.wider is not None:
+        rest = compute.and_(compute.is_valid(texts), compute.invert(covered))
+        if compute.any(rest).as_py():
+            covered = compute.replace_with_mask(covered, rest, _matched(certain.wider, texts.filter(rest)))
     if certain.longest is not None and (compute.max(compute.binary_length(texts)).as_py() or 0) > certain.longest:
         short = compute.less_equal(compute.utf8_length(texts), certain.longest)
         covered = compute.and_(covered, compute.fill_null(short, False))
     if certain.also is not None and compute.any(covered).as_py():
         covered = compute.replace_with_mask(covered, covered, certain.also(texts.filter(covered)))
     return covered
+
+
+def _matched(pattern: str, texts: "pyarrow.StringArray") -> "pyarrow.BooleanArray":
+    from pyarrow import compute
+
+    return compute.fill_null(compute.match_substring_regex(texts, f"^(?:{pattern})$"), False)
 
 
 class Check:

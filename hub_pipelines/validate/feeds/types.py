@@ -342,11 +342,11 @@ CERTAIN_CODE = Certain(f"{_CODE}(?: {_CODE})*", 64)
 
 
 def _certain_text(longest: int) -> Certain:
-    return Certain(rf"[!\"$-~](?:[ -~]*[!-~])?|{_WORDS}", longest)
+    return Certain(r"[!\"$-~](?:[ -~]*[!-~])?", longest, wider=_WORDS)
 
 
 def _certain_place(longest: int) -> Certain:
-    return Certain(_WORDS, longest)
+    return Certain(r"[!\"$-~][!-~]*(?: [!-~]+)*", longest, wider=_WORDS)
 
 
 _IS_CODE = Written("identifier")

@@ -42,10 +42,10 @@ def cut(lines: bytes, delimiter: str, first: int, *, longest_line: int, skip_bla
     quotes = numpy.flatnonzero(letters == _QUOTE)
     if not _quotes_are_plain(letters, quotes, ends, ord(delimiter)):
         return None
-    if skip_blanks and _has_space_in_front(letters, quotes, ord(delimiter)):
-        return None
     table = _columns(lines, delimiter, _width(lines[: int(ends[0])], delimiter))
     if table is None or table.num_rows != len(ends):
+        return None
+    if skip_blanks and _begins_with_space(table) and _has_space_in_front(letters, quotes, ord(delimiter)):
         return None
     block = Block(first, [_texts(one) for one in table.columns])
     return None if _has_blank_row(block) else block
@@ -69,6 +69,13 @@ def _quotes_are_plain(letters: "_Array", quotes: "_Array", ends: "_Array", delim
     opens = (before == delimiter) | (before == _LINE_END) | (before == _QUOTE)
     closes = (behind == delimiter) | (behind == _LINE_END) | (behind == _RETURN) | (behind == _QUOTE)
     return bool(opens.all() and closes.all())
+
+
+def _begins_with_space(table: "pyarrow.Table") -> bool:
+    """Whether a cell does, be it within quotation marks or not."""
+    from pyarrow import compute
+
+    return any(compute.any(compute.starts_with(column, " ")).as_py() for column in table.columns)
 
 
 def _has_space_in_front(letters: "_Array", quotes: "_Array", delimiter: int) -> bool:

@@ -165,17 +165,18 @@ class Parser:
         raise error
 
     def _read(self, size: int) -> bytes:
-        begun = time.monotonic()
-        used = _processor_time(self._child.pid)
+        begun, used = time.monotonic(), None
         while len(self._buffer) < size:
             data = self._from_child.take(_LOOK_EVERY_S)
             if data is None:
+                # not before: a child that answers at once is asked for nothing
+                used = _processor_time(self._child.pid) if used is None else used
                 self._refuse_silence(time.monotonic() - begun, used)
                 continue
             if not data:
                 self._fail(self._ended())
             self._buffer += data
-            begun = time.monotonic()
+            begun, used = time.monotonic(), None
         with memoryview(self._buffer) as view:
             taken = bytes(view[:size])
         del self._buffer[:size]

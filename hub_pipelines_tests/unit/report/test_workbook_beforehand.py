@@ -1,0 +1,146 @@
+"""A large file is opened for its workbook while its rows are posted: by one program, which is left by nobody."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from hub_pipelines.report.workbook import running
+from hub_pipelines.report.workbook.model import Sent
+from hub_pipelines.submission.model import Lease
+from hub_pipelines_tests.support import lease_and_validate, wait_until
+
+from ..conftest import SmallHub, inventory
+from .workbooks import limited, returned
+
+
+def writers(of: int | None = None) -> set[int]:
+    """The numbers of the programs that write workbooks and were started by this process, or by `of`."""
+    return {
+        int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _is_writer(one, of or os.getpid())
+    }
+
+
+def _is_writer(process: Path, of: int) -> bool:
+    try:
+        state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+        return state != "Z" and int(parent) == of and "report.workbook.writer" in (process / "cmdline").read_text()
+    except OSError:  # it has ended meanwhile
+        return False
+
+
+@pytest.fixture
+def large(small_hub: SmallHub) -> SmallHub:
+    """A hub to which every file is large, and that knows one tag."""
+    hub = limited(small_hub, large_mb=0.0)
+    hub.register("NC-1")
+    return hub
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of all programs that were begun."""
+    numbers: list[int] = []
+    usual = running.Program.__init__
+
+    def counted(self: running.Program, sent: Sent) -> None:
+        usual(self, sent)
+        numbers.append(self._process.pid)
+
+    monkeypatch.setattr(running.Program, "__init__", counted)
+    return numbers
+
+
+def validated(hub: SmallHub, data: bytes) -> Lease:
+    (hub.inbox / "lab.csv").write_bytes(data)
+    (arrival,) = hub.take().arrivals
+    return lease_and_validate(hub.hub, str(arrival.request_id))
+
+
+def posted(hub: SmallHub, lease: Lease, meanwhile: Callable[[], object]) -> str:
+    with hub.hub.receipts.expected(lease.request_id):
+        meanwhile()
+        hub.hub.processing.post(lease)
+    return lease.request_id
+
+
+def test_the_program_that_opened_the_file_beside_its_posting_writes_the_workbook(
+    large: SmallHub, begun: list[int]
+) -> None:
+    request_id = posted(large, validated(large, inventory("NC-1", "NC-2")), lambda: None)
+    assert list(writers()) == begun
+    sheet = openpyxl.load_workbook(returned(large, request_id))["Your table"]
+    assert [row[0].value for row in sheet] == ["asset_tag", "NC-1", "NC-2"]
+    assert len(begun) == 1
+    assert not writers()
+
+
+def killed(program: list[int]) -> None:
+    os.kill(program[0], signal.SIGKILL)
+    wait_until(lambda: not writers(), 10)
+
+
+def test_a_program_that_was_killed_beside_the_posting_is_begun_anew(large: SmallHub, begun: list[int]) -> None:
+    request_id = posted(large, validated(large, inventory("NC-1", "NC-2")), lambda: killed(begun))
+    assert returned(large, request_id).exists()
+    assert len(begun) == 2
+    assert not writers()
+
+
+def test_no_program_is_begun_for_a_file_of_which_all_is_taken(large: SmallHub, begun: list[int]) -> None:
+    posted(large, validated(large, inventory("NC-1")), lambda: None)
+    assert begun == []
+
+
+def test_no_program_is_begun_for_a_small_file(small_hub: SmallHub, begun: list[int]) -> None:
+    small_hub.register("NC-1")
+    request_id = posted(small_hub, validated(small_hub, inventory("NC-2")), lambda: None)
+    assert begun == []
+    assert returned(small_hub, request_id).exists()
+
+
+def test_a_posting_that_fails_ends_the_program(large: SmallHub, begun: list[int]) -> None:
+    def full() -> None:
+        assert writers() == set(begun)
+        raise OSError("the disk is full")
+
+    lease = validated(large, inventory("NC-2"))
+    with pytest.raises(OSError, match="disk"):
+        posted(large, lease, full)
+    assert len(begun) == 1
+    assert not writers()
+
+
+def test_a_posting_goes_on_where_no_program_can_be_begun(large: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError("no process is left")
+
+    lease = validated(large, inventory("NC-2"))
+    with monkeypatch.context() as patched:
+        patched.setattr(running.subprocess, "Popen", none_left)
+        request_id = posted(large, lease, lambda: None)
+    assert returned(large, request_id).exists()
+
+
+def test_a_program_that_waits_for_nothing_any_more_ends_with_its_run(large: SmallHub, begun: list[int]) -> None:
+    """As where another process has made the workbook meanwhile."""
+    request_id = posted(large, validated(large, inventory("NC-2")), lambda: None)
+    large.hub.receipts._write_page(request_id)
+    assert writers() == set(begun)
+    with large.hub.db.write() as tx:
+        tx.exec_driver_sql("UPDATE returned_workbook SET state = 'made', file_name = 'lab.xlsx'")
+    large.hub.receipts.finish(request_id)
+    assert not writers()
+
+
+def test_a_file_that_waits_takes_the_place_of_one_before_it(begun: list[int], tmp_path: Path) -> None:
+    waiting = running.Waiting()
+    first, second = (Sent(str(tmp_path / name), name, "inventory", 1) for name in ("a.csv", "b.csv"))
+    waiting.begin(first)
+    waiting.begin(second)
+    assert writers() <= {begun[1]}
+    assert waiting.take(first) is None
+    assert not writers()
