@@ -34,7 +34,7 @@ def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iter
 
 def taken_ahead(items: Iterator[T], name: str) -> Iterator[T]:
     """The items themselves, of which the thread takes one more than the caller has used; not the first two, since there
-    may be no more."""
+    may be no more. These are taken before the first one is given."""
     first = list(islice(items, 2))
     if len(first) < 2:
         yield from first

@@ -99,9 +99,10 @@ class Receipts:
 
     def finish(self, request_id: str) -> Path:
         """The page that was begun, once it and the workbook are written; written now where none was."""
-        page = self._beside.result(self._key(request_id), lambda: self.write(request_id))
-        self.workbooks.expect_none()
-        return page
+        try:
+            return self._beside.result(self._key(request_id), lambda: self.write(request_id))
+        finally:
+            self.workbooks.expect_none()
 
     def _key(self, request_id: str) -> tuple[str, int, int]:
         with self.db.read() as tx:

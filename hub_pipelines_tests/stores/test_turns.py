@@ -1,10 +1,14 @@
 """Files of one name: launched together, posted in the order in which they came."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from hub_pipelines.common.errors import Transient
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
-from hub_pipelines.launching import choose, tick
+from hub_pipelines.launching import choose, next_towards, tick
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.processing import failure_of
 from hub_pipelines.submission.leases import store as leases
@@ -19,6 +23,8 @@ from hub_pipelines_tests.support import (
     make_registry,
     make_retry_due,
     process,
+    procurement_csv,
+    send,
     send_assets,
     submission,
 )
@@ -51,6 +57,17 @@ def test_files_of_one_name_are_launched_together_and_later_ones_when_these_are_s
         assert isinstance(process(hub, one), Posting)
     assert launched(hub) == later
     assert_invariants(hub)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_file_is_worked_towards_past_a_registry_that_nobody_asks(hub: Hub, asked: bool) -> None:
+    """Procurement goes first, as long as some feed of the hub asks for its tags."""
+    feeds = {name: feed for name, feed in hub.feeds.items() if asked or not feed.checks_tags}
+    registry = str(send(hub, "registry.csv", procurement_csv(["NC-1"]), Scope("north", "procurement")).request_id)
+    (assets,) = versions(hub, "1")
+    found = next_towards(replace(hub, feeds=feeds), submission(hub, assets))
+    assert found is not None
+    assert found.request_id == (registry if asked else assets)
 
 
 def test_a_run_that_comes_before_its_turn_does_nothing_and_its_file_is_launched_again_in_time(hub: Hub) -> None:

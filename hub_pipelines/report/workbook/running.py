@@ -5,12 +5,14 @@ words. Not here: what it does (writer).
 """
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,12 +20,14 @@ from typing import IO
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.programs import bare_environment
+from hub_pipelines.logs import pairs
 from hub_pipelines.report.workbook.model import Plan, Sent, Written
 
 PATIENCE_S = 120.0
 _PROGRAM = "hub_pipelines.report.workbook.writer"
 _LONGEST_ANSWER = 1024 * 1024
 _LAST_SAID = 4_000
+_log = logging.getLogger(__name__)
 
 
 class NotWritten(HubError):
@@ -35,8 +39,8 @@ class NotWritten(HubError):
 
 
 class Program:
-    """Opens the sender's file, and waits then for what is to be written. It ends with the process that began it, whose
-    end of the pipe it reads."""
+    """Opens the sender's file, and waits then for what is to be written. It ends when nobody has this object any more,
+    and with the process that began it, whose end of the pipe it reads."""
 
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
@@ -51,6 +55,7 @@ class Program:
             text=True,
             encoding="utf-8",
         )
+        self.end = weakref.finalize(self, _end, self._process, self._errors)
         self._tell(asdict(sent))
 
     @property
@@ -70,15 +75,6 @@ class Program:
             document = json.loads(answer.read_text(encoding="utf-8"))
         return Written(**{**document, "notes": tuple(document["notes"])})
 
-    def end(self) -> None:
-        if not self.has_ended:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._errors.close()
-
     def _tell(self, document: dict[str, object]) -> None:
         """If it has ended, its code tells why."""
         assert self._process.stdin is not None
@@ -96,6 +92,16 @@ class Program:
     def _said(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")[-_LAST_SAID:]
+
+
+def _end(process: "subprocess.Popen[str]", errors: IO[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    errors.close()
 
 
 class Waiting:
@@ -135,7 +141,18 @@ class Waiting:
 
 def write_workbook(plan: Plan, path: Path, waiting: Waiting, *, patience_s: float = PATIENCE_S) -> Written:
     """Write to `path` (a draft that nobody else sees). Raises NotWritten; OSError when this machine is the reason."""
-    program = waiting.take(plan.sent) or Program(plan.sent)
+    begun = waiting.take(plan.sent)
+    if begun is not None:
+        try:
+            return _written(begun, plan, path, patience_s)
+        except NotWritten as error:  # much may have befallen it, or its reader, while it waited
+            _log.info(
+                "not written by the program that was begun %s", pairs(reason=str(error), detail=error.detail[-500:])
+            )
+    return _written(Program(plan.sent), plan, path, patience_s)
+
+
+def _written(program: Program, plan: Plan, path: Path, patience_s: float) -> Written:
     try:
         return program.write(plan, path, patience_s)
     finally:

@@ -35,11 +35,14 @@ def main() -> None:
             return  # whoever began it has ended, or has nothing to write
         paths = {name: Path(path) for name, path in json.loads(told).items()}
         plan = Plan.from_document(json.loads(paths["plan"].read_text(encoding="utf-8")))
-        written = _write(plan, table, paths["workbook"])
+        made, is_whole = _made(plan, table)
+    made.workbook.save(paths["workbook"])  # when its reader has ended: both are large
+    written = Written(made.suffix, is_whole, tuple(made.notes))
     paths["answer"].write_text(json.dumps(asdict(written)), encoding="utf-8")
 
 
-def _write(plan: Plan, table: Table, path: Path) -> Written:
+def _made(plan: Plan, table: Table) -> tuple[base.Base, bool]:
+    """The workbook, and whether it holds the whole file."""
     sent, source = plan.sent, Path(plan.sent.path)
     spans = _measured(source, table, plan.most_cells) if plan.whole_file else None
     whole = spans is not None
@@ -53,8 +56,7 @@ def _write(plan: Plan, table: Table, path: Path) -> Written:
     else:
         plan, table, spans = _within_part(plan, table, made.rows or {})
     _mark(plan, table, made, spans or [], plan.token if whole else plan.token_of_part)
-    made.workbook.save(path)
-    return Written(made.suffix, whole, tuple(made.notes))
+    return made, whole
 
 
 def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token: str) -> None:

@@ -32,9 +32,10 @@ _CAMPUS, _TOWARDS = bindparam("campus", type_=String), bindparam("towards", type
 _NOW, _LOOKED_BEFORE = bindparam("now", type_=UtcDateTime), bindparam("looked_before", type_=UtcDateTime)
 _LAUNCHED_BEFORE = [bindparam(f"launched_before_{number}", type_=UtcDateTime) for number in range(LAUNCHES_IN_VAIN + 1)]
 """By launches in vain."""
-_PAUSED, _ASK_REGISTRY, _TAKEN = (
-    bindparam(name, type_=String, expanding=True) for name in ("paused", "ask_registry", "taken")
+_PAUSED, _ASK_REGISTRY, _ASK_REGISTRY_TOO, _TAKEN = (
+    bindparam(name, type_=String, expanding=True) for name in ("paused", "ask_registry", "ask_registry_too", "taken")
 )
+"""Each for `in_` or for `not_in`: for both an empty one would be written as for the one that is compiled last."""
 
 
 def due(
@@ -67,9 +68,9 @@ def due(
         **{one.key: now - launch_wait(relaunch_after, number) for number, one in enumerate(_LAUNCHED_BEFORE)},
         "paused": list(paused),
         "ask_registry": list(ask_registry),
+        **({} if towards is None else {"towards": towards, "ask_registry_too": list(ask_registry)}),
         "taken": list(taken),
         "at_most": limit,
-        **({} if towards is None else {"towards": towards}),
     }
     return [from_row(row) for row in tx.execute(_due(only_towards=towards is not None), told)]
 
@@ -95,7 +96,7 @@ def _due(*, only_towards: bool) -> Select[Any]:
 def _goes_towards() -> ColumnElement[bool]:
     s, wanted = submission.c, submission.alias("wanted")
     same = and_(wanted.c.feed == s.feed, wanted.c.source_key == s.source_key)
-    registry = and_(wanted.c.feed.in_(_ASK_REGISTRY), s.priority < wanted.c.priority)
+    registry = and_(wanted.c.feed.in_(_ASK_REGISTRY_TOO), s.priority < wanted.c.priority)
     earlier = and_(same, s.source_version < wanted.c.source_version)
     before = or_(registry, earlier, s.request_id == wanted.c.revises)
     found = select(wanted.c.request_id).where(

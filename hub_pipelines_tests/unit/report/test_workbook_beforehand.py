@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.workbook import running
 from hub_pipelines.report.workbook.model import Sent
 from hub_pipelines.submission.model import Lease
@@ -17,19 +19,20 @@ from ..conftest import SmallHub, inventory
 from .workbooks import limited, returned
 
 
-def writers(of: int | None = None) -> set[int]:
-    """The numbers of the programs that write workbooks and were started by this process, or by `of`."""
-    return {
-        int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and _is_writer(one, of or os.getpid())
-    }
+def writers() -> set[int]:
+    """The numbers of the programs that write workbooks and were started by this process."""
+    return {number for number, told in _children(os.getpid()).items() if "report.workbook.writer" in told}
 
 
-def _is_writer(process: Path, of: int) -> bool:
-    try:
-        state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
-        return state != "Z" and int(parent) == of and "report.workbook.writer" in (process / "cmdline").read_text()
-    except OSError:  # it has ended meanwhile
-        return False
+def _children(of: int) -> dict[int, str]:
+    """The command lines of living processes by their numbers."""
+    found = {}
+    for process in (one for one in Path("/proc").iterdir() if one.name.isdigit()):
+        with suppress(OSError):  # it has ended meanwhile
+            state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z" and int(parent) == of:
+                found[int(process.name)] = (process / "cmdline").read_text()
+    return found
 
 
 @pytest.fixture
@@ -90,6 +93,22 @@ def test_a_program_that_was_killed_beside_the_posting_is_begun_anew(large: Small
     assert not writers()
 
 
+def test_a_program_whose_reader_was_killed_beside_the_posting_does_not_cost_the_sender_the_whole_table(
+    large: SmallHub, begun: list[int]
+) -> None:
+    def reader_killed() -> None:
+        wait_until(lambda: bool(_children(begun[0])), 10)
+        for reader in _children(begun[0]):
+            os.kill(reader, signal.SIGKILL)
+        wait_until(lambda: not _children(begun[0]), 10)
+
+    request_id = posted(large, validated(large, inventory("NC-1", "NC-2")), reader_killed)
+    sheet = openpyxl.load_workbook(returned(large, request_id))["Your table"]
+    assert [row[0].value for row in sheet] == ["asset_tag", "NC-1", "NC-2"]
+    assert len(begun) == 2
+    assert not writers()
+
+
 def test_no_program_is_begun_for_a_file_of_which_all_is_taken(large: SmallHub, begun: list[int]) -> None:
     posted(large, validated(large, inventory("NC-1")), lambda: None)
     assert begun == []
@@ -102,14 +121,15 @@ def test_no_program_is_begun_for_a_small_file(small_hub: SmallHub, begun: list[i
     assert returned(small_hub, request_id).exists()
 
 
-def test_a_posting_that_fails_ends_the_program(large: SmallHub, begun: list[int]) -> None:
-    def full() -> None:
-        assert writers() == set(begun)
-        raise OSError("the disk is full")
+def _full(*_: object) -> None:
+    assert len(writers()) == 1
+    raise OSError("the disk is full")
 
+
+def test_a_posting_that_fails_ends_the_program(large: SmallHub, begun: list[int]) -> None:
     lease = validated(large, inventory("NC-2"))
     with pytest.raises(OSError, match="disk"):
-        posted(large, lease, full)
+        posted(large, lease, _full)
     assert len(begun) == 1
     assert not writers()
 
@@ -133,6 +153,22 @@ def test_a_program_that_waits_for_nothing_any_more_ends_with_its_run(large: Smal
     with large.hub.db.write() as tx:
         tx.exec_driver_sql("UPDATE returned_workbook SET state = 'made', file_name = 'lab.xlsx'")
     large.hub.receipts.finish(request_id)
+    assert not writers()
+
+
+def test_a_receipt_that_cannot_be_written_leaves_no_program(
+    large: SmallHub, begun: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = posted(large, validated(large, inventory("NC-2")), lambda: None)
+    assert writers() == set(begun)
+    monkeypatch.setattr(Receipts, "_write_page", _full)
+    with pytest.raises(OSError, match="disk"):
+        large.hub.receipts.finish(request_id)
+    assert not writers()
+
+
+def test_a_program_that_nobody_has_any_more_ends(tmp_path: Path) -> None:
+    running.Program(Sent(str(tmp_path / "a.csv"), "a.csv", "inventory", 1))
     assert not writers()
 
 
