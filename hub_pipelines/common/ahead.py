@@ -3,9 +3,10 @@
 Not here: what is done in the thread, which must not be what holds the caller's transaction or lease.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,13 +18,13 @@ def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iter
     comes when its result is due; what `items` raises comes at once, and what was made last is lost. Of one item alone
     no thread is begun."""
     source = iter(items)
-    first = list(islice(source, 2))
+    first = deque(islice(source, 2))
     if len(first) < 2:
         yield from map(make, first)
         return
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
         before: Future[Made] | None = None
-        for one in chain(first, source):
+        for one in _and_then(first, source):
             coming = thread.submit(make, one)
             if before is not None:
                 yield before.result()
@@ -35,11 +36,18 @@ def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iter
 def taken_ahead(items: Iterator[T], name: str) -> Iterator[T]:
     """The items themselves, of which the thread takes one more than the caller has used; not the first two, since there
     may be no more. These are taken before the first one is given."""
-    first = list(islice(items, 2))
+    first = deque(islice(items, 2))
     if len(first) < 2:
         yield from first
         return
-    for some in made_ahead(repeat(chain(first, items)), lambda left: tuple(islice(left, 1)), name):
+    for some in made_ahead(repeat(_and_then(first, items)), lambda left: tuple(islice(left, 1)), name):
         if not some:
             return
         yield some[0]
+
+
+def _and_then(first: deque[T], rest: Iterator[T]) -> Iterator[T]:
+    """The first ones are let go as they are given: they may be large."""
+    while first:
+        yield first.popleft()
+    yield from rest

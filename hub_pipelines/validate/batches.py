@@ -152,7 +152,7 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
 
 
 _ALL_TEXT = frozenset({str, type(None)})
-ROWS_AT_ONCE = 30_000
+ROWS_AT_ONCE = 25_000
 _BYTES_AT_ONCE = 16 * 1024 * 1024
 
 

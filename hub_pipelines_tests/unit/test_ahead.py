@@ -1,6 +1,7 @@
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -57,6 +58,26 @@ def test_of_one_item_alone_no_thread_is_begun() -> None:
     assert list(made_ahead(["only"], thread_of, "made")) == [own]
     assert list(map(thread_of, taken_ahead(iter(["only"]), "taken"))) == [own]
     assert list(taken_ahead(iter(()), "taken")) == []
+
+
+@pytest.mark.parametrize(
+    "ahead", [lambda items: taken_ahead(items, "taken"), lambda items: made_ahead(items, repr, "made")]
+)
+def test_items_are_let_go_when_they_were_used(ahead: Callable[[Iterator[object]], Iterator[object]]) -> None:
+    kept: list[weakref.ref[Item]] = []
+
+    def items() -> Iterator[Item]:
+        for _ in range(20):
+            one = Item()
+            kept.append(weakref.ref(one))
+            yield one
+
+    for number, _ in enumerate(ahead(items())):
+        assert number < 10 or not any(one() for one in kept[:5])
+
+
+class Item:
+    """Of which is known whether somebody has it."""
 
 
 def test_who_stops_early_leaves_no_thread_behind() -> None:

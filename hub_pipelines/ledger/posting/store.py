@@ -51,7 +51,8 @@ from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 if TYPE_CHECKING:
     import pyarrow
 
-_MEMORY_MB = 64
+_MEMORY_MB, _MEMORY_TO_APPEND_MB = 64, 16
+"""What the database may use to sort, and where it has nothing to compare with: a first posting's rows are appended."""
 MANY_ENTRIES = 20_000
 _FEW_ENTRIES = 1_000
 _OF_ADJUSTING = 500
@@ -91,10 +92,9 @@ def post(
         raise RegistryMoved("The registry has changed since the rows were checked.")
     version = locking.lock(tx, batch.ledger, patience_s=patience_s) + 1
     rows = _Rows(tx, lease, batch, version, database_now(tx), beside=beside and len(batch.rows) >= MANY)
-    with rows.leaves, room_to_sort(tx, _MEMORY_MB):
+    with rows.leaves, room_to_sort(tx, _MEMORY_MB if version > 1 else _MEMORY_TO_APPEND_MB):
         rows.close_replaced()
-        rows.post(limits or ChunkLimits(), progress)
-        rows_digest = rows.leaves.root()
+        rows_digest = rows.post(limits or ChunkLimits(), progress)
     counted, not_found, listed = _counted(tx, lease, batch, rows.tally, rows.now)
     corrected = batch.corrected
     settled_at = leases.settle_posted(
@@ -212,15 +212,19 @@ class _Rows:
         """Journal entries of this posting."""
         return self.posted + self.closed + self.arrived
 
-    def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
+    def post(self, limits: ChunkLimits, progress: Callable[[int], None]) -> str:
+        """The root over all entries, which is asked for before they are sorted: its program's memory is free then."""
         if self._adjusts(limits):
             self._post_adjusting(limits)
         else:
             self._post_chunks(limits, progress)
+        root = self.leaves.root()
         if self.entries:
             new, items = self._items or (self.new, self.posted + self.closed)
             entries = Entries(self.entries, new, items, several=self._items is not None)
-            fold(self.tx, self.batch, self.version, entries, self._of_posting, self.now)
+            with room_to_sort(self.tx, _MEMORY_MB):
+                fold(self.tx, self.batch, self.version, entries, self._of_posting, self.now)
+        return root
 
     def _adjusts(self, limits: ChunkLimits) -> bool:
         """Whether rows are to be applied to what earlier messages have adjusted, or adjust something themselves."""

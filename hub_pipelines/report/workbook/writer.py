@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib import import_module
 from pathlib import Path
 
 from hub_pipelines.mapping.opening import open_list
@@ -29,7 +28,6 @@ def main() -> None:
     """Raises Unreadable and what openpyxl raises."""
     limits.apply()
     with _table(Sent(**json.loads(sys.stdin.readline()))) as table:
-        import_module("openpyxl")  # takes its time, which nobody waits for where the file is opened beforehand
         told = sys.stdin.readline()
         if not told:
             return  # whoever began it has ended, or has nothing to write
