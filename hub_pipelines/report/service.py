@@ -186,11 +186,13 @@ class Receipts:
         """Make a workbook that is due, and tell of it on the page. On an error it stays due, until the last attempt."""
         with self.db.read() as tx:
             current = submissions.get(tx, made.request_id)
-            receipt = self.facts.of_submission(tx, current)
         path = self.places.page_of(current)
+        # before anything that takes long: a tick that finds it due as well has not opened its file
         if not self.workbooks.begin(made):
             return path
         try:
+            with self.db.read() as tx:
+                receipt = self.facts.of_submission(tx, current)
             self.workbooks.make(current, made, _told(receipt), path, patience_s=patience_s)
         except Exception:  # noqa: BLE001  # whatever is wrong with a workbook, the receipt stands
             _log.exception("A workbook could not be made; it stays due.")

@@ -4,15 +4,20 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.report.facts import Facts
+from hub_pipelines.report.model import Receipt
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.workbook import running
 from hub_pipelines.report.workbook.model import Sent
-from hub_pipelines.submission.model import Lease
+from hub_pipelines.report.workbook.store import due as find_due
+from hub_pipelines.submission.model import Lease, Submission
 from hub_pipelines_tests.support import lease_and_validate, wait_until
 
 from ..conftest import SmallHub, inventory
@@ -154,6 +159,24 @@ def test_a_program_that_waits_for_nothing_any_more_ends_with_its_run(large: Smal
         tx.exec_driver_sql("UPDATE returned_workbook SET state = 'made', file_name = 'lab.xlsx'")
     large.hub.receipts.finish(request_id)
     assert not writers()
+
+
+def test_who_makes_a_workbook_says_so_before_it_reads_what_belongs_into_it(
+    large: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a tick makes it too, and opens the file for that."""
+    request_id = posted(large, validated(large, inventory("NC-2")), lambda: None)
+    large.hub.receipts._write_page(request_id)
+    usual, due = Facts.of_submission, []
+
+    def of_submission(self: Facts, tx: Transaction, current: Submission) -> Receipt:
+        due.append(len(find_due(tx, None, again_after=timedelta(hours=1), limit=9)))
+        return usual(self, tx, current)
+
+    monkeypatch.setattr(Facts, "of_submission", of_submission)
+    large.hub.receipts.write_due()
+    assert due[0] == 0
+    assert returned(large, request_id).exists()
 
 
 def test_a_receipt_that_cannot_be_written_leaves_no_program(
