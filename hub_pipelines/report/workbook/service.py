@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hub_pipelines.archive.objects import Archive
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.common.files import draft_of
 from hub_pipelines.common.scope import Campus
-from hub_pipelines.common.store import Database, Transaction
+from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.drift.migrating import without_heading
 from hub_pipelines.drift.model import BadMigration
 from hub_pipelines.drift.service import Shapes
@@ -34,6 +34,7 @@ from hub_pipelines.report.outcomes import waits_for_registry
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Made, Mark, Plan, QuestionLine, Sent, WorkbookState, Written
 from hub_pipelines.report.workbook.running import PATIENCE_S, NotWritten, Waiting, write_workbook
+from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.validate.columns import located_columns
@@ -65,7 +66,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Workbooks:
-    """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead.
+    """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead;
+    `left_to_run_s`: so long after it has settled a large file's is left to its run.
 
     A workbook of more than `most_cells` is not given back whole: openpyxl takes about half a kilobyte for each.
     """
@@ -80,6 +82,7 @@ class Workbooks:
     patience_s: float = PATIENCE_S
     again_after_s: float = 3 * PATIENCE_S
     most_cells: int = 400_000
+    left_to_run_s: float = 60.0
     _waiting: Waiting = field(default_factory=Waiting, compare=False, repr=False)
 
     def expect(self, current: Submission) -> None:
@@ -102,8 +105,17 @@ class Workbooks:
         return current.state is State.POSTED and any(self._marks(tx, current, _NO_COLUMNS, limit=1))
 
     def due(self, campus: str | None, *, limit: int) -> list[Made]:
+        """Those that nobody else makes. A large file's run has its file open, and more time than whoever asks here: it
+        comes first, though a tick may have waited for the end of its posting."""
         with self.db.read() as tx:
-            return store.due(tx, campus, again_after=timedelta(seconds=self.again_after_s), limit=limit)
+            found = store.due(tx, campus, again_after=timedelta(seconds=self.again_after_s), limit=limit)
+            now = database_now(tx)
+            return [one for one in found if not self._is_left_to_its_run(submissions.get(tx, one.request_id), one, now)]
+
+    def _is_left_to_its_run(self, current: Submission, made: Made, now: datetime) -> bool:
+        if made.attempts or current.settled_at is None or not current.envelope.is_large(self.large_mb):
+            return False
+        return now - current.settled_at < timedelta(seconds=self.left_to_run_s)
 
     def begin(self, made: Made) -> bool:
         """Count an attempt; False when it is not due (any more) or another process is at it."""

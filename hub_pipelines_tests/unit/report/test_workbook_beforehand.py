@@ -161,6 +161,17 @@ def test_a_program_that_waits_for_nothing_any_more_ends_with_its_run(large: Smal
     assert not writers()
 
 
+def test_a_tick_leaves_a_large_files_workbook_to_its_run_for_a_minute(large: SmallHub) -> None:
+    """On SQLite a tick has waited for the posting's end, and has eight seconds for a workbook."""
+    request_id = posted(large, validated(large, inventory("NC-2")), lambda: None)
+    large.hub.receipts.write_due()
+    page = large.hub.receipts.places.page_of(large.submission(request_id))
+    assert page.exists()
+    assert not page.with_suffix(".xlsx").exists()
+    limited(large, left_to_run_s=0.0).hub.receipts.write_due()
+    assert page.with_suffix(".xlsx").exists()
+
+
 def test_who_makes_a_workbook_says_so_before_it_reads_what_belongs_into_it(
     large: SmallHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +186,7 @@ def test_who_makes_a_workbook_says_so_before_it_reads_what_belongs_into_it(
         return usual(self, tx, current)
 
     monkeypatch.setattr(Facts, "of_submission", of_submission)
-    large.hub.receipts.write_due()
+    limited(large, left_to_run_s=0.0).hub.receipts.write_due()
     assert due[0] == 0
     assert returned(large, request_id).exists()
 
