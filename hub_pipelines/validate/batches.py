@@ -215,14 +215,15 @@ class Gathered:
             yield self.numbers[place], [*cells, *self.beyond.get(place, ())]
 
 
-def gathered(batches: Iterable[Batch]) -> Iterator[Gathered]:
+def gathered(batches: Iterable[Batch], times: int = 1) -> Iterator[Gathered]:
+    """So many `times` as many rows at once as are judged together."""
     frames: list[Batch] = []
     rows = size = 0
     for batch in batches:
         frames.append(batch)
         rows += len(batch.numbers)
         size += sum(one.size for one in batch.columns if isinstance(one, Texts))
-        if rows >= ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
+        if rows >= times * ROWS_AT_ONCE or size >= times * _BYTES_AT_ONCE:
             yield Gathered(frames)
             frames, rows, size = [], 0, 0
     if frames:

@@ -33,6 +33,8 @@ ENOUGH = 10_000
 PROGRAM = "hub_pipelines.ledger.posting.leaves"
 _AROUND = b"around"
 _PIPE_BYTES = 1024 * 1024
+_MOST_HELD = 16 * 1024 * 1024
+"""Bytes for a program that does not take them yet: while it starts, entries are written to the database."""
 _LONGEST_S = 60.0
 """It takes what it is told within milliseconds; one that does not take it in this time is stuck."""
 
@@ -116,7 +118,7 @@ class _Program:
         self._taken += len(changes)
         try:
             self._to.write_batch(_without_values(changes))
-            self._pipe.send()
+            self._pipe.send(_MOST_HELD)
         except OSError as error:
             raise self._failed(error) from error
 
@@ -167,11 +169,15 @@ class _Patient:
     def flush(self) -> None:
         """`send` does."""
 
-    def send(self) -> None:
-        """Raises TimeoutError when nobody reads for long, OSError when nobody is there."""
+    def send(self, most_held: int = 0) -> None:
+        """At most so many bytes are held back rather than waited for. Raises TimeoutError when nobody reads for long,
+        OSError when nobody is there."""
         left = memoryview(b"".join(self._held))
         self._held.clear()
         while left:
+            if len(left) <= most_held and not _is_ready(self._pipe, select.POLLOUT):
+                self._held.append(left)
+                return
             _wait(self._pipe, select.POLLOUT)
             left = left[os.write(self._pipe.fileno(), left) :]
 
@@ -188,10 +194,14 @@ def _read_patiently(pipe: IO[bytes]) -> bytes:
 
 
 def _wait(pipe: IO[bytes], event: int) -> None:
+    if not _is_ready(pipe, event, _LONGEST_S):
+        raise TimeoutError("it has been stuck for long")
+
+
+def _is_ready(pipe: IO[bytes], event: int, within_s: float = 0) -> bool:
     ready = select.poll()
     ready.register(pipe, event)
-    if not ready.poll(_LONGEST_S * 1_000):
-        raise TimeoutError("it has been stuck for long")
+    return bool(ready.poll(within_s * 1_000))
 
 
 def _schema() -> "pyarrow.Schema":

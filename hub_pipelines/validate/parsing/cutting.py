@@ -25,30 +25,49 @@ _BOM = b"\xef\xbb\xbf"
 _MOST_COLUMNS = 1_000
 
 
-def cut(lines: bytes, delimiter: str, first: int, *, longest_line: int, skip_blanks: bool) -> Block | None:
-    """Whole lines in UTF-8 as the rows from number `first` on; None where the csv module must cut them.
+class Cutter:
+    """Cuts the pieces of one file. They are the same each time that it is read: what was found about one is not asked
+    again."""
 
-    `delimiter` is one ASCII character, cells are quoted by double quotation marks. No line is longer than
-    `longest_line` bytes. With `skip_blanks` spaces in front of a cell do not belong to it.
-    """
-    import numpy
+    def __init__(self, delimiter: str, *, longest_line: int, skip_blanks: bool) -> None:
+        """`delimiter` is one ASCII character, cells are quoted by double quotation marks. No line is longer than
+        `longest_line` bytes. With `skip_blanks` spaces in front of a cell do not belong to it."""
+        self._delimiter = delimiter
+        self._longest_line = longest_line
+        self._skip_blanks = skip_blanks
+        self._is_cut: dict[int, bool] = {}
+        """By its number whether a piece is cut here."""
 
-    letters = numpy.frombuffer(lines, numpy.uint8)
-    ends = numpy.flatnonzero(letters == _LINE_END)
-    if not len(ends) or ends[-1] != len(lines) - 1 or lines.startswith(_BOM):
-        return None
-    if int(numpy.diff(ends, prepend=-1).max()) > longest_line or _has_lone_return(lines):
-        return None
-    quotes = numpy.flatnonzero(letters == _QUOTE)
-    if not _quotes_are_plain(letters, quotes, ends, ord(delimiter)):
-        return None
-    table = _columns(lines, delimiter, _width(lines[: int(ends[0])], delimiter))
-    if table is None or table.num_rows != len(ends):
-        return None
-    if skip_blanks and _begins_with_space(table) and _has_space_in_front(letters, quotes, ord(delimiter)):
-        return None
-    block = Block(first, [_texts(one) for one in table.columns])
-    return None if _has_blank_row(block) else block
+    def cut(self, piece: int, lines: bytes, first: int) -> Block | None:
+        """The whole lines of a piece, in UTF-8, as the rows from number `first` on; None where the csv module must cut
+        them."""
+        is_cut = self._is_cut.get(piece)
+        if is_cut is None:
+            block = self._cut_first(lines, first)
+            self._is_cut[piece] = block is not None
+            return block
+        table = _columns(lines, self._delimiter) if is_cut else None
+        return None if table is None else _block(table, first)
+
+    def _cut_first(self, lines: bytes, first: int) -> Block | None:
+        import numpy
+
+        letters = numpy.frombuffer(lines, numpy.uint8)
+        ends = numpy.flatnonzero(letters == _LINE_END)
+        if not len(ends) or ends[-1] != len(lines) - 1 or lines.startswith(_BOM):
+            return None
+        if int(numpy.diff(ends, prepend=-1).max()) > self._longest_line or _has_lone_return(lines):
+            return None
+        quotes, delimiter = numpy.flatnonzero(letters == _QUOTE), ord(self._delimiter)
+        if not _quotes_are_plain(letters, quotes, ends, delimiter):
+            return None
+        table = _columns(lines, self._delimiter)
+        if table is None or table.num_rows != len(ends):
+            return None
+        if self._skip_blanks and _begins_with_space(table) and _has_space_in_front(letters, quotes, delimiter):
+            return None
+        block = _block(table, first)
+        return None if _has_blank_row(block) else block
 
 
 def _has_lone_return(lines: bytes) -> bool:
@@ -91,11 +110,12 @@ def _width(line: bytes, delimiter: str) -> int:
     return len(next(csv.reader([line.decode("utf-8")], delimiter=delimiter), []))
 
 
-def _columns(lines: bytes, delimiter: str, width: int) -> "pyarrow.Table | None":
-    """None where some line has another number of cells."""
+def _columns(lines: bytes, delimiter: str) -> "pyarrow.Table | None":
+    """None where some line has another number of cells than the first."""
     import pyarrow
     from pyarrow import csv as arrow_csv
 
+    width = _width(lines[: lines.index(b"\n")], delimiter)
     if not 0 < width <= _MOST_COLUMNS:
         return None
     names = [str(at) for at in range(width)]
@@ -112,6 +132,10 @@ def _columns(lines: bytes, delimiter: str, width: int) -> "pyarrow.Table | None"
         )
     except pyarrow.ArrowInvalid:
         return None
+
+
+def _block(table: "pyarrow.Table", first: int) -> Block:
+    return Block(first, [_texts(one) for one in table.columns])
 
 
 def _texts(column: "pyarrow.ChunkedArray") -> Texts:

@@ -10,14 +10,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
-from typing import BinaryIO, Protocol, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TextIO
 
 from hub_pipelines.validate.parsing.blocks import Block, Singly
 from hub_pipelines.validate.parsing.encodings import Encoding
 from hub_pipelines.validate.parsing.grid import Alive, Ask, NumberedRow, SheetFacts, Span, is_blank
 from hub_pipelines.validate.parsing.refusal import Refusal, empty, not_text
 from hub_pipelines.validate.parsing.source import Source
+
+if TYPE_CHECKING:
+    from hub_pipelines.validate.parsing.cutting import Cutter
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 RARE_DELIMITERS = {"^": "caret", "~": "tilde", "\x1f": "unit separator", "\x01": "control-A", ":": "colon"}
@@ -179,6 +183,14 @@ class TextGrid:
             return self._stretches()
         return iter([Singly(self._singly())])
 
+    @cached_property
+    def _cutter(self) -> "Cutter":
+        # loads numpy, which only a large file is worth
+        from hub_pipelines.validate.parsing.cutting import Cutter
+
+        dialect = self._dialect
+        return Cutter(dialect.delimiter, longest_line=_LONGEST_CELL, skip_blanks=dialect.skip_blanks)
+
     def _singly(self) -> Iterator[NumberedRow]:
         with opened(self._source, self._encoding) as file:
             reader = _RecordReader(_lines_of(file), self._dialect, self._alive)
@@ -189,23 +201,13 @@ class TextGrid:
 
     def _stretches(self) -> Iterator[Block | Singly]:
         """Lines that can be cut at once so, the others one by one."""
-        from hub_pipelines.validate.parsing.cutting import cut
-
         with self._source.open() as file:
             pieces = _Pieces(file, self._encoding)
             reader = _RecordReader(pieces.lines(), self._dialect, self._alive)
             records = iter(reader)
             try:
                 while piece := pieces.next():
-                    block = None
-                    if pieces.number > 1:
-                        block = cut(
-                            piece,
-                            self._dialect.delimiter,
-                            reader.number + 1,
-                            longest_line=_LONGEST_CELL,
-                            skip_blanks=self._dialect.skip_blanks,
-                        )
+                    block = self._cutter.cut(pieces.number, piece, reader.number + 1) if pieces.number > 1 else None
                     if block is None:
                         yield Singly(_until_between(records, reader))
                     else:

@@ -77,16 +77,17 @@ def test_what_is_cut_at_once_is_what_the_csv_module_cuts(rows: list[list[str]], 
     written = io.StringIO(newline="")
     csv.writer(written, delimiter=delimiter, lineterminator=line_end).writerows(rows)
     lines = written.getvalue()
-    block = cutting.cut(lines.encode(), delimiter, 1, longest_line=1_000, skip_blanks=False)
+    cutter = cutting.Cutter(delimiter, longest_line=1_000, skip_blanks=False)
+    block, again = (cutter.cut(1, lines.encode(), 1) for _ in range(2))
     cut = list(enumerate(csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter), start=1))
     read = [row for _, row in cut]
     plain = len({len(row) for row in read}) == 1 and not any({*"\r\n"} & {*cell} for row in read for cell in row)
     # a return behind a line's last cell is the line's end
     plain = plain and lines.count("\r") == lines.count("\r\n")
     is_blank = any(not any(cell.strip() for cell in row) for row in read)
-    assert (block is not None) == (plain and not is_blank)
-    if block is not None:
-        assert list(block.rows()) == cut
+    assert (block is not None) == (again is not None) == (plain and not is_blank)
+    if block is not None and again is not None:
+        assert list(block.rows()) == list(again.rows()) == cut
 
 
 ITEM = st.tuples(
