@@ -12,7 +12,7 @@ from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.resting import Resting
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Submission
-from hub_pipelines.validate.batches import batches_of
+from hub_pipelines.validate.batches import counts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,8 @@ class Recounts:
             self.resting.of(current.envelope, "counting") as rest,
             self.judge.open(current.envelope, rules_of(decision)) as table,
         ):
-            batches = batches_of(table.rows)
             rows = 0
-            for some in (1 for _ in table.rows) if batches is None else (len(one.numbers) for one in batches):
+            for some in counts_of(table.rows):
                 rows += some
                 rest()
             return Recounted(tuple(table.header), rows)

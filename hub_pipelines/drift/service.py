@@ -207,9 +207,10 @@ def _none(_record: RecordType, _column: str) -> int:
 
 
 def _as_people_decided(tx: Any, source: Source, header: Sequence[str], feed: Feed) -> Judged | None:
-    known, migrations = _known(tx, source)
+    migrations = shapes.migrations_in_force(tx, source)
     if not migrations:
         return None
+    known = shapes.accepted_shapes(tx, source)
     try:
         judged = judge_header(header, feed, known, migrations, keeps=_keeps(source))
     except Unreadable:

@@ -352,6 +352,8 @@ class Profile:
 
     def share(self, *kinds: str) -> float:
         """The share of the values that are of the first kind, or at most that of all together."""
+        if len(kinds) == 1:
+            return self.shares.get(kinds[0], 0.0)
         return min(1.0, sum(self.shares.get(kind, 0.0) for kind in kinds))
 
     @property

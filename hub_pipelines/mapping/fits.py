@@ -4,7 +4,7 @@ Belongs here: how each kind of column judges a profile of values. To let a new c
 values, name its kind in _KIND. Not here: telling kinds of values apart (content), headings (likeness).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from hub_pipelines.mapping.content import ENOUGH, Profile
@@ -27,17 +27,33 @@ _NOTHING = Fit(0.0)
 
 def fit(column: str, profile: Profile) -> Fit:
     """How well the values of a profile fit a column of a contract."""
-    if not profile.count:
-        return _NOTHING
-    judge = _JUDGES.get(_KIND.get(column, "text"))
-    found = judge(profile) if judge else _NOTHING
-    if column in _NEVER_ALONE:
-        found = Fit(found.score, found.evidence)
-    if found.score < 0 and profile.count < ENOUGH:
-        return Fit(found.score * 0.4, found.evidence)
-    if found.alone and profile.count < ENOUGH:
-        return Fit(found.score, found.evidence, found.alone * 0.6)
+    return fits_of((column,), profile)[column]
+
+
+def fits_of(columns: Iterable[str], profile: Profile) -> dict[str, Fit]:
+    """By column how well the values of a profile fit it."""
+    judged: dict[str, Fit] = {}
+    found = {}
+    for column in columns:
+        kind = _KIND.get(column, "text")
+        if kind not in judged:
+            judged[kind] = _judged(kind, profile)
+        one = judged[kind]
+        found[column] = Fit(one.score, one.evidence) if column in _NEVER_ALONE else one
     return found
+
+
+def _judged(kind: str, profile: Profile) -> Fit:
+    """Few values tell less."""
+    judge = _JUDGES.get(kind) if profile.count else None
+    if judge is None:
+        return _NOTHING
+    found = judge(profile)
+    if profile.count >= ENOUGH:
+        return found
+    if found.score < 0:
+        return Fit(found.score * 0.4, found.evidence)
+    return Fit(found.score, found.evidence, found.alone * 0.6) if found.alone else found
 
 
 def _told(profile: Profile, share: float, what: str) -> str:

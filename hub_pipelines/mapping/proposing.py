@@ -10,7 +10,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 
 from hub_pipelines.mapping.content import MOST_PROFILED, Profile, profile_of, words_in
-from hub_pipelines.mapping.fits import Fit, fit
+from hub_pipelines.mapping.fits import Fit, fit, fits_of
 from hub_pipelines.mapping.likeness import THINGS, Heading, Like, is_not_ours, likeness, taken_apart
 from hub_pipelines.mapping.model import NONE_OF_THEM, Confirmed, How
 from hub_pipelines.validate.columns import column_letters, normalise_header, places_of
@@ -240,7 +240,7 @@ def _candidates(
     file: File, at: int, likes: Map[str, Like], record: RecordType, order: Map[str, int]
 ) -> list[Candidate]:
     profile, heading = file.profiles[at], file.headings[at]
-    fits = {column: fit(column, profile) for column in (record.columns if profile.count else likes)}
+    fits = fits_of(record.columns if profile.count else likes, profile)
     found = [_by_heading(like, fits[column], at, file, record, order) for column, like in likes.items()]
     certain = max((one.score for one in found), default=0.0) >= SURE
     foreign = is_not_ours(heading, record) or any("by" in form.split() for form in heading.forms)  # it tells who

@@ -66,7 +66,7 @@ def known_of(record: RecordType) -> Known:
 
     A heading that several of its columns share is kept for the one that comes first in the contract.
     """
-    own, other = record.aliases, _of_languages(record)
+    own, other = record.aliases, _of_languages(record.columns, tuple(record.aliases))
     elsewhere = _elsewhere(record.name.partition(".")[0])
     return Known(
         own=own,
@@ -76,24 +76,34 @@ def known_of(record: RecordType) -> Known:
     )
 
 
-def _of_languages(record: RecordType) -> dict[str, str]:
+@functools.lru_cache(maxsize=64)
+def _of_languages(columns: tuple[str, ...], own: tuple[str, ...]) -> Mapping[str, str]:
     other: dict[str, str] = {}
-    for column in record.columns:
+    known = frozenset(own)
+    for column in columns:
         for form in _forms(column):
-            if form not in record.aliases:
+            if form not in known:
                 other.setdefault(form, column)
     return other
 
 
-def known_headings(feed: Feed) -> dict[str, str]:
+def known_headings(feed: Feed) -> Mapping[str, str]:
     """Every heading, in normal form, that is known for some column of the feed, and that column; for finding the row of
     headings. What may as well stand in a cell below one (freezer, equipment, g) tells of no such row, unless a contract
     has it."""
-    of_languages = (pair for record in reversed(feed.lists) for pair in _of_languages(record).items())
-    telling = {form: column for form, column in of_languages if not _may_be_a_cell(form)}
-    return {**telling, **feed.aliases}
+    return _known_headings(tuple((one.columns, tuple(one.aliases.items())) for one in feed.lists))
 
 
-@functools.cache  # of the known headings only: some thousands, asked for with each file
+@functools.lru_cache(maxsize=64)  # asked for with each file
+def _known_headings(lists: tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for columns, own in reversed(lists):
+        of_languages = _of_languages(columns, tuple(form for form, _ in own))
+        found |= {form: column for form, column in of_languages.items() if not _may_be_a_cell(form)}
+    for _, own in reversed(lists):
+        found |= own
+    return found
+
+
 def _may_be_a_cell(form: str) -> bool:
     return " " not in form and not kinds_of(form).isdisjoint(_IN_CELLS)

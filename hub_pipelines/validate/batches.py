@@ -151,6 +151,18 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
     return rows.batches() if isinstance(rows, InBatches) else None
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """Rows that need not be made to be counted; each call begins anew."""
+
+    def counts(self) -> Iterator[int]: ...
+
+
+def counts_of(rows: Iterable[Row]) -> Iterator[int]:
+    """How many rows there are, so many at a time."""
+    return rows.counts() if isinstance(rows, Counted) else (1 for _ in rows)
+
+
 _ALL_TEXT = frozenset({str, type(None)})
 ROWS_AT_ONCE = 25_000
 _BYTES_AT_ONCE = 16 * 1024 * 1024

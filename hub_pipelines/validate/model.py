@@ -458,7 +458,7 @@ class RecordType:
     def columns(self) -> tuple[str, ...]:
         return tuple(self.row_model.model_fields)
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """The columns that the file must have."""
         return tuple(name for name, one in self.row_model.model_fields.items() if one.is_required())
@@ -472,12 +472,12 @@ class RecordType:
     def column_descriptions(self) -> dict[str, str]:
         return {name: one.description or "" for name, one in self.row_model.model_fields.items()}
 
-    @property
+    @cached_property
     def shapes(self) -> dict[str, Shape]:
         """Each column's shape, from the contract's own types."""
         return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
 
-    @property
+    @cached_property
     def certain(self) -> dict[str, Certain]:
         """What is certain of each column whose type tells it."""
         return {
@@ -487,13 +487,13 @@ class RecordType:
             if isinstance(kind, Certain)
         }
 
-    @property
+    @cached_property
     def written(self) -> dict[str, str]:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
 
-    @property
+    @cached_property
     def added(self) -> frozenset[str]:
         """Columns that the contract's first version did not have."""
         return frozenset(self.columns).difference(self.former[0].columns) if self.former else frozenset()
@@ -550,7 +550,7 @@ class Feed:
         """What a file may be a list of. Of a feed that was narrowed to one record type (`only`) that one."""
         return tuple(one for one in self.record_types if not one.by_messages_only) or self.record_types
 
-    @property
+    @cached_property
     def aliases(self) -> dict[str, str]:
         """Every heading that some list knows."""
         return {alias: column for one in reversed(self.lists) for alias, column in one.aliases.items()}

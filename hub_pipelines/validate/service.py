@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, islice
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from hub_pipelines.validate.batches import batches_of
@@ -171,6 +171,12 @@ def shown(cell: object) -> str | None:
     return str(cell)[:_SHOWN_CHARACTERS]
 
 
+@lru_cache(maxsize=1_000)  # pydantic takes longer to make one than it takes for a small file
+def _parser_of(model: type[BaseModel], column: str) -> Callable[[Cell], Any]:
+    """What reads a cell of a column as the contract does. Raises ValidationError."""
+    return TypeAdapter(model.model_fields[column].rebuild_annotation()).validate_python
+
+
 @dataclass(frozen=True, slots=True)
 class TagColumn:
     """Where the tag stands and how it is read: a tag is looked up even when another cell spoils its row."""
@@ -183,8 +189,7 @@ class TagColumn:
     @staticmethod
     def of(columns: ColumnMap) -> "TagColumn":
         column = str(columns.record.tag_column)
-        annotation = columns.record.row_model.model_fields[column].rebuild_annotation()
-        parse = TypeAdapter(annotation).validate_python
+        parse = _parser_of(columns.record.row_model, column)
         return TagColumn(column, columns.positions[column], parse, columns.record.untagged)
 
     def sound(self, row: JudgedRow) -> str | None:
@@ -199,10 +204,7 @@ class _SoundValues:
     def __init__(self, columns: ColumnMap) -> None:
         record = columns.record
         self._readers = {
-            name: (
-                columns.positions[name],
-                TypeAdapter(record.row_model.model_fields[name].rebuild_annotation()).validate_python,
-            )
+            name: (columns.positions[name], _parser_of(record.row_model, name))
             for name in dict.fromkeys((*record.key_columns, *record.counted_columns))
             if name in columns.positions
         }

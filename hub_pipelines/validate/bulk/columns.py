@@ -5,11 +5,11 @@ Not here: what makes a row good as a whole (judging.py).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hub_pipelines.validate.conventions.applying import Together
 from hub_pipelines.validate.feeds.types import is_blank
@@ -228,20 +228,23 @@ class Check:
 
 
 class Parse:
-    """A column's own function, made when it is first needed."""
+    """A column's own function, in the circumstances of a file."""
 
-    def __init__(self, annotation: Any, own: Sequence[object], context: dict[str, object]) -> None:
-        self._annotation = annotation
-        self._own = own
+    def __init__(self, model: type[BaseModel], column: str, context: dict[str, object]) -> None:
+        self._of = (model, column)
         self._context = context
 
-    @cached_property
-    def _validate(self) -> Callable[..., object]:
-        adapter: TypeAdapter[object] = TypeAdapter(Annotated[(self._annotation, *self._own)])  # type: ignore[arg-type]
-        return adapter.validate_python
-
     def __call__(self, cell: Cell) -> object:
-        return self._validate(cell, context=self._context)
+        return _parser_of(*self._of)(cell, context=self._context)
+
+
+@lru_cache(maxsize=1_000)  # pydantic takes longer to make one than it takes for a small file
+def _parser_of(model: type[BaseModel], column: str) -> Callable[..., object]:
+    """Without what looks at other columns: that is checked when all values are known."""
+    field = model.model_fields[column]
+    own = [kind for kind in field.metadata if not isinstance(kind, Beside)]
+    adapter: TypeAdapter[object] = TypeAdapter(Annotated[(field.annotation, *own)])  # type: ignore[arg-type]
+    return adapter.validate_python
 
 
 def unknown_column(name: str) -> ColumnType:

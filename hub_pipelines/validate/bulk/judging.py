@@ -128,10 +128,8 @@ class _Bulk:
         )
 
     def _type(self, name: str) -> ColumnType:
-        field = self._record.row_model.model_fields[name]
-        # what looks at other columns is checked when all values are known
-        own = [kind for kind in field.metadata if not isinstance(kind, Beside)]
-        return ColumnType(name, self._record.certain.get(name), Parse(field.annotation, own, self._context))
+        parse = Parse(self._record.row_model, name, self._context)
+        return ColumnType(name, self._record.certain.get(name), parse)
 
     def judge(self, batches: Iterator[Batch]) -> Iterator[StagedRows]:
         """Three batches are in hand at a time: of the first the rows are put together, the second is judged, of the

@@ -1,7 +1,8 @@
 """The child's side of the conversation with the hub.
 
 The file is the descriptor that the command line names; messages come on standard input and leave on standard output.
-The hub sends `open` once, then `next` for rows, `forget` for an iteration that it no longer wants. While it opens the
+The hub sends `open` once, then `next` for rows, `forget` for an iteration that it no longer wants, `count` for how many
+rows there are, so many at a time: true to begin, false to go on. While it opens the
 file, the child may send `ask` with texts, which the hub answers with `known`, and `alive`. Answers to `next` come in
 the order of asking.
 Belongs here: messages. Not here: limits (limits), reading (opening).
@@ -30,6 +31,7 @@ _MOST_ROWS = 5_000
 _USUAL_FRAME = 1024 * 1024
 _MOST_ANSWERS_KEPT = 50_000
 _ASKED_AT_ONCE = 5_000
+_COUNTED_AT_ONCE = 100_000
 
 
 class Child:
@@ -45,6 +47,7 @@ class Child:
         self._answers: dict[str, str | None] = {}
         self._opened: Opened | None = None
         self._iterations: dict[int, Iterator[wire.Message]] = {}
+        self._counts: Iterator[int] = iter(())
         self._batch = 200
 
     def run(self) -> None:
@@ -66,6 +69,8 @@ class Child:
             return _table(self._opened)
         if "next" in message:
             return self._rows(message["next"])
+        if "count" in message:
+            return {"rows": self._counted(anew=message["count"])}
         self._iterations.pop(message["forget"], None)
         return None
 
@@ -75,6 +80,20 @@ class Child:
             self._iterations[number] = self._batches(self._opened.joined)
         # what is asked for behind the last row is answered with nothing
         return next(self._iterations[number], as_columns([], 0))
+
+    def _counted(self, *, anew: bool) -> int:
+        """Rows that follow those which were counted before; none behind the last one. Each is cut and looked at as when
+        it is read."""
+        assert self._opened is not None
+        if anew:
+            rows = self._opened.joined.rows()
+            self._counts = (len(one) if isinstance(one, Block | Packed) else 1 for one in rows)
+        found = 0
+        for some in self._counts:
+            found += some
+            if found >= _COUNTED_AT_ONCE:
+                break
+        return found
 
     def _batches(self, table: Joined) -> Iterator[wire.Message]:
         width = len(table.header)

@@ -113,12 +113,30 @@ class Parser:
         finally:
             self._forget(number)
 
+    def counts(self) -> Iterator[int]:
+        """How many rows there are, so many at a time: they are cut by the child and not told."""
+        anew = True
+        while True:
+            self._send({"count": anew})
+            while "rows" not in (message := self._receive()):
+                self._keep(message)
+            some = message["rows"]
+            if type(some) is not int or some < 0:
+                self._fail(damaged(f"its reader answered nonsense: {str(some)[:50]} rows"))
+            if not some:
+                return
+            anew = False
+            yield some
+
     def _ask_for(self, number: int) -> None:
         self._asked.append(number)
         self._send({"next": number})
 
     def _take_batch(self) -> None:
-        message = self._receive()
+        self._keep(self._receive())
+
+    def _keep(self, message: dict[str, Any]) -> None:
+        """For the iteration that has asked for it; what is no answer is a sign of life."""
         if "numbers" not in message:
             return
         number = self._asked.popleft()

@@ -52,6 +52,9 @@ class _Rows:
     def batches(self) -> Iterator[Batch]:
         return self._parser.batches()
 
+    def counts(self) -> Iterator[int]:
+        return self._parser.counts()
+
 
 def _table(told: dict[str, Any], parser: Parser, rules: int) -> Table:
     parts = tuple(Part(sheet, header_row, first, tuple(at)) for sheet, header_row, first, at in told["parts"])

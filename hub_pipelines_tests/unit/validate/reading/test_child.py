@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.validate.batches import ROWS_AT_ONCE, Texts
+from hub_pipelines.validate.batches import ROWS_AT_ONCE, Texts, counts_of
 from hub_pipelines.validate.model import Cell, Unreadable
 from hub_pipelines.validate.parsing import wire
 from hub_pipelines.validate.parsing.columns import as_columns
@@ -186,6 +186,34 @@ def test_the_end_of_the_rows_is_told_however_many_batches_were_asked_for(tmp_pat
     path = stored(tmp_path, "a,b\n" + "1,2\n" * 30_000)
     with open_table(path, "a.csv", known=INVENTORY.aliases.get) as table:
         assert [sum(1 for _ in table.rows) for _ in range(3)] == [30_000] * 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "large csv"])
+def test_rows_are_counted_as_they_are_read_also_amid_another_reading(tmp_path: Path, kind: str) -> None:
+    lines = [f"N-{number},{'Flask' * (10 if kind == 'large csv' else 1)}" for number in range(150_000)]
+    lines[70_000:70_000] = ["", "Total,", "Room 7,"]
+    if kind == "xlsx":
+        path = workbook(tmp_path, [["asset_tag", "item_name"], *(line.split(",") for line in lines[:9_000])])
+    else:
+        path = stored(tmp_path, "asset_tag,item_name\n" + "\n".join(lines))
+    with open_table(path, f"a.{kind[-4:].strip()}", known=INVENTORY.aliases.get) as table:
+        read = [row_no for row_no, _ in table.rows]
+        outer = iter(table.rows)
+        first = [next(outer)[0] for _ in range(300)]
+        counts = list(counts_of(table.rows))
+        rest = [row_no for row_no, _ in outer]
+        assert next(counts_of(table.rows)) == counts[0]  # a reading that is left off
+        assert sum(counts_of(table.rows)) == sum(counts) == len(read)
+    assert first + rest == read
+    assert len(counts) == (1 if kind == "xlsx" else 2)
+
+
+@pytest.mark.parametrize("rows", [-1, True, "many", None, 1.5], ids=str)
+def test_a_count_that_is_none_is_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: object) -> None:
+    with open_table(stored(tmp_path, "a,b\n1,2\n"), "a.csv", known=INVENTORY.aliases.get) as table:
+        monkeypatch.setattr(process.Parser, "_receive", lambda _: {"rows": rows})
+        with pytest.raises(Unreadable, match="damaged"):
+            sum(counts_of(table.rows))
 
 
 def test_nonsense_from_the_child_is_a_damaged_file() -> None:
