@@ -252,14 +252,18 @@ CATEGORIES = ("chemical", "consumable", "equipment", "glassware", "reagent", "in
 _CATEGORY_FORMS = {form: name for name in CATEGORIES for form in (name, f"{name}s")}
 
 
-def nearest_of(text: str, allowed: Iterable[str]) -> str | None:
-    return _nearest(text[:80], tuple(allowed))
+LIKE, VERY_LIKE = 0.6, 0.8
+"""By difflib: more than half of the letters, in order; no more than one of five mistyped."""
+
+
+def nearest_of(text: str, allowed: Iterable[str], likeness: float = LIKE) -> str | None:
+    return _nearest(text[:80], tuple(allowed), likeness)
 
 
 @functools.lru_cache(maxsize=2_000)
-def _nearest(text: str, allowed: tuple[str, ...]) -> str | None:
+def _nearest(text: str, allowed: tuple[str, ...], likeness: float) -> str | None:
     # a column often holds one wrong word in every row, and comparing is slow
-    close = difflib.get_close_matches(text, allowed, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(text, allowed, n=1, cutoff=likeness)
     return close[0] if close else None
 
 
@@ -324,7 +328,8 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     text = text_of(cell)
     name = campuses.get(text.casefold())
     if name is None:
-        near = nearest_of(text.casefold(), campuses)
+        # east is nearly west, and means the opposite
+        near = nearest_of(text.casefold(), campuses, VERY_LIKE)
         known = ", ".join(sorted(campuses.values()))
         raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", near and campuses[near])
     return name

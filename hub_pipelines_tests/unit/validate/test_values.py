@@ -2,6 +2,7 @@ import datetime
 
 import pytest
 
+from hub_pipelines.validate.feeds.types import VERY_LIKE, nearest_of
 from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 
 from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
@@ -164,6 +165,21 @@ def test_procurement_refuses_an_unknown_campus_with_the_nearest() -> None:
         ("unknown_campus", "South"),
         ("bad_amount", OR_EMPTY),
     ]
+
+
+@pytest.mark.parametrize(("cell", "suggestion"), [("Noth", "North"), ("East", None), ("Northfield", None)])
+def test_a_campus_is_suggested_only_where_hardly_a_letter_is_wrong(cell: str, suggestion: str | None) -> None:
+    order: dict[str, Cell] = {"asset_tag": "T1", "po_number": "P1", "campus": cell}
+    (verdict,) = verdicts([order], feed=PROCUREMENT)
+    assert isinstance(verdict, RejectedRow)
+    assert [(each.rule, each.suggestion) for each in verdict.problems] == [("unknown_campus", suggestion)]
+    assert "known are: North, South" in verdict.problems[0].reason
+
+
+@pytest.mark.parametrize(("word", "other"), [("east", "west"), ("north", "south")])
+def test_a_word_is_not_very_like_its_opposite(word: str, other: str) -> None:
+    assert nearest_of(word, [other]) == other
+    assert nearest_of(word, [other], VERY_LIKE) is None
 
 
 def test_columns_outside_the_contract_are_kept_as_other() -> None:
