@@ -3,7 +3,8 @@
     python -m hub_pipelines_tests.bench.bulk --rows 100000 --rows 1000000 --runs 3
 
 PostgreSQL is one of the run's own with default settings, or the server that `--postgres` names (its rights must
-allow to make databases). The hub's time is that of the whole `hub submit --wait`: archive, run, posting, receipt.
+allow to make databases). The hub's time is that of the whole `hub submit --wait`: archive, run, posting, receipt,
+checks, returned workbook. Peers end when their rows are committed: how long the hub takes until then stands beside it.
 """
 
 import json
@@ -38,6 +39,8 @@ class Run:
     database: str
     rows: int
     seconds: float
+    posted_s: float
+    """Until the rows are committed."""
     peak_mb: float
     check: str
 
@@ -89,13 +92,15 @@ class _Bench:
             seconds, peak_mb, _ = _timed([*command, *arguments], environment)
             found = frozenset((int(row), str(column)) for row, column in json.loads(rejects.read_text()))
         check = "none made" if name == "limit" else _compared(found, inventory)
-        return Run(name, database, inventory.rows, seconds, peak_mb, check)
+        return Run(name, database, inventory.rows, seconds, seconds, peak_mb, check)
 
     def hub(self, inventory: Inventory, database: str) -> Run:
         with self._copy(database) as (home, url):
+            begun = time.time()
             seconds, peak_mb, answer = _timed(hub.command(inventory.path), hub.environment(home, url))
+            posted_s = hub.posted_at(home, answer) - begun
             check = _checked(answer, inventory, url)
-        return Run("hub", database, inventory.rows, seconds, peak_mb, check)
+        return Run("hub", database, inventory.rows, seconds, posted_s, peak_mb, check)
 
     def again(self, inventory: Inventory, database: str, tags: int) -> dict[str, object]:
         """The same rows with one in a hundred changed, sent to a ledger that holds them."""
@@ -210,24 +215,27 @@ def _checked(answer: dict[str, Any], inventory: Inventory, url: str) -> str:
 
 def _table(runs: list[Run]) -> str:
     lines = [
-        "| rows | database | importer | runs | seconds | rows/s | of `limit` | most memory, MB | faults found |",
-        "|--:|---|---|--:|--:|--:|--:|--:|---|",
+        "| rows | database | importer | runs | seconds | until posted | rows/s | of `limit` | until posted "
+        "| most memory, MB | faults found |",
+        "|--:|---|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for key in sorted({(one.rows, one.database) for one in runs}):
         here = [one for one in runs if (one.rows, one.database) == key]
-        medians = {peer: statistics.median(one.seconds for one in here if one.peer == peer) for peer in _names(here)}
-        for peer, seconds in sorted(medians.items(), key=lambda item: item[1]):
-            mine = [one for one in here if one.peer == peer]
-            share = f"{medians['limit'] / seconds:.2f}" if "limit" in medians else ""
+        of_peers = {peer: [one for one in here if one.peer == peer] for peer in dict.fromkeys(one.peer for one in here)}
+        medians = {peer: _medians(mine) for peer, mine in of_peers.items()}
+        for peer, (seconds, posted_s) in sorted(medians.items(), key=lambda item: item[1]):
+            mine = of_peers[peer]
+            limit_s = medians["limit"][0] if "limit" in medians else None
+            shares = " | ".join("" if limit_s is None else f"{limit_s / one:.2f}" for one in (seconds, posted_s))
             checks = ", ".join(sorted({one.check for one in mine}))
             peak = max(one.peak_mb for one in mine)
-            figures = f"{len(mine)} | {seconds:.1f} | {key[0] / seconds:,.0f} | {share} | {peak:.0f}"
+            figures = f"{len(mine)} | {seconds:.1f} | {posted_s:.1f} | {key[0] / seconds:,.0f} | {shares} | {peak:.0f}"
             lines.append(f"| {key[0]:,} | {key[1]} | {peer} | {figures} | {checks} |")
     return "\n".join(lines)
 
 
-def _names(runs: list[Run]) -> list[str]:
-    return list(dict.fromkeys(one.peer for one in runs))
+def _medians(runs: list[Run]) -> tuple[float, float]:
+    return statistics.median(one.seconds for one in runs), statistics.median(one.posted_s for one in runs)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """The hub as one of the peers: a home with the registry posted, and a file sent as an operator would send it.
 
-Belongs here: making such a home, and reading back what was rejected. Not here: timing (__main__).
+Belongs here: making such a home, reading back what was rejected and when the rest was posted. Not here: timing
+(__main__).
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,14 @@ def defects(url: str) -> set[Defect]:
         found = {(int(row_no) - 1, str(column)) for row_no, column in tx.execute(text(query))}
     db.dispose()
     return found
+
+
+def posted_at(home: Path, answer: dict[str, Any]) -> float:
+    """When a submission's posting was committed, in seconds since 1970, as the hub's log tells."""
+    told = f" {answer['request_id']} posted ledger="
+    lines = (home / "hub.log").read_text(encoding="utf-8").splitlines()
+    stamp = next(line for line in reversed(lines) if told in line).partition(" ")[0]
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def rows_of(answer: dict[str, Any]) -> dict[str, int]:
