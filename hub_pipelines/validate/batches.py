@@ -152,7 +152,7 @@ def batches_of(rows: Iterable[Row]) -> Iterator[Batch] | None:
 
 
 @runtime_checkable
-class Counted(Protocol):
+class Countable(Protocol):
     """Rows that need not be made to be counted; each call begins anew."""
 
     def counts(self) -> Iterator[int]: ...
@@ -160,7 +160,7 @@ class Counted(Protocol):
 
 def counts_of(rows: Iterable[Row]) -> Iterator[int]:
     """How many rows there are, so many at a time."""
-    return rows.counts() if isinstance(rows, Counted) else (1 for _ in rows)
+    return rows.counts() if isinstance(rows, Countable) else (1 for _ in rows)
 
 
 _ALL_TEXT = frozenset({str, type(None)})
@@ -228,14 +228,18 @@ class Gathered:
 
 
 def gathered(batches: Iterable[Batch], times: int = 1) -> Iterator[Gathered]:
-    """So many `times` as many rows at once as are judged together."""
+    """So many rows as are judged together, or `times` as many where all cells are text and short."""
     frames: list[Batch] = []
     rows = size = 0
+    most = times * ROWS_AT_ONCE
     for batch in batches:
         frames.append(batch)
         rows += len(batch.numbers)
-        size += sum(one.size for one in batch.columns if isinstance(one, Texts))
-        if rows >= times * ROWS_AT_ONCE or size >= times * _BYTES_AT_ONCE:
+        texts = [one.size for one in batch.columns if isinstance(one, Texts)]
+        size += sum(texts)
+        if len(texts) < len(batch.columns):
+            most = ROWS_AT_ONCE  # how large its other cells are nobody has told
+        if rows >= most or size >= _BYTES_AT_ONCE:
             yield Gathered(frames)
             frames, rows, size = [], 0, 0
     if frames:

@@ -473,12 +473,12 @@ class RecordType:
         return {name: one.description or "" for name, one in self.row_model.model_fields.items()}
 
     @cached_property
-    def shapes(self) -> dict[str, Shape]:
+    def shapes(self) -> Mapping[str, Shape]:
         """Each column's shape, from the contract's own types."""
         return {name: _shape(one.metadata) for name, one in self.row_model.model_fields.items()}
 
     @cached_property
-    def certain(self) -> dict[str, Certain]:
+    def certain(self) -> Mapping[str, Certain]:
         """What is certain of each column whose type tells it."""
         return {
             name: kind
@@ -488,7 +488,7 @@ class RecordType:
         }
 
     @cached_property
-    def written(self) -> dict[str, str]:
+    def written(self) -> Mapping[str, str]:
         """The kind (see Written) of each column that has one, in the contract's order."""
         kinds = ((name, _written(field.metadata)) for name, field in self.row_model.model_fields.items())
         return {name: kind for name, kind in kinds if kind is not None}
@@ -551,7 +551,7 @@ class Feed:
         return tuple(one for one in self.record_types if not one.by_messages_only) or self.record_types
 
     @cached_property
-    def aliases(self) -> dict[str, str]:
+    def aliases(self) -> Mapping[str, str]:
         """Every heading that some list knows."""
         return {alias: column for one in reversed(self.lists) for alias, column in one.aliases.items()}
 

@@ -24,9 +24,6 @@ LEASE_S = 600.0
 """Longer than any child works: a victim on a slow machine does the same as on a quick one, without a boundary more for
 a lease that it extends, and PostgreSQL ends no transaction of it. Rescuers need not wait, see `kill_everywhere`."""
 AT_ONCE = 6
-SHARED_FOLDERS = 1
-"""Two archived objects whose digests begin alike share a folder, which is made once: where contents have dates in them
-it is chance, and then there is a boundary less."""
 FILE = inventory_csv([asset("NC-0001"), asset("NC-0002"), asset("NC-9999")])
 Home = tuple[Path, str]
 """A hub's folder and the address of its database."""
@@ -89,17 +86,19 @@ def kill_everywhere(
     recover: Callable[[Path, str], object],
     *,
     at_least: int,
+    by_chance: int = 0,
     killed: Callable[[dict[int, Home], Home], None] | None = None,
 ) -> int:
     """Count the boundaries of `victim` unharmed, then kill it at each and `recover`; their number.
 
-    There must be `at_least` so many, but for `SHARED_FOLDERS`. Rescuers find all leases of the dead at their end.
-    `killed` may look at what all kills have left (by boundary) beside what is there unharmed.
+    There must be `at_least` so many, but for those that are there `by_chance`: two archived objects whose digests begin
+    alike share a folder, and where contents have dates in them nobody knows which do. Rescuers find all leases of the
+    dead at their end. `killed` may look at what all kills have left (by boundary) beside what is there unharmed.
     """
     with ExitStack() as stack:
         unharmed = homes.copy("unharmed", stack)
         boundaries = _count(homes, victim, unharmed)
-        assert boundaries >= at_least - SHARED_FOLDERS
+        assert boundaries >= at_least - by_chance
         assert finish(fork(partial(recover, *unharmed))) == 0
         _remember_rows(unharmed)
         stacks = {k: stack.enter_context(ExitStack()) for k in range(1, boundaries + 1)}

@@ -288,7 +288,7 @@ def test_splitting_killed_at_any_boundary_leads_to_the_same_two_halves(
     request: pytest.FixtureRequest, kind: str
 ) -> None:
     homes = homes_for(request, kind, fill_poisoned)
-    kill_everywhere(homes, split_and_register, recover_split, at_least=11)
+    kill_everywhere(homes, split_and_register, recover_split, at_least=11, by_chance=1)
 
 
 def fill_waiting(home: Path, database_url: str) -> None:

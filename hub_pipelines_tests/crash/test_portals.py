@@ -130,7 +130,7 @@ def test_a_poll_killed_at_any_boundary_reads_pages_again_and_takes_each_record_o
 ) -> None:
     """Archive, review, inbox and cursor are durable in this order, and on SQLite in two databases."""
     victim, rescuer = partial(read, files=files), partial(recover, posts=posts)
-    kill_everywhere(homes, victim, rescuer, at_least=at_least)
+    kill_everywhere(homes, victim, rescuer, at_least=at_least, by_chance=int(files))
 
 
 def test_what_a_killed_poll_was_about_to_hold_is_held_when_the_reconciler_registers_it(

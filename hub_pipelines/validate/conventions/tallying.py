@@ -26,8 +26,9 @@ from hub_pipelines.validate.conventions.placeholders import Looking
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER
 
 _CHUNK_ROWS = 5_000
-_BATCHES_AT_ONCE = 3
-"""Each has most of the days that a column has: the more rows at once, the seldomer one is looked at again."""
+_TIMES_AS_MANY = 3
+"""Of the rows that are judged together: of a column's days, which come again and again, each is then looked at less
+often."""
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class Tallies:
         """Equal cells of some thousand rows are looked at once."""
         batches = source.batches()
         if batches is not None:
-            for batch in gathered(batches, _BATCHES_AT_ONCE):
+            for batch in gathered(batches, _TIMES_AS_MANY):
                 for position, add, forms in self._adds:
                     for found in counted(batch, position, forms):
                         add(*found)

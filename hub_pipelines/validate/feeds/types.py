@@ -252,18 +252,14 @@ CATEGORIES = ("chemical", "consumable", "equipment", "glassware", "reagent", "in
 _CATEGORY_FORMS = {form: name for name in CATEGORIES for form in (name, f"{name}s")}
 
 
-LIKE, VERY_LIKE = 0.6, 0.8
-"""By difflib: more than half of the letters, in order; no more than one of five mistyped."""
-
-
-def nearest_of(text: str, allowed: Iterable[str], likeness: float = LIKE) -> str | None:
-    return _nearest(text[:80], tuple(allowed), likeness)
+def nearest_of(text: str, allowed: Iterable[str]) -> str | None:
+    return _nearest(text[:80], tuple(allowed))
 
 
 @functools.lru_cache(maxsize=2_000)
-def _nearest(text: str, allowed: tuple[str, ...], likeness: float) -> str | None:
+def _nearest(text: str, allowed: tuple[str, ...]) -> str | None:
     # a column often holds one wrong word in every row, and comparing is slow
-    close = difflib.get_close_matches(text, allowed, n=1, cutoff=likeness)
+    close = difflib.get_close_matches(text, allowed, n=1, cutoff=0.6)
     return close[0] if close else None
 
 
@@ -328,11 +324,33 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     text = text_of(cell)
     name = campuses.get(text.casefold())
     if name is None:
-        # east is nearly west, and means the opposite
-        near = nearest_of(text.casefold(), campuses, VERY_LIKE)
+        near = _meant_by(text.casefold(), campuses)
         known = ", ".join(sorted(campuses.values()))
         raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", near and campuses[near])
     return name
+
+
+def _meant_by(text: str, names: Iterable[str]) -> str | None:
+    """The one name from which it is a slip of the pen away. One that is only like it may be its very opposite: east is
+    much like west, and campus 1 like campus 2."""
+    found = [name for name in names if _is_a_slip(text, name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_a_slip(text: str, name: str) -> bool:
+    """One letter too many, too few or wrong, or two in the wrong order; no digit."""
+    start = _alike_in_front(text, name)
+    one, other = text[start:], name[start:]
+    end = _alike_in_front(one[::-1], other[::-1])
+    one, other = one[: len(one) - end], other[: len(other) - end]
+    if any(map(str.isdigit, one + other)):
+        return False
+    return max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1])
+
+
+def _alike_in_front(one: str, other: str) -> int:
+    """How many letters."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 # what is certain, beside the functions above: printable, no blank in front or behind, no error cell; no plus sign in

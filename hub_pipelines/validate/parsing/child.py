@@ -1,10 +1,10 @@
 """The child's side of the conversation with the hub.
 
 The file is the descriptor that the command line names; messages come on standard input and leave on standard output.
-The hub sends `open` once, then `next` for rows, `forget` for an iteration that it no longer wants, `count` for how many
-rows there are, so many at a time: true to begin, false to go on. While it opens the
-file, the child may send `ask` with texts, which the hub answers with `known`, and `alive`. Answers to `next` come in
-the order of asking.
+The hub sends `open` once, then `next` for rows or `count` for how many there are, both with the number of the iteration
+that they belong to, and `forget` for an iteration that it no longer wants. While it opens the file, the child may send
+`ask` with texts, which the hub answers with `known`, and `alive`. Answers to `next` and `count` come in the order of
+asking.
 Belongs here: messages. Not here: limits (limits), reading (opening).
 """
 
@@ -12,7 +12,7 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from hub_pipelines.validate.parsing import wire
@@ -31,7 +31,7 @@ _MOST_ROWS = 5_000
 _USUAL_FRAME = 1024 * 1024
 _MOST_ANSWERS_KEPT = 50_000
 _ASKED_AT_ONCE = 5_000
-_COUNTED_AT_ONCE = 100_000
+_COUNTED_AT_ONCE = 10_000
 
 
 class Child:
@@ -47,7 +47,6 @@ class Child:
         self._answers: dict[str, str | None] = {}
         self._opened: Opened | None = None
         self._iterations: dict[int, Iterator[wire.Message]] = {}
-        self._counts: Iterator[int] = iter(())
         self._batch = 200
 
     def run(self) -> None:
@@ -68,32 +67,29 @@ class Child:
             self._opened = open_file(self._source, message["open"], self._ask, self._alive, message["rules"])
             return _table(self._opened)
         if "next" in message:
-            return self._rows(message["next"])
+            # what is asked for behind the last row is answered with nothing
+            return next(self._iteration(message["next"], self._batches), as_columns([], 0))
         if "count" in message:
-            return {"rows": self._counted(anew=message["count"])}
+            return next(self._iteration(message["count"], self._counts), {"rows": 0})
         self._iterations.pop(message["forget"], None)
         return None
 
-    def _rows(self, number: int) -> wire.Message:
+    def _iteration(self, number: int, begun: Callable[[Joined], Iterator[wire.Message]]) -> Iterator[wire.Message]:
         assert self._opened is not None
         if number not in self._iterations:
-            self._iterations[number] = self._batches(self._opened.joined)
-        # what is asked for behind the last row is answered with nothing
-        return next(self._iterations[number], as_columns([], 0))
+            self._iterations[number] = begun(self._opened.joined)
+        return self._iterations[number]
 
-    def _counted(self, *, anew: bool) -> int:
-        """Rows that follow those which were counted before; none behind the last one. Each is cut and looked at as when
-        it is read."""
-        assert self._opened is not None
-        if anew:
-            rows = self._opened.joined.rows()
-            self._counts = (len(one) if isinstance(one, Block | Packed) else 1 for one in rows)
-        found = 0
-        for some in self._counts:
-            found += some
-            if found >= _COUNTED_AT_ONCE:
-                break
-        return found
+    def _counts(self, table: Joined) -> Iterator[wire.Message]:
+        """Each row is cut and looked at as when it is read."""
+        rows = 0
+        for one in table.rows():
+            rows += len(one) if isinstance(one, Block | Packed) else 1
+            if rows >= _COUNTED_AT_ONCE:
+                yield {"rows": rows}
+                rows = 0
+        if rows:
+            yield {"rows": rows}
 
     def _batches(self, table: Joined) -> Iterator[wire.Message]:
         width = len(table.header)

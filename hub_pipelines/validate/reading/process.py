@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Self
+from typing import IO, Any, BinaryIO, Self, TypeVar
 
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.validate.batches import Batch, Column, Texts, damaged
@@ -25,6 +25,7 @@ from hub_pipelines.validate.reading.ahead import Ahead
 from hub_pipelines.validate.reading.starting import start
 
 Columns = Callable[[list[str]], list[str | None]]
+T = TypeVar("T")
 
 _AHEAD, _MOST_AHEAD = 3, 6
 """Batches of rows that are asked for before they are needed, so that both processes work at once: first few, since who
@@ -49,7 +50,7 @@ class Parser:
         self._file = file
         self._limits = limits
         self._iterations = 0
-        self._waiting: dict[int, deque[Batch]] = {}
+        self._waiting: dict[int, Callable[[dict[str, Any]], None]] = {}
         self._asked: deque[int] = deque()
         self._failure: Exception | None = None
 
@@ -91,58 +92,48 @@ class Parser:
                 return table
 
     def batches(self) -> Iterator[Batch]:
-        """All rows from the first. Several such iterations may go on at once."""
-        self._iterations += 1
-        number = self._iterations
-        batches = self._waiting[number] = deque()
-        try:
-            for _ in range(_AHEAD):
-                self._ask_for(number)
-            ahead = _AHEAD
-            while True:
-                while not batches:
-                    self._take_batch()
-                batch = batches.popleft()
-                if not batch.numbers:
-                    return
-                more = min(2, _MOST_AHEAD - ahead + 1)
-                for _ in range(more):
-                    self._ask_for(number)
-                ahead += more - 1
-                yield batch
-        finally:
-            self._forget(number)
+        """All rows from the first. Several such iterations, and counts, may go on at once."""
+        return self._answers("next", batch_of, lambda batch: bool(batch.numbers))
 
     def counts(self) -> Iterator[int]:
         """How many rows there are, so many at a time: they are cut by the child and not told."""
-        anew = True
-        while True:
-            self._send({"count": anew})
-            while "rows" not in (message := self._receive()):
-                self._keep(message)
-            some = message["rows"]
-            if type(some) is not int or some < 0:
-                self._fail(damaged(f"its reader answered nonsense: {str(some)[:50]} rows"))
-            if not some:
-                return
-            anew = False
-            yield some
+        return self._answers("count", _count_of, bool)
 
-    def _ask_for(self, number: int) -> None:
+    def _answers(self, what: str, made_of: Callable[[dict[str, Any]], T], goes_on: Callable[[T], bool]) -> Iterator[T]:
+        self._iterations += 1
+        number = self._iterations
+        answers: deque[T] = deque()
+        self._waiting[number] = lambda message: answers.append(made_of(message))
+        try:
+            for _ in range(_AHEAD):
+                self._ask_for(what, number)
+            ahead = _AHEAD
+            while True:
+                while not answers:
+                    self._keep(self._receive())
+                answer = answers.popleft()
+                if not goes_on(answer):
+                    return
+                more = min(2, _MOST_AHEAD - ahead + 1)
+                for _ in range(more):
+                    self._ask_for(what, number)
+                ahead += more - 1
+                yield answer
+        finally:
+            self._forget(number)
+
+    def _ask_for(self, what: str, number: int) -> None:
         self._asked.append(number)
-        self._send({"next": number})
-
-    def _take_batch(self) -> None:
-        self._keep(self._receive())
+        self._send({what: number})
 
     def _keep(self, message: dict[str, Any]) -> None:
         """For the iteration that has asked for it; what is no answer is a sign of life."""
-        if "numbers" not in message:
+        if "numbers" not in message and "rows" not in message:
             return
         number = self._asked.popleft()
         if number in self._waiting:
             try:
-                self._waiting[number].append(batch_of(message))
+                self._waiting[number](message)
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 self._fail(damaged(f"its reader answered nonsense: {error}"))
 
@@ -232,6 +223,13 @@ def batch_of(message: dict[str, Any]) -> Batch:
     if {len(numbers)} != {len(numbers), *map(len, columns)} or not {int}.issuperset(map(type, numbers)):
         raise ValueError("columns of different length")
     return Batch(numbers, columns, {int(at): list(cells) for at, cells in message["beyond"]})
+
+
+def _count_of(message: dict[str, Any]) -> int:
+    rows = message["rows"]
+    if type(rows) is not int or rows < 0:
+        raise ValueError("a number of rows that is none")
+    return rows
 
 
 def _column(told: Any) -> Column:

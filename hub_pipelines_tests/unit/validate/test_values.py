@@ -1,8 +1,9 @@
 import datetime
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from hub_pipelines.validate.feeds.types import VERY_LIKE, nearest_of
+from hub_pipelines.validate.feeds import types
 from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 
 from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
@@ -167,19 +168,30 @@ def test_procurement_refuses_an_unknown_campus_with_the_nearest() -> None:
     ]
 
 
-@pytest.mark.parametrize(("cell", "suggestion"), [("Noth", "North"), ("East", None), ("Northfield", None)])
-def test_a_campus_is_suggested_only_where_hardly_a_letter_is_wrong(cell: str, suggestion: str | None) -> None:
-    order: dict[str, Cell] = {"asset_tag": "T1", "po_number": "P1", "campus": cell}
-    (verdict,) = verdicts([order], feed=PROCUREMENT)
-    assert isinstance(verdict, RejectedRow)
-    assert [(each.rule, each.suggestion) for each in verdict.problems] == [("unknown_campus", suggestion)]
-    assert "known are: North, South" in verdict.problems[0].reason
-
-
-@pytest.mark.parametrize(("word", "other"), [("east", "west"), ("north", "south")])
-def test_a_word_is_not_very_like_its_opposite(word: str, other: str) -> None:
-    assert nearest_of(word, [other]) == other
-    assert nearest_of(word, [other], VERY_LIKE) is None
+@pytest.mark.parametrize(
+    ("cell", "known", "suggestion"),
+    [
+        ("Soth", ["North", "South"], "South"),
+        ("wset", ["East", "West"], "West"),
+        ("Nnorth", ["North", "South"], "North"),
+        ("Nordh", ["North", "South"], "North"),
+        ("East", ["West", "North"], None),
+        ("Northeast", ["Northwest"], None),
+        ("north campus", ["South campus"], None),
+        ("Campus 1", ["Campus 2", "Campus 12"], None),
+        ("Hall C", ["Hall A", "Hall B"], None),
+        ("Northfield", ["North"], None),
+    ],
+)
+def test_a_campus_is_suggested_only_where_a_slip_of_the_pen_leads_to_it_alone(
+    cell: str, known: list[str], suggestion: str | None
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(types.CampusName).validate_python(cell, context=types.campus_names(known))
+    (found,) = refused.value.errors()
+    assert found["type"] == "unknown_campus"
+    assert found["ctx"]["suggestion"] == suggestion
+    assert f"known are: {', '.join(sorted(known))}" in found["msg"]
 
 
 def test_columns_outside_the_contract_are_kept_as_other() -> None:

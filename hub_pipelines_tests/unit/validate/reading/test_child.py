@@ -9,6 +9,7 @@ import sys
 import time
 import zipfile
 from array import array
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -189,30 +190,31 @@ def test_the_end_of_the_rows_is_told_however_many_batches_were_asked_for(tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "large csv"])
-def test_rows_are_counted_as_they_are_read_also_amid_another_reading(tmp_path: Path, kind: str) -> None:
-    lines = [f"N-{number},{'Flask' * (10 if kind == 'large csv' else 1)}" for number in range(150_000)]
+def test_rows_are_counted_as_they_are_read_also_amid_others(tmp_path: Path, kind: str) -> None:
+    lines = [f"N-{number},{'Flask' * (20 if kind == 'large csv' else 1)}" for number in range(80_000)]
     lines[70_000:70_000] = ["", "Total,", "Room 7,"]
     if kind == "xlsx":
-        path = workbook(tmp_path, [["asset_tag", "item_name"], *(line.split(",") for line in lines[:9_000])])
+        path = workbook(tmp_path, [["asset_tag", "item_name"], *(line.split(",") for line in lines[:25_000])])
     else:
         path = stored(tmp_path, "asset_tag,item_name\n" + "\n".join(lines))
     with open_table(path, f"a.{kind[-4:].strip()}", known=INVENTORY.aliases.get) as table:
         read = [row_no for row_no, _ in table.rows]
         outer = iter(table.rows)
         first = [next(outer)[0] for _ in range(300)]
-        counts = list(counts_of(table.rows))
+        one, other, left_off = counts_of(table.rows), counts_of(table.rows), counts_of(table.rows)
+        counts = [sum(pair) for pair in zip_longest(one, other, fillvalue=0)]
         rest = [row_no for row_no, _ in outer]
-        assert next(counts_of(table.rows)) == counts[0]  # a reading that is left off
-        assert sum(counts_of(table.rows)) == sum(counts) == len(read)
+        assert next(left_off) == max(counts) // 2
+        assert sum(counts_of(table.rows)) == sum(counts) // 2 == len(read)
     assert first + rest == read
-    assert len(counts) == (1 if kind == "xlsx" else 2)
+    assert len(counts) > len(read) // 20_000, "whoever counts hears of it now and then"
 
 
 @pytest.mark.parametrize("rows", [-1, True, "many", None, 1.5], ids=str)
 def test_a_count_that_is_none_is_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: object) -> None:
     with open_table(stored(tmp_path, "a,b\n1,2\n"), "a.csv", known=INVENTORY.aliases.get) as table:
         monkeypatch.setattr(process.Parser, "_receive", lambda _: {"rows": rows})
-        with pytest.raises(Unreadable, match="damaged"):
+        with pytest.raises(Unreadable, match="rows that is none"):
             sum(counts_of(table.rows))
 
 
