@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from pathlib import Path
 
 _DRAFT = ".draft-"
 _STALE_S = 3_600
+_LOOK_EVERY_S = 0.2
+_WORTH_FLUSHING = 32 * 1024 * 1024
 
 
 @contextmanager
@@ -60,6 +63,31 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def flushed_meanwhile(path: Path) -> Iterator[None]:
+    """While much is written to a file, which may not be there yet, have the disk take what there is of it: whoever
+    waits at the end until all is on the disk waits for the rest alone. Fails nobody."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_flush_now_and_then, args=(path, ended), name="flushing")
+    with suppress(RuntimeError):  # no thread can be had: then the end takes longer
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None:
+            thread.join()
+
+
+def _flush_now_and_then(path: Path, ended: threading.Event) -> None:
+    flushed = 0
+    while not ended.wait(_LOOK_EVERY_S):
+        with suppress(OSError):  # who makes it durable has the error too, if it lasts
+            if path.stat().st_size - flushed >= _WORTH_FLUSHING:
+                flushed = path.stat().st_size
+                sync(path)
 
 
 def _remove_stale(folder: Path) -> None:

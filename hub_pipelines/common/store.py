@@ -46,6 +46,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 from hub_pipelines.common.beside import at_best
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import SettingsError, Transient
+from hub_pipelines.common.files import flushed_meanwhile
 from hub_pipelines.common.short import Meanwhile, OnPostgres, OnSqlite, ShortTransaction
 
 if TYPE_CHECKING:
@@ -323,13 +324,14 @@ class Database:
 
     @contextmanager
     def write_much(self) -> Iterator[Transaction]:
-        """As `write`, of hundreds of megabytes. On SQLite its end would wait until the log of it is copied into the
-        database's file; a thread does that beside what follows."""
+        """As `write`, of hundreds of megabytes. On SQLite its end would wait until the log of it is on the disk and
+        copied into the database's file; threads do that, the one while it is written, the other beside what follows."""
         if self.is_postgres:
             with self.write() as tx:
                 yield tx
             return
-        with self._transaction(write=True, around=_log_left_alone) as tx:
+        log = Path(f"{self.url.database}-wal")
+        with flushed_meanwhile(log), self._transaction(write=True, around=_log_left_alone) as tx:
             yield tx
         with at_best("writing the log back"):
             threading.Thread(target=self._write_back_at_best, name="write-back").start()

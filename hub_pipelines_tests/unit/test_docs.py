@@ -45,7 +45,7 @@ COLUMNS = (PACKAGE / "validate" / "feeds" / "COLUMNS.md").read_text(encoding="ut
 PAGES = sorted([PROJECT / "README.md", *PACKAGE.rglob("*.md")])
 
 MAIN_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/hub demo"
-TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n 2"
+TEST_COMMAND = "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n 3"
 
 
 def missing(names: Iterable[str], page: str = README) -> list[str]:
