@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -120,7 +121,7 @@ def dlt_merge(source: Path, registry: Path, url: str) -> list[tuple[int, str]]:
     def items() -> Iterator[list[dict[str, Any]]]:
         with source.open(newline="", encoding="utf-8") as file:
             sent = csv.DictReader(file)
-            while chunk := [row for row, _ in zip(sent, range(_CHUNK), strict=False)]:
+            while chunk := list(islice(sent, _CHUNK)):
                 yield list(rows.good(chunk))
 
     merged = dlt.resource(

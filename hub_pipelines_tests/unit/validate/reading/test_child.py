@@ -218,6 +218,13 @@ def test_a_count_that_is_none_is_a_damaged_file(tmp_path: Path, monkeypatch: pyt
             sum(counts_of(table.rows))
 
 
+def test_an_answer_that_nobody_has_asked_for_is_a_damaged_file(tmp_path: Path) -> None:
+    with open_table(stored(tmp_path, "a,b\n1,2\n"), "a.csv", known=INVENTORY.aliases.get) as table:
+        parser: process.Parser = table.rows._parser  # type: ignore[attr-defined]
+        with pytest.raises(Unreadable, match="damaged"):
+            parser._keep({"rows": 1})
+
+
 def test_nonsense_from_the_child_is_a_damaged_file() -> None:
     unpack = wire.Unpacker()
     for body in (b"", b"\xc1", b"\x01", b"\x81\x01\x02", b"\xc7\x01\x63x", b"\x81\xa1a\xc7\x01\x01x"):
