@@ -326,7 +326,8 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     if name is None:
         near = _meant_by(text.casefold(), campuses)
         known = ", ".join(sorted(campuses.values()))
-        raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", near and campuses[near])
+        advice = campuses[near] if near else "Write the one that it belongs to"
+        raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", advice)
     return name
 
 

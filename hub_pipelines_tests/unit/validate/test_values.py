@@ -8,6 +8,7 @@ from hub_pipelines.validate.model import AcceptedRow, Cell, RejectedRow
 
 from .builders import PROCUREMENT, problems, row, the_problem, values, verdicts
 
+_ONE_OF_THEM = "Write the one that it belongs to"
 OR_EMPTY = "Correct it. If it is not known, leave the cell empty"
 
 
@@ -175,16 +176,16 @@ def test_procurement_refuses_an_unknown_campus_with_the_nearest() -> None:
         ("wset", ["East", "West"], "West"),
         ("Nnorth", ["North", "South"], "North"),
         ("Nordh", ["North", "South"], "North"),
-        ("East", ["West", "North"], None),
-        ("Northeast", ["Northwest"], None),
-        ("north campus", ["South campus"], None),
-        ("Campus 1", ["Campus 2", "Campus 12"], None),
-        ("Hall C", ["Hall A", "Hall B"], None),
-        ("Northfield", ["North"], None),
+        ("East", ["West", "North"], _ONE_OF_THEM),
+        ("Northeast", ["Northwest"], _ONE_OF_THEM),
+        ("north campus", ["South campus"], _ONE_OF_THEM),
+        ("Campus 1", ["Campus 2", "Campus 12"], _ONE_OF_THEM),
+        ("Hall C", ["Hall A", "Hall B"], _ONE_OF_THEM),
+        ("Northfield", ["North"], _ONE_OF_THEM),
     ],
 )
 def test_a_campus_is_suggested_only_where_a_slip_of_the_pen_leads_to_it_alone(
-    cell: str, known: list[str], suggestion: str | None
+    cell: str, known: list[str], suggestion: str
 ) -> None:
     with pytest.raises(ValidationError) as refused:
         TypeAdapter(types.CampusName).validate_python(cell, context=types.campus_names(known))
