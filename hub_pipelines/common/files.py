@@ -11,8 +11,7 @@ from pathlib import Path
 
 _DRAFT = ".draft-"
 _STALE_S = 3_600
-_LOOK_EVERY_S = 0.2
-_WORTH_FLUSHING = 32 * 1024 * 1024
+_FLUSH_EVERY_S = 0.4
 
 
 @contextmanager
@@ -70,10 +69,11 @@ def flushed_meanwhile(path: Path) -> Iterator[None]:
     """While much is written to a file, which may not be there yet, have the disk take what there is of it: whoever
     waits at the end until all is on the disk waits for the rest alone. Fails nobody."""
     ended = threading.Event()
-    thread = threading.Thread(target=_flush_now_and_then, args=(path, ended), name="flushing")
-    with suppress(RuntimeError):  # no thread can be had: then the end takes longer
-        thread.start()
+    # no process waits for it at its end: who is stopped just here could not tell it
+    thread = threading.Thread(target=_flush_now_and_then, args=(path, ended), name="flushing", daemon=True)
     try:
+        with suppress(RuntimeError):  # no thread can be had: then the end takes longer
+            thread.start()
         yield
     finally:
         ended.set()
@@ -83,11 +83,12 @@ def flushed_meanwhile(path: Path) -> Iterator[None]:
 
 def _flush_now_and_then(path: Path, ended: threading.Event) -> None:
     flushed = 0
-    while not ended.wait(_LOOK_EVERY_S):
-        with suppress(OSError):  # who makes it durable has the error too, if it lasts
-            if path.stat().st_size - flushed >= _WORTH_FLUSHING:
-                flushed = path.stat().st_size
+    while not ended.wait(_FLUSH_EVERY_S):
+        with suppress(OSError):  # each descriptor is told of an error, so who makes it durable has it too
+            changed = path.stat().st_mtime_ns
+            if changed != flushed:
                 sync(path)
+                flushed = changed
 
 
 def _remove_stale(folder: Path) -> None:

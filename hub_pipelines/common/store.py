@@ -330,7 +330,7 @@ class Database:
             with self.write() as tx:
                 yield tx
             return
-        log = Path(f"{self.url.database}-wal")
+        log = Path(f"{Path(str(self.url.database)).resolve()}-wal")
         with flushed_meanwhile(log), self._transaction(write=True, around=_log_left_alone) as tx:
             yield tx
         with at_best("writing the log back"):

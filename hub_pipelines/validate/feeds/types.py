@@ -324,27 +324,45 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     text = text_of(cell)
     name = campuses.get(text.casefold())
     if name is None:
-        near = _meant_by(text.casefold(), campuses)
+        near = _meant_by(text.casefold(), tuple(campuses)) if len(text) <= _LONGEST_NAME else None
         known = ", ".join(sorted(campuses.values()))
         advice = campuses[near] if near else "Write the one that it belongs to"
         raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", advice)
     return name
 
 
-def _meant_by(text: str, names: Iterable[str]) -> str | None:
+_LONGEST_NAME, _SHORTEST_WORD = 100, 4
+"""Of a campus that is suggested; of a word in it that may be mistyped."""
+_NUMERAL = re.compile("[ivxlc]+")
+"""Roman."""
+
+
+@functools.lru_cache(maxsize=2_000)
+def _meant_by(text: str, names: tuple[str, ...]) -> str | None:
     """The one name from which it is a slip of the pen away. One that is only like it may be its very opposite: east is
     much like west, and campus 1 like campus 2."""
-    found = [name for name in names if _is_a_slip(text, name)]
+    found = [name for name in names if _differs_by_a_slip(text, name)]
     return found[0] if len(found) == 1 else None
 
 
-def _is_a_slip(text: str, name: str) -> bool:
+def _differs_by_a_slip(text: str, name: str) -> bool:
+    """In one word, and that a long one: A is none of B, nor SE of NE, nor III of II."""
+    words, others = text.split(), name.split()
+    differing = [(one, other) for one, other in zip(words, others, strict=False) if one != other]
+    if len(words) != len(others) or len(differing) != 1:
+        return False
+    one, other = differing[0]
+    is_telling = min(len(one), len(other)) >= _SHORTEST_WORD and not _NUMERAL.fullmatch(one + other)
+    return is_telling and abs(len(one) - len(other)) <= 1 and _is_a_slip(one, other)
+
+
+def _is_a_slip(one: str, other: str) -> bool:
     """One letter too many, too few or wrong, or two in the wrong order; no digit."""
-    start = _alike_in_front(text, name)
-    one, other = text[start:], name[start:]
+    start = _alike_in_front(one, other)
+    one, other = one[start:], other[start:]
     end = _alike_in_front(one[::-1], other[::-1])
     one, other = one[: len(one) - end], other[: len(other) - end]
-    if any(map(str.isdigit, one + other)):
+    if any(map(str.isnumeric, one + other)):
         return False
     return max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1])
 

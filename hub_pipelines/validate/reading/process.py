@@ -130,12 +130,14 @@ class Parser:
         """For the iteration that has asked for it; what is no answer is a sign of life."""
         if "numbers" not in message and "rows" not in message:
             return
-        try:
-            number = self._asked.popleft()
-            if number in self._waiting:
+        if not self._asked:
+            self._fail(damaged("its reader answered what nobody had asked"))
+        number = self._asked.popleft()
+        if number in self._waiting:
+            try:
                 self._waiting[number](message)
-        except (ValueError, LookupError, TypeError, OverflowError) as error:
-            self._fail(damaged(f"its reader answered nonsense: {error}"))
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
+                self._fail(damaged(f"its reader answered nonsense: {error}"))
 
     def _forget(self, number: int) -> None:
         del self._waiting[number]

@@ -215,8 +215,8 @@ def _checked(answer: dict[str, Any], inventory: Inventory, url: str) -> str:
 
 def _table(runs: list[Run]) -> str:
     lines = [
-        "| rows | database | importer | runs | seconds | until posted | rows/s | of `limit` | until posted "
-        "| most memory, MB | faults found |",
+        "| rows | database | importer | runs | seconds | until posted | rows/s | of `limit` "
+        "| until posted, of `limit` | most memory, MB | faults found |",
         "|--:|---|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for key in sorted({(one.rows, one.database) for one in runs}):

@@ -180,7 +180,12 @@ def test_procurement_refuses_an_unknown_campus_with_the_nearest() -> None:
         ("Northeast", ["Northwest"], _ONE_OF_THEM),
         ("north campus", ["South campus"], _ONE_OF_THEM),
         ("Campus 1", ["Campus 2", "Campus 12"], _ONE_OF_THEM),
-        ("Hall C", ["Hall A", "Hall B"], _ONE_OF_THEM),
+        ("Hall C", ["Hall A"], _ONE_OF_THEM),
+        ("Campus XVIII", ["Campus XVII"], _ONE_OF_THEM),
+        ("SE", ["NE"], _ONE_OF_THEM),
+        ("Campus 1a", ["Campus 1b"], _ONE_OF_THEM),
+        ("Sector\u00bd", ["Sector\u2161"], _ONE_OF_THEM),
+        ("Main Cmapus", ["Main Campus", "Harbour Campus"], "Main Campus"),
         ("Northfield", ["North"], _ONE_OF_THEM),
     ],
 )
