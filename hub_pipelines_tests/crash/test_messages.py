@@ -22,7 +22,7 @@ from hub_pipelines.messaging import Fate
 from hub_pipelines.submission.model import Cause, State
 from hub_pipelines.validate import messages
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere
+from hub_pipelines_tests.crash.killing import LEASE_S, Homes, homes_for, kill_everywhere, make_object_folders
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import (
     STOCK,
@@ -249,6 +249,7 @@ def unforeseen() -> None:
 def fill_poisoned(home: Path, database_url: str) -> None:
     """A batch that is in review because nobody could read it, and has not been split."""
     hub = open_test_hub(home, database_url, lease_s=LEASE_S, max_attempts=2)
+    make_object_folders(hub)
     take(hub, *POISONED)
     with pytest.MonkeyPatch.context() as monkeypatch:
         arm(monkeypatch, unforeseen)
@@ -288,11 +289,12 @@ def test_splitting_killed_at_any_boundary_leads_to_the_same_two_halves(
     request: pytest.FixtureRequest, kind: str
 ) -> None:
     homes = homes_for(request, kind, fill_poisoned)
-    kill_everywhere(homes, split_and_register, recover_split, at_least=11, by_chance=1)
+    kill_everywhere(homes, split_and_register, recover_split, at_least=9)
 
 
 def fill_waiting(home: Path, database_url: str) -> None:
     hub = open_test_hub(home, database_url, lease_s=LEASE_S, max_attempts=2)
+    make_object_folders(hub)
     take(hub, *POISONED)
     hub.db.dispose()
     hub.inbox.db.dispose()
