@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy
     import pyarrow
 
 _ESCAPED_IN_COPY = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))
@@ -68,15 +69,14 @@ def letters_of(texts: "pyarrow.Array") -> memoryview:
     return memoryview(letters)[first:last]
 
 
-def ends_of(texts: "pyarrow.Array") -> list[int]:
+def ends_of(texts: "pyarrow.Array") -> "numpy.ndarray[Any, Any]":
     """Where in `letters_of` each text ends, with a 0 before them."""
     import numpy
 
     if not len(texts):
-        return [0]
+        return numpy.zeros(1, numpy.int32)
     ends = numpy.frombuffer(texts.buffers()[1], numpy.int32)[texts.offset : texts.offset + len(texts) + 1]
-    found: list[int] = (ends - ends[0]).tolist()
-    return found
+    return ends - ends[0]
 
 
 def has_control_letters(texts: "pyarrow.Array") -> bool:

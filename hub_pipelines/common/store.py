@@ -530,7 +530,8 @@ def _prepare_sqlite(engine: Engine, more: Sequence[str]) -> None:
         cursor = connection.cursor()
         # what one large posting has written would else stay as large on the disk for good
         kept = f"journal_size_limit={_WAL_KEPT_BYTES}"
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", kept, *more):
+        # what is sorted in pieces, since it is large, is sorted by a thread while more of it is read
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "threads=1", kept, *more):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 

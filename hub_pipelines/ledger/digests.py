@@ -191,7 +191,7 @@ def _in_quotes(texts: "pyarrow.Array") -> "pyarrow.Array":
 def sha256_of(texts: "pyarrow.Array") -> list[bytes]:
     """Of each text's UTF-8."""
     letters, sha256 = letters_of(texts), _sha256
-    return [sha256(letters[start:end]).digest() for start, end in pairwise(ends_of(texts))]
+    return [sha256(letters[start:end]).digest() for start, end in pairwise(ends_of(texts).tolist())]
 
 
 def sha256_hex_of(texts: "pyarrow.Array") -> "pyarrow.Array":
@@ -199,7 +199,7 @@ def sha256_hex_of(texts: "pyarrow.Array") -> "pyarrow.Array":
     import pyarrow
 
     letters, sha256 = letters_of(texts), _sha256
-    told = [sha256(letters[start:end]).hexdigest() for start, end in pairwise(ends_of(texts))]
+    told = [sha256(letters[start:end]).hexdigest() for start, end in pairwise(ends_of(texts).tolist())]
     return pyarrow.array(told, pyarrow.string())
 
 

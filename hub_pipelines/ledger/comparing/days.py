@@ -14,11 +14,15 @@ def says_later(values: "pyarrow.Array", beginning: str, day: str) -> "numpy.ndar
     import numpy
     from pyarrow import compute
 
-    letters = numpy.frombuffer(bytes(letters_of(values)) + bytes(len(day)), numpy.uint8)
-    at = compute.find_substring(values, beginning).to_numpy(zero_copy_only=False)
-    has = numpy.flatnonzero(at >= 0)
-    first = numpy.array(ends_of(values)[:-1], numpy.int64)[has] + at[has] + len(beginning.encode())
-    said = letters[first[:, None] + numpy.arange(len(day))].view(f"S{len(day)}").ravel()
+    letters = numpy.frombuffer(b"".join((letters_of(values), bytes(len(day)))), numpy.uint8)
+    begins = compute.find_substring(values, beginning).to_numpy(zero_copy_only=False)
+    row = numpy.flatnonzero(begins >= 0)
+    at = ends_of(values)[:-1][row] + begins[row] + len(beginning.encode())
     later = numpy.zeros(len(values), bool)
-    later[has] = said > day.encode()
+    # letter by letter, so that most are decided by their year
+    for letter in day.encode():
+        said = letters[at]
+        later[row[said > letter]] = True
+        alike = said == letter
+        row, at = row[alike], at[alike] + 1
     return later

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 _MEMORY_MB, _MEMORY_TO_APPEND_MB = 64, 16
 """What the database may use to sort, and where it has nothing to compare with: a first posting's rows are appended."""
+_MEMORY_TO_FOLD_MB = {"postgresql": _MEMORY_MB, "sqlite": 16}
+"""SQLite sorts pieces of so much, each while the next is read: small ones take it less time."""
 MANY_ENTRIES = 20_000
 _FEW_ENTRIES = 1_000
 _OF_ADJUSTING = 500
@@ -222,7 +224,7 @@ class _Rows:
         if self.entries:
             new, items = self._items or (self.new, self.posted + self.closed)
             entries = Entries(self.entries, new, items, several=self._items is not None)
-            with room_to_sort(self.tx, _MEMORY_MB):
+            with room_to_sort(self.tx, _MEMORY_TO_FOLD_MB[self.tx.dialect.name]):
                 fold(self.tx, self.batch, self.version, entries, self._of_posting, self.now)
         return root
 
