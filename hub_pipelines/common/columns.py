@@ -76,7 +76,8 @@ def ends_of(texts: "pyarrow.Array") -> "numpy.ndarray[Any, Any]":
     if not len(texts):
         return numpy.zeros(1, numpy.int32)
     ends = numpy.frombuffer(texts.buffers()[1], numpy.int32)[texts.offset : texts.offset + len(texts) + 1]
-    return ends - ends[0]
+    found: numpy.ndarray[Any, Any] = ends - ends[0]
+    return found
 
 
 def has_control_letters(texts: "pyarrow.Array") -> bool:

@@ -29,6 +29,7 @@ from hub_pipelines.report.words import (
 )
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from jinja2 import Template
 
 _ROWS_NAMED, _EXAMPLES = 12, 3
@@ -65,7 +66,7 @@ def to_json(receipt: Receipt) -> str:
     return document({"headline": receipt_headline(receipt)}, receipt)
 
 
-def document(first: Mapping[str, object], told: object) -> str:
+def document(first: Mapping[str, object], told: "DataclassInstance") -> str:
     """JSON of these members and of all that a dataclass has."""
     content = {**first, **{one.name: getattr(told, one.name) for one in fields(told)}}
     wanted = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
