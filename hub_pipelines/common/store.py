@@ -7,6 +7,7 @@ fails half-way with 'database is locked'. Errors that a second try may cure leav
 
 import json
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -40,7 +41,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import ExecutableDDLElement
 
 from hub_pipelines.common.beside import at_best
@@ -71,6 +73,7 @@ _MANY_WRITES = ("wal_autocheckpoint=16000", "cache_size=-32000", "temp_store=MEM
 file for what undoes a statement of many rows."""
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
 _WRITE = "hub_write"
+_FILE = "hub_file"
 _VALUES_PER_QUERY = 5_000
 _NO_TEXT = "Could not decode to UTF-8"
 """How Python's driver of SQLite tells of a text whose bytes are none, which no attempt will read."""
@@ -307,6 +310,8 @@ class Database:
             else:
                 self.engine = create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
                 _prepare_sqlite(self.engine, _MANY_WRITES if many_writes else ())
+                self._place = _Place(Path(str(parsed.database)).resolve())
+                self._place.watch(self.engine)
         except (ArgumentError, ValueError, ImportError) as error:  # an unknown driver
             raise SettingsError(_BAD_ADDRESS) from error
 
@@ -365,10 +370,10 @@ class Database:
                 self._at_hand.append((connection, tx))
 
     def _ready(self) -> tuple[PoolProxiedConnection, ShortTransaction]:
-        """The one at hand, unless its server has closed it meanwhile."""
+        """The one at hand, unless its server has closed it meanwhile, or its file is another one now."""
         with suppress(IndexError):
             connection, tx = self._at_hand.pop()
-            if tx.is_quiet:
+            if tx.is_quiet and (self.is_postgres or self._place.holds(connection)):
                 return connection, tx
             connection.invalidate()
         with _sqlalchemys_errors(self.engine.dialect, None):
@@ -539,3 +544,44 @@ def _prepare_sqlite(engine: Engine, more: Sequence[str]) -> None:
     def _on_begin(tx: Transaction) -> None:
         immediate = tx.get_execution_options().get(_WRITE, False)
         tx.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+class _Place:
+    """Where SQLite's file is. One that somebody removes or replaces while it is open takes with it whatever is written
+    to it from then on, and SQLite does not look: so its connections are compared with what is there whenever they are
+    used, and none is made to a file that is gone, which would make an empty one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_known = False
+        """Whether there is a file, or was one."""
+
+    def watch(self, engine: Engine) -> None:
+        event.listen(engine, "do_connect", self._require)
+        event.listen(engine, "connect", self._remember)
+        event.listen(engine, "checkout", self._compare)
+
+    def holds(self, connection: PoolProxiedConnection) -> bool:
+        """Whether it is a connection to the file that is there."""
+        return bool(connection.info[_FILE] == self._file())
+
+    def _require(self, *_: object) -> None:
+        if self._is_known and self._file() is None:
+            raise sqlite3.OperationalError(
+                f"its file {self._path} is gone. Put it back as it was; where that can't be done, stop the hub and "
+                "restore a backup"
+            )
+
+    def _remember(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_FILE] = self._file()
+        self._is_known = True
+
+    def _compare(self, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if record.info[_FILE] != self._file():
+            raise DisconnectionError  # the pool makes another one
+
+    def _file(self) -> tuple[int, int] | None:
+        with suppress(FileNotFoundError):
+            found = self._path.stat()
+            return found.st_dev, found.st_ino
+        return None

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,30 @@ def test_a_posting_that_finds_sqlite_locked_for_longer_than_it_waits_is_tried_ag
     process_all(hub, owner="rescuer")
     assert_one_effect(hub, request_id)
     hub.db.dispose()
+
+
+@pytest.mark.parametrize("end", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
+def test_a_backup_put_in_place_of_sqlites_file_in_the_middle_of_a_posting_has_the_one_effect(
+    tmp_path: Path, end: signal.Signals
+) -> None:
+    """The posting that goes on goes with the file that is gone; it takes nothing with it of what is there now."""
+    home, database, backup = tmp_path / "home", tmp_path / "hub.db", tmp_path / "backup.db"
+    url = f"sqlite:///{database}"
+    request_id = waiting_file(home, url, lease_s=30)
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    pid = run_in_child(home, url, request_id, owner="victim", report=tmp_path / "report", before=stop_inside_posting)
+    wait_until_stopped(pid)
+    for left in tmp_path.glob("hub.db-*"):
+        left.unlink()
+    backup.rename(database)
+    hub = open_test_hub(home, url)
+    process_all(hub, owner="rescuer")
+    os.kill(pid, end)
+    finish(pid)
+    assert_one_effect(hub, request_id)
+    hub.db.dispose()
+    again = open_test_hub(home, url)
+    process_all(again, owner="rescuer")
+    assert_one_effect(again, request_id)
+    again.db.dispose()

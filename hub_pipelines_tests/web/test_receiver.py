@@ -467,6 +467,30 @@ def test_an_inbox_that_was_lost_is_not_begun_anew_without_a_word(tmp_path: Path)
     assert open_again(hub).inbox.count() == 0
 
 
+def test_an_inbox_that_is_removed_from_a_running_receiver_takes_nothing_until_it_is_back(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    url = f"sqlite:///{home / 'hub.db'}"
+    hub = open_test_hub(home, url)
+    issued = add_source(hub)
+    hub.inbox.db.dispose()
+    with receiver(home, url) as running:
+        sender = Sender(running.address, issued)
+        assert sender.send("before", BODY).status_code == 202
+        away = hub.settings.inbox_path.rename(home / "away.db")
+        answers = [sender.send(f"meanwhile-{at}", BODY) for at in range(3)]
+        assert {(one.status_code, problem(one)) for one in answers} == {(503, "busy")}
+        health = httpx.get(f"{running.address}/health", timeout=30)
+        assert (health.status_code, "inbox.db is gone" in health.json()["reason"]) == (503, True)
+        assert not hub.settings.inbox_path.exists()
+        away.rename(hub.settings.inbox_path)
+        assert [sender.send(one, BODY).status_code for one in ("before", "meanwhile-0")] == [202, 202]
+        assert httpx.get(f"{running.address}/health", timeout=30).status_code == 200
+    assert messages_kept(hub) == 2
+    assert "Traceback" not in hub.settings.log_path.read_text("utf-8")
+    hub.db.dispose()
+    hub.inbox.db.dispose()
+
+
 def open_again(hub: Hub) -> Hub:
     environment = {"HUB_HOME": str(hub.settings.home), "HUB_DATABASE_URL": hub.settings.database_url}
     return open_hub(load(KNOWN_FEEDS, environment))
