@@ -3,8 +3,9 @@
 Not here: what is said (words.py, steps.py), nor writing files to disk (service.py).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import groupby
@@ -13,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
-
-import orjson
 
 from hub_pipelines.report.model import Correction, Count, Line, Receipt
 from hub_pipelines.report.steps import steps_of
@@ -29,7 +28,6 @@ from hub_pipelines.report.words import (
 )
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from jinja2 import Template
 
 _ROWS_NAMED, _EXAMPLES = 12, 3
@@ -63,14 +61,8 @@ def to_html(receipt: Receipt) -> str:
 
 def to_json(receipt: Receipt) -> str:
     """The receipt for programs: the same facts and headline, always in the same order, times in UTC."""
-    return document({"headline": receipt_headline(receipt)}, receipt)
-
-
-def document(first: Mapping[str, object], told: "DataclassInstance") -> str:
-    """JSON of these members and of all that a dataclass has."""
-    content = {**first, **{one.name: getattr(told, one.name) for one in fields(told)}}
-    wanted = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(content, default=_utc_text, option=wanted).decode()
+    content = {"headline": receipt_headline(receipt), **asdict(receipt)}
+    return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
 def _lead(receipt: Receipt) -> str | None:
@@ -262,7 +254,7 @@ def _maybe_time(at: datetime | None, zone: str) -> str | None:
     return None if at is None else shown_time(at, zone)
 
 
-def _utc_text(value: object) -> str:
+def utc_text(value: object) -> str:
     """A time in JSON. Raises TypeError for anything else."""
     if not isinstance(value, datetime):
         raise TypeError(f"a receipt cannot hold a {type(value).__name__}")

@@ -3,11 +3,13 @@
 Belongs here: the sentences that its sender reads. Not here: what would happen (the preview already says so).
 """
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 from hub_pipelines.report.model import GoesOn, Line
 from hub_pipelines.report.previews.model import Found, NewItem, Preview, Would
-from hub_pipelines.report.render import by_row, document, read_otherwise, shown_time, template
+from hub_pipelines.report.render import by_row, read_otherwise, shown_time, template, utc_text
 from hub_pipelines.report.steps import OTHER_TABLE
 from hub_pipelines.report.words import GLYPHS, Tone, not_read_clause, to_look_at
 
@@ -41,7 +43,8 @@ def to_html(preview: Preview) -> str:
 
 def to_json(preview: Preview) -> str:
     """The same for programs, times in UTC."""
-    return document({"preview": True, "headline": headline(preview)}, preview)
+    content = {"preview": True, "headline": headline(preview), **asdict(preview)}
+    return json.dumps(content, indent=2, ensure_ascii=False, default=utc_text) + "\n"
 
 
 def headline(preview: Preview) -> str:
