@@ -40,10 +40,7 @@ _CELLS_KEPT = 200
 _FILES_LOOKED_AT = 50
 _LARGEST_COMPARED = 16 * 1024 * 1024
 _ACTOR = "sender/returned workbook"
-_FOREIGN = (
-    "This workbook was given back for another file ({}), so it was taken as a new file. "
-    "If it was dropped into the wrong folder, tell the hub's operator."
-)
+_OWN = "This workbook carries the mark of the very file that it is, so it was taken as a new file."
 _OTHER = (
     "This workbook was given back for {0}, and the list in it now is another one, so it was taken as a new file. "
     "{0} still waits."
@@ -81,7 +78,8 @@ class Returns:
         """Record what the mark in a file says, and link it to the submission that it corrects.
 
         Raises WaitsForOriginal while that one is on its way again: whichever posts last stays. Raises Unreadable, and
-        links nothing, when it holds only the rows to be fixed and came as a complete count.
+        links nothing, when it came into the folder of another campus or feed, or holds only the rows to be fixed and
+        came as a complete count.
         """
         if table.returned is None:
             return
@@ -123,8 +121,10 @@ class Returns:
         except Integrity:
             return _came(current, ReturnState.FORGED, note=_FORGED), None
         scope = (current.envelope.campus, current.envelope.feed)
-        if (read.campus, read.feed) != scope or read.request_id == current.request_id:
-            return _came(current, ReturnState.FOREIGN, note=_FOREIGN.format(f"{read.feed} of {read.campus}")), None
+        if (read.campus, read.feed) != scope:
+            raise _elsewhere(read, *scope)
+        if read.request_id == current.request_id:
+            return _came(current, ReturnState.FOREIGN, note=_OWN), None
         original = submissions.find(tx, read.request_id)
         if original is None:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
@@ -229,6 +229,16 @@ class Returns:
             decisions = [mappings.find_decision(tx, one.decision) for one in (before, staged)]
         headings = headings_of(feed, *decisions)
         return compare_files(first, names[0], second, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
+
+
+def _elsewhere(read: token.Token, campus: str, feed: str) -> Unreadable:
+    """What is posted is not taken back: whoever took the wrong folder is asked before it is."""
+    return Unreadable(
+        f"This workbook was given back for a file of {read.campus} ({read.feed}), and it came into a folder of "
+        f"{campus} ({feed}).",
+        f"Drop it into the folder {read.feed} of {read.campus}. If it holds a list of {campus} now, save that list as "
+        "a file of its own, CSV for example, and drop that here.",
+    )
 
 
 def _came(

@@ -66,7 +66,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A worker that is done takes tests from the other: by default one has all the long ones, of crash/ and defs/."""
+    """A worker that is done takes tests from the others: by default one has all the long ones, of crash/ and defs/."""
     from xdist.scheduler import WorkStealingScheduling
 
     return WorkStealingScheduling(config, log)

@@ -14,9 +14,9 @@ Made = TypeVar("Made")
 
 
 def made_ahead(items: Iterable[T], make: Callable[[T], Made], name: str) -> Iterator[Made]:
-    """What is made of each item, in order; items are taken by the caller, one more than it has used. What `make` raises
-    comes when its result is due; what `items` raises comes at once, and what was made last is lost. Of one item alone
-    no thread is begun."""
+    """What is made of each item, in order; items are taken by the caller, two before the first is made and then one
+    more than it has used. What `make` raises comes when its result is due; what `items` raises comes at once, and what
+    was made last is lost. Of one item alone no thread is begun."""
     source = iter(items)
     first = deque(islice(source, 2))
     if len(first) < 2:

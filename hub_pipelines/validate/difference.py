@@ -14,10 +14,12 @@ from hub_pipelines.validate.columns import column_letters, normalise_header, rec
 from hub_pipelines.validate.model import Cell, Feed, Unreadable, excel_row
 from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading import open_table
-from hub_pipelines.validate.returned import without_row_numbers
+from hub_pipelines.validate.returned import numbers_told, without_row_numbers
 
 _REMOVED_NAMED = 10
 _LONGEST_VALUE = 200
+_OF_ROW = "\0row"
+"""In a row, beside its columns: its number in the earlier file, as Excel shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def compare_files(
 ) -> Difference:
     """Compare two files of a feed, each under the name that its sender gave it; at most `cells` changes are listed.
 
-    With `part` the second holds only some rows of the first on purpose: rows that it lacks are not told as removed.
+    With `part` the second holds only some rows of the first on purpose: rows that it lacks are not told as removed, and
+    the others are compared with the rows of the first whose numbers stand in front of them.
     """
     by = headings or Headings()
     new = _read(after, after_name, feed, by, by.rules[1])
@@ -144,6 +147,8 @@ class _Content:
     rows: list[tuple[int, tuple[str, ...]]]
     key: tuple[str, ...]
     """Columns that identify an item; empty when that is not clear."""
+    told: Mapping[int, int] | None = None
+    """By its number the number that a row has in the earlier file, where the file holds only rows of it."""
 
 
 def _read(path: Path, name: str, feed: Feed, headings: Headings, rules: int) -> _Content | str:
@@ -154,7 +159,7 @@ def _read(path: Path, name: str, feed: Feed, headings: Headings, rules: int) -> 
             columns = _columns(headings.decided.get(tuple(table.header), table.header), feed)
             width = len(columns)
             rows = [(row_no, _cells(cells, width)) for row_no, cells in table.rows]
-            return _Content(columns, rows, _key(columns, feed))
+            return _Content(columns, rows, _key(columns, feed), numbers_told(opened))
     except Unreadable as error:
         return str(error)
 
@@ -211,9 +216,18 @@ _Row = tuple[int, dict[str, str]]
 def _compare(old: _Content, new: _Content, listed: int) -> Difference:
     columns = (*old.columns, *(one for one in new.columns if one not in old.columns))
     key = old.key if old.key == new.key else ()
-    before, after = _without_equal_rows(_named(old), _named(new), columns)
-    pairs = _paired(before, after, lambda row: tuple(row[1].get(column, "").upper() for column in key)) if key else []
-    pairs += _paired(before, after, lambda row: (str(row[0]),))
+    before, after = _named(old), _named(new)
+    if new.told is None:
+        before, after = _without_equal_rows(before, after, columns)
+        pairs = _paired(before, after, lambda row: tuple(row[1].get(one, "").upper() for one in key)) if key else []
+        pairs += _paired(before, after, lambda row: (str(row[0]),))
+    else:
+        for row_no, row in before:
+            row[_OF_ROW] = str(excel_row(row_no))
+        for row_no, row in after:
+            row[_OF_ROW] = str(new.told.get(row_no, ""))
+        both = _paired(before, after, lambda row: (row[1][_OF_ROW],))
+        pairs = [pair for pair in both if any(pair[0][1].get(one, "") != pair[1][1].get(one, "") for one in columns)]
     pairs.sort(key=lambda pair: pair[1][0])
     cells = [
         CellChange(left[0], right[0], column, left[1].get(column, "")[:_LONGEST_VALUE], value[:_LONGEST_VALUE])

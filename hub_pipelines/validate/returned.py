@@ -20,6 +20,7 @@ __all__ = [
     "TOKEN_SHEET",
     "holds_only_rows_to_fix",
     "no_count",
+    "numbers_told",
     "without_row_numbers",
 ]
 
@@ -50,6 +51,15 @@ def without_row_numbers(table: Table) -> Table:
         for part in table.parts
     )
     return replace(table, header=table.header[1:], rows=_Shifted(table.rows), parts=parts)
+
+
+def numbers_told(table: Table) -> dict[int, int] | None:
+    """By its number in a workbook that holds only the rows to be fixed, the number that a row has in the file that they
+    are of, where it is told; None of any other table."""
+    if not holds_only_rows_to_fix(table):
+        return None
+    told = ((row_no, str(cells[0]).partition(".")[0].strip()) for row_no, cells in table.rows if cells)
+    return {row_no: int(number) for row_no, number in told if number.isdecimal()}
 
 
 class _Shifted:

@@ -381,8 +381,8 @@ def test_a_posting_waits_while_another_process_holds_sqlites_write_lock(tmp_path
 
     pid = fork(hold_the_lock)
     os.read(held_out, 1)
-    hub = open_test_hub(home, url)
     started = time.monotonic()
+    hub = open_test_hub(home, url)
     outcome = process(hub, request_id)
     assert time.monotonic() - started > 1
     assert isinstance(outcome, Posting)

@@ -341,11 +341,11 @@ def test_a_batch_that_reckons_for_long_is_heard_of_meanwhile(hub: Hub, monkeypat
     enter = Adjusting._enter
 
     def slowly(*arguments: Any) -> None:
-        time.sleep(0.05)
+        time.sleep(0.15)
         enter(*arguments)
 
     monkeypatch.setattr(Adjusting, "_enter", slowly)
-    monkeypatch.setattr(hub.db, "idle_when_writing_s", 1)
+    monkeypatch.setattr(hub.db, "idle_when_writing_s", 4)
     data = moved("Acetone", 1, to_location="Chem 300")
     sent = [body_of(data, kind=f"{STOCK}.transferred", at="2026-01-05T10:00:00Z") for _ in range(40)]
     take(hub, *(message(f"m-{at}", body) for at, body in enumerate(sent)))

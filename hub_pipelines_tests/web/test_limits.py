@@ -238,11 +238,12 @@ class _Quick:
     def __init__(self, port: int) -> None:
         self.port = port
         self.ways: list[str] = []
+        self.after_s = _SHORT_S / 4
 
     def at_once(self, scope: Scope, body: bytes, reply: Reply) -> bool:
         if scope["path"] == "/now":
             self.ways.append("at once")
-            asyncio.get_running_loop().call_later(_SHORT_S / 4, reply.send, head_of(202, [(b"x-way", b"now")]), body)
+            asyncio.get_running_loop().call_later(self.after_s, reply.send, head_of(202, [(b"x-way", b"now")]), body)
         elif scope["path"] == "/later":
             self.ways.append("at once, and left to an app")
             reply.leave_to(PlainTextResponse("later"))
@@ -321,6 +322,7 @@ def test_what_is_no_request_takes_no_answer_from_one_that_has_come_whole(quick: 
 
 
 def test_what_is_no_request_behind_one_at_work_ends_the_connection_with_its_answer(quick: _Quick) -> None:
+    quick.after_s = 3
     with quick.connect() as one:
         one.sendall(_now())
         time.sleep(_SHORT_S / 8)

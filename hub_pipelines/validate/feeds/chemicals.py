@@ -17,7 +17,6 @@ from hub_pipelines.validate.feeds.types import (
     CERTAIN_CODE,
     INVISIBLE,
     identifier,
-    nearest_of,
     optional,
     problem,
     refuse_date_cell,
@@ -261,6 +260,8 @@ _UN_NUMBER = r"(?:UN|NA)\d{4}|ID8000|NOID"
 _F_CODES = frozenset(f"F{number:03}" for number in (*range(1, 13), *range(19, 29), 32, 34, 35, 37, 38, 39))
 _WORDS = ("LABP", "PHARMS", "PHRM")
 _LAST_OF = {"D": 43, "K": 181, "P": 205, "U": 411}
+_LISTED_IN = {"D": 24, "F": 31, "K": 32, "P": 33, "U": 33}
+"""Sections of 40 CFR 261. One code is not suggested for another: which one a waste has follows from what it is."""
 _WASTE_CODE = re.compile(r"([DFKPU])(\d{3})", re.A)
 _STATE_CODE = re.compile(r"[A-Z0-9]{2,8}")
 
@@ -287,7 +288,8 @@ def _waste_code(code: str) -> str:
     if code in _WORDS or (match and (code in _F_CODES or 0 < int(match[2]) <= _LAST_OF.get(match[1], 0))):
         return code
     if match:
-        raise problem("unknown_waste_code", f"There is no federal waste code {code}.", _nearest_code(code))
+        where = f"The codes are listed in 40 CFR 261.{_LISTED_IN[match[1]]}"
+        raise problem("unknown_waste_code", f"There is no federal waste code {code}.", where)
     raise problem(
         "bad_waste_code",
         f'"{code[:40]}" is not a federal waste code such as D001, F003 or LABP.',
@@ -300,10 +302,6 @@ def _code_meant(code: str) -> str | None:
         return f"{short[1]}{int(short[2]):03}"
     meant = with_digits(code)
     return if_digits(meant, code) if meant is not None and _WASTE_CODE.fullmatch(meant) else None
-
-
-def _nearest_code(code: str) -> str | None:
-    return nearest_of(code, sorted(_F_CODES)) if code[0] == "F" else None
 
 
 def parse_state_waste_codes(cell: object) -> str | None:

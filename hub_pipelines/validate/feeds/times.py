@@ -200,9 +200,19 @@ def _time_problem(text: str) -> PydanticCustomError:
     if rest and _LOCAL_DATE.fullmatch(day):
         found = _date_problem(day).context or {}
         days = str(found.get("suggestion") or "").partition(" (")[0]
-        readings = " or ".join(f"{each} {rest}" for each in days.split(" or ")) if days else None
-        return problem("bad_time", str(found["reason"]), readings)
+        readings = filter(None, (_as_taken(f"{each} {rest}") for each in days.split(" or "))) if days else ()
+        return problem("bad_time", str(found["reason"]), " or ".join(readings) or None)
     return problem("bad_time", "This is not a day and a time of day.", "Write them as 2025-03-01 14:30")
+
+
+def _as_taken(text: str) -> str | None:
+    """A moment as it would be taken: so, or as is suggested instead."""
+    try:
+        _written_time(text)
+    except PydanticCustomError as refused:
+        instead = str((refused.context or {}).get("suggestion"))
+        return instead if _TIMESTAMP.fullmatch(instead) else None
+    return text
 
 
 def _at_campus(local: datetime.datetime, zone: ZoneInfo | None) -> datetime.datetime:

@@ -286,11 +286,18 @@ def word_of(
         text = " ".join(text.replace("_", " ").split()).rstrip(".")
         if text in forms:
             return forms[text]
-        meant = (perhaps or {}).get(text)
-        near = None if meant else nearest_of(text, forms)
-        raise problem(rule, f"The {noun} must be one of: {allowed}.", meant or (forms[near] if near else advice))
+        meant = (perhaps or {}).get(text) or _word_meant(text, tuple(forms.items()))
+        raise problem(rule, f"The {noun} must be one of: {allowed}.", meant or advice)
 
     return parse
+
+
+@functools.lru_cache(maxsize=2_000)
+def _word_meant(text: str, forms: tuple[tuple[str, str], ...]) -> str | None:
+    """The one word of which it is a slip of the pen. Of codes, and of what only looks alike, none is meant: 12 may be
+    much else than the explosives of 1.2L, and packing group IV is not the greatest danger."""
+    found = {word for form, word in forms if len(text) <= _LONGEST_NAME and _differs_by_a_slip(text, form)}
+    return found.pop() if len(found) == 1 else None
 
 
 def parse_category(cell: object) -> str:

@@ -36,7 +36,10 @@ _MANY_BYTES = 8 * 1024 * 1024
 """Below these loading what cuts many lines at once takes longer than it saves."""
 _FIRST_BYTES, _BYTES_AT_ONCE = 64 * 1024, 768 * 1024
 """Of a large file's first lines, among which the headings are, and of those that are cut at once."""
-_UNCLOSED = "Most often a quotation mark was opened and never closed. Open the file in Excel and save it again as CSV."
+_UNCLOSED = (
+    "Most often a quotation mark was opened and never closed. Open the file in a text editor such as Notepad (Excel "
+    "takes all that follows for one cell), delete that quotation mark or close it, and drop the file again."
+)
 _SEPARATOR_LINE = re.compile(r"\ufeff?sep=(.)\r?\n?$", re.I)
 
 

@@ -159,14 +159,15 @@ def test_a_program_that_is_killed_before_its_answer_fails_the_posting_too() -> N
 
 
 def test_a_program_that_does_not_take_what_it_is_told_yet_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaves, "_LONGEST_S", 1)
     some = entries(40_000)
     with opened() as made:
         made.take(columns(some[:10]))
         (program,) = programs()
         os.kill(program, signal.SIGSTOP)
-        for start in range(10, len(some), 2_000):  # more than a pipe holds
-            made.take(columns(some[start : start + 2_000]))
+        with monkeypatch.context() as hasty:
+            hasty.setattr(leaves, "_LONGEST_S", 1)
+            for start in range(10, len(some), 2_000):  # more than a pipe holds
+                made.take(columns(some[start : start + 2_000]))
         os.kill(program, signal.SIGCONT)
         assert made.root() == by_rows(some)
 

@@ -88,7 +88,7 @@ def test_the_program_that_opened_the_file_beside_its_posting_writes_the_workbook
 
 def killed(program: list[int]) -> None:
     os.kill(program[0], signal.SIGKILL)
-    wait_until(lambda: not writers(), 10)
+    wait_until(lambda: not writers(), 60)
 
 
 def test_a_program_that_was_killed_beside_the_posting_is_begun_anew(large: SmallHub, begun: list[int]) -> None:
@@ -102,10 +102,10 @@ def test_a_program_whose_reader_was_killed_beside_the_posting_does_not_cost_the_
     large: SmallHub, begun: list[int]
 ) -> None:
     def reader_killed() -> None:
-        wait_until(lambda: bool(_children(begun[0])), 10)
+        wait_until(lambda: bool(_children(begun[0])), 60)
         for reader in _children(begun[0]):
             os.kill(reader, signal.SIGKILL)
-        wait_until(lambda: not _children(begun[0]), 10)
+        wait_until(lambda: not _children(begun[0]), 60)
 
     request_id = posted(large, validated(large, inventory("NC-1", "NC-2")), reader_killed)
     sheet = openpyxl.load_workbook(returned(large, request_id))["Your table"]

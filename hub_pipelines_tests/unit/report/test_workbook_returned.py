@@ -180,13 +180,17 @@ def retoken(path: Path, mark: str) -> bytes:
     return bytes_of(book)
 
 
-def test_a_workbook_dropped_into_another_campuss_folder_links_nothing(small_hub: SmallHub) -> None:
+def test_a_workbook_dropped_into_another_campuss_folder_is_not_taken_there_and_links_nothing(
+    small_hub: SmallHub,
+) -> None:
     small_hub.register("NC-1")
     first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-9"))
     second = drop(small_hub, "lab.xlsx", returned(small_hub, first).read_bytes(), campus="south")
     current = small_hub.submission(second)
-    assert current.revises is None
-    assert "given back for another file (inventory of north)" in receipt(small_hub.hub, current)[0]
+    assert (current.state, current.revises) == (State.IN_REVIEW, None)
+    told = receipt(small_hub.hub, current)[0]
+    assert "given back for a file of north (inventory), and it came into a folder of south (inventory)" in told
+    assert "Drop it into the folder inventory of north" in told
 
 
 def test_marks_of_an_earlier_key_are_still_known(small_hub: SmallHub) -> None:

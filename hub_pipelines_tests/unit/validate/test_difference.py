@@ -7,6 +7,7 @@ import pytest
 
 from hub_pipelines.validate.difference import CellChange, Difference, Headings, compare_files
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.returned import ROW_HEADING, TOKEN_SHEET
 
 HEADER = "item_code,item_name,location,quantity_on_hand,unit"
 ROWS = ["A-1,Gloves,Room 1,10,box", "A-2,Tips,Room 2,20,bag", "A-3,Flasks,Room 3,30,each"]
@@ -129,3 +130,24 @@ def test_which_rows_were_removed_is_told(tmp_path: Path) -> None:
     found = compare(tmp_path, listed(*ROWS, "A-9,Caps,Room 9,1,box"), listed(ROWS[1]))
     assert found.sentence() == "3 rows removed (in the earlier file 2, 4, 5)."
     assert Difference.from_document(found.document()) == found
+
+
+def test_rows_to_be_fixed_are_compared_with_the_rows_whose_numbers_they_have(tmp_path: Path) -> None:
+    """In a workbook of some rows these stand elsewhere, and any of their cells may be the one that was mended."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in (
+        [ROW_HEADING, *HEADER.split(",")],
+        [4, *ROWS[2].replace("A-3", "A-9").split(",")],
+        [2, *ROWS[0].split(",")],
+    ):
+        sheet.append(row)
+    mark = book.create_sheet(TOKEN_SHEET)
+    mark["A1"] = "a mark"
+    book.save(tmp_path / "new.xlsx")
+    (tmp_path / "old.csv").write_text(listed(*ROWS), encoding="utf-8")
+    found = compare_files(
+        tmp_path / "old.csv", "list.csv", tmp_path / "new.xlsx", "list.xlsx", FEEDS["inventory"], cells=10, part=True
+    )
+    assert found.cells == (CellChange(4, 2, "item_code", "A-3", "A-9"),)
+    assert found.sentence() == "1 row changed."

@@ -267,7 +267,8 @@ def test_an_instruments_calibrations_are_told_apart_by_their_day() -> None:
     ("changes", "rule", "column", "suggestion"),
     [
         ({"result": "overdue"}, "unknown_result", "result", "Choose"),
-        ({"result": "pas"}, "unknown_result", "result", "pass"),
+        ({"result": "pas"}, "unknown_result", "result", "Choose"),
+        ({"result": "adjusetd"}, "unknown_result", "result", "adjusted"),
         ({"result": None}, "missing_value", "result", "Write it"),
         ({"asset_tag": "A|B"}, "bad_asset_tag", "asset_tag", "A-B"),
         ({"asset_tag": 171900085939.0}, "damaged_by_excel", "asset_tag", "Text"),
