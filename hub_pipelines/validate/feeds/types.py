@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.model import MISSING_VALUE, Certain, Shape, Written
+from hub_pipelines.validate.parsing.notes import UNCALCULATED
 
 _ERROR_CELL = re.compile(r"#(?:N/A|NA|REF!|DIV/0!|VALUE!|NAME\?|NUM!|NULL!|SPILL!|CALC!|GETTING_DATA|#+)", re.I)
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:[.,]\d+)?E\+\d{2,}", re.I)
@@ -78,6 +79,12 @@ def is_blank(cell: object) -> bool:
 
 
 def refuse_error_cell(cell: object) -> None:
+    if cell == UNCALCULATED:
+        raise problem(
+            "formula_without_value",
+            "The cell holds a formula without a value: the program that wrote the file has not calculated it.",
+            "Open the file in Excel, save it and drop it again, or type the value over the formula",
+        )
     if isinstance(cell, str) and cell.lstrip()[:1] == "#" and _ERROR_CELL.fullmatch(cell.strip()):
         raise problem(
             "error_cell",

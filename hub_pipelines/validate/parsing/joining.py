@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from hub_pipelines.validate.parsing.blocks import Block
 from hub_pipelines.validate.parsing.grid import Ask, Cells, Grid, NumberedRow, is_blank, text_of
-from hub_pipelines.validate.parsing.layout.rules import NAMED_ALIKE_RULES, NAMES_APART_RULES, RULES
+from hub_pipelines.validate.parsing.layout.rules import CALCULATED_RULES, NAMED_ALIKE_RULES, NAMES_APART_RULES, RULES
 from hub_pipelines.validate.parsing.layout.scan import find_tables
 from hub_pipelines.validate.parsing.layout.table import (
     HEADINGS_AGAIN,
@@ -134,7 +134,7 @@ def join(grids: Sequence[Grid], ask: Ask, rules: int = RULES) -> Joined:
     has_sections = any(table.sections or table.group for _, table in alike)
     if has_sections:
         header = [*header, _free_name(header)]
-    return Joined(header, alike, places, has_sections, _cut(left_out), _facts(alike))
+    return Joined(header, alike, places, has_sections, _cut(left_out), _facts(alike, rules))
 
 
 def _weight(table: FoundTable) -> tuple[int, int, int]:
@@ -259,7 +259,7 @@ def _cut(left_out: list[LeftOut]) -> list[LeftOut]:
     return [*left_out[:_MOST_LEFT_OUT], more]
 
 
-def _facts(tables: Sequence[tuple[Grid, FoundTable]]) -> dict[str, str]:
+def _facts(tables: Sequence[tuple[Grid, FoundTable]], rules: int) -> dict[str, str]:
     facts: dict[str, str] = {}
     if titles := [title for _, table in tables for title in table.titles if title]:
         facts["above_the_header"] = "; ".join(dict.fromkeys(titles))[:500]
@@ -278,7 +278,8 @@ def _facts(tables: Sequence[tuple[Grid, FoundTable]]) -> dict[str, str]:
             columns = [(first + 1, last + 1) for first, last in grid.facts.hidden_columns]
             facts[f"hidden_columns{where}"] = f"read all the same: numbers {_ranges(columns)}"
         if grid.facts.uncalculated:
-            facts[f"formulas_without_value{where}"] = f"{grid.facts.uncalculated:,} cells, read as blank"
+            how = "told in their rows" if rules >= CALCULATED_RULES else "read as blank"
+            facts[f"formulas_without_value{where}"] = f"{grid.facts.uncalculated:,} cells, {how}"
         if grid.facts.filled_down:
             facts[f"merged_cells{where}"] = f"{grid.facts.filled_down:,} blocks; their value stands in each row"
     return facts

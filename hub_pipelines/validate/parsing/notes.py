@@ -11,6 +11,8 @@ ERROR_TEXTS = {
 }  # fmt: skip
 """Codes in .xls and .xlsb files (MS-XLS 2.5.10)."""
 
+UNCALCULATED = "#FORMULA WITHOUT A VALUE"
+"""What a cell says in whose place a file has a formula alone. Whoever opens it in Excel sees a value there."""
 MOST_NOTES = 1_000_000
 """Error cells of a sheet; a sheet with more is no table."""
 

@@ -19,7 +19,7 @@ from hub_pipelines.validate.parsing.joining import (
     returned_token,
 )
 from hub_pipelines.validate.parsing.kinds import Kind, kind_of
-from hub_pipelines.validate.parsing.layout.rules import RULES
+from hub_pipelines.validate.parsing.layout.rules import CALCULATED_RULES, RULES
 from hub_pipelines.validate.parsing.refusal import Refusal, empty
 from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
@@ -74,7 +74,7 @@ def _open_workbook(source: Source, kind: Kind, ask: Ask, alive: Alive, rules: in
     # not for text files: see kinds
     from hub_pipelines.validate.parsing.workbook import Workbook
 
-    book = Workbook(source, kind, alive)
+    book = Workbook(source, kind, alive, tells_formulas=rules >= CALCULATED_RULES)
     came_back = OWN_SHEET in book.hidden + book.visible
     own = {OWN_SHEET, READ_ME, QUESTIONS} if came_back else set()
     grids: list[Grid] = []

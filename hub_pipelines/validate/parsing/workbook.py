@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, BinaryIO
 from hub_pipelines.validate.parsing.archives import BAD_ARCHIVE
 from hub_pipelines.validate.parsing.blocks import Singly
 from hub_pipelines.validate.parsing.compound import SIGNATURE, Compound
-from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, Span
+from hub_pipelines.validate.parsing.grid import Alive, NumberedRow, SheetFacts, Span, is_blank
 from hub_pipelines.validate.parsing.kinds import Kind
-from hub_pipelines.validate.parsing.notes import Notes, SheetNotes
+from hub_pipelines.validate.parsing.notes import UNCALCULATED, Notes, SheetNotes
 from hub_pipelines.validate.parsing.ods_notes import ods_notes
 from hub_pipelines.validate.parsing.packed import Packed, in_blocks
 from hub_pipelines.validate.parsing.refusal import Refusal, damaged, password_protected, too_large
@@ -43,10 +43,12 @@ _WIDE = 200
 class Workbook:
     """An open workbook. Raises Refusal when it is damaged or has a password."""
 
-    def __init__(self, source: Source, kind: Kind, alive: Alive) -> None:
+    def __init__(self, source: Source, kind: Kind, alive: Alive, *, tells_formulas: bool = True) -> None:
+        """With `tells_formulas` a formula without a value is no blank cell."""
         self._source = source
         self._kind = kind
         self._alive = alive
+        self._tells_formulas = tells_formulas
         self._looking = _Looking(self._look, alive)
         self._book = load(source)
         from python_calamine import SheetTypeEnum, SheetVisibleEnum
@@ -59,7 +61,7 @@ class Workbook:
         with calamine_failures():
             sheet = self._book.get_sheet_by_name(name)
         notes = self._looking.result()
-        return SheetGrid(name, sheet, notes.get(name, SheetNotes()), self._alive)
+        return SheetGrid(name, sheet, notes.get(name, SheetNotes()), self._alive, tells_formulas=self._tells_formulas)
 
     def _look(self) -> Notes:
         if self._kind.format in _ARCHIVES:
@@ -169,8 +171,11 @@ class SheetGrid:
 
     loose = False
 
-    def __init__(self, name: str, sheet: "CalamineSheet", notes: SheetNotes, alive: Alive) -> None:
+    def __init__(
+        self, name: str, sheet: "CalamineSheet", notes: SheetNotes, alive: Alive, *, tells_formulas: bool
+    ) -> None:
         self.name = name
+        self._tells_formulas = tells_formulas
         self._sheet = sheet
         self._notes = notes
         self._alive = alive
@@ -266,9 +271,15 @@ class SheetGrid:
                 if 0 <= column - self.first_column < width:
                     cells[column - self.first_column] = text
             if row_no in by_row:
-                self.facts.uncalculated += sum(
-                    (row_no, at + self.first_column) in uncalculated and cell == "" for at, cell in enumerate(cells)
-                )
+                without = [
+                    at
+                    for at, cell in enumerate(cells)
+                    if cell == "" and (row_no, at + self.first_column) in uncalculated
+                ]
+                self.facts.uncalculated += len(without)
+                if self._tells_formulas and not all(map(is_blank, cells)):
+                    for at in without:
+                        cells[at] = UNCALCULATED
             open_spans = [each for each in open_spans if each[0].last_row >= row_no]
             # a block merged far beyond the table makes no rows of its own
             for span, value in open_spans if cells.count("") < width else ():

@@ -31,6 +31,7 @@ from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import Cell, Feed, RecordType, Row, Table, Undecided, Unreadable
 from hub_pipelines.validate.parsing import wire
 from hub_pipelines.validate.parsing.columns import as_columns
+from hub_pipelines.validate.parsing.notes import UNCALCULATED
 from hub_pipelines.validate.reading.process import batch_of
 from hub_pipelines.validate.service import Circumstances, validate
 from hub_pipelines.validate.staging import problems_json, problems_of, row_of
@@ -45,7 +46,7 @@ NASTY: list[Cell] = [
     None, " ", "\u00a0", "\ufeff", "a\nb", 'with "quotes"', "back\\slash", "\x1b", "tab\tbed", "1e5", "1E+05",
     "2.20E+02", "NaN", "inf", "١٢", "\uff19", "99999999999999999999", "-5", "-0", "0", "007", "1,5", "1.234",
     "1,234.50", "(12.50)", "$ 3", "12.500", "0.000", "3 kg", "2 x 5 mL", "1/8", "8-Jan", "~5", "#N/A", "#REF!", "# 4",
-    "n/a", "-", "—", "none", " N/A\t", "Unknown", "?", "tbd", "2024-01-31", "2024-02-30",
+    UNCALCULATED, "n/a", "-", "—", "none", " N/A\t", "Unknown", "?", "tbd", "2024-01-31", "2024-02-30",
     "31/01/2024", "01/02/2024", "2/1/24", "31 Jan 2024", "20240131", "03/2026",
     "2024-01-31T00:00:00Z", "2024-05-05 14:30", "2024-05-05T23:30:00-05:00", "45000", "67-64-1", "67-64-2", "67641",
     "0067-64-1", "CAS 67-64-1", "h225", "H225 H319", "H999x", "Ada <ada@uni.edu>", "ADA@UNI.EDU", "a b@c.d",

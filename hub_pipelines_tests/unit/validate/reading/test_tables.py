@@ -9,7 +9,8 @@ import pytest
 from hub_pipelines.mapping import headings
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.parsing.layout import totals
-from hub_pipelines.validate.parsing.layout.rules import FIRST_RULES, PREPARED_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.layout.rules import CALCULATED_RULES, FIRST_RULES, PREPARED_RULES, PRINTED_RULES
+from hub_pipelines.validate.parsing.notes import UNCALCULATED
 from hub_pipelines.validate.reading import open_table
 
 from ..builders import INVENTORY
@@ -518,8 +519,19 @@ def test_hidden_rows_and_columns_are_read_and_told_and_hidden_sheets_left_out(tm
 def test_formulas_count_by_their_stored_value(tmp_path: Path) -> None:
     # openpyxl stores no values
     found = seen(workbook(tmp_path, [["Item", "Amount"], ["a", "=1+1"], ["b", 2]]), "a.xlsx")
-    assert found.cells == [["a", None], ["b", 2.0]]
-    assert found.facts["formulas_without_value"] == "1 cells, read as blank"
+    assert found.cells == [["a", UNCALCULATED], ["b", 2.0]]
+    assert found.facts["formulas_without_value"] == "1 cells, told in their rows"
+
+
+def test_a_row_of_formulas_without_a_value_is_blank(tmp_path: Path) -> None:
+    found = seen(workbook(tmp_path, [["Item", "Amount"], ["a", 1], ["=A2", "=1+1"], ["b", 2]]), "a.xlsx")
+    assert found.cells == [["a", 1.0], ["b", 2.0]]
+
+
+def test_by_earlier_rules_a_formula_without_a_value_is_a_blank_cell(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["Item", "Amount"], ["a", "=1+1"], ["b", 2]])
+    with open_table(path, "a.xlsx", known=INVENTORY.aliases.get, rules=CALCULATED_RULES - 1) as table:
+        assert [cells for _, cells in table.rows] == [["a", None], ["b", 2.0]], "as postings of that time were read"
 
 
 @pytest.mark.parametrize("system", [1900, 1904])
