@@ -47,13 +47,29 @@ def is_part(tx: Transaction, one: Submission) -> bool:
     return came is not None and came.part
 
 
+def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
+    """A file, and what was made of it: workbooks that came back, and what a reviewer has corrected. A newer copy of the
+    same list is none of these: whoever mends the workbook of the older one has not seen it there."""
+    return [
+        one
+        for one in versions.family(tx, original).values()
+        if one.request_id == original.request_id
+        or (
+            original.request_id in versions.in_place_of(tx, one)
+            and (
+                return_of(tx, one.request_id, one.revision) is not None
+                or reviews.corrected_by(tx, one.request_id) is not None
+            )
+        )
+    ]
+
+
 def sent_before(tx: Transaction, original: Submission, current: Submission) -> Submission:
-    """Of what was sent in place of a file before this one, whole, what posted last; else the file itself. People go on
-    in a workbook whose mark names the first file, and remember what they sent last."""
-    others = versions.family(tx, original).values()
+    """Of what was made of a file before this one, whole, what posted last; else the file itself. People go on in a
+    workbook whose mark names the first file, and remember what they sent last."""
     earlier = [
         one
-        for one in others
+        for one in gone_on(tx, original)
         if one.state is State.POSTED
         and one.envelope.received_at < current.envelope.received_at
         and one.request_id != current.request_id

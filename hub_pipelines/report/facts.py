@@ -33,7 +33,7 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.changes import changed_cells
-from hub_pipelines.report.corrections import correction_of, mark_notes, own_correction, sent_before
+from hub_pipelines.report.corrections import correction_of, gone_on, mark_notes, own_correction, sent_before
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
@@ -356,7 +356,7 @@ class Facts:
             tx,
             current.request_id,
             current.revision,
-            others_than=versions.family(tx, current),
+            others_than={one.request_id for one in gone_on(tx, original)},
             since=before.envelope.received_at,
             limit=CHANGES_SHOWN,
         )
@@ -365,8 +365,10 @@ class Facts:
             return ()
         if self._is_by_place(posting.ledger):
             # of such lines the posting has remarked already what other lists had set
-            own = list_key(current.envelope.source_name)
-            found = [one for one in found if list_key(source_name_of(tx, one.request_id)) == own]
+            own, family = list_key(current.envelope.source_name), versions.family(tx, current)
+            found = [
+                one for one in found if one.request_id in family or list_key(source_name_of(tx, one.request_id)) == own
+            ]
         names = self._names(tx, posting.ledger, [one.key for one in found])
         since = before.envelope.source_name
         return tuple(line_of_set_over(tx, one, names[one.key], parts, since) for one in found)

@@ -121,6 +121,9 @@ def line_of_set_over(tx: Transaction, one: SetOver, item: ItemName, parts: Seque
     by = source_name_of(tx, one.request_id)
     reason = f"{by} had set {item} since you sent {since}, and this row has replaced what it said."
     fix = f"If {by} is right, send it again or correct this row"
+    if by == since:
+        reason = f"A newer {by} had set {item}, and this row has replaced what it said."
+        fix = "If the newer one is right, correct this row, or write the newer value into it"
     sheet = sheet_of(one.row_no, parts)
     return Line(excel_row(one.row_no), None, None, reason, fix, one.row_no // PART_ROWS, sheet)
 

@@ -281,6 +281,36 @@ def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook
     assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
 
 
+@pytest.mark.parametrize("by_place", [False, True])
+def test_what_a_newer_copy_of_the_list_had_set_is_told_when_the_older_ones_workbook_sets_it_back(
+    small_hub: SmallHub, by_place: bool
+) -> None:
+    """Whoever mends the older one's workbook has not seen the newer values in it."""
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    older, newer, cell = (
+        (stock("Alpha,Y-1,10", "Beta,Y-2,20", "Gamma,Y-3,-3"), stock("Alpha,Y-1,11"), "C4")
+        if by_place
+        else (inventory("NC-1", "NC-2", "NC-9"), inventory("NC-1", quantity="11"), "A4")
+    )
+    path = returned(small_hub, drop(small_hub, "lab.csv", older))
+    drop(small_hub, "lab.csv", newer)
+
+    mended = drop(small_hub, path.name, type_over(path, "Your table", {cell: 3 if by_place else "NC-3"}))
+
+    text, told = receipt(small_hub.hub, small_hub.submission(mended))
+    cells = told["correction"]["cells"]  # type: ignore[index]
+    assert [one["row"] for one in cells] == [4], "only what was typed"
+    warnings = told["warnings"]
+    assert isinstance(warnings, list)
+    assert [one["row"] for one in warnings if one["reason"].startswith("A newer lab.csv had set ")] == [2]
+    assert "You are done" not in text
+
+
+def stock(*rows: str) -> bytes:
+    lines = ["Item name,Catalog number,Qty,Unit,Location", *(f"{one},g,Lab S" for one in rows)]
+    return "\n".join(lines).encode()
+
+
 def test_cells_that_were_read_in_one_way_are_told_once_and_ask_for_nothing(small_hub: SmallHub) -> None:
     lines = ["Name,CAS,Location,Quantity,Unit,Expiration Date"]
     lines += [f"{name},,Lab 1,2,L,{month}/2031" for name, month in (("Acetone", 9), ("Ethanol", 8), ("Hexane", 8))]
