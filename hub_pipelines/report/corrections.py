@@ -50,18 +50,25 @@ def is_part(tx: Transaction, one: Submission) -> bool:
 def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
     """A file, and what was made of it: workbooks that came back, and what a reviewer has corrected. A newer copy of the
     same list is none of these: whoever mends the workbook of the older one has not seen it there."""
-    return [
-        one
-        for one in versions.family(tx, original).values()
-        if one.request_id == original.request_id
-        or (
-            original.request_id in versions.in_place_of(tx, one)
-            and (
-                return_of(tx, one.request_id, one.revision) is not None
-                or reviews.corrected_by(tx, one.request_id) is not None
-            )
-        )
-    ]
+    family = versions.family(tx, original)
+    later = (one for one in family.values() if _stands_in_place(one, original, family))
+    return [original, *(one for one in later if _was_made_of_another(tx, one))]
+
+
+def _stands_in_place(one: Submission, original: Submission, family: Mapping[str, Submission]) -> bool:
+    """Of another than itself, be it by others between them. Nobody asks the database of each copy of a weekly list."""
+    above, seen = one.revises, {one.request_id}
+    while above is not None and above in family and above not in seen:
+        if above == original.request_id:
+            return True
+        seen.add(above)
+        above = family[above].revises
+    return False
+
+
+def _was_made_of_another(tx: Transaction, one: Submission) -> bool:
+    returned = return_of(tx, one.request_id, one.revision)
+    return returned is not None or reviews.corrected_by(tx, one.request_id) is not None
 
 
 def sent_before(tx: Transaction, original: Submission, current: Submission) -> Submission:
