@@ -301,8 +301,9 @@ def word_of(
 
 @functools.lru_cache(maxsize=2_000)
 def _word_meant(text: str, forms: tuple[tuple[str, str], ...]) -> str | None:
-    """The one word of which it is a slip of the pen. Of codes, and of what only looks alike, none is meant: 12 may be
-    much else than the explosives of 1.2L, and packing group IV is not the greatest danger."""
+    """The one word, in one of its forms, of which it is a slip of the pen. Of what only looks alike none is meant: it
+    may be the very opposite. East is much like west, and campus 1 like campus 2; 12 may be much else than the
+    explosives of 1.2L, and packing group IV is not the greatest danger."""
     found = {word for form, word in forms if len(text) <= _LONGEST_NAME and _differs_by_a_slip(text, form)}
     return found.pop() if len(found) == 1 else None
 
@@ -338,25 +339,16 @@ def parse_campus(cell: object, info: ValidationInfo) -> str:
     text = text_of(cell)
     name = campuses.get(text.casefold())
     if name is None:
-        near = _meant_by(text.casefold(), tuple(campuses)) if len(text) <= _LONGEST_NAME else None
         known = ", ".join(sorted(campuses.values()))
-        advice = campuses[near] if near else "Write the one that it belongs to"
+        advice = _word_meant(text.casefold(), tuple(campuses.items())) or "Write the one that it belongs to"
         raise problem("unknown_campus", f"No such campus is set up here; known are: {known}.", advice)
     return name
 
 
 _LONGEST_NAME, _SHORTEST_WORD = 100, 4
-"""Of a campus that is suggested; of a word in it that may be mistyped."""
+"""Of what may be a slip of the pen; of a word in it that may be mistyped."""
 _NUMERAL = re.compile("[ivxlc]+")
 """Roman."""
-
-
-@functools.lru_cache(maxsize=2_000)
-def _meant_by(text: str, names: tuple[str, ...]) -> str | None:
-    """The one name from which it is a slip of the pen away. One that is only like it may be its very opposite: east is
-    much like west, and campus 1 like campus 2."""
-    found = [name for name in names if _differs_by_a_slip(text, name)]
-    return found[0] if len(found) == 1 else None
 
 
 def _differs_by_a_slip(text: str, name: str) -> bool:

@@ -16,6 +16,8 @@ from hub_pipelines.validate.reading import open_table
 from ..builders import INVENTORY
 from .files import Rows, book, seen, stored, workbook
 
+# ---- headings
+
 
 def test_a_header_of_unknown_headings_is_found_by_what_stands_below(tmp_path: Path) -> None:
     text = "Chemicals of room 3\nMarch 2021\n\nFoo,Bar,Baz\nEthanol,5,2021-03-01\nAcetone,7,2021-03-02\n"
@@ -67,6 +69,9 @@ def test_a_workbooks_column_without_a_heading_is_kept(tmp_path: Path) -> None:
     assert found.cells == [["a", 1.0, None], ["b", 2.0, "keep cold"]]
 
 
+# ---- what is an item
+
+
 def test_lines_that_were_only_prepared_for_items_are_none_and_are_told(tmp_path: Path) -> None:
     rows: Rows = [
         ["No.", "Item", "Room", "Amount", "Have"],
@@ -100,6 +105,9 @@ def test_only_below_a_heading_that_counts_rows_a_number_is_not_the_items_own(
     assert len(found.cells) == 4 - left
     with open_table(stored(tmp_path, text), "a.csv", known=INVENTORY.aliases.get, rules=PREPARED_RULES) as table:
         assert len(list(table.rows)) == 2, "as postings of that time were read"
+
+
+# ---- sections
 
 
 def test_section_rows_become_a_column(tmp_path: Path) -> None:
@@ -196,6 +204,9 @@ def test_a_column_named_section_is_not_covered_by_ours(tmp_path: Path) -> None:
     assert seen(stored(tmp_path, text), "a.csv").header[-1] == "Section (2)"
 
 
+# ---- items, totals and notes
+
+
 def test_rows_of_a_single_cell_are_items_where_many_are_so(tmp_path: Path) -> None:
     text = "Item,Use,Room\nBeaker\nFlask\nBalance,weighing,3\nTongs\nStirrer,stirring,4\n"
     found = seen(stored(tmp_path, text), "a.csv")
@@ -235,6 +246,9 @@ def test_an_item_whose_name_begins_with_total_is_an_item(tmp_path: Path) -> None
     found = seen(stored(tmp_path, "Item,Amount\nTotal protein kit,1\nb,3\n"), "a.csv")
     assert len(found.rows) == 2
     assert found.left_out == []
+
+
+# ---- tables side by side
 
 
 def test_tables_side_by_side_are_read_as_one_below_the_other(tmp_path: Path) -> None:
@@ -374,6 +388,9 @@ def test_tables_whose_rows_other_columns_name_are_not_one_though_the_rest_is_ali
         assert len(table.parts) == 2, "as postings of that time were read"
 
 
+# ---- totals in all languages, and by earlier rules
+
+
 def test_by_the_first_rules_a_file_is_read_as_it_was_then(tmp_path: Path) -> None:
     """Postings of that time are made again from it: of those, nothing may change."""
     rows: Rows = [*_beside(_DYES, _PRIMERS, 1), ["Total: 10 items"]]
@@ -412,6 +429,9 @@ def test_every_language_of_the_headings_has_words_for_totals() -> None:
 )
 def test_a_name_that_only_begins_like_a_total_is_none(name: str) -> None:
     assert not totals.is_total(name)
+
+
+# ---- tables below each other and on several sheets
 
 
 def test_alike_tables_below_each_other_are_joined(tmp_path: Path) -> None:
@@ -464,6 +484,9 @@ def test_sheets_alike_are_joined_by_their_headings(tmp_path: Path) -> None:
     assert found.facts["sheet"] == "A, B"
 
 
+# ---- headings of several lines
+
+
 def test_a_header_of_two_lines_is_read_as_one(tmp_path: Path) -> None:
     def merge(made: object) -> None:
         sheet = made["S"]  # type: ignore[index]
@@ -490,6 +513,9 @@ def test_a_line_of_units_below_the_headings_is_part_of_them(tmp_path: Path) -> N
     text = "Item,Amount,Concentration\n,(mL),(mol/L)\na,5,0.1\nb,6,0.2\n"
     found = seen(stored(tmp_path, text), "a.csv")
     assert found.header == ["Item", "Amount (mL)", "Concentration (mol/L)"]
+
+
+# ---- what a workbook has beside its cells
 
 
 def test_a_value_merged_over_several_rows_stands_in_each(tmp_path: Path) -> None:
@@ -578,6 +604,9 @@ def test_a_workbook_whose_tables_are_all_hidden_says_so(tmp_path: Path) -> None:
 
     path = book(tmp_path, {"Empty": [], "S": [["Item", "Amount"], ["a", 1]]}, hide)
     assert "visible sheets are empty" in refusal(path, "a.xlsx")
+
+
+# ---- many tables
 
 
 def test_more_alike_tables_than_row_numbers_allow_are_told(tmp_path: Path) -> None:
