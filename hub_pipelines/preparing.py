@@ -19,6 +19,7 @@ from hub_pipelines.judging import Judge, counting_of, said_of
 from hub_pipelines.ledger.comparing.model import Corrected
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
+from hub_pipelines.ledger.comparing.untouched import Seen
 from hub_pipelines.ledger.counting.model import places_in
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
@@ -36,7 +37,8 @@ _MOST_COMPARED = 50_000
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """What was found for a posting. `occurred_at` has of a batch of messages each row's moment; `occurrences` those by
-    item; `corrects` is the posting that a list takes the place of."""
+    item; `corrects` is the posting that a list takes the place of; `seen` what the sender of a returned workbook had
+    before them."""
 
     current: Submission
     path: Path
@@ -50,6 +52,7 @@ class Prepared:
     occurrences: Mapping[str, datetime]
     corrects: Corrects | None
     corrected: Corrected | None
+    seen: Seen | None
     places_before: tuple[str, ...]
 
     @property
@@ -94,6 +97,7 @@ class Prepared:
                 is_count=envelope.complete_count,
             ),
             corrected=self.corrected,
+            seen=self.seen,
             adjustable=record if record.adjusted else None,
             occurred_at=self.occurred_at,
         )
@@ -125,6 +129,7 @@ class Preparing:
             family = frozenset(versions.family(tx, current))
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
             before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
+            seen = self.returns.seen(tx, current, ledger)
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
@@ -146,6 +151,7 @@ class Preparing:
             occurrences=_by_item(path, moments) if moments is not None else {},
             corrects=corrects,
             corrected=corrected,
+            seen=seen,
             places_before=self._places_before(corrects or before, record) if is_count else (),
         )
 
@@ -157,6 +163,8 @@ class Preparing:
             raise OccurrencesMoved("A newer message for one of these items has posted meanwhile.")
         if prepared.is_list and self.returns.corrects(tx, current, prepared.ledger) != prepared.corrects:
             raise CorrectsAnother("Another copy of the file that this one corrects has posted meanwhile.")
+        if self.returns.seen(tx, current, prepared.ledger) != prepared.seen:
+            raise CorrectsAnother("Another file that was made of the same one has posted meanwhile.")
         self.judge.mappings.require_unchanged(tx, source_of(current.envelope), summary["confirmed"])
         self.judge.mappings.shapes.remember(tx, current, prepared.feed, summary, actor=actor)
 

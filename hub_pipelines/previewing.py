@@ -13,13 +13,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import Permanent
-from hub_pipelines.common.store import Database
+from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.comparing import side_by_side
 from hub_pipelines.drift.model import Held, Kind
@@ -34,6 +34,7 @@ from hub_pipelines.ledger.counting.model import Missed as Counted
 from hub_pipelines.ledger.counting.model import Tally, ThingIn
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
+from hub_pipelines.ledger.posting.sparing import Sparing
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
@@ -54,6 +55,7 @@ from hub_pipelines.report.previews.model import (
 from hub_pipelines.report.previews.service import write_pages
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.workbook import token
+from hub_pipelines.returning import seen_by_sender
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, Integrity, Submission
 from hub_pipelines.submission.versions import store as versions
@@ -191,24 +193,25 @@ class Previews:
         """As a run reads, and a workbook that the hub gave back as the list for which it did."""
 
         def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
-            came.original = self._original(envelope, table)
+            came.original, came.is_part = self._original(envelope, table)
             came.has_answers = bool(table.answers)
             return self.judge.by_what_is_known(came.as_sent(envelope), feed, table)
 
         return read
 
-    def _original(self, envelope: Envelope, table: Table) -> Submission | None:
-        """What the mark in a file names; None without one that is to be trusted here."""
+    def _original(self, envelope: Envelope, table: Table) -> tuple[Submission | None, bool]:
+        """What the mark in a file names, None without one that is to be trusted here; whether it holds only rows of
+        it."""
         if table.returned is None:
-            return None
+            return None, False
         try:
             mark = token.read(self.keys, table.returned)
         except Integrity:
-            return None
+            return None, False
         if (mark.campus, mark.feed) != (envelope.campus, envelope.feed):
-            return None
+            return None, False
         with self.db.read() as tx:
-            return submissions.find(tx, mark.request_id)
+            return submissions.find(tx, mark.request_id), mark.part
 
     def _kept_out(self, due: PreviewDue, envelope: Envelope, error: Permanent, came: "_Came") -> Preview:
         """The file as a whole would not be taken, or not yet."""
@@ -242,6 +245,7 @@ class Previews:
         tally = Tally(counting) if counting is not None else None
         with self.db.read() as tx:
             version, _ = ledger_items.current_version(tx, name)
+            seen = seen_by_sender(tx, came.original, envelope, name, part=came.is_part) if came.original else None
             family = frozenset(versions.family(tx, came.original)) if came.original else frozenset[str]()
         parts = judged.decision.parts if judged.decision else ()
         campus = self.judge.campuses.get(envelope.campus)
@@ -263,8 +267,9 @@ class Previews:
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
                 current = ledger_items.earlier(tx, name, keys)
+                spared = _spared(tx, name, chunk, Sparing(tx, name, seen, judged.said)) if seen is not None else {}
             for verdict in chunk:
-                difference.add(verdict, current)
+                difference.add(verdict, current, spared)
                 if tally is not None:
                     tally.add([row_of(verdict)])
         listed = self._listed_elsewhere(name, record, difference)
@@ -316,6 +321,8 @@ class _Came:
 
     original: Submission | None = None
     """What a workbook that the hub gave back corrects."""
+    is_part: bool = False
+    """It holds only the rows of that one that were to be fixed."""
     has_answers: bool = False
 
     @property
@@ -348,13 +355,14 @@ class _Difference:
     """Of all lines of a stock list, which may be at other places too: their rows, and what they say as a hash."""
     worth_a_look: int = 0
 
-    def add(self, verdict: Verdict, current: Mapping[str, Earlier]) -> None:
-        """`current` are the items that are in the ledger."""
+    def add(self, verdict: Verdict, current: Mapping[str, Earlier], spared: Mapping[int, tuple[str, date]]) -> None:
+        """`current` are the items that are in the ledger; `spared` tells of rows of a returned workbook that nobody
+        has changed which file has set their items since, and when."""
         row = excel_row(verdict.row_no)
         self.counts["received"] += 1
         if isinstance(verdict, AcceptedRow):
             self._tell(verdict.row_no, verdict.findings)
-            self._accepted(row, verdict, current.get(verdict.key))
+            self._accepted(row, verdict, current.get(verdict.key), spared.get(verdict.row_no))
         else:
             self._tell(verdict.row_no, verdict.problems)
             self.counts["rejected"] += 1
@@ -375,10 +383,17 @@ class _Difference:
         for row_no, one in self.remarks.elsewhere(listed):
             self._tell(row_no, [one])
 
-    def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None) -> None:
+    def _accepted(
+        self, row: int, verdict: AcceptedRow, held: Earlier | None, set_since: tuple[str, date] | None
+    ) -> None:
         sent = new = canonical_text(verdict.values)
         if held is not None:
             new = self.remarks.completed(sent, held)
+        if set_since is not None and (held is None or new != held.values):
+            self.remarks.add_spared([(verdict.row_no, *set_since)])
+            self.counts["unchanged"] += 1
+            return
+        if held is not None:
             self._tell(verdict.row_no, self.remarks.add(verdict.row_no, new, held))
         before = None if held is None else held.values
         if before != new:
@@ -437,6 +452,14 @@ class _Difference:
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
         )
+
+
+def _spared(tx: Transaction, ledger: str, verdicts: Iterable[Verdict], sparing: Sparing) -> dict[int, tuple[str, date]]:
+    """Rows of a returned workbook that would be left alone: which file has set their items since, and when."""
+    rows = [(one.row_no, one.key, canonical_text(one.values)) for one in verdicts if isinstance(one, AcceptedRow)]
+    versions = ledger_items.versions_of(tx, ledger, [key for _, key, _ in rows])
+    found = sparing.among([(*row, versions.get(row[1])) for row in rows])
+    return {row_no: sparing.set_in(version) for row_no, version in found.items()}
 
 
 def _failed(preview: Preview, why: str) -> Preview:

@@ -6,7 +6,7 @@ compared with the ones that were written. Nothing is written here: history that 
 mended.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,6 +16,7 @@ from typing import Any
 from hub_pipelines.audit import store as audit
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
 from hub_pipelines.judging import Judged, counting_of
 from hub_pipelines.ledger.adjusting import store as movements
@@ -23,6 +24,7 @@ from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, entry_row
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
+from hub_pipelines.ledger.comparing.untouched import Seen, is_untouched
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.digests import Change, Digests, digester, rows_digest
@@ -73,6 +75,8 @@ class _Record:
     corrects: tuple[str, int] | None
     keeps: bool
     """Its items kept what they had in columns that the file does not have."""
+    seen: Seen | None
+    """Rows that nobody had changed since then were left alone."""
 
 
 @dataclass(slots=True)
@@ -177,6 +181,7 @@ def _record_of(tx: Any, request_id: str, revision: int, version: int) -> _Record
                 digest_version=int(str(detail.get("digest_version", CHAIN))),
                 corrects=_corrects(detail.get("corrects")),
                 keeps=bool(detail.get("keeps", False)),
+                seen=Seen.from_document(detail.get("seen")),
             )
     return None
 
@@ -208,7 +213,9 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
         while chunk := list(islice(accepted, _CHUNK_ROWS)):
             with hub.db.read() as tx:
                 heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
-            again.add(_changes(chunk, heads, said), digests_of)
+                spared = _spared(tx, name, chunk, heads, said, kept.seen)
+            applied = (row for row in chunk if row.row_no not in spared)
+            again.add(_changes(applied, heads, said), digests_of)
     return again
 
 
@@ -239,6 +246,22 @@ def _changes(rows: Iterable[StagedRow], heads: Mapping[str, Any], said: frozense
             yield Change(row.row_no, row.key, SET, values, digest, None, None)
         elif head.digest != digest:
             yield Change(row.row_no, row.key, SET, values, digest, head.version, head.row_no)
+
+
+def _spared(
+    tx: Transaction,
+    name: str,
+    rows: Sequence[StagedRow],
+    heads: Mapping[str, Any],
+    said: frozenset[str] | None,
+    seen: Seen | None,
+) -> set[int]:
+    """Rows of a returned workbook that were left alone, since others had set their items and its sender had not."""
+    if seen is None:
+        return set()
+    news = [row for row in rows if (head := heads.get(str(row.key))) is not None and seen.is_news(head.version)]
+    then = snapshots.heads_before(tx, name, [str(row.key) for row in news], seen.version + 1)
+    return {row.row_no for row in news if is_untouched(str(row.values), then.get(str(row.key)), said)}
 
 
 def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:

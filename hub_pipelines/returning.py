@@ -15,6 +15,8 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger.comparing.lists import list_key
+from hub_pipelines.ledger.comparing.untouched import Seen
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
@@ -22,13 +24,13 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.service import headings_of
-from hub_pipelines.report.corrections import is_part, sent_before
+from hub_pipelines.report.corrections import gone_on, is_part, sent_before
 from hub_pipelines.report.outcomes import TAG_RULE
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import UNSETTLED, Integrity, Lease, State, Submission
+from hub_pipelines.submission.model import UNSETTLED, Envelope, Integrity, Lease, State, Submission
 from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.columns import normalise_header
@@ -128,7 +130,7 @@ class Returns:
         original = submissions.find(tx, read.request_id)
         if original is None:
             return _came(current, ReturnState.FOREIGN, note=_UNKNOWN), None
-        before = original if read.part else sent_before(tx, original, current)
+        before = original if read.part else sent_before(tx, original, current.envelope)
         besides = TAG_RULE if before.registry_version == 0 else ""
         revision = read.revision if before == original else before.revision
         problems = ledger_problems.count_blocking(tx, before.request_id, revision, besides=besides)
@@ -179,18 +181,28 @@ class Returns:
         return troubles
 
     def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
-        """Of a workbook that came back whole: the newest posting to this ledger among those of its family."""
+        """Of a workbook that came back whole: the newest posting to this ledger among those of the file for which it
+        was given back and what was made of that."""
         came = store.return_of(tx, current.request_id, current.revision)
-        if came is None or came.original is None or came.part:
+        original = submissions.find(tx, came.original) if came and came.original else None
+        if came is None or original is None or came.part:
             return None
         postings = []
-        for one in versions.family(tx, current).values():
+        for one in gone_on(tx, original):
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
             if not is_part(tx, one):
                 postings.append(Corrects(one, posting))
         return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
+
+    def seen(self, tx: Transaction, current: Submission, ledger: str) -> Seen | None:
+        """What the sender of a workbook that came back had before them; None of any other file."""
+        came = store.return_of(tx, current.request_id, current.revision)
+        original = submissions.find(tx, came.original) if came and came.original else None
+        if came is None or original is None:
+            return None
+        return seen_by_sender(tx, original, current.envelope, ledger, part=came.part, revision=current.revision)
 
     def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
@@ -213,7 +225,7 @@ class Returns:
             original = submissions.find(tx, came.original) if came and came.original else None
             if came is None or original is None or came.difference is not None:
                 return
-            before = original if came.part else sent_before(tx, original, current)
+            before = original if came.part else sent_before(tx, original, current.envelope)
         difference = self._difference(current, before, feed, part=came.part)
         with self.db.write() as tx:
             leases.hold(tx, lease)
@@ -229,6 +241,21 @@ class Returns:
             decisions = [mappings.find_decision(tx, one.decision) for one in (before, staged)]
         headings = headings_of(feed, *decisions)
         return compare_files(first, names[0], second, names[1], feed, cells=_CELLS_KEPT, part=part, headings=headings)
+
+
+def seen_by_sender(
+    tx: Transaction, original: Submission, current: Envelope, ledger: str, *, part: bool, revision: int = 0
+) -> Seen | None:
+    """What whoever changed the workbook of a file had before them; None where nothing of that is in this ledger.
+    `revision` is that of the workbook, whose own posting is none of those that others have made of the file."""
+    before = original if part else sent_before(tx, original, current)
+    posting = ledger_outcomes.find_posting(tx, before.request_id, before.revision)
+    if posting is None or posting.ledger != ledger:
+        return None
+    made_of_it = [one.request_id for one in gone_on(tx, original)]
+    own = ledger_entries.versions_by(tx, ledger, made_of_it, since=posting.ledger_version)
+    own.pop((current.request_id, revision), None)
+    return Seen(posting.ledger_version, tuple(sorted(own.values())))
 
 
 def _elsewhere(read: token.Token, campus: str, feed: str) -> Unreadable:

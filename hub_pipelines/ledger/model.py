@@ -12,6 +12,7 @@ from typing import Any
 
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.ledger.comparing.model import Comparing, Corrected
+from hub_pipelines.ledger.comparing.untouched import Seen
 from hub_pipelines.ledger.counting.model import Counting, ThingIn
 from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import Staged
@@ -70,6 +71,8 @@ class Batch:
     """How to compare with what the rows replace. None: nothing is remarked."""
     corrected: Corrected | None = None
     """When the submission corrects another one that has posted."""
+    seen: Seen | None = None
+    """Of a workbook that came back: what its sender had before them."""
     adjustable: RecordType | None = None
     """The record type, where messages may adjust a quantity of it."""
     occurred_at: Mapping[int, datetime] | None = None
@@ -118,6 +121,9 @@ class Posting:
     keeps: bool = False
     """Its items kept what they had in columns that the file does not have (comparing/keeping.py). False: each row said
     all about its item."""
+    seen: Seen | None = None
+    """Rows that said nothing but what the ledger held then were not applied where others had set their items since.
+    None: every row was."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
@@ -139,6 +145,10 @@ class Posting:
             del document["worth_a_look"]
         if not self.keeps:
             del document["keeps"]
+        if self.seen is None:
+            del document["seen"]
+        else:
+            document["seen"] = self.seen.document()
         if self.corrects is None:
             del document["replaced"], document["corrects"]
         return document
@@ -156,6 +166,7 @@ class Posting:
                 "counted": None if counted is None else tuple(counted),
                 "uncounted": tuple(document.get("uncounted", ())),
                 "corrects": None if corrects is None else (corrects[0], corrects[1]),
+                "seen": Seen.from_document(document.get("seen")),
             }
         )
 

@@ -14,7 +14,7 @@ from hub_pipelines.report.workbook.model import Returned
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import State, Submission
+from hub_pipelines.submission.model import Envelope, State, Submission
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.difference import Difference
 from hub_pipelines.validate.model import Part, excel_row, sheet_of
@@ -50,20 +50,18 @@ def is_part(tx: Transaction, one: Submission) -> bool:
 def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
     """A file, and what was made of it: workbooks that came back, and what a reviewer has corrected. A newer copy of the
     same list is none of these: whoever mends the workbook of the older one has not seen it there."""
-    family = versions.family(tx, original)
-    later = (one for one in family.values() if _stands_in_place(one, original, family))
-    return [original, *(one for one in later if _was_made_of_another(tx, one))]
+    others = [one for one in versions.family(tx, original).values() if one.request_id != original.request_id]
+    made = {one.request_id: one for one in others if one.revises and _was_made_of_another(tx, one)}
+    return [original, *(one for one in made.values() if _leads_to(original, one, made))]
 
 
-def _stands_in_place(one: Submission, original: Submission, family: Mapping[str, Submission]) -> bool:
-    """Of another than itself, be it by others between them. Nobody asks the database of each copy of a weekly list."""
+def _leads_to(original: Submission, one: Submission, made: Mapping[str, Submission]) -> bool:
+    """Whether it was made of this file, be it by others between them."""
     above, seen = one.revises, {one.request_id}
-    while above is not None and above in family and above not in seen:
-        if above == original.request_id:
-            return True
+    while above is not None and above in made and above not in seen:
         seen.add(above)
-        above = family[above].revises
-    return False
+        above = made[above].revises
+    return above == original.request_id
 
 
 def _was_made_of_another(tx: Transaction, one: Submission) -> bool:
@@ -71,14 +69,14 @@ def _was_made_of_another(tx: Transaction, one: Submission) -> bool:
     return returned is not None or reviews.corrected_by(tx, one.request_id) is not None
 
 
-def sent_before(tx: Transaction, original: Submission, current: Submission) -> Submission:
+def sent_before(tx: Transaction, original: Submission, current: Envelope) -> Submission:
     """Of what was made of a file before this one, whole, what posted last; else the file itself. People go on in a
     workbook whose mark names the first file, and remember what they sent last."""
     earlier = [
         one
         for one in gone_on(tx, original)
         if one.state is State.POSTED
-        and one.envelope.received_at < current.envelope.received_at
+        and one.envelope.received_at < current.received_at
         and one.request_id != current.request_id
     ]
     newest_first = sorted(earlier, key=lambda one: one.envelope.received_at, reverse=True)
@@ -97,7 +95,7 @@ def own_correction(
     if came is None or came.original is None or came.came_at is None:
         return None
     original = submissions.get(tx, came.original)
-    before = original if came.part else sent_before(tx, original, current)
+    before = original if came.part else sent_before(tx, original, current.envelope)
     judged = before.state is State.POSTED or _has_posted(tx, came)
     difference = Difference.from_document(came.difference) if came.difference else None
     return Correction(

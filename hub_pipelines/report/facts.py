@@ -351,7 +351,7 @@ class Facts:
         original = submissions.find(tx, came.original) if came and came.original else None
         if original is None or current.state is not State.POSTED:
             return ()
-        before = sent_before(tx, original, current)
+        before = sent_before(tx, original, current.envelope)
         found = ledger_entries.set_over(
             tx,
             current.request_id,

@@ -18,7 +18,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, moved, sent
+from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, TOLUENE, moved, sent
 from hub_pipelines_tests.stores.test_corrected_lines import LEDGER as STOCK_LEDGER
 from hub_pipelines_tests.support import (
     assert_invariants,
@@ -229,13 +229,16 @@ def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Pat
         shutil.rmtree(home)
 
 
-def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line_once(tmp_path: Path) -> None:
+def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line_once_and_spares_what_others_set(
+    tmp_path: Path,
+) -> None:
     """All boundaries from the staged rows on; the moments before are those of any returned workbook."""
     template, count = tmp_path / "template", tmp_path / "count"
     hub = opened(template)
-    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
     process(hub, first)
-    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    process(hub, sent(hub, "more.xlsx", None, (*TOLUENE[:2], "9", *TOLUENE[3:])))
+    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"), TOLUENE)
     lease_and_validate(hub, second)
     hub.db.dispose()
     unharmed = tmp_path / "unharmed"
@@ -248,11 +251,12 @@ def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line
         shutil.copytree(template, home)
         assert finish(fork(partial(in_child, home, "run", second, count, kill_at))) == -signal.SIGKILL
         hub = opened(home)
-        keys = sorted(ledger_values(hub, STOCK_LEDGER))
-        assert keys == ["name acetone|101", "name ethanol|201" if is_posted(hub, second) else "name ethanol|101"]
+        now = "name ethanol|201" if is_posted(hub, second) else "name ethanol|101"
+        assert sorted(ledger_values(hub, STOCK_LEDGER)) == ["name acetone|101", now, "name toluene|102"]
         process(hub, second)  # the same owner keeps its lease
-        assert sorted(ledger_values(hub, STOCK_LEDGER)) == ["name acetone|101", "name ethanol|201"]
-        assert journal_size(hub) == 4
+        assert sorted(ledger_values(hub, STOCK_LEDGER)) == ["name acetone|101", "name ethanol|201", "name toluene|102"]
+        assert ledger_values(hub, STOCK_LEDGER)["name toluene|102"]["quantity_on_hand"] == "9"
+        assert journal_size(hub) == 6
         assert_invariants(hub)
         hub.db.dispose()
         shutil.rmtree(home)

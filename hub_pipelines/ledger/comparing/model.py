@@ -6,6 +6,7 @@ Belongs here: the facts. Not here: what follows from them (remarks.py, replacing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from hub_pipelines.validate.model import Lacking, Lines, Part, Problem
 
@@ -96,6 +97,16 @@ class Corrected:
     """False: the rows can't be compared, since they are not kept any more or too many."""
     closes: bool = True
     """False: it is only the same list as it was before, so that what is replaced is told and stays."""
+
+
+class Entry(Protocol):
+    """What a journal entry says of its item."""
+
+    @property
+    def values(self) -> str: ...
+
+    @property
+    def operation(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,8 @@ class Remarks:
     _kept: Counter[str] = field(default_factory=Counter)
     """By column, where the file has none: how many items keep their value in it."""
     _kept_from: dict[str, str] = field(default_factory=dict)
+    _spared: dict[str, _Shared] = field(default_factory=dict)
+    """By the name of the file that has set them since: rows of a returned workbook that nobody has changed."""
     _lacking: list[int] = field(default_factory=list)
     """Rows that leave out what is needed to reckon something."""
     _ahead: dict[str, list[int]] = field(default_factory=dict)
@@ -204,6 +206,15 @@ class Remarks:
     def _came_on(self) -> str:
         return self.comparing.came_on.isoformat() if self.comparing.came_on else ""
 
+    def add_spared(self, rows: Iterable[tuple[int, str, date]]) -> None:
+        """Rows that are not applied since nobody has changed them, each with the file that has set its item since, and
+        on which day."""
+        for row_no, source_name, day in rows:
+            name = plain_name(source_name)
+            one = self._spared.setdefault(name, _Shared(name, day, placeless=False))
+            one.ledger_date = max(one.ledger_date, day)
+            one.rows.append(row_no)
+
     def add_new(self, lines: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and key, of items that the ledger did not have."""
         if self.comparing.lines is None:
@@ -233,7 +244,23 @@ class Remarks:
         lacking = [self._told_lacking(self.comparing.lacking)] if self.comparing.lacking and self._lacking else []
         ahead = [self._told_ahead(column, rows) for column, rows in self._ahead.items()]
         shared, kept = map(self._told, self._shared.values()), map(self._told_kept, self._kept)
-        return [*lacking, *ahead, *shared, *kept, *alike, *self._unread.told()]
+        spared = map(self._told_spared, self._spared.values())
+        return [*lacking, *ahead, *shared, *spared, *kept, *alike, *self._unread.told()]
+
+    def _told_spared(self, one: _Shared) -> Problem:
+        stay = "stay" if len(one.rows) > 1 else "stays"
+        if self.comparing.is_preview:
+            stay = "would stay"
+        them = "them" if len(one.rows) > 1 else "it"
+        reason = (
+            f"{self._rows(one.rows)} {stay} as {one.source_name} has set {them} on {one.ledger_date:%Y-%m-%d}, after "
+            f"the list was sent of which this workbook was made: you have not changed {them} here."
+        )
+        fix = (
+            f"If {one.source_name} is right, nothing is to do. If this workbook is, save its list as a file of its "
+            "own, CSV for example, and send that: all of its rows are applied"
+        )
+        return Problem("set_since", None, None, reason, fix, "warn")
 
     def _told_lacking(self, one: Lacking) -> Problem:
         rows = self._rows(self._lacking)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.common.store import Transaction
+from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.ledger.adjusting.model import ARRIVED
 from hub_pipelines.ledger.comparing.model import REPLACED, entry_row
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
@@ -32,6 +32,28 @@ def count_rows(tx: Transaction, request_id: str, revision: int) -> int:
     where = (made_by(tx, request_id, revision), _by_a_row(journal_row))
     query = select(func.count()).select_from(journal_row).where(*where)
     return tx.execute(query).scalar_one()
+
+
+def versions_by(tx: Transaction, name: str, request_ids: Collection[str], *, since: int) -> dict[tuple[str, int], int]:
+    """The versions of a ledger after one that these submissions have set, by request_id and revision."""
+    p = posting.c
+    query = select(p.request_id, p.revision, p.version).where(p.ledger == name, p.version > since)
+    found: dict[tuple[str, int], int] = {}
+    for some in per_query(sorted(request_ids)):
+        found.update(((row[0], row[1]), row[2]) for row in tx.execute(query.where(p.request_id.in_(some))))
+    return found
+
+
+def set_in(tx: Transaction, name: str, version: int) -> tuple[str, date]:
+    """The name of the file that has set a version of a ledger, and the campus's day."""
+    s = submissions.submission.c
+    query = (
+        select(s.source_name, posting.c.ledger_date)
+        .join(posting, s.request_id == posting.c.request_id)
+        .where(posting.c.ledger == name, posting.c.version == version)
+    )
+    source_name, day = tx.execute(query).one()
+    return source_name, day
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:

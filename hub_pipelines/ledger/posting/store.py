@@ -40,6 +40,7 @@ from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.posting.leaves import MANY, Leaves
+from hub_pipelines.ledger.posting.sparing import sparing_of
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
@@ -133,6 +134,7 @@ def post(
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
         else None,
+        seen=batch.seen,
     )
     tx.execute(
         idempotency.insert(),
@@ -196,6 +198,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
+        self._sparing = sparing_of(tx, batch)
         self.leaves = Leaves(batch.ledger, version, self._of_posting, beside=beside)
         record = batch.adjustable
         self._items: tuple[int, int] | None = None
@@ -311,7 +314,7 @@ class _Rows:
             self.new += len(changes)
             if self._looks_at_all:
                 accepted = list(zip(*map(listed, columns), strict=True))
-                self._look_at(accepted, list(changes.rows()), {})
+                self._look_at(accepted, list(changes.rows()), {}, frozenset())
             yield chunk
 
     def _looked_through(self, chunk: StagedChunk) -> tuple[StagedChunk, "tuple[pyarrow.Array, ...]"]:
@@ -335,20 +338,38 @@ class _Rows:
         accepted = chunk.accepted(None if self._looks_at_all or len(places) == len(numbers) else places)
         differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
         held = self._held(accepted, differing)
+        news = list(self._completed(differing, held)) if held else differing
+        spared = self._spared(differing, news)
         changed = [
             # a plain tuple: a Change takes three times as long to make
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
-            for row_no, key, values, version, before in (self._completed(differing, held) if held else differing)
+            for row_no, key, values, version, before in news
+            if row_no not in spared
         ]
         self._append(ChangeColumns.of(changed))
         self._remark(accepted, changed, held)
-        self._look_at(accepted, changed, held)
+        self._look_at(accepted, changed, held, spared)
         self.posted += len(changed)
         self.new += sum(one[5] is None for one in changed)
         self.unchanged += len(numbers) - len(changed)
 
+    def _spared(self, differing: Sequence[tuple[Any, ...]], news: Sequence[tuple[Any, ...]]) -> frozenset[int]:
+        """Of rows of a returned workbook that would change their items those that its sender left as they were, and
+        whose items others have set since."""
+        if self._sparing is None:
+            return frozenset()
+        would = {row[0] for row in news}
+        spared = self._sparing.among([row for row in differing if row[0] in would])
+        if self._remarks is not None:
+            self._remarks.add_spared((row_no, *self._sparing.set_in(version)) for row_no, version in spared.items())
+        return frozenset(spared)
+
     def _look_at(
-        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+        self,
+        accepted: Sequence[tuple[int, str, str]],
+        changed: Sequence[tuple[Any, ...]],
+        held: Mapping[str, Earlier],
+        spared: frozenset[int],
     ) -> None:
         """What rows of a file mean for what else the ledger keeps of their items, and for each other."""
         if self._remarks is not None:
@@ -357,7 +378,7 @@ class _Rows:
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
         if self._sets_quantities:
-            self._record_sets(accepted, changed, held)
+            self._record_sets([row for row in accepted if row[0] not in spared], changed, held)
 
     @property
     def _sets_quantities(self) -> bool:

@@ -256,53 +256,70 @@ def test_a_workbook_that_is_applied_again_does_not_answer_again(small_hub: Small
     assert small_hub.submission(second).state is State.IN_REVIEW
 
 
-def test_a_row_that_another_file_had_changed_meanwhile_is_told_when_the_workbook_sets_it_back(
+def warned(told: dict[str, object], words: str) -> list[tuple[int, str]]:
+    warnings = told["warnings"]
+    assert isinstance(warnings, list)
+    return [(one["row"], one["reason"]) for one in warnings if words in one["reason"]]
+
+
+def test_what_another_file_has_set_meanwhile_stays_where_the_workbooks_sender_left_the_row_as_it_was(
     small_hub: SmallHub,
 ) -> None:
-    small_hub.register("NC-1", "NC-2")
-    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-2", "NC-9"))
+    small_hub.register("NC-1", "NC-2", "NC-3")
+    first = drop(small_hub, "lab.csv", inventory("NC-1", "NC-3", "NC-9"))
     path = returned(small_hub, first)
-    drop(small_hub, "moved.csv", inventory("NC-1", quantity="7"))
+    drop(small_hub, "moved.csv", inventory("NC-1", "NC-3", quantity="7"))
 
     second = drop(small_hub, path.name, type_over(path, "Your table", {"A4": "NC-2", "D3": 3}))
 
     current = small_hub.submission(second)
+    assert (current.counts.posted, current.counts.unchanged) == (2, 1)
     text, told = receipt(small_hub.hub, current)
-    warnings = told["warnings"]
-    assert isinstance(warnings, list)
-    assert [(one["row"], one["reason"]) for one in warnings if "replaced" in one["reason"]] == [
-        (
-            2,
-            "moved.csv had set Ethanol (NC-1, Lab 1) since you sent lab.csv, and this row has replaced what it said.",
-        )
+    assert warned(told, "had set") == [
+        (3, "moved.csv had set Ethanol (NC-3, Lab 1) since you sent lab.csv, and this row has replaced what it said.")
     ]
-    assert "If moved.csv is right" in text
+    assert "If moved.csv is right, send it again or correct this row" in text
+    ((row, reason),) = warned(told, "stays as")
+    assert (row, reason[:34]) == (0, "Row 2 stays as moved.csv has set i")
+    assert "you have not changed it here" in reason
+    assert quantities(small_hub) == {"NC-1": "7", "NC-2": "2", "NC-3": "3"}
+
     other = drop(small_hub, "other.csv", inventory("NC-1", quantity="8"))
     assert "replaced" not in receipt(small_hub.hub, small_hub.submission(other))[0]
 
 
+def quantities(small_hub: SmallHub) -> dict[str, object]:
+    rows = current_rows(small_hub.hub.db, "inventory.asset@north")
+    return {row.key: row.values["quantity"] for row in rows}
+
+
 @pytest.mark.parametrize("by_place", [False, True])
-def test_what_a_newer_copy_of_the_list_had_set_is_told_when_the_older_ones_workbook_sets_it_back(
+def test_what_a_newer_copy_of_the_list_has_set_stays_and_is_told_where_the_older_ones_workbook_changes_it(
     small_hub: SmallHub, by_place: bool
 ) -> None:
     """Whoever mends the older one's workbook has not seen the newer values in it."""
     small_hub.register("NC-1", "NC-2", "NC-3")
-    older, newer, cell = (
-        (stock("Alpha,Y-1,10", "Beta,Y-2,20", "Gamma,Y-3,-3"), stock("Alpha,Y-1,11"), "C4")
+    older, newer, cell, quantity = (
+        (
+            stock("Alpha,Y-1,10", "Beta,Y-2,20", "Gamma,Y-3,-3"),
+            stock("Alpha,Y-1,11", "Beta,Y-2,21"),
+            "C4",
+            "C3",
+        )
         if by_place
-        else (inventory("NC-1", "NC-2", "NC-9"), inventory("NC-1", quantity="11"), "A4")
+        else (inventory("NC-1", "NC-2", "NC-9"), inventory("NC-1", "NC-2", quantity="11"), "A4", "D3")
     )
     path = returned(small_hub, drop(small_hub, "lab.csv", older))
     drop(small_hub, "lab.csv", newer)
 
-    mended = drop(small_hub, path.name, type_over(path, "Your table", {cell: 3 if by_place else "NC-3"}))
+    cells = {cell: 3 if by_place else "NC-3", quantity: 5}
+    mended = drop(small_hub, path.name, type_over(path, "Your table", cells))
 
     text, told = receipt(small_hub.hub, small_hub.submission(mended))
-    cells = told["correction"]["cells"]  # type: ignore[index]
-    assert [one["row"] for one in cells] == [4], "only what was typed"
-    warnings = told["warnings"]
-    assert isinstance(warnings, list)
-    assert [one["row"] for one in warnings if one["reason"].startswith("A newer lab.csv had set ")] == [2]
+    changed = told["correction"]["cells"]  # type: ignore[index]
+    assert [one["row"] for one in changed] == [3, 4], "only what was typed"
+    assert [row for row, _ in warned(told, "A newer lab.csv had set ")] == [3]
+    assert [row for row, _ in warned(told, "Row 2 stays as lab.csv has set it on ")] == [0]
     assert "You are done" not in text
 
 

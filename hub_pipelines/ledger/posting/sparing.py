@@ -1,0 +1,44 @@
+"""Which rows of a returned workbook a posting leaves alone (decisions/0123).
+
+Belongs here: looking up, for rows on their way, what their items said when the workbook was made. Not here: what makes
+a row untouched (comparing/untouched.py), what becomes of the others (posting/store.py).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from hub_pipelines.common.store import Transaction
+from hub_pipelines.ledger.comparing.untouched import Seen, is_untouched
+from hub_pipelines.ledger.entries import store as ledger_entries
+from hub_pipelines.ledger.items.store import heads_of_lines
+from hub_pipelines.ledger.model import Batch
+
+
+def sparing_of(tx: Transaction, batch: Batch) -> "Sparing | None":
+    """None where every row is applied."""
+    said = batch.comparing.said if batch.comparing is not None else None
+    return Sparing(tx, batch.ledger, batch.seen, said) if batch.seen is not None else None
+
+
+class Sparing:
+    """Asks the database for those rows alone whose items others have set since. `said` are the workbook's columns."""
+
+    def __init__(self, tx: Transaction, ledger: str, seen: Seen, said: frozenset[str] | None) -> None:
+        self._tx, self._ledger, self._seen, self._said = tx, ledger, seen, said
+        self._sources: dict[int, tuple[str, date]] = {}
+
+    def among(self, differing: Sequence[tuple[Any, ...]]) -> dict[int, int]:
+        """Of rows (number, key, values, version of the item's entry) those that are to be left alone: by number, the
+        version in which their item was set."""
+        news = [row for row in differing if self._seen.is_news(row[3])]
+        if not news:
+            return {}
+        then = heads_of_lines(self._tx, self._ledger, [row[1] for row in news], self._seen.version + 1)
+        return {row[0]: row[3] for row in news if is_untouched(row[2], then.get(row[1]), self._said)}
+
+    def set_in(self, version: int) -> tuple[str, date]:
+        """Which file has set a version of the ledger, and on which day."""
+        if version not in self._sources:
+            self._sources[version] = ledger_entries.set_in(self._tx, self._ledger, version)
+        return self._sources[version]
