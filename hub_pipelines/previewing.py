@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -32,9 +32,11 @@ from hub_pipelines.ledger.comparing.model import Earlier
 from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks, comparing_of
 from hub_pipelines.ledger.counting.model import Missed as Counted
 from hub_pipelines.ledger.counting.model import Tally, ThingIn
+from hub_pipelines.ledger.entries.model import SetBy
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.ledger.posting.sparing import Sparing
+from hub_pipelines.ledger.posting.standing import Standing
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.logs import pairs
 from hub_pipelines.mapping.remembered import questions_of
@@ -355,7 +357,7 @@ class _Difference:
     """Of all lines of a stock list, which may be at other places too: their rows, and what they say as a hash."""
     worth_a_look: int = 0
 
-    def add(self, verdict: Verdict, current: Mapping[str, Earlier], spared: Mapping[int, tuple[str, date]]) -> None:
+    def add(self, verdict: Verdict, current: Mapping[str, Earlier], spared: Mapping[int, SetBy]) -> None:
         """`current` are the items that are in the ledger; `spared` tells of rows of a returned workbook that nobody
         has changed which file has set their items since, and when."""
         row = excel_row(verdict.row_no)
@@ -383,14 +385,12 @@ class _Difference:
         for row_no, one in self.remarks.elsewhere(listed):
             self._tell(row_no, [one])
 
-    def _accepted(
-        self, row: int, verdict: AcceptedRow, held: Earlier | None, set_since: tuple[str, date] | None
-    ) -> None:
+    def _accepted(self, row: int, verdict: AcceptedRow, held: Earlier | None, set_since: SetBy | None) -> None:
         sent = new = canonical_text(verdict.values)
         if held is not None:
             new = self.remarks.completed(sent, held)
         if set_since is not None and (held is None or new != held.values):
-            self.remarks.add_spared([(verdict.row_no, *set_since)])
+            self.remarks.add_spared([(verdict.row_no, set_since)])
             self.counts["unchanged"] += 1
             return
         if held is not None:
@@ -454,12 +454,13 @@ class _Difference:
         )
 
 
-def _spared(tx: Transaction, ledger: str, verdicts: Iterable[Verdict], sparing: Sparing) -> dict[int, tuple[str, date]]:
-    """Rows of a returned workbook that would be left alone: which file has set their items since, and when."""
+def _spared(tx: Transaction, ledger: str, verdicts: Iterable[Verdict], sparing: Sparing) -> dict[int, SetBy]:
+    """Rows of a returned workbook that would be left alone, each with what has set its item since."""
     rows = [(one.row_no, one.key, canonical_text(one.values)) for one in verdicts if isinstance(one, AcceptedRow)]
     versions = ledger_items.versions_of(tx, ledger, [key for _, key, _ in rows])
     found = sparing.among([(*row, versions.get(row[1])) for row in rows])
-    return {row_no: sparing.set_in(version) for row_no, version in found.items()}
+    standing = Standing(tx, ledger)
+    return {row_no: standing.set_in(version) for row_no, version in found.items()}
 
 
 def _failed(preview: Preview, why: str) -> Preview:

@@ -7,6 +7,8 @@ here: what is told of it (remarks.py). What is changed here changes what a backf
 import json
 from collections.abc import Mapping, Sequence
 
+import orjson
+
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.ledger.comparing.model import SHORT_BY
 from hub_pipelines.validate.columns import located_columns, normalise_header
@@ -35,21 +37,28 @@ def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str,
     """
     if values == held or said is None:
         return values, ()
-    row: dict[str, object] = json.loads(values)
-    before: dict[str, object] = json.loads(held)
-    kept = {
-        name: value
-        for name, value in before.items()
-        if name not in _OF_THE_HUB and value is not None and row.get(name) is None and not says(name, said)
-    }
-    own = _other(row)
-    others = {name: value for name, value in _other(before).items() if name not in own and not says(name, said)}
+    kept, others = _kept(orjson.loads(values), orjson.loads(held), said)
     if not kept and not others:
         return values, ()
-    row |= kept
+    # orjson, which most rows have to be read by and no more, reads a very large number as another one
+    row, before = json.loads(values), json.loads(held)
+    row |= {name: before[name] for name in kept}
     if others:
-        row["other"] = {**own, **others}
+        row["other"] = {**_other(row), **{name: before["other"][name] for name in others}}
     return canonical_text(row), (*kept, *(name for name in others if column_of(name) == name))
+
+
+def _kept(row: Mapping[str, object], before: Mapping[str, object], said: frozenset[str]) -> tuple[list[str], list[str]]:
+    """The columns, and of what was sent beside them the names, that an item has and its row says nothing about."""
+    kept = [
+        name
+        for name, value in before.items()
+        if value is not None and row.get(name) is None and name not in _OF_THE_HUB and not says(name, said)
+    ]
+    if "other" not in before:
+        return kept, []
+    own = _other(row)
+    return kept, [name for name in _other(before) if name not in own and not says(name, said)]
 
 
 def says(name: str, said: frozenset[str] | None) -> bool:

@@ -17,6 +17,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import orjson
+
 from hub_pipelines.common.columns import listed
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.comparing.days import says_later
@@ -24,6 +26,7 @@ from hub_pipelines.ledger.comparing.keeping import completed, says
 from hub_pipelines.ledger.comparing.lists import list_key
 from hub_pipelines.ledger.comparing.model import Comparing, Earlier
 from hub_pipelines.ledger.comparing.unread import Unread
+from hub_pipelines.ledger.entries.model import SetBy
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
 from hub_pipelines.validate.model import Lacking, Part, Problem, RecordType, row_place
@@ -133,22 +136,28 @@ class Remarks:
 
     def is_wanted(self, values: str, *, changed: bool) -> bool:
         """Whether a known item's row is to be compared; `changed` where the ledger holds other values."""
-        c = self.comparing
-        if c.quantity is None and c.location is None and c.said is None and c.news is None:
+        if not self.compares:
             return False
         # a column without a value is null in every row: most need not be parsed for that
-        return changed or (c.location is not None and f'"{c.location}":null' in values)
+        location = self.comparing.location
+        return changed or (location is not None and f'"{location}":null' in values)
+
+    @property
+    def compares(self) -> bool:
+        """Whether anything is to be said of rows and what their items were."""
+        c = self.comparing
+        return c.quantity is not None or c.location is not None or c.said is not None or c.news is not None
 
     def add(self, row_no: int, values: str, earlier: Earlier) -> list[Problem]:
         """What is to be said of this row by itself."""
         changed = values != earlier.values
-        after: dict[str, object] = json.loads(values)
+        after: dict[str, object] = orjson.loads(values)
         placeless = self.comparing.is_placeless(after)
         if (changed or placeless) and self._is_of_another_list(earlier):
             self._share(row_no, earlier, placeless=placeless, changed=changed)
         if not changed:
             return []
-        before: dict[str, object] = json.loads(earlier.values)
+        before: dict[str, object] = orjson.loads(earlier.values)
         found = self._amount(before, after, earlier)
         news = self.comparing.news(before, after) if self.comparing.news is not None else ()
         return [*([found] if found else []), *news]
@@ -206,13 +215,12 @@ class Remarks:
     def _came_on(self) -> str:
         return self.comparing.came_on.isoformat() if self.comparing.came_on else ""
 
-    def add_spared(self, rows: Iterable[tuple[int, str, date]]) -> None:
-        """Rows that are not applied since nobody has changed them, each with the file that has set its item since, and
-        on which day."""
-        for row_no, source_name, day in rows:
-            name = plain_name(source_name)
-            one = self._spared.setdefault(name, _Shared(name, day, placeless=False))
-            one.ledger_date = max(one.ledger_date, day)
+    def add_spared(self, rows: Iterable[tuple[int, SetBy]]) -> None:
+        """Rows that are not applied since nobody has changed them, each with what has set its item since."""
+        for row_no, by in rows:
+            name = plain_name(by.source_name)
+            one = self._spared.setdefault(name, _Shared(name, by.ledger_date, placeless=False))
+            one.ledger_date = max(one.ledger_date, by.ledger_date)
             one.rows.append(row_no)
 
     def add_new(self, lines: Iterable[tuple[int, str]]) -> None:

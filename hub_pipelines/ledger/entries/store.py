@@ -11,14 +11,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from hub_pipelines.common.canonical import sha256_hex
+from hub_pipelines.common.rows.store import many_rows
 from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.ledger.adjusting.model import ARRIVED
 from hub_pipelines.ledger.comparing.model import REPLACED, entry_row
 from hub_pipelines.ledger.digests import Change, digester, rows_digest
+from hub_pipelines.ledger.entries.model import SetBy
 from hub_pipelines.ledger.model import SetOver
 from hub_pipelines.ledger.store import is_replaced, journal, journal_row, ledger, made_by, posting, stands
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.validate.model import PART_ROWS
+
+_ENTRIES_A_SEARCH = 3
+"""So many entries that follow on each other are read in the time in which one is looked for."""
+_ENTRIES_AT_ONCE = 5_000
 
 
 def _by_a_row(entry: Any) -> ColumnElement[bool]:
@@ -44,16 +50,28 @@ def versions_by(tx: Transaction, name: str, request_ids: Collection[str], *, sin
     return found
 
 
-def set_in(tx: Transaction, name: str, version: int) -> tuple[str, date]:
-    """The name of the file that has set a version of a ledger, and the campus's day."""
+def set_in(tx: Transaction, name: str, version: int) -> SetBy:
+    """By what a version of a ledger was set."""
     s = submissions.submission.c
     query = (
-        select(s.source_name, posting.c.ledger_date)
+        select(s.request_id, s.source_name, posting.c.ledger_date)
         .join(posting, s.request_id == posting.c.request_id)
         .where(posting.c.ledger == name, posting.c.version == version)
     )
-    source_name, day = tx.execute(query).one()
-    return source_name, day
+    return SetBy(*tx.execute(query).one())
+
+
+def at_places(tx: Transaction, name: str, version: int, row_nos: Collection[int]) -> Iterator[tuple[int, str, str]]:
+    """Row number, operation and values of those of these entries of a ledger's version that there are."""
+    j = journal_row.c
+    query = select(j.row_no, j.operation, j["values"]).where(j.ledger == name, j.version == version)
+    least, most = min(row_nos), max(row_nos)
+    if most - least < _ENTRIES_A_SEARCH * len(row_nos):
+        for some in many_rows(tx, query.where(j.row_no.between(least, most)), _ENTRIES_AT_ONCE):
+            yield from ((one[0], one[1], one[2]) for one in some if one[0] in row_nos)
+        return
+    for few in per_query(sorted(row_nos)):
+        yield from ((row[0], row[1], row[2]) for row in tx.execute(query.where(j.row_no.in_(few))))
 
 
 def keys_of(tx: Transaction, request_id: str, revision: int) -> list[str]:

@@ -5,12 +5,10 @@ a row untouched (comparing/untouched.py), what becomes of the others (posting/st
 """
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.ledger.comparing.untouched import Seen, is_untouched
-from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.items.store import heads_of_lines
 from hub_pipelines.ledger.model import Batch
 
@@ -26,7 +24,6 @@ class Sparing:
 
     def __init__(self, tx: Transaction, ledger: str, seen: Seen, said: frozenset[str] | None) -> None:
         self._tx, self._ledger, self._seen, self._said = tx, ledger, seen, said
-        self._sources: dict[int, tuple[str, date]] = {}
 
     def among(self, differing: Sequence[tuple[Any, ...]]) -> dict[int, int]:
         """Of rows (number, key, values, version of the item's entry) those that are to be left alone: by number, the
@@ -36,9 +33,3 @@ class Sparing:
             return {}
         then = heads_of_lines(self._tx, self._ledger, [row[1] for row in news], self._seen.version + 1)
         return {row[0]: row[3] for row in news if is_untouched(row[2], then.get(row[1]), self._said)}
-
-    def set_in(self, version: int) -> tuple[str, date]:
-        """Which file has set a version of the ledger, and on which day."""
-        if version not in self._sources:
-            self._sources[version] = ledger_entries.set_in(self._tx, self._ledger, version)
-        return self._sources[version]

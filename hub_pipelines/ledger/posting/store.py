@@ -41,6 +41,7 @@ from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
 from hub_pipelines.ledger.posting.leaves import MANY, Leaves
 from hub_pipelines.ledger.posting.sparing import sparing_of
+from hub_pipelines.ledger.posting.standing import Standing
 from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
@@ -198,6 +199,7 @@ class _Rows:
             "ledger_date": batch.ledger_date,
             "contract_version": batch.contract_version,
         }
+        self._standing = Standing(tx, batch.ledger)
         self._sparing = sparing_of(tx, batch)
         self.leaves = Leaves(batch.ledger, version, self._of_posting, beside=beside)
         record = batch.adjustable
@@ -337,7 +339,7 @@ class _Rows:
         # of rows that change nothing hardly anything need be read
         accepted = chunk.accepted(None if self._looks_at_all or len(places) == len(numbers) else places)
         differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
-        held = self._held(accepted, differing)
+        held = self._held_beside(accepted, differing)
         news = list(self._completed(differing, held)) if held else differing
         spared = self._spared(differing, news)
         changed = [
@@ -361,7 +363,7 @@ class _Rows:
         would = {row[0] for row in news}
         spared = self._sparing.among([row for row in differing if row[0] in would])
         if self._remarks is not None:
-            self._remarks.add_spared((row_no, *self._sparing.set_in(version)) for row_no, version in spared.items())
+            self._remarks.add_spared((row_no, self._standing.set_in(version)) for row_no, version in spared.items())
         return frozenset(spared)
 
     def _look_at(
@@ -452,6 +454,16 @@ class _Rows:
             if not differs.get(row_no, False) and remarks.is_wanted(values, changed=row_no in differs)
         ]
         return earlier(self.tx, self.batch.ledger, keys)
+
+    def _held_beside(
+        self, accepted: Sequence[tuple[int, str, str]], differing: Sequence[tuple[Any, ...]]
+    ) -> dict[str, Earlier]:
+        """The same of rows with the places of their items' entries, of which each is read where it is."""
+        if self._remarks is None or not self._remarks.compares:
+            return {}
+        differs = {row[0] for row in differing}
+        alike = [row for row in accepted if row[0] not in differs]
+        return self._held(alike, ()) | self._standing.of(differing)
 
     def _completed(
         self, differing: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
