@@ -16,10 +16,9 @@ from hub_pipelines.drift.model import ShapesMoved
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.judging import Judge, counting_of, said_of
-from hub_pipelines.ledger.comparing.model import Corrected
+from hub_pipelines.ledger.comparing.model import Corrected, Seen
 from hub_pipelines.ledger.comparing.remarks import comparing_of
 from hub_pipelines.ledger.comparing.replacing import replaced_lines
-from hub_pipelines.ledger.comparing.untouched import Seen
 from hub_pipelines.ledger.counting.model import places_in
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering

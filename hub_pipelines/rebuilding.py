@@ -22,9 +22,9 @@ from hub_pipelines.judging import Judged, counting_of
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
-from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, entry_row
+from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, Seen, entry_row
 from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
-from hub_pipelines.ledger.comparing.untouched import Seen, is_untouched
+from hub_pipelines.ledger.comparing.untouched import is_untouched
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.digests import Change, Digests, digester, rows_digest

@@ -15,7 +15,7 @@ from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.drift.service import source_of
 from hub_pipelines.intake.signing import KeyRing
 from hub_pipelines.ledger.comparing.lists import list_key
-from hub_pipelines.ledger.comparing.untouched import Seen
+from hub_pipelines.ledger.comparing.model import Seen
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes

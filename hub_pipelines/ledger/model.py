@@ -11,8 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from hub_pipelines.common.errors import HubError
-from hub_pipelines.ledger.comparing.model import Comparing, Corrected
-from hub_pipelines.ledger.comparing.untouched import Seen
+from hub_pipelines.ledger.comparing.model import Comparing, Corrected, Seen
 from hub_pipelines.ledger.counting.model import Counting, ThingIn
 from hub_pipelines.validate.model import RecordType
 from hub_pipelines.validate.staging import Staged

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
-from hub_pipelines.ledger.comparing.untouched import Seen
+from hub_pipelines.ledger.comparing.model import Seen
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.returning import Returns

@@ -5,7 +5,9 @@ here: what is told of it (remarks.py). What is changed here changes what a backf
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import orjson
 
@@ -37,28 +39,36 @@ def completed(values: str, held: str, said: frozenset[str] | None) -> tuple[str,
     """
     if values == held or said is None:
         return values, ()
-    kept, others = _kept(orjson.loads(values), orjson.loads(held), said)
+    # orjson, by which most rows are read and no more, reads a very large number as another one
+    before = orjson.loads(held)
+    unsaid = _unsaid(tuple(before), said)
+    if not unsaid and "other" not in before:
+        return values, ()
+    row = orjson.loads(values)
+    own = _other(row)
+    kept = [name for name in unsaid if before[name] is not None and row.get(name) is None]
+    others = [name for name in _other(before) if name not in own and not says(name, said)]
     if not kept and not others:
         return values, ()
-    # orjson, which most rows have to be read by and no more, reads a very large number as another one
-    row, before = json.loads(values), json.loads(held)
+    return _with(json.loads(values), json.loads(held), kept, others), (*kept, *filter(_is_column, others))
+
+
+def _with(row: dict[str, Any], before: Mapping[str, Any], kept: Iterable[str], others: Sequence[str]) -> str:
     row |= {name: before[name] for name in kept}
     if others:
         row["other"] = {**_other(row), **{name: before["other"][name] for name in others}}
-    return canonical_text(row), (*kept, *(name for name in others if column_of(name) == name))
+    return canonical_text(row)
 
 
-def _kept(row: Mapping[str, object], before: Mapping[str, object], said: frozenset[str]) -> tuple[list[str], list[str]]:
-    """The columns, and of what was sent beside them the names, that an item has and its row says nothing about."""
-    kept = [
-        name
-        for name, value in before.items()
-        if value is not None and row.get(name) is None and name not in _OF_THE_HUB and not says(name, said)
-    ]
-    if "other" not in before:
-        return kept, []
-    own = _other(row)
-    return kept, [name for name in _other(before) if name not in own and not says(name, said)]
+def _is_column(name: str) -> bool:
+    """Not what was sent in a cell of one."""
+    return column_of(name) == name
+
+
+@lru_cache(maxsize=100)
+def _unsaid(names: tuple[str, ...], said: frozenset[str]) -> tuple[str, ...]:
+    """Those of an item's columns that its file does not have."""
+    return tuple(name for name in names if name not in _OF_THE_HUB and not says(name, said))
 
 
 def says(name: str, said: frozenset[str] | None) -> bool:

@@ -6,7 +6,7 @@ Belongs here: the facts. Not here: what follows from them (remarks.py, replacing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 from hub_pipelines.validate.model import Lacking, Lines, Part, Problem
 
@@ -97,6 +97,27 @@ class Corrected:
     """False: the rows can't be compared, since they are not kept any more or too many."""
     closes: bool = True
     """False: it is only the same list as it was before, so that what is replaced is told and stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What whoever changed a workbook had before them: the ledger's version that the posting of that file left, and
+    the later versions that other files made of it have set."""
+
+    version: int
+    own: tuple[int, ...] = ()
+
+    def is_news(self, version: int | None) -> bool:
+        """Whether others have set an item since, whose newest entry is of this version."""
+        return version is not None and version > self.version and version not in self.own
+
+    def document(self) -> list[int]:
+        return [self.version, *self.own]
+
+    @staticmethod
+    def from_document(document: Any) -> "Seen | None":
+        """Inverse of `document`; None where there is none."""
+        return Seen(document[0], tuple(document[1:])) if document else None
 
 
 class Entry(Protocol):

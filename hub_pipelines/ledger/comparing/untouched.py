@@ -5,32 +5,8 @@ is told of them (remarks.py).
 What is changed here changes what a backfill finds of older postings.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.model import REPLACED, Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What whoever changed a workbook had before them: the ledger's version that the posting of that file left, and
-    the later versions that other files made of it have set."""
-
-    version: int
-    own: tuple[int, ...] = ()
-
-    def is_news(self, version: int | None) -> bool:
-        """Whether others have set an item since, whose newest entry is of this version."""
-        return version is not None and version > self.version and version not in self.own
-
-    def document(self) -> list[int]:
-        return [self.version, *self.own]
-
-    @staticmethod
-    def from_document(document: Any) -> "Seen | None":
-        """Inverse of `document`; None where there is none."""
-        return Seen(document[0], tuple(document[1:])) if document else None
 
 
 def is_untouched(values: str, then: Entry | None, said: frozenset[str] | None) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub_pipelines.common.store import Transaction
-from hub_pipelines.ledger.comparing.untouched import Seen, is_untouched
+from hub_pipelines.ledger.comparing.model import Seen
+from hub_pipelines.ledger.comparing.untouched import is_untouched
 from hub_pipelines.ledger.items.store import heads_of_lines
 from hub_pipelines.ledger.model import Batch
 

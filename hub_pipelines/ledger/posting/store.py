@@ -8,10 +8,9 @@ Rows go through in chunks, so that memory does not grow with the file; all chunk
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,8 +64,9 @@ _AFTER_ITS_OWN = 1_000
 _DIGESTED_AT_ONCE = 2_000
 _HEARD_OF_EVERY_S = 0.5
 _REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
-_told = itemgetter("severity", "column", "value", "rule", "reason", "suggestion")
-"""A problem as it is staged, in the order of these columns."""
+_STAGED = ("severity", "column", "value", "rule", "reason", "suggestion")
+_staged, _told = itemgetter(*_STAGED), attrgetter(*_STAGED)
+"""A problem as it is staged, or one that is found now, in the order of these columns."""
 
 _T = TypeVar("_T")
 
@@ -416,10 +416,11 @@ class _Rows:
         insert_columns(self.tx, journal_row, columns, batches(), of_all=of_all)
 
     def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
-        """Each with its row's number (0: the whole file) and its position among that row's."""
-        rows = (
-            (row_no, position, *(one and holdable(one) for one in _told(found))) for row_no, position, found in problems
-        )
+        """Staged ones, each with its row's number (0: the whole file) and its position among that row's."""
+        self._insert_told((row_no, position, _staged(found)) for row_no, position, found in problems)
+
+    def _insert_told(self, problems: Iterable[tuple[int, int, tuple[str | None, ...]]]) -> None:
+        rows = ((row_no, position, *(one and holdable(one) for one in told)) for row_no, position, told in problems)
         of_all: dict[str, str | int] = {"request_id": self.lease.request_id, "revision": self.lease.revision}
         insert_many(self.tx, rejection, ("row_no", "position", *_REJECTION), rows, of_all=of_all)
 
@@ -525,7 +526,7 @@ class _Rows:
         """Row number, position and remark, as of problems; those that somebody should look at are counted."""
         found = list(remarks)
         self.worth_a_look += sum(one.rule in WORTH_A_LOOK for _, _, one in found)
-        self._insert_problems((row_no, position, asdict(one)) for row_no, position, one in found)
+        self._insert_told((row_no, position, _told(one)) for row_no, position, one in found)
 
     def _missing_things(self) -> dict[str, set[str]]:
         if self.batch.thing_in is None or self.batch.received_at is None:
