@@ -18,11 +18,12 @@ from hub_pipelines.intake.service import plain_name
 from hub_pipelines.judging import Judge, counting_of, said_of
 from hub_pipelines.ledger.comparing.model import Corrected, Seen
 from hub_pipelines.ledger.comparing.remarks import comparing_of
-from hub_pipelines.ledger.comparing.replacing import replaced_lines
+from hub_pipelines.ledger.comparing.replacing import replaced_in_part, replaced_lines
 from hub_pipelines.ledger.counting.model import places_in
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
-from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.decision import Decision, rules_of
+from hub_pipelines.mapping.opening import numbers_in
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.submission.versions import store as versions
@@ -132,7 +133,8 @@ class Preparing:
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
-            corrected = self._corrected(corrects, family, record, staged)
+            numbers = self._numbers_in(current, feed, decision) if corrects.by_part else None
+            corrected = self._corrected(corrects, family, record, staged, numbers)
         elif before is not None and is_list:
             corrected = self._changed_since(before, record, staged)
         if corrected is not None and is_count:
@@ -169,17 +171,33 @@ class Preparing:
 
     # ---- earlier copies of a list
 
-    def _corrected(self, corrects: Corrects, family: frozenset[str], record: RecordType, staged: str) -> Corrected:
+    def _numbers_in(self, current: Submission, feed: Feed, decision: Decision | None) -> dict[int, int] | None:
+        envelope = current.envelope
+        path = self.judge.archive.object_path(envelope.content_digest)
+        return numbers_in(path, envelope.source_name, feed, rules_of(decision))
+
+    def _corrected(
+        self,
+        corrects: Corrects,
+        family: frozenset[str],
+        record: RecordType,
+        staged: str,
+        numbers: Mapping[int, int] | None = None,
+    ) -> Corrected:
         """What a workbook that came back makes of the lines of the file that it corrects, by the rows that were staged
-        of both."""
+        of both. `numbers` are those that its rows have there, where it holds only some."""
         before, posting = corrects.submission, corrects.posting
         found = Corrected(
             before.request_id, before.revision, posting.ledger_version, plain_name(before.envelope.source_name), family
         )
-        if before.staged is None or not staged_path(self.staged, before.staged).exists():
+        is_told = not corrects.by_part or numbers is not None
+        if not is_told or before.staged is None or not staged_path(self.staged, before.staged).exists():
             return replace(found, is_known=False)
         was_summary, was = read_staged(staged_path(self.staged, before.staged), digest=before.staged)
         now_summary, now = read_staged(staged_path(self.staged, staged), digest=staged)
+        if numbers is not None:
+            path = staged_path(self.staged, before.staged)
+            return replace(found, replaced=replaced_in_part(lambda: read_staged(path)[1], now, numbers, record))
         if max(int(was_summary["received"]), int(now_summary["received"])) > _MOST_COMPARED:
             return replace(found, is_known=False)
         replaced, left = replaced_lines(was, now, record)

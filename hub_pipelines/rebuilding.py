@@ -23,7 +23,7 @@ from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, Seen, entry_row
-from hub_pipelines.ledger.comparing.replacing import closings, replaced_lines
+from hub_pipelines.ledger.comparing.replacing import closings, replaced_in_part, replaced_lines
 from hub_pipelines.ledger.comparing.untouched import is_untouched
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
@@ -36,6 +36,8 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
+from hub_pipelines.mapping.opening import numbers_in
+from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.submission.versions import store as versions
@@ -273,17 +275,30 @@ def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, 
         posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
         family = frozenset(versions.family(tx, current))
+        came = return_of(tx, current.request_id, kept.revision)
     contract = _contract_of(hub, record, then.contract_version) if then else None
     if then is None or contract is None:
         raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")
     hub.archive.verify(before.envelope.content_digest)
-    replaced, left = replaced_lines(_rows(hub, contract, before, then), _rows(hub, record, current, kept), record)
-    corrected = Corrected(
-        before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced, left
-    )
+    now = _rows(hub, record, current, kept)
+    if came is not None and came.part:
+        numbers = _numbers_in(hub, current, kept) or {}
+        replaced = replaced_in_part(lambda: _rows(hub, contract, before, then), now, numbers, record)
+    else:
+        replaced, _ = replaced_lines(_rows(hub, contract, before, then), now, record)
+    corrected = Corrected(before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced)
     with hub.db.read() as tx:
         heads = ledger_items.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
     return closings(corrected, heads)[0]
+
+
+def _numbers_in(hub: Hub, current: Submission, kept: _Record) -> dict[int, int] | None:
+    """Those that the rows of a workbook with only the rows to be fixed have in the file that they are of."""
+    with hub.db.read() as tx:
+        rules = rules_of(hub.judge.mappings.decision_of(tx, kept.decision))
+    envelope = current.envelope
+    path = hub.archive.object_path(envelope.content_digest)
+    return numbers_in(path, envelope.source_name, hub.judge.feed_of(envelope), rules)
 
 
 def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | None:

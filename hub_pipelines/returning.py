@@ -61,6 +61,8 @@ class Corrects:
 
     submission: Submission
     posting: Posting
+    by_part: bool = False
+    """The workbook holds only the rows to be fixed."""
 
 
 class WaitsForOriginal(Transient):
@@ -182,18 +184,18 @@ class Returns:
 
     def corrects(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """Of a workbook that came back whole: the newest posting to this ledger among those of the file for which it
-        was given back and what was made of that."""
+        was given back and what was made of that. Of one with only the rows to be fixed: that of the file itself."""
         came = store.return_of(tx, current.request_id, current.revision)
         original = submissions.find(tx, came.original) if came and came.original else None
-        if came is None or original is None or came.part:
+        if came is None or original is None:
             return None
         postings = []
-        for one in gone_on(tx, original):
+        for one in [original] if came.part else gone_on(tx, original):
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
             if not is_part(tx, one):
-                postings.append(Corrects(one, posting))
+                postings.append(Corrects(one, posting, by_part=came.part))
         return max(postings, key=lambda one: (one.posting.ledger_version, one.posting.posted_at), default=None)
 
     def seen(self, tx: Transaction, current: Submission, ledger: str) -> Seen | None:

@@ -11,8 +11,16 @@ from hub_pipelines.mapping.spellings import known_headings
 from hub_pipelines.validate.model import Feed, Table
 from hub_pipelines.validate.parsing.layout.rules import RULES
 from hub_pipelines.validate.reading import open_table
+from hub_pipelines.validate.returned import numbers_told
 
 
 def open_list(path: Path, source_name: str, feed: Feed, rules: int = RULES) -> AbstractContextManager[Table]:
     """The table in a feed's file, as it was sent and as `rules` find it. Raises what open_table raises."""
     return open_table(path, source_name, known=known_headings(feed).get, rules=rules)
+
+
+def numbers_in(path: Path, source_name: str, feed: Feed, rules: int) -> dict[int, int] | None:
+    """What a workbook that holds only the rows to be fixed says of its rows (validate.returned.numbers_told); None
+    where it says nothing."""
+    with open_list(path, source_name, feed, rules) as table:
+        return numbers_told(table)

@@ -19,7 +19,7 @@ from hub_pipelines.submission.model import Submission
 from hub_pipelines.submission.store import submission as table
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.returned import TOKEN_SHEET
+from hub_pipelines.validate.returned import ROW_HEADING, TOKEN_SHEET
 from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
@@ -33,14 +33,17 @@ def moved(row: Sequence[str], place: str) -> Sequence[str]:
     return (row[0], place, *row[2:])
 
 
-def workbook(hub: Hub, original: str | None, *rows: Sequence[str]) -> bytes:
-    """A list, with the mark of a workbook that was given back for a submission where there is one."""
+def workbook(hub: Hub, original: str | None, *rows: Sequence[str], numbers: Sequence[int] = ()) -> bytes:
+    """A list, with the mark of a workbook that was given back for a submission where there is one. With `numbers`, that
+    its rows have in that file, it holds only the rows to be fixed."""
     book = openpyxl.Workbook()
-    for row in (HEADER, *rows):
-        book.active.append(list(row))
+    first = ([ROW_HEADING], *([number] for number in numbers)) if numbers else ([],) * (len(rows) + 1)
+    for number, row in zip(first, (HEADER, *rows), strict=True):
+        book.active.append([*number, *row])
     if original is not None:
         sheet = book.create_sheet(TOKEN_SHEET)
-        sheet["A1"] = token.issue(hub.keys, token.Token(original, 1, "north", "inventory"))
+        mark = token.Token(original, 1, "north", "inventory", part=bool(numbers))
+        sheet["A1"] = token.issue(hub.keys, mark)
         sheet.sheet_state = "veryHidden"
     buffer = io.BytesIO()
     book.save(buffer)
@@ -113,6 +116,51 @@ def test_of_two_corrected_copies_that_post_at_once_the_later_one_is_compared_wit
     assert (posting.replaced, posting.corrects) == (1, (one, 1))
     assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|301"]
     assert_invariants(hub)
+
+
+# ---- only the rows to be fixed
+
+
+def sent_part(hub: Hub, original: str, rows: dict[int, Sequence[str]], *, name: str = "part.xlsx") -> str:
+    return str(send(hub, name, workbook(hub, original, *rows.values(), numbers=list(rows))).request_id)
+
+
+def test_a_corrected_place_among_the_rows_to_be_fixed_closes_the_old_line_and_a_backfill_comes_to_the_same(
+    hub: Hub,
+) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
+    posted(hub, first)
+    second = sent_part(hub, first, {3: moved(ETHANOL, "201"), 4: TOLUENE})
+    posting = posted(hub, second)
+    assert (posting.posted, posting.unchanged, posting.replaced, posting.corrects) == (1, 1, 1, (first, 1))
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|201", "name toluene|102"]
+    assert warned(hub, second) == [], "the rows that it does not hold are not left out"
+    day = submission(hub, second).settled_at
+    assert day is not None
+    assert reproduce(hub, STOCK, "north", hub.campuses["north"].day_of(day)).is_equal
+    assert_invariants(hub)
+
+
+def test_a_line_that_others_have_set_since_stays_beside_the_corrected_one_and_is_told(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    posted(hub, sent(hub, "more.xlsx", None, (*ETHANOL[:2], "7", *ETHANOL[3:])))
+    second = sent_part(hub, first, {3: moved(ETHANOL, "201")})
+    assert posted(hub, second).replaced == 0
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|101", "name ethanol|201"]
+    assert [rule for _, rule, _ in warned(hub, second)] == ["earlier_line_kept"]
+
+
+def test_rows_to_be_fixed_without_their_numbers_close_nothing_and_it_is_told(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    book = openpyxl.load_workbook(io.BytesIO(workbook(hub, first, moved(ETHANOL, "201"), numbers=[3])))
+    book.worksheets[0].delete_cols(1)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    second = str(send(hub, "part.xlsx", buffer.getvalue()).request_id)
+    assert posted(hub, second).replaced == 0
+    assert "earlier_lines_unknown" in [rule for _, rule, _ in warned(hub, second)]
 
 
 # ---- the sender's own file, corrected and sent again
