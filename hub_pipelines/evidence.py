@@ -33,7 +33,7 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.messages import contents_of
-from hub_pipelines.validate.model import excel_row
+from hub_pipelines.validate.model import SUPERSEDED, excel_row
 
 _HEADINGS_SHOWN = 50
 _MISSED_SHOWN = 50
@@ -63,7 +63,7 @@ def account_for(hub: Hub, request_id: str) -> Account:
         current = submissions.get(tx, request_id)
         entries = ledger_entries.count_rows(tx, request_id, current.revision)
         rejected = ledger_problems.count_rejected_rows(tx, request_id, current.revision)
-        superseded = len(ledger_problems.superseded_rows(tx, request_id, current.revision))
+        superseded = len(ledger_problems.rows_of_rules(tx, request_id, current.revision, SUPERSEDED))
     return Account(
         in_archived_file=hub.recounts.of(current, last=True).rows,
         journal_entries=entries,
@@ -247,7 +247,8 @@ def _first_bad_posting(hub: Hub) -> str | None:
                 return f"{request_id}: the record of its posting is missing or was changed"
             if ledger_problems.count_rejected_rows(tx, request_id, revision) != int(str(detail["rejected"])):
                 return f"{request_id}: rows that its posting rejected are missing, or others were added"
-            if len(ledger_problems.superseded_rows(tx, request_id, revision)) != int(str(detail.get("superseded", 0))):
+            superseded = ledger_problems.rows_of_rules(tx, request_id, revision, SUPERSEDED)
+            if len(superseded) != int(str(detail.get("superseded", 0))):
                 return f"{request_id}: rows that gave way to newer ones are missing, or others were added"
         if ledger_entries.journal_size(tx) != entries:
             return "journal: it holds entries that no posting vouches for"

@@ -58,6 +58,7 @@ from hub_pipelines.report.previews.service import write_pages
 from hub_pipelines.report.service import Receipts
 from hub_pipelines.report.workbook import token
 from hub_pipelines.returning import seen_by_sender
+from hub_pipelines.rows_to_fix import RowsToFix
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, Integrity, Submission
 from hub_pipelines.submission.versions import store as versions
@@ -265,7 +266,8 @@ class Previews:
         by_place = counting is not None and record.lines is not None
         place = record.location_column if by_place else None
         difference = _Difference(record, parts, called(judged.decision), remarks, location=place)
-        while chunk := list(islice(judged.verdicts, _CHUNK_ROWS)):
+        verdicts = self._verdicts(envelope, judged, came)
+        while chunk := list(islice(verdicts, _CHUNK_ROWS)):
             keys = [one.key for one in chunk if isinstance(one, AcceptedRow)]
             with self.db.read() as tx:
                 current = ledger_items.earlier(tx, name, keys)
@@ -286,6 +288,12 @@ class Previews:
             warnings_total=len(unread) + found.warnings_total,
         )
         return self._with_count(found, record, tally, difference) if tally is not None else found
+
+    def _verdicts(self, envelope: Envelope, judged: Judged, came: "_Came") -> Iterator[Verdict]:
+        if came.original is None or not came.is_part:
+            return judged.verdicts
+        rows_to_fix = RowsToFix(self.db, self.judge, self.receipts.facts.staged)
+        return rows_to_fix.own_lines(envelope, came.original, judged)
 
     def _listed_elsewhere(self, name: str, record: RecordType, difference: "_Difference") -> dict[str, Earlier]:
         """Lines of the same things as the file's new ones that it does not list."""

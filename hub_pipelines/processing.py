@@ -46,6 +46,7 @@ from hub_pipelines.preparing import Preparing
 from hub_pipelines.resting import Rest, Resting, no_rest
 from hub_pipelines.returning import CorrectsAnother, Returns
 from hub_pipelines.review.store import Desk
+from hub_pipelines.rows_to_fix import RowsToFix
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import (
@@ -329,6 +330,11 @@ class Processing:
         return handle
 
     def _to_stage(self, current: Submission, judged: Judged) -> Iterator[Verdict | StagedRows]:
+        of_rows = self.returns.file_of_rows(current)
+        if of_rows is not None:
+            rows_to_fix = RowsToFix(self.db, self.judge, self.staged)
+            yield from rows_to_fix.own_lines(current.envelope, of_rows, judged)
+            return
         if judged.at_once is None:
             yield from judged.verdicts
             return

@@ -41,7 +41,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.submission.versions import store as versions
-from hub_pipelines.validate.model import RecordType
+from hub_pipelines.validate.model import OTHER_ROW, SUPERSEDED, RecordType
 from hub_pipelines.validate.staging import StagedRow, row_of
 
 _CHUNK_ROWS = 5_000
@@ -211,7 +211,7 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
     again.add(_closed_again(hub, record, name, current, kept), digests_of)
     with _judged(hub, record, current, kept) as judged:
         said = judged.said if kept.keeps else None
-        accepted = (row for row in _staged(judged, _superseded(hub, current, kept)) if row.verdict == "accepted")
+        accepted = (row for row in _staged(judged, _given_way(hub, current, kept)) if row.verdict == "accepted")
         while chunk := list(islice(accepted, _CHUNK_ROWS)):
             with hub.db.read() as tx:
                 heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
@@ -224,7 +224,7 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
 def _adjusted_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
     """The entries of a batch of messages that set and adjust, by what was known of their items before it."""
     with _judged(hub, record, current, kept) as judged:
-        void = _superseded(hub, current, kept)
+        void = _given_way(hub, current, kept)
         # an adjustment that was void then is so again, and a set of the same batch may have counted it
         rows = [row for row in map(row_of, judged.verdicts) if row.verdict == "adjusting" or row.row_no not in void]
     occurred_at = hub.judge.messages(current.envelope, hub.judge.feed_of(current.envelope)).occurred_at
@@ -321,17 +321,17 @@ def _judged(hub: Hub, record: RecordType, current: Submission, kept: _Record) ->
 def _rows(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> Iterator[StagedRow]:
     """As they are staged, without their problems."""
     with _judged(hub, record, current, kept) as judged:
-        yield from _staged(judged, _superseded(hub, current, kept))
+        yield from _staged(judged, _given_way(hub, current, kept))
 
 
-def _superseded(hub: Hub, current: Submission, kept: _Record) -> set[int]:
-    """Rows that gave way then, to what had come by then."""
+def _given_way(hub: Hub, current: Submission, kept: _Record) -> set[int]:
+    """Rows that gave way then: to newer messages that had come, or to another row of their file."""
     with hub.db.read() as tx:
-        return ledger_problems.superseded_rows(tx, current.request_id, kept.revision)
+        return ledger_problems.rows_of_rules(tx, current.request_id, kept.revision, SUPERSEDED, OTHER_ROW)
 
 
-def _staged(judged: Judged, superseded: set[int]) -> Iterator[StagedRow]:
-    return (row_of(verdict) for verdict in judged.verdicts if verdict.row_no not in superseded)
+def _staged(judged: Judged, given_way: set[int]) -> Iterator[StagedRow]:
+    return (row_of(verdict) for verdict in judged.verdicts if verdict.row_no not in given_way)
 
 
 def _differences(hub: Hub, kept: _Record, again: _Again) -> list[str]:

@@ -24,7 +24,7 @@ from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
 from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.mapping.service import headings_of
-from hub_pipelines.report.corrections import gone_on, is_part, sent_before
+from hub_pipelines.report.corrections import file_of_part, gone_on, is_part, sent_before
 from hub_pipelines.report.outcomes import TAG_RULE
 from hub_pipelines.report.workbook import store, token
 from hub_pipelines.report.workbook.model import Returned, ReturnState
@@ -190,7 +190,7 @@ class Returns:
         if came is None or original is None:
             return None
         postings = []
-        for one in [original] if came.part else gone_on(tx, original):
+        for one in [file_of_part(tx, original)] if came.part else gone_on(tx, original):
             posting = ledger_outcomes.find_posting(tx, one.request_id, one.revision)
             if one.request_id == current.request_id or posting is None or posting.ledger != ledger:
                 continue
@@ -205,6 +205,12 @@ class Returns:
         if came is None or original is None:
             return None
         return seen_by_sender(tx, original, current.envelope, ledger, part=came.part, revision=current.revision)
+
+    def file_of_rows(self, current: Submission) -> Submission | None:
+        """Of a workbook that came back with only the rows to be fixed: for which file it was given back."""
+        with self.db.read() as tx:
+            came = store.return_of(tx, current.request_id, current.revision)
+            return submissions.find(tx, came.original) if came and came.part and came.original else None
 
     def before(self, tx: Transaction, current: Submission, ledger: str) -> Corrects | None:
         """The newest posting to this ledger of the same list as it was sent before, whole; of the last few files."""
@@ -227,7 +233,7 @@ class Returns:
             original = submissions.find(tx, came.original) if came and came.original else None
             if came is None or original is None or came.difference is not None:
                 return
-            before = original if came.part else sent_before(tx, original, current.envelope)
+            before = file_of_part(tx, original) if came.part else sent_before(tx, original, current.envelope)
         difference = self._difference(current, before, feed, part=came.part)
         with self.db.write() as tx:
             leases.hold(tx, lease)

@@ -47,6 +47,19 @@ def is_part(tx: Transaction, one: Submission) -> bool:
     return came is not None and came.part
 
 
+def file_of_part(tx: Transaction, one: Submission) -> Submission:
+    """The file whose rows are numbered in a workbook that was given back for this one with only the rows to be fixed:
+    such a workbook keeps its numbers when it goes to and fro."""
+    seen = {one.request_id}
+    while (came := return_of(tx, one.request_id, one.revision)) is not None and came.part and came.original:
+        above = submissions.find(tx, came.original)
+        if above is None or above.request_id in seen:
+            break
+        seen.add(above.request_id)
+        one = above
+    return one
+
+
 def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
     """A file, and what was made of it: workbooks that came back, and what a reviewer has corrected. A newer copy of the
     same list is none of these: whoever mends the workbook of the older one has not seen it there."""
@@ -95,7 +108,7 @@ def own_correction(
     if came is None or came.original is None or came.came_at is None:
         return None
     original = submissions.get(tx, came.original)
-    before = original if came.part else sent_before(tx, original, current.envelope)
+    before = file_of_part(tx, original) if came.part else sent_before(tx, original, current.envelope)
     judged = before.state is State.POSTED or _has_posted(tx, came)
     difference = Difference.from_document(came.difference) if came.difference else None
     return Correction(

@@ -233,6 +233,8 @@ class RejectedRow:
 
 MISSING_VALUE = "missing_value"
 """The rule that a column which must be filled is."""
+OTHER_ROW = "line_of_another_row"
+"""The rule that of a file's rows that are the same line none is taken for another one (rows_to_fix.py)."""
 SUPERSEDED = "superseded"
 """The rule by which a set gave way to a newer one of the same item."""
 

@@ -175,6 +175,19 @@ class StagedFile:
 
         return accepted_keys(pyarrow.parquet.read_table(self.path, columns=["row_no", "verdict", "key"]))
 
+    def rows_of(self, keys: Collection[str]) -> dict[str, int]:
+        """By key the row number of those accepted rows that have one of these."""
+        import pyarrow
+        import pyarrow.parquet
+        from pyarrow import compute
+
+        wanted, found = pyarrow.array(sorted(keys), pyarrow.string()), dict[str, int]()
+        with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
+            for batch in file.iter_batches(columns=["row_no", "verdict", "key"]):
+                rows = batch.filter(compute.is_in(batch["key"], value_set=wanted))
+                found |= {key: row_no for row_no, key in accepted_keys(pyarrow.Table.from_batches([rows])).items()}
+        return found
+
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
         import pyarrow.parquet
 

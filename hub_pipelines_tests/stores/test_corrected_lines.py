@@ -14,12 +14,14 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.report.workbook import token
+from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.returning import Corrects, Returns
 from hub_pipelines.submission.model import Submission
 from hub_pipelines.submission.store import submission as table
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.returned import ROW_HEADING, TOKEN_SHEET
+from hub_pipelines_tests.stores.test_previews import previewed
 from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
 
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
@@ -29,8 +31,15 @@ ACETONE = ("Acetone", "101", "5", "L", "Merck")
 ETHANOL = ("Ethanol", "101", "2", "L", "VWR")
 
 
+TOLUENE = ("Toluene", "102", "1", "L", "Merck")
+
+
 def moved(row: Sequence[str], place: str) -> Sequence[str]:
     return (row[0], place, *row[2:])
+
+
+def amount(row: Sequence[str], quantity: str) -> Sequence[str]:
+    return (*row[:2], quantity, *row[3:])
 
 
 def workbook(hub: Hub, original: str | None, *rows: Sequence[str], numbers: Sequence[int] = ()) -> bytes:
@@ -163,10 +172,57 @@ def test_rows_to_be_fixed_without_their_numbers_close_nothing_and_it_is_told(hub
     assert "earlier_lines_unknown" in [rule for _, rule, _ in warned(hub, second)]
 
 
+def test_a_row_to_be_fixed_is_not_taken_for_another_row_of_its_file_that_is_the_same_line(hub: Hub) -> None:
+    """The other row is not in the workbook, so that by itself this one would be the first of both."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "-3"), ETHANOL, amount(ETHANOL, "4"))
+    posted(hub, first)
+    rows = {3: amount(ACETONE, "3"), 5: amount(ETHANOL, "400"), 4: amount(ETHANOL, "3")}
+
+    found = previewed(hub, "part.xlsx", workbook(hub, first, *rows.values(), numbers=list(rows))).found
+    second = sent_part(hub, first, rows)
+    posting = posted(hub, second)
+
+    assert (posting.posted, posting.rejected) == (0, 3)
+    quantities = {key: one["quantity_on_hand"] for key, one in ledger_values(hub, LEDGER).items()}
+    assert sorted(quantities.values(), key=str) == ["2", "4", "5"]
+    with hub.db.read() as tx:
+        told = ledger_problems.of_posting(tx, second, 1, severity="block", limit=10)
+    assert [(one["row_no"], one["rule"]) for one in told] == [(row, "line_of_another_row") for row in (2, 3, 4)]
+    assert told[0]["reason"] == (
+        "Row 2 of stock.xlsx is the same line (Acetone, 101). By itself this row would be taken for that one and "
+        "replace what it says."
+    )
+    assert told[0]["suggestion"] == "Correct row 3 in stock.xlsx itself, and send that file again: all of it"
+    assert found is not None
+    assert (found.rejected, [one.reason for one in found.problems]) == (3, [one["reason"] for one in told])
+    day = submission(hub, second).settled_at
+    assert day is not None
+    assert reproduce(hub, STOCK, "north", hub.campuses["north"].day_of(day)).is_equal
+    assert_invariants(hub)
+
+
+def test_rows_to_be_fixed_keep_their_numbers_when_they_go_to_and_fro(hub: Hub) -> None:
+    """The second workbook was given back for the first one, and names the rows of the list all the same."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
+    posted(hub, first)
+    second = sent_part(hub, first, {4: amount(TOLUENE, "many"), 3: amount(ETHANOL, "3")})
+    assert posted(hub, second).rejected == 1
+
+    third = sent_part(hub, second, {4: moved(TOLUENE, "201"), 3: amount(ETHANOL, "4")}, name="part--abcdefgh.xlsx")
+    posting = posted(hub, third)
+
+    assert (posting.posted, posting.replaced) == (2, 1)
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|101", "name toluene|201"]
+    with hub.db.read() as tx:
+        came = return_of(tx, third, 1)
+    assert came is not None
+    assert came.difference is not None
+    cells = [(one["row_before"], one["old"], one["new"]) for one in came.difference["cells"]]
+    assert cells == [(4, "102", "201"), (3, "2", "4")]
+    assert_invariants(hub)
+
+
 # ---- the sender's own file, corrected and sent again
-
-
-TOLUENE = ("Toluene", "102", "1", "L", "Merck")
 
 
 def warned(hub: Hub, request_id: str) -> list[tuple[int, str, str]]:

@@ -1,6 +1,5 @@
 """A returned workbook whose rows others have set since, on both databases: what its sender left alone stays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hub_pipelines.common.store import Transaction
@@ -20,6 +19,7 @@ from hub_pipelines_tests.stores.test_corrected_lines import (
     LEDGER,
     STOCK,
     TOLUENE,
+    amount,
     moved,
     posted,
     sent,
@@ -34,10 +34,6 @@ from hub_pipelines_tests.support import (
     send,
     submission,
 )
-
-
-def amount(row: Sequence[str], quantity: str) -> Sequence[str]:
-    return (*row[:2], quantity, *row[3:])
 
 
 def quantities(hub: Hub) -> dict[str, object]:

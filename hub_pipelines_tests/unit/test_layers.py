@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("mapping",),
     ("report",),
     ("judging", "returning"),
+    ("rows_to_fix",),
     ("preparing",),
     ("processing", "previewing", "recounting"),
     ("ending",),

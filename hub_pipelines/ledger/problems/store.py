@@ -9,7 +9,6 @@ from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Tex
 
 from hub_pipelines.common.store import Transaction, metadata
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.validate.model import SUPERSEDED
 
 rejection = Table(
     "rejection",
@@ -94,10 +93,10 @@ def rejected_with(tx: Transaction, value: str, *, limit: int) -> list[dict[str, 
     return [one for one in found if one["value"].casefold() == value.casefold()]
 
 
-def superseded_rows(tx: Transaction, request_id: str, revision: int) -> set[int]:
-    """Rows of a posting that a newer message of the same item had made void."""
+def rows_of_rules(tx: Transaction, request_id: str, revision: int, *rules: str) -> set[int]:
+    """Rows of a posting of which one of these rules has told something."""
     r = rejection.c
-    where = (_is_of(request_id, revision), r.rule == SUPERSEDED)
+    where = (_is_of(request_id, revision), r.rule.in_(rules))
     return set(tx.execute(select(r.row_no).where(*where)).scalars())
 
 
