@@ -4,7 +4,7 @@ Belongs here: so that a sender hears of a repeat at once, and not when the first
 row takes a key (service.py, bulk/keys.py). The file's rows are asked about in order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import Part, Problem, RecordType, row_place
@@ -14,13 +14,15 @@ _FIX = "Keep one row for it, or correct the one that is wrong"
 
 
 class Repeats:
-    """Remembers the keys of rows that are not good, as far as they can be told. Of lines that may be alike none."""
+    """Remembers the keys of rows that are not good, as far as they can be told. Of lines that may be alike none.
 
-    def __init__(self, record: RecordType, parts: Sequence[Part] = ()) -> None:
+    `bad` are those that are known already, each with the first row that has it."""
+
+    def __init__(self, record: RecordType, parts: Sequence[Part] = (), bad: Mapping[str, int] | None = None) -> None:
         self.record = record
         self._parts = parts
         self._called = " and ".join(column.replace("_", " ") for column in record.key_columns)
-        self._bad: dict[str, int] = {}
+        self._bad = dict(bad or {})
 
     @property
     def bad(self) -> dict[str, int]:

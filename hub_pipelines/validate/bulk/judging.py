@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hub_pipelines.common.ahead import made_ahead
 from hub_pipelines.validate.batches import Batch, Gathered, gathered
 from hub_pipelines.validate.bulk.columns import Check, Columns, ColumnType, Parse, unknown_column
-from hub_pipelines.validate.bulk.keys import Keys, Lines, Taken
+from hub_pipelines.validate.bulk.keys import BadKeys, Keys, Lines, Taken
 from hub_pipelines.validate.bulk.staged import json_of, staged_rows
 from hub_pipelines.validate.bulk.tags import BatchTags, Tags
 from hub_pipelines.validate.columns import ColumnMap, map_columns
@@ -107,7 +107,9 @@ class _Bulk:
         ]
         self._absent = {name: field.get_default() for name, field in fields.items() if name not in columns.positions}
         self._tags = self._tags_of(table, campus, registry, each_alone) if self._rows.tag else None
+        self._parts = table.parts
         self._repeats = Repeats(record, table.parts)
+        self._bad_keys = BadKeys()
         self._each_alone = each_alone
         self._sound = dict.fromkeys(
             [*record.key_columns, *record.counted_columns, *([record.tag_column] if record.tag_column else [])]
@@ -195,15 +197,17 @@ class _Bulk:
         if not isinstance(self._keys, Keys):
             return
         bad = {at: key for at, row in judged.items() if not row.is_good() and (key := self._repeats.key_of_bad(row))}
-        keys = {*bad.values(), *self._repeats.bad}
+        earlier = self._bad_keys.among(taken.keys, pyarrow.array(list(bad.values()), pyarrow.string()))
+        keys = {*bad.values(), *earlier}
         if not keys:
             return
+        self._repeats = Repeats(self._record, self._parts, earlier)
         hits = compute.fill_null(
             compute.is_in(taken.keys, value_set=pyarrow.array(list(keys), pyarrow.string())), False
         )
         takes = hits.to_numpy(zero_copy_only=False) & (taken.by == numpy.array(batch.numbers, numpy.int64))
         good = set(numpy.flatnonzero(takes).tolist()) - bad.keys()
-        first_bad = {bad[at]: at for at in sorted(bad, reverse=True)} | dict.fromkeys(self._repeats.bad, -1)
+        first_bad = {bad[at]: at for at in sorted(bad, reverse=True)} | dict.fromkeys(earlier, -1)
         single = [at for at in sorted(good) if at_once[at] and first_bad[taken.keys[at].as_py()] < at]
         rows = [self._rows.judge(number, self._read.read(cells)) for number, cells in batch.rows(single)]
         self._check_tags(rows, found)
@@ -217,6 +221,7 @@ class _Bulk:
                 continue
             first = holders.get(bad[at])
             self._repeats.tell_bad(row, bad[at], first if first is not None and first < row.row_no else None)
+        self._bad_keys.add({key: row_no for key, row_no in self._repeats.bad.items() if key not in earlier})
 
     def _check_tags(self, rows: list[JudgedRow], found: _Found) -> None:
         if self._tags is not None and found.tags is not None:

@@ -1,10 +1,10 @@
 """Which rows take which keys, of many rows at once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from hub_pipelines.common.columns import places_in
+from hub_pipelines.common.columns import listed, places_in
 from hub_pipelines.validate.bulk.tags import Places
 from hub_pipelines.validate.judged import JudgedRow
 from hub_pipelines.validate.model import RecordType
@@ -150,6 +150,38 @@ class _ByPlace:
         places = places_in(self._ordered, pyarrow.array(texts, pyarrow.string())).to_pylist()
         found = {text: int(self._takers[at]) for text, at in zip(texts, places, strict=True) if at is not None}
         return {**{text: number for text, number in found.items() if number}, **self._others.holders(keys)}
+
+
+class BadKeys:
+    """The keys of rows that are not good, each with the number of the first row that has it. A million rows may have
+    many, and each batch of rows asks for all of its own keys at once."""
+
+    def __init__(self) -> None:
+        import numpy
+        import pyarrow
+
+        self._keys = pyarrow.array([], pyarrow.string())
+        self._rows = numpy.array([], numpy.int64)
+
+    def among(self, *keys: Any) -> dict[str, int]:
+        """Of these columns of keys those that are held, each with its row."""
+        import pyarrow
+        from pyarrow import compute
+
+        if not len(self._rows):
+            return {}
+        hits = compute.is_in(self._keys, value_set=pyarrow.concat_arrays(keys))
+        rows = self._rows[hits.to_numpy(zero_copy_only=False)]
+        return dict(zip(listed(self._keys.filter(hits)), rows.tolist(), strict=True))
+
+    def add(self, keys: Mapping[str, int]) -> None:
+        """Keys that are not held yet."""
+        import numpy
+        import pyarrow
+
+        if keys:
+            self._keys = pyarrow.concat_arrays([self._keys, pyarrow.array(list(keys), pyarrow.string())])
+            self._rows = numpy.concatenate([self._rows, numpy.array(list(keys.values()), numpy.int64)])
 
 
 class Lines:
