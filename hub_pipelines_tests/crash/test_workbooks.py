@@ -18,7 +18,7 @@ from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.submission.model import State
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, TOLUENE, moved, sent
+from hub_pipelines_tests.stores.test_corrected_lines import ACETONE, ETHANOL, TOLUENE, moved, sent, sent_part
 from hub_pipelines_tests.stores.test_corrected_lines import LEDGER as STOCK_LEDGER
 from hub_pipelines_tests.support import (
     assert_invariants,
@@ -229,8 +229,9 @@ def test_a_run_killed_while_it_takes_a_workbook_back_links_it_once(tmp_path: Pat
         shutil.rmtree(home)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "rows-to-fix"])
 def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line_once_and_spares_what_others_set(
-    tmp_path: Path,
+    tmp_path: Path, whole: bool
 ) -> None:
     """All boundaries from the staged rows on; the moments before are those of any returned workbook."""
     template, count = tmp_path / "template", tmp_path / "count"
@@ -238,7 +239,9 @@ def test_a_run_killed_around_the_posting_of_a_corrected_list_closes_the_old_line
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
     process(hub, first)
     process(hub, sent(hub, "more.xlsx", None, (*TOLUENE[:2], "9", *TOLUENE[3:])))
-    second = sent(hub, "stock.xlsx--abcdefgh.xlsx", first, ACETONE, moved(ETHANOL, "201"), TOLUENE)
+    rows = {2: ACETONE, 3: moved(ETHANOL, "201"), 4: TOLUENE}
+    name = "stock.xlsx--abcdefgh.xlsx"
+    second = sent(hub, name, first, *rows.values()) if whole else sent_part(hub, first, rows, name=name)
     lease_and_validate(hub, second)
     hub.db.dispose()
     unharmed = tmp_path / "unharmed"
