@@ -6,6 +6,7 @@ from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.comparing.model import Seen
+from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.returning import Returns
@@ -177,3 +178,13 @@ def test_of_two_files_made_of_one_that_post_at_once_the_later_one_knows_the_othe
 
     assert quantities(hub) == {"name acetone": "5", "name ethanol": "3"}
     assert_invariants(hub)
+
+
+def test_entries_are_found_at_their_places_be_they_side_by_side_or_far_from_each_other(hub: Hub) -> None:
+    rows = [(f"Item {number}", "101", str(number), "L", "Merck") for number in range(2, 22)]
+    posted(hub, sent(hub, "stock.xlsx", None, *rows))
+    with hub.db.read() as tx:
+        for wanted in ({2, 3, 5}, {2, 21}, {4, 99}):
+            found = ledger_entries.at_places(tx, LEDGER, 1, wanted)
+            amounts = {row_no: json.loads(values)["quantity_on_hand"] for row_no, _, values in found}
+            assert amounts == {row_no: str(row_no) for row_no in wanted if row_no < 22}
