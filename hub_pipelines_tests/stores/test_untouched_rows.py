@@ -1,5 +1,6 @@
 """A returned workbook whose rows others have set since, on both databases: what its sender left alone stays."""
 
+import json
 from dataclasses import dataclass, field, replace
 
 from hub_pipelines.common.store import Transaction
