@@ -290,7 +290,7 @@ class Previews:
         return self._with_count(found, record, tally, difference) if tally is not None else found
 
     def _verdicts(self, envelope: Envelope, judged: Judged, came: "_Came") -> Iterator[Verdict]:
-        if came.original is None or not came.is_part:
+        if came.original is None or not came.is_part or judged.record.lines is None:
             return judged.verdicts
         rows_to_fix = RowsToFix(self.db, self.judge, self.receipts.facts.staged)
         return rows_to_fix.own_lines(envelope, came.original, judged)

@@ -330,7 +330,7 @@ class Processing:
         return handle
 
     def _to_stage(self, current: Submission, judged: Judged) -> Iterator[Verdict | StagedRows]:
-        of_rows = self.returns.file_of_rows(current)
+        of_rows = self.returns.file_of_rows(current) if judged.record.lines is not None else None
         if of_rows is not None:
             rows_to_fix = RowsToFix(self.db, self.judge, self.staged)
             yield from rows_to_fix.own_lines(current.envelope, of_rows, judged)

@@ -29,13 +29,12 @@ class RowsToFix:
     staged: Path
 
     def own_lines(self, envelope: Envelope, original: Submission, judged: Judged) -> Iterator[Verdict]:
-        """The verdicts on rows of the file `original`; refused are those that would be taken for another row of it,
-        which is the same line. Where the rows of that file, or their numbers, are not known, none is."""
+        """The verdicts on rows of a stock list, `original`; refused are those that would be taken for another row of
+        it, which is the same line. Where the rows of that file, or their numbers, are not known, none is."""
         with self.db.read() as tx:
             whole = file_of_part(tx, original)
         path = staged_path(self.staged, str(whole.staged))
-        numbers = self._numbers_in(envelope, judged)
-        if judged.record.lines is None or whole.staged is None or numbers is None or not path.exists():
+        if whole.staged is None or not path.exists() or (numbers := self._numbers_in(envelope, judged)) is None:
             return judged.verdicts
         return _own_lines(list(judged.verdicts), numbers, plain_name(whole.envelope.source_name), StagedFile(path))
 
