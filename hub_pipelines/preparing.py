@@ -24,6 +24,7 @@ from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
 from hub_pipelines.mapping.decision import Decision, rules_of
 from hub_pipelines.mapping.opening import numbers_in
+from hub_pipelines.report.corrections import made_of_one
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.submission.model import MESSAGES, Submission
 from hub_pipelines.submission.versions import store as versions
@@ -130,11 +131,12 @@ class Preparing:
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
             before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
             seen = self.returns.seen(tx, current, ledger)
+            own = made_of_one(tx, current, current.revision)
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
             numbers = self._numbers_in(current, feed, decision) if corrects.by_part else None
-            corrected = self._corrected(corrects, family, record, staged, numbers)
+            corrected = self._corrected(corrects, own, record, staged, numbers)
         elif before is not None and is_list:
             corrected = self._changed_since(before, record, staged)
         if corrected is not None and is_count:
@@ -171,7 +173,7 @@ class Preparing:
 
     # ---- earlier copies of a list
 
-    def _numbers_in(self, current: Submission, feed: Feed, decision: Decision | None) -> dict[int, int] | None:
+    def _numbers_in(self, current: Submission, feed: Feed, decision: Decision | None) -> dict[int, int]:
         envelope = current.envelope
         path = self.judge.archive.object_path(envelope.content_digest)
         return numbers_in(path, envelope.source_name, feed, rules_of(decision))
@@ -190,14 +192,13 @@ class Preparing:
         found = Corrected(
             before.request_id, before.revision, posting.ledger_version, plain_name(before.envelope.source_name), family
         )
-        is_told = not corrects.by_part or numbers is not None
-        if not is_told or before.staged is None or not staged_path(self.staged, before.staged).exists():
+        if before.staged is None or not staged_path(self.staged, before.staged).exists():
             return replace(found, is_known=False)
         was_summary, was = read_staged(staged_path(self.staged, before.staged), digest=before.staged)
         now_summary, now = read_staged(staged_path(self.staged, staged), digest=staged)
         if numbers is not None:
-            path = staged_path(self.staged, before.staged)
-            return replace(found, replaced=replaced_in_part(lambda: read_staged(path)[1], now, numbers, record))
+            rows = StagedFile(staged_path(self.staged, before.staged)).rows_numbered(set(numbers.values()))
+            return replace(found, replaced=replaced_in_part(rows, now, numbers, record))
         if max(int(was_summary["received"]), int(now_summary["received"])) > _MOST_COMPARED:
             return replace(found, is_known=False)
         replaced, left = replaced_lines(was, now, record)

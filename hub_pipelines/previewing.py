@@ -398,7 +398,7 @@ class _Difference:
         if held is not None:
             new = self.remarks.completed(sent, held)
         if set_since is not None and (held is None or new != held.values):
-            self.remarks.add_spared([(verdict.row_no, set_since)])
+            self.remarks.add_spared([(verdict.row_no, set_since, held is None)])
             self.counts["unchanged"] += 1
             return
         if held is not None:

@@ -6,7 +6,7 @@ compared with the ones that were written. Nothing is written here: history that 
 mended.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,8 +23,13 @@ from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import completed
 from hub_pipelines.ledger.comparing.model import REPLACED, SET, Corrected, Seen, entry_row
-from hub_pipelines.ledger.comparing.replacing import closings, replaced_in_part, replaced_lines
-from hub_pipelines.ledger.comparing.untouched import is_untouched
+from hub_pipelines.ledger.comparing.replacing import (
+    closings,
+    replaced_in_part,
+    replaced_lines,
+    rows_by_number,
+    under_own_keys,
+)
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Missed, Tally
 from hub_pipelines.ledger.digests import Change, Digests, digester, rows_digest
@@ -32,11 +37,13 @@ from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, ledger_name
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.posting.sparing import Sparing
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.mapping.opening import numbers_in
+from hub_pipelines.report.corrections import made_of_one
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Submission
@@ -208,10 +215,14 @@ def _post_again(hub: Hub, record: RecordType, day: date, current: Submission, ke
     if current.envelope.channel == MESSAGES and record.adjusted is not None:
         again.add(_adjusted_again(hub, record, name, current, kept), digests_of)
         return again
-    again.add(_closed_again(hub, record, name, current, kept), digests_of)
+    before = _before(hub, record, current, kept)
+    again.add(_closed_again(hub, record, name, current, kept, before), digests_of)
     with _judged(hub, record, current, kept) as judged:
         said = judged.said if kept.keeps else None
-        accepted = (row for row in _staged(judged, _given_way(hub, current, kept)) if row.verdict == "accepted")
+        rows = _staged(judged, _given_way(hub, current, kept))
+        if before is not None and before.numbers is not None:
+            rows = under_own_keys(rows, rows_by_number(before.rows(hub)), before.numbers, record)
+        accepted = (row for row in rows if row.verdict == "accepted")
         while chunk := list(islice(accepted, _CHUNK_ROWS)):
             with hub.db.read() as tx:
                 heads = snapshots.heads_before(tx, name, [str(row.key) for row in chunk], kept.version)
@@ -257,48 +268,74 @@ def _spared(
     heads: Mapping[str, Any],
     said: frozenset[str] | None,
     seen: Seen | None,
-) -> set[int]:
+) -> Collection[int]:
     """Rows of a returned workbook that were left alone, since others had set their items and its sender had not."""
     if seen is None:
-        return set()
-    news = [row for row in rows if (head := heads.get(str(row.key))) is not None and seen.is_news(head.version)]
-    then = snapshots.heads_before(tx, name, [str(row.key) for row in news], seen.version + 1)
-    return {row.row_no for row in news if is_untouched(str(row.values), then.get(str(row.key)), said)}
+        return ()
+    known = [(row, heads[str(row.key)].version) for row in rows if row.key in heads]
+    return Sparing(tx, name, seen, said).among([(row.row_no, row.key, row.values, version) for row, version in known])
 
 
-def _closed_again(hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record) -> list[Change]:
-    """The entries that close lines, where the posting corrected another: by the archived bytes of both."""
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The file that a posting corrected, and how that one was posted. `numbers` are those that rows to be fixed have in
+    it; None where all of its rows came back."""
+
+    submission: Submission
+    contract: RecordType
+    record: _Record
+    numbers: Mapping[int, int] | None
+
+    def rows(self, hub: Hub) -> Iterator[StagedRow]:
+        hub.archive.verify(self.submission.envelope.content_digest)
+        return _rows(hub, self.contract, self.submission, self.record)
+
+
+def _before(hub: Hub, record: RecordType, current: Submission, kept: _Record) -> _Before | None:
     if kept.corrects is None:
-        return []
+        return None
     with hub.db.read() as tx:
         before = submissions.get(tx, kept.corrects[0])
         posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
-        family = frozenset(versions.family(tx, current))
         came = return_of(tx, current.request_id, kept.revision)
     contract = _contract_of(hub, record, then.contract_version) if then else None
     if then is None or contract is None:
         raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")
-    hub.archive.verify(before.envelope.content_digest)
-    now = _rows(hub, record, current, kept)
-    if came is not None and came.part:
-        numbers = _numbers_in(hub, current, kept) or {}
-        replaced = replaced_in_part(lambda: _rows(hub, contract, before, then), now, numbers, record)
-    else:
-        replaced, _ = replaced_lines(_rows(hub, contract, before, then), now, record)
-    corrected = Corrected(before.request_id, then.revision, then.version, before.envelope.source_name, family, replaced)
-    with hub.db.read() as tx:
-        heads = ledger_items.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
-    return closings(corrected, heads)[0]
+    numbers = _numbers_in(hub, current, kept) if came is not None and came.part else None
+    return _Before(before, contract, then, numbers)
 
 
-def _numbers_in(hub: Hub, current: Submission, kept: _Record) -> dict[int, int] | None:
-    """Those that the rows of a workbook with only the rows to be fixed have in the file that they are of."""
+def _numbers_in(hub: Hub, current: Submission, kept: _Record) -> dict[int, int]:
     with hub.db.read() as tx:
         rules = rules_of(hub.judge.mappings.decision_of(tx, kept.decision))
     envelope = current.envelope
     path = hub.archive.object_path(envelope.content_digest)
     return numbers_in(path, envelope.source_name, hub.judge.feed_of(envelope), rules)
+
+
+def _closed_again(
+    hub: Hub, record: RecordType, name: str, current: Submission, kept: _Record, before: _Before | None
+) -> list[Change]:
+    """The entries that close lines, where the posting corrected another: by the archived bytes of both."""
+    if before is None:
+        return []
+    now = _rows(hub, record, current, kept)
+    if before.numbers is not None:
+        replaced = replaced_in_part(before.rows(hub), now, before.numbers, record)
+    else:
+        replaced, _ = replaced_lines(before.rows(hub), now, record)
+    corrects, then = before.submission, before.record
+    with hub.db.read() as tx:
+        # releases before went by all that were ever sent in place of each other
+        family = (
+            frozenset(versions.family(tx, current)) if kept.seen is None else made_of_one(tx, current, kept.revision)
+        )
+        corrected = Corrected(
+            corrects.request_id, then.revision, then.version, corrects.envelope.source_name, family, replaced
+        )
+        heads = ledger_items.heads_of_lines(tx, name, [one.old for one in replaced], kept.version)
+    return closings(corrected, heads)[0]
 
 
 def _contract_of(hub: Hub, record: RecordType, version: int) -> RecordType | None:

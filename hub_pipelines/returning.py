@@ -40,6 +40,7 @@ from hub_pipelines.validate.returned import no_count, without_row_numbers
 
 _CELLS_KEPT = 200
 _FILES_LOOKED_AT = 50
+_REVISIONS_LOOKED_AT = 20
 _LARGEST_COMPARED = 16 * 1024 * 1024
 _ACTOR = "sender/returned workbook"
 _OWN = "This workbook carries the mark of the very file that it is, so it was taken as a new file."
@@ -257,13 +258,17 @@ def seen_by_sender(
     """What whoever changed the workbook of a file had before them; None where nothing of that is in this ledger.
     `revision` is that of the workbook, whose own posting is none of those that others have made of the file."""
     before = original if part else sent_before(tx, original, current)
-    posting = ledger_outcomes.find_posting(tx, before.request_id, before.revision)
-    if posting is None or posting.ledger != ledger:
+    postings = ledger_outcomes.postings_of(tx, before.request_id, limit=_REVISIONS_LOOKED_AT)
+    posting = next((one for one in postings if one.ledger == ledger), None)
+    if posting is None:
         return None
     made_of_it = [one.request_id for one in gone_on(tx, original)]
     own = ledger_entries.versions_by(tx, ledger, made_of_it, since=posting.ledger_version)
     own.pop((current.request_id, revision), None)
-    return Seen(posting.ledger_version, tuple(sorted(own.values())))
+    its = posting.seen
+    if its is not None and posting.entries:
+        its = replace(its, own=(*its.own, posting.ledger_version))
+    return Seen(posting.ledger_version, tuple(sorted(own.values())), its)
 
 
 def _elsewhere(read: token.Token, campus: str, feed: str) -> Unreadable:

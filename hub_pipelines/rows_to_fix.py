@@ -1,23 +1,28 @@
-"""A workbook that holds only the rows to be fixed: which rows of the file those are, and which lines are theirs.
+"""A workbook that holds only the rows to be fixed of a stock list: which rows of that list they are.
 
-Belongs here: what such rows may not be taken for, since the others are not in front of us (decisions/0124). Not here:
-what they say of their numbers (mapping/opening.py), which lines they have replaced (ledger/comparing/replacing.py).
+Belongs here: which line such a row is, and when that can't be told, since the other rows are not in front of us
+(decisions/0124). Not here: what the rows say of their numbers (mapping/opening.py), closing a line that one of them has
+replaced (ledger/comparing/replacing.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hub_pipelines.common.store import Database
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.judging import Judge, Judged
-from hub_pipelines.ledger.comparing.replacing import in_words
+from hub_pipelines.ledger.comparing.replacing import in_words, line_of, rows_by_number
+from hub_pipelines.ledger.items import store as ledger_items
+from hub_pipelines.ledger.model import ledger_name
 from hub_pipelines.mapping.decision import rules_of
 from hub_pipelines.mapping.opening import numbers_in
 from hub_pipelines.report.corrections import file_of_part
 from hub_pipelines.submission.model import Envelope, Submission
-from hub_pipelines.validate.model import OTHER_ROW, AcceptedRow, Problem, RejectedRow, Verdict, excel_row
-from hub_pipelines.validate.staging import StagedFile, staged_path
+from hub_pipelines.validate.model import OTHER_ROW, AcceptedRow, Problem, RecordType, RejectedRow, Verdict, excel_row
+from hub_pipelines.validate.staging import StagedFile, StagedRow, staged_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,39 +34,89 @@ class RowsToFix:
     staged: Path
 
     def own_lines(self, envelope: Envelope, original: Submission, judged: Judged) -> Iterator[Verdict]:
-        """The verdicts on rows of a stock list, `original`; refused are those that would be taken for another row of
-        it, which is the same line. Where the rows of that file, or their numbers, are not known, none is."""
+        """The verdicts on rows of a stock list, `original`, each under the key that its line has there; refused are
+        those of which it can't be told which line they are. As they stand where the rows of that list are not kept."""
         with self.db.read() as tx:
             whole = file_of_part(tx, original)
         path = staged_path(self.staged, str(whole.staged))
-        if whole.staged is None or not path.exists() or (numbers := self._numbers_in(envelope, judged)) is None:
+        if whole.staged is None or not path.exists():
             return judged.verdicts
-        return _own_lines(list(judged.verdicts), numbers, plain_name(whole.envelope.source_name), StagedFile(path))
+        numbers = self._numbers_in(envelope, judged)
+        verdicts = list(judged.verdicts)
+        lines = _Lines(judged.record, verdicts, numbers, StagedFile(path))
+        name = ledger_name(judged.record.name, envelope.campus, shared=judged.record.shared)
+        with self.db.read() as tx:
+            standing = ledger_items.current_values(tx, name, lines.left_behind())
+        return lines.told(plain_name(whole.envelope.source_name), standing)
 
-    def _numbers_in(self, envelope: Envelope, judged: Judged) -> Mapping[int, int] | None:
+    def _numbers_in(self, envelope: Envelope, judged: Judged) -> Mapping[int, int]:
         path = self.judge.archive.object_path(envelope.content_digest)
         feed = self.judge.feed_of(envelope)
         return numbers_in(path, envelope.source_name, feed, rules_of(judged.decision))
 
 
-def _own_lines(
-    verdicts: Iterable[Verdict], numbers: Mapping[int, int], name: str, whole: StagedFile
-) -> Iterator[Verdict]:
-    keys = {one.key for one in verdicts if isinstance(one, AcceptedRow)}
-    rows = whole.rows_of(keys)
-    for one in verdicts:
-        if isinstance(one, AcceptedRow) and one.key in rows:
-            own, other = numbers.get(one.row_no), excel_row(rows[one.key])
-            if own != other:
-                yield RejectedRow(one.row_no, (*one.findings, _other_row(one, own, other, name)))
+class _Lines:
+    """The rows of the workbook beside those of the list that they may be taken for."""
+
+    def __init__(
+        self, record: RecordType, verdicts: Sequence[Verdict], numbers: Mapping[int, int], whole: StagedFile
+    ) -> None:
+        self._record, self._verdicts, self._numbers = record, verdicts, numbers
+        accepted = [one for one in verdicts if isinstance(one, AcceptedRow)]
+        self._was = rows_by_number(whole.rows_numbered(set(numbers.values())))
+        self._now = {one.row_no: record.key_of(one.values) for one in accepted}
+        old = [line_of(row, record) for row in self._was.values()]
+        self._listed = whole.rows_of_lines({*self._now.values(), *old}, record)
+        self._alike = Counter(line for row_no, line in self._now.items() if self._is_moved(row_no))
+
+    def left_behind(self) -> list[str]:
+        """The keys of lines of which a row has become another one."""
+        return [str(was.key) for row_no in self._now if self._is_moved(row_no) and (was := self._row(row_no))]
+
+    def told(self, name: str, standing: Collection[str]) -> Iterator[Verdict]:
+        """`standing` are those of the lines left behind that the ledger still has."""
+        for one in self._verdicts:
+            if not isinstance(one, AcceptedRow):
+                yield one
                 continue
-        yield one
+            why = self._why_not(one, name, standing) if self._is_moved(one.row_no) else None
+            if why is not None:
+                yield RejectedRow(one.row_no, (*one.findings, self._problem(one, why, name)))
+            elif (was := self._row(one.row_no)) is not None and not self._is_moved(one.row_no):
+                yield replace(one, key=str(was.key))
+            else:
+                yield one
+
+    def _row(self, row_no: int) -> StagedRow | None:
+        """The row of the list that was taken under the number that this one tells."""
+        return self._was.get(self._numbers.get(row_no, 0))
+
+    def _is_moved(self, row_no: int) -> bool:
+        """Whether it is no line that it was: none was taken of it, or another one."""
+        was = self._row(row_no)
+        return was is None or line_of(was, self._record) != self._now[row_no]
+
+    def _why_not(self, row: AcceptedRow, name: str, standing: Collection[str]) -> str | None:
+        others = self._listed.get(self._now[row.row_no], ())
+        if others:
+            return f"Row {excel_row(others[0])} of {name} is the same line ({in_words(row.values)})."
+        if self._alike[self._now[row.row_no]] > 1:
+            return f"Several rows of this workbook are the same line ({in_words(row.values)})."
+        was = self._row(row.row_no)
+        if was is None:
+            return None
+        if len(self._listed[line_of(was, self._record)]) > 1:
+            return f"It was {_was(was)}, and other rows of {name} are the same line."
+        if str(was.key) not in standing:
+            return f"It was {_was(was)}, and the ledger does not have that line any more."
+        return None
+
+    def _problem(self, row: AcceptedRow, why: str, name: str) -> Problem:
+        number = self._numbers.get(row.row_no)
+        which = f"row {number}" if number is not None else "it"
+        reason = f"{why} With the rows to fix alone the hub can't tell which of them is which."
+        return Problem(OTHER_ROW, None, None, reason, f"Correct {which} in {name} itself, and send all of that file")
 
 
-def _other_row(row: AcceptedRow, own: int | None, other: int, name: str) -> Problem:
-    reason = (
-        f"Row {other} of {name} is the same line ({in_words(row.values)}). By itself this row would be taken for that "
-        "one and replace what it says."
-    )
-    where = f"Correct row {own} in" if own is not None else "Add this row to"
-    return Problem(OTHER_ROW, None, None, reason, f"{where} {name} itself, and send that file again: all of it")
+def _was(row: StagedRow) -> str:
+    return in_words(json.loads(str(row.values)))

@@ -4,6 +4,7 @@ Belongs here: by which known headings and which rules its tables are found. Not 
 what becomes of the rows. Whoever opened a file otherwise would find other tables in it, and give rows other numbers.
 """
 
+from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,8 +20,10 @@ def open_list(path: Path, source_name: str, feed: Feed, rules: int = RULES) -> A
     return open_table(path, source_name, known=known_headings(feed).get, rules=rules)
 
 
-def numbers_in(path: Path, source_name: str, feed: Feed, rules: int) -> dict[int, int] | None:
-    """What a workbook that holds only the rows to be fixed says of its rows (validate.returned.numbers_told); None
-    where it says nothing."""
+def numbers_in(path: Path, source_name: str, feed: Feed, rules: int) -> dict[int, int]:
+    """What a workbook that holds only the rows to be fixed says of its rows (validate.returned.numbers_told). A number
+    that several of them tell, since one was copied, says nothing."""
     with open_list(path, source_name, feed, rules) as table:
-        return numbers_told(table)
+        told = numbers_told(table) or {}
+    rows_of = Counter(told.values())
+    return {row_no: number for row_no, number in told.items() if rows_of[number] == 1}

@@ -11,7 +11,7 @@ from hub_pipelines.report.model import (
     Line,
 )
 from hub_pipelines.report.workbook.model import Returned
-from hub_pipelines.report.workbook.store import return_of
+from hub_pipelines.report.workbook.store import return_of, returned_among
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
@@ -63,9 +63,18 @@ def file_of_part(tx: Transaction, one: Submission) -> Submission:
 def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
     """A file, and what was made of it: workbooks that came back, and what a reviewer has corrected. A newer copy of the
     same list is none of these: whoever mends the workbook of the older one has not seen it there."""
-    others = [one for one in versions.family(tx, original).values() if one.request_id != original.request_id]
-    made = {one.request_id: one for one in others if one.revises and _was_made_of_another(tx, one)}
+    family = versions.family(tx, original)
+    of_another = returned_among(tx, family) | reviews.corrections_among(tx, family)
+    made = {name: one for name, one in family.items() if name in of_another and name != original.request_id}
     return [original, *(one for one in made.values() if _leads_to(original, one, made))]
+
+
+def made_of_one(tx: Transaction, current: Submission, revision: int) -> frozenset[str]:
+    """The request_ids of the file for which a workbook was given back, and of all that was made of it, this one too."""
+    came = return_of(tx, current.request_id, revision)
+    original = submissions.find(tx, came.original) if came and came.original else None
+    of_it = gone_on(tx, file_of_part(tx, original)) if original is not None else []
+    return frozenset({current.request_id, *(one.request_id for one in of_it)})
 
 
 def _leads_to(original: Submission, one: Submission, made: Mapping[str, Submission]) -> bool:
@@ -75,11 +84,6 @@ def _leads_to(original: Submission, one: Submission, made: Mapping[str, Submissi
         seen.add(above)
         above = made[above].revises
     return above == original.request_id
-
-
-def _was_made_of_another(tx: Transaction, one: Submission) -> bool:
-    returned = return_of(tx, one.request_id, one.revision)
-    return returned is not None or reviews.corrected_by(tx, one.request_id) is not None
 
 
 def sent_before(tx: Transaction, original: Submission, current: Envelope) -> Submission:

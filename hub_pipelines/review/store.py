@@ -3,7 +3,7 @@
 Lists are bounded: a queue may hold many thousand items, each with a stack trace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter, eq, ge, lt
@@ -14,7 +14,15 @@ from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Tex
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.canonical import sha256_hex
-from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
+from hub_pipelines.common.store import (
+    JsonText,
+    Transaction,
+    UtcDateTime,
+    database_now,
+    insert_or_ignore,
+    metadata,
+    per_query,
+)
 from hub_pipelines.intake.model import Arrival
 from hub_pipelines.review.fingerprint import fingerprint_of
 from hub_pipelines.review.model import Group, ItemState, ReviewItem, Selection, Tally
@@ -260,6 +268,15 @@ def corrected_by(tx: Transaction, request_id: str) -> ReviewItem | None:
     )
     row = tx.execute(query.limit(1)).first()
     return _item(row) if row else None
+
+
+def corrections_among(tx: Transaction, request_ids: Iterable[str]) -> set[str]:
+    """Those of these submissions in which a reviewer has corrected another one."""
+    found: set[str] = set()
+    for some in per_query(request_ids):
+        known = select(review_item.c.replaced_by).where(review_item.c.replaced_by.in_(some))
+        found |= set(tx.execute(known).scalars())
+    return found
 
 
 def open_conflicts(tx: Transaction, campus: str) -> set[tuple[str, str]]:

@@ -357,6 +357,9 @@ class Lines(Protocol):
     def number_in(self, key: str) -> int:
         """The number that a key was made with."""
 
+    def first_of(self, key: str) -> str:
+        """The key of the first of the lines that are like this one: the same with the number 1."""
+
     def thing_in(self, key: str) -> str:
         """What a key says beside place and number: the same for one thing at two places."""
 

@@ -27,6 +27,8 @@ __all__ = [
 OWN_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
 ROW_HEADING = "Row in your file"
 """Heads the first column of a workbook that holds only the rows to be fixed."""
+_DIGITS = 9
+"""No file has a row of more."""
 QUESTION_HEADINGS = ("Id", "Question", "What we found", "Your answer")
 
 
@@ -59,7 +61,7 @@ def numbers_told(table: Table) -> dict[int, int] | None:
     if not holds_only_rows_to_fix(table):
         return None
     told = ((row_no, str(cells[0]).partition(".")[0].strip()) for row_no, cells in table.rows if cells)
-    return {row_no: int(number) for row_no, number in told if number.isdecimal()}
+    return {row_no: int(number) for row_no, number in told if number.isdecimal() and len(number) <= _DIGITS}
 
 
 class _Shifted:

@@ -20,7 +20,15 @@ from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.files import sync
-from hub_pipelines.validate.model import AcceptedRow, AdjustingRow, Problem, SupersededRow, Verdict
+from hub_pipelines.validate.model import (
+    PART_ROWS,
+    AcceptedRow,
+    AdjustingRow,
+    Problem,
+    RecordType,
+    SupersededRow,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -175,18 +183,30 @@ class StagedFile:
 
         return accepted_keys(pyarrow.parquet.read_table(self.path, columns=["row_no", "verdict", "key"]))
 
-    def rows_of(self, keys: Collection[str]) -> dict[str, int]:
-        """By key the row number of those accepted rows that have one of these."""
-        import pyarrow
-        import pyarrow.parquet
-        from pyarrow import compute
+    def rows_numbered(self, numbers: Collection[int]) -> Iterator[StagedRow]:
+        """The rows that have one of these numbers as Excel shows them, on whichever sheet."""
+        import numpy
 
-        wanted, found = pyarrow.array(sorted(keys), pyarrow.string()), dict[str, int]()
-        with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
-            for batch in file.iter_batches(columns=["row_no", "verdict", "key"]):
-                rows = batch.filter(compute.is_in(batch["key"], value_set=wanted))
-                found |= {key: row_no for row_no, key in accepted_keys(pyarrow.Table.from_batches([rows])).items()}
+        wanted = numpy.array(sorted(numbers), numpy.int64)
+        for batch in self._batches(_COLUMNS):
+            is_wanted = numpy.isin(batch["row_no"].to_numpy() % PART_ROWS, wanted)
+            yield from StagedChunk(batch.filter(is_wanted)).rows()
+
+    def rows_of_lines(self, lines: Collection[str], record: RecordType) -> dict[str, list[int]]:
+        """By these lines, each told by the key of the first that is like it, the numbers of their accepted rows."""
+        assert record.lines is not None
+        found: dict[str, list[int]] = {}
+        for batch in self._batches(["row_no", "key"]):
+            for row_no, key in zip(*(batch[name].to_pylist() for name in ("row_no", "key")), strict=True):
+                if key is not None and (line := record.lines.first_of(key)) in lines:
+                    found.setdefault(line, []).append(row_no)
         return found
+
+    def _batches(self, columns: Sequence[str]) -> "Iterator[pyarrow.RecordBatch]":
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(self.path, pre_buffer=False) as file:
+            yield from file.iter_batches(columns=columns)
 
     def chunks(self, limits: ChunkLimits) -> Iterator[StagedChunk]:
         import pyarrow.parquet

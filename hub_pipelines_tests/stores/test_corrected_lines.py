@@ -160,45 +160,133 @@ def test_a_line_that_others_have_set_since_stays_beside_the_corrected_one_and_is
     assert [rule for _, rule, _ in warned(hub, second)] == ["earlier_line_kept"]
 
 
-def test_rows_to_be_fixed_without_their_numbers_close_nothing_and_it_is_told(hub: Hub) -> None:
-    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+def refused(hub: Hub, request_id: str) -> dict[int, tuple[str, str]]:
+    """By its number in the workbook why a row that can't be told from others was not taken, and what to do."""
+    with hub.db.read() as tx:
+        told = ledger_problems.of_posting(tx, request_id, 1, severity="block", limit=100)
+    return {one["row_no"]: (one["reason"], one["suggestion"]) for one in told if one["rule"] == "line_of_another_row"}
+
+
+def amounts(hub: Hub) -> dict[str, object]:
+    return {key: one["quantity_on_hand"] for key, one in ledger_values(hub, LEDGER).items()}
+
+
+def assert_reproduced(hub: Hub, request_id: str) -> None:
+    day = submission(hub, request_id).settled_at
+    assert day is not None
+    found = reproduce(hub, STOCK, "north", hub.campuses["north"].day_of(day))
+    assert found.is_equal, found.differences
+    assert_invariants(hub)
+
+
+def test_a_row_to_be_fixed_is_its_own_line_among_those_that_are_like_it(hub: Hub) -> None:
+    """By itself each would be the first of them."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "6"), amount(ACETONE, "7"), ETHANOL)
     posted(hub, first)
-    book = openpyxl.load_workbook(io.BytesIO(workbook(hub, first, moved(ETHANOL, "201"), numbers=[3])))
-    book.worksheets[0].delete_cols(1)
-    buffer = io.BytesIO()
-    book.save(buffer)
-    second = str(send(hub, "part.xlsx", buffer.getvalue()).request_id)
-    assert posted(hub, second).replaced == 0
-    assert "earlier_lines_unknown" in [rule for _, rule, _ in warned(hub, second)]
+    second = sent_part(hub, first, {4: amount(ACETONE, "70"), 3: amount(ACETONE, "60")})
+
+    posting = posted(hub, second)
+
+    assert (posting.posted, posting.rejected) == (2, 0)
+    line = {"item_name": "Acetone", "location": "101"}
+    keys = [STOCK.key_of(line, number) for number in (1, 2, 3)]
+    assert [amounts(hub)[key] for key in keys] == ["5", "60", "70"]
+    assert_reproduced(hub, second)
 
 
 def test_a_row_to_be_fixed_is_not_taken_for_another_row_of_its_file_that_is_the_same_line(hub: Hub) -> None:
     """The other row is not in the workbook, so that by itself this one would be the first of both."""
-    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "-3"), ETHANOL, amount(ETHANOL, "4"))
+    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "-3"), ETHANOL, TOLUENE)
     posted(hub, first)
-    rows = {3: amount(ACETONE, "3"), 5: amount(ETHANOL, "400"), 4: amount(ETHANOL, "3")}
+    was = amounts(hub)
+    rows = {3: amount(ACETONE, "3"), 5: ("Ethanol", "101", "9", "L", "Merck")}
 
     found = previewed(hub, "part.xlsx", workbook(hub, first, *rows.values(), numbers=list(rows))).found
     second = sent_part(hub, first, rows)
     posting = posted(hub, second)
 
-    assert (posting.posted, posting.rejected) == (0, 3)
-    quantities = {key: one["quantity_on_hand"] for key, one in ledger_values(hub, LEDGER).items()}
-    assert sorted(quantities.values(), key=str) == ["2", "4", "5"]
-    with hub.db.read() as tx:
-        told = ledger_problems.of_posting(tx, second, 1, severity="block", limit=10)
-    assert [(one["row_no"], one["rule"]) for one in told] == [(row, "line_of_another_row") for row in (2, 3, 4)]
-    assert told[0]["reason"] == (
-        "Row 2 of stock.xlsx is the same line (Acetone, 101). By itself this row would be taken for that one and "
-        "replace what it says."
+    assert (posting.posted, posting.rejected) == (0, 2)
+    assert amounts(hub) == was
+    told = refused(hub, second)
+    assert told[2] == (
+        "Row 2 of stock.xlsx is the same line (Acetone, 101). With the rows to fix alone the hub can't tell which of "
+        "them is which.",
+        "Correct row 3 in stock.xlsx itself, and send all of that file",
     )
-    assert told[0]["suggestion"] == "Correct row 3 in stock.xlsx itself, and send that file again: all of it"
+    assert told[3][0].startswith("Row 4 of stock.xlsx is the same line (Ethanol, 101).")
     assert found is not None
-    assert (found.rejected, [one.reason for one in found.problems]) == (3, [one["reason"] for one in told])
-    day = submission(hub, second).settled_at
-    assert day is not None
-    assert reproduce(hub, STOCK, "north", hub.campuses["north"].day_of(day)).is_equal
-    assert_invariants(hub)
+    assert (found.rejected, {one.reason for one in found.problems}) == (2, {reason for reason, _ in told.values()})
+    assert_reproduced(hub, second)
+
+
+def test_of_lines_that_are_alike_none_is_moved_by_the_rows_to_be_fixed_alone(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, ("Ethanol", "101", "40", "mL", "Roth"))
+    posted(hub, first)
+    was = amounts(hub)
+    second = sent_part(hub, first, {3: moved(ETHANOL, "201")})
+    assert posted(hub, second).rejected == 1
+    assert amounts(hub) == was
+    assert refused(hub, second)[2][0].startswith("It was Ethanol, 101, and other rows of stock.xlsx are the same line.")
+
+
+def test_rows_to_be_fixed_that_became_one_line_are_not_taken(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "x", "L", "Roth"))
+    posted(hub, first)
+    was = amounts(hub)
+    same = sent_part(hub, first, {3: moved(ETHANOL, "201"), 5: ("Ethanol", "201", "4", "L", "Roth")})
+    assert (posted(hub, same).replaced, amounts(hub)) == (0, was)
+    assert [why[:36] for why, _ in refused(hub, same).values()] == ["Several rows of this workbook are th"] * 2
+
+
+def test_a_number_that_was_copied_with_its_row_closes_nothing(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    rows = [moved(ETHANOL, "201"), moved(ETHANOL, "301")]
+    twice = str(send(hub, "copied.xlsx", workbook(hub, first, *rows, numbers=[3, 3])).request_id)
+    assert posted(hub, twice).replaced == 0
+    assert {"name ethanol|101", "name ethanol|201", "name ethanol|301"} < amounts(hub).keys()
+    assert "listed_by_others" in [rule for _, rule, _ in warned(hub, twice)]
+    assert_reproduced(hub, twice)
+
+
+def test_a_place_that_rows_to_be_fixed_have_corrected_already_is_not_corrected_by_them_once_more(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    posted(hub, sent_part(hub, first, {3: moved(ETHANOL, "201")}))
+    again = sent_part(hub, first, {3: moved(ETHANOL, "301")}, name="part 2.xlsx")
+    assert posted(hub, again).rejected == 1
+    assert sorted(amounts(hub)) == ["name acetone|101", "name ethanol|201"]
+    assert refused(hub, again)[2][0].startswith("It was Ethanol, 101, and the ledger does not have that line any more.")
+
+
+def test_a_row_of_another_sheet_with_the_same_number_is_not_taken_for_this_one(hub: Hub) -> None:
+    book = openpyxl.Workbook()
+    for sheet, row in ((book.active, ETHANOL), (book.create_sheet("More"), ("Xylene", "101", "8", "L", "Roth"))):
+        sheet.append(list(HEADER))
+        sheet.append(list(row))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    first = str(send(hub, "stock.xlsx", buffer.getvalue()).request_id)
+    posted(hub, first)
+    second = sent_part(hub, first, {2: amount(ETHANOL, "8")})
+    assert posted(hub, second).rejected == 1
+    assert amounts(hub)["name ethanol|101"] == "2"
+
+
+def test_rows_to_be_fixed_without_their_numbers_change_no_line_of_the_file(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    rows = [amount(ACETONE, "6"), moved(ETHANOL, "201")]
+    book = openpyxl.load_workbook(io.BytesIO(workbook(hub, first, *rows, numbers=[2, 3])))
+    book.worksheets[0].delete_cols(1)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    second = str(send(hub, "part.xlsx", buffer.getvalue()).request_id)
+    posting = posted(hub, second)
+    assert (posting.posted, posting.rejected, posting.replaced) == (1, 1, 0)
+    assert refused(hub, second)[2][1] == "Correct it in stock.xlsx itself, and send all of that file"
+    assert amounts(hub) == {"name acetone|101": "5", "name ethanol|101": "2", "name ethanol|201": "2"}
+    assert_reproduced(hub, second)
 
 
 def test_rows_to_be_fixed_keep_their_numbers_when_they_go_to_and_fro(hub: Hub) -> None:

@@ -2,6 +2,9 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.evidence import verify_all
@@ -84,9 +87,71 @@ def test_what_other_workbooks_of_the_same_file_have_set_is_its_senders_own(hub: 
 
     posting = posted(hub, third)
 
-    assert (posting.posted, posting.unchanged, posting.seen) == (1, 1, Seen(2))
+    assert (posting.posted, posting.unchanged, posting.seen) == (1, 1, Seen(2, before=Seen(1, own=(2,))))
     assert quantities(hub) == {"name acetone": "5", "name ethanol": "9"}
     assert_reproduced(hub, third)
+
+
+@pytest.mark.parametrize("of_first", [True, False], ids=["in-one-workbook", "in-the-next-one"])
+def test_who_goes_on_does_not_set_back_in_a_second_workbook_what_the_first_has_left_alone(
+    hub: Hub, of_first: bool
+) -> None:
+    """The older value is in both, and the newer one was never seen by their sender."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
+    posted(hub, first)
+    posted(hub, sent(hub, "more.xlsx", None, amount(ETHANOL, "7")))
+    second = sent(hub, "one.xlsx", first, amount(ACETONE, "6"), ETHANOL, amount(TOLUENE, "8"))
+    posted(hub, second)
+    original = first if of_first else second
+
+    third = sent(hub, "two.xlsx", original, amount(ACETONE, "9"), ETHANOL, TOLUENE)
+    posted(hub, third)
+
+    assert quantities(hub) == {"name acetone": "9", "name ethanol": "7", "name toluene": "1"}
+    fourth = sent(hub, "three.xlsx", third, amount(ACETONE, "9"), ETHANOL, amount(TOLUENE, "2"))
+    posted(hub, fourth)
+    assert quantities(hub) == {"name acetone": "9", "name ethanol": "7", "name toluene": "2"}
+    assert_reproduced(hub, fourth)
+    typed = sent(hub, "four.xlsx", fourth, amount(ACETONE, "9"), amount(ETHANOL, "3"), amount(TOLUENE, "2"))
+    posted(hub, typed)
+    assert quantities(hub)["name ethanol"] == "3", "what he changes is applied"
+
+
+def test_a_list_with_a_mark_that_is_not_taken_is_not_its_senders_own(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    posted(hub, sent(hub, "stock.xlsx", "north-inventory-gone", ACETONE, amount(ETHANOL, "9")))
+    posted(hub, sent(hub, "back.xlsx", first, amount(ACETONE, "6"), ETHANOL))
+    assert quantities(hub) == {"name acetone": "6", "name ethanol": "9"}
+
+
+def test_a_line_that_a_newer_copy_of_the_list_has_set_is_not_closed_by_the_older_ones_workbook(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    posted(hub, sent(hub, "stock.xlsx", None, ACETONE, amount(ETHANOL, "9")))
+    back = sent(hub, "back.xlsx", first, ACETONE, moved(ETHANOL, "201"))
+    assert posted(hub, back).replaced == 0
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|101", "name ethanol|201"]
+    with hub.db.read() as tx:
+        told = ledger_problems.of_posting(tx, back, 1, severity="warn", limit=10)
+    assert "earlier_line_kept" in [one["rule"] for one in told]
+    assert_reproduced(hub, back)
+
+
+def test_a_quantity_that_others_have_set_to_the_same_again_is_not_counted_anew(hub: Hub) -> None:
+    """A message that occurred before the workbook came, and comes after it, still counts."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    take(hub, message("out", body_of(moved_by("Ethanol", "0.5", location="101"), kind="inventory.stock.consumed")))
+    settle(hub)
+    posted(hub, sent(hub, "more.xlsx", None, ETHANOL))
+    late = datetime.now(UTC).isoformat()
+    posted(hub, sent(hub, "back.xlsx", first, amount(ACETONE, "4"), ETHANOL))
+    body = body_of(moved_by("Ethanol", "0.5", location="101"), kind="inventory.stock.consumed", at=late)
+    take(hub, message("late", body))
+    settle(hub)
+    assert quantities(hub) == {"name acetone": "4", "name ethanol": "1.5"}
+    assert_invariants(hub)
 
 
 def test_what_messages_have_taken_since_is_not_put_back_and_later_ones_go_on_from_there(hub: Hub) -> None:
@@ -120,6 +185,7 @@ def test_a_line_that_a_newer_list_has_closed_is_not_opened_again(hub: Hub) -> No
     posted(hub, older)
 
     assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|201"]
+    assert [one[:60] for one in stays(hub, older)] == ["Row 3 stays out of the ledger"]
     assert_reproduced(hub, older)
     assert preview.found is not None
     assert (preview.found.new, preview.found.changed, preview.found.unchanged) == (0, 1, 1)

@@ -82,8 +82,9 @@ class Replaced:
 class Corrected:
     """What a corrected file makes of the lines of the one that it corrects.
 
-    `request_id`, `revision` and `version` (of the ledger) are of the posting that it is compared with. `family` are all
-    submissions that correct each other, this one included. `left` are lines that it lists no more in any way, in words.
+    `request_id`, `revision` and `version` (of the ledger) are of the posting that it is compared with. `family` are the
+    submissions that were made of one file, that and this one included. `left` are lines that it lists no more in any
+    way, in words.
     """
 
     request_id: str
@@ -102,22 +103,27 @@ class Corrected:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What whoever changed a workbook had before them: the ledger's version that the posting of that file left, and
-    the later versions that other files made of it have set."""
+    the later versions that other files made of it have set. If that file was such a workbook itself, what its sender
+    had `before`: rows that were left alone then are in it as they were."""
 
     version: int
     own: tuple[int, ...] = ()
+    before: "Seen | None" = None
 
     def is_news(self, version: int | None) -> bool:
         """Whether others have set an item since, whose newest entry is of this version."""
         return version is not None and version > self.version and version not in self.own
 
-    def document(self) -> list[int]:
-        return [self.version, *self.own]
+    def document(self) -> dict[str, object]:
+        before = {"before": self.before.document()} if self.before is not None else {}
+        return {"version": self.version, "own": list(self.own), **before}
 
     @staticmethod
     def from_document(document: Any) -> "Seen | None":
         """Inverse of `document`; None where there is none."""
-        return Seen(document[0], tuple(document[1:])) if document else None
+        if document is None:
+            return None
+        return Seen(document["version"], tuple(document["own"]), Seen.from_document(document.get("before")))
 
 
 class Entry(Protocol):

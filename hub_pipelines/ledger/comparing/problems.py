@@ -38,8 +38,7 @@ def not_compared(corrected: Corrected) -> Problem:
         None,
         None,
         f"The rows of {corrected.source_name}, which this file corrects, can't be compared with its own: they are not "
-        "kept any more, too many, or came without their numbers. Lines whose name or place was corrected are in the "
-        "ledger under both.",
+        "kept any more, or too many. Lines whose name or place was corrected are in the ledger under both.",
         "List the old ones once more with the quantity 0, or send a complete count of their place",
         "warn",
     )

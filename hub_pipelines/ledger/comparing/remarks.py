@@ -122,8 +122,9 @@ class Remarks:
     _kept: Counter[str] = field(default_factory=Counter)
     """By column, where the file has none: how many items keep their value in it."""
     _kept_from: dict[str, str] = field(default_factory=dict)
-    _spared: dict[str, _Shared] = field(default_factory=dict)
-    """By the name of the file that has set them since: rows of a returned workbook that nobody has changed."""
+    _spared: dict[tuple[str, bool], _Shared] = field(default_factory=dict)
+    """By the name of the file that has set them since, and whether it has closed them: rows of a returned workbook that
+    nobody has changed."""
     _lacking: list[int] = field(default_factory=list)
     """Rows that leave out what is needed to reckon something."""
     _ahead: dict[str, list[int]] = field(default_factory=dict)
@@ -215,11 +216,12 @@ class Remarks:
     def _came_on(self) -> str:
         return self.comparing.came_on.isoformat() if self.comparing.came_on else ""
 
-    def add_spared(self, rows: Iterable[tuple[int, SetBy]]) -> None:
-        """Rows that are not applied since nobody has changed them, each with what has set its item since."""
-        for row_no, by in rows:
+    def add_spared(self, rows: Iterable[tuple[int, SetBy, bool]]) -> None:
+        """Rows that are not applied since nobody has changed them, each with what has set its item since, and whether
+        it has closed it."""
+        for row_no, by, is_closed in rows:
             name = plain_name(by.source_name)
-            one = self._spared.setdefault(name, _Shared(name, by.ledger_date, placeless=False))
+            one = self._spared.setdefault((name, is_closed), _Shared(name, by.ledger_date, placeless=False))
             one.ledger_date = max(one.ledger_date, by.ledger_date)
             one.rows.append(row_no)
 
@@ -252,22 +254,19 @@ class Remarks:
         lacking = [self._told_lacking(self.comparing.lacking)] if self.comparing.lacking and self._lacking else []
         ahead = [self._told_ahead(column, rows) for column, rows in self._ahead.items()]
         shared, kept = map(self._told, self._shared.values()), map(self._told_kept, self._kept)
-        spared = map(self._told_spared, self._spared.values())
+        spared = (self._told_spared(one, is_closed) for (_, is_closed), one in self._spared.items())
         return [*lacking, *ahead, *shared, *spared, *kept, *alike, *self._unread.told()]
 
-    def _told_spared(self, one: _Shared) -> Problem:
-        stay = "stay" if len(one.rows) > 1 else "stays"
-        if self.comparing.is_preview:
-            stay = "would stay"
-        them = "them" if len(one.rows) > 1 else "it"
+    def _told_spared(self, one: _Shared, is_closed: bool) -> Problem:
+        stay = "would stay" if self.comparing.is_preview else "stay" if len(one.rows) > 1 else "stays"
+        them, these = ("them", "these rows") if len(one.rows) > 1 else ("it", "this row")
+        by, day = one.source_name, f"{one.ledger_date:%Y-%m-%d}"
+        how = f"out of the ledger, where {by} has given {them} up" if is_closed else f"as {by} has set {them}"
         reason = (
-            f"{self._rows(one.rows)} {stay} as {one.source_name} has set {them} on {one.ledger_date:%Y-%m-%d}, after "
-            f"the list was sent of which this workbook was made: you have not changed {them} here."
+            f"{self._rows(one.rows)} {stay} {how} on {day}, after the list was sent of which this workbook was made: "
+            f"you have not changed {them} here."
         )
-        fix = (
-            f"If {one.source_name} is right, nothing is to do. If this workbook is, save its list as a file of its "
-            "own, CSV for example, and send that: all of its rows are applied"
-        )
+        fix = f"If {by} is right, nothing is to do. Otherwise send {these} in a file of its own, CSV for example"
         return Problem("set_since", None, None, reason, fix, "warn")
 
     def _told_lacking(self, one: Lacking) -> Problem:

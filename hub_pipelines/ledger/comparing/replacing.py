@@ -11,8 +11,8 @@ What is changed here changes what a backfill finds of older postings.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.ledger.comparing.lists import list_key
@@ -82,59 +82,46 @@ def replaced_lines(
 
 
 def replaced_in_part(
-    before: Callable[[], Iterable[StagedRow]],
-    after: Iterable[StagedRow],
-    numbers: Mapping[int, int],
-    record: RecordType,
+    before: Iterable[StagedRow], after: Iterable[StagedRow], numbers: Mapping[int, int], record: RecordType
 ) -> tuple[Replaced, ...]:
     """The lines that were replaced by a file that holds only some rows of the earlier one. `numbers` are those that
-    its rows have there, as Excel shows them; where several sheets have such a row, nobody can tell which it is.
-
-    The earlier file is read once more only where a row has become another line: most of it is never in memory.
-    """
-    now = {row.row_no: row for row in after if row.key is not None}
-    was = _rows_of(before(), set(numbers.values()))
-    pairs = [(was.get(numbers.get(row_no, 0)), row) for row_no, row in now.items()]
-    moved = [(old, row) for old, row in pairs if old is not None and old.key != row.key and _alike(old, row)]
-    if not moved:
-        return ()
-    listed = {str(row.key) for row in now.values()}
-    lines = _lines_like({_line_of(one, record) for pair in moved for one in pair}, before(), record)
+    its rows have there, as Excel shows them; `before` are at least those rows. Which of them may be another line now,
+    was decided when they were judged (rows_to_fix.py)."""
+    was = rows_by_number(before)
     replaced = []
-    for old, row in moved:
-        left = [key for key in lines[_line_of(old, record)] if key not in listed]
-        if left and row.key not in lines[_line_of(row, record)]:
-            lines[_line_of(old, record)].remove(left[-1])  # of lines that are alike the last is gone
-            replaced.append(Replaced(row.row_no, left[-1], str(row.key), _in_words(old), _in_words(row)))
+    for row in after:
+        old = was.get(numbers.get(row.row_no, 0))
+        if old is None or row.key is None or line_of(old, record) == line_of(row, record) or not _alike(old, row):
+            continue
+        replaced.append(Replaced(row.row_no, str(old.key), row.key, _in_words(old), _in_words(row)))
     return tuple(replaced)
 
 
-def _rows_of(rows: Iterable[StagedRow], numbers: Collection[int]) -> dict[int, StagedRow]:
-    """By their numbers as Excel shows them, those of a file's accepted rows of which there is one with that number."""
+def rows_by_number(rows: Iterable[StagedRow]) -> dict[int, StagedRow]:
+    """By their numbers as Excel shows them, the accepted ones among these rows of a file. Where several sheets have a
+    row of one number, nobody can tell which is meant."""
     found: dict[int, StagedRow] = {}
     several = set()
     for row in rows:
         number = excel_row(row.row_no)
-        if number in numbers:
-            if number in found:
-                several.add(number)
-            found[number] = row
-    return {number: row for number, row in found.items() if number not in several and row.values is not None}
+        if number in found:
+            several.add(number)
+        found[number] = row
+    return {number: row for number, row in found.items() if number not in several and row.key and row.values}
 
 
-def _lines_like(wanted: Collection[str], rows: Iterable[StagedRow], record: RecordType) -> dict[str, list[str]]:
-    """By what lines that are alike share, of those that are wanted: their keys, in the order of their rows."""
-    assert record.lines is not None
-    found: dict[str, list[str]] = {one: [] for one in wanted}
+def under_own_keys(
+    rows: Iterable[StagedRow], was: Mapping[int, StagedRow], numbers: Mapping[int, int], record: RecordType
+) -> Iterator[StagedRow]:
+    """Rows to be fixed, each that is still the line that it was in its file under the key that it has there."""
     for row in rows:
-        if row.key is not None and row.values is not None:
-            one = row.key if record.lines.number_in(row.key) == 1 else _line_of(row, record)
-            if one in found:
-                found[one].append(row.key)
-    return found
+        old = was.get(numbers.get(row.row_no, 0))
+        if old is not None and row.verdict == "accepted" and line_of(old, record) == line_of(row, record):
+            row = replace(row, key=old.key)
+        yield row
 
 
-def _line_of(row: StagedRow, record: RecordType) -> str:
+def line_of(row: StagedRow, record: RecordType) -> str:
     """What lines that are alike share: the key of the first of them."""
     return record.key_of(json.loads(str(row.values)))
 

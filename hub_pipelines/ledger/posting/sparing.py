@@ -26,11 +26,21 @@ class Sparing:
     def __init__(self, tx: Transaction, ledger: str, seen: Seen, said: frozenset[str] | None) -> None:
         self._tx, self._ledger, self._seen, self._said = tx, ledger, seen, said
 
-    def among(self, differing: Sequence[tuple[Any, ...]]) -> dict[int, int]:
+    def among(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, int]:
         """Of rows (number, key, values, version of the item's entry) those that are to be left alone: by number, the
-        version in which their item was set."""
-        news = [row for row in differing if self._seen.is_news(row[3])]
-        if not news:
-            return {}
-        then = heads_of_lines(self._tx, self._ledger, [row[1] for row in news], self._seen.version + 1)
-        return {row[0]: row[3] for row in news if is_untouched(row[2], then.get(row[1]), self._said)}
+        version in which their item was set.
+
+        What was left alone when the file was posted of which the workbook was made is in it as that one's sender had
+        it before him, and so on.
+        """
+        seen: Seen | None = self._seen
+        left = [(row, row[3]) for row in rows if row[3] is not None]
+        spared: dict[int, int] = {}
+        while left and seen is not None:
+            news = [row for row, version in left if seen.is_news(version)]
+            then = heads_of_lines(self._tx, self._ledger, [row[1] for row in news], seen.version + 1)
+            spared |= {row[0]: row[3] for row in news if is_untouched(row[2], then.get(row[1]), self._said)}
+            known = [(row, version) for row, version in left if version <= seen.version]
+            known += [(row, then[row[1]].version) for row in news if row[0] not in spared and row[1] in then]
+            left, seen = known, seen.before
+        return spared

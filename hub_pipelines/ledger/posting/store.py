@@ -32,7 +32,14 @@ from hub_pipelines.ledger.comparing.replacing import closings
 from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.digests import Change, ChangeColumns, sha256_hex_of
-from hub_pipelines.ledger.items.store import current_version, earlier, heads_of_lines, items_now, lines_of_things
+from hub_pipelines.ledger.items.store import (
+    current_version,
+    earlier,
+    heads_of_lines,
+    items_now,
+    lines_of_things,
+    versions_of,
+)
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
@@ -341,7 +348,7 @@ class _Rows:
         differing = [(*row, *head) for row in accepted if (head := places.get(row[0])) is not None]
         held = self._held_beside(accepted, differing)
         news = list(self._completed(differing, held)) if held else differing
-        spared = self._spared(differing, news)
+        spared = self._spared(differing, news, held)
         changed = [
             # a plain tuple: a Change takes three times as long to make
             (row_no, key, SET, values, sha256(values.encode("utf-8")).hexdigest(), version, before)
@@ -355,15 +362,20 @@ class _Rows:
         self.new += sum(one[5] is None for one in changed)
         self.unchanged += len(numbers) - len(changed)
 
-    def _spared(self, differing: Sequence[tuple[Any, ...]], news: Sequence[tuple[Any, ...]]) -> frozenset[int]:
+    def _spared(
+        self, differing: Sequence[tuple[Any, ...]], news: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
+    ) -> frozenset[int]:
         """Of rows of a returned workbook that would change their items those that its sender left as they were, and
         whose items others have set since."""
         if self._sparing is None:
             return frozenset()
         would = {row[0] for row in news}
-        spared = self._sparing.among([row for row in differing if row[0] in would])
+        keys = {row[0]: row[1] for row in differing if row[0] in would}
+        spared = self._sparing.among([row for row in differing if row[0] in keys])
         if self._remarks is not None:
-            self._remarks.add_spared((row_no, self._standing.set_in(version)) for row_no, version in spared.items())
+            self._remarks.add_spared(
+                (row_no, self._standing.set_in(version), keys[row_no] not in held) for row_no, version in spared.items()
+            )
         return frozenset(spared)
 
     def _look_at(
@@ -380,7 +392,19 @@ class _Rows:
         self._tell_counts(changed)
         self._mark_found([key for _, key, _ in accepted])
         if self._sets_quantities:
-            self._record_sets([row for row in accepted if row[0] not in spared], changed, held)
+            self._record_sets(self._touched(accepted, spared), changed, held)
+
+    def _touched(
+        self, accepted: Sequence[tuple[int, str, str]], spared: frozenset[int]
+    ) -> Sequence[tuple[int, str, str]]:
+        """Rows but those that the sender of a returned workbook left as they were, and whose items others have set
+        since, be it to the same again."""
+        if self._sparing is None:
+            return accepted
+        rest = [row for row in accepted if row[0] not in spared]
+        versions = versions_of(self.tx, self.batch.ledger, [key for _, key, _ in rest])
+        untouched = self._sparing.among([(*row, versions.get(row[1])) for row in rest])
+        return [row for row in rest if row[0] not in untouched]
 
     @property
     def _sets_quantities(self) -> bool:

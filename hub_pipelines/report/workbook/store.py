@@ -4,12 +4,21 @@ Belongs here: which submissions get a workbook, which have theirs, and what the 
 making a workbook (service), what follows from a mark (returning.py).
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, or_, select, update
 
-from hub_pipelines.common.store import JsonText, Transaction, UtcDateTime, database_now, insert_or_ignore, metadata
+from hub_pipelines.common.store import (
+    JsonText,
+    Transaction,
+    UtcDateTime,
+    database_now,
+    insert_or_ignore,
+    metadata,
+    per_query,
+)
 from hub_pipelines.report.workbook.model import Made, Returned, ReturnState, WorkbookState
 
 returned_workbook = Table(
@@ -128,6 +137,16 @@ def add_return(tx: Transaction, returned: Returned) -> None:
             "came_at": database_now(tx),
         },
     )
+
+
+def returned_among(tx: Transaction, request_ids: Iterable[str]) -> set[str]:
+    """Those of these submissions that are workbooks which came back for another one."""
+    w = workbook_return.c
+    found: set[str] = set()
+    for some in per_query(request_ids):
+        known = select(w.request_id).where(w.request_id.in_(some), w.original.is_not(None))
+        found |= set(tx.execute(known).scalars())
+    return found
 
 
 def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | None:

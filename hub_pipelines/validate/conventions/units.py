@@ -30,7 +30,7 @@ _SEVERAL = {
 _PINT_NAMES = {"t": "metric_ton", "oz": "ounce", "lb": "pound", "uL": "microliter", "fl oz": "fluid_ounce"} | {
     "pt": "pint", "qt": "quart", "gal": "gallon", "m3": "meter**3", "ft3": "foot**3", "g": "gram"
 }  # fmt: skip
-_ONE_UNIT = re.compile(r"[^\W\d_]{1,20}(?: [^\W\d_]{1,20})?\^?[23]?")
+_ONE_UNIT = re.compile(r"[^\W\d_]{1,20}(?: [^\W\d_]{1,20})?(?:\^?[23])?")
 _POWER = re.compile(r"\^?([23])$")
 
 
@@ -79,7 +79,8 @@ def conversion(text: str, allowed: tuple[str, ...]) -> tuple[Decimal, str] | Non
     None for what is neither mass nor volume, and for words with several meanings.
     """
     # Pint evaluates formulas, and a sender's text must not be one
-    if several_meanings(text) or not _ONE_UNIT.fullmatch(form_of(text)):
+    words = _ONE_UNIT.fullmatch(form_of(text))
+    if several_meanings(text) or words is None or not _POWER.sub("", words[0]).replace(" ", "").isalpha():
         return None
     factors = ((_factor(text, unit), unit) for unit in MASSES + VOLUMES if unit in allowed)
     found = [(factor, unit) for factor, unit in factors if factor is not None]
@@ -108,5 +109,6 @@ def _converted(source: str, target: str) -> Decimal | None:
 
     try:
         return Decimal(_registry().convert(Decimal(1), source, target))
-    except (pint.PintError, ArithmeticError, ValueError):
+    # it asserts, too, that it could take a text apart
+    except (pint.PintError, ArithmeticError, ValueError, AssertionError):
         return None

@@ -1,7 +1,12 @@
 """Which row of a corrected file was which line before, and which lines are only gone."""
 
 from hub_pipelines.common.canonical import canonical_text
-from hub_pipelines.ledger.comparing.replacing import replaced_in_part, replaced_lines
+from hub_pipelines.ledger.comparing.replacing import (
+    replaced_in_part,
+    replaced_lines,
+    rows_by_number,
+    under_own_keys,
+)
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import PART_ROWS
 from hub_pipelines.validate.staging import StagedRow
@@ -113,7 +118,7 @@ def test_each_sheet_has_rows_of_its_own() -> None:
 def told_of_part(before: list[Row], after: dict[int, Row]) -> list[tuple[str, str]]:
     """(old key, new key) of what was replaced, where the rows had these numbers."""
     numbers = dict(enumerate(after, start=2))
-    found = replaced_in_part(lambda: staged(*before), staged(*after.values()), numbers, STOCK)
+    found = replaced_in_part(staged(*before), staged(*after.values()), numbers, STOCK)
     return [(one.old, one.new) for one in found]
 
 
@@ -123,21 +128,13 @@ def test_a_row_that_tells_its_number_replaces_the_line_that_it_was() -> None:
     assert told_of_part([LIST[0], None], {3: ("Ethanol", "201")}) == [], "it was not taken"
 
 
-def test_a_row_that_became_another_row_of_the_file_replaces_nothing() -> None:
-    assert told_of_part([*LIST, ("Ethanol", "201")], {3: ("Ethanol", "201")}) == []
-    assert told_of_part([("Ethanol", "101"), ("Ethanol", "201")], {2: ("Ethanol", "201"), 3: ("Ethanol", "101")}) == []
-
-
-def test_of_lines_that_are_alike_the_last_is_replaced_and_each_once() -> None:
-    alike: list[Row] = [("Acetone", "101"), ("Acetone", "101"), ("Acetone", "101")]
-    third = STOCK.key_of({"item_name": "Acetone", "location": "101"}, 3)
-    assert told_of_part(alike, {2: ("Acetone", "201")}) == [(third, "name acetone|201")]
-    both = told_of_part(alike, {3: ("Acetone", "201"), 4: ("Acetone", "301")})
-    assert [new for _, new in both] == ["name acetone|201", "name acetone|301"]
-    assert len({old for old, _ in both} | {"name acetone|101"}) == 3
-
-
 def test_a_number_that_rows_of_two_sheets_have_tells_nothing() -> None:
     before = [*staged(("Acetone", "101")), *staged(("Ethanol", "101"), part=1)]
-    after = staged(("Ethanol", "201"))
-    assert replaced_in_part(lambda: before, after, {2: 2}, STOCK) == ()
+    assert replaced_in_part(before, staged(("Ethanol", "201")), {2: 2}, STOCK) == ()
+
+
+def test_a_row_to_be_fixed_that_is_still_its_line_has_the_key_of_that() -> None:
+    was = staged(("Acetone", "101"), ("Acetone", "101"), ("Ethanol", "101"))
+    now = staged(("Acetone", "101"), ("Ethanol", "201"), ("Xylene", "102"))
+    found = under_own_keys(now, rows_by_number(was), {2: 3, 3: 4}, STOCK)
+    assert [one.key for one in found] == [was[1].key, "name ethanol|201", "name xylene|102"]

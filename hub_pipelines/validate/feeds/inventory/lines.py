@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from hub_pipelines.common.canonical import sha256_hex
 
-_NUMBER = re.compile(r"[^|]*\| no (\d+)\|")
+_NUMBER = re.compile(r"([^|]*\|) no (\d+)\|")
 _MARKS = re.compile(r"(?: no \d+\|)?(?P<lot> lot [^|]*\|)?")
 # the journal's index over ledger and key takes 2,704 bytes on PostgreSQL
 _LONGEST_NAME = 100
@@ -39,7 +39,10 @@ class StockLines:
 
     def number_in(self, key: str) -> int:
         found = _NUMBER.match(key)
-        return int(found[1]) if found else 1
+        return int(found[2]) if found else 1
+
+    def first_of(self, key: str) -> str:
+        return _NUMBER.sub(r"\1", key, count=1) if _NUMBER.match(key) else key
 
     def thing_in(self, key: str) -> str:
         what, _, rest = key.partition("|")
