@@ -185,6 +185,21 @@ def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(
     assert closed.closed_by.startswith("the new funds told by NSF on ")
 
 
+def test_what_opened_an_overspending_is_a_line_of_the_sum_and_none_in_another_currency(hub: Hub) -> None:
+    says(hub, 1, portal="NSF", obligated_amount="1000.00")
+    lines = (
+        f"T-12,{AWARD},1000.01,USD,2025-03-01,2025-02-15",
+        f"T-13,{AWARD},5000.00,EUR,2025-03-01,2025-02-15",
+    )
+    text_ = "\n".join(["transaction_id,award_id,amount,currency,posted_on,incurred_on", *lines])
+    post(hub, "spent.csv", text_.encode())
+
+    (opened,) = hub.findings.evaluate("north").opened
+
+    assert (opened.rule_id, opened.amount, opened.row) == ("G38", "0.01", 2)
+    assert opened.opened_by.what.startswith("the posting of line T-12 on ")
+
+
 def test_nihs_records_are_an_awards_amount_only_with_its_first_year(hub: Hub) -> None:
     says(hub, 1, obligated_amount="100.00", budget_starts_on="2024-12-01")
     spent(hub, f"T-1,{AWARD},120.00,2025-03-01,2025-02-15")
