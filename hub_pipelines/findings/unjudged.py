@@ -146,7 +146,10 @@ def unjudged_lines(
     for campus in campuses if of is None else [of]:
         name = ledger_of(SPENT, campus)
         bound = at_most if awards is None else None
-        groups = ledger_items.groups_of(tx, name, ("award_id", "currency"), "incurred_on", first=awards, at_most=bound)
+        # the period is not held against a credit, whatever its day (rules.py)
+        groups = ledger_items.groups_of(
+            tx, name, ("award_id", "currency"), "incurred_on", unless_below_zero="amount", first=awards, at_most=bound
+        )
         cut = at_most if bound is not None and ledger_items.has_more_than(tx, name, at_most) else None
         one = _of_campus(tx, campus, campuses, groups, cut)
         if one.reasons or one.only_first:

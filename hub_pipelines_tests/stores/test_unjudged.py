@@ -104,6 +104,16 @@ def test_an_award_whose_lines_carry_the_sponsors_number_is_listed(hub: Hub) -> N
         assert unjudged_lines(tx, hub.campuses) == []
 
 
+def test_a_credit_needs_no_day_to_be_judged(hub: Hub) -> None:
+    post(hub, "awards.csv", LISTED)
+    spent(hub, "T-1,B-1,-1.00,USD,2025-03-01,", "T-2,B-1,-1.00,EUR,2025-03-01,")
+
+    with hub.db.read() as tx:
+        (found,) = unjudged_lines(tx, hub.campuses)
+
+    assert [(one.why.name, one.lines) for one in found.reasons] == [("other_currency", 1)]
+
+
 def test_of_many_lines_only_the_first_ones_are_looked_at_and_that_is_told(hub: Hub) -> None:
     post(hub, "awards.csv", LISTED)
     spent(hub, *(f"T-{n},B-7{n},10.00,USD,2025-03-01,2025-02-15" for n in range(5)))

@@ -115,12 +115,13 @@ def groups_of(
     columns: Sequence[str],
     lacking: str,
     *,
+    unless_below_zero: str,
     first: Collection[str] | None = None,
     at_most: int | None = None,
 ) -> list[Group]:
-    """A ledger's items by what they say in these columns, and by whether they leave out `lacking`, counted by the
-    database. With `first` those that have one of these texts in the first column; with `at_most` those of the first
-    keys only."""
+    """A ledger's items by what they say in these columns, and by whether they leave out `lacking` (not those with a
+    negative number in `unless_below_zero`), counted by the database. With `first` those that have one of these texts in
+    the first column; with `at_most` those of the first keys only."""
     if first is not None and not first:
         return []
     its = places(name)
@@ -128,7 +129,8 @@ def groups_of(
         its = select(its).order_by(its.c.key).limit(at_most).subquery("some")
     document = journal.c["values"]
     said = [text_in(tx, document, one).label(f"said_{at}") for at, one in enumerate(columns)]
-    left_out = case((text_in(tx, document, lacking).is_(None), 1), else_=0).label("left_out")
+    without = and_(text_in(tx, document, lacking).is_(None), text_in(tx, document, unless_below_zero).not_like("-%"))
+    left_out = case((without, 1), else_=0).label("left_out")
     which = [] if first is None else [text_in(tx, document, columns[0]).in_(sorted(first))]
     one = select(*said, left_out, its.c.key).join(its, is_entry(journal, its)).where(stands, *which).subquery("one")
     # by the names of the inner query: PostgreSQL takes two parameters of one value for different expressions
