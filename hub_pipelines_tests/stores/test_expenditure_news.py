@@ -1,4 +1,4 @@
-"""What is told of an expenditure whose number was used again, and of days of grants that can't have been."""
+"""What is told of an expenditure whose number was used again, and of currencies and days that can't be."""
 
 from typing import Any
 
@@ -55,6 +55,17 @@ def test_another_amount_of_a_known_transaction_is_worth_a_look_and_another_vendo
 
     posting, told_then = _post(hub, "may.csv", f"{SPENT},vendor", "1001,B-2,400.00,2025-03-01,2025-02-15,Sigma")
     assert (posting.posted, posting.worth_a_look, told_then) == (1, 0, [])
+
+
+def test_a_currency_that_is_not_known_is_not_taken_for_dollars(hub: Hub) -> None:
+    lines = ("1,B-2,4.00,unknown,2025-03-01", "2,B-2,4.00,Pesos,2025-03-01", "3,B-2,4.00,,2025-03-01")
+
+    posting, told = _post(hub, "spent.csv", "transaction_id,award_id,amount,currency,posted_on", *lines)
+
+    assert (posting.posted, posting.rejected) == (1, 2)
+    assert [(one["rule"], one["suggestion"]) for one in told] == [
+        ("unknown_currency", "Correct it. An empty cell means USD")
+    ] * 2
 
 
 def test_an_expenditure_of_a_day_ahead_is_taken_and_worth_a_look(hub: Hub) -> None:
