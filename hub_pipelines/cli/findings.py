@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
+from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,21 +28,44 @@ def findings_list(
     """The open findings by campus and award, each with its rule, its line and what opened it."""
     hub = this_hub()
     from hub_pipelines.findings import store
+    from hub_pipelines.findings.awards import numbers_of
+    from hub_pipelines.findings.unjudged import headline_of, unjudged_lines
 
-    wanted = award.strip().upper() if award else None
+    of, wanted = _known(hub, campus), award.strip().upper() if award else None
+    names = [one for one in hub.campuses if campus in (None, one)]
     with hub.db.read() as tx:
-        found, total = store.listing(tx, campus=_known(hub, campus), award=wanted, everything=everything, limit=limit)
-        marks = [store.mark_of(tx, name) for name in hub.campuses if campus in (None, name)]
+        listed = {one for name in names for one in numbers_of(tx, name, wanted)} if wanted else set()
+        numbers = {wanted, *listed} if wanted else None
+        found, total = store.listing(tx, campus=of, awards=numbers, everything=everything, limit=limit)
+        marks = [store.mark_of(tx, name) for name in names]
+        unjudged = unjudged_lines(tx, hub.campuses, of=of, awards=numbers)
+    document = {
+        "findings": [_document(one) for one in found],
+        "left_out": total - len(found),
+        "not_judged": [one.document() for one in unjudged],
+        "evaluated": [asdict(one) for one in marks],
+    }
+    if wanted and not (listed or found or unjudged):
+        where = " and ".join(names)
+        raise Failed(
+            f"Nothing is known of the award {wanted}: {where} has no list that tells it, and no line charges it.",
+            document,
+        )
     if as_json:
-        document = {"findings": [_document(one) for one in found], "left_out": total - len(found)}
-        print_document({**document, "evaluated": [asdict(one) for one in marks]})
+        print_document(document)
         return
     for one in found:
         print("\n".join(_lines(one)))
     if total > len(found):
         print(f"… and {total - len(found):,} more; --limit shows more.")
+    not_judged = headline_of(unjudged)
     if not found:
-        print("No finding is open." if not everything else "There was no finding.")
+        none = "There was no finding." if everything else "No finding is open."
+        print(f"{none} {not_judged}:" if not_judged else none)
+    elif not_judged:
+        print(f"{not_judged}:")
+    for each in unjudged:
+        print(f"  {each.told}")
     for mark in marks:
         at = f"{mark.evaluated_at:%Y-%m-%d %H:%M} UTC" if mark.evaluated_at else "never: `hub findings evaluate`"
         print(f"{mark.campus} was evaluated {at}")
@@ -54,7 +77,7 @@ def findings_evaluate(campus: InCampus = None, by: Actor = "", as_json: AsJson =
     hub = this_hub()
     names = [_known(hub, campus)] if campus else list(hub.campuses)
     done = [hub.findings.evaluate(str(name), actor=actor(by)) for name in names]
-    page = hub.findings_page.write()
+    page = hub.findings_page.write().page
     if as_json:
         print_document({"evaluated": [asdict(one) for one in done], "page": page})
         return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AwardStanding,
         Came,
         Change,
+        Charged,
         FileMatch,
         Item,
         MissedBy,
@@ -95,6 +96,7 @@ def _page(answer: "Answer") -> list[str]:
     parts += [_file(match) for match in answer.files]
     parts += [_story(story) for story in answer.stories]
     parts += [_award(award) for award in answer.awards]
+    parts += [_charged(one) for one in answer.charged]
     parts += [_item(item) for item in answer.items]
     if answer.rejected:
         parts.append(_rejected(answer))
@@ -156,6 +158,21 @@ def _award(award: "AwardStanding") -> list[str]:
         lines.append(f"  … and {award.left_out:,} more; --limit shows them …")
     lines.append(_evaluated(award))
     return [f"== Award {award.award_id} of {award.campus}, as it is told now", *_indent(lines)]
+
+
+def _charged(one: "Charged") -> list[str]:
+    listed = f"only {' and '.join(one.listed_by)} lists it" if one.listed_by else "no list and no portal tells it"
+    lines = [
+        f"{one.campus} does not list this award ({listed}), so that what it was charged is not judged.",
+        f"{one.ledger}: {one.lines:,} {'line charges' if one.lines == 1 else 'lines charge'} it",
+        *(
+            f"  {each.line}, {each.amount}, posted on {each.posted_on}: row {each.row} of {each.request_id}"
+            for each in one.first
+        ),
+    ]
+    if one.lines > len(one.first):
+        lines.append(f"  … and {one.lines - len(one.first):,} more; --limit shows them …")
+    return [f"== Award {one.award_id}, charged by {one.campus}", *_indent(lines)]
 
 
 def _finding(one: "OfAward") -> list[str]:

@@ -20,6 +20,7 @@ from hub_pipelines.defs.sensors import LIVING
 
 if TYPE_CHECKING:
     from hub_pipelines.findings.model import Evaluation, Finding
+    from hub_pipelines.findings.unjudged import Unjudged
     from hub_pipelines.hub import Hub
 
 FEED = "grants"
@@ -38,7 +39,10 @@ def findings_asset() -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 CHECK,
                 asset=FINDINGS,
-                description="Nothing that was spent on an award is outside its period or beyond its funds; a warning.",
+                description=(
+                    "Nothing that was spent on an award is outside its period or beyond its funds; a warning. Tells "
+                    "how many lines were not judged, and why."
+                ),
             )
         ],
         group_name=FEED,
@@ -59,9 +63,9 @@ def findings_asset() -> dg.AssetsDefinition:
                 done.append(opened.findings.evaluate(campus, actor=f"run/{context.run.run_id}"))
             except Overtaken as overtaken:  # it does what was to be done here
                 context.log.warning(str(overtaken))
-        page = opened.findings_page.write()
-        yield dg.MaterializeResult(metadata={**_told(done), "page": dg.MetadataValue.path(str(page))})
-        yield _check(opened)
+        written = opened.findings_page.write()
+        yield dg.MaterializeResult(metadata={**_told(done), "page": dg.MetadataValue.path(str(written.page))})
+        yield _check(opened, written.unjudged)
 
     return grants_findings
 
@@ -96,8 +100,10 @@ def _line(one: "Finding") -> dict[str, Any]:
     }
 
 
-def _check(hub: "Hub") -> dg.AssetCheckResult:
+def _check(hub: "Hub", unjudged: "Sequence[Unjudged]") -> dg.AssetCheckResult:
+    """Lines that were not judged do not fail it, and are told where it passes."""
     from hub_pipelines.findings import store
+    from hub_pipelines.findings.unjudged import headline_of
 
     with hub.db.read() as tx:
         by_rule = store.open_by_rule(tx)
@@ -108,9 +114,25 @@ def _check(hub: "Hub") -> dg.AssetCheckResult:
     }
     if first:
         facts["oldest"] = metadata.records([_line(one) for one in first])
+    not_judged = headline_of(unjudged)
+    facts["lines_not_judged"] = sum(one.lines for one in unjudged)
+    if unjudged:
+        facts["not_judged"] = metadata.records([line for one in unjudged for line in _not_judged(one)])
     return dg.AssetCheckResult(
-        check_name=CHECK, passed=not facts["open"], severity=dg.AssetCheckSeverity.WARN, metadata=facts
+        check_name=CHECK,
+        passed=not facts["open"],
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{not_judged}." if not_judged else None,
+        metadata=facts,
     )
+
+
+def _not_judged(campus: "Unjudged") -> Iterator[dict[str, Any]]:
+    bound = {"campus": campus.campus, "looked at": campus.only_first or "all"}
+    for one in campus.reasons:
+        yield {**bound, "lines": one.lines, "reason": one.why.many, "first": "; ".join(map(str, one.first))}
+    if not campus.reasons:
+        yield {**bound, "lines": 0, "reason": "none among these", "first": ""}
 
 
 def findings_job() -> "dg.UnresolvedAssetJobDefinition":

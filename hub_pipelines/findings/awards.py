@@ -34,24 +34,33 @@ class Touched:
     records: dict[str, dict[tuple[str, str], None]] = field(default_factory=lambda: defaultdict(dict))
     """Ledger and key of what the office and sponsors say."""
     lines: dict[str, str] = field(default_factory=dict)
-    """The key of the line that was changed last."""
+    """The key of the line that was changed last, of those in US dollars."""
+    others: set[str] = field(default_factory=set)
+    """Of which lines in another currency have changed."""
     registrations: dict[str, dict[tuple[str, str], None]] = field(default_factory=lambda: defaultdict(dict))
     """By UEI ledger and key; nothing of one that has expired since."""
 
     @property
     def ids(self) -> set[str]:
-        return {*self.records, *self.lines}
+        return {*self.records, *self.lines, *self.others}
 
     def take(self, change: Changed) -> None:
         if change.ledger.startswith(f"{REGISTRATIONS}@"):
             self.registrations[str((change.after or change.before or {})["uei"])][change.ledger, change.key] = None
             return
-        for one in (change.before, change.after):
-            for number in numbers_in(one or {}):
-                if change.ledger.startswith(f"{SPENT}@"):
+        for one in (change.before or {}, change.after or {}):
+            for number in numbers_in(one):
+                if not change.ledger.startswith(f"{SPENT}@"):
+                    self.records[number][change.ledger, change.key] = None
+                elif is_in_sum(one):
                     self.lines[number] = change.key
                 else:
-                    self.records[number][change.ledger, change.key] = None
+                    self.others.add(number)
+
+
+def is_in_sum(line: Mapping[str, object]) -> bool:
+    """Whether an expenditure is in US dollars; no other currency is converted."""
+    return line.get("currency", DOLLARS) == DOLLARS
 
 
 def numbers_in(values: Mapping[str, object]) -> Iterator[str]:
@@ -101,6 +110,11 @@ def awards_of(tx: Transaction, campus: str, ids: Collection[str] | None) -> list
     return [terms_of(number, office[number], told[number], registrations) for number in numbers]
 
 
+def numbers_of(tx: Transaction, campus: str, number: str) -> set[str]:
+    """All numbers of the awards that this one means at a campus; none where nobody tells of such an award."""
+    return {one for terms in awards_of(tx, campus, {number}) for one in terms.ids}
+
+
 def sponsors_numbers(listed: Mapping[str, object]) -> dict[str, str]:
     """Of each number in the office's list that of its award, from the FAIN that each tells (None: no other). A FAIN may
     itself be a number of the list, with a FAIN of its own: all of them are one award. Where they go in a circle the
@@ -129,7 +143,7 @@ def _told(
 @dataclass(slots=True)
 class Spending:
     """What was spent on one award. `undated` lines do not tell when their cost was incurred, `others` are in another
-    currency and in no sum."""
+    currency and in no sum. `newest` is the line of the sum that was set last."""
 
     lines: int = 0
     undated: int = 0
@@ -140,10 +154,10 @@ class Spending:
     def take(self, line: Placed) -> None:
         self.lines += 1
         self.undated += line.values.get("incurred_on") is None
-        if line.values.get("currency", DOLLARS) == DOLLARS:
-            self.dollars += Decimal(str(line.values["amount"]))
-        else:
+        if not is_in_sum(line.values):
             self.others += 1
+            return
+        self.dollars += Decimal(str(line.values["amount"]))
         if self.newest is None or (self.newest.version, self.newest.row_no) < (line.version, line.row_no):
             self.newest = line
 

@@ -9,7 +9,7 @@ from typing import Literal
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.model import excel_row
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Of the rules as a whole (rules.py): raise it with each change of what they find, and all awards are judged anew."""
 
 DOLLARS = "USD"

@@ -3,6 +3,8 @@
 Ids and tests are those of the compliance office's list: G01 (2 CFR 200.403(h)), G02 (200.458), G38 (what is obligated),
 G43 (200.344); the list has none for the recipient's registration (2 CFR 25.200), which is S01 here. A cost counts by
 the day on which it was incurred, never by its posting; a line that does not tell that day is not judged by its period.
+A credit reduces what was charged and is no cost that was incurred: whenever it comes, it goes back to its award
+(2 CFR 200.406, G11), so that neither the period nor closeout is held against it.
 What is found keeps no row out of the ledger: its cost is questioned.
 """
 
@@ -34,11 +36,13 @@ CLOSEOUT_DAYS = 120
 
 def of_line(terms: Terms, line: Placed) -> Iterator[Judged]:
     """What is found in one line of an award."""
+    if Decimal(str(line.values["amount"])) < 0:
+        return
     incurred, posted = day_of(line.values.get("incurred_on")), day_of(line.values.get("posted_on"))
     if incurred is not None and (outside := _outside(terms.period, incurred)) is not None:
         yield _judged(*outside, terms, line)
     ends = terms.period.ends_on
-    if ends is not None and posted is not None and Decimal(str(line.values["amount"])) > 0:
+    if ends is not None and posted is not None and Decimal(str(line.values["amount"])) != 0:
         due = ends + timedelta(days=CLOSEOUT_DAYS)
         if posted > due:
             told = f"charged on {posted}, {_days((posted - due).days)} after {due}, when {CLOSEOUT_DAYS} days had gone"

@@ -121,12 +121,19 @@ def all_of_awards(tx: Transaction, campus: str, awards: Collection[str]) -> list
 
 
 def listing(
-    tx: Transaction, *, campus: str | None = None, award: str | None = None, everything: bool = False, limit: int
+    tx: Transaction,
+    *,
+    campus: str | None = None,
+    awards: Collection[str] | None = None,
+    everything: bool = False,
+    limit: int,
 ) -> tuple[list[Finding], int]:
-    """The first, by campus, award and opening, and how many there are; closed ones too with `everything`."""
+    """The first, by campus, award and opening, and how many there are; of these few awards only where they are told;
+    closed ones too with `everything`."""
     f = finding.c
     which: list[ColumnElement[bool]] = [] if everything else [f.closed_at.is_(None)]
-    which += [column == value for column, value in ((f.campus, campus), (f.award, award)) if value is not None]
+    which += [f.campus == campus] if campus is not None else []
+    which += [f.award.in_(sorted(awards))] if awards is not None else []
     total = tx.execute(select(func.count()).select_from(finding).where(*which)).scalar_one()
     query = select(finding).where(*which).order_by(f.campus, f.award, f.opened_at, f.finding_id).limit(limit)
     return [_finding(row) for row in tx.execute(query).mappings()], total

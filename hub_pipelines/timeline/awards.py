@@ -5,15 +5,18 @@ that are kept, so that none that is shown is older than the award (decisions/008
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.findings import store as findings
-from hub_pipelines.findings.awards import Spending, awards_of, judge
-from hub_pipelines.findings.model import Finding, Judged, currency_in
+from hub_pipelines.findings.awards import Spending, awards_of, judge, ledger_of
+from hub_pipelines.findings.model import DOLLARS, Finding, Judged, currency_in, money
 from hub_pipelines.findings.service import Findings
-from hub_pipelines.findings.terms import OFFICE, SPONSORS, Period, Terms, obligated_of, portals_of
+from hub_pipelines.findings.terms import OFFICE, SPENT, SPONSORS, Period, Terms, obligated_of, portals_of
+from hub_pipelines.findings.unjudged import listed_by
 from hub_pipelines.ledger.items import store as ledger_items
-from hub_pipelines.timeline.model import AwardStanding, OfAward, SaidBy
+from hub_pipelines.ledger.items.model import Placed
+from hub_pipelines.timeline.model import AwardStanding, Charge, Charged, OfAward, SaidBy
 from hub_pipelines.validate.model import excel_row
 
 
@@ -32,6 +35,27 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
             told = _findings(stored, judged)
             found.append(_standing(kept, tx, wanted, campus, terms, spending[terms.number], told, limit))
     return found
+
+
+def charged_to(kept: Findings, tx: Transaction, text: str, limit: int) -> list[Charged]:
+    """One for each campus that has spent on an award with this number and does not list it. Reads expenditures."""
+    wanted = text.strip().upper()
+    spent = {name.partition("@")[2] for name in ledger_items.names_of(tx, SPENT)} if wanted else set()
+    listing = [one for one in kept.campuses if listed_by(tx, one, {wanted})] if spent else []
+    found = []
+    for campus in sorted(spent & set(kept.campuses) - set(listing)):
+        name = ledger_of(SPENT, campus)
+        lines = ledger_items.items_saying(tx, name, "award_id", {wanted})
+        first = tuple(map(_charge, islice(lines, limit)))
+        if first:
+            left = sum(1 for _ in lines)
+            found.append(Charged(wanted, campus, name, len(first) + left, first, tuple(listing)))
+    return found
+
+
+def _charge(line: Placed) -> Charge:
+    amount = money(str(line.values["amount"]), str(line.values.get("currency") or DOLLARS))
+    return Charge(line.key, amount, str(line.values["posted_on"]), line.request_id, excel_row(line.row_no))
 
 
 def records_of_award(tx: Transaction, text: str, limit: int) -> list[tuple[str, str]]:

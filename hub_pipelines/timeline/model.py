@@ -166,6 +166,30 @@ class AwardStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """A line that charges an award; `row` is the number that Excel shows."""
+
+    line: str
+    amount: str
+    posted_on: str
+    request_id: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What a campus has charged to an award that neither its office nor a portal lists there: no rule judges it.
+    `lines` counts all of which `first` are some; `listed_by` are the campuses that list it."""
+
+    award_id: str
+    campus: str
+    ledger: str
+    lines: int
+    first: tuple[Charge, ...]
+    listed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RejectedRow:
     """A problem of a row in which the text that was asked for stands; `row` and `sheet` as in Change."""
 
@@ -195,8 +219,10 @@ class Answer:
     items: tuple[Item, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
     awards: tuple[AwardStanding, ...] = ()
+    charged: tuple[Charged, ...] = ()
     near: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
-        return bool(self.candidates or self.files or self.stories or self.items or self.rejected or self.awards)
+        known = self.candidates or self.files or self.stories or self.items or self.rejected
+        return bool(known or self.awards or self.charged)

@@ -7,6 +7,7 @@ items.py, awards.py), queries (the stores), layout (cli/why.py). Nothing is chan
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from hub_pipelines.common.store import Transaction
@@ -15,7 +16,7 @@ from hub_pipelines.intake.drop_folder import display_name
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.timeline.awards import awards_named
+from hub_pipelines.timeline.awards import awards_named, charged_to
 from hub_pipelines.timeline.files import file_matches
 from hub_pipelines.timeline.items import items_named, rejected_with
 from hub_pipelines.timeline.model import MOST_CANDIDATES, Answer, FileMatch, Story
@@ -47,6 +48,9 @@ def explain(hub: Hub, asked: str, *, limit: int = 200) -> Answer:
             rejected=tuple(rejected_with(tx, text, limit)),
             awards=tuple(awards_named(hub.findings, tx, text, limit)),
         )
+        # reads what was spent: not for what is plainly something else
+        if answer.awards or not (answer.files or answer.stories or answer.items):
+            answer = replace(answer, charged=tuple(charged_to(hub.findings, tx, text, limit)))
     return answer if answer.found else _nothing(hub, text, notes)
 
 
@@ -73,7 +77,7 @@ def _nothing(hub: Hub, text: str, notes: list[str]) -> Answer:
     note = (
         f"Nothing is known of {text!r}. Looked for a request_id, the beginning of one "
         f"(<campus>-<feed>- and {_PREFIX_AT_LEAST} characters), a webhook-id, a file by contents and by name, a tag or "
-        "other key in any ledger, and rows that were not taken."
+        "other key in any ledger, an award that lines charge, and rows that were not taken."
     )
     return Answer(text, notes=(*notes, note), near=tuple(_near(hub, text)))
 

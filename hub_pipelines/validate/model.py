@@ -416,6 +416,30 @@ class Lacking:
     suggestion: str
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many days may have gone since a row's day. `told` says of whom, with the rule's citation."""
+
+    days: int
+    told: str
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Days that are counted from a row's own day to the one on which the list came; a row that is over is taken.
+
+    `limit_of` says how many may have gone, by a row's values, of which it has the day; None where none are counted.
+    `least` is the smallest limit. `reason` follows on the rows ("Rows 3 and 4 …") and goes before the limit's words.
+    """
+
+    column: str
+    least: int
+    limit_of: Callable[[Mapping[str, object]], Limit | None]
+    rule: str
+    reason: str
+    suggestion: str
+
+
 @dataclass(frozen=True)
 class RecordType:
     """What one row is: its contract and how it is kept. All rows of a file are of one record type."""
@@ -452,6 +476,8 @@ class RecordType:
     """What people are told when an item's values were the first and are the second; None: nothing."""
     lacking: Lacking | None = None
     """What its rows may leave out, and people are told that they do; None: nothing."""
+    clock: Clock | None = None
+    """Of which rows people are told that more days have gone than may; None: none are counted."""
     gone_by: tuple[str, ...] = ()
     """Columns of days that have been when the list is sent: of a later one people are told."""
     by_messages_only: bool = False

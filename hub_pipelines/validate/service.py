@@ -234,6 +234,10 @@ class RowCheck:
             for name in set(record.columns).difference(record.required, () if record.lines else record.key_columns)
             if record.written.get(name) != "unit"  # it is needed wherever there is a quantity
         )
+        fields = record.row_model.model_fields
+        self._when_empty = {
+            name: str(fields[name].default) for name in self._may_be_empty if fields[name].default is not None
+        }
         self._unknown = columns.unknown
         self._width = width
         self._context = context
@@ -296,6 +300,8 @@ class RowCheck:
         if found.value and found.column in self._may_be_empty:
             if found.rule in _OF_A_PART and found.suggestion:  # the others in the cell may be right
                 return found
+            if found.column in self._when_empty:  # nobody should say so of what is not known
+                return _with_more(found, f"An empty cell means {self._when_empty[found.column]}")
             return _with_more(found, IF_UNKNOWN)
         return found
 

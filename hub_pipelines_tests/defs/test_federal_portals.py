@@ -102,3 +102,18 @@ def test_an_extension_that_a_portal_tells_closes_the_finding_that_depends_on_it(
     page = printed("why", award["award_id"])
     assert "closed: G01 (2 CFR 200.403(h)) T-1, $120.00, row 2 of south-grants-" in page
     assert "No finding is open" in runner.hub.findings_page.paths[0].read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_check_passes_and_tells_what_was_not_judged(home: Path) -> None:  # noqa: ARG001
+    runner = Runner(open_hub(load(KNOWN_FEEDS)))
+    spend(runner, "T-1,B-77,120.00,2025-03-01,2025-02-15")
+    result = runner.job(FINDINGS_JOB).execute_in_process(instance=runner.instance)
+
+    (check,) = result.get_asset_check_evaluations()
+
+    assert check.passed
+    assert check.description == "1 line could not be judged, or not in full."
+    assert check.metadata["lines_not_judged"].value == 1
+    (line,) = check.metadata["not_judged"].records  # type: ignore[attr-defined]
+    assert (line.data["campus"], line.data["first"]) == ("south", "award B-77, line T-1")

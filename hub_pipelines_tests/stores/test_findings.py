@@ -165,6 +165,40 @@ def test_a_charge_is_late_120_days_after_the_end_and_a_credit_never_is(hub: Hub)
     assert late.told.startswith("charged on 2025-10-29, 1 day after 2025-10-28")
 
 
+def test_a_credit_is_no_cost_outside_the_period_whenever_it_comes(hub: Hub) -> None:
+    says(hub, 1)
+    spent(
+        hub,
+        f"T-1,{AWARD},-5.00,2025-08-01,2025-07-15",
+        f"T-2,{AWARD},-5.00,2024-06-15,2024-06-01",
+        f"T-3,{AWARD},5.00,2025-08-01,2025-07-15",
+    )
+    hub.findings.evaluate("north")
+    assert open_now(hub) == [("G01", "T-3")]
+
+    spent(hub, f"T-3,{AWARD},-5.00,2025-08-01,2025-07-15")
+    (closed,) = hub.findings.evaluate("north").closed
+
+    assert closed.closed_by is not None
+    assert "(amount 5.00 → -5.00)" in closed.closed_by.what
+    assert open_now(hub) == []
+
+
+def test_a_finding_that_other_rules_had_opened_is_closed_by_these(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},-5.00,2025-08-01,2025-07-15")
+    hub.findings.evaluate("north")
+    with hub.db.write() as tx:
+        (charge,) = store.open_of_awards(tx, "north", None)
+        store.add(tx, replace(charge, finding_id="finding-of-a-credit", subject="T-2", rules_version=2))
+        mark = store.mark_of(tx, "north")
+        store.keep(tx, replace(mark, rules_version=2))
+
+    (closed,) = hub.findings.evaluate("north").closed
+
+    assert (closed.subject, closed.closed_by and closed.closed_by.what) == ("T-2", "the rules as of version 3")
+
+
 def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(hub: Hub) -> None:
     says(hub, 1, portal="NSF", obligated_amount="100.00")
     spent(hub, f"T-1,{AWARD},70.00,2025-03-01,2025-02-15", f"T-2,{AWARD},50.00,2025-03-01,2025-02-15")
@@ -183,6 +217,21 @@ def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(
     (closed,) = of_rule(standing(hub), "G38")
     assert closed.closed_by is not None
     assert closed.closed_by.startswith("the new funds told by NSF on ")
+
+
+def test_what_opened_an_overspending_is_a_line_of_the_sum_and_none_in_another_currency(hub: Hub) -> None:
+    says(hub, 1, portal="NSF", obligated_amount="1000.00")
+    lines = (
+        f"T-12,{AWARD},1000.01,USD,2025-03-01,2025-02-15",
+        f"T-13,{AWARD},5000.00,EUR,2025-03-01,2025-02-15",
+    )
+    text_ = "\n".join(["transaction_id,award_id,amount,currency,posted_on,incurred_on", *lines])
+    post(hub, "spent.csv", text_.encode())
+
+    (opened,) = hub.findings.evaluate("north").opened
+
+    assert (opened.rule_id, opened.amount, opened.row) == ("G38", "0.01", 2)
+    assert opened.opened_by.what.startswith("the posting of line T-12 on ")
 
 
 def test_nihs_records_are_an_awards_amount_only_with_its_first_year(hub: Hub) -> None:

@@ -1,5 +1,6 @@
 """Waste whose days on site can't be reckoned is told (40 CFR 262.16, 262.17), and taken all the same."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,51 @@ def test_a_container_that_is_said_to_hold_something_else_is_worth_a_look(hub: Hu
 def test_an_accumulation_that_begins_after_the_list_came_is_worth_a_look(hub: Hub) -> None:
     (reason,) = _post(hub, HEADER, DATED.replace("2026-10-01", "2031-10-01"), rule="day_ahead")[1]
     assert reason.startswith("Row 2 has a day in accumulation_started_on that is after")
+
+
+@pytest.mark.parametrize(
+    ("category", "days", "expected"),
+    [
+        ("LQG", 91, "more than 90 days"),
+        ("LQG", 90, None),
+        ("SQG", 181, "more than 180 days"),
+        ("SQG", 180, None),
+        ("", 181, "more than 180 days"),
+        ("", 120, None),
+        ("VSQG", 4000, None),
+    ],
+)
+def test_waste_that_is_on_site_for_too_long_is_taken_and_worth_a_look(
+    hub: Hub, category: str, days: int, expected: str | None
+) -> None:
+    began = hub.judge.campuses["north"].day_of(datetime.now(UTC)) - timedelta(days=days)
+    line = f"W-1,Spent acetone,5,L,CAA,F003,{began},{category}"
+    posting, told = _post(hub, f"{HEADER},Generator Category", line, rule="too_long_on_site")
+
+    assert (posting.posted, posting.worth_a_look) == (1, int(expected is not None))
+    assert [expected in one for one in told] == ([True] if expected else [])
+    assert all(f"since {began}" in one and "(40 CFR 262.1" in one for one in told)
+
+
+def test_containers_on_site_for_too_long_are_told_together_by_their_limit(hub: Hub) -> None:
+    lines = (
+        "W-1,Spent acetone,5,L,CAA,F003,2020-01-01,LQG",
+        "W-2,Spent toluene,5,L,CAA,F005,2020-02-01,LQG",
+        "W-3,Spent toluene,5,L,CAA,F005,2020-02-01,SQG",
+        "C-4,Acetone,5,L,Shelf,,2020-02-01,LQG",
+    )
+    posting, told = _post(hub, f"{HEADER},Generator Category", *lines, rule="too_long_on_site")
+
+    assert (posting.posted, posting.worth_a_look) == (4, 2)
+    assert told[0].startswith("Rows 2 and 3 have been accumulating for more than 90 days when the file came (")
+    assert "since 2020-01-01 and later: a large quantity generator may keep" in told[0]
+    assert told[1].startswith("Row 4 has been accumulating for more than 180 days")
+
+
+def test_a_container_that_is_disposed_of_on_a_day_ahead_is_worth_a_look(hub: Hub) -> None:
+    posting, told = _post(hub, f"{HEADER},Disposed on", f"{DATED},2031-10-01", rule="day_ahead")
+    assert (posting.posted, posting.worth_a_look) == (1, 1)
+    assert told[0].startswith("Row 2 has a day in disposed_on that is after the day on which the file came")
 
 
 def test_a_list_without_the_column_is_told_and_one_that_lacks_what_the_ledger_has_is_not(hub: Hub) -> None:

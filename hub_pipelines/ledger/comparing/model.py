@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from hub_pipelines.validate.model import Lacking, Lines, Part, Problem
+from hub_pipelines.validate.model import Clock, Lacking, Lines, Part, Problem
 
 SET = "set"
 REPLACED = "replaced"
@@ -51,6 +51,8 @@ class Comparing:
     """What people are told of a change of an item's values, see RecordType."""
     lacking: Lacking | None = None
     """What is told of rows that leave out a column, see RecordType."""
+    clock: Clock | None = None
+    """Which rows are told to be over a number of days, see RecordType."""
     gone_by: tuple[str, ...] = ()
     """Columns of days that are not after `came_on`."""
     came_on: date | None = None

@@ -1,8 +1,8 @@
 """What a person should look at when a row takes the place of what the ledger held. Pure.
 
 Belongs here: amounts that jumped or changed their unit, lines that two lists share (decisions/0053), values that stay
-since the file has no column for them, things that the ledger has at another place too, rows that are alike, and what
-the record type itself tells of a change.
+since the file has no column for them, days that lie ahead or are too long ago, things that the ledger has at another
+place too, rows that are alike, and what the record type itself tells of a change.
 Not here: what the ledger held (store.py), a line that another one has replaced (replacing.py). Nothing keeps a row out.
 """
 
@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
@@ -29,7 +29,7 @@ from hub_pipelines.ledger.comparing.unread import Unread
 from hub_pipelines.ledger.entries.model import SetBy
 from hub_pipelines.validate.conventions.deciding import column_of_kind
 from hub_pipelines.validate.conventions.units import worth
-from hub_pipelines.validate.model import Lacking, Part, Problem, RecordType, row_place
+from hub_pipelines.validate.model import Clock, Lacking, Limit, Part, Problem, RecordType, row_place
 
 if TYPE_CHECKING:
     import pyarrow
@@ -49,6 +49,7 @@ WORTH_A_LOOK = frozenset({
     "unit_changed", "quantity_jumped", "line_of_another_list", "listed_elsewhere", "earlier_line_kept",
     "earlier_lines_unknown", "no_accumulation_start", "more_taken_than_known", "award_shortened", "award_deobligated",
     "day_ahead", "contents_changed", "registration_expires", "registration_expired", "registration_excluded",
+    "too_long_on_site", "transaction_moved", "transaction_changed",
 })  # fmt: skip
 """Rules of remarks for which a posting's receipt does not say that all is done."""
 
@@ -83,6 +84,7 @@ def comparing_of(
         is_gone=record.is_gone,
         news=record.news,
         lacking=record.lacking,
+        clock=record.clock,
         gone_by=record.gone_by,
         came_on=came_on,
         days_unsaid=_days_unsaid(record, said),
@@ -129,6 +131,8 @@ class Remarks:
     """Rows that leave out what is needed to reckon something."""
     _ahead: dict[str, list[int]] = field(default_factory=dict)
     """By column of days that have been: rows with a later one than that on which the file came."""
+    _over: dict[Limit, list[tuple[str, int]]] = field(default_factory=dict)
+    """Rows with their days, of which more days have gone than may."""
     _alike: list[list[int]] = field(default_factory=list)
     _unread: Unread = field(init=False)
 
@@ -172,12 +176,12 @@ class Remarks:
 
     def add_posted(self, rows: Iterable[tuple[int, str]]) -> None:
         """Rows, by number and values, that are new or say something new, as the ledger is to hold them."""
-        if self.comparing.lacking is None and not self._days_gone_by:
+        if self.comparing.lacking is None and self._clock is None and not self._days_gone_by:
             rows = islice(rows, self._unread.wants)
         self._add_some(self._unread.of(rows))
 
     def _add_some(self, rows: Iterable[tuple[int, str]]) -> None:
-        lacking, days = self.comparing.lacking, self._days_gone_by
+        lacking, clock, days = self.comparing.lacking, self._clock, self._days_gone_by
         blank = f'"{lacking.column}":null' if lacking else ""
         today = self._came_on
         for row_no, values in rows:
@@ -188,15 +192,26 @@ class Remarks:
                 at = values.find(beginning)
                 if at >= 0 and values[at + len(beginning) : at + len(beginning) + 10] > today:
                     self._ahead.setdefault(column, []).append(row_no)
+            if clock is not None:
+                self._count_days(clock, row_no, values)
+
+    def _count_days(self, clock: Clock, row_no: int, values: str) -> None:
+        beginning = _beginning(clock.column)
+        at = values.find(beginning)
+        if at < 0 or (day := values[at + len(beginning) : at + len(beginning) + 10]) >= self._before(clock.least):
+            return
+        limit = clock.limit_of(json.loads(values))
+        if limit is not None and day < self._before(limit.days):
+            self._over.setdefault(limit, []).append((day, row_no))
 
     def add_posted_columns(self, row_nos: "pyarrow.Array", values: "pyarrow.Array") -> None:
         """The same of rows in columns: only those are looked at one by one of which something may be to be said."""
         import numpy
         from pyarrow import compute
 
-        lacking, days = self.comparing.lacking, self._days_gone_by
+        lacking, clock, days = self.comparing.lacking, self._clock, self._days_gone_by
         self._unread.add(values)
-        if lacking is None and not days:
+        if lacking is None and clock is None and not days:
             return
         wanted = numpy.zeros(len(values), bool)
         if lacking is not None:
@@ -204,13 +219,26 @@ class Remarks:
             wanted |= blank.to_numpy(zero_copy_only=False)
         for _, beginning in days:
             wanted |= says_later(values, beginning, self._came_on)
+        if clock is not None:
+            beginning = _beginning(clock.column)
+            told = compute.match_substring(values, beginning).to_numpy(zero_copy_only=False)
+            wanted |= told & ~says_later(values, beginning, self._before(clock.least))
         rows = (listed(one.filter(wanted)) for one in (row_nos, values))
         self._add_some(zip(*rows, strict=True))
 
     @property
     def _days_gone_by(self) -> list[tuple[str, str]]:
         """Each column with what stands before its day in an item's values."""
-        return [(column, f'"{column}":"') for column in self.comparing.gone_by] if self._came_on else []
+        return [(column, _beginning(column)) for column in self.comparing.gone_by] if self._came_on else []
+
+    @property
+    def _clock(self) -> Clock | None:
+        return self.comparing.clock if self._came_on else None
+
+    def _before(self, days: int) -> str:
+        """A day so many before that on which the file came."""
+        came_on = self.comparing.came_on
+        return (came_on - timedelta(days=days)).isoformat() if came_on else ""
 
     @property
     def _came_on(self) -> str:
@@ -255,7 +283,10 @@ class Remarks:
         ahead = [self._told_ahead(column, rows) for column, rows in self._ahead.items()]
         shared, kept = map(self._told, self._shared.values()), map(self._told_kept, self._kept)
         spared = (self._told_spared(one, is_closed) for (_, is_closed), one in self._spared.items())
-        return [*lacking, *ahead, *shared, *spared, *kept, *alike, *self._unread.told()]
+        over = (
+            [self._told_over(self.comparing.clock, *one) for one in self._over.items()] if self.comparing.clock else []
+        )
+        return [*lacking, *over, *ahead, *shared, *spared, *kept, *alike, *self._unread.told()]
 
     def _told_spared(self, one: _Shared, is_closed: bool) -> Problem:
         stay = "would stay" if self.comparing.is_preview else "stay" if len(one.rows) > 1 else "stays"
@@ -274,6 +305,16 @@ class Remarks:
         has = "has" if len(self._lacking) == 1 else "have"
         reason = f"{rows} {has} no {one.called}: {one.reason}"
         return Problem(one.rule, one.column, None, reason, one.suggestion, "warn")
+
+    def _told_over(self, clock: Clock, limit: Limit, rows: Sequence[tuple[str, int]]) -> Problem:
+        has = "has" if len(rows) == 1 else "have"
+        since = f"since {min(rows)[0]}" + (" and later" if len({day for day, _ in rows}) > 1 else "")
+        day = f"{self.comparing.came_on:%Y-%m-%d}"
+        reason = (
+            f"{self._rows([row_no for _, row_no in rows])} {has} {clock.reason} for more than {limit.days} days when "
+            f"the file came ({day}), {since}: {limit.told}."
+        )
+        return Problem(clock.rule, clock.column, None, reason, clock.suggestion, "warn")
 
     def _told_ahead(self, column: str, rows: Sequence[int]) -> Problem:
         has = "has" if len(rows) == 1 else "have"
@@ -497,6 +538,11 @@ def _times(was: Decimal, now: Decimal) -> str | None:
         return None
     times = f"{max(was, now) / min(was, now):,.0f}"
     return f"{times} times as much" if now > was else f"{times} times less"
+
+
+def _beginning(column: str) -> str:
+    """What stands before a column's text in an item's values."""
+    return f'"{column}":"'
 
 
 def _not_looked_elsewhere() -> Problem:

@@ -1,4 +1,4 @@
-"""An item with its place in the journal. Pure."""
+"""An item with its place in the journal, and items that say the same. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,3 +17,14 @@ class Placed:
     row_no: int
     request_id: str
     posted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Items of a ledger that say the same in some columns (`said`), and that all leave another one out, or none does.
+    `first` is the key of one of them."""
+
+    said: tuple[str | None, ...]
+    is_lacking: bool
+    items: int
+    first: str

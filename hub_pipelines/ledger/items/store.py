@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select
 
 from hub_pipelines.common.canonical import canonical_text
 from hub_pipelines.common.store import Database, Transaction, per_query, text_in
 from hub_pipelines.ledger.comparing.model import Earlier, Head, entry_row
 from hub_pipelines.ledger.counting.model import Item, ThingIn
-from hub_pipelines.ledger.items.model import Placed
+from hub_pipelines.ledger.items.model import Group, Placed
 from hub_pipelines.ledger.model import LedgerRow
 from hub_pipelines.ledger.store import (
     is_entry,
@@ -107,6 +107,42 @@ def _placed(tx: Transaction, name: str, *which: Any) -> Iterator[Placed]:
     for row in tx.execute(query, execution_options=_AT_ONCE).mappings():
         place = (row["version"], entry_row(row["row_no"]), row["request_id"], row["posted_at"])
         yield Placed(name, row["key"], json.loads(row["values"]), *place)
+
+
+def groups_of(
+    tx: Transaction,
+    name: str,
+    columns: Sequence[str],
+    lacking: str,
+    *,
+    unless_below_zero: str,
+    first: Collection[str] | None = None,
+    at_most: int | None = None,
+) -> list[Group]:
+    """A ledger's items by what they say in these columns, and by whether they leave out `lacking` (not those with a
+    negative number in `unless_below_zero`), counted by the database. With `first` those that have one of these texts in
+    the first column; with `at_most` those of the first keys only."""
+    if first is not None and not first:
+        return []
+    its = places(name)
+    if at_most is not None:
+        its = select(its).order_by(its.c.key).limit(at_most).subquery("some")
+    document = journal.c["values"]
+    said = [text_in(tx, document, one).label(f"said_{at}") for at, one in enumerate(columns)]
+    without = and_(text_in(tx, document, lacking).is_(None), text_in(tx, document, unless_below_zero).not_like("-%"))
+    left_out = case((without, 1), else_=0).label("left_out")
+    which = [] if first is None else [text_in(tx, document, columns[0]).in_(sorted(first))]
+    one = select(*said, left_out, its.c.key).join(its, is_entry(journal, its)).where(stands, *which).subquery("one")
+    # by the names of the inner query: PostgreSQL takes two parameters of one value for different expressions
+    by = [*(one.c[each.name] for each in said), one.c.left_out]
+    rows = tx.execute(select(*by, func.count(), func.min(one.c.key)).group_by(*by).order_by(*by))
+    return [Group(tuple(row[: len(said)]), bool(row[-3]), row[-2], row[-1]) for row in rows]
+
+
+def has_more_than(tx: Transaction, name: str, items: int) -> bool:
+    """Whether a ledger knows more items than so many."""
+    known = select(ledger.c.key).where(ledger.c.ledger == name).order_by(ledger.c.key)
+    return tx.execute(known.offset(items).limit(1)).first() is not None
 
 
 def current_values(tx: Transaction, name: str, keys: Sequence[str]) -> dict[str, str]:

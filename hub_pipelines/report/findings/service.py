@@ -1,6 +1,7 @@
 """Writes `reports/findings/findings.html` to read and `findings.csv` to sort: what is open, and what was closed lately.
 
-Both tell as of which versions of the ledgers each campus's awards were judged. Writing is repeatable.
+The page also counts the lines that were not judged. Both tell as of which versions of the ledgers each campus's awards
+were judged. Writing is repeatable.
 """
 
 import io
@@ -17,6 +18,7 @@ from hub_pipelines.common.spreadsheets import write_csv
 from hub_pipelines.common.store import Database
 from hub_pipelines.findings import store
 from hub_pipelines.findings.model import Finding
+from hub_pipelines.findings.unjudged import Unjudged, headline_of, unjudged_lines
 from hub_pipelines.report.render import template
 from hub_pipelines.report.words import GLYPHS, Tone, moment
 
@@ -56,22 +58,24 @@ class FindingsPage:
         """The page and the table."""
         return self.root / "findings.html", self.root / "findings.csv"
 
-    def write(self) -> Path:
-        """The page, as things stand."""
+    def write(self) -> "Written":
+        """As things stand."""
         page, table = self.paths
         with self.db.read() as tx:
             open_, total = store.listing(tx, limit=OPEN_LISTED)
             closed = store.closed_since(tx, self.now() - _LATELY, limit=CLOSED_SHOWN)
             marks = [store.mark_of(tx, campus) for campus in self.campuses]
-        tone: Tone = "attention" if total else "good"
+            unjudged = unjudged_lines(tx, self.campuses)
+        tone: Tone = "attention" if total else "neutral" if unjudged else "good"
         html = template("findings/findings.html").render(
             tone=tone,
             glyph=GLYPHS[tone],
-            headline=_headline(total),
+            headline=_headline(total, unjudged),
             written_at=self.now(),
             marks=[one for one in marks if one.evaluated_at is not None],
             open=open_[:OPEN_SHOWN],
             open_left=total - len(open_[:OPEN_SHOWN]),
+            unjudged=unjudged,
             closed=closed,
             table=table.name,
             moment=moment,
@@ -79,7 +83,15 @@ class FindingsPage:
         self.root.mkdir(parents=True, exist_ok=True)
         write_replacing(table, to_csv((*open_, *closed)))
         write_replacing(page, html)
-        return page
+        return Written(page, tuple(unjudged))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The page, and what of it no evaluation tells."""
+
+    page: Path
+    unjudged: tuple[Unjudged, ...]
 
 
 def to_csv(findings: Iterable[Finding]) -> str:
@@ -102,7 +114,7 @@ def _row(one: Finding) -> dict[str, Any]:
     }
 
 
-def _headline(total: int) -> str:
-    if not total:
-        return "No finding is open"
-    return "1 finding is open" if total == 1 else f"{total:,} findings are open"
+def _headline(total: int, unjudged: Iterable[Unjudged]) -> str:
+    told = "1 finding is open" if total == 1 else f"{total:,} findings are open" if total else "No finding is open"
+    more = headline_of(unjudged)
+    return f"{told}. {more}" if more else told

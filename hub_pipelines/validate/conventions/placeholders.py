@@ -3,7 +3,8 @@
 Belongs here: which words these are, where they count, a table in which such cells are empty or marked. Not here: the
 decision's document (model.py), what else a cell may mean (amounts, dates).
 One rule for all columns: in one that may be empty such a cell is empty, and what was sent is kept with the row; in one
-that must be filled it is refused by name. The words that a file has are recorded, so that it is read again as it was.
+that must be filled it is refused by name. Only where an empty cell means a value no word stands for none. The words
+that a file has are recorded, so that it is read again as it was.
 """
 
 from collections import Counter
@@ -61,7 +62,10 @@ _FEW_ROWS = 10_000
 
 
 def words_for(record: RecordType, column: str) -> frozenset[str]:
-    """The words, in normal form, that stand for no value in a column of the contract."""
+    """The words, in normal form, that stand for no value in a column of the contract. None where an empty cell means
+    one: what is not known is not US dollars, and the contract refuses it."""
+    if record.row_model.model_fields[column].default is not None and not _must_be_filled(record, column):
+        return frozenset()
     words = _PLACEHOLDERS
     if record.written.get(column) in ("quantity", "amount"):
         words -= _NOTHING_LEFT
@@ -83,7 +87,8 @@ class Looking:
 
     def __init__(self, table: Table, columns: ColumnMap) -> None:
         self._rows = table.rows
-        self._looked_at = [(at, name, words_for(columns.record, name)) for name, at in columns.positions.items()]
+        words = [(at, name, words_for(columns.record, name)) for name, at in columns.positions.items()]
+        self._looked_at = [one for one in words if one[2]]
         self.found: dict[str, Counter[str]] = {}
         self._looked_through = 0
 

@@ -273,18 +273,22 @@ def test_a_column_of_days_that_was_taken_for_none_is_told_where_the_list_lacks_s
 # ---- rows in columns
 
 CONTAINER = FEEDS["hazmat"].record_type("hazmat.container")
-_CELLS = st.sampled_from([None, "", "2026-11-03", "2026-11-04", "2026-1", "é", "9", "2031-10-01", "2026-11-03T09:00"])
+_CELLS = st.sampled_from([
+    *(None, "", "2026-11-03", "2026-11-04", "2026-1", "é", "9", "2031-10-01", "2026-11-03T09:00"),
+    *("2026-08-04", "2026-08-05", "2026-05-06", "2026-05-07", "2020-01-01"),
+])  # fmt: skip
+_OF_WASTE = st.sampled_from([{}, {"waste_codes": "D001"}, {"waste_codes": "D001", "generator_category": "LQG"}])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
-@given(st.lists(st.tuples(_CELLS, _CELLS), max_size=6), st.integers(0, 2))
+@given(st.lists(st.tuples(_CELLS, _CELLS), max_size=6), st.integers(0, 2), _OF_WASTE)
 def test_what_is_said_of_rows_in_columns_is_what_is_said_of_them_one_by_one(
-    cells: list[tuple[str | None, str | None]], skipped: int
+    cells: list[tuple[str | None, str | None]], skipped: int, waste: dict[str, str]
 ) -> None:
     for record in (ASSET, CONTAINER):
         names = [record.lacking.column if record.lacking else "condition", *record.gone_by][:2]
         rows = [
-            (row_no, canonical_text({**dict(zip(names, pair, strict=False)), "other": {"Seen": pair[0]}}))
+            (row_no, canonical_text({**dict(zip(names, pair, strict=False)), **waste, "other": {"Seen": pair[0]}}))
             for row_no, pair in enumerate(cells, 2)
         ]
         said = columns_said(["Seen"], record)

@@ -110,6 +110,13 @@ def test_the_currency_is_us_dollars_unless_another_is_named(cell: Any) -> None:
     assert EXPENDITURES.values(currency=cell)["currency"] == "USD"
 
 
+def test_who_wrote_a_currency_that_is_none_is_not_told_to_leave_the_cell_empty_which_means_dollars() -> None:
+    found = EXPENDITURES.the_problem(currency="Pesos")
+    assert (found.rule, found.suggestion) == ("unknown_currency", "Correct it. An empty cell means USD")
+    no_day = EXPENDITURES.the_problem(incurred_on="soon")
+    assert no_day.suggestion == "Correct it. If it is not known, leave the cell empty"
+
+
 @pytest.mark.parametrize(
     ("changes", "rule", "column", "suggestion"),
     [

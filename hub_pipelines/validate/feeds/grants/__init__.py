@@ -4,6 +4,7 @@ Belongs here: the feed's entry. Not here: its columns (contract.py), whether a c
 """
 
 from hub_pipelines.validate.columns import aliases_for
+from hub_pipelines.validate.feeds.grants import former
 from hub_pipelines.validate.feeds.grants.contract import (
     AWARD_SPELLINGS,
     EXPENDITURE_SPELLINGS,
@@ -13,8 +14,16 @@ from hub_pipelines.validate.feeds.grants.contract import (
     RegistrationRow,
     SponsorAwardRow,
 )
-from hub_pipelines.validate.feeds.grants.news import award_news, opportunity_news, registration_news
+from hub_pipelines.validate.feeds.grants.news import award_news, expenditure_news, opportunity_news, registration_news
 from hub_pipelines.validate.model import Feed, RecordType, Reference
+
+_FIRST_AWARD = RecordType(
+    name="grants.award",
+    title="award list",
+    row_model=former.AwardRow1,
+    key_columns=("award_id",),
+    aliases=aliases_for(former.AwardRow1.model_fields, AWARD_SPELLINGS),
+)
 
 FEED = Feed(
     name="grants",
@@ -26,6 +35,9 @@ FEED = Feed(
             row_model=AwardRow,
             key_columns=("award_id",),
             aliases=aliases_for(AwardRow.model_fields, AWARD_SPELLINGS),
+            gone_by=("final_report_on",),
+            contract_version=2,
+            former=(_FIRST_AWARD,),
         ),
         RecordType(
             name="grants.expenditure",
@@ -34,6 +46,8 @@ FEED = Feed(
             key_columns=("transaction_id",),
             aliases=aliases_for(ExpenditureRow.model_fields, EXPENDITURE_SPELLINGS),
             references=(Reference("award_id", "grants.award"),),
+            news=expenditure_news,
+            gone_by=("posted_on", "incurred_on"),
         ),
         RecordType(
             name="grants.sponsor_award",

@@ -29,7 +29,7 @@ class AwardRow(types.Contract):
     pi_email: types.OptionalEmail = Field(default=None, description="The principal investigator's e-mail address")
     idc_rate: money.Percent = Field(default=None, description="Rate of indirect cost, such as 53.5%")
     status: types.OptionalText = Field(default=None, description="What state it is in, in the office's own words")
-    final_report_on: times.OptionalDate = Field(
+    final_report_on: Annotated[times.OptionalDate, times.not_before("starts_on")] = Field(
         default=None, description="The day its final financial report was submitted, as YYYY-MM-DD"
     )
 

@@ -1,4 +1,5 @@
-"""What it means when a portal says something else of an award or an opportunity than before. Pure.
+"""What it means when a portal says something else of an award or an opportunity than before, or a list of an
+expenditure. Pure.
 
 Belongs here: from two sets of values to what a person is told. Not here: which portal said so, what was spent
 (timeline/awards.py), where it is shown. An award is extended without cost where its end moves and its amount does not
@@ -50,6 +51,29 @@ def _status(before: Values, after: Values) -> list[Problem]:
     if was is None or now is None or was == now:
         return []
     return [_news("award_status", "status", str(now), f"It is {now} and was {was}.", None)]
+
+
+def expenditure_news(before: Values, after: Values) -> list[Problem]:
+    """Of a line of an award's ledger that is charged to another award, or has another amount: its number may have been
+    used again for another line, and what stood there is no longer listed. A cost is not shifted to another award to
+    meet a deficiency there (2 CFR 200.405(c), G05)."""
+    was, now = _charge(before), _charge(after)
+    told = f"It was {was} and is {now} now"
+    if before.get("award_id") != after.get("award_id"):
+        moved = f"{told}: this transaction has moved to another award."
+        return [_news("transaction_moved", "award_id", str(after.get("award_id")), moved, _MOVED)]
+    if was == now:
+        return []
+    return [_news("transaction_changed", "amount", str(after.get("amount")), f"{told}.", _CHANGED)]
+
+
+_ANOTHER = "If it is another transaction, give it a number of its own and list both; "
+_MOVED = f"{_ANOTHER}if the cost was transferred, say why in the award's file (2 CFR 200.405(c))"
+_CHANGED = f"{_ANOTHER}if it is a correction, nothing is to do"
+
+
+def _charge(line: Values) -> str:
+    return f"{Decimal(str(line['amount'])):,.2f} {line.get('currency') or 'USD'} on award {line.get('award_id')}"
 
 
 _MILESTONES = {"posted_on": "was posted", "closes_on": "closes for applications", "archives_on": "is archived"}

@@ -8,6 +8,7 @@ from hub_pipelines.validate.feeds.hazmat import former
 from hub_pipelines.validate.feeds.hazmat.contract import (
     CONTAINER_SPELLINGS,
     EVENT_SPELLINGS,
+    ON_SITE,
     WITHOUT_CLOCK,
     ContainerRow,
     EventRow,
@@ -44,8 +45,9 @@ FEED = Feed(
             location_column="location",
             is_gone=disposed_of,
             lacking=WITHOUT_CLOCK,
+            clock=ON_SITE,
             news=container_news,
-            gone_by=("received_on", "opened_on", "accumulation_started_on"),
+            gone_by=("received_on", "opened_on", "accumulation_started_on", "disposed_on"),
             contract_version=2,
             former=(_FIRST_CONTAINER,),
         ),

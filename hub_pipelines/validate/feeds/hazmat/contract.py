@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from hub_pipelines.validate.feeds import chemicals, quantities, times, types
-from hub_pipelines.validate.model import Lacking
+from hub_pipelines.validate.model import Clock, Lacking, Limit
 
 _WASTE = re.compile(r"\b(?:waste|abfall|residuos?|déchets?)\b", re.I)
 _HARMLESS = re.compile(r"\bnon[- ]?(?:hazardous|regulated)\b|\bnot? hazardous\b|\bungefährlich", re.I)
@@ -84,6 +84,33 @@ WITHOUT_CLOCK = Lacking(
     "waste for 90 days (40 CFR 262.17), a small one for 180 (40 CFR 262.16), counted from that day.",
     suggestion="Write the day from which each container's time counts into a column Accumulation start date and send "
     "the list again. A container in a satellite area needs none until the area's limit is exceeded (40 CFR 262.15)",
+)
+
+_LARGE = Limit(90, "a large quantity generator may keep hazardous waste for 90 days (40 CFR 262.17)")
+_SMALL = Limit(
+    180,
+    "a small quantity generator may keep hazardous waste for 180 days, or 270 where it goes more than 200 miles, and a "
+    "large one for 90 (40 CFR 262.16, 262.17)",
+)
+
+
+def days_on_site(values: Mapping[str, object]) -> Limit | None:
+    """How long this container may be on site (W17: 40 CFR 262.16, 262.17). Where no category is told, the longer time
+    counts: what is over that is over for both."""
+    if not is_waste_by_the_clock(values):
+        return None
+    return _LARGE if values.get("generator_category") == "LQG" else _SMALL
+
+
+ON_SITE = Clock(
+    column="accumulation_started_on",
+    least=_LARGE.days,
+    limit_of=days_on_site,
+    rule="too_long_on_site",
+    reason="been accumulating",
+    suggestion="Look at these containers today. One that was shipped away needs its day in Disposed on; a satellite "
+    "area's time counts from the day on which its limit was exceeded (40 CFR 262.15); if the day is a slip, correct it "
+    "and send the list again",
 )
 
 CONTAINER_SPELLINGS = {
