@@ -154,9 +154,14 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken, or
-        a sensor's tick may take longer than the environment lets Dagster wait for it."""
+        """Start all of them; returns when the code server answers. Raises SettingsError when port or home are taken,
+        the port is the receiver's, or a sensor's tick may take longer than the environment lets Dagster wait for."""
         sensor_timeout_s(self.settings.limits, os.environ)
+        if self.port == self._messages_port:
+            raise SettingsError(
+                f"Port {self.port} can't be both the page's and that for messages. "
+                "Choose another with --port, or set another in hub.toml, [messages] port."
+            )
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
         if not _comes_true(lambda: is_free(self.port), _PORT_FREE_S):
@@ -187,7 +192,8 @@ class Deployment:
         )
         python = sys.executable
         code = [python, "-m", "dagster", "code-server", "start", "-m", "hub_pipelines.definitions"]
-        web = [python, "-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(self.port), "-w", str(workspace)]
+        web = [python, "-m", "hub_pipelines.web.dagster_ui", str(self.port), str(workspace)]
+        web += [word for host in self.settings.page_hosts for word in ("--host", host)]
         return [
             _Child("code-server", [*code, "--host", "127.0.0.1", "--port", str(code_port)], _code_server(code_port)),
             _Child("daemon", [python, "-m", "dagster._daemon", "run", "-w", str(workspace)], self._daemon_is_at_work),

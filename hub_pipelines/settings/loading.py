@@ -44,6 +44,7 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
     return Settings(
         home=home,
         contact=file.hub.contact,
+        page_hosts=file.hub.page_hosts,
         campuses=file.campuses,
         feeds=tuple(enabled),
         freshness_by_feed=file.freshness,

@@ -4,6 +4,7 @@ Not here: reading them (loading), what a portal's settings are (portals), anythi
 empty home gets is hub.toml in this folder.
 """
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ _LONGEST_CONTACT = 200
 
 class HubSettings(Strict):
     contact: str = ""
+    page_hosts: tuple[str, ...] = ()
 
     @field_validator("contact")
     @classmethod
@@ -30,6 +32,14 @@ class HubSettings(Strict):
                 f"write one line of at most {_LONGEST_CONTACT} characters, such as Ada Reyes, ada@uni.edu, ext. 214"
             )
         return contact
+
+    @field_validator("page_hosts")
+    @classmethod
+    def _names_alone(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", host):
+                raise ValueError(f"{host!r} is no host; write the name alone, without https:// and port: hub.uni.edu")
+        return tuple(host.lower() for host in hosts)
 
 
 class FreshnessSettings(Strict):
@@ -148,6 +158,8 @@ class Settings(Strict):
     home: Path
     contact: str
     """Whom senders are to ask; empty when nobody is named."""
+    page_hosts: tuple[str, ...]
+    """Names, in lower case, under which Dagster's page is asked for beside the machine's own."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]

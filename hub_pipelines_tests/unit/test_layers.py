@@ -59,7 +59,7 @@ NARROW = {("review", "intake"): f"{PACKAGE}.intake.model"}
 
 MAY_IMPORT_DAGSTER = {
     "deployment.py": "writes Dagster's instance configuration and starts its daemon and web server",
-    "web/dagster_ui.py": "serves Dagster's web server inside the hub's own, behind sign-in (design 3)",
+    "web/dagster_ui.py": "serves Dagster's own page behind the hub's guard (0126)",
 }
 """Outside defs/ and definitions.py, each with its reason."""
 

@@ -85,6 +85,14 @@ def test_the_logs_level_and_place_are_known_without_a_word_in_the_file(load_with
     assert load_with(NORTH + '[log]\nlevel = "debug"\n').log_level == "debug"
 
 
+def test_the_pages_hosts_are_compared_as_browsers_write_them(load_with: Load) -> None:
+    assert load_with(NORTH).page_hosts == ()
+    assert load_with(NORTH + '[hub]\npage_hosts = ["Hub.Uni.edu", "10.0.0.7"]\n').page_hosts == (
+        "hub.uni.edu",
+        "10.0.0.7",
+    )
+
+
 def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> None:
     in_order = tuple(feed for feed in KNOWN_FEEDS if feed in {"inventory", "procurement"})
     assert load_with(NORTH + '[feeds]\nenabled = ["inventory", "procurement"]\n').feeds == in_order
@@ -107,6 +115,10 @@ def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> 
         (NORTH + "[limits]\nmax_attempts = 0\n", "limits.max_attempts", "greater than or equal to 1"),
         (NORTH + "[limits]\nkeep_free_mb = -1\n", "limits.keep_free_mb", "greater than or equal to 0"),
         (NORTH + '[hub]\ncontact = "Ada\\nAnn"\n', "hub.contact", "one line of at most 200 characters"),
+        (NORTH + '[hub]\npage_hosts = ["https://hub.uni.edu"]\n', "hub.page_hosts", "write the name alone"),
+        (NORTH + '[hub]\npage_hosts = ["hub.uni.edu:8443"]\n', "hub.page_hosts", "write the name alone"),
+        (NORTH + '[hub]\npage_hosts = ["*"]\n', "hub.page_hosts", "write the name alone"),
+        (NORTH + '[hub]\npage_hosts = "hub.uni.edu"\n', "hub.page_hosts", "valid tuple"),
         (NORTH + '[log]\nlevel = "loud"\n', "log.level", "'debug', 'info', 'warning' or 'error'"),
         (NORTH + '[log]\nfile = "x"\n', "log.file", "Correct or remove"),
         (NORTH + 'time_zone = "Mars/Olympus"\n', "campuses.north.time_zone", "America/New_York"),
