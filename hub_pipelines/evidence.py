@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines.archive.objects import envelope_in
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import ChainReport
+from hub_pipelines.audit.model import ChainReport, Event
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.misfits import store as misfits
@@ -220,7 +221,14 @@ def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
-    looks = (_first_misfit, _first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
+    looks = (
+        _first_misfit,
+        _first_bad_posting,
+        _first_bad_object,
+        _first_bad_conflict,
+        _first_bad_page,
+        _first_bad_snapshot,
+    )
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     fault = fault or hub.findings.first_astray()
     return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
@@ -349,8 +357,9 @@ def _first_bad_page(hub: Hub) -> str | None:
             try:
                 hub.keys.verify(envelope)
                 hub.archive.verify(envelope.content_digest)
+                hub.archive.verify_document(hub.archive.page_path(envelope))
             except Permanent as error:
-                return f"{poll['poll_id']}, page {page.number}: {error.reason}"
+                return f"{poll['poll_id']}, page {page.number}: {_said(error)}"
             if envelope.content_digest != page.content_digest:
                 return f"{poll['poll_id']}, page {page.number}: its record is not the one that was signed"
     return None
@@ -358,17 +367,12 @@ def _first_bad_page(hub: Hub) -> str | None:
 
 def _first_bad_object(hub: Hub) -> str | None:
     """What came, as the audit chain tells it, against records, envelopes and archived bytes as they are now."""
-    archived: dict[str, str] = {}
+    archived: dict[str, tuple[str, Path]] = {}
     with hub.db.read() as tx:
         told = {
             str(entry.event.request_id): entry.event.detail["content_digest"]
             for entry in audit.entries_named(tx, "submission:received")
         }
-        conflicts = [
-            entry.event
-            for name in ("submission:conflict", "message:conflict")
-            for entry in audit.entries_named(tx, name)
-        ]
         batches: list[Submission] = []
         if without_state := submissions.first_without_state(tx):
             return f"{without_state}: it is in no state that there is"
@@ -382,21 +386,52 @@ def _first_bad_object(hub: Hub) -> str | None:
                 hub.keys.verify(current.envelope)
             except Permanent as error:
                 return f"{current.request_id}: {error.reason}"
-            archived[current.request_id] = str(digest)
+            archived[current.request_id] = str(digest), hub.archive.envelope_path(current.envelope)
             if current.envelope.channel == MESSAGES:
                 batches.append(current)
     if told:
         return f"{next(iter(told))}: the audit log tells that it was received, and its record is missing"
-    archived |= {
-        f"{one.subject}, a conflict with {one.request_id}": str(one.detail["content_digest"]) for one in conflicts
-    }
     # outside of the transaction: PostgreSQL would end one that is idle while gigabytes are read
-    for name, digest in archived.items():
+    for name, (digest, envelope) in archived.items():
         try:
             hub.archive.verify(digest)
+            hub.archive.verify_document(envelope)
         except Permanent as error:
-            return f"{name}: {error.reason}"
+            return f"{name}: {_said(error)}"
     return next((fault for one in batches if (fault := _first_bad_message(hub, one)) is not None), None)
+
+
+def _said(error: Permanent) -> str:
+    """What is wrong, and what mends it where a command of the hub does."""
+    return f"{error.reason} {error.fix}" if "`hub " in error.fix else error.reason
+
+
+def _first_bad_conflict(hub: Hub) -> str | None:
+    """Bytes that came under the key of something else. The database has no envelope of theirs: the archived one must
+    be genuine, and a message has none."""
+    with hub.db.read() as tx:
+        files = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
+        messages = [entry.event for entry in audit.entries_named(tx, "message:conflict")]
+    for one in (*files, *messages):
+        try:
+            hub.archive.verify(str(one.detail["content_digest"]))
+        except Permanent as error:
+            return f"{one.subject}, a conflict with {one.request_id}: {error.reason}"
+    lost = next((one for one in files if not _has_envelope(hub, one)), None)
+    what = "its archived envelope is missing or was changed. Restore it from a backup."
+    return f"{lost.subject}, a conflict with {lost.request_id}: {what}" if lost else None
+
+
+def _has_envelope(hub: Hub, conflict: Event) -> bool:
+    for envelope in filter(None, map(envelope_in, hub.archive.envelopes_of(str(conflict.request_id)))):
+        told = (envelope.request_id, envelope.source_name, envelope.content_digest)
+        if told == (conflict.request_id, conflict.subject, conflict.detail["content_digest"]):
+            try:
+                hub.keys.verify(envelope)
+            except Permanent:
+                continue
+            return True
+    return False
 
 
 def _first_bad_message(hub: Hub, batch: Submission) -> str | None:
