@@ -26,13 +26,10 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
-from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
-from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.portals import store as portals
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
-from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.messages import contents_of
 from hub_pipelines.validate.model import SUPERSEDED, excel_row
 
@@ -326,20 +323,10 @@ def _first_bad_snapshot(hub: Hub) -> str | None:
         detail = told.pop((one.ledger, one.campus, one.ledger_date.isoformat()), {})
         if (detail.get("content_digest"), detail.get("file_digest")) != (one.content_digest, one.file_digest):
             return f"{name}: the record of the published snapshot is not what the audit log tells"
-        path = path_of(hub.settings.ledgers, one.ledger.partition("@")[0], one.campus, one.ledger_date)
-        digest = sha256_hex(path.read_bytes()) if path.exists() else None
-        if digest != one.file_digest and not (digest == one.announced and _is_of_the_journal(hub, one, path)):
+        if not hub.snapshots.is_genuine(one):
             return f"{name}: the published snapshot is missing or was changed"
     gone = next(iter(told), None)
     return f"{' '.join(map(str, gone))}: the record of the published snapshot is missing" if gone else None
-
-
-def _is_of_the_journal(hub: Hub, one: Snapshot, path: Path) -> bool:
-    """Whether a file that a fold put in place, and died before it could record it, has what the journal had then."""
-    record_type = one.ledger.partition("@")[0]
-    record = FEEDS[record_type.partition(".")[0]].record_type(record_type)
-    with hub.db.read() as tx:
-        return is_written_from(path, snapshots.entries(tx, one.ledger, one.campus, one.ledger_date), record)
 
 
 def _first_bad_page(hub: Hub) -> str | None:
