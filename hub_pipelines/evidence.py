@@ -5,6 +5,7 @@ rejections; digests and hashes are computed again.
 """
 
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +24,28 @@ from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
-from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of
+from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of, is_when_entered
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.portals import store as portals
+from hub_pipelines.review import store as reviews
+from hub_pipelines.review.model import ItemState, dismissal, replacement
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
+from hub_pipelines.submission.model import MESSAGES, Envelope, State, Submission
 from hub_pipelines.validate.messages import contents_of
 from hub_pipelines.validate.model import SUPERSEDED, excel_row
 
 _HEADINGS_SHOWN = 50
 _MISSED_SHOWN = 50
+_OPENINGS = ("submission:applied_again", "review:replayed")
+"""What opens a submission's next revision."""
+_CLOSINGS = {
+    "review:replayed": ItemState.REPLAYED,
+    "review:dismissed": ItemState.DISMISSED,
+    "review:resubmitted": ItemState.RESUBMITTED,
+}
+"""What closes a review item, and as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +224,8 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, pages of portals, snapshots, findings, legal holds. What can't even be read comes first.
+    archived bytes, signatures, decisions, pages of portals, snapshots, findings, legal holds. What can't even be read
+    comes first.
     """
     report = hub.checkpoints.verify(copy)
     if not report.ok:
@@ -222,6 +234,8 @@ def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
         _first_misfit,
         _first_bad_posting,
         _first_bad_object,
+        _first_bad_standing,
+        _first_bad_decision,
         _first_bad_conflict,
         _first_bad_page,
         _first_bad_snapshot,
@@ -247,6 +261,8 @@ def _first_bad_posting(hub: Hub) -> str | None:
             made = digest_version_of(entry)
             if ledger_entries.digest_of(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
+            if not all(is_when_entered(entry, one) for one in ledger_entries.posted_at(tx, request_id, revision)):
+                return f"{request_id}: the journal has another moment of its posting than the audit log"
             stored = ledger_outcomes.stored_outcome(tx, request_id, revision)
             if stored is None or not stored.items() <= detail.items():
                 return f"{request_id}: the record of its posting is missing or was changed"
@@ -262,6 +278,54 @@ def _first_bad_posting(hub: Hub) -> str | None:
     if miscount:
         return f"{miscount}: the count of this day's entries is not what its journal says"
     return f"{misfold}: the ledger is not what its journal says" if misfold else None
+
+
+def _first_bad_standing(hub: Hub) -> str | None:
+    """Where submissions stand, against the last posting and the last opening that the audit chain tells of each."""
+    posted: dict[str, tuple[int, datetime]] = {}
+    opened: dict[str, int] = {}
+    with hub.db.read() as tx:
+        for entry in audit.entries_named(tx, "submission:posted"):
+            detail = entry.event.detail
+            at = datetime.fromisoformat(str(detail["posted_at"]))
+            posted[str(entry.event.request_id)] = int(str(detail["revision"])), at
+        for name in _OPENINGS:
+            for entry in audit.entries_named(tx, name):
+                request_id = str(entry.event.request_id)
+                opened[request_id] = max(opened.get(request_id, 0), int(str(entry.event.detail["revision"])))
+        for request_id, state, revision, posted_at in submissions.standings(tx):
+            told, at_told = posted.get(request_id, (0, None))
+            if (state == State.POSTED) != (revision == told):
+                return f"{request_id}: it is {state}, and the audit log tells otherwise of its posting"
+            if revision != told and told and opened.get(request_id) != revision:
+                return f"{request_id}: the audit log does not tell that it was opened again after its posting"
+            if posted_at != at_told:
+                return f"{request_id}: its record has another moment of its posting than the audit log"
+    return None
+
+
+def _first_bad_decision(hub: Hub) -> str | None:
+    """What people have decided about review items, as the audit chain tells it, against the items as they are now."""
+    with hub.db.read() as tx:
+        told = {entry.event.subject: entry.event for name in _CLOSINGS for entry in audit.entries_named(tx, name)}
+        for item_id, (state, by, words, replaced_by) in reviews.closings(tx):
+            event = told.pop(item_id, None)
+            if event is not None and not _is_as_decided(event, state, by, words, replaced_by):
+                return f"{item_id}: what was decided about it is not what the audit log tells"
+    if told:
+        return f"{next(iter(told))}: the audit log tells of a decision about it, and its record is missing or open"
+    return None
+
+
+def _is_as_decided(event: Event, state: str, by: str | None, words: str | None, replaced_by: str | None) -> bool:
+    if (state, by) != (_CLOSINGS[event.event], event.actor):
+        return False
+    detail = event.detail
+    if state == ItemState.DISMISSED:
+        return words == dismissal(str(detail["reason"]), str(detail.get("note", "")))
+    if state == ItemState.RESUBMITTED:
+        return replaced_by == detail["replaced_by"] and words == replacement(str(replaced_by))
+    return True  # with which words a replay was asked for is told by what it was asked for
 
 
 class NoProof(Permanent):
