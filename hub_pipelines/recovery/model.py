@@ -18,6 +18,7 @@ class Kind(StrEnum):
     ENVELOPE_LOST = "envelope_lost"  # registered, and its signed envelope is not in the archive: written again
     NOBODYS_BYTES = "nobodys_bytes"  # archived, never signed: kept and told; no sender was answered
     LEFTOVER = "leftover"  # half a file of a killed process: removed after a day
+    RECEIPT_LOST = "receipt_lost"  # written, and not where it was: asked for again, if a person wants it
     ROWS_UNACCOUNTED = "rows_unaccounted"  # the equation of rows does not hold: an operator, never mended here
 
 

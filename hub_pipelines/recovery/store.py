@@ -7,10 +7,13 @@ from typing import Any
 from sqlalchemy import exists, func, select, tuple_
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.portals.store import portal_page
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
-from hub_pipelines.submission.model import UNSETTLED, Cause, State
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import MESSAGES, UNSETTLED, Cause, State, Submission
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
 from hub_pipelines.submission.store import submission
 
@@ -52,6 +55,24 @@ def pages_after(tx: Transaction, page: tuple[str, int], *, limit: int) -> list[t
     query = select(p.poll_id, p.number, p.envelope).where(tuple_(p.poll_id, p.number) > tuple_(*page))
     rows = tx.execute(query.order_by(p.poll_id, p.number).limit(limit))
     return [((row.poll_id, row.number), row.envelope) for row in rows]
+
+
+def receipted_after(tx: Transaction, request_id: str, *, limit: int) -> list[Submission]:
+    """The next settled submissions by their request_ids whose receipt is written."""
+    s = submission.c
+    unsettled = s.state.in_([str(state) for state in UNSETTLED])
+    query = select(submission).where(s.request_id > request_id, ~s.receipt_due, ~unsettled)
+    return [submissions.from_row(row) for row in tx.execute(query.order_by(s.request_id).limit(limit))]
+
+
+def told_after(tx: Transaction, arrival_id: str, *, limit: int) -> list[Arrival]:
+    """The next arrivals by their ids that have a written receipt of their own. A conflict of messages has none."""
+    a, s = arrivals.arrival.c, submission.c
+    of_messages = exists().where(s.request_id == a.request_id, s.channel == MESSAGES)
+    told = (~a.receipt_due, a.outcome.not_in([str(one) for one in (Outcome.RECEIVED, Outcome.PREVIEWED)]))
+    query = select(a.arrival_id).where(a.arrival_id > arrival_id, *told, ~of_messages)
+    ids = list(tx.execute(query.order_by(a.arrival_id).limit(limit)).scalars())
+    return [one for one in (arrivals.find(tx, found) for found in ids) if one is not None]
 
 
 def retry_figures(tx: Transaction) -> dict[str, Any]:
