@@ -13,6 +13,7 @@ from hub_pipelines.recovery import envelopes
 from hub_pipelines.recovery.model import Kind, Position
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.timeline.service import explain
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.stores.test_recovery import KnownRuns, forget, kinds, look, recovery_events
 from hub_pipelines_tests.support import (
@@ -65,6 +66,9 @@ def test_an_archived_envelope_that_is_gone_or_edited_is_named_and_the_reconciler
     assert report.left == ()
     assert path.read_bytes() == before
     assert recovery_events(hub, request_id) == ["recovery:envelope_written"]
+    (story,) = explain(hub, request_id).stories
+    told = [one.what for one in story.moments]
+    assert any("the reconciler wrote its archived envelope again" in one for one in told)
     assert look(hub).findings == ()
     assert verify_all(hub).ok
     assert_invariants(hub)
