@@ -5,11 +5,13 @@ rejections; digests and hashes are computed again.
 """
 
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines.archive.objects import envelope_in
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import ChainReport
+from hub_pipelines.audit.model import ChainReport, Event
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.misfits import store as misfits
@@ -22,21 +24,28 @@ from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN, REGISTRY_LEDGER
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
-from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of
+from hub_pipelines.ledger.proofs import RowProof, digest_version_of, entries_of, is_when_entered
 from hub_pipelines.ledger.registry.store import count_tags
 from hub_pipelines.ledger.snapshots import store as snapshots
-from hub_pipelines.ledger.snapshots.files import is_written_from, path_of
-from hub_pipelines.ledger.snapshots.model import Snapshot
 from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.portals import store as portals
+from hub_pipelines.review import store as reviews
+from hub_pipelines.review.model import ItemState, dismissal, replacement
 from hub_pipelines.submission import store as submissions
-from hub_pipelines.submission.model import MESSAGES, Envelope, Submission
-from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.submission.model import MESSAGES, Envelope, State, Submission
 from hub_pipelines.validate.messages import contents_of
 from hub_pipelines.validate.model import SUPERSEDED, excel_row
 
 _HEADINGS_SHOWN = 50
 _MISSED_SHOWN = 50
+_OPENINGS = ("submission:applied_again", "review:replayed")
+"""What opens a submission's next revision."""
+_CLOSINGS = {
+    "review:replayed": ItemState.REPLAYED,
+    "review:dismissed": ItemState.DISMISSED,
+    "review:resubmitted": ItemState.RESUBMITTED,
+}
+"""What closes a review item, and as what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +224,22 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, pages of portals, snapshots, findings, legal holds. What can't even be read comes first.
+    archived bytes, signatures, decisions, pages of portals, snapshots, findings, legal holds. What can't even be read
+    comes first.
     """
     report = hub.checkpoints.verify(copy)
     if not report.ok:
         return report
-    looks = (_first_misfit, _first_bad_posting, _first_bad_object, _first_bad_page, _first_bad_snapshot)
+    looks = (
+        _first_misfit,
+        _first_bad_posting,
+        _first_bad_object,
+        _first_bad_standing,
+        _first_bad_decision,
+        _first_bad_conflict,
+        _first_bad_page,
+        _first_bad_snapshot,
+    )
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     fault = fault or hub.findings.first_astray()
     return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
@@ -242,6 +261,8 @@ def _first_bad_posting(hub: Hub) -> str | None:
             made = digest_version_of(entry)
             if ledger_entries.digest_of(tx, request_id, revision, made) != detail["rows_digest"]:
                 return f"{request_id}: its journal rows are not the ones that were posted"
+            if not all(is_when_entered(entry, one) for one in ledger_entries.posted_at(tx, request_id, revision)):
+                return f"{request_id}: the journal has another moment of its posting than the audit log"
             stored = ledger_outcomes.stored_outcome(tx, request_id, revision)
             if stored is None or not stored.items() <= detail.items():
                 return f"{request_id}: the record of its posting is missing or was changed"
@@ -257,6 +278,54 @@ def _first_bad_posting(hub: Hub) -> str | None:
     if miscount:
         return f"{miscount}: the count of this day's entries is not what its journal says"
     return f"{misfold}: the ledger is not what its journal says" if misfold else None
+
+
+def _first_bad_standing(hub: Hub) -> str | None:
+    """Where submissions stand, against the last posting and the last opening that the audit chain tells of each."""
+    posted: dict[str, tuple[int, datetime]] = {}
+    opened: dict[str, int] = {}
+    with hub.db.read() as tx:
+        for entry in audit.entries_named(tx, "submission:posted"):
+            detail = entry.event.detail
+            at = datetime.fromisoformat(str(detail["posted_at"]))
+            posted[str(entry.event.request_id)] = int(str(detail["revision"])), at
+        for name in _OPENINGS:
+            for entry in audit.entries_named(tx, name):
+                request_id = str(entry.event.request_id)
+                opened[request_id] = max(opened.get(request_id, 0), int(str(entry.event.detail["revision"])))
+        for request_id, state, revision, posted_at in submissions.standings(tx):
+            told, at_told = posted.get(request_id, (0, None))
+            if (state == State.POSTED) != (revision == told):
+                return f"{request_id}: it is {state}, and the audit log tells otherwise of its posting"
+            if revision != told and told and opened.get(request_id) != revision:
+                return f"{request_id}: the audit log does not tell that it was opened again after its posting"
+            if posted_at != at_told:
+                return f"{request_id}: its record has another moment of its posting than the audit log"
+    return None
+
+
+def _first_bad_decision(hub: Hub) -> str | None:
+    """What people have decided about review items, as the audit chain tells it, against the items as they are now."""
+    with hub.db.read() as tx:
+        told = {entry.event.subject: entry.event for name in _CLOSINGS for entry in audit.entries_named(tx, name)}
+        for item_id, (state, by, words, replaced_by) in reviews.closings(tx):
+            event = told.pop(item_id, None)
+            if event is not None and not _is_as_decided(event, state, by, words, replaced_by):
+                return f"{item_id}: what was decided about it is not what the audit log tells"
+    if told:
+        return f"{next(iter(told))}: the audit log tells of a decision about it, and its record is missing or open"
+    return None
+
+
+def _is_as_decided(event: Event, state: str, by: str | None, words: str | None, replaced_by: str | None) -> bool:
+    if (state, by) != (_CLOSINGS[event.event], event.actor):
+        return False
+    detail = event.detail
+    if state == ItemState.DISMISSED:
+        return words == dismissal(str(detail["reason"]), str(detail.get("note", "")))
+    if state == ItemState.RESUBMITTED:
+        return replaced_by == detail["replaced_by"] and words == replacement(str(replaced_by))
+    return True  # with which words a replay was asked for is told by what it was asked for
 
 
 class NoProof(Permanent):
@@ -318,20 +387,10 @@ def _first_bad_snapshot(hub: Hub) -> str | None:
         detail = told.pop((one.ledger, one.campus, one.ledger_date.isoformat()), {})
         if (detail.get("content_digest"), detail.get("file_digest")) != (one.content_digest, one.file_digest):
             return f"{name}: the record of the published snapshot is not what the audit log tells"
-        path = path_of(hub.settings.ledgers, one.ledger.partition("@")[0], one.campus, one.ledger_date)
-        digest = sha256_hex(path.read_bytes()) if path.exists() else None
-        if digest != one.file_digest and not (digest == one.announced and _is_of_the_journal(hub, one, path)):
+        if not hub.snapshots.is_genuine(one):
             return f"{name}: the published snapshot is missing or was changed"
     gone = next(iter(told), None)
     return f"{' '.join(map(str, gone))}: the record of the published snapshot is missing" if gone else None
-
-
-def _is_of_the_journal(hub: Hub, one: Snapshot, path: Path) -> bool:
-    """Whether a file that a fold put in place, and died before it could record it, has what the journal had then."""
-    record_type = one.ledger.partition("@")[0]
-    record = FEEDS[record_type.partition(".")[0]].record_type(record_type)
-    with hub.db.read() as tx:
-        return is_written_from(path, snapshots.entries(tx, one.ledger, one.campus, one.ledger_date), record)
 
 
 def _first_bad_page(hub: Hub) -> str | None:
@@ -349,8 +408,9 @@ def _first_bad_page(hub: Hub) -> str | None:
             try:
                 hub.keys.verify(envelope)
                 hub.archive.verify(envelope.content_digest)
+                hub.archive.verify_document(hub.archive.page_path(envelope))
             except Permanent as error:
-                return f"{poll['poll_id']}, page {page.number}: {error.reason}"
+                return f"{poll['poll_id']}, page {page.number}: {_said(error)}"
             if envelope.content_digest != page.content_digest:
                 return f"{poll['poll_id']}, page {page.number}: its record is not the one that was signed"
     return None
@@ -358,17 +418,12 @@ def _first_bad_page(hub: Hub) -> str | None:
 
 def _first_bad_object(hub: Hub) -> str | None:
     """What came, as the audit chain tells it, against records, envelopes and archived bytes as they are now."""
-    archived: dict[str, str] = {}
+    archived: dict[str, tuple[str, Path]] = {}
     with hub.db.read() as tx:
         told = {
             str(entry.event.request_id): entry.event.detail["content_digest"]
             for entry in audit.entries_named(tx, "submission:received")
         }
-        conflicts = [
-            entry.event
-            for name in ("submission:conflict", "message:conflict")
-            for entry in audit.entries_named(tx, name)
-        ]
         batches: list[Submission] = []
         if without_state := submissions.first_without_state(tx):
             return f"{without_state}: it is in no state that there is"
@@ -382,21 +437,52 @@ def _first_bad_object(hub: Hub) -> str | None:
                 hub.keys.verify(current.envelope)
             except Permanent as error:
                 return f"{current.request_id}: {error.reason}"
-            archived[current.request_id] = str(digest)
+            archived[current.request_id] = str(digest), hub.archive.envelope_path(current.envelope)
             if current.envelope.channel == MESSAGES:
                 batches.append(current)
     if told:
         return f"{next(iter(told))}: the audit log tells that it was received, and its record is missing"
-    archived |= {
-        f"{one.subject}, a conflict with {one.request_id}": str(one.detail["content_digest"]) for one in conflicts
-    }
     # outside of the transaction: PostgreSQL would end one that is idle while gigabytes are read
-    for name, digest in archived.items():
+    for name, (digest, envelope) in archived.items():
         try:
             hub.archive.verify(digest)
+            hub.archive.verify_document(envelope)
         except Permanent as error:
-            return f"{name}: {error.reason}"
+            return f"{name}: {_said(error)}"
     return next((fault for one in batches if (fault := _first_bad_message(hub, one)) is not None), None)
+
+
+def _said(error: Permanent) -> str:
+    """What is wrong, and what mends it where a command of the hub does."""
+    return f"{error.reason} {error.fix}" if "`hub " in error.fix else error.reason
+
+
+def _first_bad_conflict(hub: Hub) -> str | None:
+    """Bytes that came under the key of something else. The database has no envelope of theirs: the archived one must
+    be genuine, and a message has none."""
+    with hub.db.read() as tx:
+        files = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
+        messages = [entry.event for entry in audit.entries_named(tx, "message:conflict")]
+    for one in (*files, *messages):
+        try:
+            hub.archive.verify(str(one.detail["content_digest"]))
+        except Permanent as error:
+            return f"{one.subject}, a conflict with {one.request_id}: {error.reason}"
+    lost = next((one for one in files if not _has_envelope(hub, one)), None)
+    what = "its archived envelope is missing or was changed. Restore it from a backup."
+    return f"{lost.subject}, a conflict with {lost.request_id}: {what}" if lost else None
+
+
+def _has_envelope(hub: Hub, conflict: Event) -> bool:
+    for envelope in filter(None, map(envelope_in, hub.archive.envelopes_of(str(conflict.request_id)))):
+        told = (envelope.request_id, envelope.source_name, envelope.content_digest)
+        if told == (conflict.request_id, conflict.subject, conflict.detail["content_digest"]):
+            try:
+                hub.keys.verify(envelope)
+            except Permanent:
+                continue
+            return True
+    return False
 
 
 def _first_bad_message(hub: Hub, batch: Submission) -> str | None:

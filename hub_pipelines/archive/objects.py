@@ -6,6 +6,7 @@ read-only and only then linked to `objects/ab/cdef…`, whose folder is fsynced 
 
 import errno
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from hub_pipelines.submission.model import Envelope, Integrity
 
 _CHUNK_BYTES = 1 << 20
 _TRANSIENT_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
-
+_WRITTEN_AGAIN = "`hub reconcile` writes it again from the database."
 
 TellDamage = Callable[[str, str], None]
 """Told, before damaged bytes are replaced by good ones: the digest they should have, and the one they have."""
@@ -61,22 +62,39 @@ class Archive:
 
     def put_envelope(self, envelope: Envelope) -> Path:
         """Keep the envelope beside the bytes, so that a lost database can be rebuilt from the archive."""
-        return self._put_document(envelope, "envelopes", envelope.campus, envelope.feed, envelope.request_id)
+        return self._put_document(envelope, self.envelope_path(envelope))
 
     def put_page(self, envelope: Envelope) -> Path:
         """Keep the envelope of a page that the hub has read itself. It is no submission's, so it has a place apart."""
-        return self._put_document(envelope, "pages", envelope.feed)
+        return self._put_document(envelope, self.page_path(envelope))
 
-    def _put_document(self, envelope: Envelope, *folders: str) -> Path:
-        data = canonical_text(envelope.document()).encode("utf-8")
-        digest = sha256_hex(data)
-        final = self._root.joinpath(*folders, f"{digest}.json")
+    def envelope_path(self, envelope: Envelope) -> Path:
+        return self._document_path(envelope, "envelopes", envelope.campus, envelope.feed, envelope.request_id)
+
+    def page_path(self, envelope: Envelope) -> Path:
+        return self._document_path(envelope, "pages", envelope.feed)
+
+    def _document_path(self, envelope: Envelope, *folders: str) -> Path:
+        return self._root.joinpath(*folders, f"{sha256_hex(_document(envelope))}.json")
+
+    def _put_document(self, envelope: Envelope, final: Path) -> Path:
         with _disk_errors(), self._temporary() as temporary:
             with temporary.open("xb") as target:
-                target.write(data)
+                target.write(_document(envelope))
                 _make_durable(target)
-            self._link(temporary, final, digest)
+            self._link(temporary, final, final.stem)
         return final
+
+    def verify_document(self, path: Path) -> None:
+        """An archived envelope is named by what it says, so that its name tells whether it says it still. Raises
+        Integrity when it does not."""
+        told = f"archive/{path.relative_to(self._root)}"
+        try:
+            found = _digest_of(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Integrity(f"The archived envelope {told} is missing.", _WRITTEN_AGAIN) from error
+        if found != path.stem:
+            raise Integrity(f"The archived envelope {told} is not what was signed.", _WRITTEN_AGAIN)
 
     def envelopes(self) -> Iterator[Path]:
         yield from (self._root / "envelopes").glob("*/*/*/*.json")
@@ -143,6 +161,18 @@ class Archive:
                 self._tell_damage(digest, found)
                 temporary.replace(final)
         sync(final.parent)  # who has put it there may have died before this
+
+
+def envelope_in(path: Path) -> Envelope | None:
+    """An archived envelope; None when it can't be read as one."""
+    try:
+        return Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _document(envelope: Envelope) -> bytes:
+    return canonical_text(envelope.document()).encode("utf-8")
 
 
 def _digest_of(path: Path, keep_alive: Callable[[], None] = lambda: None) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,12 +20,15 @@ def reconcile(
     new_database: Annotated[
         bool, typer.Option("--new-database", help="The database is lost: begin an empty one from the archive.")
     ] = False,
+    receipts: Annotated[
+        bool, typer.Option("--receipts", help="Also look for receipts that are missing, and have them written again.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Look for dead runs, leases past due, lost launches, missing review items and files; mend what is safe."""
     if dry_run and new_database:
         raise typer.BadParameter("--new-database makes tables; leave out --dry-run.")
-    report = _look(dry_run=dry_run, new_database=new_database)
+    report = _look(dry_run=dry_run, new_database=new_database, receipts=receipts)
     document = {
         "ok": not report.left,
         "dry_run": dry_run,
@@ -40,11 +43,12 @@ def reconcile(
         print("\n".join(_lines(report)))
 
 
-def _look(*, dry_run: bool, new_database: bool) -> "Report":
+def _look(*, dry_run: bool, new_database: bool, receipts: bool) -> "Report":
     """One thorough look, and a quick second one where something is due: whether a sensor launches it takes a while."""
     from hub_pipelines.defs.instance import Runner
     from hub_pipelines.defs.lost_runs import dagster_runs
     from hub_pipelines.recovery.model import Position, Report
+    from hub_pipelines.recovery.receipts import ask_for_lost
     from hub_pipelines.recovery.service import UNREGISTERED_S, Reconciler
 
     hub = this_hub(new_database=new_database)
@@ -59,6 +63,8 @@ def _look(*, dry_run: bool, new_database: bool) -> "Report":
     if new_database:
         reconciler.hold_launches()
     first = reconciler.look(Position(), thorough=True)
+    if receipts:
+        first = replace(first, findings=(*first.findings, *ask_for_lost(hub, dry_run=dry_run)))
     if not first.position.heads:
         return first
     progress(f"Something is due; looking again in {_SECOND_LOOK_S:.0f} s whether it was launched …")

@@ -32,6 +32,7 @@ _DESCRIPTIONS = {
     "every_submission_was_launched": "Whatever is due gets its run within minutes.",
     "every_failure_is_in_review": "Every submission in review has an open review item.",
     "every_archived_file_is_registered": "Every signed envelope in the archive has its record in the database.",
+    "every_envelope_is_archived": "Every submission and every page of a portal has its signed envelope in the archive.",
     "every_row_is_accounted_for": (
         "Per campus, feed and day: received = waiting + posted + unchanged + rejected + held + superseded + dismissed."
     ),

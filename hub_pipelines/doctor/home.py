@@ -46,6 +46,13 @@ def quote(path: Path | str) -> str:
     return shlex.quote(str(path))
 
 
+def database_from_backup(path: Path) -> str:
+    """Puts an SQLite file back, with the log that the backup has of it. What SQLite left beside the lost or damaged
+    file would be worked into the restored one."""
+    beside = " ".join(quote(f"{path}-{end}") for end in ("wal", "shm"))
+    return f"rm -f {beside} && cp <backup>/{quote(path.name)}* {quote(path.parent)}"
+
+
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 

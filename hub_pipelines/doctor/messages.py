@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_pipelines.common.files import is_open
 from hub_pipelines.common.store import Database
-from hub_pipelines.doctor.home import Found, quote
+from hub_pipelines.doctor.home import Found, database_from_backup, quote
 from hub_pipelines.doctor.model import Severity
 from hub_pipelines.hub import capacity_of
 from hub_pipelines.intake.inbox import store as inbox
@@ -87,11 +87,7 @@ def _missing(path: Path, db: Database) -> Found:
         may_be_lost = sources.any_added(tx) or portals.any_polled(tx)
     if may_be_lost:
         told = f"The inbox {path} is missing, and with it what was acknowledged and is in no batch yet."
-        yield "error", f"{told} Restore it from a backup. {inbox.NO_COPY_OF_INBOX}", _copy(path)
-
-
-def _copy(path: Path) -> str:
-    return f"cp <backup>/{path.name} {quote(path)}"
+        yield "error", f"{told} Restore it from a backup. {inbox.NO_COPY_OF_INBOX}", database_from_backup(path)
 
 
 def _room(settings: Settings, filling: Filling) -> Found:

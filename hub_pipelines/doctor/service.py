@@ -104,12 +104,6 @@ class MissingDatabase(HubError):
         self.path = path
 
 
-def _restore(path: Path) -> str:
-    """What SQLite left beside the lost or damaged file would be worked into the restored one."""
-    beside = " ".join(home.quote(f"{path}-{end}") for end in ("wal", "shm"))
-    return f"rm -f {beside} && cp <backup>/hub.db {home.quote(path)}"
-
-
 class _Opened:
     """The database, opened at first use and only when it is there."""
 
@@ -134,7 +128,11 @@ def _database(opened: _Opened) -> Found:
         db = opened.db
     except MissingDatabase as error:
         told = str(error)
-        yield "error", f"{told[0].upper()}{told[1:]}; the hub does not start without it.", _restore(error.path)
+        yield (
+            "error",
+            f"{told[0].upper()}{told[1:]}; the hub does not start without it.",
+            home.database_from_backup(error.path),
+        )
         return
     path = database.sqlite_path(db)
     if path is None:
@@ -147,10 +145,10 @@ def _database(opened: _Opened) -> Found:
 def _sqlite(path: Path) -> Found:
     if fault := database.sqlite_fault(path):
         # the hub sets the mode whenever it opens the file
-        mends = "hub status" if "WAL" in fault else _restore(path)
+        mends = "hub status" if "WAL" in fault else home.database_from_backup(path)
         yield "error", f"{path} {fault}.", mends
     elif damage := database.sqlite_damage(path):
-        yield "error", f"{path} is damaged: {damage}. Stop `hub up`, then restore it.", _restore(path)
+        yield "error", f"{path} is damaged: {damage}. Stop `hub up`, then restore it.", home.database_from_backup(path)
     mounts = Path("/proc/mounts")
     if mounts.exists():
         kind = home.file_system_of(path, mounts.read_text(encoding="utf-8"))

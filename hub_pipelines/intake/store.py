@@ -253,6 +253,11 @@ def _newest(tx: Transaction, where: ColumnElement[bool], *, limit: int) -> list[
     return [_arrival(row) for row in tx.execute(query)]
 
 
+def make_receipts_due(tx: Transaction, arrival_ids: Sequence[str]) -> None:
+    """Have these told once more."""
+    tx.execute(update(arrival).where(arrival.c.arrival_id.in_(arrival_ids)).values(receipt_due=True))
+
+
 def mark_receipted(tx: Transaction, arrival_id: str) -> None:
     tx.execute(update(arrival).where(arrival.c.arrival_id == arrival_id).values(receipt_due=False))
 

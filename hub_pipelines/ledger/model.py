@@ -23,6 +23,9 @@ REGISTRY_LEDGER = "procurement.asset@all"
 CHAIN, TREE, LEAVES = 1, 2, 3
 """How the digest of a posting over its entries was made (digests.py)."""
 
+ENTERED_AT = "entered_at"
+"""Under which name the audit entry of a posting tells what the journal says of when it was made."""
+
 
 class RegistryMoved(HubError):
     """The registry has another version than the one that the rows were checked against. The caller re-validates."""

@@ -7,7 +7,7 @@ audit entry itself is genuine (audit/checkpoints/bundle.py).
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from hub_pipelines.audit.model import Entry, Event, entry_hash
@@ -16,9 +16,10 @@ from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.ledger.digests import entry_leaf, leaves
-from hub_pipelines.ledger.model import CHAIN, LEAVES, TREE
+from hub_pipelines.ledger.model import CHAIN, ENTERED_AT, LEAVES, TREE
 
 FORMAT = "hub-row-proof/1"
+_A_DAY = timedelta(days=1)
 _PARTS: dict[str, Any] = {
     **dict.fromkeys(("ledger", "key", "operation", "values", "digest", "request_id", "campus", "ledger_date"), str),
     **dict.fromkeys(("version", "row_no", "revision", "contract_version"), int),
@@ -41,6 +42,20 @@ def entries_of(audited: Entry) -> int:
     """How many journal entries the posting made that this audit entry tells of."""
     made = (audited.event.detail.get(name, 0) for name in ("posted", "replaced", "arrived"))
     return sum(number for number in made if isinstance(number, int))
+
+
+def is_when_entered(audited: Entry, moment: datetime) -> bool:
+    """Whether the journal may say that the posting that this audit entry tells of made its entries at this moment.
+
+    Entries of audit from before the moment was told tell the ledger's day and when the submission was posted: within
+    these, with a day for time zones and for a clock that was set.
+    """
+    detail = audited.event.detail
+    if ENTERED_AT in detail:
+        return iso(moment) == detail[ENTERED_AT]
+    posted_at = datetime.fromisoformat(str(detail["posted_at"]))
+    day = datetime.fromisoformat(str(detail.get("ledger_date", posted_at.date()))).replace(tzinfo=UTC)
+    return day - _A_DAY <= moment <= posted_at + _A_DAY
 
 
 @dataclass(frozen=True, slots=True)

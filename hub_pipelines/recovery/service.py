@@ -14,16 +14,16 @@ import logging
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
+from hub_pipelines.archive.objects import envelope_in
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import Permanent
@@ -39,7 +39,8 @@ from hub_pipelines.pausing.model import EVERY, AlreadyPaused, NotPaused, scope_t
 from hub_pipelines.portals import holding
 from hub_pipelines.portals import store as portals
 from hub_pipelines.recovery import store
-from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report
+from hub_pipelines.recovery.envelopes import Envelopes
+from hub_pipelines.recovery.model import Finding, Kind, LostRun, Position, Report, Told
 from hub_pipelines.retention import store as retention
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
@@ -94,7 +95,8 @@ class Reconciler:
         position = replace(position, heads=heads)
         if thorough:
             found, position = self._archive(position)
-            findings += [*found, *self._leftovers(), *self._rows()]
+            lost, position = Envelopes(self.hub, self.budget_s, self.dry_run).lost(position)
+            findings += [*found, *lost, *self._leftovers(), *self._rows()]
         elif self._held_since() is not None:
             findings += self._unregistered()
         for one in findings:
@@ -232,7 +234,7 @@ class Reconciler:
         Of several nothing is launched until all are registered. What there is no time for is left to the next look.
         """
         until = time.monotonic() + self.budget_s
-        told = _Told()
+        told = Told("more are signed and archived, and there is no record of them")
         ready = self._ready(told)
         first = list(islice(ready, 2))
         if len(first) > 1 and not self.dry_run:
@@ -271,7 +273,7 @@ class Reconciler:
         for archived_at, request_id in self._archived_at():
             if self.now() - archived_at >= self.unregistered_s:
                 paths = self.hub.archive.envelopes_of(request_id)
-                came = [one.received_at.timestamp() for path in paths if (one := _read(path)) is not None]
+                came = [one.received_at.timestamp() for path in paths if (one := envelope_in(path)) is not None]
                 yield min(came, default=math.inf), request_id
 
     def _archived_at(self) -> Iterator[tuple[float, str]]:
@@ -279,7 +281,7 @@ class Reconciler:
             if paths := self.hub.archive.envelopes_of(request_id):
                 yield max(path.stat().st_mtime for path in paths), request_id
 
-    def _ready(self, told: "_Told") -> Iterator[list[Envelope]]:
+    def _ready(self, told: Told) -> Iterator[list[Envelope]]:
         """The genuine envelopes of what can be registered now; what can't be is told. What a claim may bring is left to
         the next look at its folder."""
         for request_id in self._in_order_of_arrival():
@@ -312,7 +314,7 @@ class Reconciler:
         came: what came first is the submission, the others were in conflict with it. Raises Permanent without any."""
         fault = Permanent("no envelope can be read")
         found: list[Envelope] = []
-        for envelope in filter(None, map(_read, self.hub.archive.envelopes_of(request_id))):
+        for envelope in filter(None, map(envelope_in, self.hub.archive.envelopes_of(request_id))):
             try:
                 self.hub.keys.verify(envelope)
             except Permanent as error:
@@ -429,29 +431,6 @@ class Reconciler:
         audit.append(tx, Event(campus, RECOVERY, f"recovery:{verb}", subject, request_id, detail))
 
 
-@dataclass(slots=True)
-class _Told:
-    """The first findings that were mended, and that were not, each by name; of the others how many there are."""
-
-    named: list[Finding] = field(default_factory=list)
-    more: dict[bool, Finding] = field(default_factory=dict)
-    counts: Counter[bool] = field(default_factory=Counter)
-
-    def add(self, one: Finding) -> None:
-        mended = one.done is not None
-        self.counts[mended] += 1
-        if self.counts[mended] <= _AT_ONCE:
-            self.named.append(one)
-            return
-        number = self.counts[mended] - _AT_ONCE
-        told = f"{number:,} more are signed and archived, and there is no record of them"
-        self.more[mended] = replace(one, subject="more", what=told)
-
-    @property
-    def all(self) -> list[Finding]:
-        return [*self.named, *self.more.values()]
-
-
 def _failure_of(current: Submission, attempts: list[dict[str, object]]) -> Failure:
     """The failure as the submission and its last attempt tell it."""
     last = attempts[-1] if attempts else {}
@@ -462,14 +441,6 @@ def _failure_of(current: Submission, attempts: list[dict[str, object]]) -> Failu
         trace=str(last.get("trace") or ""),
         run_id=current.run_id,
     )
-
-
-def _read(path: Path) -> Envelope | None:
-    """An archived envelope; None when it can't be read as one."""
-    try:
-        return Envelope.from_document(json.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _stretch(names: Iterable[str], after: str) -> list[str]:

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, tuple_
 
 from hub_pipelines.common.store import Transaction
+from hub_pipelines.intake import store as arrivals
+from hub_pipelines.intake.model import Arrival, Outcome
+from hub_pipelines.portals.store import portal_page
 from hub_pipelines.review.model import ItemState
 from hub_pipelines.review.store import review_item
-from hub_pipelines.submission.model import UNSETTLED, Cause, State
+from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.model import MESSAGES, UNSETTLED, Cause, State, Submission
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
 from hub_pipelines.submission.store import submission
 
@@ -36,6 +40,39 @@ def launched_in_vain(tx: Transaction, *, limit: int) -> list[str]:
 def known(tx: Transaction, request_ids: Sequence[str]) -> set[str]:
     """Those of these request_ids that have a record."""
     return set(tx.execute(select(submission.c.request_id).where(submission.c.request_id.in_(request_ids))).scalars())
+
+
+def envelopes_after(tx: Transaction, request_id: str, *, limit: int) -> list[tuple[str, dict[str, Any]]]:
+    """The next submissions by their request_ids, each with its envelope's document."""
+    s = submission.c
+    query = select(s.request_id, s.envelope).where(s.request_id > request_id).order_by(s.request_id).limit(limit)
+    return [(row.request_id, row.envelope) for row in tx.execute(query)]
+
+
+def pages_after(tx: Transaction, page: tuple[str, int], *, limit: int) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+    """The next pages of portals by their polls and numbers, each with its envelope's document."""
+    p = portal_page.c
+    query = select(p.poll_id, p.number, p.envelope).where(tuple_(p.poll_id, p.number) > tuple_(*page))
+    rows = tx.execute(query.order_by(p.poll_id, p.number).limit(limit))
+    return [((row.poll_id, row.number), row.envelope) for row in rows]
+
+
+def receipted_after(tx: Transaction, request_id: str, *, limit: int) -> list[Submission]:
+    """The next settled submissions by their request_ids whose receipt is written."""
+    s = submission.c
+    unsettled = s.state.in_([str(state) for state in UNSETTLED])
+    query = select(submission).where(s.request_id > request_id, ~s.receipt_due, ~unsettled)
+    return [submissions.from_row(row) for row in tx.execute(query.order_by(s.request_id).limit(limit))]
+
+
+def told_after(tx: Transaction, arrival_id: str, *, limit: int) -> list[Arrival]:
+    """The next arrivals by their ids that have a written receipt of their own. A conflict of messages has none."""
+    a, s = arrivals.arrival.c, submission.c
+    of_messages = exists().where(s.request_id == a.request_id, s.channel == MESSAGES)
+    told = (~a.receipt_due, a.outcome.not_in([str(one) for one in (Outcome.RECEIVED, Outcome.PREVIEWED)]))
+    query = select(a.arrival_id).where(a.arrival_id > arrival_id, *told, ~of_messages)
+    ids = list(tx.execute(query.order_by(a.arrival_id).limit(limit)).scalars())
+    return [one for one in (arrivals.find(tx, found) for found in ids) if one is not None]
 
 
 def retry_figures(tx: Transaction) -> dict[str, Any]:

@@ -24,6 +24,16 @@ class ReasonCode(StrEnum):
     CANNOT_BE_REPAIRED = "cannot_be_repaired"
 
 
+def dismissal(reason: str, note: str) -> str:
+    """The words with which an item is dismissed."""
+    return f"{reason}: {note}" if note else str(reason)
+
+
+def replacement(replaced_by: str) -> str:
+    """The words with which an item is closed in whose place something was sent."""
+    return f"sent again as {replaced_by}"
+
+
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
     """The dead-letter entry: enough to judge the failure without any other page."""

@@ -8,7 +8,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.scope import RESERVED_FEED
 from hub_pipelines.review import store as reviews
-from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem, Selection
+from hub_pipelines.review.model import ItemState, ReasonCode, ReviewItem, Selection, dismissal, replacement
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.decisions import store as decided
 from hub_pipelines.submission.model import Cause, IllegalMove, State, Submission
@@ -59,7 +59,7 @@ class Review:
 
         The caller audits it.
         """
-        told = f"sent again as {replaced_by}"
+        told = replacement(replaced_by)
         if not reviews.resolve(
             tx, item.item_id, ItemState.RESUBMITTED, by=actor, resolution=told, replaced_by=replaced_by
         ):
@@ -72,7 +72,7 @@ class Review:
         _require_a_person(actor)
         with self.db.write() as tx:
             item = _get(tx, item_id)
-            text = f"{reason}: {note}" if note else str(reason)
+            text = dismissal(reason, note)
             self._close(tx, item, ItemState.DISMISSED, actor, text, reason_code=reason)
             if item.cause != Cause.CONFLICT:
                 decided.dismiss(tx, item.request_id, text)
@@ -87,7 +87,7 @@ class Review:
         item = _get(tx, item_id)
         if reason := why_not_resubmitted(item):
             raise IllegalMove(reason)
-        told = f"sent again as {replaced_by}"
+        told = replacement(replaced_by)
         self._close(tx, item, ItemState.RESUBMITTED, actor, told, replaced_by=replaced_by, difference=difference)
         if item.cause != Cause.CONFLICT:
             decided.dismiss(tx, item.request_id, f"A corrected copy was sent in its place: {replaced_by}.")

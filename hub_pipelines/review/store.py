@@ -3,7 +3,7 @@
 Lists are bounded: a queue may hold many thousand items, each with a stack trace.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter, eq, ge, lt
@@ -259,6 +259,14 @@ def items_of(tx: Transaction, request_id: str, *, limit: int) -> list[ReviewItem
     """Items of a submission, open and closed, the newest first."""
     query = select(review_item).where(review_item.c.request_id == request_id)
     return [_item(row) for row in tx.execute(query.order_by(review_item.c.opened_at.desc()).limit(limit))]
+
+
+def closings(tx: Transaction) -> Iterator[tuple[str, tuple[str, str | None, str | None, str | None]]]:
+    """Of every closed item its state, who closed it, with which words, and what came in its place; streamed."""
+    i = review_item.c
+    query = select(i.item_id, i.state, i.resolved_by, i.resolution, i.replaced_by).where(i.state != ItemState.OPEN)
+    for row in tx.execute(query.order_by(i.item_id), execution_options={"yield_per": 2000}):
+        yield row.item_id, (row.state, row.resolved_by, row.resolution, row.replaced_by)
 
 
 def corrected_by(tx: Transaction, request_id: str) -> ReviewItem | None:

@@ -259,6 +259,7 @@ def _entry(entry: Entry) -> Moment:
         "recovery:item_filed": f"the reconciler filed its missing review item {detail.get('item_id')}",
         "recovery:launches_ended": "the reconciler brought it to review: no launch led to work",
         "recovery:registered": "the reconciler registered it from the archive: no record of it was left",
+        "recovery:envelope_written": "the reconciler wrote its archived envelope again: it was missing or changed",
         "shape:drifted": f"columns of its earlier files are gone; the compliance officers are told (shape {shape})",
         "shape:extended": f"it has more columns than its earlier files (shape {shape})",
         "mapping:asked": _asked(detail),

@@ -279,6 +279,27 @@ def test_a_damaged_sqlite_file_is_told(sqlite_hub: Hub) -> None:
     assert "is not an SQLite database" in found(sqlite_hub.settings).findings[0].text
 
 
+def test_the_command_that_restores_a_database_brings_what_its_backup_has_in_the_log(sqlite_hub: Hub) -> None:
+    path = sqlite_hub.settings.home / "hub.db"
+    backup = path.parent / "backup"
+    backup.mkdir()
+    writing = sqlite3.connect(path)
+    writing.execute("CREATE TABLE written_last (only_in_the_log)")
+    writing.commit()
+    for one in path.parent.glob("hub.db*"):
+        shutil.copy(one, backup)
+    writing.close()
+    sqlite_hub.db.dispose()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + os.urandom(len(whole) - 4096))
+    command = found(sqlite_hub.settings).findings[0].command
+    subprocess.run(command.replace("<backup>", str(backup)), shell=True, check=True)
+    restored = sqlite3.connect(path)
+    assert restored.execute("SELECT count(*) FROM written_last").fetchone() == (0,)
+    restored.close()
+    assert found(sqlite_hub.settings).is_well
+
+
 def test_an_sqlite_file_that_is_not_in_wal_mode_is_told(sqlite_hub: Hub) -> None:
     sqlite_hub.db.dispose()
     path = sqlite_hub.settings.home / "hub.db"

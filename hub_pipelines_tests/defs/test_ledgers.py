@@ -21,6 +21,7 @@ from hub_pipelines.defs.resources import HubResource
 from hub_pipelines.defs.sensors import drop_folder_sensor
 from hub_pipelines.hub import KNOWN_FEEDS, Hub
 from hub_pipelines.ledger import store as ledgers
+from hub_pipelines.ledger.snapshots.files import path_of
 from hub_pipelines.publishing import due
 from hub_pipelines.settings import load
 from hub_pipelines.validate.feeds import FEEDS
@@ -391,6 +392,24 @@ def test_backfill_and_export_as_of_a_day_tell_what_was_posted(opened: Hub, cli: 
     }
     assert "though nothing was posted since" in err
     assert "Not every day is confirmed" in err
+
+
+def test_export_as_of_a_day_refuses_a_file_that_is_not_what_was_published_and_names_what_mends_it(
+    opened: Hub, cli: Cli
+) -> None:
+    fill(opened)
+    code, _, err = cli("backfill", *NORTH_DAYS)
+    assert code == 0, err
+    whole = cli(*EXPORT, "--as-of", str(TUESDAY))
+    path = path_of(opened.settings.ledgers, "inventory.asset", "north", TUESDAY)
+    path.write_bytes(b"no such thing")
+    code, out, err = cli(*EXPORT, "--as-of", str(TUESDAY))
+    assert (code, out) == (1, "")
+    assert f"the published snapshot {path} is missing or was changed. Fold it again: hub backfill" in err
+    assert len(err.strip().splitlines()) == 1
+    code, _, err = cli(*err.strip().rpartition(": hub ")[2].split())
+    assert code == 0, err
+    assert cli(*EXPORT, "--as-of", str(TUESDAY)) == whole
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,21 @@ def test_the_command_tells_with_dry_run_mends_without_and_then_finds_nothing(
     assert (code, told["findings"], told["checks"]) == (0, [], dict.fromkeys(CHECKS, True))
 
 
+def test_receipts_that_are_gone_come_back_when_the_command_is_asked_for_them(
+    runner: Runner, launched: Submission
+) -> None:
+    drain(runner)
+    page = runner.hub.receipts.places.page_of(launched)
+    page.unlink()
+    code, told = reconcile()
+    assert (code, told["findings"]) == (0, []), "nobody has asked for them"
+    code, told = reconcile("--receipts")
+    assert (code, [one["kind"] for one in told["findings"]]) == (0, ["receipt_lost"])
+    assert not page.exists()
+    drain(runner)
+    assert page.exists()
+
+
 def test_the_command_says_when_nothing_launches_what_is_due(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli_recovery, "_SECOND_LOOK_S", 0.2)
     drop_sample(runner.hub, "north/procurement/registry-north.csv")

@@ -29,7 +29,7 @@ from hub_pipelines.portals.client import http_client
 from hub_pipelines.portals.pacing import Breaker
 from hub_pipelines.portals.service import NO_ROOM, Outcome
 from hub_pipelines.portals.state import PollEnd
-from hub_pipelines.recovery.model import Position
+from hub_pipelines.recovery.model import Kind, Position
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.review.store import review_item
 from hub_pipelines.submission.model import Envelope, State
@@ -450,6 +450,28 @@ def test_who_was_overtaken_while_it_waited_for_an_answer_writes_nothing_more_of_
     assert values == {one["tag"]: one["description"] for one in portal.records.values()}
     assert_pages_are_signed(hub, ends[0])
     assert_invariants(hub)
+
+
+def test_the_archived_envelope_of_a_page_that_was_changed_is_named_and_written_again(
+    home: Path, sqlite: str, portal: Portal
+) -> None:
+    hub = hub_of(home, sqlite, portal)
+    outcome = poll(hub)
+    with hub.db.read() as tx:
+        pages = store.pages_of(tx, str(outcome.poll_id))
+    path = hub.archive.page_path(Envelope.from_document(pages[1].envelope))
+    before = path.read_bytes()
+    path.chmod(0o600)
+    path.write_bytes(before.replace(b"application/json", b"text/plain"))
+    fault = str(verify_all(hub).first_bad)
+    assert fault.startswith(f"{outcome.poll_id}, page 2: The archived envelope archive/pages/")
+    assert fault.endswith("is not what was signed. `hub reconcile` writes it again from the database.")
+
+    hub.archive.page_path(Envelope.from_document(pages[2].envelope)).unlink()
+    look = Reconciler(hub, KnownRuns()).look(Position(), thorough=True)
+    assert [one.kind for one in look.mended] == [Kind.ENVELOPE_LOST] * 2
+    assert (look.left, path.read_bytes()) == ((), before)
+    assert verify_all(hub).ok
 
 
 def test_a_page_that_was_changed_is_found_by_the_audit(home: Path, sqlite: str, portal: Portal) -> None:

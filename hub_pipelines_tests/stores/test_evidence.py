@@ -19,8 +19,21 @@ from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.model import TREE
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
+from hub_pipelines.ledger.proofs import is_when_entered
+from hub_pipelines.review.model import ReasonCode
+from hub_pipelines.review.store import review_item
 from hub_pipelines.submission import store as submissions
-from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process, send, send_assets, submission
+from hub_pipelines_tests.support import (
+    asset,
+    bring_back_bytes,
+    inventory_csv,
+    lose_bytes,
+    make_registry,
+    process,
+    send,
+    send_assets,
+    submission,
+)
 from hub_pipelines_tests.tampering import unlock
 
 
@@ -289,3 +302,126 @@ def test_the_bytes_of_a_conflict_are_missed_too(hub: Hub) -> None:
     assert verify_all(hub).ok
     hub.archive.object_path(str(other.content_digest)).unlink()
     assert str(verify_all(hub).first_bad).startswith(f"lab.csv, a conflict with {other.request_id}: The archived copy")
+
+
+def test_another_moment_of_a_posting_in_the_journal_is_found(hub: Hub) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        unlock(hub, tx, "posting")
+        entered_at = tx.execute(select(ledgers.posting.c.posted_at)).scalar_one()
+        tx.execute(update(ledgers.posting).values(posted_at=entered_at - timedelta(seconds=1)))
+    assert verify_all(hub).first_bad == (
+        f"{request_id}: the journal has another moment of its posting than the audit log"
+    )
+
+
+def posted_entry(detail: dict[str, object]) -> Entry:
+    event = Event("north", "run/x", "submission:posted", "a list", "r", detail)
+    return Entry.following(0, GENESIS, datetime.now(UTC), event)
+
+
+@pytest.mark.parametrize(
+    ("moment", "may_be"),
+    [
+        ("2026-03-02T23:30:00+00:00", True),
+        ("2026-03-03T04:59:00+00:00", True),
+        ("2026-03-01T12:00:00+00:00", True),
+        ("2026-02-28T12:00:00+00:00", False),
+        ("2026-03-05T12:00:00+00:00", False),
+    ],
+)
+def test_a_posting_whose_moment_the_audit_log_did_not_tell_yet_was_made_about_its_day(
+    moment: str, may_be: bool
+) -> None:
+    audited = posted_entry({"ledger_date": "2026-03-02", "posted_at": "2026-03-03T05:00:00+00:00"})
+    assert is_when_entered(audited, datetime.fromisoformat(moment)) is may_be
+
+
+@pytest.mark.parametrize("state", ["dismissed", "in_review", "received"])
+def test_a_posted_submission_that_is_said_to_stand_elsewhere_is_found(hub: Hub, state: str) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        tx.execute(update(submissions.submission).values(state=state))
+    told = f"{request_id}: it is {state}, and the audit log tells otherwise of its posting"
+    assert verify_all(hub).first_bad == told
+
+
+def test_a_submission_that_is_said_to_be_posted_and_was_not_is_found(hub: Hub) -> None:
+    request_id = send_assets(hub, "lab.csv", asset("N-1"))
+    with hub.db.write() as tx:
+        tx.execute(update(submissions.submission).values(state="posted"))
+    assert str(verify_all(hub).first_bad).startswith(f"{request_id}: it is posted, and the audit log")
+
+
+def test_a_next_revision_that_nobody_has_opened_is_found(hub: Hub) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        tx.execute(update(submissions.submission).values(state="in_review", revision=2))
+    assert verify_all(hub).first_bad == (
+        f"{request_id}: the audit log does not tell that it was opened again after its posting"
+    )
+
+
+def test_another_moment_of_a_posting_in_its_submissions_record_is_found(hub: Hub) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    with hub.db.write() as tx:
+        posted_at = tx.execute(select(submissions.submission.c.posted_at)).scalar_one()
+        tx.execute(update(submissions.submission).values(posted_at=posted_at - timedelta(days=9)))
+    assert verify_all(hub).first_bad == (
+        f"{request_id}: its record has another moment of its posting than the audit log"
+    )
+
+
+def test_what_was_applied_again_verifies_before_and_after_its_next_posting(hub: Hub) -> None:
+    request_id = make_registry(hub, ["N-1"])
+    hub.review.apply_again(request_id, actor="person/pat")
+    assert verify_all(hub).ok
+    process(hub, request_id)
+    assert submission(hub, request_id).revision == 2
+    assert verify_all(hub).ok
+
+
+@pytest.fixture
+def decided(hub: Hub) -> Hub:
+    """One item dismissed, one replayed and open again, under its next revision."""
+    for number, name in enumerate(("one.csv", "two.csv"), 1):
+        request_id = send_assets(hub, name, asset(f"N-{number}"))
+        lose_bytes(hub, request_id)
+        process(hub, request_id)
+        bring_back_bytes(hub, request_id)
+    first, second = hub.review.listing()
+    hub.review.dismiss(first.item_id, actor="person/pat", reason=ReasonCode.TEST_DATA, note="of the rehearsal")
+    hub.review.replay(second.item_id, actor="person/kim")
+    lose_bytes(hub, second.request_id)
+    process(hub, second.request_id)
+    bring_back_bytes(hub, second.request_id)
+    assert verify_all(hub).ok
+    return hub
+
+
+@pytest.mark.parametrize(
+    ("closed_as", "changed"),
+    [
+        ("dismissed", {"resolved_by": "person/kim"}),
+        ("dismissed", {"resolution": "test_data: of nobody"}),
+        ("dismissed", {"state": "replayed"}),
+        ("replayed", {"resolved_by": "person/pat"}),
+    ],
+)
+def test_a_decision_that_was_rewritten_is_found(decided: Hub, closed_as: str, changed: dict[str, str]) -> None:
+    with decided.db.write() as tx:
+        where = review_item.c.state == closed_as
+        item_id = tx.execute(select(review_item.c.item_id).where(where)).scalar_one()
+        tx.execute(update(review_item).where(where).values(**changed))
+    told = f"{item_id}: what was decided about it is not what the audit log tells"
+    assert verify_all(decided).first_bad == told
+
+
+@pytest.mark.parametrize("closed_as", ["dismissed", "replayed"])
+def test_a_decision_that_was_made_to_vanish_is_found(decided: Hub, closed_as: str) -> None:
+    with decided.db.write() as tx:
+        where = review_item.c.state == closed_as
+        item_id = tx.execute(select(review_item.c.item_id).where(where)).scalar_one()
+        tx.execute(delete(review_item).where(where))
+    told = f"{item_id}: the audit log tells of a decision about it, and its record is missing or open"
+    assert verify_all(decided).first_bad == told

@@ -13,7 +13,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.hub import Hub
 from hub_pipelines.launching import due_of
 from hub_pipelines.pausing import store as pauses
-from hub_pipelines.recovery import service
+from hub_pipelines.recovery import model, service
 from hub_pipelines.recovery.model import Kind, Position
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.review.store import review_item
@@ -307,8 +307,8 @@ def test_of_many_without_a_record_the_first_are_named_and_the_others_counted(
     make_registry(hub, ["NC-0001"])
     ids = versions_of_a_list(hub, 5)
     forget_all(hub, ids)
-    monkeypatch.setattr(service, "_AT_ONCE", 2)
     monkeypatch.setattr(service, "_NAMES_AT_ONCE", 2)
+    monkeypatch.setattr(model, "_NAMED", 2)
     report = look(hub, unregistered_s=0.0)
     assert len(report.findings) == 3
     assert report.findings[-1].what.startswith("3 more ")

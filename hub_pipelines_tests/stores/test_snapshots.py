@@ -4,7 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.scope import Scope
@@ -27,7 +27,7 @@ from hub_pipelines.ledger.model import Batch, ledger_name
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.snapshots import files
 from hub_pipelines.ledger.snapshots import store as snapshots
-from hub_pipelines.ledger.snapshots.model import Day, NotInShape
+from hub_pipelines.ledger.snapshots.model import Day, NotInShape, Snapshot
 from hub_pipelines.ledger.snapshots.service import NotPublished
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.model import RecordType, Shape
@@ -396,11 +396,67 @@ def test_a_published_day_with_newer_postings_is_not_published(three_days: Hub) -
     assert "posted on 2026-03-04 for north is in" in str(refused.value)
 
 
-def test_a_published_file_that_is_gone_is_named_with_the_command_that_makes_it_again(three_days: Hub) -> None:
+def _other_figure(path: Path) -> None:
+    """A snapshot that any tool reads, with another quantity in it."""
+    table = pyarrow.parquet.read_table(path)
+    for name in ("hub_values", "quantity"):
+        at = table.schema.get_field_index(name)
+        texts = table.column(at).cast(pyarrow.string()).to_pylist()
+        cells = [one.replace('"quantity":"2"', '"quantity":"7"') if name == "hub_values" else "7" for one in texts]
+        table = table.set_column(at, table.schema.field(at), pyarrow.array(cells).cast(table.schema.field(at).type))
+    pyarrow.parquet.write_table(table, path)
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"PAR1 no such thing")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _other_figure, _garbage])
+def test_a_published_file_that_is_gone_or_changed_is_named_with_the_command_that_makes_it_again(
+    three_days: Hub, damage: Callable[[Path], None]
+) -> None:
     publish_all(three_days, INVENTORY, "inventory.asset@north")
     path = files.path_of(three_days.settings.ledgers, "inventory.asset", "north", DAYS[2])
-    path.unlink()
-    with pytest.raises(NotPublished) as refused:
+    before = path.read_bytes()
+    damage(path)
+    with pytest.raises(NotPublished, match="is missing or was changed") as refused:
         three_days.snapshots.state(INVENTORY, "north", DAYS[3])
     assert str(path) in str(refused.value)
     assert "hub backfill --campus north --feed inventory --from 2026-03-04 --to 2026-03-04" in str(refused.value)
+    assert len(list(three_days.snapshots.state(INVENTORY, "north", DAYS[1]))) == 1, "the day before needs it not"
+    path.write_bytes(before)
+    (row,) = three_days.snapshots.state(INVENTORY, "north", DAYS[3])
+    assert row.values["quantity"] == "2"
+
+
+def test_a_file_that_a_fold_put_in_place_and_could_not_record_is_read(three_days: Hub) -> None:
+    publish_all(three_days, INVENTORY, "inventory.asset@north")
+    path = files.path_of(three_days.settings.ledgers, "inventory.asset", "north", DAYS[2])
+    with three_days.db.write() as tx:
+        recorded = snapshots.find(tx, "inventory.asset@north", "north", DAYS[2])
+        assert recorded is not None
+        row = snapshots.snapshot.c.ledger_date == DAYS[2]
+        died = {"announced": recorded.file_digest, "file_digest": sha256_hex(b"what was published before")}
+        tx.execute(update(snapshots.snapshot).where(row).values(died))
+    assert len(list(three_days.snapshots.state(INVENTORY, "north", DAYS[3]))) == 1
+    _other_figure(path)
+    with three_days.db.write() as tx:
+        tx.execute(update(snapshots.snapshot).where(row).values(announced=sha256_hex(path.read_bytes())))
+    with pytest.raises(NotPublished):
+        three_days.snapshots.state(INVENTORY, "north", DAYS[3])
+    with three_days.db.write() as tx:
+        tx.execute(update(snapshots.snapshot).where(row).values(announced=None, file_digest=recorded.file_digest))
+    publish_all(three_days, INVENTORY, "inventory.asset@north")
+
+
+def test_a_day_that_is_published_anew_while_it_is_asked_for_is_read(
+    three_days: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_all(three_days, INVENTORY, "inventory.asset@north")
+    asked = snapshots.published
+
+    def then_published_anew(*args: Any) -> list[Snapshot]:
+        return [replace(one, file_digest=sha256_hex(b"what was there a moment ago")) for one in asked(*args)]
+
+    monkeypatch.setattr(snapshots, "published", then_published_anew)
+    assert len(list(three_days.snapshots.state(INVENTORY, "north", DAYS[3]))) == 1

@@ -40,6 +40,13 @@ def count_rows(tx: Transaction, request_id: str, revision: int) -> int:
     return tx.execute(query).scalar_one()
 
 
+def posted_at(tx: Transaction, request_id: str, revision: int) -> list[datetime]:
+    """What the journal says of when a posting made its entries; nothing where it made none."""
+    p = posting.c
+    query = select(p.posted_at).where(p.request_id == request_id, p.revision == revision)
+    return list(tx.execute(query).scalars())
+
+
 def versions_by(tx: Transaction, name: str, request_ids: Collection[str], *, since: int) -> dict[tuple[str, int], int]:
     """The versions of a ledger after one that these submissions have set, by request_id and revision."""
     p = posting.c

@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Event
 from hub_pipelines.common.ahead import made_ahead
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.columns import listed
 from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
 from hub_pipelines.common.store import Database, Transaction, database_now, holdable, per_query
@@ -41,7 +42,7 @@ from hub_pipelines.ledger.items.store import (
     versions_of,
 )
 from hub_pipelines.ledger.locking import store as locking
-from hub_pipelines.ledger.model import LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
+from hub_pipelines.ledger.model import ENTERED_AT, LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
 from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
@@ -148,7 +149,7 @@ def post(
         idempotency.insert(),
         {"request_id": lease.request_id, "revision": lease.revision, "outcome": outcome.document()},
     )
-    audit.append(tx, _posted_event(lease, batch, outcome))
+    audit.append(tx, _posted_event(lease, batch, outcome, rows.now))
     return outcome
 
 
@@ -588,7 +589,8 @@ def _counted(
     return tally.locations, *counts.record(tx, lease.request_id, lease.revision, batch.ledger, missed, counted_at=at)
 
 
-def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
+def _posted_event(lease: Lease, batch: Batch, outcome: Posting, entered_at: datetime) -> Event:
+    """Tells both moments: the submission is posted when its last entry is in, a long time after the journal's."""
     return Event(
         campus=batch.campus,
         actor=f"run/{lease.owner}",
@@ -602,5 +604,6 @@ def _posted_event(lease: Lease, batch: Batch, outcome: Posting) -> Event:
             "shape": batch.shape,
             "migration": batch.migration,
             "ledger_date": batch.ledger_date.isoformat(),
+            ENTERED_AT: iso(entered_at),
         },
     )

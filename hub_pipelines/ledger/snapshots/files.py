@@ -86,6 +86,14 @@ def is_written_from(path: Path, entries: Iterable[Mapping[str, Any]], record: Re
     return again.file_digest == _file_digest(path)
 
 
+def digest_of(path: Path) -> str | None:
+    """Of a file as it is now; None when it is missing."""
+    try:
+        return _file_digest(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

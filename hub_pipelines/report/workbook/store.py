@@ -85,6 +85,16 @@ def make_due(tx: Transaction, request_id: str, revision: int, campus: str) -> No
     )
 
 
+def make_due_again(tx: Transaction, request_id: str, revision: int) -> None:
+    """What was made and is not there any more."""
+    made = returned_workbook.c.state == str(WorkbookState.MADE)
+    tx.execute(
+        update(returned_workbook)
+        .where(*_key(returned_workbook, request_id, revision), made)
+        .values(state=WorkbookState.DUE, attempts=0, changed_at=database_now(tx))
+    )
+
+
 def due(tx: Transaction, campus: str | None, *, again_after: timedelta, limit: int) -> list[Made]:
     """Workbooks that are to be made, first those that have waited longest; see `count_attempt`."""
     w = returned_workbook.c
