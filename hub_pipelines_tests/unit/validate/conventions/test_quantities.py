@@ -222,6 +222,12 @@ def test_a_word_that_is_no_exact_mass_or_volume_is_never_converted(text: str) ->
     assert conversion(text, STOCK_UNITS) is None
 
 
+@pytest.mark.parametrize("text", ["kg^", "m^", "৴kg", "ͅ", "kg ㏈", "ⸯ", "k৲g"])
+def test_a_text_that_pint_cannot_take_apart_is_no_unit(text: str) -> None:
+    """It is an error of the row, not of the hub."""
+    assert conversion(text, STOCK_UNITS) is None
+
+
 def test_pint_is_not_loaded_for_units_that_the_lists_have() -> None:
     program = (
         "import sys\n"
