@@ -46,7 +46,7 @@ class RowsToFix:
         lines = _Lines(judged.record, verdicts, numbers, StagedFile(path))
         name = ledger_name(judged.record.name, envelope.campus, shared=judged.record.shared)
         with self.db.read() as tx:
-            standing = ledger_items.current_values(tx, name, lines.left_behind())
+            standing = ledger_items.current_values(tx, name, lines.keys())
         return lines.told(plain_name(whole.envelope.source_name), standing)
 
     def _numbers_in(self, envelope: Envelope, judged: Judged) -> Mapping[int, int]:
@@ -69,17 +69,17 @@ class _Lines:
         self._listed = whole.rows_of_lines({*self._now.values(), *old}, record)
         self._alike = Counter(line for row_no, line in self._now.items() if self._is_moved(row_no))
 
-    def left_behind(self) -> list[str]:
-        """The keys of lines of which a row has become another one."""
-        return [str(was.key) for row_no in self._now if self._is_moved(row_no) and (was := self._row(row_no))]
+    def keys(self) -> list[str]:
+        """Of the lines that rows were, and of those that they are now."""
+        return sorted({*self._now.values(), *(str(was.key) for was in self._was.values())})
 
     def told(self, name: str, standing: Collection[str]) -> Iterator[Verdict]:
-        """`standing` are those of the lines left behind that the ledger still has."""
+        """`standing` are those of the lines that the ledger has."""
         for one in self._verdicts:
             if not isinstance(one, AcceptedRow):
                 yield one
                 continue
-            why = self._why_not(one, name, standing) if self._is_moved(one.row_no) else None
+            why = self._why_not(one, name, standing)
             if why is not None:
                 yield RejectedRow(one.row_no, (*one.findings, self._problem(one, why, name)))
             elif (was := self._row(one.row_no)) is not None and not self._is_moved(one.row_no):
@@ -97,19 +97,25 @@ class _Lines:
         return was is None or line_of(was, self._record) != self._now[row_no]
 
     def _why_not(self, row: AcceptedRow, name: str, standing: Collection[str]) -> str | None:
-        others = self._listed.get(self._now[row.row_no], ())
+        was, line = self._row(row.row_no), self._now[row.row_no]
+        if was is not None and not self._is_moved(row.row_no):
+            return self._why_gone(was) if str(was.key) not in standing else None
+        others = self._listed.get(line, ())
         if others:
             return f"Row {excel_row(others[0])} of {name} is the same line ({in_words(row.values)})."
-        if self._alike[self._now[row.row_no]] > 1:
+        if self._alike[line] > 1:
             return f"Several rows of this workbook are the same line ({in_words(row.values)})."
-        was = self._row(row.row_no)
         if was is None:
             return None
         if len(self._listed[line_of(was, self._record)]) > 1:
             return f"It was {_was(was)}, and other rows of {name} are the same line."
-        if str(was.key) not in standing:
-            return f"It was {_was(was)}, and the ledger does not have that line any more."
-        return None
+        if str(was.key) in standing and line in standing:
+            return f"It was {_was(was)}, and the ledger has {in_words(row.values)} as well."
+        # where it has the new line alone, an earlier workbook has moved it there
+        return None if str(was.key) in standing or line in standing else self._why_gone(was)
+
+    def _why_gone(self, was: StagedRow) -> str:
+        return f"It was {_was(was)}, and the ledger does not have that line any more."
 
     def _problem(self, row: AcceptedRow, why: str, name: str) -> Problem:
         number = self._numbers.get(row.row_no)

@@ -259,6 +259,35 @@ def test_a_place_that_rows_to_be_fixed_have_corrected_already_is_not_corrected_b
     assert refused(hub, again)[2][0].startswith("It was Ethanol, 101, and the ledger does not have that line any more.")
 
 
+def test_a_row_that_an_earlier_workbook_has_moved_is_that_line_now(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE)
+    posted(hub, first)
+    second = sent_part(hub, first, {3: moved(ETHANOL, "201"), 4: TOLUENE})
+    posted(hub, second)
+    third = sent_part(hub, second, {3: moved(amount(ETHANOL, "3"), "201"), 4: amount(TOLUENE, "2")}, name="next.xlsx")
+    posting = posted(hub, third)
+    assert (posting.posted, posting.rejected, posting.replaced) == (2, 0, 0)
+    assert amounts(hub) == {"name acetone|101": "5", "name ethanol|201": "3", "name toluene|102": "2"}
+    assert_reproduced(hub, third)
+
+    begun_anew = sent_part(hub, first, {3: ETHANOL, 4: amount(TOLUENE, "4")}, name="first once more.xlsx")
+    assert posted(hub, begun_anew).rejected == 1
+    assert amounts(hub) == {"name acetone|101": "5", "name ethanol|201": "3", "name toluene|102": "4"}
+    assert refused(hub, begun_anew)[2][0].startswith("It was Ethanol, 101, and the ledger does not have that line")
+
+
+def test_a_row_is_not_moved_onto_a_line_that_the_ledger_has_beside_it(hub: Hub) -> None:
+    """Another workbook has moved another row there."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, moved(ETHANOL, "102"))
+    posted(hub, first)
+    posted(hub, sent_part(hub, first, {4: moved(ETHANOL, "201")}))
+    was = amounts(hub)
+    second = sent_part(hub, first, {3: moved(amount(ETHANOL, "7"), "201")}, name="part 2.xlsx")
+    assert posted(hub, second).rejected == 1
+    assert amounts(hub) == was
+    assert refused(hub, second)[2][0].startswith("It was Ethanol, 101, and the ledger has Ethanol, 201 as well.")
+
+
 def test_a_row_of_another_sheet_with_the_same_number_is_not_taken_for_this_one(hub: Hub) -> None:
     book = openpyxl.Workbook()
     for sheet, row in ((book.active, ETHANOL), (book.create_sheet("More"), ("Xylene", "101", "8", "L", "Roth"))):
