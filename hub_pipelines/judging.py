@@ -23,9 +23,9 @@ from hub_pipelines.intake.sealing.service import RECORD_TYPE
 from hub_pipelines.intake.service import source_key
 from hub_pipelines.ledger.comparing.keeping import columns_said
 from hub_pipelines.ledger.counting.model import Counting
-from hub_pipelines.mapping.decision import Decision
+from hub_pipelines.mapping.decision import Decision, rules_of
 from hub_pipelines.mapping.model import Asked, Question
-from hub_pipelines.mapping.opening import open_list
+from hub_pipelines.mapping.opening import numbers_in, open_list
 from hub_pipelines.mapping.remembered import Remembered, questions_of
 from hub_pipelines.mapping.service import Columns, Mappings, units_of
 from hub_pipelines.submission.model import MESSAGES, Envelope
@@ -245,6 +245,11 @@ class Judge:
             if envelope.complete_count and holds_only_rows_to_fix(table):
                 raise no_count(envelope.feed)
             yield without_row_numbers(table)
+
+    def numbers_in(self, envelope: Envelope, decision: Decision | None) -> dict[int, int]:
+        """What the archived workbook, which holds only the rows to be fixed, says of its rows (mapping/opening.py)."""
+        path = self.archive.object_path(envelope.content_digest)
+        return numbers_in(path, envelope.source_name, self.feed_of(envelope), rules_of(decision))
 
     def try_out(self, path: Path, campus: str, feed_name: str) -> Tried:
         """A file on this machine read as a run would read it, were it sent under its name; without effect."""

@@ -22,8 +22,7 @@ from hub_pipelines.ledger.comparing.replacing import replaced_in_part, replaced_
 from hub_pipelines.ledger.counting.model import places_in
 from hub_pipelines.ledger.model import Batch, OccurrencesMoved, ledger_name
 from hub_pipelines.ledger.ordering import store as ordering
-from hub_pipelines.mapping.decision import Decision, rules_of
-from hub_pipelines.mapping.opening import numbers_in
+from hub_pipelines.mapping.decision import Decision
 from hub_pipelines.report.corrections import made_of_one
 from hub_pipelines.returning import Corrects, CorrectsAnother, Returns
 from hub_pipelines.submission.model import MESSAGES, Submission
@@ -131,11 +130,11 @@ class Preparing:
             corrects = self.returns.corrects(tx, current, ledger) if is_list else None
             before = self.returns.before(tx, current, ledger) if (is_list or is_count) and not corrects else None
             seen = self.returns.seen(tx, current, ledger)
-            own = made_of_one(tx, current, current.revision)
+            own = made_of_one(tx, current, current.revision) if corrects else frozenset[str]()
             decision = self.judge.mappings.decision_of(tx, summary["decision"])
         corrected: Corrected | None = None
         if corrects is not None:
-            numbers = self._numbers_in(current, feed, decision) if corrects.by_part else None
+            numbers = self.judge.numbers_in(envelope, decision) if corrects.by_part else None
             corrected = self._corrected(corrects, own, record, staged, numbers)
         elif before is not None and is_list:
             corrected = self._changed_since(before, record, staged)
@@ -172,11 +171,6 @@ class Preparing:
         self.judge.mappings.shapes.remember(tx, current, prepared.feed, summary, actor=actor)
 
     # ---- earlier copies of a list
-
-    def _numbers_in(self, current: Submission, feed: Feed, decision: Decision | None) -> dict[int, int]:
-        envelope = current.envelope
-        path = self.judge.archive.object_path(envelope.content_digest)
-        return numbers_in(path, envelope.source_name, feed, rules_of(decision))
 
     def _corrected(
         self,

@@ -42,7 +42,6 @@ from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.ledger.registry.store import LedgerRegistry
 from hub_pipelines.ledger.snapshots import store as snapshots
 from hub_pipelines.mapping.decision import rules_of
-from hub_pipelines.mapping.opening import numbers_in
 from hub_pipelines.report.corrections import made_of_one
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.submission import store as submissions
@@ -299,19 +298,12 @@ def _before(hub: Hub, record: RecordType, current: Submission, kept: _Record) ->
         posting = ledger_outcomes.find_posting(tx, *kept.corrects)
         then = _record_of(tx, *kept.corrects, posting.ledger_version) if posting else None
         came = return_of(tx, current.request_id, kept.revision)
+        decision = hub.judge.mappings.decision_of(tx, kept.decision)
     contract = _contract_of(hub, record, then.contract_version) if then else None
     if then is None or contract is None:
         raise HubError(f"It corrects {before.request_id}, which can't be read again as it was posted.")
-    numbers = _numbers_in(hub, current, kept) if came is not None and came.part else None
+    numbers = hub.judge.numbers_in(current.envelope, decision) if came is not None and came.part else None
     return _Before(before, contract, then, numbers)
-
-
-def _numbers_in(hub: Hub, current: Submission, kept: _Record) -> dict[int, int]:
-    with hub.db.read() as tx:
-        rules = rules_of(hub.judge.mappings.decision_of(tx, kept.decision))
-    envelope = current.envelope
-    path = hub.archive.object_path(envelope.content_digest)
-    return numbers_in(path, envelope.source_name, hub.judge.feed_of(envelope), rules)
 
 
 def _closed_again(

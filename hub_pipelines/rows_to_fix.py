@@ -17,8 +17,6 @@ from hub_pipelines.judging import Judge, Judged
 from hub_pipelines.ledger.comparing.replacing import in_words, line_of, rows_by_number
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
-from hub_pipelines.mapping.decision import rules_of
-from hub_pipelines.mapping.opening import numbers_in
 from hub_pipelines.report.corrections import file_of_part
 from hub_pipelines.submission.model import Envelope, Submission
 from hub_pipelines.validate.model import OTHER_ROW, AcceptedRow, Problem, RecordType, RejectedRow, Verdict, excel_row
@@ -41,18 +39,13 @@ class RowsToFix:
         path = staged_path(self.staged, str(whole.staged))
         if whole.staged is None or not path.exists():
             return judged.verdicts
-        numbers = self._numbers_in(envelope, judged)
+        numbers = self.judge.numbers_in(envelope, judged.decision)
         verdicts = list(judged.verdicts)
         lines = _Lines(judged.record, verdicts, numbers, StagedFile(path))
         name = ledger_name(judged.record.name, envelope.campus, shared=judged.record.shared)
         with self.db.read() as tx:
             standing = ledger_items.current_values(tx, name, lines.keys())
         return lines.told(plain_name(whole.envelope.source_name), standing)
-
-    def _numbers_in(self, envelope: Envelope, judged: Judged) -> Mapping[int, int]:
-        path = self.judge.archive.object_path(envelope.content_digest)
-        feed = self.judge.feed_of(envelope)
-        return numbers_in(path, envelope.source_name, feed, rules_of(judged.decision))
 
 
 class _Lines:
