@@ -1,7 +1,8 @@
 """What the hub is compared with: `python -m hub_pipelines_tests.bench.bulk.peers NAME CSV REGISTRY URL REJECTS`.
 
 Belongs here: importers of the same file into one table, as most would write them, and the load without any check.
-None keeps a journal, an audit chain, an archive or a receipt; none but `limit` takes a bad row.
+None but `journal by hand` (by_hand.py) keeps a journal or a copy, none an audit chain or a receipt; none but `limit`
+takes a bad row.
 """
 
 import csv
@@ -20,6 +21,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, EmailStr, Field, StringConstraints, ValidationError
 
+from hub_pipelines_tests.bench.bulk.by_hand import journal_by_hand
 from hub_pipelines_tests.bench.bulk.data import CATEGORIES, COLUMNS, UNITS
 
 _CHUNK = 10_000
@@ -143,6 +145,7 @@ def dlt_merge(source: Path, registry: Path, url: str) -> list[tuple[int, str]]:
 
 PEERS: dict[str, Callable[[Path, Path, str], list[tuple[int, str]]]] = {
     "limit": limit,
+    "journal by hand": journal_by_hand,
     "pandas + pydantic + SQLAlchemy": pandas_pydantic,
     "dlt": dlt_merge,
 }
