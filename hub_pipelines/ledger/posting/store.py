@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from hashlib import sha256
-from operator import attrgetter, itemgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,40 +20,34 @@ from hub_pipelines.audit.model import Event
 from hub_pipelines.common.ahead import made_ahead
 from hub_pipelines.common.clock import iso
 from hub_pipelines.common.columns import listed
-from hub_pipelines.common.rows.store import insert_columns, insert_many, look_over, room_to_sort
-from hub_pipelines.common.store import Database, Transaction, database_now, holdable, per_query
+from hub_pipelines.common.rows.store import insert_columns, look_over, room_to_sort
+from hub_pipelines.common.store import Database, Transaction, database_now
 from hub_pipelines.ledger.adjusting import store as movements
 from hub_pipelines.ledger.adjusting.algebra import Adjusting
 from hub_pipelines.ledger.comparing.keeping import says
 from hub_pipelines.ledger.comparing.model import SET, Earlier
 from hub_pipelines.ledger.comparing.problems import kept_line, left_lines, not_compared
-from hub_pipelines.ledger.comparing.remarks import WORTH_A_LOOK, Remarks
 from hub_pipelines.ledger.comparing.replacing import closings
-from hub_pipelines.ledger.counting import store as counts
 from hub_pipelines.ledger.counting.model import Tally
 from hub_pipelines.ledger.digests import Change, ChangeColumns, sha256_hex_of
 from hub_pipelines.ledger.items.store import (
     current_version,
     earlier,
     heads_of_lines,
-    items_now,
-    lines_of_things,
     versions_of,
 )
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.ledger.model import ENTERED_AT, LEAVES, REGISTRY_LEDGER, Batch, Posting, RegistryMoved
 from hub_pipelines.ledger.outcomes.store import find_posting, idempotency
 from hub_pipelines.ledger.posting.folding.store import Entries, fold
-from hub_pipelines.ledger.posting.incoming.store import Heads, among_incoming, heads_of, incoming_rows
+from hub_pipelines.ledger.posting.incoming.store import Heads, heads_of, incoming_rows
 from hub_pipelines.ledger.posting.leaves import MANY, Leaves
+from hub_pipelines.ledger.posting.recording import AFTER_ITS_OWN, Recording
 from hub_pipelines.ledger.posting.sparing import sparing_of
 from hub_pipelines.ledger.posting.standing import Standing
-from hub_pipelines.ledger.problems.store import rejection
 from hub_pipelines.ledger.store import journal_row, ledger, ledger_day
 from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Lease
-from hub_pipelines.submission.receipting import store as receipting
-from hub_pipelines.validate.model import Problem
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk
 
 if TYPE_CHECKING:
@@ -67,14 +60,8 @@ _MEMORY_TO_FOLD_MB = {"postgresql": _MEMORY_MB, "sqlite": 16}
 MANY_ENTRIES = 20_000
 _FEW_ENTRIES = 1_000
 _OF_ADJUSTING = 500
-_AFTER_ITS_OWN = 1_000
-"""Remarks come after the problems of the row itself."""
 _DIGESTED_AT_ONCE = 2_000
 _HEARD_OF_EVERY_S = 0.5
-_REJECTION = ("severity", "column_name", "value", "rule", "reason", "suggestion")
-_STAGED = ("severity", "column", "value", "rule", "reason", "suggestion")
-_staged, _told = itemgetter(*_STAGED), attrgetter(*_STAGED)
-"""A problem as it is staged, or one that is found now, in the order of these columns."""
 
 _T = TypeVar("_T")
 
@@ -107,7 +94,7 @@ def post(
     with rows.leaves, room_to_sort(tx, _MEMORY_MB if version > 1 else _MEMORY_TO_APPEND_MB):
         rows.close_replaced()
         rows_digest = rows.post(limits or ChunkLimits(), progress)
-    counted, not_found, listed = _counted(tx, lease, batch, rows.tally, rows.now)
+    counted, not_found, listed = rows.records.counted(rows.tally)
     corrected = batch.corrected
     settled_at = leases.settle_posted(
         tx,
@@ -138,7 +125,7 @@ def post(
         replaced=rows.closed,
         arrived=rows.arrived,
         new=rows.new,
-        worth_a_look=rows.worth_a_look,
+        worth_a_look=rows.records.worth_a_look,
         keeps=batch.comparing is not None and batch.comparing.said is not None,
         corrects=(corrected.request_id, corrected.revision)
         if corrected and corrected.closes and corrected.is_known
@@ -191,15 +178,12 @@ class _Rows:
         beside: bool,
     ) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
-        self.new = self.worth_a_look = 0
+        self.new = 0
         self._heard_at = 0.0
         self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
         self.tally = Tally(batch.counting) if batch.counting is not None else None
-        self._some_are_missing = batch.received_at is not None and counts.any_open(
-            tx, batch.ledger, before=batch.received_at
-        )
-        self._missing = self._missing_things() if self._some_are_missing else {}
-        self._remarks = Remarks(batch.comparing) if batch.comparing is not None else None
+        self.records = Recording(tx, lease, batch, version, now)
+        self._remarks = self.records.remarks
         self._of_posting = {
             "request_id": lease.request_id,
             "revision": lease.revision,
@@ -215,7 +199,7 @@ class _Rows:
         """How many are new, and how many there are, where a posting may have several entries of an item."""
         self._adjusted = record.adjusted if record is not None and movements.is_adjusted(tx, batch.ledger) else None
         self._looks_at_all = (
-            self._some_are_missing
+            self.records.some_are_missing
             or self._adjusted is not None
             or (batch.comparing is not None and batch.comparing.lines is not None)
         )
@@ -259,13 +243,13 @@ class _Rows:
         changed = applied.entries
         self._append(ChangeColumns.of(changed))
         self._items = (len({one[1] for one in changed if one[5] is None}), len({one[1] for one in changed}))
-        self._insert_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
-        self._insert_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
+        self.records.add_problems((row.row_no, at, one) for row in rows for at, one in enumerate(row.problems))
+        self.records.add_remarks((row_no, _OF_ADJUSTING + at, one) for at, (row_no, one) in enumerate(applied.found))
         moved = [*before.openings, *applied.movements, *applied.void]
         movements.record(self.tx, self.batch.ledger, self.lease.request_id, self.lease.revision, moved)
         self._remark_sets(limits, applied.sets, changed)
-        self._tell_counts(changed)
-        self._mark_found(sorted({one.key for one in applied.movements}))
+        self.records.tell_counts(changed)
+        self.records.mark_found(sorted({one.key for one in applied.movements}))
         self.arrived = applied.arrived
         self.posted = len(changed) - applied.arrived
         self.new = sum(one[5] is None for one in changed[: self.posted])
@@ -287,11 +271,11 @@ class _Rows:
         with incoming_rows(self.tx, self.batch.rows, limits):
             set_anew = [one for one in changed if one[2] == SET]
             differing = [(row_no, key, values, *before) for row_no, key, _, values, _, *before in set_anew]
-            self._remark(sets, set_anew, self._held(sets, differing))
+            self.records.remark(sets, set_anew, self._held(sets, differing))
             if self._remarks is not None:
                 self._remarks.add_twins(sets)
                 self._remarks.add_posted((one[0], one[3]) for one in set_anew)
-            self._remark_all(limits)
+            self.records.remark_all(limits)
 
     def _post_chunks(self, limits: ChunkLimits, progress: Callable[[int], None]) -> None:
         rows, at_hand = self.batch.rows, self.batch.thing_in is not None
@@ -303,11 +287,11 @@ class _Rows:
                 self._take_rest(chunk)
                 through += len(chunk)
                 progress(through)
-            self._remark_all(limits)
+            self.records.remark_all(limits)
 
     def _take_rest(self, chunk: StagedChunk) -> None:
         """What there is of a chunk beside its accepted rows."""
-        self._insert_problems(chunk.found())
+        self.records.add_problems(chunk.found())
         if self.tally is not None:
             self.tally.add(chunk.rows())
         void = chunk.superseded
@@ -357,7 +341,7 @@ class _Rows:
             if row_no not in spared
         ]
         self._append(ChangeColumns.of(changed))
-        self._remark(accepted, changed, held)
+        self.records.remark(accepted, changed, held)
         self._look_at(accepted, changed, held, spared)
         self.posted += len(changed)
         self.new += sum(one[5] is None for one in changed)
@@ -390,8 +374,8 @@ class _Rows:
         if self._remarks is not None:
             self._remarks.add_twins(accepted)
             self._remarks.add_posted((one[0], one[3]) for one in changed)
-        self._tell_counts(changed)
-        self._mark_found([key for _, key, _ in accepted])
+        self.records.tell_counts(changed)
+        self.records.mark_found([key for _, key, _ in accepted])
         if self._sets_quantities:
             self._record_sets(self._touched(accepted, spared), changed, held)
 
@@ -440,15 +424,6 @@ class _Rows:
         of_all = {"ledger": self.batch.ledger, "version": self.version, **alike}
         insert_columns(self.tx, journal_row, columns, batches(), of_all=of_all)
 
-    def _insert_problems(self, problems: Iterable[tuple[int, int, Mapping[str, Any]]]) -> None:
-        """Staged ones, each with its row's number (0: the whole file) and its position among that row's."""
-        self._insert_told((row_no, position, _staged(found)) for row_no, position, found in problems)
-
-    def _insert_told(self, problems: Iterable[tuple[int, int, tuple[str | None, ...]]]) -> None:
-        rows = ((row_no, position, *(one and holdable(one) for one in told)) for row_no, position, told in problems)
-        of_all: dict[str, str | int] = {"request_id": self.lease.request_id, "revision": self.lease.revision}
-        insert_many(self.tx, rejection, ("row_no", "position", *_REJECTION), rows, of_all=of_all)
-
     def close_replaced(self) -> None:
         """Close lines before the rows are posted. Earlier counts that missed them miss what replaced them no more."""
         corrected = self.batch.corrected
@@ -458,13 +433,13 @@ class _Rows:
         closed, kept = closings(corrected, heads)
         self._append(ChangeColumns.of(closed))
         self.closed = len(closed)
-        self._insert_remarks(
-            (one.row_no, _AFTER_ITS_OWN - 1, kept_line(corrected, one, heads[one.old])) for one in kept
+        self.records.add_remarks(
+            (one.row_no, AFTER_ITS_OWN - 1, kept_line(corrected, one, heads[one.old])) for one in kept
         )
         if corrected.left or not corrected.is_known:
             told = left_lines(corrected) if corrected.is_known else not_compared(corrected)
-            self._insert_remarks([(0, _AFTER_ITS_OWN, told)])
-        self._mark_found([one.key for one in closed])
+            self.records.add_remarks([(0, AFTER_ITS_OWN, told)])
+        self.records.mark_found([one.key for one in closed])
 
     def _held(
         self, accepted: Sequence[tuple[int, str, str]], differing: Sequence[tuple[Any, ...]]
@@ -502,91 +477,6 @@ class _Rows:
                 yield row_no, key, values, version, before
             elif (whole := self._remarks.completed(values, now)) != now.values:
                 yield row_no, key, whole, version, before
-
-    def _remark(
-        self, accepted: Sequence[tuple[int, str, str]], changed: Sequence[tuple[Any, ...]], held: Mapping[str, Earlier]
-    ) -> None:
-        """Tell what somebody should look at of rows that take the place of what the ledger held."""
-        remarks = self._remarks
-        if remarks is None or self.version == 1:
-            return
-        new = {one[0]: one[5] is None for one in changed}
-        posted = {one[0]: one[3] for one in changed}
-        remarks.add_new((row_no, key) for row_no, key, _ in accepted if new.get(row_no, False))
-        self._insert_remarks(
-            (row_no, _AFTER_ITS_OWN + at, found)
-            for row_no, key, _ in accepted
-            if (now := held.get(key)) is not None
-            for at, found in enumerate(remarks.add(row_no, posted.get(row_no, now.values), now))
-        )
-
-    def _remark_all(self, limits: ChunkLimits) -> None:
-        """After the last row: what is to be said of all, and where else its new lines are listed."""
-        remarks = self._remarks
-        if remarks is None:
-            return
-        self._find_twins(remarks, limits)
-        found = [(0, one) for one in remarks.of_lists()]
-        found += remarks.elsewhere(self._listed_elsewhere(remarks.things()))
-        self._insert_remarks((row_no, 2 * _AFTER_ITS_OWN + at, one) for at, (row_no, one) in enumerate(found))
-
-    def _find_twins(self, remarks: Remarks, limits: ChunkLimits) -> None:
-        """The first of each kind of line of which there are several: its row is found by reading the rows again."""
-        for chunk in self.batch.rows.chunks(limits) if remarks.twins else ():
-            for row_no, key, values in chunk.accepted():
-                if key in remarks.twins:
-                    remarks.add_first(row_no, key, hash(values))
-
-    def _listed_elsewhere(self, things: set[str]) -> dict[str, Earlier]:
-        """Lines of these things that the file does not list, and that are told nowhere else."""
-        thing_in = self.batch.thing_in
-        if thing_in is None or not things:
-            return {}
-        keys = lines_of_things(self.tx, self.batch.ledger, things, thing_in)
-        told = {one.old for one in self.batch.corrected.replaced} if self.batch.corrected is not None else set()
-        told |= among_incoming(self.tx, keys)
-        return earlier(self.tx, self.batch.ledger, [key for key in keys if key not in told])
-
-    def _insert_remarks(self, remarks: Iterable[tuple[int, int, Problem]]) -> None:
-        """Row number, position and remark, as of problems; those that somebody should look at are counted."""
-        found = list(remarks)
-        self.worth_a_look += sum(one.rule in WORTH_A_LOOK for _, _, one in found)
-        self._insert_told((row_no, position, _told(one)) for row_no, position, one in found)
-
-    def _missing_things(self) -> dict[str, set[str]]:
-        if self.batch.thing_in is None or self.batch.received_at is None:
-            return {}
-        return counts.open_things(self.tx, self.batch.ledger, self.batch.thing_in, before=self.batch.received_at)
-
-    def _tell_counts(self, changed: Sequence[tuple[Any, ...]]) -> None:
-        """What earlier counts miss at one place may be what is new at another: their receipts are due again."""
-        if self.batch.thing_in is None or not self._missing:
-            return
-        new = {self.batch.thing_in(one[1]) for one in changed if one[5] is None}
-        told = set().union(*(self._missing[thing] for thing in new & self._missing.keys()))
-        if told:
-            receipting.renew_receipts(self.tx, sorted(told))
-
-    def _mark_found(self, keys: Sequence[str]) -> None:
-        received_at = self.batch.received_at
-        if received_at is None or not self._some_are_missing:
-            return
-        for some in per_query(keys):
-            counts.mark_found(
-                self.tx, self.batch.ledger, some, by=self.lease.request_id, received_at=received_at, at=self.now
-            )
-
-
-def _counted(
-    tx: Transaction, lease: Lease, batch: Batch, tally: Tally | None, now: datetime
-) -> tuple[tuple[str, ...] | None, int, int]:
-    """What a complete count has covered and missed: compared with the ledger as this posting leaves it, under its
-    lock, so that the same comparison can be made at any later time (items_as_of)."""
-    if tally is None:
-        return None, 0, 0
-    missed = list(tally.missed(items_now(tx, batch.ledger)))
-    at = batch.received_at or now
-    return tally.locations, *counts.record(tx, lease.request_id, lease.revision, batch.ledger, missed, counted_at=at)
 
 
 def _posted_event(lease: Lease, batch: Batch, outcome: Posting, entered_at: datetime) -> Event:
