@@ -126,6 +126,8 @@ class Posting:
     seen: Seen | None = None
     """Rows that said nothing but what the ledger held then were not applied where others had set their items since.
     None: every row was."""
+    spared: int = 0
+    """Of the unchanged rows, those that were not applied for that."""
 
     def document(self) -> dict[str, object]:
         """As it is stored and told; of a count also what it covered and missed, of messages what gave way."""
@@ -147,6 +149,8 @@ class Posting:
             del document["worth_a_look"]
         if not self.keeps:
             del document["keeps"]
+        if not self.spared:
+            del document["spared"]
         if self.seen is None:
             del document["seen"]
         else:

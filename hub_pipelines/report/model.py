@@ -132,8 +132,14 @@ class Counts:
     """Remarks for which a receipt does not say that all is done."""
     superseded: int = 0
     """Messages that gave way to a newer one about their item."""
+    spared: int = 0
+    """Of those unchanged, rows of a returned workbook that were left as others have set their items since."""
     thing: Literal["row", "message"] = "row"
     """What is counted."""
+
+    @property
+    def up_to_date(self) -> int:
+        return self.unchanged - self.spared
 
     @property
     def changed(self) -> int | None:

@@ -161,4 +161,6 @@ def counts(current: Submission, posting: Posting | None) -> Counts:
         superseded=rows.superseded,
         thing=_thing(current),
     )
-    return told if posting is None else replace(told, new=posting.new, worth_a_look=posting.worth_a_look)
+    if posting is None:
+        return told
+    return replace(told, new=posting.new, worth_a_look=posting.worth_a_look, spared=posting.spared)

@@ -87,7 +87,8 @@ def counts_strip(receipt: Receipt) -> list[tuple[str, str]]:
     if counts.new is not None and counts.posted:
         always += [("New", counts.new), ("Changed", counts.posted - counts.new)]
     others = [
-        ("Already up to date", counts.unchanged),
+        ("Already up to date", counts.up_to_date),
+        ("Left as others have set them", counts.spared),
         ("Gave way to a newer one", counts.superseded),
         ("Not taken", counts.rejected),
         ("Held for a person", counts.held),

@@ -173,12 +173,13 @@ def _taken_sentence(counts: Counts, reason: str | None) -> str:
         return because("Nothing was taken", reason or "the file is empty")
     if counts.posted == counts.received:
         return f"{_all_of(counts, 'was', 'were')} taken"
-    if counts.unchanged == counts.received:
+    if counts.up_to_date == counts.received:
         return f"Nothing new: {_lower_first(_all_of(counts, 'was', 'were'))} already up to date"
+    if counts.unchanged == counts.received:
+        return f"Nothing new: of {things_told(counts.received, counts.thing)}, " + ", ".join(_other_rows(counts))
     if counts.posted and counts.posted + counts.unchanged == counts.received:
-        now = counted(counts.posted, "was", "were")
-        before = counted(counts.unchanged, "was", "were")
-        return f"All {counts.received:,} {counts.thing}s are in: {now} taken now, {before} already up to date"
+        now = f"{counted(counts.posted, 'was', 'were')} taken now"
+        return f"All {counts.received:,} {counts.thing}s are in: " + ", ".join([now, *_other_rows(counts)])
     if counts.posted == 0:
         return because("Nothing was taken", reason or _nothing_taken_because(counts))
     taken = f"{counts.posted:,} of {things_told(counts.received, counts.thing)}"
@@ -197,8 +198,11 @@ def _nothing_taken_because(counts: Counts) -> str:
 
 def _other_rows(counts: Counts) -> list[str]:
     parts = []
-    if counts.unchanged:
-        parts.append(f"{counted(counts.unchanged, 'was', 'were')} already up to date")
+    if counts.up_to_date:
+        parts.append(f"{counted(counts.up_to_date, 'was', 'were')} already up to date")
+    if counts.spared:
+        them = "it" if counts.spared == 1 else "them"
+        parts.append(f"{counted(counts.spared, 'was', 'were')} left as others have set {them} since")
     if counts.rejected:
         parts.append(f"{counted(counts.rejected, 'needs', 'need')} your attention")
     if counts.held:

@@ -13,6 +13,8 @@ from hub_pipelines.ledger.comparing.model import Seen
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.rebuilding import reproduce
+from hub_pipelines.report.render import counts_strip
+from hub_pipelines.report.words import receipt_headline
 from hub_pipelines.returning import Returns
 from hub_pipelines.submission.model import Submission
 from hub_pipelines_tests.messages import body_of, message, settle, take
@@ -73,6 +75,10 @@ def test_rows_that_the_sender_left_as_they_were_stay_as_others_have_set_them_and
     assert (posting.posted, posting.unchanged, posting.seen) == (2, 1, Seen(1))
     assert quantities(hub) == {"name acetone": "6", "name ethanol": "3", "name toluene": "4"}
     assert [one[:38] for one in stays(hub, second)] == ["Row 2 stays as more.xlsx has set it on"]
+    with hub.db.read() as tx:
+        told = hub.receipts.facts.of_submission(tx, submission(hub, second))
+    assert receipt_headline(told).startswith("All 3 rows are in: 2 were taken now, 1 was left as others have set it")
+    assert ("Left as others have set them", "1") in counts_strip(told)
     assert_reproduced(hub, second)
 
 

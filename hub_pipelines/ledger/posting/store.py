@@ -131,6 +131,7 @@ def post(
         if corrected and corrected.closes and corrected.is_known
         else None,
         seen=batch.seen,
+        spared=rows.spared,
     )
     tx.execute(
         idempotency.insert(),
@@ -178,7 +179,7 @@ class _Rows:
         beside: bool,
     ) -> None:
         self.tx, self.lease, self.batch, self.version, self.now = tx, lease, batch, version, now
-        self.new = 0
+        self.new = self.spared = 0
         self._heard_at = 0.0
         self.posted = self.unchanged = self.rejected = self.superseded = self.closed = self.arrived = 0
         self.tally = Tally(batch.counting) if batch.counting is not None else None
@@ -361,6 +362,7 @@ class _Rows:
             self._remarks.add_spared(
                 (row_no, self._standing.set_in(version), keys[row_no] not in held) for row_no, version in spared.items()
             )
+        self.spared += len(spared)
         return frozenset(spared)
 
     def _look_at(

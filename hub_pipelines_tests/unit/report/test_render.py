@@ -74,6 +74,18 @@ LINE = IndexLine("stock.xlsx", "north", "inventory", "posted", None, ALL_TAKEN, 
         ),
         ("nothing_posted", UNCOUNTED, None, "Nothing was taken: the file is empty"),
         ("nothing_posted", Counts(12, 0, 12, 0, 0), None, "Nothing new: all 12 rows were already up to date"),
+        (
+            "nothing_posted",
+            Counts(12, 0, 12, 0, 0, spared=1),
+            None,
+            "Nothing new: of 12 rows, 11 were already up to date, 1 was left as others have set it since",
+        ),
+        (
+            "posted",
+            Counts(12, 8, 3, 1, 0, spared=3),
+            None,
+            "8 of 12 rows were taken, 3 were left as others have set them since, 1 needs your attention",
+        ),
         ("nothing_posted", Counts(12, 0, 0, 12, 0), None, "Nothing was taken: all 12 rows need your attention"),
         ("nothing_posted", Counts(1, 0, 0, 0, 1), None, "Nothing was taken: the only row is held for a person"),
         (
