@@ -15,7 +15,7 @@ from hub_pipelines.audit import store as audit
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
 from hub_pipelines.findings.awards import sponsors_numbers
-from hub_pipelines.findings.model import Overtaken
+from hub_pipelines.findings.model import RULES_VERSION, Overtaken
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Delivery, Incoming
@@ -397,28 +397,100 @@ def test_the_command_lists_evaluates_and_writes_the_page(hub: Hub, monkeypatch: 
     assert answer("findings", "list", "--award", "r01gm100001", "--limit", "1")["left_out"] == 1
 
 
+@pytest.fixture
+def vouched(hub: Hub) -> Hub:
+    """T-1 is closed; T-2 and the award's overspending are open, which has said another amount before."""
+    says(hub, 1, portal="NSF", obligated_amount="100.00")
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
+    hub.findings.evaluate("north")
+    says(hub, 2, portal="NSF", ends_on="2026-06-30", obligated_amount="110.00")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == [("G02", "T-2"), ("G38", AWARD)]
+    assert verify_all(hub).ok
+    return hub
+
+
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("changed", "told"),
     [
-        ("DELETE FROM finding WHERE subject = 'T-2'", "and its record is missing"),
-        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "tells of its closing"),
-        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "tells of its opening"),
+        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "its closing"),
+        ("UPDATE finding SET closed_at = opened_at WHERE subject = 'T-1'", "its closing"),
+        ("UPDATE finding SET amount = '1.00' WHERE subject = 'T-1'", "what it says"),
+        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET citation = '2 CFR 1' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET opened_at = '2025-01-01T00:00:00.000000Z' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET amount = '0.01' WHERE rule_id = 'G38'", "what it says"),
+        ("UPDATE finding SET told = 'nothing to speak of' WHERE rule_id = 'G38'", "what it says"),
+        ("UPDATE finding SET facts = '{}' WHERE rule_id = 'G02'", "what it says"),
+        ("UPDATE finding SET row_no = 9 WHERE rule_id = 'G02'", "what it says"),
     ],
 )
-def test_a_finding_that_was_made_to_vanish_or_changed_is_named_by_the_audit(
-    hub: Hub, statement: str, told: str
+def test_a_finding_that_was_rewritten_is_named_by_the_audit_with_what_to_do(
+    vouched: Hub, changed: str, told: str
+) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text(changed))
+
+    found = str(verify_all(vouched).first_bad)
+
+    assert found.startswith("finding-")
+    assert f", north): the record of this finding is not what the audit log tells of {told}" in found
+    assert found.endswith("Find out who changed it, and have the record restored from a backup.")
+
+
+def test_a_finding_that_was_made_to_vanish_is_named_by_the_audit(vouched: Hub) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text("DELETE FROM finding WHERE subject = 'T-2'"))
+
+    assert "the audit log tells of this finding, and its record is missing" in str(verify_all(vouched).first_bad)
+
+
+def test_what_is_written_later_does_not_vouch_for_a_rewritten_record(vouched: Hub) -> None:
+    """It is closed after somebody has changed its amount."""
+    with vouched.db.write() as tx:
+        tx.execute(text("UPDATE finding SET amount = '0.01' WHERE subject = 'T-2'"))
+    says(vouched, 3, portal="NSF", starts_on="2024-06-01", ends_on="2026-06-30", obligated_amount="110.00")
+    vouched.findings.evaluate("north")
+    assert open_now(vouched) == [("G38", AWARD)]
+
+    assert "(G02 on T-2, north): the record of this finding is not what" in str(verify_all(vouched).first_bad)
+
+
+def test_findings_that_say_something_else_are_one_entry_of_the_chain(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, *(f"T-{number},{AWARD},120.00,2025-08-01,2025-07-15" for number in range(3)))
+    hub.findings.evaluate("north")
+    says(hub, 2, ends_on="2025-07-01")
+    hub.findings.evaluate("north")
+
+    with hub.db.read() as tx:
+        (entry,) = audit.entries_named(tx, "findings:restated")
+    assert entry.event.subject == "3 findings"
+    assert verify_all(hub).ok
+
+
+def test_findings_of_an_earlier_release_verify_and_are_vouched_for_from_their_next_judging_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(hub, 1)
     spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
-    hub.findings.evaluate("north")
-    says(hub, 2, ends_on="2026-06-30")
-    hub.findings.evaluate("north")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("hub_pipelines.findings.model.RULES_VERSION", RULES_VERSION - 1)
+        earlier.setattr("hub_pipelines.findings.service.RULES_VERSION", RULES_VERSION - 1)
+        earlier.setattr("hub_pipelines.findings.service._vouched", lambda *_: {})
+        earlier.setattr("hub_pipelines.findings.service._restate", lambda *_: None)
+        hub.findings.evaluate("north")
+        says(hub, 2, ends_on="2026-06-30")
+        hub.findings.evaluate("north")
+    assert open_now(hub) == [("G02", "T-2")]
     assert verify_all(hub).ok
 
-    with hub.db.write() as tx:
-        tx.execute(text(statement))
+    hub.findings.evaluate("north")
 
-    assert told in str(verify_all(hub).first_bad)
+    assert verify_all(hub).ok
+    with hub.db.write() as tx:
+        tx.execute(text("UPDATE finding SET amount = '0.01' WHERE subject = 'T-2'"))
+    assert "(G02 on T-2, north)" in str(verify_all(hub).first_bad)
 
 
 # ---- registrations
