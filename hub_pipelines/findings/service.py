@@ -77,9 +77,9 @@ class Findings:
         releases do not tell, which is all but the opening and the closing as such, is held against nothing."""
         with self.db.read() as tx:
             told = _Told.by(tx)
-            for one in store.everything(tx):
-                if (what := told.astray(one)) is not None:
-                    name = f"{one.finding_id} ({one.rule_id} on {one.subject}, {one.campus})"
+            for finding_id, one in store.everything(tx):
+                if (what := told.astray(finding_id, one)) is not None:
+                    name = f"{finding_id} ({one.rule_id} on {one.subject}, {one.campus})" if one else finding_id
                     return f"{name}: the record of this finding is not what the audit log tells of {what}. {_MEND}"
         lost = min(told.opened, default=None)
         return f"{lost}: the audit log tells of this finding, and its record is missing. {_MEND}" if lost else None
@@ -227,9 +227,11 @@ class _Told:
                 told.contents[event.subject] = str(digest)
         return told
 
-    def astray(self, one: Finding) -> str | None:
+    def astray(self, finding_id: str, one: Finding | None) -> str | None:
         """What a record has otherwise."""
-        opened, closed = self.opened.pop(one.finding_id, None), self.closed.get(one.finding_id)
+        if one is None:
+            return "it: it can't be read"
+        opened, closed = self.opened.pop(finding_id, None), self.closed.get(finding_id)
         if opened is None or not _is_opened_as(opened, one):
             return "its opening"
         by = one.closed_by.request_id if one.closed_by else None
@@ -237,7 +239,7 @@ class _Told:
             return "its closing"
         if closed is not None and closed.detail.get("closing_digest") not in (None, one.closing_digest):
             return "its closing"
-        if self.contents.get(one.finding_id) not in (None, one.content_digest):
+        if self.contents.get(finding_id) not in (None, one.content_digest):
             return "what it says: its award, words, facts, amount or the line"
         return None
 

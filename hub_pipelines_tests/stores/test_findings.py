@@ -438,6 +438,14 @@ def test_a_finding_that_was_rewritten_is_named_by_the_audit_with_what_to_do(
     assert found.endswith("Find out who changed it, and have the record restored from a backup.")
 
 
+@pytest.mark.parametrize("column", ["facts", "opened_by"])
+def test_a_finding_whose_documents_are_none_is_told_and_no_trouble_to_the_verifier(vouched: Hub, column: str) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text(f"UPDATE finding SET {column} = '5' WHERE subject = 'T-2'"))
+
+    assert "is not what the audit log tells of it: it can't be read." in str(verify_all(vouched).first_bad)
+
+
 def test_a_finding_that_was_made_to_vanish_is_named_by_the_audit(vouched: Hub) -> None:
     with vouched.db.write() as tx:
         tx.execute(text("DELETE FROM finding WHERE subject = 'T-2'"))
