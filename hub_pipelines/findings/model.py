@@ -11,7 +11,7 @@ from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.model import excel_row
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Of the rules as a whole (rules.py): raise it with each change of what they find, and all awards are judged anew."""
 
 DOLLARS = "USD"
@@ -32,7 +32,7 @@ class Rule:
     reads: frozenset[str]
     judges: Literal["line", "spending", "award"]
     by_day: bool = False
-    """What it finds changes with the days alone, too."""
+    """What it finds, or says of it, changes without a change of the award or its lines, too: it is judged each day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class Findings:
         if mark.day != day:
             named |= store.awards_judged_by_day(tx, campus, [one.rule_id for one in RULES.values() if one.by_day])
         awards = awards_of(tx, campus, None if touched.everything else named)
-        found, spending = judge(tx, campus, awards, day)
+        found, spending = judge(tx, campus, awards, day, self.campuses)
         ids = {terms.number: terms.ids for terms in awards}
         ueis = {terms.number: terms.ueis for terms in awards}
         numbers = {*named, *(one for some in ids.values() for one in some)}

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
 from hub_pipelines.findings.awards import sponsors_numbers
@@ -25,6 +26,7 @@ from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import settle, take
 from hub_pipelines_tests.stores.test_award_news import GRANTS, post, says, spent
+from hub_pipelines_tests.support import process, send
 
 AWARD = "R01GM100001"
 
@@ -196,7 +198,10 @@ def test_a_finding_that_other_rules_had_opened_is_closed_by_these(hub: Hub) -> N
 
     (closed,) = hub.findings.evaluate("north").closed
 
-    assert (closed.subject, closed.closed_by and closed.closed_by.what) == ("T-2", "the rules as of version 3")
+    assert (closed.subject, closed.closed_by and closed.closed_by.what) == (
+        "T-2",
+        f"the rules as of version {RULES_VERSION}",
+    )
 
 
 def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(hub: Hub) -> None:
@@ -217,6 +222,26 @@ def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(
     (closed,) = of_rule(standing(hub), "G38")
     assert closed.closed_by is not None
     assert closed.closed_by.startswith("the new funds told by NSF on ")
+
+
+def listed_in_the_south(hub: Hub, award: str, fain: str) -> None:
+    data = f"award_id,starts_on,ends_on,obligated_amount,fain\n{award},2024-07-01,2025-06-30,50,{fain}\n"
+    process(hub, str(send(hub, "south.csv", data.encode(), scope=Scope("south", "grants")).request_id))
+
+
+def test_an_overspending_says_that_another_campus_lists_the_award_too(hub: Hub) -> None:
+    says(hub, 1, portal="NSF", obligated_amount="100.00")
+    spent(hub, f"T-1,{AWARD},120.00,2025-03-01,2025-02-15")
+    listed_in_the_south(hub, "S-7", AWARD)
+    told = "120.00 US dollars are spent and 100.00 obligated: 20.00 more"
+
+    (opened,) = on(hub.findings, "2026-11-29").evaluate("north").opened
+
+    assert opened.told == f"{told}, without what south spent, which lists this award, too"
+    listed_in_the_south(hub, "S-7", "R01GM100002")
+    on(hub.findings, "2026-11-30").evaluate("north")
+    with hub.db.read() as tx:
+        assert [one.told for one in store.open_of_awards(tx, "north", None)] == [told]
 
 
 def test_what_opened_an_overspending_is_a_line_of_the_sum_and_none_in_another_currency(hub: Hub) -> None:
@@ -546,6 +571,40 @@ def test_a_registration_that_runs_out_opens_a_finding_on_the_day_after_and_its_r
     assert item.changes[-1].news == (
         "The registration was renewed: it is in force until 2027-12-01 and not 2026-12-01.",
     )
+
+
+def test_an_excluded_recipient_is_a_finding_of_its_award_until_the_exclusion_ends_though_it_is_registered(
+    hub: Hub,
+) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2029-06-30")
+    says(hub, 2, record_id="1002", award_id="R01GM100002", recipient_uei=UEI, ends_on="2026-06-30")
+    registered(hub, 1, excluded="no")
+    today = on(hub.findings, "2026-11-29")
+    assert today.evaluate("north").opened == ()
+
+    registered(hub, 2, excluded="yes")
+    (opened,) = today.evaluate("north").opened
+
+    assert (opened.rule_id, opened.citation, opened.award) == ("S02", "2 CFR 180.415", AWARD)
+    assert opened.told == f"SAM.gov excludes {UEI} from federal awards, and the award goes on until 2029-06-30"
+    assert opened.opened_by.what.startswith("the exclusion told by SAM.gov on ")
+    registered(hub, 3, excluded="no")
+    (closed,) = today.evaluate("north").closed
+    assert closed.closed_by is not None
+    assert closed.closed_by.what.startswith("the end of the exclusion told by SAM.gov on ")
+    assert verify_all(hub).ok
+
+
+def test_an_exclusion_is_no_finding_any_more_when_the_award_has_ended(hub: Hub) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2026-12-31")
+    registered(hub, 1, excluded="yes", expires_on="2027-12-01")
+    registered(hub, 2, record_id=f"{UEI}/0001", excluded="no", expires_on="2027-12-01")
+    assert [one.rule_id for one in on(hub.findings, "2026-12-31").evaluate("north").opened] == ["S02"]
+
+    (closed,) = on(hub.findings, "2027-01-01").evaluate("north").closed
+
+    assert closed.closed_by is not None
+    assert closed.closed_by.what == "the day 2027-01-01"
 
 
 def test_an_award_that_ends_needs_no_registration_any_more(hub: Hub) -> None:
