@@ -12,7 +12,7 @@ from typing import Any
 from hub_pipelines import vouching
 from hub_pipelines.archive.objects import envelope_in
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import ChainReport, Event
+from hub_pipelines.audit.model import MEND, ChainReport, Event
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.misfits import store as misfits
@@ -244,7 +244,7 @@ def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     )
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     fault = fault or hub.findings.first_astray()
-    fault = fault or next((f"{one}. {vouching.MEND}" for one in hub.holds.astray()), None)
+    fault = fault or next((f"{one}. {MEND}" for one in hub.holds.astray()), None)
     return replace(report, first_bad=fault)
 
 

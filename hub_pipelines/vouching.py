@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import Entry, Event
+from hub_pipelines.audit.model import MEND, Entry, Event
 from hub_pipelines.common.store import Transaction, per_query
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.drift.model import Source
@@ -21,7 +21,6 @@ from hub_pipelines.intake.model import Arrival, Outcome
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.submission import store as submissions
 
-MEND = "Find out who changed it, and have the record restored from a backup."
 _CAME = {
     **{f"submission:{one}": one for one in (Outcome.RECEIVED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.REFUSED)},
     "arrival:previewed": Outcome.PREVIEWED,

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import Event
+from hub_pipelines.audit.model import MEND, Event
 from hub_pipelines.common.canonical import canonical_text, digest_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
@@ -27,7 +27,6 @@ ACTOR = "hub/findings"
 _OPENED, _CLOSED, _RESTATED = "finding:opened", "finding:closed", "findings:restated"
 _RESTATED_IN_ONE = 1_000
 """So many findings one entry tells of at most."""
-_MEND = "Find out who changed it, and have the record restored from a backup."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +79,9 @@ class Findings:
             for finding_id, one in store.everything(tx):
                 if (what := told.astray(finding_id, one)) is not None:
                     name = f"{finding_id} ({one.rule_id} on {one.subject}, {one.campus})" if one else finding_id
-                    return f"{name}: the record of this finding is not what the audit log tells of {what}. {_MEND}"
+                    return f"{name}: the record of this finding is not what the audit log tells of {what}. {MEND}"
         lost = min(told.opened, default=None)
-        return f"{lost}: the audit log tells of this finding, and its record is missing. {_MEND}" if lost else None
+        return f"{lost}: the audit log tells of this finding, and its record is missing. {MEND}" if lost else None
 
     def is_current(self, tx: Transaction, mark: Mark) -> bool:
         """Whether nothing that findings depend on has changed since."""

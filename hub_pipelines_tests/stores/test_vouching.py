@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from hub_pipelines.audit.model import Event
+from hub_pipelines.audit.model import MEND, Event
 from hub_pipelines.common.errors import Transient
 from hub_pipelines.drift import store as shapes
 from hub_pipelines.evidence import verify_all
@@ -31,7 +31,6 @@ from hub_pipelines_tests.support import (
 )
 from hub_pipelines_tests.tampering import rewrite, unlock
 
-MEND = "Find out who changed it, and have the record restored from a backup."
 LONG_AGO = "'2020-01-01T00:00:00.000000Z'"
 
 
