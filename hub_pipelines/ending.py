@@ -67,13 +67,18 @@ class Ending:
         )
         if last:
             leases.settle_in_review(tx, lease, Cause.EXHAUSTED, failure)
-            self.processing.file_for_review(tx, one.request_id, RECOVERY, failure)
+            self.processing.file_for_review(tx, one.request_id, RECOVERY, failure, token=one.token)
             self.processing.enter(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.IN_REVIEW})
             return
         retry_at = leases.settle_retrying(tx, lease, failure, self.processing.policy.wait(one.attempts))
         if self.processing.progress.is_told(one.request_id):  # its page says that a run is at it
             receipting.make_receipt_due(tx, one.request_id)
-        detail = {"attempt": one.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
+        detail: dict[str, object] = {
+            "attempt": one.attempts,
+            "token": one.token,
+            "error": failure.reason,
+            "retry_at": retry_at.isoformat(),
+        }
         self.processing.enter(tx, one, RECOVERY, "submission:retrying", detail)
         self.processing.enter(tx, one, RECOVERY, "recovery:lease_ended", {**told, "after": State.RETRYING})
 
@@ -91,7 +96,7 @@ class Ending:
                 run_id=current.run_id,
             )
             leases.shelve(tx, request_id, Cause.EXHAUSTED, failure)
-            self.processing.file_for_review(tx, request_id, RECOVERY, failure)
+            self.processing.file_for_review(tx, request_id, RECOVERY, failure, token=None)
             detail: dict[str, object] = {"launches": current.launches_in_vain}
             self.processing.enter(tx, current, RECOVERY, "recovery:launches_ended", detail)
         return True

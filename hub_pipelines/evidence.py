@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hub_pipelines import vouching
 from hub_pipelines.archive.objects import envelope_in
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import ChainReport, Event
+from hub_pipelines.audit.model import MEND, ChainReport, Event
 from hub_pipelines.common.canonical import sha256_hex
 from hub_pipelines.common.errors import Permanent
 from hub_pipelines.common.misfits import store as misfits
@@ -224,8 +225,8 @@ def conservation(hub: Hub) -> list[dict[str, Any]]:
 
 def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
     """Walk the audit chains beside their checkpoints (and a copy of these), then what they vouch for: journal digests,
-    archived bytes, signatures, decisions, pages of portals, snapshots, findings, legal holds. What can't even be read
-    comes first.
+    archived bytes, signatures, decisions, pages of portals, snapshots, records beside the ledgers, findings, legal
+    holds. What can't even be read comes first.
     """
     report = hub.checkpoints.verify(copy)
     if not report.ok:
@@ -239,10 +240,12 @@ def verify_all(hub: Hub, copy: Path | None = None) -> ChainReport:
         _first_bad_conflict,
         _first_bad_page,
         _first_bad_snapshot,
+        first_bad_record,
     )
     fault = next((fault for look in looks if (fault := look(hub)) is not None), None)
     fault = fault or hub.findings.first_astray()
-    return replace(report, first_bad=fault or next(iter(hub.holds.astray()), None))
+    fault = fault or next((f"{one}. {MEND}" for one in hub.holds.astray()), None)
+    return replace(report, first_bad=fault)
 
 
 def _first_misfit(hub: Hub) -> str | None:
@@ -285,14 +288,13 @@ def _first_bad_standing(hub: Hub) -> str | None:
     posted: dict[str, tuple[int, datetime]] = {}
     opened: dict[str, int] = {}
     with hub.db.read() as tx:
-        for entry in audit.entries_named(tx, "submission:posted"):
-            detail = entry.event.detail
-            at = datetime.fromisoformat(str(detail["posted_at"]))
-            posted[str(entry.event.request_id)] = int(str(detail["revision"])), at
-        for name in _OPENINGS:
-            for entry in audit.entries_named(tx, name):
-                request_id = str(entry.event.request_id)
-                opened[request_id] = max(opened.get(request_id, 0), int(str(entry.event.detail["revision"])))
+        for entry in audit.entries_named(tx, "submission:posted", *_OPENINGS):
+            detail, request_id = entry.event.detail, str(entry.event.request_id)
+            revision = int(str(detail["revision"]))
+            if entry.event.event in _OPENINGS:
+                opened[request_id] = max(opened.get(request_id, 0), revision)
+            else:
+                posted[request_id] = revision, datetime.fromisoformat(str(detail["posted_at"]))
         for request_id, state, revision, posted_at in submissions.standings(tx):
             told, at_told = posted.get(request_id, (0, None))
             if (state == State.POSTED) != (revision == told):
@@ -307,7 +309,7 @@ def _first_bad_standing(hub: Hub) -> str | None:
 def _first_bad_decision(hub: Hub) -> str | None:
     """What people have decided about review items, as the audit chain tells it, against the items as they are now."""
     with hub.db.read() as tx:
-        told = {entry.event.subject: entry.event for name in _CLOSINGS for entry in audit.entries_named(tx, name)}
+        told = {entry.event.subject: entry.event for entry in audit.entries_named(tx, *_CLOSINGS)}
         for item_id, (state, by, words, replaced_by) in reviews.closings(tx):
             event = told.pop(item_id, None)
             if event is not None and not _is_as_decided(event, state, by, words, replaced_by):
@@ -326,6 +328,18 @@ def _is_as_decided(event: Event, state: str, by: str | None, words: str | None, 
     if state == ItemState.RESUBMITTED:
         return replaced_by == detail["replaced_by"] and words == replacement(str(replaced_by))
     return True  # with which words a replay was asked for is told by what it was asked for
+
+
+def first_bad_record(hub: Hub) -> str | None:
+    """Records beside the ledgers against what the audit chains tell of them."""
+    looks = (
+        vouching.first_bad_arrival,
+        vouching.first_bad_attempt,
+        vouching.first_bad_reading,
+        vouching.first_bad_shape,
+    )
+    with hub.db.read() as tx:
+        return next((fault for look in looks if (fault := look(tx)) is not None), None)
 
 
 class NoProof(Permanent):
@@ -461,9 +475,9 @@ def _first_bad_conflict(hub: Hub) -> str | None:
     """Bytes that came under the key of something else. The database has no envelope of theirs: the archived one must
     be genuine, and a message has none."""
     with hub.db.read() as tx:
-        files = [entry.event for entry in audit.entries_named(tx, "submission:conflict")]
-        messages = [entry.event for entry in audit.entries_named(tx, "message:conflict")]
-    for one in (*files, *messages):
+        conflicts = [entry.event for entry in audit.entries_named(tx, "submission:conflict", "message:conflict")]
+    files = [one for one in conflicts if one.event == "submission:conflict"]
+    for one in conflicts:
         try:
             hub.archive.verify(str(one.detail["content_digest"]))
         except Permanent as error:

@@ -256,13 +256,18 @@ class Processing:
             current = submissions.get(tx, lease.request_id)
             if may_pass(error) and not self.policy.is_last(current.attempts, in_all=current.attempts_in_all):
                 retry_at = leases.settle_retrying(tx, lease, failure, self.policy.wait(current.attempts))
-                detail = {"attempt": current.attempts, "error": failure.reason, "retry_at": retry_at.isoformat()}
+                detail = {
+                    "attempt": current.attempts,
+                    "token": lease.token,
+                    "error": failure.reason,
+                    "retry_at": retry_at.isoformat(),
+                }
                 self.enter(tx, current, lease.owner, "submission:retrying", detail)
                 after, cause = State.RETRYING, None
             else:
                 cause = Cause(error.cause) if isinstance(error, Permanent) else Cause.EXHAUSTED
                 leases.settle_in_review(tx, lease, cause, failure)
-                self.file_for_review(tx, lease.request_id, lease.owner, failure)
+                self.file_for_review(tx, lease.request_id, lease.owner, failure, token=lease.token)
                 for held in (one for one in (error, error.__cause__) if isinstance(one, Held)):
                     self.judge.mappings.shapes.hold(tx, current, held, actor=_actor(lease.owner))
                 self.judge.mappings.hold(tx, current, error, actor=_actor(lease.owner))
@@ -456,11 +461,19 @@ class Processing:
     def _alive(self, lease: Lease) -> _Alive:
         return _Alive(self.db, lease, self.lease_s)
 
-    def file_for_review(self, tx: Transaction, request_id: str, actor: str, failure: Failure) -> None:
-        """The item of a submission that has come to review, and its entry in the chain."""
+    def file_for_review(
+        self, tx: Transaction, request_id: str, actor: str, failure: Failure, *, token: int | None
+    ) -> None:
+        """The item of a submission that has come to review, and its entry in the chain; `token` of the attempt that
+        has ended so."""
         current = submissions.get(tx, request_id)
         self.desk.file_submission(tx, current, failure)
-        detail = {"cause": str(current.cause), "reason": failure.reason, "attempts": current.attempts}
+        detail: dict[str, object] = {
+            "cause": str(current.cause),
+            "reason": failure.reason,
+            "attempts": current.attempts,
+            **({"token": token} if token is not None else {}),
+        }
         self.enter(tx, current, actor, "submission:in_review", detail)
 
     def enter(self, tx: Transaction, current: Submission, owner: str, event: str, detail: dict[str, object]) -> None:

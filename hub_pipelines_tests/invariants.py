@@ -5,7 +5,8 @@
 2. The effect of each (request_id, revision) on a ledger is at most one, in journal, idempotency records, ledger,
    counts and audit chain alike; a complete count has kept what it missed once, no other submission anything.
 3. Rows: received = waiting + posted + unchanged + rejected + held + superseded + dismissed, by submission and by day.
-4. The audit chain verifies, and every accepted file is archived and signed as it came.
+4. The audit chain verifies, records beside the ledgers are what it tells, and every accepted file is archived and
+   signed as it came.
 5. What the inbox counts as waiting is what waits.
 
 Nothing here asks the code that is under test for a total: states, entries and bytes are counted anew.
@@ -17,6 +18,7 @@ from collections.abc import Collection
 from sqlalchemy import and_, func, select
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.evidence import first_bad_record
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.inbox import store as inbox
@@ -48,6 +50,7 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     _assert_rows(hub, everything, damaged)
     report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
+    assert first_bad_record(hub) is None
     _assert_archive(hub, everything, damaged)
     assert_inbox_counts(hub)
     if all(one.state not in UNSETTLED for one in everything):

@@ -11,6 +11,8 @@ from hub_pipelines.common.canonical import digest_of
 from hub_pipelines.common.clock import iso
 
 GENESIS = "0" * 64
+MEND = "Find out who changed it, and have the record restored from a backup."
+"""What to do where a record is not what a chain tells."""
 
 
 @dataclass(frozen=True, slots=True)

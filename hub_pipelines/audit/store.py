@@ -100,9 +100,10 @@ def newest_entry_named(tx: Transaction, request_id: str, event: str) -> Entry | 
     return _entry(row) if row else None
 
 
-def entries_named(tx: Transaction, event: str) -> Iterator[Entry]:
-    """All entries of one kind, campus by campus."""
-    query = select(audit_entry).where(audit_entry.c.event == event).order_by(audit_entry.c.campus, audit_entry.c.seq)
+def entries_named(tx: Transaction, *events: str) -> Iterator[Entry]:
+    """All entries of these kinds, campus by campus and in order. Each call reads the chains whole."""
+    query = select(audit_entry).where(audit_entry.c.event.in_(events))
+    query = query.order_by(audit_entry.c.campus, audit_entry.c.seq)
     for row in tx.execute(query, execution_options={"yield_per": 2000}):
         yield _entry(row)
 

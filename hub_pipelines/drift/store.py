@@ -5,6 +5,7 @@ submissions of one source, whichever database it is. Migrations and decisions ab
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, or_, select, update
@@ -142,6 +143,14 @@ def shapes(
     return [_known(row) for row in tx.execute(query)]
 
 
+def acceptances(tx: Transaction) -> list[tuple[Source, str, str | None, datetime | None]]:
+    """Of every shape its source and fingerprint, and who accepted it when."""
+    s = source_shape.c
+    query = select(s.campus, s.feed, s.source_key, s.fingerprint, s.accepted_by, s.accepted_at)
+    rows = tx.execute(query.order_by(s.campus, s.feed, s.source_key, s.fingerprint))
+    return [(Source(row.campus, row.feed, row.source_key), row.fingerprint, row[4], row[5]) for row in rows]
+
+
 def shape(tx: Transaction, source: Source, fingerprint: str) -> KnownShape | None:
     row = tx.execute(
         select(source_shape).where(of_source(source_shape, source), source_shape.c.fingerprint == fingerprint)
@@ -234,6 +243,14 @@ def change_of_shape(tx: Transaction, source: Source, fingerprint: str) -> ShapeC
     query = select(shape_change).where(mine, c.fingerprint == fingerprint).order_by(c.noticed_at).limit(1)
     row = tx.execute(query).first()
     return _change(row) if row else None
+
+
+def source_of_change(tx: Transaction, request_id: str, fingerprint: str) -> Source | None:
+    """Whose a shape is that a submission came with."""
+    c = shape_change.c
+    query = select(c.campus, c.feed, c.source_key).where(c.request_id == request_id, c.fingerprint == fingerprint)
+    row = tx.execute(query.limit(1)).first()
+    return Source(row.campus, row.feed, row.source_key) if row else None
 
 
 def changes_to(tx: Transaction, campus: str, feed: str, fingerprint: str) -> list[ShapeChange]:

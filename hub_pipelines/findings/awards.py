@@ -162,10 +162,21 @@ class Spending:
             self.newest = line
 
 
+def listed_too(tx: Transaction, numbers: Collection[str], others: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """By its number, of each of these awards that other campuses list as well, which of them do."""
+    found: dict[str, tuple[str, ...]] = defaultdict(tuple)
+    for campus in others if numbers else ():
+        for terms in awards_of(tx, campus, set(numbers)):
+            if terms.number in numbers:
+                found[terms.number] += (campus,)
+    return found
+
+
 def judge(
-    tx: Transaction, campus: str, awards: Iterable[Terms], day: date
+    tx: Transaction, campus: str, awards: Iterable[Terms], day: date, campuses: Iterable[str]
 ) -> tuple[dict[tuple[str, str], Judged], dict[str, Spending]]:
-    """What the rules find in these awards, by rule and subject, and what was spent on each, by its number."""
+    """What the rules find in a campus's awards, by rule and subject, and what was spent on each, by its number.
+    `campuses` are all that there are."""
     known = {terms.number: terms for terms in awards}
     by_id = {one: terms for terms in known.values() for one in terms.ids}
     spending = {number: Spending() for number in known}
@@ -174,6 +185,8 @@ def judge(
         terms = by_id[str(line.values["award_id"])]
         spending[terms.number].take(line)
         found += rules.of_line(terms, line)
+    over = {number for number, spent in spending.items() if rules.is_overspent(known[number], spent.dollars)}
+    shared = listed_too(tx, over, [one for one in campuses if one != campus])
     for number, spent in spending.items():
-        found += rules.of_award(known[number], spent.dollars, spent.newest, day)
+        found += rules.of_award(known[number], spent.dollars, spent.newest, day, shared.get(number, ()))
     return {one.name: one for one in found}, spending

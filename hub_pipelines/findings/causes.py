@@ -24,6 +24,8 @@ _EVENTS = {
     "award_funded": "the new funds",
     "award_deobligated": "the deobligation",
     "registration_renewed": "the renewal",
+    "registration_excluded": "the exclusion",
+    "exclusion_lifted": "the end of the exclusion",
 }
 _EXTENDED, _OF_FUNDS = "award_extended", {"award_funded", "award_deobligated"}
 

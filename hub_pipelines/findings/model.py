@@ -6,10 +6,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
+from hub_pipelines.common.canonical import digest_of
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.errors import HubError
 from hub_pipelines.validate.model import excel_row
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Of the rules as a whole (rules.py): raise it with each change of what they find, and all awards are judged anew."""
 
 DOLLARS = "USD"
@@ -30,7 +32,7 @@ class Rule:
     reads: frozenset[str]
     judges: Literal["line", "spending", "award"]
     by_day: bool = False
-    """What it finds changes with the days alone, too."""
+    """What it finds, or says of it, changes without a change of the award or its lines, too: it is judged each day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One that was opened. `told` and `facts` are what the rule read when it was judged last while it was open.
-    `number` counts the openings for the same rule and subject."""
+    """One that was opened. `told` and `facts` are what the rule read, and `rules_version` its rules, when it was judged
+    last while it was open. `number` counts the openings for the same rule and subject.
+
+    Each digest is told by the audit chain at the time of what it is of, and of nothing that stood there before: who
+    changes a record does not have it vouched for by what is written later.
+    """
 
     finding_id: str
     campus: str
@@ -96,6 +102,46 @@ class Finding:
     @property
     def name(self) -> tuple[str, str]:
         return self.rule_id, self.subject
+
+    @property
+    def opening_digest(self) -> str:
+        """Of what never changes."""
+        return digest_of(
+            {
+                "finding_id": self.finding_id,
+                "campus": self.campus,
+                "rule_id": self.rule_id,
+                "citation": self.citation,
+                "subject": self.subject,
+                "number": self.number,
+                "opened_at": iso(self.opened_at),
+                "opened_by": self.opened_by.document(),
+            }
+        )
+
+    @property
+    def content_digest(self) -> str:
+        """Of what it says; each judging may say it anew."""
+        return digest_of(
+            {
+                "award": self.award,
+                "told": self.told,
+                "facts": dict(self.facts),
+                "amount": self.amount,
+                "request_id": self.request_id,
+                "row_no": self.row_no,
+                "rules_version": self.rules_version,
+            }
+        )
+
+    @property
+    def closing_digest(self) -> str:
+        return digest_of(
+            {
+                "closed_at": iso(self.closed_at) if self.closed_at else None,
+                "closed_by": self.closed_by.document() if self.closed_by else None,
+            }
+        )
 
     @property
     def currency(self) -> str:
@@ -122,6 +168,7 @@ class Finding:
             amount=judged.amount,
             request_id=judged.request_id,
             row_no=judged.row_no,
+            rules_version=RULES_VERSION,
         )
 
 

@@ -6,11 +6,12 @@ Nothing is written by whom another look has overtaken, so that no finding is old
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from typing import cast
 
 from hub_pipelines.audit import store as audit
-from hub_pipelines.audit.model import Event
+from hub_pipelines.audit.model import MEND, Event
 from hub_pipelines.common.canonical import canonical_text, digest_of
 from hub_pipelines.common.scope import Campus
 from hub_pipelines.common.store import Database, Transaction, database_now
@@ -23,7 +24,9 @@ from hub_pipelines.findings.terms import RECORDS
 from hub_pipelines.ledger.items import store as ledger_items
 
 ACTOR = "hub/findings"
-_OPENED, _CLOSED = "finding:opened", "finding:closed"
+_OPENED, _CLOSED, _RESTATED = "finding:opened", "finding:closed", "findings:restated"
+_RESTATED_IN_ONE = 1_000
+"""So many findings one entry tells of at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +68,20 @@ class Findings:
                 _write(tx, steps[first : first + self.at_once], actor, seen.mark)
         with self.db.write() as tx:
             store.keep(tx, seen.mark)
-            for one in seen.restated:
-                store.change(tx, one)
+            _restate(tx, campus, seen.restated, actor)
         return Evaluation(campus, seen.mark, seen.awards, seen.opened, seen.closed, seen.stay)
 
     def first_astray(self) -> str | None:
-        """The first finding whose record is not what the audit chain tells of its opening and closing, in words."""
+        """The first finding whose record is not what the audit chain tells of it, in words. What chains of earlier
+        releases do not tell, which is all but the opening and the closing as such, is held against nothing."""
         with self.db.read() as tx:
-            opened = {one.event.subject: _told(one.event) for one in audit.entries_named(tx, _OPENED)}
-            closed = {one.event.subject: one.event.request_id for one in audit.entries_named(tx, _CLOSED)}
-            for one in store.everything(tx):
-                name = f"{one.finding_id} ({one.rule_id} on {one.subject})"
-                told = opened.pop(one.finding_id, None)
-                if told != (one.campus, one.rule_id, one.subject, one.opened_by.request_id):
-                    return f"{name}: the record of this finding is not what the audit log tells of its opening"
-                by = one.closed_by.request_id if one.closed_by else None
-                if (one.finding_id in closed) != (one.closed_at is not None) or closed.get(one.finding_id) != by:
-                    return f"{name}: the record of this finding is not what the audit log tells of its closing"
-        return f"{min(opened)}: the audit log tells of this finding, and its record is missing" if opened else None
+            told = _Told.by(tx)
+            for finding_id, one in store.everything(tx):
+                if (what := told.astray(finding_id, one)) is not None:
+                    name = f"{finding_id} ({one.rule_id} on {one.subject}, {one.campus})" if one else finding_id
+                    return f"{name}: the record of this finding is not what the audit log tells of {what}. {MEND}"
+        lost = min(told.opened, default=None)
+        return f"{lost}: the audit log tells of this finding, and its record is missing. {MEND}" if lost else None
 
     def is_current(self, tx: Transaction, mark: Mark) -> bool:
         """Whether nothing that findings depend on has changed since."""
@@ -95,7 +94,7 @@ class Findings:
         if mark.day != day:
             named |= store.awards_judged_by_day(tx, campus, [one.rule_id for one in RULES.values() if one.by_day])
         awards = awards_of(tx, campus, None if touched.everything else named)
-        found, spending = judge(tx, campus, awards, day)
+        found, spending = judge(tx, campus, awards, day, self.campuses)
         ids = {terms.number: terms.ids for terms in awards}
         ueis = {terms.number: terms.ueis for terms in awards}
         numbers = {*named, *(one for some in ids.values() for one in some)}
@@ -183,13 +182,71 @@ def _write(tx: Transaction, steps: Sequence[tuple[str, Finding]], actor: str, ma
             "spent_by": one.request_id,
             "row": one.row_no,
             "versions": dict(mark.versions),
+            **_vouched(event, one),
         }
         audit.append(tx, Event(one.campus, actor, event, one.finding_id, cause.request_id, detail))
 
 
-def _told(event: Event) -> tuple[str, str, str, str | None]:
-    """Campus, rule, subject and the posting that opened it."""
-    return event.campus, str(event.detail["rule"]), str(event.detail["subject"]), event.request_id
+def _vouched(event: str, one: Finding) -> dict[str, str]:
+    if event == _CLOSED:
+        return {"closing_digest": one.closing_digest}
+    return {"opening_digest": one.opening_digest, "content_digest": one.content_digest}
+
+
+def _restate(tx: Transaction, campus: str, restated: Sequence[Finding], actor: str) -> None:
+    """Findings that say something else now: one entry for all of them."""
+    for one in restated:
+        store.change(tx, one)
+    for first in range(0, len(restated), _RESTATED_IN_ONE):
+        some = restated[first : first + _RESTATED_IN_ONE]
+        digests: dict[str, object] = {one.finding_id: one.content_digest for one in some}
+        audit.append(tx, Event(campus, actor, _RESTATED, f"{len(some)} findings", None, {"content_digests": digests}))
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the audit chain tells of findings, by their id."""
+
+    opened: dict[str, Event] = field(default_factory=dict)
+    """Those whose records were not looked at yet."""
+    closed: dict[str, Event] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    """The digest of what each says, as it was told last."""
+
+    @staticmethod
+    def by(tx: Transaction) -> "_Told":
+        told = _Told()
+        for entry in audit.entries_named(tx, _OPENED, _CLOSED, _RESTATED):
+            event = entry.event
+            if event.event == _RESTATED:
+                told.contents |= cast(dict[str, str], event.detail["content_digests"])
+                continue
+            (told.opened if event.event == _OPENED else told.closed)[event.subject] = event
+            if digest := event.detail.get("content_digest"):
+                told.contents[event.subject] = str(digest)
+        return told
+
+    def astray(self, finding_id: str, one: Finding | None) -> str | None:
+        """What a record has otherwise."""
+        if one is None:
+            return "it: it can't be read"
+        opened, closed = self.opened.pop(finding_id, None), self.closed.get(finding_id)
+        if opened is None or not _is_opened_as(opened, one):
+            return "its opening"
+        by = one.closed_by.request_id if one.closed_by else None
+        if (closed is not None) != (one.closed_at is not None) or (closed and closed.request_id) != by:
+            return "its closing"
+        if closed is not None and closed.detail.get("closing_digest") not in (None, one.closing_digest):
+            return "its closing"
+        if self.contents.get(finding_id) not in (None, one.content_digest):
+            return "what it says: its award, words, facts, amount or the line"
+        return None
+
+
+def _is_opened_as(event: Event, one: Finding) -> bool:
+    told = (event.campus, event.detail["rule"], event.detail["subject"], event.request_id)
+    is_told = told == (one.campus, one.rule_id, one.subject, one.opened_by.request_id)
+    return is_told and event.detail.get("opening_digest") in (None, one.opening_digest)
 
 
 def _versions(tx: Transaction, campus: str) -> dict[str, int]:

@@ -139,9 +139,14 @@ def listing(
     return [_finding(row) for row in tx.execute(query).mappings()], total
 
 
-def everything(tx: Transaction) -> Iterator[Finding]:
+def everything(tx: Transaction) -> Iterator[tuple[str, Finding | None]]:
+    """By its id; None for one whose documents are none that the hub writes."""
     rows = tx.execute(select(finding).order_by(finding.c.finding_id), execution_options={"yield_per": 2_000})
-    yield from (_finding(row) for row in rows.mappings())
+    for row in rows.mappings():
+        try:
+            yield row["finding_id"], _finding({**row, "facts": dict(row["facts"])})
+        except (AttributeError, KeyError, TypeError, ValueError):
+            yield row["finding_id"], None
 
 
 def closed_since(tx: Transaction, at: datetime, *, limit: int) -> list[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hub_pipelines.common.store import Transaction
-from hub_pipelines.findings.awards import awards_of, ledger_of
+from hub_pipelines.findings.awards import awards_of, ledger_of, listed_too
 from hub_pipelines.findings.model import DOLLARS
 from hub_pipelines.findings.terms import SPENT
 from hub_pipelines.ledger.items import store as ledger_items
@@ -38,6 +38,11 @@ ELSEWHERE = Why(
     "charges an award that only another campus lists",
     "charge awards that only another campus lists",
 )
+SHARED = Why(
+    "award_of_several_campuses",
+    "charges an award that another campus lists, too, whose spending is not in the sum",
+    "charge awards that another campus lists, too, whose spending is not in the sum",
+)
 FOREIGN = Why(
     "other_currency",
     "is in another currency than US dollars and in no sum",
@@ -52,7 +57,7 @@ UNDATED = Why(
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A line of an award; `listed_by` are the campuses that list the award where this one does not."""
+    """A line of an award; `listed_by` are other campuses that list the award, where that is the reason."""
 
     award: str
     line: str
@@ -161,16 +166,20 @@ def _of_campus(
     tx: Transaction, campus: str, campuses: Collection[str], groups: Sequence[Group], cut: int | None
 ) -> Unjudged:
     charged = {str(one.said[0]) for one in groups}
-    unknown = charged - listed_by(tx, campus, charged)
-    others = listing_campuses(tx, unknown, [one for one in campuses if one != campus])
-    by_reason: dict[str, ForReason] = {one.name: ForReason(one) for one in (UNLISTED, ELSEWHERE, FOREIGN, UNDATED)}
+    number_of = _numbers_of(tx, campus, charged)
+    others = [one for one in campuses if one != campus]
+    elsewhere = listing_campuses(tx, charged - number_of.keys(), others)
+    too = listed_too(tx, set(number_of.values()), others)
+    by_reason = {one.name: ForReason(one) for one in (UNLISTED, ELSEWHERE, SHARED, FOREIGN, UNDATED)}
     lines = 0
     for group in groups:
-        elsewhere = others.get(str(group.said[0]), ())
-        reasons = list(_reasons(group, is_known=group.said[0] not in unknown, is_elsewhere=bool(elsewhere)))
+        charges = str(group.said[0])
+        is_known = charges in number_of
+        listed_by = too.get(number_of[charges], ()) if is_known else elsewhere.get(charges, ())
+        reasons = list(_reasons(group, is_known=is_known, is_elsewhere=bool(listed_by)))
         lines += group.items if reasons else 0
         for why in reasons:
-            by_reason[why.name].take(group, elsewhere)
+            by_reason[why.name].take(group, listed_by if why in (ELSEWHERE, SHARED) else ())
     return Unjudged(campus, lines, tuple(one for one in by_reason.values() if one.lines), cut)
 
 
@@ -180,15 +189,21 @@ def _reasons(group: Group, *, is_known: bool, is_elsewhere: bool) -> Iterator[Wh
         return
     if (group.said[1] or DOLLARS) != DOLLARS:
         yield FOREIGN
+    elif is_elsewhere:
+        yield SHARED
     if group.is_lacking:
         yield UNDATED
 
 
 def listed_by(tx: Transaction, campus: str, numbers: Collection[str]) -> set[str]:
     """Those of these numbers that are an award's, as the campus's office or a portal tells."""
-    if not numbers:
-        return set()
-    return {one for terms in awards_of(tx, campus, set(numbers)) for one in terms.ids} & set(numbers)
+    return set(_numbers_of(tx, campus, numbers))
+
+
+def _numbers_of(tx: Transaction, campus: str, numbers: Collection[str]) -> dict[str, str]:
+    """Of those of these numbers that are an award's, the award's own."""
+    terms = awards_of(tx, campus, set(numbers)) if numbers else ()
+    return {number: one.number for one in terms for number in one.ids & set(numbers)}
 
 
 def listing_campuses(

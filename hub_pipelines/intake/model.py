@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hub_pipelines.common.canonical import canonical_text
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.scope import Scope
 from hub_pipelines.submission.model import Failure
 
@@ -99,6 +100,18 @@ class Arrival:
     arrived_at: datetime
     reason: str | None = None
     fix: str | None = None
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What its audit entry tells of it, beside its outcome, scope, name and request_id."""
+        told = {
+            "content_digest": self.content_digest,
+            "size_bytes": self.size_bytes,
+            "arrived_at": iso(self.arrived_at),
+            "reason": self.reason,
+            "fix": self.fix,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)

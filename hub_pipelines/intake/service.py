@@ -120,12 +120,11 @@ class Intake:
             size_bytes=payload.size_bytes,
             arrived_at=self.now(),
         )
-        detail: dict[str, object] = {"content_digest": payload.content_digest, "size_bytes": payload.size_bytes}
         with self.db.write() as tx:
             known = arrivals.find(tx, payload.arrival_id)
             if known is not None:
                 return known
-            self._record(tx, new, {**detail, "complete_count": payload.complete_count}, event="arrival:previewed")
+            self._record(tx, new, {"complete_count": payload.complete_count}, event="arrival:previewed")
             in_hand_since = new.arrived_at if in_hand else None
             arrivals.add_preview(tx, new.arrival_id, complete_count=payload.complete_count, in_hand_since=in_hand_since)
         _tell(new)
@@ -140,7 +139,7 @@ class Intake:
             known = arrivals.find(tx, arrival_id)
             if known is not None:
                 return known
-            self._record(tx, new, {"reason": reason})
+            self._record(tx, new, {})
         _tell(new)
         return new
 
@@ -207,9 +206,7 @@ class Intake:
             self._shelve(tx, envelope.request_id, Cause.DRIFT, held)
         elif late and (overtaken := _overtaken(tx, envelope)):
             self._shelve(tx, envelope.request_id, Cause.BLOCKED, overtaken)
-        detail: dict[str, object] = {"content_digest": envelope.content_digest, "size_bytes": envelope.size_bytes}
-        declared: dict[str, object] = {"complete_count": True} if envelope.complete_count else {}
-        self._record(tx, new, {**detail, **declared})
+        self._record(tx, new, {"complete_count": True} if envelope.complete_count else {})
         return new
 
     def _shelve(self, tx: Any, request_id: str, cause: Cause, failure: Failure) -> None:
@@ -237,11 +234,7 @@ class Intake:
             fix="If this is new data, send it under a key of its own.",
         )
         self.review.file_conflict(tx, new, first.revision, envelope)
-        self._record(
-            tx,
-            new,
-            {"content_digest": envelope.content_digest, "first_content_digest": first.envelope.content_digest},
-        )
+        self._record(tx, new, {"first_content_digest": first.envelope.content_digest})
         return new
 
     def _record(self, tx: Any, new: Arrival, detail: dict[str, object], *, event: str | None = None) -> None:
@@ -254,7 +247,7 @@ class Intake:
                 event=event or f"submission:{new.outcome}",
                 subject=new.source_name,
                 request_id=new.request_id,
-                detail={"arrival_id": new.arrival_id, "feed": new.scope.feed, **detail},
+                detail={"arrival_id": new.arrival_id, "feed": new.scope.feed, **new.told, **detail},
             ),
         )
 

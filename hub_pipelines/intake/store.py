@@ -1,6 +1,6 @@
 """The arrival table: every time something came, whatever intake answered; and the previews among them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -95,6 +95,27 @@ def _arrival(row: Any) -> Arrival:
 def find(tx: Transaction, arrival_id: str) -> Arrival | None:
     row = tx.execute(select(arrival).where(arrival.c.arrival_id == arrival_id)).first()
     return _arrival(row) if row else None
+
+
+def those(tx: Transaction, arrival_ids: Sequence[str]) -> dict[str, Arrival]:
+    """By their ids; few enough for one query."""
+    rows = tx.execute(select(arrival).where(arrival.c.arrival_id.in_(arrival_ids)))
+    return {row.arrival_id: _arrival(row) for row in rows}
+
+
+def every_id(tx: Transaction) -> Iterator[str]:
+    """Streamed."""
+    yield from tx.execute(select(arrival.c.arrival_id), execution_options={"yield_per": 2000}).scalars()
+
+
+def count_all(tx: Transaction) -> int:
+    return tx.execute(select(func.count()).select_from(arrival)).scalar_one()
+
+
+def first_without_answer(tx: Transaction) -> str | None:
+    """An arrival with an outcome that is none."""
+    query = select(arrival.c.arrival_id).where(arrival.c.outcome.not_in(list(Outcome)))
+    return tx.execute(query.limit(1)).scalar()
 
 
 def add(tx: Transaction, new: Arrival, *, receipt_due: bool) -> None:

@@ -3,7 +3,7 @@
 Each function runs in the caller's transaction. Decisions and remembered versions are only ever added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, and_, func, select, update
@@ -98,6 +98,20 @@ def find_decision(tx: Transaction, digest: str | None) -> Decision | None:
     if digest_of(document) != digest:
         raise DecisionLost(f"The decision {digest}, by which the file was read, has been changed since.")
     return Decision.from_document(document)
+
+
+def decisions(tx: Transaction) -> Iterator[tuple[str, bool]]:
+    """The digest of each decision, and whether it is still the one that was made; streamed."""
+    query = select(decision.c.digest, decision.c.document).order_by(decision.c.digest)
+    for digest, document in tx.execute(query, execution_options={"yield_per": 500}):
+        yield digest, _is_of(digest, document)
+
+
+def _is_of(digest: str, document: Any) -> bool:
+    try:
+        return digest_of(document) == digest
+    except (TypeError, ValueError, RecursionError):  # what no decision is written with
+        return False
 
 
 # ---- questions

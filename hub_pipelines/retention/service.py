@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from hub_pipelines.audit import store as audit
 from hub_pipelines.audit.model import Entry, Event
+from hub_pipelines.common.clock import iso
 from hub_pipelines.common.scope import RESERVED_CAMPUS
 from hub_pipelines.common.store import Database, Transaction
 from hub_pipelines.retention import store as retention
 from hub_pipelines.retention.model import COLUMN_OF, BadHold, Hold, HoldKind, HoldsAstray
 from hub_pipelines.validate.model import Feed, RecordType
+
+_WITHIN = timedelta(hours=1)
+"""Placing a hold counts what it covers before its entry is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Holds:
         with self.db.write() as tx:
             hold = retention.place(tx, {**fields, "reason": reason, "placed_by": actor})
             count = retention.count_covered(tx, hold, self.feeds_of)
-            _audit(tx, hold, actor, "hold:placed", {"reason": reason, "covers_now": count})
+            told = {"reason": reason, "covers_now": count, "placed_at": iso(hold.placed_at)}
+            _audit(tx, hold, actor, "hold:placed", told)
         return hold, count
 
     def knows(self, campus: str | None, feed: str | None) -> bool:
@@ -81,23 +86,13 @@ class Holds:
                 )
             hold = retention.find(tx, hold_id)
             assert hold is not None
-            _audit(tx, hold, actor, "hold:lifted", {"reason": reason})
+            assert hold.lifted_at is not None
+            _audit(tx, hold, actor, "hold:lifted", {"reason": reason, "lifted_at": iso(hold.lifted_at)})
         return hold
 
     def told(self, tx: Transaction) -> dict[str, Hold]:
         """All holds by their id, standing and lifted, as the audit chain tells them."""
-        found: dict[str, Hold] = {}
-        for entry in audit.entries_named(tx, "hold:placed"):
-            found[entry.event.subject] = _placed(entry)
-        for entry in audit.entries_named(tx, "hold:lifted"):
-            if entry.event.subject in found:
-                found[entry.event.subject] = replace(
-                    found[entry.event.subject],
-                    lifted_at=entry.at,
-                    lifted_by=entry.event.actor,
-                    lift_reason=str(entry.event.detail["reason"]),
-                )
-        return found
+        return {hold_id: one.hold for hold_id, one in _told(tx).items()}
 
     def any_stands(self, tx: Transaction) -> bool:
         """By the table or by the audit chain: one whose record was deleted stands still."""
@@ -106,7 +101,7 @@ class Holds:
     def astray(self) -> list[str]:
         """What the table of holds has otherwise than the audit chain tells, in words."""
         with self.db.read() as tx:
-            told = self.told(tx)
+            told = _told(tx)
             there = {one.hold_id: one for one in retention.holds(tx, lifted_too=True)}
         faults = [
             f"{one}: the audit log tells of this legal hold, and its record is missing" for one in told.keys() - there
@@ -115,7 +110,7 @@ class Holds:
         faults += [
             f"{one}: the record of this legal hold is not what the audit log tells"
             for one in told.keys() & there
-            if _timeless(told[one]) != _timeless(there[one])
+            if not told[one].is_of(there[one])
         ]
         return sorted(faults)
 
@@ -136,18 +131,65 @@ class Holds:
             ]
 
 
-def _placed(entry: Entry) -> Hold:
-    told = entry.event.detail
-    first, last = (date.fromisoformat(str(told[name])) if told[name] else None for name in ("from", "to"))
-    named: dict[str, Any] = {name: told[name] for name in ("kind", "subject", "campus", "feed", "reason")}
-    return Hold(
-        entry.event.subject, first_day=first, last_day=last, placed_at=entry.at, placed_by=entry.event.actor, **named
-    )
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The entries about one hold."""
+
+    placed: Entry
+    lifted: Entry | None = None
+
+    @property
+    def hold(self) -> Hold:
+        told = self.placed.event.detail
+        first, last = (date.fromisoformat(str(told[name])) if told[name] else None for name in ("from", "to"))
+        named: dict[str, Any] = {name: told[name] for name in ("kind", "subject", "campus", "feed", "reason")}
+        hold = Hold(
+            self.placed.event.subject,
+            first_day=first,
+            last_day=last,
+            placed_at=_moment(self.placed, "placed_at"),
+            placed_by=self.placed.event.actor,
+            **named,
+        )
+        if self.lifted is None:
+            return hold
+        return replace(
+            hold,
+            lifted_at=_moment(self.lifted, "lifted_at"),
+            lifted_by=self.lifted.event.actor,
+            lift_reason=str(self.lifted.event.detail["reason"]),
+        )
+
+    def is_of(self, record: Hold) -> bool:
+        hold = self.hold
+        if not _is_at(record.placed_at, self.placed, "placed_at") or not _is_at(
+            record.lifted_at, self.lifted, "lifted_at"
+        ):
+            return False
+        return replace(record, placed_at=hold.placed_at, lifted_at=hold.lifted_at) == hold
 
 
-def _timeless(hold: Hold) -> Hold:
-    """The chain's time of a hold is some moments after its own; whether it is lifted counts."""
-    return replace(hold, placed_at=datetime.min, lifted_at=datetime.min if hold.lifted_at else None)
+def _told(tx: Transaction) -> dict[str, _Told]:
+    found: dict[str, _Told] = {}
+    for entry in audit.entries_named(tx, "hold:placed", "hold:lifted"):
+        hold_id = entry.event.subject
+        if entry.event.event == "hold:placed":
+            found[hold_id] = _Told(entry)
+        elif hold_id in found:
+            found[hold_id] = replace(found[hold_id], lifted=entry)
+    return found
+
+
+def _moment(entry: Entry, name: str) -> datetime:
+    """Earlier releases told none: then that of the entry, which was written some moments later."""
+    told = entry.event.detail.get(name)
+    return datetime.fromisoformat(str(told)) if told else entry.at
+
+
+def _is_at(recorded: datetime | None, entry: Entry | None, name: str) -> bool:
+    if recorded is None or entry is None:
+        return recorded is None and entry is None
+    return abs(_moment(entry, name) - recorded) <= (timedelta(0) if name in entry.event.detail else _WITHIN)
 
 
 def _record(feed: Feed, column: str) -> RecordType | None:

@@ -5,7 +5,7 @@ A change of state is a conditional UPDATE that names the state it leaves. Not he
 (versions/store.py), whose receipt is due (receipting/store.py).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -350,6 +350,21 @@ def poisoned_batches(tx: Transaction, campus: str) -> list[str]:
 def attempts_of(tx: Transaction, request_id: str) -> list[dict[str, Any]]:
     rows = tx.execute(select(attempt).where(attempt.c.request_id == request_id).order_by(attempt.c.token))
     return [dict(row) for row in rows.mappings()]
+
+
+def attempts_by_token(tx: Transaction, request_ids: Iterable[str]) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Of these submissions all attempts by request_id and token; few enough for one query."""
+    a = attempt.c
+    query = select(a.request_id, a.token, a.revision, a.owner, a.started_at, a.ended_at, a.outcome, a.error)
+    rows = tx.execute(query.where(a.request_id.in_(list(request_ids)))).mappings()
+    return {(row["request_id"], row["token"]): dict(row) for row in rows}
+
+
+def attempt_outcomes(tx: Transaction) -> Iterator[tuple[tuple[str, int], str | None]]:
+    """Of every attempt its request_id and token, and how it ended; streamed."""
+    query = select(attempt.c.request_id, attempt.c.token, attempt.c.outcome)
+    for row in tx.execute(query, execution_options={"yield_per": 2000}):
+        yield (row.request_id, row.token), row.outcome
 
 
 def beginning_with(tx: Transaction, prefix: str, *, limit: int) -> list[str]:

@@ -29,7 +29,7 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
     found = []
     for campus in sorted(named & set(kept.campuses)):
         for terms in awards_of(tx, campus, {wanted}):
-            judged, spending = judge(tx, campus, [terms], kept.day_of(campus))
+            judged, spending = judge(tx, campus, [terms], kept.day_of(campus), kept.campuses)
             numbers = {wanted, *terms.ids}
             stored = findings.all_of_awards(tx, campus, numbers)
             told = _findings(stored, judged)

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import text
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.common.scope import Scope
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.findings import store
 from hub_pipelines.findings.awards import sponsors_numbers
-from hub_pipelines.findings.model import Overtaken
+from hub_pipelines.findings.model import RULES_VERSION, Overtaken
 from hub_pipelines.findings.service import Findings
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox.model import Delivery, Incoming
@@ -25,6 +26,7 @@ from hub_pipelines_tests.commands import answer, printed
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.messages import settle, take
 from hub_pipelines_tests.stores.test_award_news import GRANTS, post, says, spent
+from hub_pipelines_tests.support import process, send
 
 AWARD = "R01GM100001"
 
@@ -196,7 +198,10 @@ def test_a_finding_that_other_rules_had_opened_is_closed_by_these(hub: Hub) -> N
 
     (closed,) = hub.findings.evaluate("north").closed
 
-    assert (closed.subject, closed.closed_by and closed.closed_by.what) == ("T-2", "the rules as of version 3")
+    assert (closed.subject, closed.closed_by and closed.closed_by.what) == (
+        "T-2",
+        f"the rules as of version {RULES_VERSION}",
+    )
 
 
 def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(hub: Hub) -> None:
@@ -217,6 +222,26 @@ def test_more_spent_than_obligated_is_one_finding_of_the_award_until_funds_come(
     (closed,) = of_rule(standing(hub), "G38")
     assert closed.closed_by is not None
     assert closed.closed_by.startswith("the new funds told by NSF on ")
+
+
+def listed_in_the_south(hub: Hub, award: str, fain: str) -> None:
+    data = f"award_id,starts_on,ends_on,obligated_amount,fain\n{award},2024-07-01,2025-06-30,50,{fain}\n"
+    process(hub, str(send(hub, "south.csv", data.encode(), scope=Scope("south", "grants")).request_id))
+
+
+def test_an_overspending_says_that_another_campus_lists_the_award_too(hub: Hub) -> None:
+    says(hub, 1, portal="NSF", obligated_amount="100.00")
+    spent(hub, f"T-1,{AWARD},120.00,2025-03-01,2025-02-15")
+    listed_in_the_south(hub, "S-7", AWARD)
+    told = "120.00 US dollars are spent and 100.00 obligated: 20.00 more"
+
+    (opened,) = on(hub.findings, "2026-11-29").evaluate("north").opened
+
+    assert opened.told == f"{told}, without what south spent, which lists this award, too"
+    listed_in_the_south(hub, "S-7", "R01GM100002")
+    on(hub.findings, "2026-11-30").evaluate("north")
+    with hub.db.read() as tx:
+        assert [one.told for one in store.open_of_awards(tx, "north", None)] == [told]
 
 
 def test_what_opened_an_overspending_is_a_line_of_the_sum_and_none_in_another_currency(hub: Hub) -> None:
@@ -397,28 +422,108 @@ def test_the_command_lists_evaluates_and_writes_the_page(hub: Hub, monkeypatch: 
     assert answer("findings", "list", "--award", "r01gm100001", "--limit", "1")["left_out"] == 1
 
 
+@pytest.fixture
+def vouched(hub: Hub) -> Hub:
+    """T-1 is closed; T-2 and the award's overspending are open, which has said another amount before."""
+    says(hub, 1, portal="NSF", obligated_amount="100.00")
+    spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
+    hub.findings.evaluate("north")
+    says(hub, 2, portal="NSF", ends_on="2026-06-30", obligated_amount="110.00")
+    hub.findings.evaluate("north")
+    assert open_now(hub) == [("G02", "T-2"), ("G38", AWARD)]
+    assert verify_all(hub).ok
+    return hub
+
+
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("changed", "told"),
     [
-        ("DELETE FROM finding WHERE subject = 'T-2'", "and its record is missing"),
-        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "tells of its closing"),
-        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "tells of its opening"),
+        ("UPDATE finding SET closed_at = NULL, closed_by = NULL WHERE subject = 'T-1'", "its closing"),
+        ("UPDATE finding SET closed_at = opened_at WHERE subject = 'T-1'", "its closing"),
+        ("UPDATE finding SET amount = '1.00' WHERE subject = 'T-1'", "what it says"),
+        ("UPDATE finding SET subject = 'T-9' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET citation = '2 CFR 1' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET opened_at = '2025-01-01T00:00:00.000000Z' WHERE subject = 'T-2'", "its opening"),
+        ("UPDATE finding SET amount = '0.01' WHERE rule_id = 'G38'", "what it says"),
+        ("UPDATE finding SET told = 'nothing to speak of' WHERE rule_id = 'G38'", "what it says"),
+        ("UPDATE finding SET facts = '{}' WHERE rule_id = 'G02'", "what it says"),
+        ("UPDATE finding SET row_no = 9 WHERE rule_id = 'G02'", "what it says"),
     ],
 )
-def test_a_finding_that_was_made_to_vanish_or_changed_is_named_by_the_audit(
-    hub: Hub, statement: str, told: str
+def test_a_finding_that_was_rewritten_is_named_by_the_audit_with_what_to_do(
+    vouched: Hub, changed: str, told: str
+) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text(changed))
+
+    found = str(verify_all(vouched).first_bad)
+
+    assert found.startswith("finding-")
+    assert f", north): the record of this finding is not what the audit log tells of {told}" in found
+    assert found.endswith("Find out who changed it, and have the record restored from a backup.")
+
+
+@pytest.mark.parametrize("column", ["facts", "opened_by"])
+def test_a_finding_whose_documents_are_none_is_told_and_no_trouble_to_the_verifier(vouched: Hub, column: str) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text(f"UPDATE finding SET {column} = '5' WHERE subject = 'T-2'"))
+
+    assert "is not what the audit log tells of it: it can't be read." in str(verify_all(vouched).first_bad)
+
+
+def test_a_finding_that_was_made_to_vanish_is_named_by_the_audit(vouched: Hub) -> None:
+    with vouched.db.write() as tx:
+        tx.execute(text("DELETE FROM finding WHERE subject = 'T-2'"))
+
+    assert "the audit log tells of this finding, and its record is missing" in str(verify_all(vouched).first_bad)
+
+
+def test_what_is_written_later_does_not_vouch_for_a_rewritten_record(vouched: Hub) -> None:
+    """It is closed after somebody has changed its amount."""
+    with vouched.db.write() as tx:
+        tx.execute(text("UPDATE finding SET amount = '0.01' WHERE subject = 'T-2'"))
+    says(vouched, 3, portal="NSF", starts_on="2024-06-01", ends_on="2026-06-30", obligated_amount="110.00")
+    vouched.findings.evaluate("north")
+    assert open_now(vouched) == [("G38", AWARD)]
+
+    assert "(G02 on T-2, north): the record of this finding is not what" in str(verify_all(vouched).first_bad)
+
+
+def test_findings_that_say_something_else_are_one_entry_of_the_chain(hub: Hub) -> None:
+    says(hub, 1)
+    spent(hub, *(f"T-{number},{AWARD},120.00,2025-08-01,2025-07-15" for number in range(3)))
+    hub.findings.evaluate("north")
+    says(hub, 2, ends_on="2025-07-01")
+    hub.findings.evaluate("north")
+
+    with hub.db.read() as tx:
+        (entry,) = audit.entries_named(tx, "findings:restated")
+    assert entry.event.subject == "3 findings"
+    assert verify_all(hub).ok
+
+
+def test_findings_of_an_earlier_release_verify_and_are_vouched_for_from_their_next_judging_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(hub, 1)
     spent(hub, f"T-1,{AWARD},120.00,2025-08-01,2025-07-15", f"T-2,{AWARD},5.00,2024-08-01,2024-06-15")
-    hub.findings.evaluate("north")
-    says(hub, 2, ends_on="2026-06-30")
-    hub.findings.evaluate("north")
+    with monkeypatch.context() as earlier:
+        earlier.setattr("hub_pipelines.findings.model.RULES_VERSION", RULES_VERSION - 1)
+        earlier.setattr("hub_pipelines.findings.service.RULES_VERSION", RULES_VERSION - 1)
+        earlier.setattr("hub_pipelines.findings.service._vouched", lambda *_: {})
+        earlier.setattr("hub_pipelines.findings.service._restate", lambda *_: None)
+        hub.findings.evaluate("north")
+        says(hub, 2, ends_on="2026-06-30")
+        hub.findings.evaluate("north")
+    assert open_now(hub) == [("G02", "T-2")]
     assert verify_all(hub).ok
 
-    with hub.db.write() as tx:
-        tx.execute(text(statement))
+    hub.findings.evaluate("north")
 
-    assert told in str(verify_all(hub).first_bad)
+    assert verify_all(hub).ok
+    with hub.db.write() as tx:
+        tx.execute(text("UPDATE finding SET amount = '0.01' WHERE subject = 'T-2'"))
+    assert "(G02 on T-2, north)" in str(verify_all(hub).first_bad)
 
 
 # ---- registrations
@@ -466,6 +571,40 @@ def test_a_registration_that_runs_out_opens_a_finding_on_the_day_after_and_its_r
     assert item.changes[-1].news == (
         "The registration was renewed: it is in force until 2027-12-01 and not 2026-12-01.",
     )
+
+
+def test_an_excluded_recipient_is_a_finding_of_its_award_until_the_exclusion_ends_though_it_is_registered(
+    hub: Hub,
+) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2029-06-30")
+    says(hub, 2, record_id="1002", award_id="R01GM100002", recipient_uei=UEI, ends_on="2026-06-30")
+    registered(hub, 1, excluded="no")
+    today = on(hub.findings, "2026-11-29")
+    assert today.evaluate("north").opened == ()
+
+    registered(hub, 2, excluded="yes")
+    (opened,) = today.evaluate("north").opened
+
+    assert (opened.rule_id, opened.citation, opened.award) == ("S02", "2 CFR 180.415", AWARD)
+    assert opened.told == f"SAM.gov excludes {UEI} from federal awards, and the award goes on until 2029-06-30"
+    assert opened.opened_by.what.startswith("the exclusion told by SAM.gov on ")
+    registered(hub, 3, excluded="no")
+    (closed,) = today.evaluate("north").closed
+    assert closed.closed_by is not None
+    assert closed.closed_by.what.startswith("the end of the exclusion told by SAM.gov on ")
+    assert verify_all(hub).ok
+
+
+def test_an_exclusion_is_no_finding_any_more_when_the_award_has_ended(hub: Hub) -> None:
+    says(hub, 1, recipient_uei=UEI, ends_on="2026-12-31")
+    registered(hub, 1, excluded="yes", expires_on="2027-12-01")
+    registered(hub, 2, record_id=f"{UEI}/0001", excluded="no", expires_on="2027-12-01")
+    assert [one.rule_id for one in on(hub.findings, "2026-12-31").evaluate("north").opened] == ["S02"]
+
+    (closed,) = on(hub.findings, "2027-01-01").evaluate("north").closed
+
+    assert closed.closed_by is not None
+    assert closed.closed_by.what == "the day 2027-01-01"
 
 
 def test_an_award_that_ends_needs_no_registration_any_more(hub: Hub) -> None:

@@ -5,11 +5,13 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
 
 from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import Permanent, Transient
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.hub import Hub
@@ -42,6 +44,7 @@ from hub_pipelines_tests.support import (
     send_assets,
     submission,
 )
+from hub_pipelines_tests.tampering import rewrite
 
 AN_HOUR_S = 3_600.0
 TWO_DAYS_S = 2 * 86_400.0
@@ -85,7 +88,12 @@ def recovery_events(hub: Hub, request_id: str) -> list[str]:
 
 
 def forget(hub: Hub, request_id: str) -> None:
-    """As if the database were older than the archive."""
+    """As if the database were older than the archive, and its audit chain with it."""
+
+    def then(told: list[tuple[Any, Event]]) -> None:
+        told[:] = [one for one in told if one[1].request_id != request_id]
+
+    rewrite(hub, submission(hub, request_id).envelope.campus, then)
     with hub.db.write() as tx:
         tx.execute(delete(submissions.submission).where(submissions.submission.c.request_id == request_id))
         tx.execute(delete(arrivals.arrival).where(arrivals.arrival.c.request_id == request_id))

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from sqlalchemy import text, update
 
 from hub_pipelines import pruning
 from hub_pipelines.audit import store as audit
+from hub_pipelines.audit.model import Event
 from hub_pipelines.common.errors import Transient
-from hub_pipelines.common.scope import Scope
+from hub_pipelines.common.scope import RESERVED_CAMPUS, Scope
 from hub_pipelines.evidence import verify_all
 from hub_pipelines.hub import Hub
 from hub_pipelines.pruning import prune_staged
@@ -41,6 +43,7 @@ from hub_pipelines_tests.support import (
     send_assets,
     submission,
 )
+from hub_pipelines_tests.tampering import rewrite
 
 NORTH_GRANTS = Scope("north", "grants")
 NORTH_HAZMAT = Scope("north", "hazmat")
@@ -378,8 +381,12 @@ def test_a_removal_in_spite_of_a_hold_would_be_found_in_the_audit_chain(
             update(retention.legal_hold).values(subject="A-9"),
             "the record of this legal hold is not what the audit log tells",
         ),
+        (
+            update(retention.legal_hold).values(placed_at=datetime.now(UTC) + timedelta(minutes=1)),
+            "the record of this legal hold is not what the audit log tells",
+        ),
     ],
-    ids=["deleted", "lifted in silence", "of another award"],
+    ids=["deleted", "lifted in silence", "of another award", "placed a minute later"],
 )
 def test_a_hold_that_was_changed_in_its_table_ends_nothing_and_is_told(hub: Hub, change: Any, told: str) -> None:
     held = post(hub, "held.csv", awards("A-1,2010-01-01,100,"), NORTH_GRANTS)
@@ -392,7 +399,8 @@ def test_a_hold_that_was_changed_in_its_table_ends_nothing_and_is_told(hub: Hub,
         prune(hub)
     assert f"Nothing was removed. {hold.hold_id}: {told}" in str(refused.value)
     assert staged(hub, held).exists()
-    assert verify_all(hub).first_bad == f"{hold.hold_id}: {told}"
+    mend = "Find out who changed it, and have the record restored from a backup."
+    assert verify_all(hub).first_bad == f"{hold.hold_id}: {told}. {mend}"
 
 
 def test_a_hold_may_be_on_days_of_a_campus_that_settings_no_longer_name(
@@ -416,6 +424,25 @@ def test_a_lifted_hold_is_what_the_chain_tells(hub: Hub) -> None:
     hold, _ = hub.holds.on_scope("north", None, date(2026, 1, 1), date(2026, 2, 1), actor="person/ann", reason="a 7")
     hub.holds.lift(hold.hold_id, actor="person/bo", reason="closed")
     assert hub.holds.astray() == []
+    with hub.db.write() as tx:
+        tx.execute(update(retention.legal_hold).values(lifted_at=retention.legal_hold.c.placed_at))
+    assert hub.holds.astray() == [f"{hold.hold_id}: the record of this legal hold is not what the audit log tells"]
+
+
+def test_the_moment_of_a_hold_that_an_earlier_release_placed_is_about_that_of_its_entry(hub: Hub) -> None:
+    hub.holds.on("award", "A-1", actor="person/ann", reason="audit 7")
+
+    def as_told_then(told: list[tuple[Any, Event]]) -> None:
+        ((at, one),) = told
+        detail = {name: value for name, value in one.detail.items() if name != "placed_at"}
+        told[0] = at, replace(one, detail=detail)
+
+    rewrite(hub, RESERVED_CAMPUS, as_told_then)
+    assert hub.holds.astray() == []
+    with hub.db.write() as tx:
+        tx.execute(update(retention.legal_hold).values(placed_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    (astray,) = hub.holds.astray()
+    assert "is not what the audit log tells" in astray
 
 
 def test_a_hold_stands_though_its_feed_is_no_longer_enabled(hub: Hub) -> None:

@@ -104,6 +104,34 @@ def test_an_award_whose_lines_carry_the_sponsors_number_is_listed(hub: Hub) -> N
         assert unjudged_lines(tx, hub.campuses) == []
 
 
+def test_an_award_that_two_campuses_list_is_not_judged_in_full_whatever_each_of_them_calls_it(asked: Hub) -> None:
+    """50 dollars are obligated; each campus has spent 30."""
+    listed = "award_id,starts_on,ends_on,obligated_amount,fain\n{},2024-07-01,2025-06-30,50,R01GM100001\n"
+    spending = HEADER + "\n{0}-1,{0},30.00,USD,2025-03-01,2025-02-15\n"
+    for campus, number in (("north", "N-1"), ("south", "S-1")):
+        for name, data in (("awards.csv", listed), ("spent.csv", spending)):
+            sent = send(asked, name, data.format(number).encode(), scope=Scope(campus, "grants"))
+            process(asked, str(sent.request_id))
+    printed("findings", "evaluate")
+
+    told = printed("findings", "list")
+
+    reason = "1 charges an award that another campus lists, too, whose spending is not in the sum"
+    assert "No finding is open. 2 lines could not be judged, or not in full:" in told
+    assert f"  north: {reason} (award N-1, listed by south, line N-1-1)." in told
+    assert f"  south: {reason} (award S-1, listed by north, line S-1-1)." in told
+    assert "✓" not in asked.findings_page.paths[0].read_text(encoding="utf-8")
+
+
+def test_offices_that_number_their_awards_alike_do_not_share_them(hub: Hub) -> None:
+    post(hub, "awards.csv", LISTED.replace(b"amount\n", b"amount,fain\n").replace(b"1000\n", b"1000,R01GM100001\n"))
+    spent(hub, "T-1,B-1,1.00,USD,2025-03-01,2025-02-15")
+    listed_in_the_south(hub, "B-1")
+
+    with hub.db.read() as tx:
+        assert unjudged_lines(tx, hub.campuses) == []
+
+
 def test_a_credit_needs_no_day_to_be_judged(hub: Hub) -> None:
     post(hub, "awards.csv", LISTED)
     spent(hub, "T-1,B-1,-1.00,USD,2025-03-01,", "T-2,B-1,-1.00,EUR,2025-03-01,")

@@ -27,7 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("drift", "retention", "portals", "findings"),
     ("mapping",),
     ("report",),
-    ("judging", "returning"),
+    ("judging", "returning", "vouching"),
     ("rows_to_fix",),
     ("preparing",),
     ("processing", "previewing", "recounting"),

@@ -78,7 +78,7 @@ class Conflicts:
                 "arrival_id": arrival_id,
                 "feed": one.scope.feed,
                 "source": one.source,
-                "content_digest": one.body_digest,
+                **new.told,
                 "first_received_at": first.received_at.isoformat(),
             }
             audit.append(tx, Event(one.scope.campus, ACTOR, "message:conflict", one.webhook_id, new.request_id, detail))
