@@ -164,8 +164,9 @@ class Deployment:
             )
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
-        if not _comes_true(lambda: is_free(self.port), _PORT_FREE_S):
-            raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
+        _comes_true(lambda: port_trouble(self.port) is None, _PORT_FREE_S)
+        if trouble := port_trouble(self.port):
+            raise SettingsError(f"The page can't be served: {trouble}. Free it, or choose another with --port.")
         _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
         code_port = free_port()
         self._children = self._all(code_port)

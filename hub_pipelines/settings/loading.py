@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -84,13 +85,21 @@ def _parse(path: Path) -> SettingsFile:
         raise SettingsError(f"{path}: {faults}. Correct or remove these settings.") from error
 
 
+def _has_a_port_or_none(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def _psycopg2(url: str) -> str:
     """dagster-postgres wants its driver written out; SQLAlchemy would take psycopg 3 otherwise."""
     if not url:
         return ""
-    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url):
+    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url) or not _has_a_port_or_none(url):
         raise SettingsError(
             "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml) must be a PostgreSQL address: "
-            "postgresql://user:password@host/database. Leave it empty for SQLite."
+            "postgresql://user:password@host/database, with a port such as :5432 behind the host if it has one of its "
+            "own, and / and @ in a password as %2F and %40. Leave it empty for SQLite."
         )
     return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)
