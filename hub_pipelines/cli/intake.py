@@ -166,6 +166,7 @@ def metrics() -> None:
 
 
 def _status(hub: "Hub") -> dict[str, Any]:
+    from hub_pipelines.health import health
     from hub_pipelines.recovery.store import retry_figures
     from hub_pipelines.report.status import at_work, status_of
 
@@ -183,6 +184,7 @@ def _status(hub: "Hub") -> dict[str, Any]:
     portals = [portal_document(hub, name) for name in hub.portals.adapters]
     return {
         **status_of(hub.db, hub.drop_folder),
+        "troubles": health(hub.settings),
         "at_work": now,
         "retries": retries,
         "messages": messages,
@@ -191,6 +193,8 @@ def _status(hub: "Hub") -> dict[str, Any]:
 
 
 def _print_status(document: dict[str, Any]) -> None:
+    for one in document["troubles"]:
+        print(f"ATTENTION: {one}")
     print("submissions   " + "  ".join(f"{state} {count}" for state, count in document["submissions"].items()))
     print("rows          " + "  ".join(f"{name} {count}" for name, count in document["rows"].items()))
     for line in document["rows_by"]:

@@ -200,7 +200,7 @@ def test_a_bundle_that_cannot_be_written_where_it_is_to_be_is_told(hub: Hub, tmp
 
 @pytest.mark.usefixtures("hub")
 def test_a_file_that_cannot_be_read_to_its_end_is_told_without_the_number_that_python_has_for_it() -> None:
-    told = refused("submit", "/proc/self/mem", *INVENTORY, "--campus", "north")
+    told = refused("migration", "add", "/proc/self/mem")
     assert "Input/output error. Is the path right, and may this user read and write there?" in told
 
 
