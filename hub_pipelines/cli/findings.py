@@ -29,9 +29,10 @@ def findings_list(
     from hub_pipelines.findings import store
     from hub_pipelines.findings.awards import numbers_of
     from hub_pipelines.findings.unjudged import headline_of, unjudged_lines
+    from hub_pipelines.validate.feeds.types import in_plain_letters
 
     check_campus(hub, campus)
-    wanted = award.strip().upper() if award else None
+    wanted = in_plain_letters(award).strip().upper() if award else None
     names = [one for one in hub.campuses if campus in (None, one)]
     with hub.db.read() as tx:
         listed = {one for name in names for one in numbers_of(tx, name, wanted)} if wanted else set()

@@ -171,7 +171,7 @@ class Settings(Strict):
     contact: str
     """Whom senders are to ask; empty when nobody is named."""
     page_hosts: tuple[str, ...]
-    """Names, in lower case, under which Dagster's page is asked for beside the machine's own."""
+    """Names, in lower case, under which Dagster's page and the receiver's are asked for beside the machine's own."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]
