@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,8 +164,9 @@ class Deployment:
             )
         self._only_one()
         # what a killed `hub up` leaves ends a moment after it
-        if not _comes_true(lambda: is_free(self.port), _PORT_FREE_S):
-            raise SettingsError(f"Port {self.port} is in use. Stop what uses it or choose another with --port.")
+        _comes_true(lambda: port_trouble(self.port) is None, _PORT_FREE_S)
+        if trouble := port_trouble(self.port):
+            raise SettingsError(f"The page can't be served: {trouble}. Free it, or choose another with --port.")
         _log.info("hub up starts %s", pairs(pid=os.getpid(), home=self.settings.home, port=self.port))
         code_port = free_port()
         self._children = self._all(code_port)
@@ -403,8 +404,12 @@ class Deployment:
 
     def _tell(self, level: int, text: str) -> None:
         _log.log(level, "%s", text)
+        self._say([text])
+
+    def _say(self, lines: Iterable[str]) -> None:
         with suppress(OSError):  # the terminal may be gone
-            self.say(text)
+            for line in lines:
+                self.say(line)
 
     # ---- looking at answers, disk and drop folders, in threads: a share that hangs must not hold up the rest
 
@@ -427,13 +432,13 @@ class Deployment:
                 child.heard(child.answers())
 
     def _look_around(self) -> None:
-        self._standing.are_now(conditions(self.settings, self._shares))
+        self._say(self._standing.are_now(conditions(self.settings, self._shares)))
         self._looked_at = time.monotonic()
 
     def _look_after_the_looking(self) -> None:
         hangs = time.monotonic() - self._looked_at > _LOOK_HANGS_S
         sentence = f"a drop folder below {self.settings.drop} does not answer at all: its share hangs; others go on"
-        self._standing.are_now({"hangs": sentence} if hangs else {}, "looking")
+        self._say(self._standing.are_now({"hangs": sentence} if hangs else {}, "looking"))
 
 
 def _writer_hangs(unwell: urllib.error.HTTPError) -> bool:

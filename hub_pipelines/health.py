@@ -1,7 +1,8 @@
 """What the hub needs of its machine: room on the disk, and drop folders that can be read and written.
 
 Belongs here: looking, and the sentences that an operator reads. Not here: what follows from them: intake
-(drop_folder.py) takes nothing meanwhile, the supervisor (deployment.py) logs them, `hub status` shows them.
+(drop_folder.py) takes nothing meanwhile, the supervisor (deployment.py) logs and says them, `hub status` and
+`hub doctor` show them.
 """
 
 import os
@@ -30,9 +31,9 @@ class Shares:
         return is_empty or folder in self._seen
 
 
-def health(settings: Settings, shares: Shares | None = None) -> list[str]:
+def health(settings: Settings) -> list[str]:
     """One sentence for each thing that keeps the hub from taking files now; empty when all is well."""
-    return list(conditions(settings, shares or Shares()).values())
+    return list(conditions(settings, Shares()).values())
 
 
 def conditions(settings: Settings, shares: Shares) -> dict[str, str]:
@@ -87,15 +88,21 @@ def feed_trouble(folder: Path, drop: Path) -> str | None:
     try:
         _is_empty(folder)
     except FileNotFoundError:
-        return None
+        if _is_writable(folder.parent):
+            return None
+        return f"{shown} is missing, and the hub can't make it ({folder}): make it, and let the hub's user write there"
     except OSError as error:
         return _unreadable(shown, folder, error)
-    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+    if not _is_writable(folder):
         return (
             f"{shown} can be read but not written ({folder}), and the hub takes a file by moving it: "
             f"let the hub's user write there; {_WAITS}"
         )
     return None
+
+
+def _is_writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -93,14 +93,17 @@ class Standing:
         self._log, self._level = log, level
         self._known: dict[str, dict[str, str]] = {}
 
-    def are_now(self, troubles: Mapping[str, str], scope: str = "") -> None:
-        """`troubles` are all that there are now in this scope: what it is about, and the sentence to log."""
+    def are_now(self, troubles: Mapping[str, str], scope: str = "") -> list[str]:
+        """`troubles` are all that there are now in this scope: what it is about, and the sentence to log. Returns what
+        was logged."""
         before = self._known.get(scope, {})
-        for about in troubles.keys() - before.keys():
-            self._log.log(self._level, "%s", troubles[about])
-        for about in before.keys() - troubles.keys():
-            self._log.info("over: %s", before[about])
+        begun = [troubles[about] for about in sorted(troubles.keys() - before.keys())]
+        over = [f"over: {before[about]}" for about in sorted(before.keys() - troubles.keys())]
+        for level, told in ((self._level, begun), (logging.INFO, over)):
+            for one in told:
+                self._log.log(level, "%s", one)
         self._known[scope] = dict(troubles)
+        return begun + over
 
 
 class Recurring:

@@ -83,13 +83,23 @@ def main() -> None:
         _complain(str(error), as_json, error.document)
         code = 1
     except (HubError, OSError) as error:
-        _complain(str(error), as_json, {"ok": False, "error": str(error)})
+        told = _told(error)
+        _complain(told, as_json, {"ok": False, "error": told})
         code = 1
     except UnicodeEncodeError:
         told = "An argument holds bytes that are no text in UTF-8; nothing is known by such a name."
         _complain(told, as_json, {"ok": False, "error": told})
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(error: HubError | OSError) -> str:
+    """Of a file that a command could not do with, which one and why, without Python's number for it."""
+    if isinstance(error, HubError) or not error.strerror:
+        return str(error)
+    names = " and ".join(str(one) for one in (error.filename, error.filename2) if one is not None)
+    where = f"{names}: " if names else ""
+    return f"{where}{error.strerror}. Is the path right, and may this user read and write there?"
 
 
 def _complain(text: str, as_json: bool, document: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub_pipelines.cli.ledger import day_of
+from hub_pipelines.cli.choosing import check_scope, days_of
 from hub_pipelines.cli.output import AsJson, Failed, print_document, progress, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -21,9 +21,8 @@ def backfill(
     from hub_pipelines.defs.instance import Runner
 
     hub = this_hub()
-    if campus not in hub.campuses or feed not in hub.feeds:
-        raise SettingsError(f"Choose --campus from {', '.join(hub.campuses)} and --feed from {', '.join(hub.feeds)}.")
-    days = (day_of(first, "--from"), day_of(last, "--to"))
+    check_scope(hub, campus, feed)
+    days = days_of(first, last)
     _check_days(*days, hub.settings.ledger.first_day, hub.campuses[campus].day_of(hub.intake.now()))
     spans = []
     for span in Runner(hub).backfill(campus, feed, *days):
@@ -42,7 +41,7 @@ def backfill(
 def _check_days(first: date, last: date, earliest: date, today: date) -> None:
     if not earliest <= first <= last <= today:
         raise SettingsError(
-            f"--from {first} --to {last}: the days must be in order and lie between {earliest} "
+            f"--from {first} --to {last}: the days must lie between {earliest} "
             f"([ledgers] first_day in hub.toml) and today, {today}."
         )
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_campus, check_file, read_text
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
 from hub_pipelines.common.errors import SettingsError
-from hub_pipelines.common.scope import RESERVED_CAMPUS
 
 if TYPE_CHECKING:
     from hub_pipelines.audit.checkpoints.bundle import BundleReport
@@ -80,8 +80,7 @@ def audit_rotate_key(
     """Begin with a new key for a campus's checkpoints; the old one signs it."""
     who = actor(by)
     hub = this_hub()
-    if campus not in (*hub.campuses, RESERVED_CAMPUS):
-        raise SettingsError(f"Choose --campus from {', '.join((*hub.campuses, RESERVED_CAMPUS))}.")
+    check_campus(hub, campus, reserved=True)
     one = hub.checkpoints.rotate(campus, actor=who, lost=lost)
     key_id = one.active_after
     path = hub.settings.campus_keys / campus / "public" / f"{key_id}.pem"
@@ -95,7 +94,7 @@ def audit_rotate_key(
 @audit.command("prove")
 def audit_prove(
     request_id: Annotated[str, typer.Argument(help="The submission's number.")],
-    row: Annotated[int, typer.Option(help="The row's number in the file, as Excel shows it.")],
+    row: Annotated[int, typer.Option(min=1, help="The row's number in the file, as Excel shows it.")],
 ) -> None:
     """Print a proof that a row was posted as it stands there; `hub audit verify-row` checks it anywhere."""
     from hub_pipelines.evidence import prove_row
@@ -111,11 +110,7 @@ def audit_verify_row(
     """Check such a proof, without hub or database; exit 1 when it does not show what it says."""
     from hub_pipelines.ledger.proofs import RowProof
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} can't be read as text.") from error
-    proof = RowProof.from_text(text)
+    proof = RowProof.from_text(read_text(file))
     one, fault = proof.audited, proof.fault()
     document = {
         "ok": fault is None,
@@ -153,6 +148,11 @@ def audit_export(
         done = export(hub.db, hub.checkpoints.keys, campus, to)
     except FileExistsError as error:
         raise SettingsError(f"--to {to}: that file is there already; name another.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"--to {to}: nothing can be written there ({error.strerror}). Name a file in a folder that is there and "
+            "that this user may write to."
+        ) from error
     if as_json:
         print_document({"ok": True, "file": str(to), "entries": done.entries, "checkpoints": done.checkpoints})
     else:
@@ -169,6 +169,7 @@ def audit_verify_bundle(
     from hub_pipelines.audit.checkpoints.bundle import verify_bundle
     from hub_pipelines.audit.checkpoints.keys import read_public
 
+    check_file(file)
     report = verify_bundle(file, {str(path): read_public(path) for path in public_key})
     document = {
         "ok": report.ok,

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub_pipelines.cli.choosing import check_campus
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, this_hub
-from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.findings.model import Evaluation, Finding
-    from hub_pipelines.hub import Hub
 
 app = typer.Typer(help="What the rules find in awards and what was spent on them.", no_args_is_help=True)
 InCampus = Annotated[str | None, typer.Option("--campus", help="Of this campus only.")]
@@ -30,15 +29,17 @@ def findings_list(
     from hub_pipelines.findings import store
     from hub_pipelines.findings.awards import numbers_of
     from hub_pipelines.findings.unjudged import headline_of, unjudged_lines
+    from hub_pipelines.validate.feeds.types import in_plain_letters
 
-    of, wanted = _known(hub, campus), award.strip().upper() if award else None
+    check_campus(hub, campus)
+    wanted = in_plain_letters(award).strip().upper() if award else None
     names = [one for one in hub.campuses if campus in (None, one)]
     with hub.db.read() as tx:
         listed = {one for name in names for one in numbers_of(tx, name, wanted)} if wanted else set()
         numbers = {wanted, *listed} if wanted else None
-        found, total = store.listing(tx, campus=of, awards=numbers, everything=everything, limit=limit)
+        found, total = store.listing(tx, campus=campus, awards=numbers, everything=everything, limit=limit)
         marks = [store.mark_of(tx, name) for name in names]
-        unjudged = unjudged_lines(tx, hub.campuses, of=of, awards=numbers)
+        unjudged = unjudged_lines(tx, hub.campuses, of=campus, awards=numbers)
     document = {
         "findings": [_document(one) for one in found],
         "left_out": total - len(found),
@@ -75,8 +76,9 @@ def findings_list(
 def findings_evaluate(campus: InCampus = None, by: Actor = "", as_json: AsJson = False) -> None:
     """Judge now what was touched since the last evaluation; `hub up` does so by itself."""
     hub = this_hub()
-    names = [_known(hub, campus)] if campus else list(hub.campuses)
-    done = [hub.findings.evaluate(str(name), actor=actor(by)) for name in names]
+    check_campus(hub, campus)
+    names = [campus] if campus is not None else list(hub.campuses)
+    done = [hub.findings.evaluate(name, actor=actor(by)) for name in names]
     page = hub.findings_page.write().page
     if as_json:
         print_document({"evaluated": [asdict(one) for one in done], "page": page})
@@ -84,12 +86,6 @@ def findings_evaluate(campus: InCampus = None, by: Actor = "", as_json: AsJson =
     for one in done:
         print(_told(one))
     print(f"Page: {page}")
-
-
-def _known(hub: "Hub", campus: str | None) -> str | None:
-    if campus is not None and campus not in hub.campuses:
-        raise SettingsError(f"{campus!r} is no campus of this hub. Choose from: {', '.join(hub.campuses)}.")
-    return campus
 
 
 def _told(one: "Evaluation") -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub_pipelines.cli.output import Actor, AsJson, Failed, Timeout, actor, print_document, progress, this_hub
+from hub_pipelines.cli.choosing import Timeout, check_file, check_scope
+from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
 from hub_pipelines.cli.portals import portal_document, portal_line
 from hub_pipelines.common.collecting import seldom_collected
 from hub_pipelines.common.errors import SettingsError
@@ -77,15 +78,11 @@ def preview(
 
 def _scope(hub: "Hub", file: Path, campus: str, feed: str, complete_count: bool) -> Scope:
     """Raises SettingsError when there is no such campus, feed or file, or no such count."""
-    if campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
-    if feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
+    check_scope(hub, campus, feed)
     if complete_count and not hub.feeds[feed].takes_counts:
         counted = ", ".join(name for name, one in hub.feeds.items() if one.takes_counts)
         raise SettingsError(f"Files of {feed} tell no locations, so none is a complete count. Counted are: {counted}.")
-    if not file.is_file():
-        raise SettingsError(f"{file} is not a file.")
+    check_file(file)
     return Scope(campus, feed)
 
 
@@ -169,6 +166,7 @@ def metrics() -> None:
 
 
 def _status(hub: "Hub") -> dict[str, Any]:
+    from hub_pipelines.health import health
     from hub_pipelines.recovery.store import retry_figures
     from hub_pipelines.report.status import at_work, status_of
 
@@ -186,6 +184,7 @@ def _status(hub: "Hub") -> dict[str, Any]:
     portals = [portal_document(hub, name) for name in hub.portals.adapters]
     return {
         **status_of(hub.db, hub.drop_folder),
+        "troubles": health(hub.settings),
         "at_work": now,
         "retries": retries,
         "messages": messages,
@@ -194,6 +193,8 @@ def _status(hub: "Hub") -> dict[str, Any]:
 
 
 def _print_status(document: dict[str, Any]) -> None:
+    for one in document["troubles"]:
+        print(f"ATTENTION: {one}")
     print("submissions   " + "  ".join(f"{state} {count}" for state, count in document["submissions"].items()))
     print("rows          " + "  ".join(f"{name} {count}" for name, count in document["rows"].items()))
     for line in document["rows_by"]:

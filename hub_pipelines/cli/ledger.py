@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_campus, day_of
 from hub_pipelines.cli.output import AsJson, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.spreadsheets import write_csv
@@ -31,9 +32,11 @@ def ledger_export(
 
     hub = this_hub()
     kind = _record_type(hub, record_type)
-    if campus not in hub.campuses or form not in {"csv", "json"}:
-        raise SettingsError(f"Choose --campus from {', '.join(hub.campuses)}, --format csv or json.")
-    rows = _rows(hub, kind, campus, day_of(as_of, "--as-of") if as_of else None)
+    check_campus(hub, campus)
+    if form not in {"csv", "json"}:
+        raise SettingsError(f"There is no --format {form!r}. Choose csv or json.")
+    today = hub.campuses[campus].day_of(hub.intake.now())
+    rows = _rows(hub, kind, campus, day_of(as_of, "--as-of", today=today) if as_of else None)
     if as_json or form == "json":
         print_document(list(rows))
         return
@@ -46,13 +49,6 @@ def _record_type(hub: "Hub", name: str) -> "RecordType":
     if name not in known:
         raise SettingsError(f"There is no record type {name!r}. Choose --type from {', '.join(known)}.")
     return known[name]
-
-
-def day_of(text: str, option: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} {text!r} is not a day. Write it as YYYY-MM-DD.") from error
 
 
 def _rows(hub: "Hub", kind: "RecordType", campus: str, day: date | None) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_campus
 from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
-from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -22,8 +22,7 @@ def locks_list(
     from hub_pipelines.locks.service import overview
 
     hub = this_hub()
-    if campus and campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    check_campus(hub, campus or None)
     found = overview(hub, campus or None)
     statuses = _run_statuses(hub, [one.run_id for one in found.held])
     held = [_document(asdict(one), one.past_due_s, statuses.get(one.run_id)) for one in found.held]

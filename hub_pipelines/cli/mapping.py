@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_file, check_scope
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -33,7 +34,9 @@ def mapping_list(
     as_json: AsJson = False,
 ) -> None:
     """The sources for which something is remembered, each with its newest version."""
-    found = this_hub().answers.listing(campus=campus, feed=feed)
+    hub = this_hub()
+    check_scope(hub, campus, feed, former=True)
+    found = hub.answers.listing(campus=campus, feed=feed)
     if as_json:
         print_document({"sources": [_remembered_document(one) for one in found]})
         return
@@ -137,17 +140,15 @@ def mapping_forget(
 
 @app.command("try")
 def mapping_try(
-    file: Annotated[Path, typer.Argument(help="A file on this machine.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A file on this machine.")],
     campus: Annotated[str, typer.Option(help="As if it came from this campus.")],
     feed: Annotated[str, typer.Option(help="As if it came for this feed.")],
     as_json: AsJson = False,
 ) -> None:
     """Decide about a file as a run would, without effect: its columns, and what would be asked."""
     hub = this_hub()
-    if campus not in hub.campuses or feed not in hub.feeds:
-        raise SettingsError(
-            f"There is no {campus}/{feed}. Campuses: {', '.join(hub.campuses)}. Feeds: {', '.join(hub.feeds)}."
-        )
+    check_scope(hub, campus, feed)
+    check_file(file)
     tried = hub.judge.try_out(file, campus, feed)
     document = {
         "ok": tried.stopped_by is None,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import read_text
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, this_hub
 from hub_pipelines.cli.shapes import print_replayed
-from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.drift.model import Migration
@@ -33,11 +33,7 @@ def migration_add(
     file: Annotated[Path, typer.Argument(help="The migration, a TOML file.")], by: Actor = "", as_json: AsJson = False
 ) -> None:
     """Keep a migration; when there is one for these columns, as its next version."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{file} is no text in UTF-8. Save it as UTF-8 and add it again.") from error
-    kept, new = this_hub().columns.add(text, author=actor(by))
+    kept, new = this_hub().columns.add(read_text(file), author=actor(by))
     if as_json:
         print_document({"new": new, **_document(kept)})
         return

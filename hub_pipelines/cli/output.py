@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Actor = Annotated[str, typer.Option("--by", help="Who decides; recorded in the audit log.")]
-Timeout = Annotated[float, typer.Option("--timeout-s", help="Give up waiting after so many seconds.")]
 _LONGEST_NAME = 100
 
 

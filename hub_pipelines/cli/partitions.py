@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub_pipelines.cli.ledger import day_of
+from hub_pipelines.cli.choosing import check_scope, days_of
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -26,7 +26,7 @@ def partitions_list(feed: Annotated[str, typer.Option(help="Only this feed.")] =
     from hub_pipelines.submission.partitions.store import counts
 
     hub = this_hub()
-    _check_feed(hub, feed)
+    check_scope(hub, None, feed or None)
     with hub.db.read() as tx:
         found = [one for one in counts(tx) if feed in {"", one.feed}]
     if as_json:
@@ -58,8 +58,8 @@ def partitions_retire(
     from hub_pipelines.submission.partitions import store as partitions
 
     hub = this_hub()
-    _check_feed(hub, feed)
-    if bool(request_ids) == (older_than is not None):
+    check_scope(hub, None, feed or None)
+    if bool(request_ids) == (older_than is not None) or (request_ids and feed):
         raise SettingsError("Name request_ids, or --older-than DAYS (and --feed for one feed only).")
     with hub.db.read() as tx:
         if request_ids:
@@ -95,16 +95,15 @@ def partitions_revive(
     from hub_pipelines.submission.partitions import store as partitions
 
     hub = this_hub()
-    _check_feed(hub, feed)
-    by_days = bool(feed and first and last)
-    if bool(request_ids) == by_days:
-        raise SettingsError("Name request_ids, or --feed with --from and --to.")
+    check_scope(hub, campus or None, feed or None)
+    if bool(request_ids) == bool(feed and first and last) or (request_ids and (campus or feed or first or last)):
+        raise SettingsError("Name request_ids, or --feed with --from and --to (and --campus for one campus only).")
     with hub.db.read() as tx:
         if request_ids:
             keys = partitions.feeds_of(tx, _known(hub, request_ids))
         else:
-            days = {"first": day_of(first, "--from"), "last": day_of(last, "--to")}
-            keys = partitions.retired_of(tx, feed, campus=campus or None, limit=_AT_ONCE, **days)
+            begin, end = days_of(first, last)
+            keys = partitions.retired_of(tx, feed, campus=campus or None, first=begin, last=end, limit=_AT_ONCE)
         _check_room(hub, {one: partitions.live_count(tx, one) for one, _ in keys}, [one for one, _ in keys])
     revived = revive(Runner(hub).instance, hub, keys, actor=actor(by))
     if as_json:
@@ -121,11 +120,6 @@ def _known(hub: "Hub", request_ids: list[str]) -> list[str]:
     if unknown:
         raise SettingsError(f"There is no submission {', '.join(unknown)}.")
     return list(dict.fromkeys(request_ids))
-
-
-def _check_feed(hub: "Hub", feed: str) -> None:
-    if feed and feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
 
 
 def _check_room(hub: "Hub", live: dict[str, int], feeds: list[str]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hub_pipelines.cli.choosing import check_scope
 from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -21,10 +22,7 @@ def pause(
 ) -> None:
     """Launch nothing for a campus and feed until resumed; files are still taken in and kept."""
     hub = this_hub()
-    if campus and campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
-    if feed and feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")
+    check_scope(hub, campus or None, feed or None)
     if not reason.strip():
         raise SettingsError("Say with --reason why: those who ask what their file waits for read it.")
     found = hub.pausing.pause(campus, feed, actor=actor(by), reason=reason)

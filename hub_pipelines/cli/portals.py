@@ -1,13 +1,13 @@
 """`hub poll` and `hub portals …`: portals that the hub reads."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import LONGEST_S, day_of
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
-from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
     from hub_pipelines.hub import Hub
@@ -22,13 +22,17 @@ def poll(
     portal: Annotated[str, typer.Argument(help="Its name in hub.toml: [portals.<name>].")],
     since: Annotated[str | None, typer.Option(help="Read again what was changed since this day (YYYY-MM-DD).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what is new or changed, and take nothing.")] = False,
-    timeout_s: Annotated[float, typer.Option(help="Stop after so many seconds; the next poll goes on.")] = 600.0,
+    timeout_s: Annotated[
+        float, typer.Option(min=0, max=LONGEST_S, help="Stop after so many seconds; the next poll goes on.")
+    ] = 600.0,
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
     """Read a portal now: go on with the poll under way, or begin one."""
+    from hub_pipelines.portals.service import start_of
+
     hub = this_hub()
-    begin = _day(since) if since is not None else None
+    begin = start_of(day_of(since, "--since", today=hub.portals.now().date())) if since is not None else None
     if dry_run:
         _print_sight(portal, hub.portals.look(portal, for_s=timeout_s, since=begin), as_json)
         return
@@ -164,13 +168,6 @@ def _print_sight(portal: str, found: "Sight", as_json: bool) -> None:
         print_document(document)
     else:
         print("\n".join(lines))
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise SettingsError(f"{text!r} is no day. Write it as 2026-03-02.") from error
 
 
 def _moment(moment: datetime | None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_campus
 from hub_pipelines.cli.output import AsJson, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.scope import RESERVED_CAMPUS
@@ -40,8 +41,7 @@ def report(
 
 
 def _receipts(hub: "Hub", campus: str | None) -> dict[str, Any]:
-    if campus is not None and campus not in {*hub.campuses, RESERVED_CAMPUS}:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    check_campus(hub, campus, reserved=True)
     index = hub.receipts.index
     pages = {one: index.write(one) for one in ([campus] if campus else [*hub.campuses, RESERVED_CAMPUS])}
     return {"ok": True, "page": pages[campus] if campus else index.write(), "campuses": pages}
@@ -50,7 +50,10 @@ def _receipts(hub: "Hub", campus: str | None) -> dict[str, Any]:
 def _weekly(hub: "Hub", name: str | None) -> dict[str, Any]:
     from hub_pipelines.report.weekly.model import Week
 
-    week = Week.named(name) if name else Week.of(hub.weekly.now())
+    this_week = Week.of(hub.weekly.now())
+    week = Week.named(name) if name else this_week
+    if week.monday > this_week.monday:
+        raise SettingsError(f"--week {week.name} is yet to come; this one is {this_week.name}.")
     review = hub.weekly.write(week)
     page, table = hub.weekly.paths(week)
     counts = {name: getattr(review, name) for name in ("opened", "opened_before", "resolved", "open", "open_by")}

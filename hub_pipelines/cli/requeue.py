@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import Timeout, check_campus
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -18,7 +19,6 @@ Rate = Annotated[float, typer.Option(min=0.01, max=1000, help="Send at most so m
 StopShare = Annotated[
     float, typer.Option(min=0, max=1, help="Send no more when a larger share of the settled ones has failed again.")
 ]
-Patience = Annotated[float, typer.Option("--timeout-s", help="Send and watch for at most so many seconds.")]
 _LISTED = 100
 
 
@@ -33,7 +33,7 @@ def requeue(
     dry_run: DryRun = False,
     rate: Rate = 5.0,
     stop_on_failure_share: StopShare = 0.2,
-    timeout_s: Patience = 3600.0,
+    timeout_s: Timeout = 3600.0,
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -41,8 +41,7 @@ def requeue(
     if sum(map(bool, (request_ids, cause, group, rule))) != 1:
         raise typer.BadParameter("Name submissions, or choose with one of --cause, --group and --rule.")
     hub = this_hub()
-    if campus is not None and campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    check_campus(hub, campus)
     targets = _chosen(hub, request_ids or [], cause, group, rule, campus)
     carry_out(hub, targets, actor(by), dry_run, rate, stop_on_failure_share, timeout_s, as_json)
 

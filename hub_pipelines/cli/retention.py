@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub_pipelines.cli.ledger import day_of
+from hub_pipelines.cli.choosing import check_scope, days_of
 from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
 from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
-    from hub_pipelines.hub import Hub
     from hub_pipelines.retention.model import Hold, Pruned
     from hub_pipelines.schedule import Standing
 
@@ -28,7 +27,7 @@ def retention_status(
     from hub_pipelines.schedule import standing
 
     hub = this_hub()
-    _check_scope(hub, campus, feed)
+    check_scope(hub, campus or None, feed or None)
     found = standing(hub, campus or None, feed or None)
     holds = hub.holds.listing()
     days = hub.settings.retention
@@ -105,7 +104,7 @@ def hold_add(
 ) -> None:
     """Keep all that an award, a container, or a campus's and feed's days have left, until the hold is lifted."""
     hub = this_hub()
-    _check_scope(hub, campus, feed, known_too=True)
+    check_scope(hub, campus or None, feed or None, former=True)
     is_scope = bool(campus or feed or first or last)
     if [bool(award), bool(container), is_scope].count(True) != 1:
         raise SettingsError("Name one thing: --award, or --container, or --campus and/or --feed with --from and --to.")
@@ -117,7 +116,7 @@ def hold_add(
     elif container:
         placed, covers = hub.holds.on("container", container, actor=who, reason=reason)
     else:
-        days = day_of(first, "--from"), day_of(last, "--to")
+        days = days_of(first, last)
         placed, covers = hub.holds.on_scope(campus or None, feed or None, *days, actor=who, reason=reason)
     if as_json:
         print_document({"ok": True, **_hold_document(placed, covers)})
@@ -166,13 +165,3 @@ def hold_lift(
 
 def _hold_document(one: "Hold", covers: int) -> dict[str, Any]:
     return {**asdict(one), "covers": one.covers, "submissions": covers}
-
-
-def _check_scope(hub: "Hub", campus: str, feed: str, *, known_too: bool = False) -> None:
-    """`known_too`: what the settings no longer name and something came for is taken as well."""
-    if known_too and hub.holds.knows(campus or None, feed or None):
-        return
-    if campus and campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
-    if feed and feed not in hub.feeds:
-        raise SettingsError(f"There is no feed {feed!r}. Feeds in hub.toml: {', '.join(hub.feeds)}.")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import Timeout, check_file
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
-from hub_pipelines.cli.requeue import DryRun, Patience, Rate, StopShare, carry_out
+from hub_pipelines.cli.requeue import DryRun, Rate, StopShare, carry_out
 from hub_pipelines.common.errors import HubError, SettingsError
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def review_replay(
     dry_run: DryRun = False,
     rate: Rate = 5.0,
     stop_on_failure_share: StopShare = 0.2,
-    timeout_s: Patience = 3600.0,
+    timeout_s: Timeout = 3600.0,
     by: Actor = "",
     as_json: AsJson = False,
 ) -> None:
@@ -239,8 +240,7 @@ def review_edit(
     """Send a corrected copy in an item's place, as a submission of its own. Original and copy are both kept."""
     from hub_pipelines.resubmitting import resubmit
 
-    if not file.is_file():
-        raise SettingsError(f"{file} is not a file.")
+    check_file(file)
     done = resubmit(this_hub(), item_id, file, actor=actor(by))
     if as_json:
         difference = done.difference.document()

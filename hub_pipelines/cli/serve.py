@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub_pipelines.cli.output import AsJson, Failed, Timeout, print_document, progress, this_hub
+from hub_pipelines.cli.choosing import Port, Timeout
+from hub_pipelines.cli.output import AsJson, Failed, print_document, progress, this_hub
 from hub_pipelines.common.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the web page, on this machine only.")] = 3000,
+    port: Port = 3000,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Serve a page on which nothing can be changed.")
     ] = False,
@@ -61,7 +62,7 @@ def _start(deployment: "Deployment") -> None:
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Port of the web page, on this machine only.")] = 3000,
+    port: Port = 3000,
     once: Annotated[bool, typer.Option("--once", help="Stop when all is settled instead of serving on.")] = False,
     timeout_s: Timeout = 120.0,
     as_json: AsJson = False,

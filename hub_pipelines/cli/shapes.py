@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub_pipelines.cli.choosing import check_scope
 from hub_pipelines.cli.output import Actor, AsJson, actor, print_document, this_hub
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ def shapes_list(
     as_json: AsJson = False,
 ) -> None:
     """Each source's header shapes, in the order in which they came; who accepted them, or that they are held."""
-    found = this_hub().columns.shapes(campus=campus, feed=feed)
+    hub = this_hub()
+    check_scope(hub, campus, feed, former=True)
+    found = hub.columns.shapes(campus=campus, feed=feed)
     if as_json:
         print_document({"shapes": [_document(one) for one in found]})
         return

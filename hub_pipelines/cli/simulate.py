@@ -1,9 +1,11 @@
 """`hub simulate …`: systems that are not there, for trying the hub out."""
 
+import re
 from typing import Annotated
 
 import typer
 
+from hub_pipelines.cli.choosing import LONGEST_S, check_campus
 from hub_pipelines.cli.output import Actor, AsJson, Failed, actor, print_document, progress, this_hub
 from hub_pipelines.common.errors import SettingsError
 
@@ -32,8 +34,7 @@ def simulate_erp(
     from hub_pipelines.simulation import SOURCE, Traffic, simulate
 
     hub = this_hub()
-    if campus not in hub.campuses:
-        raise SettingsError(f"There is no campus {campus!r}. Campuses in hub.toml: {', '.join(hub.campuses)}.")
+    check_campus(hub, campus)
     progress(f"Sending as {SOURCE} for {seconds:g} s …")
     answers = simulate(hub, campus, Traffic(rate, seconds, repeat, late, bad, adjust), actor=actor(by))
     document = {"ok": set(answers.by_kind) <= {"received", "duplicate"}, **answers.document()}
@@ -53,20 +54,27 @@ def simulate_erp(
 @app.command("portal")
 def simulate_portal(
     name: Annotated[str, typer.Argument(help="Which one: nih, nsf, usaspending, grants_gov or sam.")],
-    port: Annotated[int, typer.Option(help="Where it listens, on this machine only; 0 takes a free port.")] = 3010,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where it listens, on this machine only; 0 takes a free port.")
+    ] = 3010,
     records: Annotated[int, typer.Option(min=1, max=1_000_000, help="Recorded and generated ones together.")] = 500,
     fail: Annotated[float, typer.Option(min=0, max=1, help="Share of requests that fail.")] = 0.0,
     changing: Annotated[int, typer.Option(min=0, max=1_000, help="Records that change before each answer.")] = 0,
-    per_second: Annotated[float, typer.Option(min=0, help="More requests are told to wait (429); 0: no limit.")] = 0.0,
+    per_second: Annotated[
+        float, typer.Option(min=0, max=1e6, help="More requests are told to wait (429); 0: no limit.")
+    ] = 0.0,
     outage: Annotated[str, typer.Option(help="Seconds from the start until it begins, and its length: 60:600.")] = "",
-    seconds: Annotated[float, typer.Option(min=0, help="Serve for so long; 0: until Ctrl-C.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0, max=LONGEST_S, help="Serve for so long; 0: until Ctrl-C.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Serve what a portal would: real HTTP with its paging, faults, limits and outages. Prints what hub.toml needs."""
     import time
 
+    from hub_pipelines.deployment import port_trouble
     from hub_pipelines.portals.simulator.server import SHELVES, Behaviour, serving, shelf_of
 
+    if port and (trouble := port_trouble(port)):
+        raise SettingsError(f"Nothing can be served: {trouble}. Choose another --port.")
     if name not in SHELVES:
         raise SettingsError(f"There is no simulated portal {name!r}. Choose from: {', '.join(SHELVES)}.")
     shelf = shelf_of(name, records=records)
@@ -74,7 +82,7 @@ def simulate_portal(
         progress(f"{name} with {len(shelf.records):,} records listens on {simulated.url}. In hub.toml:\n")
         progress(shelf.table(simulated.url))
         try:
-            time.sleep(seconds or 365 * 86_400)
+            time.sleep(seconds or LONGEST_S)
         except KeyboardInterrupt:
             progress("")
         outcomes = dict(sorted(simulated.outcomes.items()))
@@ -88,8 +96,7 @@ def simulate_portal(
 def _outage(text: str) -> tuple[float, float] | None:
     if not text:
         return None
-    begins, _, length = text.partition(":")
-    try:
-        return float(begins), float(length)
-    except ValueError:
-        raise SettingsError(f"{text!r} is no outage. Write when it begins and its length in seconds: 60:600.") from None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)", text, re.A)
+    if found is None:
+        raise SettingsError(f"{text!r} is no outage. Write when it begins and its length in seconds: 60:600.")
+    return float(found[1]), float(found[2])

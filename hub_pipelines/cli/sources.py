@@ -58,7 +58,9 @@ def sources_permit(
 @app.command("rotate")
 def sources_rotate(
     name: str,
-    keep_h: Annotated[float, typer.Option(help="So many hours the keys before stay valid beside the new.", min=0)] = 24,
+    keep_h: Annotated[
+        float, typer.Option(help="So many hours the keys before stay valid beside the new.", min=0, max=87_600)
+    ] = 24,
     public_key: PublicKey = None,
     by: Actor = "",
     as_json: AsJson = False,

@@ -1,6 +1,8 @@
 """Checks of Dagster: version, storage, daemon, code server. Looking starts nothing and writes nothing."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata as packages
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from hub_pipelines.common.store import Database
-from hub_pipelines.defs.instance import storage_of
+from hub_pipelines.defs.instance import require_answer, storage_of
 from hub_pipelines.doctor.home import Found, quote
 from hub_pipelines.doctor.model import Check
 from hub_pipelines.locks.files import holder_of
@@ -60,15 +62,25 @@ def _storage(settings: Settings) -> Found:
     if not settings.dagster_database_url and not settings.database_url.startswith("sqlite"):
         told = "The hub is on PostgreSQL and Dagster on SQLite, which many processes lock against each other."
         yield "warning", told, "export HUB_DAGSTER_DATABASE_URL=postgresql://user:password@host/dagster"
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with _opened(page) as instance:
         instance.get_runs(limit=1)
+
+
+@contextmanager
+def _opened(page: Path) -> Iterator[dg.DagsterInstance]:
+    """As the page says, which may be of earlier settings. Raises Transient."""
+    config: dict[str, Any] = yaml.safe_load(page.read_text(encoding="utf-8")) or {}
+    require_answer(config.get("storage", {}).get("postgres", {}).get("postgres_url", ""))
+    with dg.DagsterInstance.from_config(str(page.parent)) as instance:
+        yield instance
 
 
 def _daemon(settings: Settings) -> Found:
     up = holder_of(settings.dagster_home / "up.lock")
     beat = None
-    if (settings.dagster_home / "dagster.yaml").exists():
-        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    page = settings.dagster_home / "dagster.yaml"
+    if page.exists():
+        with _opened(page) as instance:
             beat = instance.get_daemon_heartbeats().get("SENSOR")
     silent_s = time.time() - beat.timestamp if beat else None
     if silent_s is not None and silent_s < _HEARTBEAT_FRESH_S:

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from hub_pipelines.common.errors import SettingsError
+from hub_pipelines.common.errors import SettingsError, Transient
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.defs.build import build_defs
 from hub_pipelines.defs.jobs import PREVIEW_JOB
@@ -33,13 +33,19 @@ from hub_pipelines.submission.model import UNSETTLED, State, Submission
 from hub_pipelines.submission.queue import store as queue
 
 _DAEMON_FRESH_S = 60
+_ANSWER_S = 10
+_SETTING = "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml)"
 _POLL_S = 0.2
 _DAYS_PER_RUN = 7
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Make HUB_HOME/dagster/dagster.yaml from the project's, with this home's paths and storage."""
+    """Make HUB_HOME/dagster/dagster.yaml from the project's, with this home's paths and storage.
+
+    Raises SettingsError, and Transient when the storage does not answer.
+    """
+    require_answer(settings.dagster_database_url)
     source = PROJECT / "dagster.yaml"
     if not source.exists():
         raise SettingsError(f"{source} is missing. Install the project with `pip install -e .` from its folder.")
@@ -60,6 +66,25 @@ def storage_of(settings: Settings) -> dict[str, Any]:
     if settings.dagster_database_url:
         return {"postgres": {"postgres_url": settings.dagster_database_url}}
     return {"sqlite": {"base_dir": str(settings.dagster_home / "storage")}}
+
+
+def require_answer(url: str) -> None:
+    """Of the PostgreSQL server at Dagster's address, if it has one: Dagster would ask six times, warn each time and end
+    with a trace. Raises Transient, and SettingsError for what is no address.
+    """
+    if not url:
+        return
+    import psycopg2  # type: ignore[import-untyped]  # ships no type information
+
+    try:
+        psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=_ANSWER_S).close()
+    except psycopg2.OperationalError as error:
+        reason = str(error).partition("\n")[0]
+        raise Transient(f"Dagster's database did not answer: {reason}. Start it, or correct {_SETTING}.") from error
+    except psycopg2.ProgrammingError:  # its text holds the address, and that may hold a password
+        raise SettingsError(
+            f"{_SETTING} is no address that PostgreSQL takes: postgresql://user:password@host/database."
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from hub_pipelines.common.errors import HubError
+
 Severity = Literal["error", "warning"]
 
 
@@ -48,11 +50,12 @@ def diagnose(checks: Iterable[Check]) -> Diagnosis:
                 findings.append(Finding(check.name, *found))  # what was found before it fails counts
         except Exception as error:  # noqa: BLE001  # a doctor that falls ill helps nobody
             told = str(error).strip().splitlines() or [type(error).__name__]
+            kind = "" if isinstance(error, HubError) else f" ({type(error).__name__})"
             findings.append(
                 Finding(
                     check.name,
                     "error",
-                    f"This can't be checked ({type(error).__name__}): {told[0]}",
+                    f"This can't be checked{kind}: {told[0]}",
                     check.if_impossible,
                 )
             )

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from hub_pipelines.validate.feeds.chemicals import EVENT_TYPES, HAZARD_CLASSES, PHYSICAL_STATES
 from hub_pipelines.validate.feeds.money import CURRENCIES
-from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES, parse_asset_tag
+from hub_pipelines.validate.feeds.types import CALIBRATION_RESULTS, CATEGORIES, HYPHENS, parse_asset_tag
 from hub_pipelines.validate.model import Cell
 
 
@@ -320,11 +320,8 @@ def _kinds_of_codes(text: str) -> Iterator[str]:
 
 def is_cas(text: str) -> bool:
     """Whether a text is a CAS number whose check digit is right."""
-    match = _CAS.fullmatch(text.translate(_DASHES))
+    match = _CAS.fullmatch(text.translate(HYPHENS))
     return match is not None and _checks(match[1] + match[2], match[3])
-
-
-_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣", "-"))
 
 
 def _whole_cas(digits: str) -> bool:

@@ -8,8 +8,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
@@ -54,7 +56,9 @@ def load(known_feeds: tuple[str, ...], environment: Mapping[str, str] = os.envir
         portals=file.portals,
         retention=file.retention,
         log_level=file.log.level,
-        database_url=environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}",
+        database_url=_in_one_place(
+            environment.get("HUB_DATABASE_URL") or file.database.url or f"sqlite:///{home / 'hub.db'}"
+        ),
         dagster_database_url=_psycopg2(environment.get("HUB_DAGSTER_DATABASE_URL") or file.database.dagster_url),
     )
 
@@ -72,7 +76,9 @@ def _write_defaults(path: Path) -> None:
 
 def _parse(path: Path) -> SettingsFile:
     try:
-        return SettingsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        _refuse_yes_and_no(written, str(path))
+        return SettingsFile.model_validate(written)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}. Correct that line.") from error
     except OSError as error:
@@ -80,17 +86,54 @@ def _parse(path: Path) -> SettingsFile:
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        faults = "; ".join(map(_fault, error.errors()))
         raise SettingsError(f"{path}: {faults}. Correct or remove these settings.") from error
+
+
+def _refuse_yes_and_no(written: Mapping[str, object], path: str, within: str = "") -> None:
+    """No setting is yes or no, and pydantic takes them for 1 and 0."""
+    for name, value in written.items():
+        if isinstance(value, bool):
+            told = f"{within}{name}: found {str(value).lower()}, and a number, a text or a list is needed"
+            raise SettingsError(f"{path}: {told}. Correct or remove these settings.")
+        if isinstance(value, dict):
+            _refuse_yes_and_no(value, path, f"{within}{name}.")
+
+
+def _fault(one: ErrorDetails) -> str:
+    """Which setting, what is allowed, and what was found, which our own errors tell where it can be no password."""
+    if one["type"] == "extra_forbidden":
+        return f"{'.'.join(map(str, one['loc']))}: there is no such setting"
+    found, told = one["input"], one["msg"].removeprefix("Value error, ")
+    is_shown = one["type"] != "value_error" and isinstance(found, int | float | str)
+    return f"{'.'.join(map(str, one['loc']))}: {told}" + (f" (found {found!r})" if is_shown else "")
+
+
+def _has_a_port_or_none(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _in_one_place(url: str) -> str:
+    """Each process of the hub has a working folder of its own, and so another file where the path is not whole."""
+    if url.startswith("sqlite:") and not url.startswith("sqlite:////"):
+        raise SettingsError(
+            f"HUB_DATABASE_URL (or [database] url in hub.toml) is {url}, which names no file by its whole path. "
+            "Write it with four slashes, such as sqlite:////var/lib/hub/hub.db."
+        )
+    return url
 
 
 def _psycopg2(url: str) -> str:
     """dagster-postgres wants its driver written out; SQLAlchemy would take psycopg 3 otherwise."""
     if not url:
         return ""
-    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url):
+    if not re.match(r"postgres(ql)?(\+psycopg2)?://", url) or not _has_a_port_or_none(url):
         raise SettingsError(
             "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml) must be a PostgreSQL address: "
-            "postgresql://user:password@host/database. Leave it empty for SQLite."
+            "postgresql://user:password@host/database, with a port such as :5432 behind the host if it has one of its "
+            "own, and / and @ in a password as %2F and %40. Leave it empty for SQLite."
         )
     return re.sub(r"^postgres(ql)?(\+psycopg2)?://", "postgresql+psycopg2://", url)

@@ -5,13 +5,12 @@ Belongs here: names, defaults, units and error texts. Not here: the other settin
 """
 
 import re
-from datetime import date
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from hub_pipelines.settings.strict import Strict
+from hub_pipelines.settings.strict import FirstDay, Names, Strict
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -33,7 +32,7 @@ class PortalSettings(Strict):
     url: str
     every_s: float = Field(default=3_600.0, ge=1, le=30 * 86_400)
     overlap_h: float = Field(default=48.0, ge=0, le=24 * 366)
-    first_day: date | None = None
+    first_day: FirstDay | None = None
     interval_s: float = Field(default=1.0, ge=0, le=3_600)
     attempts: int = Field(default=5, ge=1, le=20)
     timeout_s: float = Field(default=30.0, ge=1, le=600)
@@ -95,14 +94,14 @@ class RestPortalSettings(PortalSettings):
     order: Literal["stable", "moving"] = "moving"
     records: str = ""
     total: str = ""
-    natural_id: list[str] = Field(min_length=1)
+    natural_id: Names = Field(min_length=1)
     updated: str = ""
     record_type: str
     campus: str = ""
     campus_field: str = ""
     campus_values: dict[str, str] = Field(default_factory=dict)
     fields: dict[str, str] = Field(min_length=1)
-    optional: list[str] = Field(default_factory=list)
+    optional: Names = Field(default_factory=list)
 
     @field_validator("url")
     @classmethod
@@ -195,7 +194,7 @@ class GrantsGovPortalSettings(FederalPortalSettings):
     kind: Literal["grants_gov"]
     url: str = "https://api.grants.gov"
     campus: str
-    agencies: list[str] = Field(min_length=1)
+    agencies: Names = Field(min_length=1)
 
 
 class SamPortalSettings(AwardPortalSettings):

@@ -14,14 +14,14 @@ from pydantic import Field, field_validator, model_validator
 
 from hub_pipelines.common.scope import NAME, RESERVED_CAMPUS, Campus
 from hub_pipelines.settings.portals import AnyPortalSettings
-from hub_pipelines.settings.strict import Strict
+from hub_pipelines.settings.strict import FirstDay, FixedNames, Names, Strict
 
 _LONGEST_CONTACT = 200
 
 
 class HubSettings(Strict):
     contact: str = ""
-    page_hosts: tuple[str, ...] = ()
+    page_hosts: FixedNames = ()
 
     @field_validator("contact")
     @classmethod
@@ -68,7 +68,7 @@ class CampusSettings(Strict):
 
 
 class FeedSettings(Strict):
-    enabled: list[str] = Field(default=["procurement", "inventory", "hazmat", "grants"])
+    enabled: Names = Field(default=["procurement", "inventory", "hazmat", "grants"])
 
 
 class Limits(Strict):
@@ -90,9 +90,14 @@ class LogSettings(Strict):
 
 
 class LedgerSettings(Strict):
-    first_day: date = date(2026, 1, 1)
+    first_day: FirstDay = date(2026, 1, 1)
     quiet_s: float = Field(default=20.0, ge=0, le=3_600)
     at_latest_s: float = Field(default=180.0, ge=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "LedgerSettings":
+        self.require_at_most("quiet_s", "at_latest_s", "no day would ever be quiet for so long")
+        return self
 
 
 class MessageSettings(Strict):
@@ -103,6 +108,13 @@ class MessageSettings(Strict):
     seal_kb: int = Field(default=65_536, ge=64, le=65_536)
     capacity_messages: int = Field(default=200_000, ge=1_000, le=10_000_000)
     capacity_mb: int = Field(default=256, ge=16, le=100_000)
+
+    @model_validator(mode="after")
+    def _batches_fit(self) -> "MessageSettings":
+        before = "since senders are told to come again before"
+        self.require_at_most("seal_messages", "capacity_messages", f"so many never wait, {before}")
+        self.require_at_most("seal_kb", "capacity_mb", f"so much never waits, {before}", units=(1_024, 1_000_000))
+        return self
 
 
 class RetentionSettings(Strict):
@@ -159,7 +171,7 @@ class Settings(Strict):
     contact: str
     """Whom senders are to ask; empty when nobody is named."""
     page_hosts: tuple[str, ...]
-    """Names, in lower case, under which Dagster's page is asked for beside the machine's own."""
+    """Names, in lower case, under which Dagster's page and the receiver's are asked for beside the machine's own."""
     campuses: dict[str, CampusSettings]
     feeds: tuple[str, ...]
     freshness_by_feed: dict[str, FreshnessSettings]

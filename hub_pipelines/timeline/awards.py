@@ -17,12 +17,13 @@ from hub_pipelines.findings.unjudged import listed_by
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.items.model import Placed
 from hub_pipelines.timeline.model import AwardStanding, Charge, Charged, OfAward, SaidBy
+from hub_pipelines.validate.feeds.types import in_plain_letters
 from hub_pipelines.validate.model import excel_row
 
 
 def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list[AwardStanding]:
     """One for each campus that has an award with this number, the office's or the sponsor's."""
-    wanted = text.strip().upper()
+    wanted = in_plain_letters(text).strip().upper()
     if not wanted:
         return []
     named = {name.partition("@")[2] for one in (OFFICE, SPONSORS) for name in ledger_items.names_of(tx, one)}
@@ -39,7 +40,7 @@ def awards_named(kept: Findings, tx: Transaction, text: str, limit: int) -> list
 
 def charged_to(kept: Findings, tx: Transaction, text: str, limit: int) -> list[Charged]:
     """One for each campus that has spent on an award with this number and does not list it. Reads expenditures."""
-    wanted = text.strip().upper()
+    wanted = in_plain_letters(text).strip().upper()
     spent = {name.partition("@")[2] for name in ledger_items.names_of(tx, SPENT)} if wanted else set()
     listing = [one for one in kept.campuses if listed_by(tx, one, {wanted})] if spent else []
     found = []
@@ -60,7 +61,7 @@ def _charge(line: Placed) -> Charge:
 
 def records_of_award(tx: Transaction, text: str, limit: int) -> list[tuple[str, str]]:
     """(ledger, key) of what portals say of an award with this number."""
-    found = ledger_items.items_with(tx, SPONSORS, "award_id", text.strip().upper(), limit=limit)
+    found = ledger_items.items_with(tx, SPONSORS, "award_id", in_plain_letters(text).strip().upper(), limit=limit)
     return [(name, key) for name, key, _ in found]
 
 

@@ -1,7 +1,6 @@
 """One item of a ledger: each change of it, and rows in which it was written and not taken."""
 
 import json
-import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -18,11 +17,12 @@ from hub_pipelines.submission import store as submissions
 from hub_pipelines.timeline.awards import records_of_award
 from hub_pipelines.timeline.model import Change, Item, MissedBy, RejectedRow
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines.validate.feeds.types import in_plain_letters
 from hub_pipelines.validate.model import Part, RecordType, excel_row, sheet_of
 
 
 def items_named(tx: Transaction, text: str, limit: int) -> list[Item]:
-    keys = {text, unicodedata.normalize("NFKC", text).upper()} - {""}
+    keys = {text, in_plain_letters(text).upper()} - {""}
     found = dict.fromkeys(pair for key in sorted(keys) for pair in ledger_items.items_of_key(tx, key, limit=limit))
     found |= dict.fromkeys(records_of_award(tx, text, limit))
     sources: dict[str, str] = {}

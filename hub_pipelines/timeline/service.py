@@ -5,7 +5,6 @@ items.py, awards.py), queries (the stores), layout (cli/why.py). Nothing is chan
 `limit`.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from hub_pipelines.timeline.files import file_matches
 from hub_pipelines.timeline.items import items_named, rejected_with
 from hub_pipelines.timeline.model import MOST_CANDIDATES, Answer, FileMatch, Story
 from hub_pipelines.timeline.story import story_of
+from hub_pipelines.validate.feeds.types import in_plain_letters
 
 _PREFIX_AT_LEAST = 8
 _STORIES = 3
@@ -86,6 +86,6 @@ def _near(hub: Hub, text: str) -> list[str]:
     stem = source_key(Path(text).stem)
     with hub.db.read() as tx:
         found = submissions.sources_like(tx, stem, limit=_NEAR) if stem else []
-    tag = unicodedata.normalize("NFKC", text).upper()
+    tag = in_plain_letters(text).upper()
     near = LedgerRegistry(hub.db).near(tag) if 0 < len(tag) <= _LONGEST_TAG else []
     return [*found, *(known for _, known in near[:1])]

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -29,6 +29,7 @@ from hub_pipelines.logs import Recurring, Standing, end_process
 from hub_pipelines.messaging import MessageOutcome, outcome_of
 from hub_pipelines.metrics import exposition
 from hub_pipelines.web.connection import AtOnce
+from hub_pipelines.web.guard import Refused, require_host
 from hub_pipelines.web.limits import BoundedRequests, SafeHeaders
 from hub_pipelines.web.measuring import Measuring
 from hub_pipelines.web.openapi import document
@@ -40,6 +41,7 @@ from hub_pipelines.web.tally import EVERY_S, Tally
 
 _log = logging.getLogger(__name__)
 _NAME_SHOWN = 80
+_Answering = Callable[[Request], Awaitable[Response]]
 _WATCH_EVERY_S = 2.0
 _WRITE_BACK_EVERY_S = 0.5
 
@@ -49,10 +51,15 @@ def build_app(hub: Hub) -> ASGIApp:
     receiver = _Receiver(hub)
     others = Starlette(
         routes=[
-            Route("/", receiver.home, methods=["GET"]),
-            Route("/health", receiver.health, methods=["GET"]),
-            Route("/metrics", receiver.metrics, methods=["GET"]),
-            Route("/openapi.json", receiver.openapi, methods=["GET"]),
+            *(
+                Route(path, _under(hub.settings.page_hosts, answer), methods=["GET"])
+                for path, answer in (
+                    ("/", receiver.home),
+                    ("/health", receiver.health),
+                    ("/metrics", receiver.metrics),
+                    ("/openapi.json", receiver.openapi),
+                )
+            ),
             Route("/v1/requests/{request_id}", receiver.outcome, methods=["GET"]),
             Route("/v1/{campus}/{feed}/messages", receiver.nowhere, methods=["POST"]),
         ],
@@ -63,6 +70,19 @@ def build_app(hub: Hub) -> ASGIApp:
     body_bytes = hub.settings.messages.body_kb * 1024
     bounded = BoundedRequests(_Inside(receiver.taking, others), body_bytes=body_bytes, refused=receiver.count_refused)
     return _Door(receiver.taking.at_once, SafeHeaders(bounded))
+
+
+def _under(hosts: Collection[str], answer: _Answering) -> _Answering:
+    """What asks for neither signature nor token is answered under these names and the machine's own only."""
+
+    async def answering(request: Request) -> Response:
+        try:
+            require_host(request.headers, hosts)
+        except Refused as no:
+            raise Problem("wrong-host", str(no)) from no
+        return await answer(request)
+
+    return answering
 
 
 @dataclass(frozen=True, slots=True)

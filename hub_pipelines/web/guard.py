@@ -1,4 +1,5 @@
-"""Who may ask Dagster's page for what, as pure ASGI middleware: other web pages in an operator's browser may not.
+"""Who may ask Dagster's page for what, as pure ASGI middleware: other web pages in an operator's browser may not. By
+which names the receiver's pages are asked for is looked at by the same code.
 
 Dagster takes from anybody whatever a browser can be made to send, and that can be a page of any site: a form or a
 `fetch` whose answer it can't read, a websocket, a name of its own that suddenly leads to this machine. Belongs here:
@@ -56,7 +57,7 @@ class OwnPageOnly:
 def require_own(scope: Scope, hosts: Collection[str]) -> None:
     """Raises Refused where another page may have sent it, or where it asks for what nobody needs here."""
     headers = Headers(scope=scope)
-    host = _required_host(headers, hosts)
+    host = require_host(headers, hosts)
     _require_plain_path(scope["path"])
     if scope["type"] == "websocket":
         _require_own_origin(headers, host, hosts)
@@ -67,9 +68,9 @@ def require_own(scope: Scope, hosts: Collection[str]) -> None:
         _require_question(scope["path"], headers)
 
 
-def _required_host(headers: Headers, hosts: Collection[str]) -> str:
-    """As the request tells it, with its port. A page whose name was made to lead to this machine (DNS rebinding) counts
-    for a browser as the hub's own, but it must still tell its name."""
+def require_host(headers: Headers, hosts: Collection[str]) -> str:
+    """As the request tells it, with its port. Raises Refused. A page whose name was made to lead to this machine (DNS
+    rebinding) counts for a browser as the hub's own, but it must still tell its name."""
     told = headers.getlist("host")
     host = told[0].lower() if len(told) == 1 else ""
     if _name_of(host) not in {*LOCAL_HOSTS, *hosts}:

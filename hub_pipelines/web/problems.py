@@ -69,6 +69,13 @@ KINDS = {
         ),
         Kind("too-large", 413, "The request is too large", "Send less at a time; nothing was taken."),
         Kind(
+            "wrong-host",
+            421,
+            "This page is not served under this name",
+            "Ask under 127.0.0.1 or localhost, or have the hub's operator name the host in hub.toml. Messages are "
+            "taken under any name.",
+        ),
+        Kind(
             "wrong-type",
             415,
             "The content type is not taken",

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,6 +192,8 @@ def all_posted(home: Path, number: int) -> Callable[[], bool]:
 def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_stops_on_sigterm(home: Path) -> None:
     port = free_port()
     settings = with_messages_port(home)
+    open_hub(settings).db.dispose()
+    shutil.rmtree(settings.drop / "south")
     with socket.create_server(("127.0.0.1", settings.messages.port)) as taken, hub_up(home, port, "--read-only") as up:
         up.wait_for(f"receiver: port {settings.messages.port} is taken by another program; no messages are taken")
         taken.settimeout(60)
@@ -213,6 +216,8 @@ def test_hub_up_serves_a_read_only_page_goes_on_without_the_receivers_port_and_s
         assert all(ignores(pid, signal.SIGHUP) for pid in children)
         up.process.send_signal(signal.SIGTERM)
         up.process.wait(timeout=180)
+        assert up.process.stderr is not None
+        assert "drop/south can't be read: No such file or directory" in up.process.stderr.read()
     assert up.process.returncode == 0
     assert not any(is_alive(pid) for pid in children)
     with socket.socket() as probe:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sqlalchemy import text
 
 from hub_pipelines.audit.checkpoints import service as checkpoints
@@ -515,6 +516,17 @@ def test_a_hub_on_postgresql_with_dagster_on_sqlite_is_a_warning(sqlite_hub: Hub
     finding = of_dagster(settings)["Dagster's storage"]
     assert finding.severity == "warning"
     assert "Dagster on SQLite" in finding.text
+
+
+def test_a_database_of_dagsters_that_does_not_answer_is_told_with_its_setting(sqlite_hub: Hub) -> None:
+    page = prepare_dagster_home(sqlite_hub.settings) / "dagster.yaml"
+    url = "postgresql+psycopg2://u:p@127.0.0.1:1/dagster"
+    config = yaml.safe_load(page.read_text()) | {"storage": {"postgres": {"postgres_url": url}}}
+    page.write_text(yaml.safe_dump(config))
+    findings = of_dagster(sqlite_hub.settings.model_copy(update={"dagster_database_url": url}))
+    for check in ("Dagster's storage", "daemon"):
+        assert "This can't be checked: Dagster's database did not answer: connection to" in findings[check].text
+        assert "HUB_DAGSTER_DATABASE_URL" in findings[check].text
 
 
 def test_another_version_of_dagster_than_the_project_asks_for_is_told(

@@ -415,12 +415,12 @@ def test_export_as_of_a_day_refuses_a_file_that_is_not_what_was_published_and_na
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"--campus": "east"}, "Choose --campus from north, south, west and --feed from procurement, inventory."),
-        ({"--feed": "grants"}, "Choose --campus from north, south, west and --feed from procurement, inventory."),
+        ({"--campus": "east"}, "There is no campus 'east'. Campuses in hub.toml: north, south, west."),
+        ({"--feed": "grants"}, "There is no feed 'grants'. Feeds in hub.toml: procurement, inventory."),
         ({"--from": "monday"}, "--from 'monday' is not a day. Write it as YYYY-MM-DD."),
         ({"--to": "2026-02-30"}, "--to '2026-02-30' is not a day. Write it as YYYY-MM-DD."),
-        ({"--from": "2026-03-04"}, "the days must be in order and lie between 2026-01-01"),
-        ({"--from": "2025-12-31"}, "the days must be in order and lie between 2026-01-01"),
+        ({"--from": "2026-03-04"}, "--from 2026-03-04 is after --to 2026-03-03."),
+        ({"--from": "2025-12-31"}, "the days must lie between 2026-01-01"),
         ({"--to": "2999-01-01"}, "and today, 2"),
     ],
     ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
@@ -439,10 +439,10 @@ def test_a_backfill_of_wrong_days_or_names_is_refused_in_one_line(cli: Cli, chan
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (("--campus", "east"), "Choose --campus from north, south, west, --format csv or json."),
+        (("--campus", "east"), "There is no campus 'east'. Campuses in hub.toml: north, south, west."),
         (("--as-of", "yesterday"), "--as-of 'yesterday' is not a day. Write it as YYYY-MM-DD."),
         (("--type", "inventory.thing"), "There is no record type 'inventory.thing'."),
-        (("--format", "xml"), "--format csv or json"),
+        (("--format", "xml"), "There is no --format 'xml'. Choose csv or json."),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )

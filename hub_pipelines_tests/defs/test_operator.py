@@ -116,6 +116,20 @@ def test_a_home_that_is_none_is_told_and_no_question_makes_one(
     assert answer("status")["submissions"]["received"] == 0
 
 
+def test_status_and_doctor_tell_of_a_drop_folder_that_is_gone_as_long_as_it_is(
+    home: Path, hub: Typed, answer: Answer
+) -> None:
+    answer("drain")
+    assert answer("status")["troubles"] == []
+    (home / "drop" / "north").rename(home / "away")
+    (told,) = answer("status")["troubles"]
+    assert told.startswith("drop/north can't be read: No such file or directory")
+    assert f"ATTENTION: {told}" in hub("status").splitlines()
+    assert f"{told}." in [one["text"] for one in answer("doctor", code=1)["findings"]]
+    (home / "away").rename(home / "drop" / "north")
+    assert answer("status")["troubles"] == []
+
+
 def test_a_lost_database_is_begun_anew_only_on_purpose(home: Path, answer: Answer) -> None:
     sent = answer("submit", str(SAMPLES / REGISTRY), "--campus", "west", "--feed", "procurement", "--wait")
     for path in home.glob("hub.db*"):

@@ -159,6 +159,11 @@ def test_what_is_not_known_is_told_with_what_was_looked_for(hub: Hub, asked: str
         assert kind in answer.notes[-1]
 
 
+def test_a_tag_is_found_by_whatever_hyphen_it_is_asked_for(hub: Hub) -> None:
+    posted(hub, "lab.csv", asset("NC-0001"))
+    assert [item.key for item in explain(hub, "nc\u20130001").items] == ["NC-0001"] * 2
+
+
 def test_near_misses_name_files_that_begin_alike_and_the_nearest_tag(hub: Hub) -> None:
     posted(hub, "lab-stock.csv", asset("NC-0001"))
     assert explain(hub, "lab.xlsx").near == ("lab-stock.csv",)

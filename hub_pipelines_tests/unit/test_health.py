@@ -197,6 +197,12 @@ def test_folders_that_this_user_may_not_read_or_write_are_told() -> None:
             assert "drop/north/inventory can be read but not written" in (
                 feed_trouble(top / "inventory", top.parent) or ""
             )
+        (top / "inventory").rmdir()
+        top.chmod(0o555)
+        with as_nobody():
+            missing = feed_trouble(top / "inventory", top.parent)
+        assert "drop/north/inventory is missing, and the hub can't make it" in (missing or "")
+        (top / "inventory").mkdir()
         top.chmod(0)
         with as_nobody():
             assert "drop/north can't be read: Permission denied" in (campus_trouble(top, Shares()) or "")

@@ -103,11 +103,13 @@ def test_a_command_is_named_by_its_word_and_a_child_by_its_supervisor() -> None:
 
 def test_a_lasting_trouble_is_told_when_it_begins_and_when_it_is_over(log: Path) -> None:
     standing = Standing(hub, logging.ERROR)
+    said = []
     for free in (9, 8, 7):
-        standing.are_now({"disk": f"{free} MB free"})
-        standing.are_now({}, "another scope")
-    standing.are_now({})
-    standing.are_now({})
+        said += standing.are_now({"disk": f"{free} MB free"})
+        said += standing.are_now({}, "another scope")
+    said += standing.are_now({})
+    said += standing.are_now({})
+    assert said == ["9 MB free", "over: 7 MB free"]
     assert [(level, text) for level, _, _, text in told(log)] == [("ERROR", "9 MB free"), ("INFO", "over: 7 MB free")]
 
 

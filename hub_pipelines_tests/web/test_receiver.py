@@ -66,6 +66,7 @@ def served(
 
 
 def _served(home: Path, url: str) -> Iterator[tuple[Hub, Receiver, Issued]]:
+    (home / "hub.toml").write_text('[hub]\npage_hosts = ["hub.uni.edu"]\n[campuses.north]\n[campuses.south]\n', "utf-8")
     hub = open_test_hub(home, url)
     issued = add_source(hub)
     with receiver(home, url) as running:
@@ -377,6 +378,25 @@ def test_the_pages_load_nothing_from_elsewhere_and_tell_every_answer(sender: Sen
     codes = contract["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
     assert all(f'id="{code.removeprefix("/#")}"' in page.text for code in codes)
     assert httpx.get(f"{sender.address}/health", timeout=30).json().items() >= {"ok": True, "reason": None}.items()
+
+
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/health", "/metrics"])
+def test_a_page_that_asks_for_no_proof_is_served_under_the_machines_own_names_and_those_of_the_settings(
+    sender: Sender, path: str
+) -> None:
+    for host in ("127.0.0.1", "localhost:8080", "[::1]:3001", "hub.uni.edu"):
+        assert httpx.get(sender.address + path, headers={"host": host}, timeout=30).status_code == 200
+    refused = httpx.get(sender.address + path, headers={"host": "evil.example:3001"}, timeout=30)
+    assert (refused.status_code, problem(refused)) == (421, "wrong-host")
+    assert "hub.toml, [hub] page_hosts" in refused.json()["detail"]
+
+
+def test_messages_and_questions_about_them_are_taken_under_any_name(sender: Sender) -> None:
+    taken = sender.send("by-another-name", BODY, host="erp-gateway.example")
+    assert taken.status_code == 202
+    asked = {"host": "erp-gateway.example", "authorization": f"Bearer {sender.issued.token}"}
+    path = f"/v1/requests/{taken.json()['request_id']}"
+    assert httpx.get(sender.address + path, headers=asked, timeout=30).status_code == 200
 
 
 # ---- with a receiver of its own

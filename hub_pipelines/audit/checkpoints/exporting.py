@@ -26,10 +26,12 @@ def export(db: Database, keys: CampusKeys, campus: str, path: Path) -> Exported:
     if path.exists():
         raise FileExistsError(path)
     with db.read() as tx:
-        head = audit.heads_of(tx).get(campus)
+        heads = audit.heads_of(tx)
+        head = heads.get(campus)
         texts = store.texts_of(tx, campus)
         if head is None:
-            raise SettingsError(f"{campus} has no audit entries, so there is nothing to export.")
+            known = ", ".join(heads) or "nobody yet"
+            raise SettingsError(f"{campus} has no audit entries, so there is nothing to export. Those have: {known}.")
         with draft_of(path) as draft:
             with draft.open("w", encoding="utf-8") as file:
                 _line(file, {"format": FORMAT, "campus": campus, "entries": head[0], "checkpoints": len(texts)})

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from hub_pipelines.validate.feeds.quantities import if_digits, whole_number, with_digits
 from hub_pipelines.validate.feeds.types import (
     CERTAIN_CODE,
+    HYPHENS,
     INVISIBLE,
     identifier,
     optional,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 # -- CAS numbers -----------------------------------------------------------------------------------------------------
 
-_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−﹣-", "-"))
 _CAS_PREFIX = re.compile(r"cas(?:\s*-?\s*rn)?\s*(?:#|no\.?|number|nr\.?)?\s*[:#]?\s*", re.I)
 _CAS = re.compile(r"(\d{2,7})-(\d{2})-(\d)", re.A)
 _CAS_INSIDE = re.compile(r"(?<![\d-])\d{2,10}-\d{2}-\d(?![\d-])", re.A)
@@ -56,7 +56,7 @@ def parse_cas_number(cell: object) -> str | None:
 
 def without_cas_prefix(text: str) -> str:
     """A cell's text with plain hyphens, and without CAS No. in front."""
-    text = text.translate(_DASHES).strip()
+    text = text.translate(HYPHENS).strip()
     return _CAS_PREFIX.sub("", text, count=1) if text[:3].casefold() == "cas" else text
 
 
@@ -71,7 +71,7 @@ def _one_cas(text: str) -> str:
 def parse_cas_numbers(cell: object) -> str | None:
     """W01 for a mixture: its parts' CAS numbers, one after the other in one cell."""
     refuse_date_cell(cell)
-    text = text_of(cell).translate(_DASHES).strip()
+    text = text_of(cell).translate(HYPHENS).strip()
     if text.casefold() in _NO_CAS:
         return None
     tokens = [token for token in _BETWEEN_CAS.split(_ANY_CAS_PREFIX.sub(" ", text)) if token]

@@ -17,12 +17,14 @@ from hub_pipelines.validate.feeds.quantities import (
     comma_readings,
     decimals_of,
     digits_meant,
+    without_noise,
     without_trailing_zeros,
 )
 from hub_pipelines.validate.feeds.types import (
     CERTAIN_CODE,
     identifier,
     identifier_text,
+    in_plain_letters,
     is_blank,
     optional,
     problem,
@@ -52,7 +54,7 @@ def money(rule: str, noun: str, *, signed: bool) -> Callable[[object], str]:
         number = cell_number(cell, decimals=2)
         number = _money_text(text_of(cell), rule, noun) if number is None else _to_cents(number)
         if not number.is_finite() or decimals_of(_trimmed(number)) > 2:
-            raise problem(rule, f"The {noun} may have at most 2 decimals.")
+            raise problem(rule, f"The {noun} may have at most 2 decimals.", without_noise(number, 2))
         if number < 0 and not signed:
             raise problem(rule, f"The {noun} cannot be below zero.")
         if abs(number) >= 10**10:
@@ -165,7 +167,7 @@ def parse_fain(cell: object) -> str:
     """The Federal Award Identification Number (2 CFR 200.211(b)(1)), at most 30 characters."""
     text = identifier_text(cell).upper()
     if not _FAIN.fullmatch(text):
-        joined = re.sub(r"\s+", "", text)
+        joined = re.sub(r"\s+", "", in_plain_letters(text))
         raise problem(
             "bad_fain",
             "A FAIN has at most 30 letters, digits and hyphens and no blanks, such as R01CA123456.",

@@ -179,6 +179,14 @@ def cell_number(cell: object, decimals: int) -> Decimal | None:
     return Decimal(f"{cell:.15g}")
 
 
+def without_noise(number: Decimal, decimals: int) -> str | None:
+    """What was meant by a text in which a program has written out the digits of a binary fraction; else None. It is
+    suggested and not taken: a message's numbers stay as they were written."""
+    short = Decimal(f"{number:.15g}")
+    is_noise = number.is_finite() and 0 < abs(short - number) <= Decimal("1e-9")
+    return without_trailing_zeros(short) if is_noise and decimals_of(short.normalize()) <= decimals else None
+
+
 def parse_quantity(cell: object) -> str:
     number = _number_of(cell)
     if number < 0:
@@ -204,7 +212,8 @@ def _plain(number: Decimal) -> str:
     # equal amounts must be equal text, whichever way they were typed
     plain = without_trailing_zeros(number)
     if "." in plain and len(plain.partition(".")[2]) > 6:
-        raise problem("bad_quantity", "The quantity has more than 6 decimals.", "Round it, or use a smaller unit")
+        meant = without_noise(number, 6) or "Round it, or use a smaller unit"
+        raise problem("bad_quantity", "The quantity has more than 6 decimals.", meant)
     return plain
 
 

@@ -29,6 +29,8 @@ _HIDDEN = dict.fromkeys(map(ord, "\u00a0\u202f\u200b\u2060\ufeff"))
 # within other identifiers a non-breaking blank stands for a blank; these stand for nothing
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 """For str.translate."""
+HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"))
+"""For str.translate: what word processors, spreadsheets and web pages make of a hyphen."""
 _DATE_TYPES = (datetime.date, datetime.time, datetime.timedelta)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH = f"({'|'.join(MONTHS)})"
@@ -158,6 +160,11 @@ def identifier_text(cell: object) -> str:
     return text_of(cell)
 
 
+def in_plain_letters(text: str) -> str:
+    """An identifier's letters, digits and hyphens as a keyboard has them: those that look alike are equal."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(HYPHENS)
+
+
 def _is_damaged_number(cell: object) -> bool:
     if isinstance(cell, bool):
         return False
@@ -168,7 +175,7 @@ def _is_damaged_number(cell: object) -> bool:
 
 def parse_asset_tag(cell: object) -> str:
     text = cell.translate(_HIDDEN) if isinstance(cell, str) else cell
-    tag = unicodedata.normalize("NFKC", identifier_text(text)).strip().upper()
+    tag = in_plain_letters(identifier_text(text)).strip().upper()
     if not tag:
         raise missing("holds only invisible characters")
     if len(tag) > 64:
@@ -194,7 +201,8 @@ def parse_tag_in_use(cell: object) -> str:
 
 
 def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[[object], str]:
-    """An identifier in the form in which its spellings are equal: upper case, single blanks, nothing invisible.
+    """An identifier in the form in which its spellings are equal: upper case, plain hyphens, single blanks, nothing
+    invisible.
 
     `leads_key`: a part of a key in front of the last may not hold the `|` that joins them (RecordType.key_of).
     """
@@ -205,7 +213,7 @@ def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[
         if EXCEL_DATE.fullmatch(text):
             raise _made_a_date()
         if not text.isascii():
-            text = unicodedata.normalize("NFKC", text.translate(INVISIBLE))
+            text = in_plain_letters(text.translate(INVISIBLE))
         text = " ".join(text.split()).upper()
         if not text:
             raise problem(rule, "The cell holds only invisible characters.", "Clear the cell, or type it again by hand")

@@ -1,7 +1,9 @@
 """Settings: defaults on an empty home, and errors that name the setting and the fix."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -31,6 +33,7 @@ def load_with(home: Path) -> Load:
 
 
 NORTH = "[campuses.north]\n"
+NIH = '[portals.x]\nkind = "nih"\ninstitutions = {north = {names = ["A"]}}\n'
 
 
 # ---- defaults
@@ -125,6 +128,18 @@ def test_feeds_come_in_the_hubs_order_whatever_the_files_is(load_with: Load) -> 
         (NORTH + 'time_zone = ""\n', "campuses.north.time_zone", "America/New_York"),
         (NORTH + 'time_zone = "../../etc/passwd"\n', "campuses.north.time_zone", "America/New_York"),
         (NORTH + "time_zone = 5\n", "campuses.north.time_zone", "valid string"),
+        (NORTH + "[ledgers]\nquiet_s = true\n", "ledgers.quiet_s: found true", "a number"),
+        (NORTH + "[limits]\nmax_attempts = true\n", "limits.max_attempts: found true", "a number"),
+        (NORTH + "[portals.x]\nevery_s = false\n", "portals.x.every_s: found false", "a number"),
+        (NORTH + "[limits]\nmax_attempts = 21\n", "limits.max_attempts", "equal to 20 (found 21)"),
+        (NORTH + '[feeds]\nenabled = ["inventory", "inventory"]\n', "feeds.enabled", "inventory is written twice"),
+        (NORTH + '[hub]\npage_hosts = ["a", "a"]\n', "hub.page_hosts", "a is written twice"),
+        (NORTH + "[ledgers]\nfirst_day = 0001-01-01\n", "ledgers.first_day: 0001-01-01", "from 1980-01-01 to today"),
+        (NORTH + '[ledgers]\nfirst_day = "2999-01-01"\n', "ledgers.first_day: 2999-01-01", "to today"),
+        (NORTH + NIH + "first_day = 2999-01-01\n", "first_day: 2999-01-01", "to today"),
+        (NORTH + "[ledgers]\nquiet_s = 60\nat_latest_s = 30\n", "quiet_s is 60.0 and at_latest_s is 30.0", "Lower"),
+        (NORTH + "[messages]\nseal_messages = 2000\ncapacity_messages = 1000\n", "seal_messages is 2000", "Lower"),
+        (NORTH + "[messages]\nseal_kb = 16000\ncapacity_mb = 16\n", "seal_kb is 16000", "raise capacity_mb"),
         (NORTH + '[feeds]\nenabled = ["inventory", "payroll"]\n', "payroll", "Choose from: procurement, inventory"),
         (NORTH + "[feeds]\nenabled = []\n", "[feeds] enabled", "Choose from: procurement, inventory"),
         ("[campuses.hub]\n", "'hub'", "choose another name"),
@@ -154,6 +169,24 @@ def test_a_file_that_is_not_utf_8_is_named_with_the_fix(load_with: Load, home: P
     assert "Save it as UTF-8" in str(caught.value)
 
 
+def test_a_default_gives_way_to_what_the_file_says(load_with: Load) -> None:
+    said = load_with(NORTH + "[messages]\ncapacity_messages = 1000\ncapacity_mb = 16\n[ledgers]\nat_latest_s = 5\n")
+    assert (said.messages.capacity_messages, said.ledger.at_latest_s) == (1000, 5)
+
+
+def test_today_is_a_first_day_wherever_the_campus_is(load_with: Load) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        today = datetime.now(ZoneInfo(zone)).date()
+        assert load_with(NORTH + f"[ledgers]\nfirst_day = {today}\n").ledger.first_day == today
+
+
+@pytest.mark.parametrize("url", ["sqlite:///hub.db", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_each_process_would_have_its_own_of_is_refused(load_with: Load, url: str) -> None:
+    with pytest.raises(SettingsError, match="names no file by its whole path") as caught:
+        load_with(DEFAULT_TOML, HUB_DATABASE_URL=url)
+    assert "HUB_DATABASE_URL" in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["hub.db", "mysql://user:password@host/database", "://", "postgresql"])
 def test_a_bad_database_address_names_the_setting_and_good_ones(load_with: Load, url: str) -> None:
     for settings in (load_with(HUB_DATABASE_URL=url), load_with(NORTH + f'[database]\nurl = "{url}"\n')):
@@ -164,7 +197,11 @@ def test_a_bad_database_address_names_the_setting_and_good_ones(load_with: Load,
 
 
 @pytest.mark.parametrize(
-    "url", ["dagster.db", "sqlite:////x.db", "mysql://u:p@h/d", "postgresql+psycopg://u:p@h/d", "postgresql"]
+    "url",
+    [
+        *("dagster.db", "sqlite:////x.db", "mysql://u:p@h/d", "postgresql+psycopg://u:p@h/d", "postgresql"),
+        *("postgresql://u:p@h:port/d", "postgresql://u:p@h:99999/d", "postgresql://u:p@[::1/d"),
+    ],
 )
 def test_a_bad_dagster_database_address_names_the_setting_and_a_good_one(load_with: Load, url: str) -> None:
     for load_bad in (

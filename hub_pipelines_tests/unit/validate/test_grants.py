@@ -5,6 +5,7 @@ import pytest
 from hub_pipelines.validate.model import AcceptedRow, RejectedRow
 
 from .builders import Rows
+from .test_values import HYPHENS_SEEN
 
 AWARDS = Rows("grants.award")
 EXPENDITURES = Rows("grants.expenditure")
@@ -15,6 +16,7 @@ EXPENDITURES = Rows("grants.expenditure")
     [
         ("award_id", " 1r15de032063-01a1", "1R15DE032063-01A1"),
         ("award_id", 1847537.0, "1847537"),
+        *(("award_id", f"R01{hyphen}01A1", "R01-01A1") for hyphen in HYPHENS_SEEN),
         ("obligated_amount", -5798.0, "-5798.00"),
         ("obligated_amount", "(5,798.00)", "-5798.00"),
         ("obligated_amount", "$1,234,567", "1234567.00"),
@@ -52,6 +54,7 @@ def test_an_award_value_is_taken_in_its_canonical_form(column: str, cell: Any, e
         ("aln", 93.0, "bad_aln", None),
         ("aln", "93.310; 93.866", "bad_aln", "93.310"),
         ("fain", "R01 CA 123456", "bad_fain", "R01CA123456"),
+        ("fain", "R01\u2013CA\u2011123", "bad_fain", "R01-CA-123"),
         ("fain", "x" * 31, "bad_fain", None),
         ("idc_rate", "0.535", "bad_rate", "53.5% or 0.535%"),
         ("idc_rate", "-1", "bad_rate", None),

@@ -12,11 +12,15 @@ _ONE_OF_THEM = "Write the one that it belongs to"
 OR_EMPTY = "Correct it. If it is not known, leave the cell empty"
 
 
+HYPHENS_SEEN = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "expected"),
     [
         ("asset_tag", " ab-1\u00a0", "AB-1"),
         ("asset_tag", "AB\u00a012", "AB12"),
+        *(("asset_tag", f"nc{hyphen}0001", "NC-0001") for hyphen in HYPHENS_SEEN),
         ("asset_tag", 12345.0, "12345"),
         ("asset_tag", 12345, "12345"),
         ("asset_tag", "22E1", "22E1"),
@@ -113,6 +117,9 @@ def test_a_value_is_taken_in_its_canonical_form(column: str, cell: Cell, expecte
         ("unit_cost", "-1", "bad_cost", None),
         ("unit_cost", "$642.1O", "bad_cost", "642.10, if the letter O stands for a digit"),
         ("unit_cost", "1.999", "bad_cost", None),
+        ("unit_cost", "44.010000000000005", "bad_cost", "44.01"),
+        ("unit_cost", "44.015000000000001", "bad_cost", None),
+        ("quantity", "0.30000000000000004", "bad_quantity", "0.3"),
         ("unit_cost", 1.999, "bad_cost", None),
         ("unit_cost", "12345678901", "bad_cost", None),
         ("po_number", "x" * 41, "too_long", None),
