@@ -22,7 +22,7 @@ from hub_pipelines.validate.model import Part, RecordType, excel_row, sheet_of
 
 
 def items_named(tx: Transaction, text: str, limit: int) -> list[Item]:
-    keys = {text, in_plain_letters(text).upper()} - {""}
+    keys = {text, text.upper(), in_plain_letters(text).upper()} - {""}
     found = dict.fromkeys(pair for key in sorted(keys) for pair in ledger_items.items_of_key(tx, key, limit=limit))
     found |= dict.fromkeys(records_of_award(tx, text, limit))
     sources: dict[str, str] = {}

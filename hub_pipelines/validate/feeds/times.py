@@ -165,10 +165,7 @@ def _written_time(text: str) -> tuple[datetime.datetime, datetime.tzinfo | None]
         local = datetime.datetime(*day_and_time)
     except ValueError:
         raise problem("bad_time", "There is no such day in the calendar, or no such time of day.") from None
-    rounded = _to_second(local, float(fraction or 0))
-    # a day's last moment as some systems write it, 23:59:59.9999999, is that day's
-    moment = rounded if rounded.date() == local.date() else local
-    return moment, _offset(local, zone) if zone else None
+    return _to_second(local, float(fraction or 0)), _offset(local, zone) if zone else None
 
 
 def _hour(hour: int, half: str | None) -> int:

@@ -29,7 +29,7 @@ _HIDDEN = dict.fromkeys(map(ord, "\u00a0\u202f\u200b\u2060\ufeff"))
 # within other identifiers a non-breaking blank stands for a blank; these stand for nothing
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 """For str.translate."""
-HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d", "-"))
+HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63", "-"))
 """For str.translate: what word processors, spreadsheets and web pages make of a hyphen."""
 _DATE_TYPES = (datetime.date, datetime.time, datetime.timedelta)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -161,7 +161,8 @@ def identifier_text(cell: object) -> str:
 
 
 def in_plain_letters(text: str) -> str:
-    """An identifier's letters, digits and hyphens as a keyboard has them: those that look alike are equal."""
+    """A text that is looked for or suggested, its letters, digits and hyphens as a keyboard has them. Not for what is
+    kept: an item of a ledger would be another one with the next release (service.py)."""
     return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(HYPHENS)
 
 
@@ -175,7 +176,7 @@ def _is_damaged_number(cell: object) -> bool:
 
 def parse_asset_tag(cell: object) -> str:
     text = cell.translate(_HIDDEN) if isinstance(cell, str) else cell
-    tag = in_plain_letters(identifier_text(text)).strip().upper()
+    tag = unicodedata.normalize("NFKC", identifier_text(text)).strip().upper()
     if not tag:
         raise missing("holds only invisible characters")
     if len(tag) > 64:
@@ -201,8 +202,7 @@ def parse_tag_in_use(cell: object) -> str:
 
 
 def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[[object], str]:
-    """An identifier in the form in which its spellings are equal: upper case, plain hyphens, single blanks, nothing
-    invisible.
+    """An identifier in the form in which its spellings are equal: upper case, single blanks, nothing invisible.
 
     `leads_key`: a part of a key in front of the last may not hold the `|` that joins them (RecordType.key_of).
     """
@@ -213,7 +213,7 @@ def identifier(noun: str, longest: int, *, leads_key: bool = False) -> Callable[
         if EXCEL_DATE.fullmatch(text):
             raise _made_a_date()
         if not text.isascii():
-            text = in_plain_letters(text.translate(INVISIBLE))
+            text = unicodedata.normalize("NFKC", text.translate(INVISIBLE))
         text = " ".join(text.split()).upper()
         if not text:
             raise problem(rule, "The cell holds only invisible characters.", "Clear the cell, or type it again by hand")

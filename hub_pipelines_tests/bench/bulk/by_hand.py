@@ -39,7 +39,9 @@ def journal_by_hand(source: Path, registry: Path, url: str) -> list[tuple[int, s
 
     kept = Path(os.environ["BENCH_FOLDER"]) / "kept"
     _archive(source, kept)
-    rows = pl.read_csv(kept, infer_schema=False, empty_string_is_null=False, row_index_name="row_no", row_index_offset=1)
+    rows = pl.read_csv(
+        kept, infer_schema=False, empty_string_is_null=False, row_index_name="row_no", row_index_offset=1
+    )
     known = pl.read_csv(registry, infer_schema=False).select("asset_tag", known=True)
     rows = rows.join(known, on="asset_tag", how="left", maintain_order="left")
     del known

@@ -12,15 +12,11 @@ _ONE_OF_THEM = "Write the one that it belongs to"
 OR_EMPTY = "Correct it. If it is not known, leave the cell empty"
 
 
-HYPHENS_SEEN = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
-
-
 @pytest.mark.parametrize(
     ("column", "cell", "expected"),
     [
         ("asset_tag", " ab-1\u00a0", "AB-1"),
         ("asset_tag", "AB\u00a012", "AB12"),
-        *(("asset_tag", f"nc{hyphen}0001", "NC-0001") for hyphen in HYPHENS_SEEN),
         ("asset_tag", 12345.0, "12345"),
         ("asset_tag", 12345, "12345"),
         ("asset_tag", "22E1", "22E1"),
