@@ -75,6 +75,7 @@ from hub_pipelines.validate.model import (
     excel_row,
     sheet_of,
 )
+from hub_pipelines.validate.returned import require_mark
 from hub_pipelines.validate.staging import row_of
 
 MOST_ATTEMPTS = 3
@@ -198,6 +199,9 @@ class Previews:
         def read(envelope: Envelope, feed: Feed, table: Table) -> Read:
             came.original, came.is_part = self._original(envelope, table)
             came.has_answers = bool(table.answers)
+            require_mark(table)
+            if came.original is not None and came.is_part:
+                self._rows_to_fix().require_own_numbers(envelope, came.original)
             return self.judge.by_what_is_known(came.as_sent(envelope), feed, table)
 
         return read
@@ -290,10 +294,12 @@ class Previews:
         return self._with_count(found, record, tally, difference) if tally is not None else found
 
     def _verdicts(self, envelope: Envelope, judged: Judged, came: "_Came") -> Iterator[Verdict]:
-        if came.original is None or not came.is_part or judged.record.lines is None:
+        if came.original is None or not came.is_part:
             return judged.verdicts
-        rows_to_fix = RowsToFix(self.db, self.judge, self.receipts.facts.staged)
-        return rows_to_fix.own_lines(envelope, came.original, judged)
+        return self._rows_to_fix().own_rows(envelope, came.original, judged)
+
+    def _rows_to_fix(self) -> RowsToFix:
+        return RowsToFix(self.db, self.judge, self.receipts.facts.staged)
 
     def _listed_elsewhere(self, name: str, record: RecordType, difference: "_Difference") -> dict[str, Earlier]:
         """Lines of the same things as the file's new ones that it does not list."""

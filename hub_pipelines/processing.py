@@ -65,7 +65,8 @@ from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.submission.retry import RetryPolicy
 from hub_pipelines.validate.bulk import tags
 from hub_pipelines.validate.bulk.messages import without_late
-from hub_pipelines.validate.model import Unreadable, Verdict, row_place
+from hub_pipelines.validate.model import Table, Unreadable, Verdict, row_place
+from hub_pipelines.validate.returned import require_mark
 from hub_pipelines.validate.staging import (
     ChunkLimits,
     StagedHandle,
@@ -302,7 +303,7 @@ class Processing:
         telling = _Telling(self.progress, lease, self.tell, "reading")
         registry = ListedRegistry(self.db, self.judge.campus_of(current.envelope).time_zone, self.staged)
         self.archive.verify(current.envelope.content_digest, alive)
-        noted = partial(self.returns.note, lease, current)
+        opened = partial(self._opened, lease, current)
 
         def through(rows: int) -> None:
             alive()
@@ -311,7 +312,7 @@ class Processing:
 
         with (
             self.resting.of(current.envelope, "judging", alive) as rest,
-            self.judge.judged(current.envelope, registry, alive=through, opened=noted) as judged,
+            self.judge.judged(current.envelope, registry, alive=through, opened=opened) as judged,
         ):
             self._require_turn(current, judged)
             telling.stage = "judging"
@@ -334,11 +335,19 @@ class Processing:
             _log.info("staged %s", _told_of_staged(handle))
         return handle
 
+    def _opened(self, lease: Lease, current: Submission, table: Table) -> None:
+        """Before a file is judged. Raises WaitsForOriginal, and Unreadable for what came back and can't be taken."""
+        require_mark(table)
+        self.returns.note(lease, current, table)
+        of_rows = self.returns.file_of_rows(current)
+        if of_rows is not None:
+            RowsToFix(self.db, self.judge, self.staged).require_own_numbers(current.envelope, of_rows)
+
     def _to_stage(self, current: Submission, judged: Judged) -> Iterator[Verdict | StagedRows]:
-        of_rows = self.returns.file_of_rows(current) if judged.record.lines is not None else None
+        of_rows = self.returns.file_of_rows(current)
         if of_rows is not None:
             rows_to_fix = RowsToFix(self.db, self.judge, self.staged)
-            yield from rows_to_fix.own_lines(current.envelope, of_rows, judged)
+            yield from rows_to_fix.own_rows(current.envelope, of_rows, judged)
             return
         if judged.at_once is None:
             yield from judged.verdicts

@@ -1,13 +1,15 @@
-"""A workbook that holds only the rows to be fixed of a stock list: which rows of that list they are.
+"""A workbook that holds only the rows to be fixed of a list: which rows of that list they are.
 
-Belongs here: which line such a row is, and when that can't be told, since the other rows are not in front of us
-(decisions/0124). Not here: what the rows say of their numbers (mapping/opening.py), closing a line that one of them has
-replaced (ledger/comparing/replacing.py).
+Belongs here: which line of a stock list such a row is, when that can't be told, and when an item has a row that counts
+already, since the other rows are not in front of us (decisions/0124); whether the rows are still beside their numbers.
+Not here: what the rows say of their numbers (mapping/opening.py), closing a line that one of them has replaced
+(ledger/comparing/replacing.py).
 """
 
 import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,10 +19,25 @@ from hub_pipelines.judging import Judge, Judged
 from hub_pipelines.ledger.comparing.replacing import in_words, line_of, rows_by_number
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import ledger_name
+from hub_pipelines.mapping.opening import open_list
 from hub_pipelines.report.corrections import file_of_part
 from hub_pipelines.submission.model import Envelope, Submission
-from hub_pipelines.validate.model import OTHER_ROW, AcceptedRow, Problem, RecordType, RejectedRow, Verdict, excel_row
+from hub_pipelines.validate.model import (
+    OTHER_ROW,
+    AcceptedRow,
+    Problem,
+    RecordType,
+    RejectedRow,
+    Table,
+    Unreadable,
+    Verdict,
+    excel_row,
+)
+from hub_pipelines.validate.returned import ROW_HEADING, rows_astray
 from hub_pipelines.validate.staging import StagedFile, StagedRow, staged_path
+
+_FEW_ASTRAY = 5
+"""So few rows may have been written anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +48,29 @@ class RowsToFix:
     judge: Judge
     staged: Path
 
-    def own_lines(self, envelope: Envelope, original: Submission, judged: Judged) -> Iterator[Verdict]:
-        """The verdicts on rows of a stock list, `original`, each under the key that its line has there; refused are
-        those of which it can't be told which line they are. As they stand where the rows of that list are not kept."""
+    def require_own_numbers(self, envelope: Envelope, original: Submission) -> None:
+        """Raises Unreadable where most rows of such a workbook are no longer beside the numbers that they have in
+        `original`: they were sorted without them, and each would be taken for another row."""
+        with self.db.read() as tx:
+            whole = file_of_part(tx, original).envelope
+        with self._opened(envelope) as table, self._opened(whole) as rows:
+            astray, told = rows_astray(table, rows)
+        if astray >= _FEW_ASTRAY and 2 * astray > told:
+            raise Unreadable(
+                f"In {astray:,} of its {told:,} rows the number in the column “{ROW_HEADING}” is that of another row "
+                f"of {plain_name(whole.source_name)}: the rows were sorted, or moved, without that column.",
+                "Take the workbook from the receipt once more, and sort all of its columns together or none.",
+            )
+
+    def _opened(self, envelope: Envelope) -> AbstractContextManager[Table]:
+        """As it was sent, the numbers included."""
+        path = self.judge.archive.object_path(envelope.content_digest)
+        return open_list(path, envelope.source_name, self.judge.feed_of(envelope))
+
+    def own_rows(self, envelope: Envelope, original: Submission, judged: Judged) -> Iterator[Verdict]:
+        """The verdicts on rows of a list, `original`. Of a stock list each under the key that its line has there;
+        refused are those of which it can't be told which line they are. Of any other list refused are those whose item
+        another row has been taken for. As they stand where the rows of that list are not kept."""
         with self.db.read() as tx:
             whole = file_of_part(tx, original)
         path = staged_path(self.staged, str(whole.staged))
@@ -41,11 +78,34 @@ class RowsToFix:
             return judged.verdicts
         numbers = self.judge.numbers_in(envelope, judged.decision)
         verdicts = list(judged.verdicts)
+        file_name = plain_name(whole.envelope.source_name)
+        if judged.record.lines is None:
+            return _without_taken(judged.record, verdicts, numbers, StagedFile(path), file_name)
         lines = _Lines(judged.record, verdicts, numbers, StagedFile(path))
         name = ledger_name(judged.record.name, envelope.campus, shared=judged.record.shared)
         with self.db.read() as tx:
             standing = ledger_items.current_values(tx, name, lines.keys())
-        return lines.told(plain_name(whole.envelope.source_name), standing)
+        return lines.told(file_name, standing)
+
+
+def _without_taken(
+    record: RecordType, verdicts: Sequence[Verdict], numbers: Mapping[int, int], whole: StagedFile, name: str
+) -> Iterator[Verdict]:
+    """Of two rows for one item the one that counted in the whole list counts still: nobody has corrected it here."""
+    keys = {one.key for one in verdicts if isinstance(one, AcceptedRow)}
+    counting = whole.rows_of_lines(keys, record)
+    called = " and ".join(column.replace("_", " ") for column in record.key_columns)
+    for one in verdicts:
+        rows = [excel_row(row_no) for row_no in counting.get(one.key, ())] if isinstance(one, AcceptedRow) else []
+        if not isinstance(one, AcceptedRow) or not rows or numbers.get(one.row_no) in rows:
+            yield one
+            continue
+        reason = f"Row {rows[0]} of {name} already has this {called}, and only that row counts."
+        fix = (
+            f"Delete this row; if it is the right one, correct row {rows[0]} in {name} itself and send all of that file"
+        )
+        found = Problem(OTHER_ROW, record.key_columns[0], one.key, reason, fix)
+        yield RejectedRow(one.row_no, (*one.findings, found))
 
 
 class _Lines:

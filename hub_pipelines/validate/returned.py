@@ -4,10 +4,11 @@ Belongs here: the names by which its writer and its readers agree, and taking of
 workbook that comes back (parsing.joining), whether its mark is genuine (report.workbook.token), what answers lead to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from hub_pipelines.validate.model import Row, Table, Unreadable
+from hub_pipelines.validate.model import Cell, Row, Table, Unreadable, excel_row
 from hub_pipelines.validate.parsing.joining import OWN_SHEET as TOKEN_SHEET
 from hub_pipelines.validate.parsing.joining import QUESTIONS, READ_ME
 
@@ -21,6 +22,8 @@ __all__ = [
     "holds_only_rows_to_fix",
     "no_count",
     "numbers_told",
+    "require_mark",
+    "rows_astray",
     "without_row_numbers",
 ]
 
@@ -34,6 +37,18 @@ QUESTION_HEADINGS = ("Id", "Question", "What we found", "Your answer")
 
 def holds_only_rows_to_fix(table: Table) -> bool:
     return table.returned is not None and bool(table.header) and table.header[0] == ROW_HEADING
+
+
+def require_mark(table: Table) -> None:
+    """Raises Unreadable for the rows to be fixed that come without the hidden mark, saved as text for example: nobody
+    would know whose rows their numbers are."""
+    if table.returned is None and table.header and table.header[0] == ROW_HEADING:
+        raise Unreadable(
+            f"It has the column “{ROW_HEADING}” of a workbook that the hub gave back, and not the hidden mark by which "
+            "the hub knows that workbook.",
+            "Save it as an Excel workbook (.xlsx) under any name and drop that. To send these rows as a list of their "
+            "own, delete that column.",
+        )
 
 
 def no_count(feed: str) -> Unreadable:
@@ -62,6 +77,44 @@ def numbers_told(table: Table) -> dict[int, int] | None:
         return None
     told = ((row_no, str(cells[0]).partition(".")[0].strip()) for row_no, cells in table.rows if cells)
     return {row_no: int(number) for row_no, number in told if number.isdecimal() and len(number) <= _DIGITS}
+
+
+def rows_astray(table: Table, whole: Table) -> tuple[int, int]:
+    """Of the rows of a workbook that holds only those to be fixed of the `whole` list, how many have little in common
+    with the row there whose number they tell; and how many tell one."""
+    told = numbers_told(table) or {}
+    places = {_heading(text): at for at, text in enumerate(whole.header)}
+    columns = [(at, places[name]) for at, text in enumerate(table.header) if at and (name := _heading(text)) in places]
+    rows: dict[int, list[tuple[int, list[str]]]] = defaultdict(list)
+    for row_no, cells in table.rows:
+        if row_no in told:
+            rows[told[row_no]].append((row_no, [_compared(cells, at) for at, _ in columns]))
+    own = {
+        row_no
+        for numbered, cells in whole.rows
+        for row_no, said in rows.get(excel_row(numbered), ())
+        if _have_much_in_common(said, [_compared(cells, at) for _, at in columns])
+    }
+    return len(told) - len(own), len(told)
+
+
+def _heading(text: Cell) -> str:
+    return str(text).strip().casefold()
+
+
+def _compared(cells: Sequence[Cell], at: int) -> str:
+    """A cell as it is compared, whichever program has saved it."""
+    text = str(cells[at]).strip().casefold() if at < len(cells) and cells[at] is not None else ""
+    try:
+        return f"{float(text):.12g}"
+    except ValueError:
+        return text.removesuffix(" 00:00:00")
+
+
+def _have_much_in_common(one: Sequence[str], other: Sequence[str]) -> bool:
+    """A third of what either says: some of it was mended."""
+    said = [(first, second) for first, second in zip(one, other, strict=True) if first or second]
+    return 3 * sum(first == second for first, second in said) >= len(said)
 
 
 class _Shifted:

@@ -193,12 +193,13 @@ class StagedFile:
             yield from StagedChunk(batch.filter(is_wanted)).rows()
 
     def rows_of_lines(self, lines: Collection[str], record: RecordType) -> dict[str, list[int]]:
-        """By these lines, each told by the key of the first that is like it, the numbers of their accepted rows."""
-        assert record.lines is not None
+        """By these lines, each told by the key of the first that is like it, the numbers of their accepted rows; of a
+        list without such lines by keys."""
+        first_of = record.lines.first_of if record.lines is not None else str
         found: dict[str, list[int]] = {}
         for batch in self._batches(["row_no", "key"]):
             for row_no, key in zip(*(batch[name].to_pylist() for name in ("row_no", "key")), strict=True):
-                if key is not None and (line := record.lines.first_of(key)) in lines:
+                if key is not None and (line := first_of(key)) in lines:
                     found.setdefault(line, []).append(row_no)
         return found
 

@@ -401,3 +401,38 @@ def test_a_link_that_would_close_a_circle_is_not_made(hub: Hub) -> None:
     assert submission(hub, second).revises is None
     assert (posting.replaced, posting.corrects) == (1, (first, 1))
     assert_invariants(hub)
+
+
+def test_rows_that_were_sorted_without_their_numbers_are_not_taken_for_each_other(hub: Hub) -> None:
+    rows = {number: (f"Buffer {number}", f"Room {number}", str(number), "L", f"Lab {number}") for number in range(2, 9)}
+    first = sent(hub, "stock.xlsx", None, *rows.values())
+    posted(hub, first)
+    before = ledger_values(hub, LEDGER)
+    turned = dict(zip(rows, [*list(rows.values())[1:], rows[2]], strict=True))
+    preview = previewed(hub, "part.xlsx", workbook(hub, first, *turned.values(), numbers=list(turned)))
+    assert preview.would == "refuse"
+    assert preview.reason is not None
+    assert preview.reason.startswith(
+        "In 7 of its 7 rows the number in the column “Row in your file” is that of another"
+    )
+
+    second = sent_part(hub, first, turned)
+
+    assert not isinstance(process(hub, second), Posting)
+    assert submission(hub, second).reason == preview.reason
+    assert ledger_values(hub, LEDGER) == before
+    mended = {number: amount(row, "9") for number, row in rows.items()}
+    assert posted(hub, sent_part(hub, first, mended, name="mended.xlsx")).posted == 7
+
+
+def test_rows_to_be_fixed_without_the_workbooks_mark_are_not_taken_for_a_list(hub: Hub) -> None:
+    """Saved as text they would be other lines beside those that they are."""
+    first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
+    posted(hub, first)
+    lines = [",".join((ROW_HEADING, *HEADER)), ",".join(("3", *moved(ETHANOL, "201")))]
+
+    second = str(send(hub, "part.csv", "\n".join(lines).encode()).request_id)
+
+    assert not isinstance(process(hub, second), Posting)
+    assert "not the hidden mark" in str(submission(hub, second).reason)
+    assert sorted(ledger_values(hub, LEDGER)) == ["name acetone|101", "name ethanol|101"]
