@@ -275,7 +275,8 @@ class _Days:
 
     def _written(self, cell: Cell, written: WrittenDay) -> Cell:
         day = written.readings[0] if written.fixed else written.day(self.convention.order)
-        if day is None:
+        seeming = written.day(self.convention.doubtful.get(written.mark))
+        if day is None or (seeming is not None and seeming != day):
             return self._misfit(cell, written)
         if self.kind == "moment":
             # what the contract reads by itself is left as it was sent, for its problems to show
@@ -289,7 +290,7 @@ class _Days:
     def _misfit(self, cell: Cell, written: WrittenDay) -> Cell:
         if self.convention.order is None or not any(written.readings):
             return self._no_day(cell)
-        return other_order(text_of(cell), self.convention.order, written)
+        return other_order(text_of(cell), self.convention.order, written, self.convention.doubtful.get(written.mark))
 
     def _no_day(self, cell: Cell) -> Cell:
         """Where the column has no order of its own, the contract tells what it takes."""
