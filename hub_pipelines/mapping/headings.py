@@ -1,8 +1,8 @@
 """What labs, property offices and their systems call the contract's columns, in the languages that they write.
 
 Belongs here: headings as data, a line for each language. To teach the hub a heading, add it to its column's lines
-in YOUNGER. Not here: what is made of them (spellings), how a heading is compared with them (likeness), and the contracts'
-own spellings (validate/feeds), which come before these.
+in YOUNGER. Not here: what is made of them (spellings), how a heading is compared with them (likeness), and the
+contracts' own spellings (validate/feeds), which come before these.
 """
 
 from collections.abc import Mapping

@@ -347,7 +347,9 @@ def test_dates_with_points_are_not_read_in_the_order_of_those_with_slashes_where
     *slashed, first, _, _, open_one, with_blanks, same = cells[COLUMN]
 
     assert (slashed[3], same) == ("2014-04-05", "2015-06-06")
-    assert isinstance(first, Unclear) and isinstance(open_one, Unclear) and isinstance(with_blanks, Unclear)
+    assert isinstance(first, Unclear)
+    assert isinstance(open_one, Unclear)
+    assert isinstance(with_blanks, Unclear)
     # with a point 3/25 would be in doubt too
     assert first.suggestion == "2014-03-25 if 25 March 2014 is meant"
     assert open_one.reason == (
