@@ -1,8 +1,8 @@
 """What labs, property offices and their systems call the contract's columns, in the languages that they write.
 
 Belongs here: headings as data, a line for each language. To teach the hub a heading, add it to its column's lines
-here. Not here: what is made of them (spellings), how a heading is compared with them (likeness), and the contracts'
-own spellings (validate/feeds), which come before these.
+in YOUNGER. Not here: what is made of them (spellings), how a heading is compared with them (likeness), and the
+contracts' own spellings (validate/feeds), which come before these.
 """
 
 from collections.abc import Mapping
@@ -1106,6 +1106,34 @@ SPELLINGS: Mapping[str, str] = {
     """,
 }
 """By column, a line for each language: headings, separated by commas. A line that begins no language goes on."""
+
+YOUNGER: Mapping[str, str] = {
+    "quantity": """
+        he: במלאי
+        ar: الكمية الحالية, المخزون الحالي
+        en: on hand, quantity on hand, qty on hand, qoh, units on hand, number on hand, in stock, quantity in stock,
+            current stock, current quantity
+        de: auf lager, am lager, vorrätig, menge auf lager, anzahl auf lager
+        fr: en stock, stock actuel, quantité disponible
+        es: en existencia, en stock, cantidad en stock
+        it: in giacenza, giacenza attuale, in magazzino, quantità in magazzino
+        pt: em estoque, qtd em estoque, qtde em estoque, em stock
+        nl: op voorraad, aantal op voorraad, huidige voorraad
+        da: på lager, antal på lager, lagerbeholdning
+        pl: na stanie, ilość na stanie
+        ru: в наличии, количество в наличии, остаток на складе
+        zh: 在库, 在库量, 在库数量, 现有量, 現有數量, 現有庫存, 庫存數量
+        ja: 手持数量, 手元在庫
+        ko: 보유 수량
+        tr: mevcut stok, eldeki miktar
+        cs: skladem, na skladě, počet na skladě
+        vi: số lượng hiện có, tồn kho hiện tại
+        id: stok tersedia, stok saat ini, jumlah tersedia
+        hi: उपलब्ध स्टॉक
+    """,
+}
+"""More of them, younger than some decisions: they name columns and don't help to find the row of headings, since the
+tables of a file that has posted must be found again where they were."""
 
 SAME = {
     "quantity_on_hand": "quantity",

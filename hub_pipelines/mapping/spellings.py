@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hub_pipelines.mapping.content import kinds_of, words_in
-from hub_pipelines.mapping.headings import NAMES, NOT_OURS, SAME, SPELLINGS
+from hub_pipelines.mapping.headings import NAMES, NOT_OURS, SAME, SPELLINGS, YOUNGER
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Feed, RecordType
 
@@ -41,12 +41,18 @@ class Known:
 
 @functools.lru_cache(maxsize=64)
 def _forms(name: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(map(normalise_header, texts(SPELLINGS.get(SAME.get(name, name), "")))))
+    lines = "\n".join(block.get(SAME.get(name, name), "").strip() for block in (SPELLINGS, YOUNGER))
+    return tuple(dict.fromkeys(map(normalise_header, texts(lines))))
+
+
+@functools.lru_cache(maxsize=64)
+def _younger(name: str) -> frozenset[str]:
+    return frozenset(map(normalise_header, texts(YOUNGER.get(SAME.get(name, name), ""))))
 
 
 @functools.lru_cache(maxsize=1)
 def _english() -> frozenset[str]:
-    blocks = (block.replace(",\n", ",").strip().splitlines() for block in SPELLINGS.values())
+    blocks = (block.replace(",\n", ",").strip().splitlines() for block in (*SPELLINGS.values(), *YOUNGER.values()))
     lines = (line.strip() for block in blocks for line in block)
     return frozenset(normalise_header(one) for line in lines if line.startswith("en: ") for one in texts(line))
 
@@ -99,7 +105,11 @@ def _known_headings(lists: tuple[tuple[tuple[str, ...], tuple[tuple[str, str], .
     found: dict[str, str] = {}
     for columns, own in reversed(lists):
         of_languages = _of_languages(columns, tuple(form for form, _ in own))
-        found |= {form: column for form, column in of_languages.items() if not _may_be_a_cell(form)}
+        found |= {
+            form: column
+            for form, column in of_languages.items()
+            if form not in _younger(column) and not _may_be_a_cell(form)
+        }
     for _, own in reversed(lists):
         found |= own
     return found

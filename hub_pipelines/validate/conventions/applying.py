@@ -35,8 +35,9 @@ from hub_pipelines.validate.conventions.model import (
     Mark,
     NumberConvention,
 )
-from hub_pipelines.validate.conventions.numbers import read_amount, read_number, without_noise
+from hub_pipelines.validate.conventions.numbers import currency_beside, read_amount, read_number, without_noise
 from hub_pipelines.validate.conventions.placeholders import without
+from hub_pipelines.validate.feeds.money import CURRENCIES
 from hub_pipelines.validate.feeds.quantities import PLAIN_NUMBER, if_digits, with_digits
 from hub_pipelines.validate.feeds.types import is_blank, text_of
 from hub_pipelines.validate.model import IF_UNKNOWN, Cell, RecordType, Restored, Row, Table, Unclear
@@ -275,7 +276,8 @@ class _Days:
 
     def _written(self, cell: Cell, written: WrittenDay) -> Cell:
         day = written.readings[0] if written.fixed else written.day(self.convention.order)
-        if day is None:
+        seeming = written.day(self.convention.doubtful.get(written.mark))
+        if day is None or (seeming is not None and seeming != day):
             return self._misfit(cell, written)
         if self.kind == "moment":
             # what the contract reads by itself is left as it was sent, for its problems to show
@@ -289,7 +291,7 @@ class _Days:
     def _misfit(self, cell: Cell, written: WrittenDay) -> Cell:
         if self.convention.order is None or not any(written.readings):
             return self._no_day(cell)
-        return other_order(text_of(cell), self.convention.order, written)
+        return other_order(text_of(cell), self.convention.order, written, self.convention.doubtful.get(written.mark))
 
     def _no_day(self, cell: Cell) -> Cell:
         """Where the column has no order of its own, the contract tells what it takes."""
@@ -363,7 +365,7 @@ class _Money:
             return self._with_letters(cell, beside), beside
         plain = number.under(self.mark)
         if plain is None:
-            return _other_mark(cell, self.mark), beside
+            return self._other_mark(cell, written.currency, beside), beside
         amount = f"-{plain}" if written.negative else plain
         if written.currency is None:
             return self._as_told(cell, amount, beside)
@@ -373,7 +375,8 @@ class _Money:
         """An amount in which letters stand for digits; what else is to be corrected in it is told at once."""
         meant = with_digits(cell)
         if meant is None or read_amount(meant) is None:
-            return cell
+            currency = currency_beside(cell)
+            return cell if currency in (None, "USD") else self._foreign(cell, currency, beside)
         read, _ = self.read(meant, beside)
         suggestion = if_digits(meant, cell)
         if isinstance(read, Unclear):
@@ -395,15 +398,32 @@ class _Money:
                 return amount, beside
             reason = f'The cell is in {currency}, and its currency is told as "{text_of(beside)}".'
             return Unclear(cell, "currencies_contradict", reason, "Correct the one that is wrong"), beside
-        if currency == "USD":
-            return amount, beside
+        return amount if currency == "USD" else self._in_dollars(cell, currency), beside
+
+    def _in_dollars(self, cell: str, currency: str) -> Unclear:
         reason = f"The amount is in {currency}, and this column is in US dollars. The hub converts no currencies."
-        dollars = "USD 12.50" if self.mark == "." else "USD 12,50"
-        fix = f"Write the amount in US dollars with its currency, such as {dollars}"
+        fix = f"Write the amount in US dollars with its currency, such as {self._example('USD')}"
         fix += f". {IF_UNKNOWN}" if self.optional else ""
-        return Unclear(cell, "other_currency", reason, fix), beside
+        return Unclear(cell, "other_currency", reason, fix)
 
+    def _other_mark(self, cell: str, currency: str | None, beside: Cell) -> Unclear:
+        """Who is told of the mark alone would make dollars of euros."""
+        if not self.any_currency and (currency or self.told or "USD") != "USD":
+            return self._in_dollars(cell, currency or self.told or "")
+        others = f"The other numbers of this column have a decimal {MARK_NAMES[self.mark]}"
+        fix = "Write it like the others"
+        if currency not in (None, "USD") and is_blank(beside):
+            fix += f" and keep its currency's code, such as {self._example(currency)}"
+        return Unclear(cell, "decimal_mark_differs", f"{others}, and this one can't be read so.", fix)
 
-def _other_mark(cell: str, mark: Mark) -> Unclear:
-    reason = f"The other numbers of this column have a decimal {MARK_NAMES[mark]}, and this one can't be read so."
-    return Unclear(cell, "decimal_mark_differs", reason, "Write it like the others")
+    def _foreign(self, cell: str, currency: str, beside: Cell) -> Cell:
+        """Of a text that can't be read and names another currency than dollars."""
+        if not self.any_currency:
+            return self._in_dollars(cell, currency)
+        if not is_blank(beside):
+            return cell
+        reason = f"It is no plain amount, and it is in {currency}."
+        return Unclear(cell, "bad_amount", reason, f"Write number and code, such as {self._example(currency)}")
+
+    def _example(self, currency: str | None) -> str:
+        return f"{currency if currency in CURRENCIES else 'EUR'} 12{self.mark}50"

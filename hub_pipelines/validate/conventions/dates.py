@@ -89,7 +89,7 @@ _US_ZONES = {"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "
 class WrittenDay:
     """One text, read in each order (ORDERS); None where that gives no day. `fixed`: the text itself tells the order.
 
-    `clock` and `zone` are as written, "" where there is none.
+    `clock` and `zone` are as written, `mark` is what stands between the numbers; each is "" where there is none.
     """
 
     readings: tuple[datetime.date | None, datetime.date | None, datetime.date | None]
@@ -97,6 +97,7 @@ class WrittenDay:
     clock: str = ""
     zone: str = ""
     short_year: bool = False
+    mark: str = ""
 
     def day(self, order: Order | None) -> datetime.date | None:
         if order is None:
@@ -132,7 +133,7 @@ def _numeric(match: re.Match[str]) -> WrittenDay | None:
     # nobody who writes 24-01-30 leaves a zero out
     year_first = _day(first, int(second), third) if len(first) == len(second) == len(third) == 2 else None
     readings = (_day(third, int(second), first), _day(third, int(first), second), year_first)
-    return WrittenDay(readings, False, clock, zone, len(third) == 2)
+    return WrittenDay(readings, False, clock, zone, len(third) == 2, match[2].strip())
 
 
 def _named(text: str) -> WrittenDay | None:
@@ -230,6 +231,8 @@ class DateTally:
     fits: Counter[int] = field(default_factory=Counter)
     """By the orders that a text fits, as bits in the order of ORDERS."""
     samples: dict[int, Place] = field(default_factory=dict)
+    marked: dict[tuple[str, int], Place] = field(default_factory=dict)
+    """Samples by the mark between their numbers too."""
     differing: dict[frozenset[Order], Place] = field(default_factory=dict)
     """For two orders a text that both read, as different days."""
     fixed: int = 0
@@ -274,6 +277,7 @@ class DateTally:
         mask = sum(1 << at for at, day in enumerate(written.readings) if day)
         self.fits[mask] += count
         self.samples.setdefault(mask, (text.strip(), row_no))
+        self.marked.setdefault((written.mark, mask), (text.strip(), row_no))
         for one in range(3):
             for other in range(one + 1, 3):
                 first, second = written.readings[one], written.readings[other]
@@ -318,6 +322,22 @@ class DateTally:
             if all(frozenset((order, other)) in self.differing for other in left):
                 left.append(order)
         return left
+
+    def doubtful(self, order: Order) -> dict[str, tuple[Order, Place]]:
+        """By the mark between their numbers the order that texts with it seem to have instead of the column's, and one
+        that tells so: some do not fit the column's, and none fits it alone."""
+        found: dict[str, tuple[Order, Place]] = {}
+        own = 1 << ORDERS.index(order)
+        for mark in sorted({mark for mark, _ in self.marked}):
+            masks = [mask for of, mask in self.marked if of == mark and mask]
+            against = [mask for mask in masks if not mask & own]
+            fits = {other: sum(bool(mask & 1 << at) for mask in against) for at, other in enumerate(ORDERS)}
+            seeming = max(ORDERS, key=lambda other: fits[other])
+            other = 1 << ORDERS.index(seeming)
+            if against and all(mask & other for mask in masks if mask & own):
+                place = next(self.marked[mark, mask] for mask in against if mask & other)
+                found[mark] = (seeming, place)
+        return found
 
     def looks_exchanged(self) -> Order | None:
         """The order of the texts when Excel seems to have exchanged day and month of the cells that it took for dates.

@@ -248,9 +248,16 @@ class _Deciding:
         evidence = [*order.evidence, *told]
         evidence += [TWO_DIGIT_YEARS] if tally.short_years else []
         evidence += ["Excel took their days for months, as was answered"] if exchanged else []
+        doubtful = tally.doubtful(order.order) if order.order else {}
+        evidence += [self._told_doubtful(place, seeming) for seeming, place in doubtful.values()]
         if order.order is None and not tally.fixed and serials is None:
             return None
-        return DateConvention(order.order, serials, exchanged, order.confidence, tuple(evidence))
+        orders = {mark: seeming for mark, (seeming, _) in doubtful.items()}
+        return DateConvention(order.order, serials, exchanged, order.confidence, tuple(evidence), orders)
+
+    def _told_doubtful(self, place: Place, seeming: Order) -> str:
+        like = f"those that are written like {self._shown(place)}"
+        return f"{like} and may be {ORDER_NAMES[seeming]} too are refused"
 
     def _exchanged(self, column: str, tally: DateTally) -> bool:
         answer = self._answer("date_cells", column)

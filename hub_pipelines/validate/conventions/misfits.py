@@ -20,16 +20,20 @@ _PLACES: dict[Order, tuple[int, int, int]] = {"DMY": (0, 1, 2), "MDY": (1, 0, 2)
 """Where a text in this order has day, month and year."""
 
 
-def other_order(text: str, order: Order, written: WrittenDay) -> Unclear:
-    """A day in another order only."""
+def other_order(text: str, order: Order, written: WrittenDay, seeming: Order | None) -> Unclear:
+    """A day in another order only, or another day in the order that its mark seems to have (`seeming`): then what to
+    write has no mark that is in doubt."""
     readings = [day for day in written.readings if day]
     if order != "YMD":
         # who writes the year last does not begin with it, if the day can be another one
         readings = [day for day in written.readings[:2] if day] or readings
     days = dict.fromkeys(readings)
-    meant = [f"{_written(day, order, text)} if {_spoken(day)} is meant" for day in days]
+    forms = {day: _written(day, order, text) if seeming is None else day.isoformat() for day in days}
+    meant = [f"{form} if {_spoken(day)} is meant" for day, form in forms.items()]
     told = f"The dates of this column are written {ORDER_NAMES[order]}"
     reason = f"{told}, and {text.strip()} is no day in that order{_why(text, order)}."
+    if seeming is not None and written.day(order) is not None:
+        reason = f"{told}, but some that are written like {text.strip()} can only be {ORDER_NAMES[seeming]}."
     return Unclear(text_of(text), "date_order_differs", reason, " or ".join(meant))
 
 

@@ -16,7 +16,7 @@ LONGEST = 300
 """Characters. A longer cell is no day, number or identifier: it is neither read nor remembered."""
 
 _WORDS_TOLD = 4
-_YOUNGER = frozenset({"far_years", "as_shown", "twice", "noisy"})
+_YOUNGER = frozenset({"far_years", "as_shown", "twice", "noisy", "doubtful"})
 """Of conventions, what is younger than some decisions: it stands only where it says something."""
 
 Order = Literal["DMY", "MDY", "YMD"]
@@ -34,13 +34,17 @@ class OtherRules(HubError):
 @dataclass(frozen=True, slots=True)
 class DateConvention:
     """`serials`: the year that Excel's day numbers begin with. `exchanged`: Excel took day and month of the date cells
-    for each other. `confidence` from 0 to 1, `evidence` in plain words."""
+    for each other. `confidence` from 0 to 1, `evidence` in plain words. `doubtful`: by a mark between their numbers the
+    order in which dates with it seem to be written, another one than the column's: those that are other days in it are
+    refused.
+    """
 
     order: Order | None = None
     serials: Begins | None = None
     exchanged: bool = False
     confidence: float = 1.0
     evidence: tuple[str, ...] = ()
+    doubtful: Mapping[str, Order] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Not here: units (amounts.py), what becomes of a column whose mark stays open (de
 """
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -12,7 +13,7 @@ from functools import lru_cache
 from typing import get_args
 
 from hub_pipelines.validate.conventions.dates import Place
-from hub_pipelines.validate.conventions.model import Mark
+from hub_pipelines.validate.conventions.model import LONGEST, Mark
 from hub_pipelines.validate.feeds.money import CURRENCIES
 
 MARKS: tuple[Mark, ...] = get_args(Mark)
@@ -164,6 +165,37 @@ def read_amount(text: str) -> WrittenAmount | None:
     if len(codes) > 1 or None in codes or sum(one is not None for one in minus) > 1:
         return None
     return WrittenAmount(match["number"].lstrip("+-"), any(minus), codes.pop() if codes else None)
+
+
+_NAMES = {
+    **dict.fromkeys(("euro", "euros"), "EUR"),
+    **dict.fromkeys(("pound", "pounds", "sterling"), "GBP"),
+    **dict.fromkeys(("yuan", "rmb"), "CNY"),
+    **dict.fromkeys(("zł", "zl"), "PLN"),
+    **dict.fromkeys(("руб", "р"), "RUB"),
+    "yen": "JPY",
+    "kč": "CZK",
+}
+_SEVERAL_HAVE = frozenset(("kr", "fr", "sfr", "rs"))
+"""Short names that several currencies have: told as written."""
+_NAMED = r"US\$|[A-Z]{1,2}\$|[€£¥₽₹฿₩₺₴₦₫₪]|[^\W\d_]{1,8}"
+_BESIDE = re.compile(rf"(?<!\w)(?P<before>{_NAMED})\.? ?[-–−]?\d|\d[-–−.,]{{0,2}} ?(?P<after>{_NAMED})(?!\w)")
+
+
+@lru_cache(maxsize=2_000)
+def currency_beside(text: str) -> str | None:
+    """The one currency that stands beside a number, of a text that need not be an amount that can be read."""
+    folded = " ".join(unicodedata.normalize("NFKC", text[:LONGEST]).split())
+    signs = (match["before"] or match["after"] for match in _BESIDE.finditer(folded))
+    found = {named for sign in signs if (named := _named(sign))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _named(sign: str) -> str | None:
+    name = sign.casefold()
+    if name in _SEVERAL_HAVE or sign in "₺₴₦₫₪":
+        return sign
+    return _NAMES.get(name) or currency_of(sign)
 
 
 def currency_of(sign: str) -> str | None:

@@ -1,7 +1,7 @@
 """Words that people write into a cell which has nothing to say, such as n/a, and columns read without them.
 
 Belongs here: which words these are, where they count, a table in which such cells are empty or marked. Not here: the
-decision's document (model.py), what else a cell may mean (amounts, dates).
+decision's document (model.py), what else a cell may mean (amounts, dates), Excel's errors: the contract refuses them.
 One rule for all columns: in one that may be empty such a cell is empty, and what was sent is kept with the row; in one
 that must be filled it is refused by name. Only where an empty cell means a value no word stands for none. The words
 that a file has are recorded, so that it is read again as it was.
@@ -17,13 +17,14 @@ from hub_pipelines.validate.batches import Batch, Column, Texts, batches_of
 from hub_pipelines.validate.columns import ColumnMap
 from hub_pipelines.validate.model import MISSING_VALUE, Cell, RecordType, Row, Table, Unclear, sent_name
 from hub_pipelines.validate.parsing.blocks import beginnings
+from hub_pipelines.validate.parsing.notes import ERROR_TEXTS
 
 _BLANKS = " \t\n\r\v\f\u00a0"
 _WORDS = """
     n/a, n.a., n.a, n\\a, n / a, na, n/k, not applicable, not available, not known, not specified, none, null, nil, nan,
     (none), (blank), (null), (unknown), unknown, unk, tbd, t.b.d., tba, tbc, to be determined, ?, ??, ???, -, --, ---,
     ----, –, —, _, __, ___, нет, н/д, неизвестно, 无, 未知, 不详, unbekannt, k.a., inconnu, desconocido,
-    desconocida, desconhecido, <na>, #n/a, s/d, n/d, sin dato, sin datos, sin información, sin informacion,
+    desconocida, desconhecido, <na>, s/d, n/d, sin dato, sin datos, sin información, sin informacion,
     sem informação, no especificado, não informado, non précisé,
     keine angabe, entfällt
 """
@@ -57,6 +58,9 @@ _NOTHING_LEFT = frozenset({"none", "nil", "нет", "无"})
 """Of an amount they may say that it is 0."""
 _NAMES = frozenset({"na"})
 """Sodium, in a column that must be filled."""
+_ERRORS = frozenset(text.lower() for text in ERROR_TEXTS.values())
+"""No placeholders, for a value may have been there; but they tell no more than these of how their column is written.
+Decisions of earlier releases have #n/a among their words."""
 _FEW_ROWS = 10_000
 """Below these loading Arrow takes longer than looking at one by one."""
 
@@ -82,13 +86,13 @@ def _normal(cell: Cell) -> str:
 
 
 class Looking:
-    """A table's rows with all placeholders empty. While they are read it counts which ones there are in which column;
-    each reading counts anew."""
+    """A table's rows with all placeholders and Excel's errors empty. While they are read it counts which ones there are
+    in which column; each reading counts anew."""
 
     def __init__(self, table: Table, columns: ColumnMap) -> None:
         self._rows = table.rows
         words = [(at, name, words_for(columns.record, name)) for name, at in columns.positions.items()]
-        self._looked_at = [one for one in words if one[2]]
+        self._looked_at = [(at, name, found | _ERRORS) for at, name, found in words if found]
         self.found: dict[str, Counter[str]] = {}
         self._looked_through = 0
 
@@ -121,7 +125,9 @@ class Looking:
         return batch if made is None else replace(batch, columns=made)
 
     def _count(self, name: str, counts: Mapping[str, int]) -> None:
-        self.found.setdefault(name, Counter()).update(counts)
+        words = {word: count for word, count in counts.items() if word not in _ERRORS}
+        if words:
+            self.found.setdefault(name, Counter()).update(words)
 
     def placeholders(self) -> dict[str, dict[str, int]]:
         """By column how often which word stands for no value there."""

@@ -597,3 +597,37 @@ def test_a_column_with_another_name_stays_what_its_heading_says_though_tags_stan
     found = decide(header, lines, INVENTORY, NOBODY, tags={"NC-101", "NC-102", "NC-103"})
     assert {one.column: one.position for one in found.assigned}["asset_tag"] == 0
     assert of(found, "serial_number").position == 1
+
+
+# -- what is on hand of things with tags
+
+TAGGED = ("T-0001|Centrifuge|Room 101|2", "T-0002|Vortexer|Room 102|7", "T-0003|Pipette|Room 103|1")
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Quantity on hand",
+        "On hand",
+        "Qty on hand",
+        "QOH",
+        "In stock",
+        "Auf Lager",
+        "En stock",
+        "Op voorraad",
+        "Skladem",
+    ],
+)
+def test_what_is_on_hand_is_the_quantity_of_a_thing_with_a_tag(heading: str) -> None:
+    mapping = mapped(f"Asset tag|Item name|Location|{heading}", *TAGGED)
+    assert (mapping.record_type, of(mapping, "quantity").heading) == ("inventory.asset", heading)
+
+
+def test_of_two_amounts_of_a_thing_with_a_tag_its_sender_is_asked_which_is_there() -> None:
+    (question,) = asked("Asset tag|Item name|Location|Quantity|On hand", *(f"{line}|9" for line in TAGGED))
+    assert "how much there is" in question.text
+
+
+def test_whether_a_thing_with_a_tag_is_in_stock_is_no_quantity() -> None:
+    mapping = mapped("Asset tag|Item name|Location|In stock", *(f"{line[:-1]}yes" for line in TAGGED))
+    assert "quantity" not in mapping.positions

@@ -5,12 +5,12 @@ from collections import Counter
 
 import pytest
 
-from hub_pipelines.mapping.headings import NOT_OURS, SPELLINGS
+from hub_pipelines.mapping.headings import NOT_OURS, SPELLINGS, YOUNGER
 from hub_pipelines.mapping.likeness import likeness, taken_apart
 from hub_pipelines.mapping.spellings import known_headings, known_of, texts
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.feeds import FEEDS
-from hub_pipelines.validate.model import RecordType
+from hub_pipelines.validate.model import Feed, RecordType
 
 RECORDS = [record for feed in FEEDS.values() for record in feed.record_types]
 STOCK = FEEDS["inventory"].record_type("inventory.stock")
@@ -23,7 +23,7 @@ def best(heading: str, record: RecordType = STOCK) -> tuple[str, float] | None:
 
 
 def test_spellings_are_of_columns_that_some_contract_has() -> None:
-    assert set(SPELLINGS) <= {column for record in RECORDS for column in record.columns}
+    assert {*SPELLINGS, *YOUNGER} <= {column for record in RECORDS for column in record.columns}
 
 
 def test_each_language_gives_each_heading_once() -> None:
@@ -93,3 +93,10 @@ def test_made_up_words_are_not_recognised() -> None:
 )
 def test_a_heading_that_is_a_sentence_is_not_known_by_its_last_word(heading: str) -> None:
     assert best(heading) is None
+
+
+@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+def test_a_heading_that_is_younger_than_some_decisions_does_not_help_to_find_their_tables_again(feed: Feed) -> None:
+    younger = {normalise_header(one) for block in YOUNGER.values() for one in texts(block)}
+    own = {form for record in feed.lists for form in record.aliases}
+    assert younger & known_headings(feed).keys() <= own

@@ -3,10 +3,14 @@ from typing import Any
 
 import pytest
 
+from hub_pipelines.validate.columns import located_columns
+from hub_pipelines.validate.conventions.applying import apply
 from hub_pipelines.validate.conventions.dates import TWO_DIGIT_YEARS
+from hub_pipelines.validate.conventions.model import Conventions, DateConvention
 from hub_pipelines.validate.model import Restored, Unclear
 
-from .columns import questions, read, values
+from ..builders import RECORD_TYPES
+from .columns import questions, read, table, values
 
 ASSET, COLUMN = "inventory.asset", "acquired_on"
 CONTAINER = "hazmat.container"
@@ -329,3 +333,57 @@ def test_a_dash_in_an_optional_column_is_nothing(cell: str) -> None:
     (unclear,) = read("grants.award", {"starts_on": [cell]})[1]["starts_on"]
     assert isinstance(unclear, Unclear)
     assert unclear.sent == cell
+
+
+# -- marks that tell another order than the column's
+
+
+SLASHED = ["1/23/2014", "2/28/2014", "3/15/2014", "4/5/2014"] * 9
+DOTTED = ["25.3.2014", "28.12.2015", "31.1.2016"]
+
+
+def test_dates_with_points_are_not_read_in_the_order_of_those_with_slashes_where_they_seem_to_have_another() -> None:
+    found, cells = read(ASSET, {COLUMN: [*SLASHED, *DOTTED, "2.3.2014", "4. 5. 2015", "6.6.2015"]})
+    *slashed, first, _, _, open_one, with_blanks, same = cells[COLUMN]
+
+    assert (slashed[3], same) == ("2014-04-05", "2015-06-06")
+    assert isinstance(first, Unclear)
+    assert isinstance(open_one, Unclear)
+    assert isinstance(with_blanks, Unclear)
+    # with a point 3/25 would be in doubt too
+    assert first.suggestion == "2014-03-25 if 25 March 2014 is meant"
+    assert open_one.reason == (
+        "The dates of this column are written month/day/year, "
+        "but some that are written like 2.3.2014 can only be day/month/year."
+    )
+    assert open_one.suggestion == "2014-03-02 if 2 March 2014 is meant or 2014-02-03 if 3 February 2014 is meant"
+    assert found.dates[COLUMN].doubtful == {".": "DMY"}
+    told = "those that are written like 25.3.2014 in row 38 and may be day/month/year too are refused"
+    assert told in found.dates[COLUMN].evidence
+
+
+def test_slashes_are_doubted_like_points_and_after_an_answer_too() -> None:
+    dotted = ["23.1.2014", "28.2.2014", "15.3.2014", "5.4.2014"]
+    (asked,) = questions(ASSET, {COLUMN: [*dotted, "3/25/2014", "12/28/2015", "2/3/2014"]})
+    *_, slashed = days(*dotted, "3/25/2014", "12/28/2015", "2/3/2014", answers={asked.key: "DMY"})
+
+    assert isinstance(slashed, Unclear)
+    assert slashed.suggestion == "2014-03-02 if 2 March 2014 is meant or 2014-02-03 if 3 February 2014 is meant"
+
+
+@pytest.mark.parametrize("dotted", [["2.3.2014"], [*DOTTED, "3.25.2014", "2.3.2014"], ["3.25.2014", "2.3.2014"]])
+def test_a_mark_is_not_doubted_of_which_none_or_some_dates_tell_the_columns_own_order(dotted: list[str]) -> None:
+    found, cells = read(ASSET, {COLUMN: [*SLASHED, *dotted]})
+
+    assert cells[COLUMN][-1] == "2014-02-03"
+    assert "doubtful" not in found.document()["dates"][COLUMN]
+
+
+def test_a_decision_that_doubts_no_mark_reads_dates_as_it_did_when_none_could() -> None:
+    sent = table({COLUMN: ["1/23/2014", "25.3.2014", "2.3.2014"]})
+    columns = located_columns(sent.header, RECORD_TYPES[ASSET])
+    rows = [row for _, row in apply(sent, columns, Conventions(dates={COLUMN: DateConvention("MDY")})).rows]
+
+    assert rows[2] == ["2014-02-03"]
+    assert isinstance(rows[1][0], Unclear)
+    assert rows[1][0].suggestion == "03.25.2014 if 25 March 2014 is meant"

@@ -166,3 +166,49 @@ def test_the_currency_of_a_heading_is_the_rows_unless_they_tell_their_own() -> N
     assert found["currency"] == ["EUR", "EUR", "USD"]
     _, own = read(record_type, {"amount": ["12.50", "3"], "currency": ["CHF", ""]}, units={"amount": "EUR"})
     assert own["currency"] == ["CHF", "EUR"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("1.461,74 EUR", "EUR"), ("146,74 €", "EUR"), ("(EUR 146,74)", "EUR"), ("12,- EUR", "EUR"),
+        ("1.46l,74 EUR", "EUR"), ("146,74 Euro", "EUR"), ("1,461,74 EUR", "EUR"), ("146,74€-", "EUR"),
+        ("–5 EUR", "EUR"), ("146,74 EUR net", "EUR"),
+        ("1.461,74 ＥＵＲ", "EUR"), ("￥500", "JPY"), ("146,74 kr", "kr"), ("Rs. 500", "Rs"), ("₺ 12", "₺"),
+        ("146,74 zł", "PLN"), ("500 руб.", "RUB"),
+    ],
+)  # fmt: skip
+def test_of_another_currency_its_sender_is_told_first_however_the_number_is_written(cell: str, told: str) -> None:
+    *_, refused = costs("3.50", "19.99", "7.25", cell)
+
+    assert isinstance(refused, Unclear)
+    assert (refused.rule, refused.sent) == ("other_currency", cell)
+    assert f"The amount is in {told}, and this column is in US dollars." in refused.reason
+    assert "Write it like the others" not in str(refused.suggestion)
+
+
+@pytest.mark.parametrize("cell", ["146,74", "146,74 $", "USD 146,74"])
+def test_of_dollars_with_another_decimal_mark_the_mark_alone_is_told(cell: str) -> None:
+    *_, refused = costs("3.50", "19.99", "7.25", cell)
+
+    assert isinstance(refused, Unclear)
+    assert (refused.rule, refused.suggestion) == ("decimal_mark_differs", "Write it like the others")
+
+
+def test_what_is_no_amount_at_all_tells_no_currency() -> None:
+    for cell in ("free", "12 each", "try 2 at 146,74 EUR or 160 USD", "see invoice 12", "Euro"):
+        *_, left = costs("3.50", "19.99", "7.25", cell)
+        assert left == cell
+
+
+def test_where_any_currency_is_taken_an_amount_is_not_corrected_without_its_own() -> None:
+    amounts = [*["3.50"] * 30, "146,74 EUR", "146,74 Euro"]
+    *_, other_mark, no_amount = read("grants.expenditure", {"amount": amounts})[1]["amount"]
+    assert isinstance(other_mark, Unclear)
+    assert isinstance(no_amount, Unclear)
+    assert other_mark.suggestion == "Write it like the others and keep its currency's code, such as EUR 12.50"
+    assert no_amount.suggestion == "Write number and code, such as EUR 12.50"
+
+    *_, told, left = read("grants.expenditure", {"amount": amounts, "currency": ["EUR"] * 32})[1]["amount"]
+    assert isinstance(told, Unclear)
+    assert (told.suggestion, left) == ("Write it like the others", "146,74 Euro")

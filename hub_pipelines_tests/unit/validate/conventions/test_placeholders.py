@@ -134,3 +134,31 @@ def test_of_many_cells_those_are_such_words_that_are_so_each_by_itself(cells: li
         assert (placeholders._cells(found.rest), placeholders._cells(found.words), found.counts) == (
             placeholders._cells(one_by_one.rest), placeholders._cells(one_by_one.words), one_by_one.counts
         )  # fmt: skip
+
+
+# -- errors of Excel
+
+
+@pytest.mark.parametrize(("record", "column"), OPTIONAL, ids=lambda one: getattr(one, "name", one))
+def test_an_error_of_excel_is_no_empty_cell_and_its_row_is_not_taken(record: RecordType, column: str) -> None:
+    for error in ("#N/A", "#n/a ", "#DIV/0!"):
+        row = {**GOOD_ROWS[record.name], column: error}
+        found, (verdict,) = judged(record.name, {name: [cell] for name, cell in row.items()})
+        assert isinstance(verdict, RejectedRow)
+        assert [one.reason for one in verdict.problems if one.column == column] == [
+            f"The cell holds Excel's error {error.strip()} instead of a value."
+        ]
+        assert not found.placeholders
+
+
+def test_an_error_of_excel_tells_nothing_about_how_a_column_is_written() -> None:
+    for error in ("#N/A", "#REF!"):
+        found, _ = judged("inventory.stock", {"item_name": ["A"] * 5, "lot_number": ["0012", "0123", "0007", 9, error]})
+        assert found.identifiers["lot_number"].width == 4
+
+
+def test_what_an_earlier_release_decided_to_be_empty_is_so_again() -> None:
+    sent = table({"item_name": ["Acetone"], "quantity_on_hand": ["#N/A"], "unit": ["g"]})
+    columns = located_columns(sent.header, RECORD_TYPES["inventory.stock"])
+    before = Conventions(placeholders={"quantity_on_hand": {"#n/a": 1}})
+    assert [row for _, row in apply(sent, columns, before).rows] == [["Acetone", None, "g", "#N/A"]]
