@@ -100,6 +100,13 @@ def rows_of_rules(tx: Transaction, request_id: str, revision: int, *rules: str) 
     return set(tx.execute(select(r.row_no).where(*where)).scalars())
 
 
+def rejected_rows(tx: Transaction, request_id: str, revision: int) -> list[int]:
+    """The rows with a blocking problem, each once."""
+    r = rejection.c
+    query = select(r.row_no).distinct().where(_is_of(request_id, revision), r.severity == "block")
+    return list(tx.execute(query).scalars())
+
+
 def count_blocking(tx: Transaction, request_id: str, revision: int, *, besides: str = "") -> int:
     """Blocking problems, of which a row may have several; with `besides` without those that this rule has found."""
     r = rejection.c

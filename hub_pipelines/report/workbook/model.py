@@ -4,7 +4,7 @@ Belongs here: the plan that is handed to the program which writes the workbook, 
 are found (service), how cells are coloured (marking), which cell of a sheet a row and column are (places).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -155,3 +155,6 @@ class Returned:
     problems_before: int | None
     difference: dict[str, Any] | None
     came_at: datetime | None = None
+    rows_taken: Sequence[int] | None = None
+    """Of a part: the numbers, as Excel shows them in the file, of the rows in it that can be taken. None where the hub
+    did not note it yet."""
