@@ -1,9 +1,12 @@
 """Rows to fix that come back by themselves: what is left of their file is counted wherever somebody looks."""
 
 import io
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -14,11 +17,12 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.report.index_page import to_index_html
 from hub_pipelines.report.workbook import token
 from hub_pipelines.timeline.service import explain
-from hub_pipelines.validate.returned import ROW_HEADING, TOKEN_SHEET
+from hub_pipelines.validate.returned import FIX_HEADING, ROW_HEADING, TOKEN_SHEET
 from hub_pipelines_tests.support import (
     assert_invariants,
     asset,
     inventory_csv,
+    ledger_values,
     make_registry,
     process,
     send,
@@ -141,3 +145,110 @@ def test_rows_to_fix_that_come_after_the_whole_file_open_nothing(hub: Hub, file:
     came_back(hub, file, [(4, asset("NC-3", quantity="9"))])
     assert attention(hub) == []
     assert "You sent a newer copy" in page(hub, file)
+
+
+def given_back(hub: Hub, request_id: str) -> Path:
+    made = page_of(hub, request_id).with_suffix(".json")
+    return made.with_name(json.loads(made.read_text(encoding="utf-8"))["workbook"]["file_name"])
+
+
+def page_of(hub: Hub, request_id: str) -> Path:
+    hub.receipts.write_due()
+    return hub.receipts.places.page_of(submission(hub, request_id))
+
+
+def limited(hub: Hub, **limits: int) -> Hub:
+    workbooks = replace(hub.receipts.workbooks, **limits)  # type: ignore[arg-type]  # the tests know the fields
+    return replace(hub, receipts=replace(hub.receipts, workbooks=workbooks))
+
+
+def mended(path: Path, *, without_rows: int = 0) -> bytes:
+    book = openpyxl.load_workbook(path)
+    sheet = book["Rows to fix"]
+    column = next(cell.column for cell in sheet[1] if cell.value == "quantity")
+    for row in range(2, sheet.max_row + 1):
+        sheet.cell(row, column).value = 3
+    if without_rows:
+        sheet.delete_rows(2, without_rows)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def of_a_large_file(hub: Hub, name: str = "large.csv") -> str:
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, name, *(asset(tag) for tag in TAGS[:2]), *map(wrong, TAGS[2:]))
+    posted(hub, request_id)
+    return request_id
+
+
+def test_rows_beyond_those_with_notes_come_back_too_and_say_behind_their_data_what_is_wrong(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_pipelines.report.workbook.service._BLOCKS_MARKED", 1)
+    hub = limited(hub, most_cells=10)
+    request_id = of_a_large_file(hub)
+    path = given_back(hub, request_id)
+    sheet = openpyxl.load_workbook(path)["Rows to fix"]
+    assert [row[0].value for row in sheet.iter_rows(min_row=2)] == [4, 5, 6]
+    assert [cell.value for cell in sheet[1]][-1] == FIX_HEADING
+    assert [row[-1].value.partition(":")[0] for row in sheet.iter_rows(min_row=2)] == ["quantity"] * 3
+    assert sum(cell.comment is not None for row in sheet.iter_rows() for cell in row) == 1
+    told = page(hub, request_id)
+    assert "holds only the rows that need your attention" in told
+
+    back = str(send(hub, path.name, mended(path)).request_id)
+    assert posted(hub, back).posted == 3
+    assert "none is left" in page(hub, back)
+    assert all("other" not in values for values in ledger_values(hub).values()), "what the hub said is no data"
+    assert attention(hub) == []
+
+
+def test_rows_that_the_workbook_has_no_room_for_are_told_before_and_after(hub: Hub) -> None:
+    hub = limited(hub, most_cells=10, most_cells_of_part=24)
+    request_id = of_a_large_file(hub)
+    path = given_back(hub, request_id)
+    book = openpyxl.load_workbook(path)
+    held = book["Rows to fix"].max_row - 1
+    assert held in (1, 2)
+    first = " ".join(str(cell.value) for row in book["Read me first"].iter_rows() for cell in row if cell.value)
+    for told in (first, page(hub, request_id)):
+        assert f"the first {held} of 3 rows that were not taken" in told
+        assert "only the rows that need your attention" not in told
+
+    back = str(send(hub, path.name, mended(path)).request_id)
+    posted(hub, back)
+    assert "of large.csv are still not taken" in page(hub, back) or "of large.csv is still not taken" in page(hub, back)
+    assert attention(hub) == ["large.csv"]
+
+
+def test_rows_that_were_deleted_from_the_workbook_are_left(hub: Hub) -> None:
+    hub = limited(hub, most_cells=10)
+    path = given_back(hub, of_a_large_file(hub))
+    back = str(send(hub, path.name, mended(path, without_rows=2)).request_id)
+    posted(hub, back)
+    assert "2 rows of large.csv are still not taken" in page(hub, back)
+
+
+def test_what_is_wrong_is_said_anew_when_such_a_workbook_is_given_back_again(hub: Hub) -> None:
+    hub = limited(hub, most_cells=10)
+    path = given_back(hub, of_a_large_file(hub))
+    book = openpyxl.load_workbook(path)
+    sheet = book["Rows to fix"]
+    column = {cell.value: cell.column for cell in sheet[1]}
+    sheet.cell(2, column["quantity"]).value = 3
+    sheet.cell(3, column["quantity"]).value = 4
+    sheet.cell(3, column["acquired_on"]).value = "soon"
+    sheet.cell(1, column[FIX_HEADING] + 1).value = "My remarks"
+    sheet.cell(2, column[FIX_HEADING] + 1).value = "done"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    hub = limited(hub, most_cells=400_000)
+    back = str(send(hub, path.name, buffer.getvalue()).request_id)
+    posted(hub, back)
+    again = openpyxl.load_workbook(given_back(hub, back))["Rows to fix"]
+    said = [again.cell(row, column[FIX_HEADING]).value for row in (2, 3, 4)]
+    assert said[0] is None
+    assert "acquired_on" in said[1] and "quantity" not in said[1]
+    assert "quantity" in said[2]
+    assert again.cell(2, column[FIX_HEADING] + 1).value == "done"

@@ -3,6 +3,7 @@
 Not here: finding them (validate, comparing), writing them (posting/store.py), telling them (report).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, literal_column, select
@@ -59,6 +60,14 @@ def of_posting(
         .limit(limit)
     )
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def blocking_rows(tx: Transaction, request_id: str, revision: int, *, besides: str) -> Iterator[dict[str, Any]]:
+    """All blocking problems of rows, in their order, without those that this rule has found."""
+    r = rejection.c
+    where = (_is_of(request_id, revision), r.severity == "block", r.rule != besides, r.row_no > 0)
+    for row in tx.execute(select(rejection).where(*where).order_by(r.row_no, r.position)).mappings():
+        yield dict(row)
 
 
 def of_rule(tx: Transaction, request_id: str, revision: int, rule: str, *, limit: int) -> list[dict[str, Any]]:

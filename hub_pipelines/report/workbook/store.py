@@ -53,8 +53,8 @@ workbook_return = Table(
     Column("note", Text),
     Column("problems_before", Integer),
     Column("difference", JsonText),
-    Column("rows_taken", JsonText),
     Column("came_at", UtcDateTime, nullable=False),
+    Column("rows_taken", JsonText),
     Index("workbook_return_original", "original"),
 )
 
