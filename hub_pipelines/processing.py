@@ -330,7 +330,7 @@ class Processing:
                 decision=judged.decision.digest if judged.decision else None,
             )
         alive()
-        self.returns.compare(lease, current, self.judge.feed_of(current.envelope))
+        self.returns.compare(lease, current, self.judge.feed_of(current.envelope), handle.path)
         with working_on(lease.request_id):
             _log.info("staged %s", _told_of_staged(handle))
         return handle

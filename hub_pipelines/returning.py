@@ -6,6 +6,7 @@ a returned workbook is a submission like any other.
 """
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from hub_pipelines.archive.objects import Archive
 from hub_pipelines.audit import store as audit
@@ -22,7 +23,8 @@ from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
 from hub_pipelines.mapping.answering import Answers
-from hub_pipelines.mapping.opening import open_list
+from hub_pipelines.mapping.decision import rules_of
+from hub_pipelines.mapping.opening import all_numbers_in, open_list
 from hub_pipelines.mapping.service import headings_of
 from hub_pipelines.report.corrections import file_of_part, gone_on, is_part, sent_before
 from hub_pipelines.report.outcomes import TAG_RULE
@@ -37,6 +39,7 @@ from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.difference import Difference, compare_files
 from hub_pipelines.validate.model import Feed, Table, Unreadable
 from hub_pipelines.validate.returned import no_count, without_row_numbers
+from hub_pipelines.validate.staging import StagedFile
 
 _CELLS_KEPT = 200
 _FILES_LOOKED_AT = 50
@@ -227,8 +230,9 @@ class Returns:
                 return Corrects(one, posting)
         return None
 
-    def compare(self, lease: Lease, current: Submission, feed: Feed) -> None:
-        """Once: how a workbook that came back differs from the file that it corrects, as it was sent last."""
+    def compare(self, lease: Lease, current: Submission, feed: Feed, staged: Path) -> None:
+        """Once: how a workbook that came back differs from the file that it corrects, as it was sent last; and of one
+        with only the rows to be fixed, which of that file's rows it brings in."""
         with self.db.read() as tx:
             came = store.return_of(tx, current.request_id, current.revision)
             original = submissions.find(tx, came.original) if came and came.original else None
@@ -236,9 +240,18 @@ class Returns:
                 return
             before = file_of_part(tx, original) if came.part else sent_before(tx, original, current.envelope)
         difference = self._difference(current, before, feed, part=came.part)
+        rows = self._rows_of_file(current, feed, staged) if came.part else None
         with self.db.write() as tx:
             leases.hold(tx, lease)
-            store.set_difference(tx, current.request_id, current.revision, difference.document())
+            store.set_difference(tx, current.request_id, current.revision, difference.document(), rows)
+
+    def _rows_of_file(self, current: Submission, feed: Feed, staged: Path) -> list[int]:
+        """The numbers in their file of the rows that can be taken; one that has lost its number counts for none."""
+        with self.db.read() as tx:
+            decision = mappings.find_decision(tx, submissions.get(tx, current.request_id).decision)
+        path = self.archive.object_path(current.envelope.content_digest)
+        told = all_numbers_in(path, current.envelope.source_name, feed, rules_of(decision))
+        return sorted(told[row_no] for row_no in StagedFile(staged).accepted_keys() if row_no in told)
 
     def _difference(self, current: Submission, before: Submission, feed: Feed, *, part: bool) -> Difference:
         if max(current.envelope.size_bytes, before.envelope.size_bytes) > _LARGEST_COMPARED:

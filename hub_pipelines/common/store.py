@@ -61,7 +61,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 _log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = "0027"
+SCHEMA_VERSION = "0028"
 """The newest step in common/schema/versions."""
 SCHEMA_TABLE = "hub_schema_version"
 """Not Alembic's usual one: Dagster's tables may be in the same database and have theirs there."""

@@ -20,10 +20,15 @@ def open_list(path: Path, source_name: str, feed: Feed, rules: int = RULES) -> A
     return open_table(path, source_name, known=known_headings(feed).get, rules=rules)
 
 
+def all_numbers_in(path: Path, source_name: str, feed: Feed, rules: int) -> dict[int, int]:
+    """By its own number what each row of a workbook that holds only the rows to be fixed tells for its number."""
+    with open_list(path, source_name, feed, rules) as table:
+        return numbers_told(table) or {}
+
+
 def numbers_in(path: Path, source_name: str, feed: Feed, rules: int) -> dict[int, int]:
     """What a workbook that holds only the rows to be fixed says of its rows (validate.returned.numbers_told). A number
     that several of them tell, since one was copied, says nothing."""
-    with open_list(path, source_name, feed, rules) as table:
-        told = numbers_told(table) or {}
+    told = all_numbers_in(path, source_name, feed, rules)
     rows_of = Counter(told.values())
     return {row_no: number for row_no, number in told.items() if rows_of[number] == 1}

@@ -1,17 +1,19 @@
 """What somebody has changed before a file was sent in place of another: a reviewer, or its sender in the workbook."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hub_pipelines.common.store import Transaction
 from hub_pipelines.intake.service import plain_name
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.report.model import (
     CorrectedCell,
     Correction,
     Line,
 )
 from hub_pipelines.report.workbook.model import Returned
-from hub_pipelines.report.workbook.store import return_of, returned_among
+from hub_pipelines.report.workbook.store import parts_of, return_of, returned_among
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import Envelope, State, Submission
@@ -58,6 +60,45 @@ def file_of_part(tx: Transaction, one: Submission) -> Submission:
         seen.add(above.request_id)
         one = above
     return one
+
+
+def rows_left(tx: Transaction, file: Submission) -> int:
+    """How many rows of a posted file were not taken with it, nor with a workbook of only its rows to fix since. Of the
+    rows that several sheets have under one number, as many count as taken as the fullest workbook brought in."""
+    rejected = file.counts.rejected if file.state is State.POSTED else 0
+    came = [one for one in parts_of(tx, file.request_id) if _is_posted(tx, one)] if rejected else []
+    if not came:
+        return rejected
+    if any(one.rows_taken is None for one in came):
+        return 0  # of an earlier release, which took the file as done with
+    taken = Counter[int]()
+    for one in came:
+        taken |= Counter(one.rows_taken)
+    numbers = map(excel_row, ledger_problems.rejected_rows(tx, file.request_id, file.revision))
+    return (Counter(numbers) - taken).total()
+
+
+def has_part(tx: Transaction, file: Submission) -> bool:
+    """Whether rows to fix of it came back by themselves and were posted."""
+    return file.counts.rejected > 0 and any(_is_posted(tx, one) for one in parts_of(tx, file.request_id))
+
+
+def told_of_part(tx: Transaction, current: Submission) -> list[str]:
+    """Of a workbook with only rows to fix, and of what was sent in place of one: the submissions before it whose
+    receipts count what is left of their file."""
+    above = submissions.find(tx, current.revises) if current.revises else None
+    part = next((one for one in (current, above) if one is not None and is_part(tx, one)), None)
+    if part is None:
+        return []
+    file = file_of_part(tx, part)
+    others = {one.request_id for one in parts_of(tx, file.request_id)}
+    before = (submissions.get(tx, one) for one in others)
+    at = current.envelope.received_at
+    return [file.request_id, *sorted(one.request_id for one in before if one.envelope.received_at < at)]
+
+
+def _is_posted(tx: Transaction, came: Returned) -> bool:
+    return ledger_outcomes.find_posting(tx, came.request_id, came.revision) is not None
 
 
 def gone_on(tx: Transaction, original: Submission) -> list[Submission]:
@@ -127,6 +168,8 @@ def own_correction(
         cells_total=difference.cells_changed if difference else 0,
         problems_before=came.problems_before if judged else None,
         problems_left=left,
+        rows_left=rows_left(tx, before) if came.part and current.state is State.POSTED else 0,
+        rows_left_of=plain_name(before.envelope.source_name),
     )
 
 

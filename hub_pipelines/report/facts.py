@@ -33,7 +33,15 @@ from hub_pipelines.pausing.store import standing
 from hub_pipelines.report import outcomes
 from hub_pipelines.report.calling import Called, called
 from hub_pipelines.report.changes import changed_cells
-from hub_pipelines.report.corrections import correction_of, gone_on, mark_notes, own_correction, sent_before
+from hub_pipelines.report.corrections import (
+    correction_of,
+    gone_on,
+    has_part,
+    mark_notes,
+    own_correction,
+    rows_left,
+    sent_before,
+)
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
 from hub_pipelines.report.decided import COLUMNS_SHOWN, columns_read
 from hub_pipelines.report.left_out import not_read, rows_elsewhere
@@ -183,6 +191,7 @@ class Facts:
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
             changed=tuple(self._changed(tx, current, parts, sent_as)),
+            rows_left=(rows_left(tx, current) or None) if newer is None and has_part(tx, current) else None,
             at_work=str(progress) if progress else None,
         )
 

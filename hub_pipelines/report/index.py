@@ -25,6 +25,7 @@ from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report import outcomes
+from hub_pipelines.report.corrections import has_part, is_part, rows_left
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.report.places import Places
 from hub_pipelines.review import store as reviews
@@ -142,7 +143,10 @@ class ReceiptIndex:
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         # what replaces a file is newer, so it is listed when the file is
         corrections = [one for one in all_sent if one.revises and outcomes.corrects(tx, one)]
-        revised = {one.revises for one in corrections}
+        parts = {one.request_id for one in all_sent if is_part(tx, one)}
+        revised = {one.revises for one in corrections if one.request_id not in parts or one.revises in parts}
+        left = {one.request_id: rows_left(tx, one) for one in all_sent if has_part(tx, one)}
+        revised |= {request_id for request_id, rows in left.items() if not rows}
         counted_again = {one.revises for one in corrections if one.envelope.complete_count}
         overtaken = versions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])
         zone = self._time_zone(campus)
@@ -158,6 +162,8 @@ class ReceiptIndex:
                 registry=outcomes.waits_for_registry(tx, one),
                 replaced=one.request_id in (counted_again if missing else revised),
                 overtaken=elsewhere or one.request_id in overtaken,
+                left=None if one.request_id in revised else left.get(one.request_id),
+                is_part=one.request_id in parts,
             )
             for one in all_sent
             for missing in [_still_missing(tx, one)]
@@ -200,6 +206,8 @@ class ReceiptIndex:
         registry: outcomes.Registry,
         replaced: bool,
         overtaken: bool,
+        left: int | None,
+        is_part: bool,
     ) -> IndexLine:
         counts = replace(outcomes.counts(current, posting), elsewhere=self.rows_elsewhere(current))
         nothing = current.state is State.POSTED and not (counts.posted or counts.unchanged)
@@ -218,7 +226,9 @@ class ReceiptIndex:
             replaced=overtaken if current.state is State.IN_REVIEW else replaced,
             only_registry=registry.is_all,
             no_list=registry.waiting,
-            to_correct=registry.other if registry else counts.rejected,
+            to_correct=registry.other if registry else counts.rejected if left is None else left,
+            rows_left=left,
+            is_part=is_part,
             list_has_come=registry.has_come,
             counts=counts,
             at=current.envelope.received_at,
@@ -312,10 +322,10 @@ def _without_mended(lines: Iterable[IndexLine]) -> Iterator[IndexLine]:
         if key not in newer or line.replaced or line.outcome in ("in_review", "question"):
             yield line
         elif newer[key] >= line.counts.received:
-            yield replace(line, needs_attention=False, replaced=True)
+            yield replace(line, needs_attention=False, replaced=True, rows_left=None)
         else:
             yield replace(line, shorter_came=True)
-        if line.outcome in ("posted", "nothing_posted") and line.counts.received:
+        if line.outcome in ("posted", "nothing_posted") and line.counts.received and not line.is_part:
             for one in {(key[0], False), (key[0], line.complete_count)}:
                 newer[one] = max(newer.get(one, 0), line.counts.received)
 

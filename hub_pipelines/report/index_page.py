@@ -16,6 +16,7 @@ from hub_pipelines.report.words import (
     counted,
     headline,
     is_half_a_count,
+    left_clause,
     things_told,
     tone_of,
     without_full_stop,
@@ -118,8 +119,13 @@ def _index_row(line: IndexLine) -> dict[str, object]:
         "todo": _todo(line),
         "when": short_time(line.at, line.time_zone),
         "taken": _taken(line.counts),
-        "not_taken": f"{line.counts.rejected + line.counts.held:,}" if line.counts.received else "",
+        "not_taken": f"{_not_taken(line):,}" if line.counts.received else "",
     }
+
+
+def _not_taken(line: IndexLine) -> int:
+    rejected = line.counts.rejected if line.rows_left is None else line.rows_left
+    return rejected + line.counts.held
 
 
 def _taken(counts: Counts) -> str:
@@ -142,7 +148,7 @@ def _in_a_list(line: IndexLine) -> str:
             return "Not finished yet"
         case "nothing_posted" if line.only_registry:
             return f"Not taken yet: the procurement list {LIST_COMES[line.list_has_come]}"
-    return headline(line)
+    return headline(line) + left_clause(line)
 
 
 def _todo(line: IndexLine) -> str:

@@ -216,6 +216,9 @@ class Correction:
     cells_total: int
     problems_before: int | None = None
     problems_left: int | None = None
+    rows_left: int = 0
+    """Of a workbook with only rows to fix: how many of its file are still not taken, whether they were in it or not."""
+    rows_left_of: str = ""
     of_count: bool = False
     """The other file was a complete count, and this one holds all of it."""
 
@@ -341,6 +344,8 @@ class Receipt:
     """Why it is in review."""
     changed: tuple[ChangedItem, ...] = ()
     """Of the rows that changed an item, the first, with old and new values; `counts` has their number."""
+    rows_left: int | None = None
+    """Of a file of which rows to fix came back by themselves: how many are still not taken."""
     at_work: str | None = None
     """How far a run is with it, where it takes more than seconds."""
 
@@ -393,6 +398,10 @@ class IndexLine:
     """A newer file of its name was taken that has fewer rows: what is open here may still wait."""
     only_registry: bool = False
     """As of a receipt."""
+    rows_left: int | None = None
+    """As of a receipt."""
+    is_part: bool = False
+    """It holds only rows to fix of another file."""
     no_list: int = 0
     """Rows that can't be taken before there is a procurement list."""
     to_correct: int = 0

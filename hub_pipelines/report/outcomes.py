@@ -12,9 +12,10 @@ from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import REGISTRY_LEDGER, Posting
 from hub_pipelines.ledger.problems import store as ledger_problems
 from hub_pipelines.mapping import store as mappings
+from hub_pipelines.report.corrections import is_part, rows_left
 from hub_pipelines.report.model import Counts
 from hub_pipelines.report.model import Outcome as Shown
-from hub_pipelines.report.words import things_told
+from hub_pipelines.report.words import still_not_taken, things_told
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
@@ -85,14 +86,27 @@ def corrects(tx: Transaction, current: Submission) -> bool:
 
 def newest_in_place_of(tx: Transaction, first: Submission) -> Submission | None:
     """The last of what was sent in place of a submission, one after the other. What merely has its name counts once it
-    is taken and has no fewer rows, as on the pages that list receipts: a shorter list may not name what is open."""
-    last, known = None, first
-    while (following := versions.newest_revising(tx, known)) is not None:
-        taken = following.state is State.POSTED and following.counts.received >= max(1, known.counts.received)
+    is taken and has no fewer rows, as on the pages that list receipts: a shorter list may not name what is open.
+    A workbook with only rows to fix counts once none of them is left."""
+    last, known, rows = None, first, first.counts.received
+    seen = {first.request_id}
+    while (following := _following(tx, known)) is not None and following.request_id not in seen:
+        taken = following.state is State.POSTED and following.counts.received >= max(1, rows)
         if not (taken or corrects(tx, following)):
             break
-        last = known = following
+        seen.add(following.request_id)
+        known = following
+        if not is_part(tx, following):
+            last, rows = following, following.counts.received
+        elif is_part(tx, first) or not rows_left(tx, first):
+            last = following
     return last
+
+
+def _following(tx: Transaction, known: Submission) -> Submission | None:
+    """What was sent in place of a submission last. One with only rows to fix counts where nothing else was."""
+    found = versions.revising(tx, known)
+    return next((one for one in found if not is_part(tx, one)), found[0] if found else None)
 
 
 def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
@@ -107,10 +121,8 @@ def still_open(tx: Transaction, first: Submission) -> tuple[str, ...]:
         if number:
             return ("1 question is still open" if number == 1 else f"{number:,} questions are still open",)
         return ("a person at the hub has yet to look at it",)
-    rejected = first.counts.rejected if first.state is State.POSTED else 0
-    if rejected:
-        return ("1 row is still not taken" if rejected == 1 else f"{rejected:,} rows are still not taken",)
-    return ()
+    left = rows_left(tx, first)
+    return (still_not_taken(left),) if left else ()
 
 
 def still_open_of_copy(tx: Transaction, arrival: Arrival) -> tuple[str, ...]:

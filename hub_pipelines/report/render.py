@@ -23,6 +23,7 @@ from hub_pipelines.report.words import (
     newer_came,
     receipt_headline,
     receipt_tone,
+    still_not_taken,
     to_look_at,
     waiting_told,
 )
@@ -146,6 +147,9 @@ def _correction_told(correction: Correction | None) -> str | None:
     if before == 0 and left == 0:
         return None
     was = "1 problem" if before == 1 else f"{before:,} problems"
+    if correction.rows_left:
+        not_taken = still_not_taken(correction.rows_left, correction.rows_left_of)
+        return f"The earlier file had {was}; this workbook has {left:,}, and {not_taken}, in it or not."
     if left == 0:
         return f"The earlier file had {was}; none is left."
     return f"The earlier file had {was}; this one has {left:,}."

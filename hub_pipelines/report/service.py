@@ -21,6 +21,7 @@ from hub_pipelines.intake import store as arrivals
 from hub_pipelines.intake.model import Arrival
 from hub_pipelines.ledger.model import REGISTRY_LEDGER
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
+from hub_pipelines.report.corrections import told_of_part
 from hub_pipelines.report.facts import Facts
 from hub_pipelines.report.index import ReceiptIndex
 from hub_pipelines.report.model import Receipt
@@ -172,6 +173,8 @@ class Receipts:
                 if current.state is State.POSTED:
                     if receipt.newer is None:  # else each new file would have all before it told again
                         receipting.renew_receipts_of_earlier(tx, current)
+                        for one in told_of_part(tx, current):
+                            receipting.make_receipt_due(tx, one)
                     if _is_first_list(tx, current):
                         receipting.renew_receipts_without_registry(tx)
                 placed = True

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from hub_pipelines.report.model import Counts, GoesOn, Line, Outcome, Receipt, Waiting
+from hub_pipelines.report.model import Counts, GoesOn, IndexLine, Line, Outcome, Receipt, Waiting
 
 Tone = Literal["good", "attention", "bad", "neutral"]
 GLYPHS: dict[Tone, str] = {"good": "✓", "attention": "!", "bad": "✕", "neutral": "i"}
@@ -62,7 +62,23 @@ def receipt_headline(receipt: Receipt) -> str:
     if receipt.only_registry:
         told = f"Nothing was taken yet: the procurement list {LIST_COMES[receipt.registry_has_come]}"
         return f"{told}. You need not correct anything in the rows"
-    return headline(receipt)
+    return headline(receipt) + left_clause(receipt)
+
+
+def left_clause(told: Receipt | IndexLine) -> str:
+    """Ends a headline: what of a file of which rows to fix came back by themselves is not in."""
+    if told.rows_left is not None:
+        return f"; {still_not_taken(told.rows_left)}"
+    correction = told.correction if isinstance(told, Receipt) else None
+    if correction is None or not correction.rows_left:
+        return ""
+    return f"; {still_not_taken(correction.rows_left, correction.rows_left_of)}"
+
+
+def still_not_taken(rows: int, name: str = "") -> str:
+    """A clause; of the file of this name."""
+    of = f" of {name}" if name else ""
+    return f"1 row{of} is still not taken" if rows == 1 else f"{rows:,} rows{of} are still not taken"
 
 
 def waiting_told(receipt: Receipt) -> str | None:
@@ -216,7 +232,9 @@ def receipt_tone(receipt: Receipt) -> Tone:
     if receipt.is_superseded:
         return "neutral"
     still_open = receipt.first_copy is not None and receipt.first_copy.still_open
-    return "attention" if still_open else tone_of(receipt)
+    rows_left = receipt.correction is not None and receipt.correction.rows_left
+    tone = tone_of(receipt)
+    return "attention" if still_open or (rows_left and tone == "good") else tone
 
 
 def tone_of(receipt: Told) -> Tone:

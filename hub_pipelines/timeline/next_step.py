@@ -11,6 +11,8 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
+from hub_pipelines.report.corrections import has_part, rows_left
+from hub_pipelines.report.words import still_not_taken
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
@@ -36,7 +38,7 @@ def what_now(hub: Hub, tx: Transaction, current: Submission, items: list[ReviewI
 def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[ReviewItem]) -> str:
     match current.state:
         case State.POSTED:
-            return _posted_now(current)
+            return _posted_now(tx, current)
         case State.RECEIVED:
             return _received_now(hub, tx, current)
         case State.LEASED:
@@ -59,7 +61,7 @@ def _next_step(hub: Hub, tx: Transaction, current: Submission, items: list[Revie
             return f"dismissed{by}: {as_sentence(current.reason)} Nothing more happens; bytes and history stay."
 
 
-def _posted_now(current: Submission) -> str:
+def _posted_now(tx: Transaction, current: Submission) -> str:
     rejected = current.counts.rejected
     told = f"posted at {utc_told(current.posted_at)}."
     if rejected:
@@ -67,7 +69,13 @@ def _posted_now(current: Submission) -> str:
             rows = "1 message was" if rejected == 1 else f"{rejected:,} messages were"
             return f"{told} {rows} not taken; the system that sent it corrects it and sends it anew."
         rows = "1 row was" if rejected == 1 else f"{rejected:,} rows were"
-        return f"{told} {rows} not taken; the sender mends what the receipt lists and drops the file again."
+        told = f"{told} {rows} not taken"
+        if has_part(tx, current):
+            left = rows_left(tx, current)
+            if not left:
+                return f"{told} then, and all of them came in since, in the workbook that was given back for it."
+            told += f" then, and {still_not_taken(left)}"
+        return f"{told}; the sender mends what the receipt lists and drops the file again."
     return f"{told} Nothing more happens."
 
 

@@ -13,6 +13,7 @@ from hub_pipelines.validate.parsing.joining import OWN_SHEET as TOKEN_SHEET
 from hub_pipelines.validate.parsing.joining import QUESTIONS, READ_ME
 
 __all__ = [
+    "FIX_HEADING",
     "OWN_SHEETS",
     "QUESTIONS",
     "QUESTION_HEADINGS",
@@ -30,6 +31,8 @@ __all__ = [
 OWN_SHEETS = frozenset({READ_ME, QUESTIONS, TOKEN_SHEET})
 ROW_HEADING = "Row in your file"
 """Heads the first column of a workbook that holds only the rows to be fixed."""
+FIX_HEADING = "What to fix (by the hub)"
+"""Heads its last column, behind the data."""
 _DIGITS = 9
 """No file has a row of more."""
 QUESTION_HEADINGS = ("Id", "Question", "What we found", "Your answer")
@@ -60,14 +63,26 @@ def no_count(feed: str) -> Unreadable:
 
 
 def without_row_numbers(table: Table) -> Table:
-    """A returned workbook's table without the column of row numbers that the hub has put in front; else the same."""
+    """A returned workbook's table without the column of row numbers that the hub has put in front, and without what it
+    says behind the data; else the same. Where somebody has put a column behind that one it is empty instead."""
     if not holds_only_rows_to_fix(table):
         return table
+    last = len(table.header) - 1
+    told = table.header.index(FIX_HEADING) if FIX_HEADING in table.header else None
+    header, dropped = list(table.header[1:]), None
+    if told is not None:
+        header[told - 1 : told] = [] if told == last else [""]
+        dropped = told if told == last else None
     parts = tuple(
-        replace(part, first_column=part.first_column + 1, columns=tuple(at - 1 for at in part.columns[1:]))
+        replace(
+            part,
+            first_column=part.first_column + 1,
+            columns=tuple(at - 1 for at in part.columns[1:] if at != dropped),
+        )
         for part in table.parts
     )
-    return replace(table, header=table.header[1:], rows=_Shifted(table.rows), parts=parts)
+    rows = _Shifted(table.rows, told, is_last=told == last)
+    return replace(table, header=header, rows=rows, parts=parts)
 
 
 def numbers_told(table: Table) -> dict[int, int] | None:
@@ -118,10 +133,18 @@ def _have_much_in_common(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 class _Shifted:
-    """Rows without their first cell; each iteration begins anew where that of the rows does."""
+    """Rows without their first cell and the one that the hub has told something in; each iteration begins anew where
+    that of the rows does."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._rows = rows
+    def __init__(self, rows: Iterable[Row], told: int | None, *, is_last: bool) -> None:
+        self._rows, self._told = rows, told
+        self._instead: list[Cell] = [] if is_last else [None]
 
     def __iter__(self) -> Iterator[Row]:
-        return ((row_no, cells[1:]) for row_no, cells in self._rows if any(cell is not None for cell in cells[1:]))
+        own = ((row_no, self._own(cells)) for row_no, cells in self._rows)
+        return ((row_no, cells) for row_no, cells in own if any(cell is not None for cell in cells))
+
+    def _own(self, cells: list[Cell]) -> list[Cell]:
+        if self._told is None or self._told >= len(cells):
+            return cells[1:]
+        return [*cells[1 : self._told], *self._instead, *cells[self._told + 1 :]]

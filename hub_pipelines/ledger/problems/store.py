@@ -3,6 +3,7 @@
 Not here: finding them (validate, comparing), writing them (posting/store.py), telling them (report).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Index, Integer, String, Table, Text, and_, func, literal_column, select
@@ -61,6 +62,14 @@ def of_posting(
     return [dict(row) for row in tx.execute(query).mappings()]
 
 
+def blocking_rows(tx: Transaction, request_id: str, revision: int, *, besides: str) -> Iterator[dict[str, Any]]:
+    """All blocking problems of rows, in their order, without those that this rule has found."""
+    r = rejection.c
+    where = (_is_of(request_id, revision), r.severity == "block", r.rule != besides, r.row_no > 0)
+    for row in tx.execute(select(rejection).where(*where).order_by(r.row_no, r.position)).mappings():
+        yield dict(row)
+
+
 def of_rule(tx: Transaction, request_id: str, revision: int, rule: str, *, limit: int) -> list[dict[str, Any]]:
     """The first that one rule has found, in the order of the rows."""
     query = (
@@ -98,6 +107,13 @@ def rows_of_rules(tx: Transaction, request_id: str, revision: int, *rules: str) 
     r = rejection.c
     where = (_is_of(request_id, revision), r.rule.in_(rules))
     return set(tx.execute(select(r.row_no).where(*where)).scalars())
+
+
+def rejected_rows(tx: Transaction, request_id: str, revision: int) -> list[int]:
+    """The rows with a blocking problem, each once."""
+    r = rejection.c
+    query = select(r.row_no).distinct().where(_is_of(request_id, revision), r.severity == "block")
+    return list(tx.execute(query).scalars())
 
 
 def count_blocking(tx: Transaction, request_id: str, revision: int, *, besides: str = "") -> int:

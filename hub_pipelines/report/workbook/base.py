@@ -7,14 +7,14 @@ What could not be kept of the sender's workbook is told in `notes`.
 import re
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 from hub_pipelines.common.spreadsheets import write_text
 from hub_pipelines.report.workbook import losses
-from hub_pipelines.report.workbook.model import Mark
+from hub_pipelines.report.workbook.model import Plan
 from hub_pipelines.validate.columns import normalise_header
 from hub_pipelines.validate.model import Cell, Row, Table, excel_row
 from hub_pipelines.validate.parsing.encodings import encoding_of
@@ -23,7 +23,7 @@ from hub_pipelines.validate.parsing.source import Source
 from hub_pipelines.validate.parsing.text import TextGrid, dialect_of, sample_of
 from hub_pipelines.validate.parsing.workbook import load
 from hub_pipelines.validate.reading import Known
-from hub_pipelines.validate.returned import ROW_HEADING
+from hub_pipelines.validate.returned import FIX_HEADING, ROW_HEADING
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -156,31 +156,62 @@ def _nobody_waits() -> None:
     """Nobody listens for signs of life of this program: it has a time in all."""
 
 
-def part_of(table: Table, marks: Iterable[Mark], name: str) -> Base:
-    """A new workbook with the marked rows alone, each with its number in front."""
+def part_of(table: Table, plan: Plan) -> Base:
+    """A new workbook with the rows to fix and the marked ones alone, each with its number in front and what is wrong
+    with it behind."""
     from openpyxl import Workbook
 
-    wanted = {mark.row for mark in marks}
+    wanted = {*plan.to_fix, *(mark.row for mark in plan.marks if mark.severity != "block")}
     new = Workbook()
     sheet = new.worksheets[0]
     sheet.title = "Rows to fix"
-    header: list[Cell] = [ROW_HEADING, *table.header]
+    header: list[Cell] = [ROW_HEADING, *table.header, FIX_HEADING]
+    width = len(table.header)
     places: dict[int, int] = {}
 
     def rows() -> Iterator[tuple[int, Sequence[Cell]]]:
         yield 1, header
         for row_no, cells in _wanted(table.rows, wanted):
             places[row_no] = len(places) + 2
-            yield places[row_no], [excel_row(row_no), *cells]
+            own = [*cells[:width], *[None] * (width - len(cells))]
+            # what stands beyond the headings comes back to its place when this column is taken off
+            yield places[row_no], [excel_row(row_no), *own, plan.to_fix.get(row_no), *cells[width:]]
 
     _fill(sheet, rows())
     _make_heading(sheet, 1)
-    note = (
-        f"{name} is too large to be given back whole. This workbook holds only the rows that need your attention; "
-        f'the column "{ROW_HEADING}" says where each stands in your file. Fix them here and drop this workbook; the '
-        "other rows stay as they are. Fix them in your own file as well, for the next time that you send it."
+    return Base(new, ".xlsx", [_about_part(plan, places)], places)
+
+
+def _about_part(plan: Plan, places: Collection[int]) -> str:
+    refused = {*plan.to_fix, *(mark.row for mark in plan.marks if mark.severity != "warn")}
+    held = sum(row_no in refused for row_no in places)
+    left = plan.rejected - held
+    holds = "only the rows that need your attention"
+    if left > 0:
+        holds = f"the first {held:,} of {plan.rejected:,} rows that were not taken"
+    told = (
+        f"{plan.sent.name} is too large to be given back whole. This workbook holds {holds}; "
+        f'the column "{ROW_HEADING}" says where each stands in your file, "{FIX_HEADING}" what is wrong with it. Fix '
+        "them here and drop this workbook; the other rows stay as they are. Fix them in your own file as well, for the "
+        "next time that you send it."
     )
-    return Base(new, ".xlsx", [note], places)
+    if left > 0:
+        others = "1 row is" if left == 1 else f"{left:,} rows are"
+        told += (
+            f" The other {others} not in this workbook and will still not be taken: correct them in your own file, and "
+            "send all of that."
+        )
+    return told
+
+
+def tell_anew(workbook: "Workbook", to_fix: Mapping[int, str]) -> None:
+    """In a workbook that held only rows to fix when it was given back before: what is wrong with each now."""
+    for sheet in workbook.worksheets:
+        for column in [cell.column for cell in sheet[1] if cell.value == FIX_HEADING]:
+            for row in range(2, sheet.max_row + 1):
+                sheet.cell(row, column).value = None
+                if row in to_fix:
+                    write_text(sheet.cell(row, column), to_fix[row])
 
 
 def _wanted(rows: Iterable[Row], wanted: set[int]) -> Iterator[Row]:

@@ -4,7 +4,7 @@ Belongs here: the plan that is handed to the program which writes the workbook, 
 are found (service), how cells are coloured (marking), which cell of a sheet a row and column are (places).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -92,6 +92,10 @@ class Plan:
     """What is worth a look in the file as a whole."""
     marks: tuple[Mark, ...]
     marks_total: int
+    to_fix: Mapping[int, str]
+    """For a workbook that holds only the rows to be fixed: by their numbers what is wrong with them, in their order."""
+    rejected: int
+    """How many rows were not taken."""
     questions: tuple[QuestionLine, ...]
     lists: Mapping[int, tuple[str, ...]]
     whole_file: bool
@@ -100,7 +104,11 @@ class Plan:
     """A workbook of more cells is not given back whole either."""
 
     def document(self) -> dict[str, Any]:
-        return {**asdict(self), "lists": {str(at): list(values) for at, values in self.lists.items()}}
+        return {
+            **asdict(self),
+            "to_fix": list(self.to_fix.items()),
+            "lists": {str(at): list(values) for at, values in self.lists.items()},
+        }
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> "Plan":
@@ -108,6 +116,7 @@ class Plan:
             **{
                 **document,
                 "sent": Sent(**document["sent"]),
+                "to_fix": {int(row): text for row, text in document["to_fix"]},
                 "told": tuple((label, value) for label, value in document["told"]),
                 "counts": tuple((label, value) for label, value in document["counts"]),
                 "first_steps": tuple(document["first_steps"]),
@@ -155,3 +164,6 @@ class Returned:
     problems_before: int | None
     difference: dict[str, Any] | None
     came_at: datetime | None = None
+    rows_taken: Sequence[int] | None = None
+    """Of a part: the numbers, as Excel shows them in the file, of the rows in it that can be taken. None where the hub
+    did not note it yet."""

@@ -10,7 +10,7 @@ from hub_pipelines.common.spreadsheets import write_text
 from hub_pipelines.report.workbook.marking import BLUE, COLOUR_OF, GREY, RED, YELLOW, Marked, solid
 from hub_pipelines.report.workbook.model import Plan, QuestionLine
 from hub_pipelines.validate.model import excel_row
-from hub_pipelines.validate.returned import QUESTION_HEADINGS, QUESTIONS, READ_ME
+from hub_pipelines.validate.returned import FIX_HEADING, QUESTION_HEADINGS, QUESTIONS, READ_ME
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -23,6 +23,7 @@ _QUESTION_WIDTHS = (16, 52, 52, 34)
 _GREY = "FFEDEDED"
 _FONT = "Calibri"
 _LONGEST_VALUE = 80
+_EACH_TELLS = f'The column "{FIX_HEADING}" says of each row what is wrong.'
 _TO_ANSWER = f"This file can be taken when you have answered what we ask on the sheet {QUESTIONS}"
 
 
@@ -67,7 +68,9 @@ def _offer(sheet: "Worksheet", row: int, choices: Sequence[str]) -> None:
     sheet.add_data_validation(rule)
 
 
-def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], notes: Sequence[str]) -> None:
+def add_read_me(
+    workbook: "Workbook", plan: Plan, marked: Sequence[Marked], notes: Sequence[str], *, is_part: bool
+) -> None:
     """The first sheet, and the one that is shown when the workbook is opened."""
     sheet = workbook.create_sheet(READ_ME, 0)
     page = _Page(sheet)
@@ -79,7 +82,7 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
     else:
         page.text("Nothing has been taken so far.")
     page.heading("What to do")
-    page.steps(_steps(plan, marked))
+    page.steps(_steps(plan, marked, is_part=is_part))
     if plan.questions:
         page.link(f"Go to the sheet {QUESTIONS}", QUESTIONS, "D2")
     page.heading("Colours")
@@ -100,14 +103,14 @@ def add_read_me(workbook: "Workbook", plan: Plan, marked: Sequence[Marked], note
         if plan.marks_total > min(len(listed), LISTED):
             page.text(
                 f"This list shows the first {min(len(listed), LISTED):,} of {plan.marks_total:,}. "
-                "The next receipt shows the rest."
+                + (_EACH_TELLS if is_part else "The next receipt shows the rest.")
             )
     _widths(sheet, _WIDTHS)
     _open_here(workbook, sheet)
     _print_wide(sheet)
 
 
-def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
+def _steps(plan: Plan, marked: Sequence[Marked], *, is_part: bool) -> list[str]:
     severities = {one.mark.severity for one in marked}
     bad, worth_a_look = "block" in severities, "warn" in severities
     steps = list(plan.first_steps)
@@ -118,6 +121,8 @@ def _steps(plan: Plan, marked: Sequence[Marked]) -> list[str]:
             "Go through the red cells: each has a note that says what is wrong. "
             "The list below leads to them; click on a cell's name."
         )
+        if is_part:
+            steps.append(f"Further down there may be rows without notes. {_EACH_TELLS}")
         steps.append("Type the right value over the wrong one. You may leave the colours and notes as they are.")
     elif worth_a_look:
         steps.append("Look at the yellow cells. Where all is right, nothing need be done.")

@@ -69,7 +69,8 @@ class Workbooks:
     """Makes returned workbooks. `again_after_s`: a begun attempt that has not ended by then counts as dead;
     `left_to_run_s`: so long after it has settled a large file's is left to its run.
 
-    A workbook of more than `most_cells` is not given back whole: openpyxl takes about half a kilobyte for each.
+    A workbook of more than `most_cells` is not given back whole: openpyxl takes about half a kilobyte for each. One
+    with only the rows to be fixed has fewer, `most_cells_of_part`, so that it goes to and fro whole.
     """
 
     db: Database
@@ -82,6 +83,7 @@ class Workbooks:
     patience_s: float = PATIENCE_S
     again_after_s: float = 3 * PATIENCE_S
     most_cells: int = 400_000
+    most_cells_of_part: int = 300_000
     left_to_run_s: float = 60.0
     _waiting: Waiting = field(default_factory=Waiting, compare=False, repr=False)
 
@@ -171,6 +173,7 @@ class Workbooks:
         with self.db.read() as tx:
             marks = self._marks(tx, current, columns, limit=None)
             rule = waits_for_registry(tx, current).rule
+            to_fix = self._to_fix(tx, current, columns, rule)
             total = ledger_problems.count_blocking(tx, current.request_id, current.revision, besides=rule)
             warned = sum(mark.severity == "warn" for mark in marks)
             questions = _questions(tx, current) if current.state is State.IN_REVIEW else ()
@@ -193,6 +196,8 @@ class Workbooks:
             about_all=told.about_all,
             marks=tuple(marks),
             marks_total=total + warned,
+            to_fix=to_fix,
+            rejected=current.counts.rejected,
             questions=questions,
             lists=columns.lists,
             whole_file=True,
@@ -223,6 +228,16 @@ class Workbooks:
             )
             found += [_mark(one, columns) for one in problems if one["rule"] not in _ON_THE_RECEIPT]
         return sorted(found, key=lambda mark: (mark.row, -1 if mark.position is None else mark.position))
+
+    def _to_fix(self, tx: Transaction, current: Submission, columns: "_Columns", rule: str) -> dict[int, str]:
+        """What is wrong with each row, for a workbook that holds these alone; of as many as it may have."""
+        most = max(1, self.most_cells_of_part // (len(columns.header) + 2))
+        found: dict[int, list[str]] = {}
+        for problem in ledger_problems.blocking_rows(tx, current.request_id, current.revision, besides=rule):
+            if problem["row_no"] not in found and len(found) == most:
+                break
+            found.setdefault(problem["row_no"], []).append(_line_of(_mark(problem, columns)))
+        return {row_no: " ".join(dict.fromkeys(texts)) for row_no, texts in found.items()}
 
     def _columns(self, current: Submission) -> "_Columns":
         """Where the columns are, as the rows were judged; nothing is known of a file that was held."""
@@ -295,6 +310,12 @@ def _mark(problem: Mapping[str, Any], columns: _Columns) -> Mark:
         suggestion=columns.by_sender.sentence(suggestion) if suggestion else None,
         severity=problem["severity"],
     )
+
+
+def _line_of(mark: Mark) -> str:
+    about = f"{mark.column}: " if mark.column else ""
+    reason = mark.reason if mark.reason.endswith((".", "!", "?")) else f"{mark.reason}."
+    return f"{about}{reason}" + (f" Suggestion: {mark.suggestion.rstrip('.')}." if mark.suggestion else "")
 
 
 def _waiting(mark: Mark) -> Mark:

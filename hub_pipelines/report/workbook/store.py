@@ -54,6 +54,7 @@ workbook_return = Table(
     Column("problems_before", Integer),
     Column("difference", JsonText),
     Column("came_at", UtcDateTime, nullable=False),
+    Column("rows_taken", JsonText),
     Index("workbook_return_original", "original"),
 )
 
@@ -161,8 +162,10 @@ def returned_among(tx: Transaction, request_ids: Iterable[str]) -> set[str]:
 
 def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | None:
     row = tx.execute(select(workbook_return).where(*_key(workbook_return, request_id, revision))).first()
-    if row is None:
-        return None
+    return _returned(row) if row else None
+
+
+def _returned(row: Any) -> Returned:
     return Returned(
         request_id=row.request_id,
         revision=row.revision,
@@ -173,8 +176,20 @@ def return_of(tx: Transaction, request_id: str, revision: int) -> Returned | Non
         note=row.note,
         problems_before=row.problems_before,
         difference=row.difference,
+        rows_taken=row.rows_taken,
         came_at=row.came_at,
     )
+
+
+def parts_of(tx: Transaction, file: str) -> list[Returned]:
+    """The workbooks with only rows to fix that came back for a file, or for another such workbook of it."""
+    w, found, ahead = workbook_return.c, dict[tuple[str, int], Returned](), {file}
+    while ahead:
+        rows = tx.execute(select(workbook_return).where(w.original.in_(ahead), w.part)).all()
+        new = {(row.request_id, row.revision): _returned(row) for row in rows}
+        ahead = {request_id for request_id, _ in new.keys() - found.keys()}
+        found |= new
+    return list(found.values())
 
 
 def came_before(tx: Transaction, request_id: str, revision: int) -> bool:
@@ -184,9 +199,13 @@ def came_before(tx: Transaction, request_id: str, revision: int) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def set_difference(tx: Transaction, request_id: str, revision: int, difference: dict[str, Any]) -> None:
+def set_difference(
+    tx: Transaction, request_id: str, revision: int, difference: dict[str, Any], rows_taken: list[int] | None
+) -> None:
     tx.execute(
-        update(workbook_return).where(*_key(workbook_return, request_id, revision)).values(difference=difference)
+        update(workbook_return)
+        .where(*_key(workbook_return, request_id, revision))
+        .values(difference=difference, rows_taken=rows_taken)
     )
 
 

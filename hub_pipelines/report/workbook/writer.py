@@ -47,10 +47,11 @@ def _made(plan: Plan, table: Table) -> tuple[base.Base, bool]:
     made = (
         base.whole(source, table, sent.name, known_headings(FEEDS[sent.feed]).get)
         if whole
-        else base.part_of(table, plan.marks, sent.name)
+        else base.part_of(table, plan)
     )
     if whole:
         marking.take_off(made.workbook)
+        base.tell_anew(made.workbook, plan.to_fix)
     else:
         plan, table, spans = _within_part(plan, table, made.rows or {})
     _mark(plan, table, made, spans or [], plan.token if whole else plan.token_of_part)
@@ -65,7 +66,7 @@ def _mark(plan: Plan, table: Table, made: base.Base, spans: list[Extent], token:
     marked = marking.mark_cells(places, plan.marks)
     if plan.questions:
         pages.add_questions(made.workbook, plan.questions)
-    pages.add_read_me(made.workbook, plan, marked, made.notes)
+    pages.add_read_me(made.workbook, plan, marked, made.notes, is_part=made.rows is not None)
 
 
 @contextmanager

@@ -65,13 +65,12 @@ def overtaken(tx: Transaction, request_ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def newest_revising(tx: Transaction, current: Submission) -> Submission | None:
-    """The newest submission that was sent in place of this one."""
+def revising(tx: Transaction, current: Submission) -> list[Submission]:
+    """What was sent in place of this one, the newest first."""
     envelope, s = current.envelope, submission.c
     here = (s.campus == envelope.campus, s.feed == envelope.feed, s.received_at >= envelope.received_at)
-    query = select(submission).where(*here, s.revises == current.request_id).order_by(s.received_at.desc()).limit(1)
-    row = tx.execute(query).first()
-    return from_row(row) if row else None
+    query = select(submission).where(*here, s.revises == current.request_id).order_by(s.received_at.desc())
+    return list(map(from_row, tx.execute(query)))
 
 
 def version_of_list(tx: Transaction, current: Submission) -> int:
