@@ -82,6 +82,8 @@ class Judged:
     decision: Decision | None
     occurred_at: Mapping[int, datetime] = field(default_factory=dict)
     """Of a batch of messages: when each of its rows occurred."""
+    rows: int | None = None
+    """How many the file has, where they were counted while it was found out how it is written."""
 
     @property
     def said(self) -> frozenset[str] | None:
@@ -138,7 +140,8 @@ class Judge:
         with self.open(envelope, rules) as sent:
             if opened is not None:
                 opened(sent)
-            table = replace(sent, rows=_Watched(sent.rows, alive)) if alive else sent
+            watched = _Watched(sent.rows, alive) if alive else None
+            table = replace(sent, rows=watched) if watched else sent
             try:
                 read = (way or self.by_what_is_known)(envelope, feed, table)
             except (ColumnsMissing, Unfit) as error:
@@ -166,7 +169,8 @@ class Judge:
                     f"It was sent as a complete count of a location, and a {record.title} has no locations to count.",
                     f"Drop it into the folder {envelope.feed} itself.",
                 )
-            yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision)
+            rows = watched.counted if watched else None
+            yield Judged(named_as_sent(verdicts, origins), at_once, record, document, read.decision, rows=rows)
 
     def _or_elsewhere(self, fix: str, feed: Feed, header: Sequence[str]) -> str:
         """What the sender of a list does that lacks columns, behind the folders into which it could go as it is."""
@@ -326,18 +330,22 @@ def _nobody_waits(_rows: int) -> None:
     """For a sign of life."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Watched:
     """Rows that tell now and then that they are still being read."""
 
     rows: Iterable[Row]
     alive: Callable[[int], None]
+    counted: int | None = None
+    """How many there are, once they were read to the end."""
 
     def __iter__(self) -> Iterator[Row]:
+        number = -1
         for number, row in enumerate(self.rows):
             if number % _ROWS_BETWEEN_SIGNS == 0:
                 self.alive(number)
             yield row
+        self.counted = number + 1
 
     def batches(self) -> Iterator[Batch] | None:
         batches = batches_of(self.rows)
@@ -349,6 +357,7 @@ class _Watched:
             self.alive(through)
             yield batch
             through += len(batch.numbers)
+        self.counted = through
 
 
 def decided(columns: Columns, time_zone: str) -> Read:

@@ -393,8 +393,9 @@ class _Difference:
     def end(self, listed: Mapping[str, Earlier]) -> None:
         """After the last row: what is to be said of all, and of new lines of which `listed` are at other places."""
         for key in self.remarks.twins:
-            row_no, values = self.keys[key]
-            self.remarks.add_first(row_no, key, values)
+            # rows to be fixed may be the later ones of a list, without its first
+            if (first := self.keys.get(key)) is not None:
+                self.remarks.add_first(first[0], key, first[1])
         self._tell(0, self.remarks.of_lists())
         for row_no, one in self.remarks.elsewhere(listed):
             self._tell(row_no, [one])
@@ -403,6 +404,9 @@ class _Difference:
         sent = new = canonical_text(verdict.values)
         if held is not None:
             new = self.remarks.completed(sent, held)
+        if self.record.lines is not None:
+            self.keys[verdict.key] = (verdict.row_no, hash(sent))
+            self.remarks.add_twins([(verdict.row_no, verdict.key, sent)])
         if set_since is not None and (held is None or new != held.values):
             self.remarks.add_spared([(verdict.row_no, set_since, held is None)])
             self.counts["unchanged"] += 1
@@ -412,9 +416,6 @@ class _Difference:
         before = None if held is None else held.values
         if before != new:
             self.remarks.add_posted([(verdict.row_no, new)])
-        if self.record.lines is not None:
-            self.keys[verdict.key] = (verdict.row_no, hash(sent))
-            self.remarks.add_twins([(verdict.row_no, verdict.key, sent)])
         if before is None:
             self.counts["new"] += 1
             self.remarks.add_new([(verdict.row_no, verdict.key)])

@@ -134,8 +134,9 @@ class _Telling:
         if time.monotonic() - self.told_at < _TELL_EVERY_S:
             return
         self.told_at = time.monotonic()
-        _log.info("%s %s", self.stage, pairs(rows=rows, received=self.of))
-        self.files.tell(self.lease.request_id, Progress(self.lease.token, self.stage, rows, self.of, utc_now()))
+        now = Progress(self.lease.token, self.stage, rows, self.of, utc_now())
+        _log.info("%s", now)
+        self.files.tell(self.lease.request_id, now)
         self.page(self.lease.request_id)
 
 
@@ -315,7 +316,7 @@ class Processing:
             self.judge.judged(current.envelope, registry, alive=through, opened=opened) as judged,
         ):
             self._require_turn(current, judged)
-            telling.stage = "judging"
+            telling.stage, telling.of = "judging", judged.rows
             handle = stage(self._to_stage(current, judged), self.staged, judged.document)
         give_memory_back()
         with self.db.write() as tx:
@@ -556,7 +557,10 @@ def failure_of(error: BaseException, run_id: str | None) -> Failure:
     """An error as it is kept for the reviewer; only reason and fix are shown to the sender."""
     known = isinstance(error, HubError)
     reason = str(error) if known else "The hub met an unexpected error while it worked on this file."
-    if not known:
+    if isinstance(error, MemoryError):  # Arrow's is one
+        reason = "The hub's machine had too little memory to work on this file."
+        fix = "This is not your fault: the hub's operator gives it more memory; nothing of the file is lost."
+    elif not known:
         fix = "This is the hub's fault, not yours. Its operator has been told; nothing of the file is lost."
     else:
         fix = error.fix if isinstance(error, Permanent) else ""

@@ -3,7 +3,10 @@
 Belongs here: arguments, wording, exit codes. Not here: anything that a command does.
 """
 
+import sqlite3
 import sys
+from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import typer
@@ -34,6 +37,7 @@ from hub_pipelines.cli import (
 )
 from hub_pipelines.cli.output import Failed, print_document, progress
 from hub_pipelines.common.errors import HubError
+from hub_pipelines.settings.loading import home_folder
 
 app = typer.Typer(
     help="Research data intake with proof: from a dropped file to a ledger, exactly once.",
@@ -90,7 +94,40 @@ def main() -> None:
         told = "An argument holds bytes that are no text in UTF-8; nothing is known by such a name."
         _complain(told, as_json, {"ok": False, "error": told})
         code = 1
+    except Exception as error:
+        trouble = _of_the_machine(error)
+        if trouble is None:
+            raise
+        _complain(trouble, as_json, {"ok": False, "error": trouble})
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _of_the_machine(error: BaseException) -> str | None:
+    """What an operator mends of an error that others raise, such as Dagster's storage; None where it is no trouble of
+    the machine."""
+    causes: list[BaseException] = []
+    following: BaseException | None = error
+    while following is not None and following not in causes:
+        causes.append(following)
+        following = following.__cause__ or following.__context__
+    if any(isinstance(one, MemoryError) for one in causes):  # Arrow's is one
+        return "The machine has too little memory for this: give it more (or raise ulimit -v), and try again."
+    denied = next((one for one in causes if isinstance(one, sqlite3.OperationalError)), None)
+    if denied is None:
+        return None
+    home = home_folder()
+    return (
+        f"A database in {home} can't be read or written: {denied}. Is the disk full ({_free(home)}), or may this user "
+        "not write there? Make room and try again; nothing is lost."
+    )
+
+
+def _free(home: Path) -> str:
+    try:
+        return f"{disk_usage(home).free / 1024 / 1024:.0f} MB are free"
+    except OSError as error:
+        return f"its free room can't be asked: {error.strerror}"
 
 
 def _told(error: HubError | OSError) -> str:

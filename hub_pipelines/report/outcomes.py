@@ -19,6 +19,7 @@ from hub_pipelines.report.words import still_not_taken, things_told
 from hub_pipelines.report.workbook.store import return_of
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
+from hub_pipelines.submission.leases.store import NO_WORD
 from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
 from hub_pipelines.submission.versions import store as versions
 
@@ -147,6 +148,8 @@ def headline_reason(current: Submission, registry: Registry | None = None) -> st
         return f"every {_thing(current)} has something to correct" if is_all else None
     if shown(current) == "question":  # the questions stand below, one by one
         return None
+    if current.state is State.LEASED and current.attempts > 1:
+        return current.reason or NO_WORD
     return current.reason if current.state in {State.RETRYING} else clause(current.reason)
 
 

@@ -196,6 +196,8 @@ def _usual_step(receipt: Receipt) -> str:
             return "Nothing for now. A person at the hub will look at the file, and this receipt will be updated."
         case "received":
             return "Nothing. The file is safe, and this receipt will be updated when the hub has worked on it."
+        case "waiting" if receipt.at_work is not None:
+            return "Nothing for now. The hub is at work on the file, and this receipt will be updated."
         case "waiting":
             return "Nothing for now. The file is safe, and the hub will try again by itself."
         case "duplicate":

@@ -58,7 +58,8 @@ def receipt_headline(receipt: Receipt) -> str:
     if receipt.first_copy is not None and receipt.first_copy.still_open:
         return f"{headline(receipt)}, and {' and '.join(receipt.first_copy.still_open)}"
     if receipt.at_work is not None:
-        return f"We are at it: {receipt.at_work} so far"
+        again = "This file was interrupted and is being done again" if receipt.headline_reason else "We are at it"
+        return f"{again}: {receipt.at_work} so far"
     if receipt.only_registry:
         told = f"Nothing was taken yet: the procurement list {LIST_COMES[receipt.registry_has_come]}"
         return f"{told}. You need not correct anything in the rows"

@@ -6,8 +6,10 @@ Every error names the setting and the fix. Not here: what may be set (sections, 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -16,10 +18,13 @@ from pydantic_core import ErrorDetails
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.files import write_replacing
 from hub_pipelines.settings.sections import Settings, SettingsFile
+from hub_pipelines.settings.strict import Strict
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEFAULT_TOML = Path(__file__).with_name("hub.toml").read_text(encoding="utf-8")
 """What an empty home gets."""
+_LIKENESS = 0.7
+"""Of an unknown name to the one that may be meant."""
 
 
 def home_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -103,10 +108,30 @@ def _refuse_yes_and_no(written: Mapping[str, object], path: str, within: str = "
 def _fault(one: ErrorDetails) -> str:
     """Which setting, what is allowed, and what was found, which our own errors tell where it can be no password."""
     if one["type"] == "extra_forbidden":
-        return f"{'.'.join(map(str, one['loc']))}: there is no such setting"
+        return f"{'.'.join(map(str, one['loc']))}: there is no such setting{_perhaps(one['loc'])}"
     found, told = one["input"], one["msg"].removeprefix("Value error, ")
     is_shown = one["type"] != "value_error" and isinstance(found, int | float | str)
     return f"{'.'.join(map(str, one['loc']))}: {told}" + (f" (found {found!r})" if is_shown else "")
+
+
+def _perhaps(loc: Sequence[int | str]) -> str:
+    """The name beside an unknown one that is most like it."""
+    parts: list[type[Strict]] = [SettingsFile]
+    for step in loc[:-1]:
+        below = [one.model_fields[str(step)].annotation for one in parts if step in one.model_fields]
+        if below:  # else the name of a campus or portal, or a portal's kind
+            parts = [part for one in below for part in _parts_in(one)]
+    known = sorted({name for one in parts for name in one.model_fields})
+    close = get_close_matches(str(loc[-1]), known, 1, _LIKENESS)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _parts_in(annotation: object) -> Iterator[type[Strict]]:
+    """The parts of the settings that values of this type are, or hold."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for one in get_args(annotation):
+        yield from _parts_in(one)
 
 
 def _has_a_port_or_none(url: str) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _T = TypeVar("_T", list[str], tuple[str, ...])
 _EARLIEST = date(1980, 1, 1)
@@ -16,9 +16,9 @@ _FURTHEST_AHEAD = timedelta(hours=14)
 
 
 class Strict(BaseModel):
-    """A part of the settings. An unknown name in it is refused."""
+    """A part of the settings. An unknown name in it is refused, and "16" where a number is needed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def require_at_most(self, lower: str, upper: str, told: str, *, units: tuple[int, int] = (1, 1)) -> None:
         """Of two settings that would contradict each other; a default gives way. Raises ValueError."""
@@ -41,6 +41,6 @@ def _not_to_come(day: date) -> date:
 
 
 Names = Annotated[list[str], AfterValidator(_each_once)]
-FixedNames = Annotated[tuple[str, ...], AfterValidator(_each_once)]
-FirstDay = Annotated[date, AfterValidator(_not_to_come)]
+FixedNames = Annotated[tuple[str, ...], Field(strict=False), AfterValidator(_each_once)]
+FirstDay = Annotated[date, Field(strict=False), AfterValidator(_not_to_come)]
 """From which on there is something."""

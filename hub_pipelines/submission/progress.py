@@ -18,6 +18,11 @@ from hub_pipelines.submission.model import State, Submission
 
 _log = logging.getLogger(__name__)
 Stage = Literal["reading", "judging", "posting"]
+_IN_WORDS: dict[Stage, str] = {
+    "reading": "step 1 of 3, reading the file to find out how it is written",
+    "judging": "step 2 of 3, judging its rows",
+    "posting": "step 3 of 3, posting its rows",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Progress:
 
     def __str__(self) -> str:
         told = f"{self.rows:,} of {self.of:,}" if self.of is not None else f"{self.rows:,}"
-        return f"{self.stage}: {told} rows"
+        return f"{_IN_WORDS[self.stage]}: {told} rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,6 +339,38 @@ def test_rows_to_be_fixed_keep_their_numbers_when_they_go_to_and_fro(hub: Hub) -
     assert_invariants(hub)
 
 
+def test_later_ones_of_rows_that_are_alike_are_previewed_without_the_first_as_they_are_posted(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "6"), amount(ACETONE, "7"), ETHANOL)
+    posted(hub, first)
+    rows = {3: amount(ACETONE, "60"), 4: amount(ACETONE, "70")}
+
+    found = previewed(hub, "part.xlsx", workbook(hub, first, *rows.values(), numbers=list(rows))).found
+    second = sent_part(hub, first, rows)
+    posting = posted(hub, second)
+
+    assert found is not None
+    assert (found.changed, found.rejected) == (posting.posted, posting.rejected) == (2, 0)
+    assert {one.reason for one in found.warnings} == {reason for _, _, reason in warned(hub, second)}
+
+
+def test_a_first_row_that_is_left_as_another_file_has_set_it_is_alike_in_a_preview_too(hub: Hub) -> None:
+    first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "6"), ETHANOL)
+    posted(hub, first)
+    posted(hub, sent(hub, "more.xlsx", None, amount(ACETONE, "9")))
+    rows = (ACETONE, ACETONE, ETHANOL)
+
+    found = previewed(hub, "stock--abcdefgh.xlsx", workbook(hub, first, *rows)).found
+    second = sent(hub, "stock--abcdefgh.xlsx", first, *rows)
+    posted(hub, second)
+
+    assert found is not None
+    told = sorted(rule for _, rule, _ in warned(hub, second))
+    assert told == ["rows_alike", "set_since"]
+    reasons = sorted(reason.replace("was taken", "would be taken") for _, _, reason in warned(hub, second))
+    reasons = [reason.replace("Row 2 stays", "Row 2 would stay") for reason in reasons]
+    assert sorted(one.reason for one in found.warnings) == reasons
+
+
 # ---- the sender's own file, corrected and sent again
 
 

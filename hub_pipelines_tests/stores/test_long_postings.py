@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, delete
+from sqlalchemy import Table, delete, update
 
 from hub_pipelines import processing
 from hub_pipelines.common.canonical import canonical_text
@@ -25,7 +25,8 @@ from hub_pipelines.ledger.posting.incoming import store as incoming
 from hub_pipelines.ledger.registry import store as registry
 from hub_pipelines.report.status import at_work
 from hub_pipelines.submission.leases import store as leases
-from hub_pipelines.submission.model import Busy, Lease, Repeat, State
+from hub_pipelines.submission.model import Busy, Failure, Lease, Repeat, State
+from hub_pipelines.submission.store import submission as submissions
 from hub_pipelines.validate.staging import ChunkLimits, StagedChunk, StagedRow
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
@@ -34,6 +35,7 @@ from hub_pipelines_tests.support import (
     asset,
     expire_lease,
     journal_size,
+    lease,
     lease_and_validate,
     ledger_values,
     make_registry,
@@ -302,9 +304,37 @@ def test_a_file_that_takes_long_tells_how_far_it_is_and_nothing_once_it_is_throu
     watched = replace(watched, processing=replace(watched.processing, tell=tell))
     request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
     assert isinstance(process(watched, request_id), Posting)
-    assert [one.partition(":")[0] for one in dict.fromkeys(told)][:2] == ["reading", "judging"]
-    assert told[-2:] == ["posting: 18 of 20 rows", "posting: 20 of 20 rows"]
+    assert [one.partition(":")[0] for one in dict.fromkeys(told)][:2] == [
+        "step 1 of 3, reading the file to find out how it is written",
+        "step 2 of 3, judging its rows",
+    ]
+    assert all(one.endswith("of 20 rows") for one in told if "judging" in one), "they were counted by reading"
+    posting = "step 3 of 3, posting its rows"
+    assert told[-2:] == [f"{posting}: 18 of 20 rows", f"{posting}: 20 of 20 rows"]
     assert at_work(hub.db, hub.processing.progress) == []
     assert list(hub.settings.progress.iterdir()) == []
     page = hub.receipts.write(request_id).read_text(encoding="utf-8")
     assert "We are at it" not in page
+
+
+def test_a_file_that_is_done_again_says_that_it_was_interrupted_and_how_far_it_is(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "_TELL_EVERY_S", 0.0)
+    make_registry(hub, TAGS)
+    request_id = send_assets(hub, "lab.csv", *map(asset, TAGS))
+    lost = lease(hub, request_id)
+    hub.processing.fail(lost, RuntimeError(), Failure("RunCanceled", "The run was cancelled.", "", "", None))
+    with hub.db.write() as tx:
+        tx.execute(update(submissions).values(retry_at=None))
+    pages: list[str] = []
+
+    def tell(request_id: str) -> None:
+        hub.receipts.write_progress(request_id)
+        pages.append(hub.receipts.places.page_of(submission(hub, request_id)).read_text(encoding="utf-8"))
+
+    watched = replace(hub, processing=replace(hub.processing, tell=tell))
+    assert isinstance(process(watched, request_id), Posting)
+    for words in ("was interrupted and is being done again: step 1 of 3", "The run was cancelled", "is at work on"):
+        assert words in pages[0]
+    assert "try again by itself" not in pages[0]
