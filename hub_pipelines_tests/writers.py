@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import IO, Any
 
 from hub_pipelines.report.workbook import running
@@ -51,11 +52,11 @@ def _write(told: Connection, said: Connection, ready: Connection) -> None:
 
     os.setpgid(0, 0)
     ready.close()
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         for number, given in enumerate((told, nowhere, said)):
             os.dup2(given.fileno(), number)
     told.close()
-    sys.stdin = open(0, encoding="utf-8", closefd=False)
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     writer.main()
 
 
