@@ -27,7 +27,9 @@ import hub_pipelines
 from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
 from hub_pipelines.intake.inbox import store as inbox_store
+from hub_pipelines.report.workbook import running
 from hub_pipelines.validate.reading import starting
+from hub_pipelines_tests import writers
 from hub_pipelines_tests.statements import made_once
 from hub_pipelines_tests.support import open_test_hub
 
@@ -86,10 +88,17 @@ def _statements() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _writers() -> Iterator[None]:
+    with writers.forked():
+        yield
+
+
 @pytest.fixture
 def started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are read by children that are started, as by a command of the hub."""
+    """Files are read by children that are started, as by a command of the hub, and so are workbooks written."""
     monkeypatch.setattr(starting, "_nursery", None)
+    monkeypatch.setattr(running, "start", writers.start_anew)
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from importlib import import_module
 
 import pytest
 
-from hub_pipelines_tests.defs.conftest import home, opened, runner
+from hub_pipelines_tests.defs.conftest import home, opened, runner, scripts_loaded_once
 
-__all__ = ["home", "opened", "runner"]
+__all__ = ["home", "opened", "runner", "scripts_loaded_once"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,9 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from hub_pipelines.defs.instance import Runner
 from hub_pipelines.defs.resources import forget_hub
@@ -15,19 +18,45 @@ from hub_pipelines_tests.conftest import INBOX
 SAMPLES = Path(__file__).resolve().parents[2] / "hub_pipelines" / "samples"
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@pytest.fixture(scope="session", autouse=True)
+def scripts_loaded_once() -> Iterator[None]:
+    """Dagster makes and checks several databases for each home and one for each run, and has alembic load all its
+    scripts anew each time: that took a quarter of all processor time."""
+    loaded: dict[str | None, ScriptDirectory] = {}
+    load = ScriptDirectory.from_config
+
+    def from_config(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in loaded:
+            loaded[place] = load(config)
+        return loaded[place]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ScriptDirectory, "from_config", from_config)
+        yield
+
+
+@contextmanager
+def home_at(folder: Path) -> Iterator[Path]:
     """An own HUB_HOME with quick limits; the resource's one hub per process is forgotten before and after."""
-    folder = tmp_path / "home"
     folder.mkdir()
     (folder / "hub.toml").write_text(DEFAULT_TOML.replace("stable_s = 1.0", "stable_s = 0.1"), encoding="utf-8")
-    monkeypatch.setenv("HUB_HOME", str(folder))
-    monkeypatch.delenv("HUB_DATABASE_URL", raising=False)
-    monkeypatch.delenv("HUB_DAGSTER_DATABASE_URL", raising=False)
-    monkeypatch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-    forget_hub()
-    yield folder
-    forget_hub()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("HUB_HOME", str(folder))
+        environment.delenv("HUB_DATABASE_URL", raising=False)
+        environment.delenv("HUB_DAGSTER_DATABASE_URL", raising=False)
+        environment.setenv("DAGSTER_HOME", str(folder / "dagster"))
+        forget_hub()
+        try:
+            yield folder
+        finally:
+            forget_hub()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    with home_at(tmp_path / "home") as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -401,12 +401,6 @@ def test_a_run_that_does_not_end_in_time_is_killed_and_the_next_hub_up_takes_its
     assert_invariants(hub)
 
 
-def process_that_is_forked(up: Up) -> int:
-    """The daemon's child that has loaded everything."""
-    command = ["pgrep", "-P", str(up.pid_of("daemon")), "-f", "multiprocessing.forkserver"]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-
-
 def worker_of(up: Up) -> int:
     """The process of the run that took its lease last, as its launcher told it."""
     run = re.findall(r" leased token=\d+ run=(\S+)", up.log())[-1]
@@ -483,17 +477,6 @@ def test_a_run_that_is_told_to_stop_on_dagsters_page_ends_and_its_submission_is_
     hub = open_hub(load(KNOWN_FEEDS, {"HUB_HOME": str(home)}))
     assert events(hub, submissions_in(home)[0].request_id).count("submission:posted") == 1
     assert_invariants(hub)
-
-
-def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(home: Path) -> None:
-    with hub_up(home, free_port()) as up:
-        drop(home, "first.csv", procurement_csv(["NC-1"]))
-        wait_until(all_posted(home, 1), 240, up.log)
-        before = process_that_is_forked(up)
-        os.kill(before, signal.SIGKILL)
-        drop(home, "second.csv", procurement_csv(["NC-2"]))
-        wait_until(all_posted(home, 2), 240, up.log)
-        assert process_that_is_forked(up) != before
 
 
 @pytest.mark.slow

@@ -1,9 +1,14 @@
-"""Dagster's page as `hub up` serves it, over real HTTP and websockets: it works, and other pages can't use it.
+"""Dagster's page as `hub up` serves it, over real HTTP and websockets: it works, and other pages can't use it. And runs
+that the same hub has forked.
 
 Not here: each request that the guard refuses (web/test_guard.py).
 """
 
 import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +20,9 @@ from websockets.typing import Origin, Subprotocol
 
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.deployment import Deployment
-from hub_pipelines_tests.defs.test_deployment import Up, free_port, hub_up, with_messages_port
+from hub_pipelines_tests.defs.conftest import home_at
+from hub_pipelines_tests.defs.test_deployment import Up, all_posted, drop, free_port, hub_up, with_messages_port
+from hub_pipelines_tests.support import procurement_csv, wait_until
 
 EVIL = {"origin": "http://evil.example"}
 MUTATION = "mutation { setNuxSeen }"
@@ -25,11 +32,19 @@ EXECUTIONS = """{ assetCheckExecutions(assetKey: {path: ["grants_findings"]}, ch
 LOGS_OF_NO_RUN = 'subscription { pipelineRunLogs(runId: "none") { __typename } }'
 
 
-def test_the_page_works_for_itself_and_other_pages_change_nothing_on_it(home: Path) -> None:
-    with_messages_port(home)
-    toml = home / "hub.toml"
-    toml.write_text(toml.read_text("utf-8").replace("page_hosts = []", 'page_hosts = ["hub.uni.edu"]'), "utf-8")
-    with hub_up(home, free_port()) as up, httpx.Client(base_url=f"http://127.0.0.1:{up.port}", timeout=60) as client:
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One running hub is enough for all of them."""
+    with home_at(tmp_path_factory.mktemp("up") / "home") as home:
+        with_messages_port(home)
+        toml = home / "hub.toml"
+        toml.write_text(toml.read_text("utf-8").replace("page_hosts = []", 'page_hosts = ["hub.uni.edu"]'), "utf-8")
+        with hub_up(home, free_port()) as running:
+            yield running
+
+
+def test_the_page_works_for_itself_and_other_pages_change_nothing_on_it(up: Up) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{up.port}", timeout=60) as client:
         assert_it_works(up, client)
         assert_others_are_refused(up, client)
         assert answer_of(client.post("/graphql", json={"query": EXECUTIONS}))["assetCheckExecutions"] == []
@@ -87,6 +102,22 @@ def subscribed(port: int, origin: str) -> str:
             told = json.loads(socket.recv(60))
             if told["type"] not in {"connection_ack", "ka"}:
                 return str(told["payload"]["data"]["pipelineRunLogs"]["__typename"])
+
+
+def test_runs_get_a_process_though_the_one_that_they_are_forked_from_was_killed(up: Up) -> None:
+    drop(up.home, "first.csv", procurement_csv(["NC-1"]))
+    wait_until(all_posted(up.home, 1), 240, up.log)
+    before = process_that_is_forked(up)
+    os.kill(before, signal.SIGKILL)
+    drop(up.home, "second.csv", procurement_csv(["NC-2"]))
+    wait_until(all_posted(up.home, 2), 240, up.log)
+    assert process_that_is_forked(up) != before
+
+
+def process_that_is_forked(up: Up) -> int:
+    """The daemon's child that has loaded everything."""
+    command = ["pgrep", "-P", str(up.pid_of("daemon")), "-f", "multiprocessing.forkserver"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def test_a_page_with_the_port_for_messages_is_refused_at_the_start(home: Path) -> None:

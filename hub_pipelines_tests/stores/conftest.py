@@ -1,8 +1,10 @@
-"""What the tests of checkpoints, their keys and bundles begin with."""
+"""What the tests of checkpoints, their keys and bundles begin with, and those of what the archive has and the database
+has not."""
 
 import pytest
 
 from hub_pipelines.hub import Hub
+from hub_pipelines_tests.support import asset, make_registry, send_assets
 from hub_pipelines_tests.tampering import append
 
 
@@ -16,3 +18,10 @@ def signed(hub: Hub) -> Hub:
     append(hub, "south", "s2")
     hub.checkpoints.make()
     return hub
+
+
+@pytest.fixture
+def request_id(hub: Hub) -> str:
+    """A file that was received and waits."""
+    make_registry(hub, ["NC-0001", "NC-0002"])
+    return send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))

@@ -19,20 +19,10 @@ from hub_pipelines_tests.stores.test_recovery import KnownRuns, forget, kinds, l
 from hub_pipelines_tests.support import (
     asset,
     inventory_csv,
-    make_registry,
-    process_all,
     send,
     send_assets,
     submission,
 )
-
-
-@pytest.fixture
-def request_id(hub: Hub) -> str:
-    make_registry(hub, ["NC-0001"])
-    request_id = send_assets(hub, "lab.csv", asset("NC-0001"))
-    process_all(hub)
-    return request_id
 
 
 def file_of(hub: Hub, request_id: str) -> Path:

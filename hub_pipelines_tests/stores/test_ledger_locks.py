@@ -345,15 +345,15 @@ def test_a_batch_that_reckons_for_long_is_heard_of_meanwhile(hub: Hub, monkeypat
         enter(*arguments)
 
     monkeypatch.setattr(Adjusting, "_enter", slowly)
-    monkeypatch.setattr(hub.db, "idle_when_writing_s", 4)
+    monkeypatch.setattr(hub.db, "idle_when_writing_s", 2)
     data = moved("Acetone", 1, to_location="Chem 300")
-    sent = [body_of(data, kind=f"{STOCK}.transferred", at="2026-01-05T10:00:00Z") for _ in range(40)]
+    sent = [body_of(data, kind=f"{STOCK}.transferred", at="2026-01-05T10:00:00Z") for _ in range(15)]
     take(hub, *(message(f"m-{at}", body) for at, body in enumerate(sent)))
     (batch,) = hub.sealing.seal_due("north", at_once=True)
     assert batch.request_id is not None
     own = lease_and_validate(hub, batch.request_id)
     posting = hub.processing.post(own)
-    assert (posting.posted, posting.arrived) == (40, 40)
+    assert (posting.posted, posting.arrived) == (15, 15)
 
 
 def test_a_transaction_that_says_nothing_for_long_is_ended_all_the_same(

@@ -40,13 +40,6 @@ from hub_pipelines_tests.support import (
     submission,
 )
 
-
-@pytest.fixture
-def request_id(hub: Hub) -> str:
-    make_registry(hub, ["NC-0001", "NC-0002"])
-    return send_assets(hub, "lab.csv", asset("NC-0001"), asset("NC-0002"))
-
-
 # ---- the archive
 
 

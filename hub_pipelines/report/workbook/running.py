@@ -38,6 +38,20 @@ class NotWritten(HubError):
         self.detail = detail
 
 
+def start(errors: IO[bytes]) -> "subprocess.Popen[str]":
+    """The program, which writes its last words to `errors`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        process_group=0,  # in this session: where processes are grouped by it, niceness counts within it
+        env=bare_environment(),
+        text=True,
+        encoding="utf-8",
+    )
+
+
 class Program:
     """Opens the sender's file, and waits then for what is to be written. It ends when nobody has this object any more,
     and with the process that began it, whose end of the pipe it reads."""
@@ -45,16 +59,7 @@ class Program:
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the program
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-            process_group=0,  # in this session: where processes are grouped by it, niceness counts within it
-            env=bare_environment(),
-            text=True,
-            encoding="utf-8",
-        )
+        self._process = start(self._errors)
         self.end = weakref.finalize(self, _end, self._process, self._errors)
         self._tell(asdict(sent))
 

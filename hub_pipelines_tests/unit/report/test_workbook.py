@@ -289,6 +289,7 @@ def test_of_a_file_that_is_too_large_only_the_rows_to_fix_come_back_and_post(sma
     assert "other" not in entry.values
 
 
+@pytest.mark.usefixtures("started_anew")
 def test_when_no_workbook_can_be_made_the_receipt_says_so_and_is_complete(small_hub: SmallHub) -> None:
     small_hub.register("NC-2")
     hasty = limited(small_hub, patience_s=0.01)

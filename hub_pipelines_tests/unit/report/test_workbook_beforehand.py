@@ -23,6 +23,8 @@ from hub_pipelines_tests.support import lease_and_validate, wait_until
 from ..conftest import SmallHub, inventory
 from .workbooks import limited, returned
 
+pytestmark = pytest.mark.usefixtures("started_anew")
+
 
 def writers() -> set[int]:
     """The numbers of the programs that write workbooks and were started by this process."""

@@ -137,9 +137,9 @@ def _rows_of(found: Opened) -> Iterator[tuple[int, list[object]]]:
 @settings(max_examples=150, deadline=None)
 @given(
     parts=st.lists(
-        st.one_of(st.lists(ITEM, min_size=1, max_size=60), st.lists(ITEM, min_size=41, max_size=60), ODD), max_size=8
+        st.one_of(st.lists(ITEM, min_size=1, max_size=60), st.lists(ITEM, min_size=41, max_size=60), ODD), max_size=6
     ),
-    many=st.sampled_from([50, 300, 2_000]),
+    many=st.sampled_from([150, 500, 2_000]),
 )
 def test_tables_and_their_rows_are_those_that_are_found_one_by_one(parts: list[Any], many: int) -> None:
     lines = [",".join(HEADINGS) + "\n"]
