@@ -223,3 +223,16 @@ def test_a_database_of_dagsters_that_cannot_be_used_is_told_with_its_setting(
     assert told in line
     assert "HUB_DAGSTER_DATABASE_URL (or [database] dagster_url in hub.toml)" in line
     assert "hunter2" not in line
+
+
+def test_a_storage_of_dagster_that_the_disk_denies_is_told_in_one_sentence_with_the_room_that_is_left(
+    hub: Hub,
+) -> None:
+    send_assets(hub, "lab.csv", asset("NC-0001"))
+    (hub.settings.dagster_home / "storage" / "history" / "runs.db").mkdir(parents=True)
+    ended = run("drain")
+    assert ended.code == 1
+    assert "Traceback" not in ended.err
+    told = ended.err.strip().splitlines()[-1]
+    assert told.startswith(f"A database in {hub.settings.home} can't be read or written: ")
+    assert "MB are free" in told

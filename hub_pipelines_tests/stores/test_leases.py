@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pyarrow
 import pytest
 from sqlalchemy import select
 
@@ -348,3 +349,12 @@ def test_a_lease_names_the_revision_it_works_on(hub: Hub, request_id: str) -> No
     again = hub.processing.begin(request_id, "worker")
     assert isinstance(again, Lease)
     assert again.revision == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError(), pyarrow.ArrowMemoryError("malloc of size 64 failed")])
+def test_too_little_memory_is_named_as_the_cause_and_whose_it_is_to_mend(error: MemoryError) -> None:
+    told = failure_of(error, None)
+    assert (told.reason, "gives it more memory" in told.fix) == (
+        "The hub's machine had too little memory to work on this file.",
+        True,
+    )
