@@ -50,7 +50,7 @@ def assert_invariants(hub: Hub, *, damaged: Collection[str] = ()) -> None:
     _assert_rows(hub, everything, damaged)
     report = hub.checkpoints.verify()
     assert report.ok, report.first_bad
-    assert first_bad_record(hub) is None
+    assert first_bad_record(hub) is None, first_bad_record(hub)
     _assert_archive(hub, everything, damaged)
     assert_inbox_counts(hub)
     if all(one.state not in UNSETTLED for one in everything):
