@@ -194,6 +194,11 @@ def hub_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
         yield url
 
 
+on_sqlite = pytest.mark.parametrize("hub_database_url", ["sqlite"], indirect=True)
+"""Of tests on both databases those of what is judged, found in folders or told on a page. What the databases do for it,
+others of the same module show on both."""
+
+
 @pytest.fixture
 def hub(hub_database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Hub]:
     """An empty hub with short limits on either database."""

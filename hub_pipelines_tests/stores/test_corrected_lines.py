@@ -21,6 +21,7 @@ from hub_pipelines.submission.store import submission as table
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.returned import ROW_HEADING, TOKEN_SHEET
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.stores.test_previews import previewed
 from hub_pipelines_tests.support import assert_invariants, lease_and_validate, ledger_values, process, send, submission
 
@@ -194,6 +195,7 @@ def test_a_row_to_be_fixed_is_its_own_line_among_those_that_are_like_it(hub: Hub
     assert_reproduced(hub, second)
 
 
+@on_sqlite
 def test_a_row_to_be_fixed_is_not_taken_for_another_row_of_its_file_that_is_the_same_line(hub: Hub) -> None:
     """The other row is not in the workbook, so that by itself this one would be the first of both."""
     first = sent(hub, "stock.xlsx", None, ACETONE, amount(ACETONE, "-3"), ETHANOL, TOLUENE)
@@ -219,6 +221,7 @@ def test_a_row_to_be_fixed_is_not_taken_for_another_row_of_its_file_that_is_the_
     assert_reproduced(hub, second)
 
 
+@on_sqlite
 def test_of_lines_that_are_alike_none_is_moved_by_the_rows_to_be_fixed_alone(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, ("Ethanol", "101", "40", "mL", "Roth"))
     posted(hub, first)
@@ -229,6 +232,7 @@ def test_of_lines_that_are_alike_none_is_moved_by_the_rows_to_be_fixed_alone(hub
     assert refused(hub, second)[2][0].startswith("It was Ethanol, 101, and other rows of stock.xlsx are the same line.")
 
 
+@on_sqlite
 def test_rows_to_be_fixed_that_became_one_line_are_not_taken(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL, TOLUENE, ("Hexane", "102", "x", "L", "Roth"))
     posted(hub, first)
@@ -238,6 +242,7 @@ def test_rows_to_be_fixed_that_became_one_line_are_not_taken(hub: Hub) -> None:
     assert [why[:36] for why, _ in refused(hub, same).values()] == ["Several rows of this workbook are th"] * 2
 
 
+@on_sqlite
 def test_a_number_that_was_copied_with_its_row_closes_nothing(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
     posted(hub, first)
@@ -288,6 +293,7 @@ def test_a_row_is_not_moved_onto_a_line_that_the_ledger_has_beside_it(hub: Hub) 
     assert refused(hub, second)[2][0].startswith("It was Ethanol, 101, and the ledger has Ethanol, 201 as well.")
 
 
+@on_sqlite
 def test_a_row_of_another_sheet_with_the_same_number_is_not_taken_for_this_one(hub: Hub) -> None:
     book = openpyxl.Workbook()
     for sheet, row in ((book.active, ETHANOL), (book.create_sheet("More"), ("Xylene", "101", "8", "L", "Roth"))):
@@ -302,6 +308,7 @@ def test_a_row_of_another_sheet_with_the_same_number_is_not_taken_for_this_one(h
     assert amounts(hub)["name ethanol|101"] == "2"
 
 
+@on_sqlite
 def test_rows_to_be_fixed_without_their_numbers_change_no_line_of_the_file(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
     posted(hub, first)

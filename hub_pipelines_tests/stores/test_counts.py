@@ -25,6 +25,7 @@ from hub_pipelines.submission.receipting import store as receipting
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.feeds import FEEDS
 from hub_pipelines.validate.staging import read_staged, staged_path
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_LEDGER,
@@ -135,6 +136,7 @@ def test_a_count_whose_rows_are_all_rejected_still_lists_them(hub: Hub) -> None:
     assert count_of(hub, request_id).all_found
 
 
+@on_sqlite
 def test_a_row_with_a_bad_tag_lists_no_item(hub: Hub) -> None:
     request_id = count(hub, "room.csv", asset("N C 1", location=ROOM))
     assert {one.missed.key for one in missed_by(hub, request_id)} == set(TAGS[:3])
@@ -171,6 +173,7 @@ def test_containers_are_counted_and_what_was_disposed_of_is_not_missed(hub: Hub)
     assert [one.missed.key for one in missed_by(hub, str(found.request_id))] == ["C-2"]
 
 
+@on_sqlite
 def test_a_list_without_locations_can_not_be_a_count_and_its_sender_is_told_where_to_drop_it(hub: Hub) -> None:
     data = f"asset_tag,calibrated_on,result\n{TAGS[0]},2026-01-02,pass\n".encode()
     arrival = send(hub, "calibrations.csv", data, complete_count=True)
@@ -286,6 +289,7 @@ def test_a_count_applied_again_counts_anew_and_keeps_what_it_said_before(hub: Hu
 # ---- told
 
 
+@on_sqlite
 def test_the_receipt_names_the_room_and_what_is_missing(hub: Hub) -> None:
     request_id = count(
         hub, "room.csv", asset(TAGS[0], location=ROOM), asset(TAGS[1], location=ROOM, category="furniture")

@@ -9,6 +9,7 @@ from hub_pipelines.common.scope import Scope
 from hub_pipelines.hub import Hub
 from hub_pipelines.recovery.model import Finding, Kind
 from hub_pipelines.recovery.receipts import ask_for_lost
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.stores.test_recovery import look
 from hub_pipelines_tests.support import asset, inventory_csv, make_registry, process_all, send, send_assets
 
@@ -56,6 +57,7 @@ def test_all_receipts_come_back_when_their_folder_was_not_in_the_backup(told: Hu
     assert ask_for_lost(told, dry_run=False) == []
 
 
+@on_sqlite
 def test_a_page_that_was_deleted_comes_back_and_no_other_is_written(told: Hub) -> None:
     (page,) = told.settings.receipts.rglob("good.csv--*.html")
     page.unlink()
@@ -64,6 +66,7 @@ def test_a_page_that_was_deleted_comes_back_and_no_other_is_written(told: Hub) -
     assert page.exists()
 
 
+@on_sqlite
 def test_a_workbook_that_was_deleted_is_made_again(told: Hub) -> None:
     (workbook,) = told.settings.receipts.rglob("lab*.xlsx")
     workbook.unlink()
@@ -73,6 +76,7 @@ def test_a_workbook_that_was_deleted_is_made_again(told: Hub) -> None:
     assert ask_for_lost(told, dry_run=False) == []
 
 
+@on_sqlite
 def test_a_look_of_the_reconciler_leaves_receipts_where_somebody_has_put_them(told: Hub) -> None:
     shutil.rmtree(told.settings.receipts)
     assert look(told).findings == ()

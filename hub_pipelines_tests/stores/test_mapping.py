@@ -26,6 +26,7 @@ from hub_pipelines.submission.leases import store as leases
 from hub_pipelines.submission.model import Busy, Cause, State
 from hub_pipelines.submission.versions import store as versions
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.stores.test_drift import detail_of, in_force, item_of, receipt, sent
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
 from hub_pipelines_tests.support import (
@@ -98,6 +99,7 @@ def test_a_column_that_nobody_can_tell_is_asked_about_and_the_file_is_held(hub: 
     assert_invariants(hub)
 
 
+@on_sqlite
 def test_the_receipt_asks_in_plain_words_and_tells_how_to_answer(hub: Hub) -> None:
     request_id = asked(hub)
     page = receipt(hub, request_id)
@@ -137,6 +139,7 @@ def test_the_answer_lets_the_file_post_by_itself_and_is_told_in_the_receipt(hub:
     assert_invariants(hub)
 
 
+@on_sqlite
 def test_a_row_of_headings_in_another_language_is_found_below_lines_about_the_lab(hub: Hub) -> None:
     about = ("Labor,AG Meyer,Stand,Januar", "Ansprechpartner,Frau Kurz,Tel,4711")
     lines = (
@@ -150,6 +153,7 @@ def test_a_row_of_headings_in_another_language_is_found_below_lines_about_the_la
     assert found == {"Aceton": "Schrank 2", "Harnstoff": "Schrank 2", "Agar": "Regal 4"}
 
 
+@on_sqlite
 def test_a_number_that_is_not_sure_holds_no_file_and_its_columns_stay_with_the_row(hub: Hub) -> None:
     header = "Chemical Name,Room,Left Cabinet Cat#,Right Cabinet Cat#"
     request_id = sent(hub, header, "Acetone,B1,A-17,B-18", "Urea,B1,A-18,B-19", "Agar,B1,A-19,B-20")
@@ -176,6 +180,7 @@ def test_the_next_file_of_the_source_posts_without_a_question(hub: Hub) -> None:
     asked(hub, ONE_OPEN, "A-9,Agar,B1,5,bottle,blue", name="other.csv")
 
 
+@on_sqlite
 def test_a_problem_names_the_senders_heading(hub: Hub) -> None:
     answered(hub)
     second = sent(hub, ONE_OPEN, "A-2,Agar,B1,some,bottle,blue")
@@ -494,6 +499,7 @@ def test_a_column_that_an_answered_source_loses_is_drift_and_still_answerable(hu
     assert_invariants(hub)
 
 
+@on_sqlite
 def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
     plain = "Item Code,Name,Room,Quantity,Unit"
     assert isinstance(process(hub, sent(hub, plain, "A-1,Buffer,B1,3,bottle")), Posting)
@@ -511,6 +517,7 @@ def test_a_column_with_a_sure_other_heading_is_not_lost(hub: Hub) -> None:
 DATED = "Item Code,Name,Room,Quantity,Unit,Received"
 
 
+@on_sqlite
 def test_a_question_about_values_names_the_senders_own_heading(hub: Hub) -> None:
     request_id = asked(hub, "Item Code,Name,Room,Quantity,Unit,Date rec'd", "A-1,Buffer,B1,3,bottle,03/04/2025")
     (one,) = hub.answers.of_submission(request_id).questions
@@ -518,6 +525,7 @@ def test_a_question_about_values_names_the_senders_own_heading(hub: Hub) -> None
     assert 'Column F, "Date rec\'d"' in one.text
 
 
+@on_sqlite
 def test_a_column_that_tells_how_another_one_is_written_is_told_by_its_heading_too(hub: Hub) -> None:
     header = "Item Code,Name,Room,Quantity,Unit,Date rec'd,Date opened"
     request_id = sent(hub, header, "A-1,Buffer,B1,3,bottle,03/04/2025,23/04/2025")
@@ -547,6 +555,7 @@ def test_a_date_that_can_be_read_two_ways_is_asked_about_once_for_its_source(hub
     assert_invariants(hub)
 
 
+@on_sqlite
 def test_a_required_column_that_the_cells_of_another_fill_is_not_missing(hub: Hub) -> None:
     monday = on_day(hub, MONDAY)
     header = "Container ID,Contents,Quantity,Location"
@@ -593,6 +602,7 @@ def test_an_answer_that_is_none_of_the_choices_is_told_and_asked_again(hub: Hub)
 # ---- rows of several sheets
 
 
+@on_sqlite
 def test_rows_of_several_sheets_are_told_by_sheet_and_number(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     from collections.abc import Iterator
     from contextlib import contextmanager

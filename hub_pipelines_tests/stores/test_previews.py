@@ -29,6 +29,7 @@ from hub_pipelines.report.workbook import token
 from hub_pipelines.submission.retry import LAUNCHES_IN_VAIN
 from hub_pipelines.timeline.service import explain
 from hub_pipelines.validate.returned import TOKEN_SHEET
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.invariants import assert_invariants
 from hub_pipelines_tests.support import (
     NORTH_INVENTORY,
@@ -148,6 +149,7 @@ def test_a_preview_tells_what_would_be_new_changed_unchanged_and_rejected(hub: H
     assert [(one.row, one.column) for one in found.problems] == [(5, "asset_tag"), (6, "asset_tag")]
 
 
+@on_sqlite
 def test_its_page_tells_how_columns_were_read_and_calls_items_as_their_sender_does(hub: Hub) -> None:
     stock = "Chemical,CAS No,Where,Menge\nAcetone,67-64-1,Room 101,{}\nEthanol,64-17-5,Room 101,2 L\n"
     sent = send(hub, "stock.csv", stock.format("1 L").encode())
@@ -166,6 +168,7 @@ def test_its_page_tells_how_columns_were_read_and_calls_items_as_their_sender_do
     assert (cell.heading, cell.old, cell.new) == ("Menge", "1", "3")
 
 
+@on_sqlite
 def test_it_tells_how_much_is_new_and_which_table_would_not_be_read(hub: Hub) -> None:
     stock = "Chemical,CAS No,Where,Amount,,Primer,Sequence,Tm\n"
     stock += "".join(f"Salt {n},7647-14-5,Room {n},{n} g,,P{n},ACGT,6{n}\n" for n in range(1, 5))
@@ -224,6 +227,7 @@ def test_an_audit_line_tells_of_it(hub: Hub) -> None:
     assert entry.event.detail["content_digest"] == arrival.content_digest
 
 
+@on_sqlite
 def test_the_receipt_stands_in_a_folder_of_its_own_as_page_and_json(hub: Hub) -> None:
     arrival = drop(hub, "new <b>.csv", MIXED)
     (made,) = hub.previews.make_due("north")
@@ -240,6 +244,7 @@ def test_the_receipt_stands_in_a_folder_of_its_own_as_page_and_json(hub: Hub) ->
     assert document["arrival_id"] == arrival.arrival_id
 
 
+@on_sqlite
 def test_an_unreadable_file_is_told_why_and_leaves_no_review_item(hub: Hub) -> None:
     found = previewed(hub, "note.csv", b"just a note\n")
     assert (found.would, found.found) == ("refuse", None)
@@ -248,6 +253,7 @@ def test_an_unreadable_file_is_told_why_and_leaves_no_review_item(hub: Hub) -> N
     assert hub.review.listing() == []
 
 
+@on_sqlite
 def test_a_column_that_is_gone_is_told_and_leaves_no_review_item(hub: Hub) -> None:
     lines = [line.rsplit(",", 2)[0] for line in inventory_csv([asset(TAGS[0])]).decode().splitlines()]
     before = everything(hub)
@@ -274,6 +280,7 @@ class _Asks(Permanent):
     questions = (_Question(),)
 
 
+@on_sqlite
 def test_questions_are_told_with_their_choices(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     def asks(*_args: object) -> None:
         raise _Asks("Something must be answered first.", "Answer it.")
@@ -295,6 +302,7 @@ def test_a_preview_of_a_count_tells_what_it_would_miss(hub: Hub) -> None:
     assert [(one.key, one.location) for one in found.missed] == [(TAGS[1], ROOM)]
 
 
+@on_sqlite
 def test_of_a_file_in_pieces_only_the_first_are_listed_and_all_are_counted(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +320,7 @@ def test_of_a_file_in_pieces_only_the_first_are_listed_and_all_are_counted(
 # ---- the folder
 
 
+@on_sqlite
 def test_an_existing_feed_folder_gets_its_preview_folder(hub: Hub) -> None:
     folder(hub).rmdir()
     take_everything(hub)
@@ -319,6 +328,7 @@ def test_an_existing_feed_folder_gets_its_preview_folder(hub: Hub) -> None:
     assert not (hub.settings.drop / "north" / "grants" / "complete-count").exists()
 
 
+@on_sqlite
 def test_a_link_in_its_place_is_refused_and_not_looked_into(hub: Hub, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -331,12 +341,14 @@ def test_a_link_in_its_place_is_refused_and_not_looked_into(hub: Hub, tmp_path: 
     assert hub.drop_folder.waiting("north") == 0
 
 
+@on_sqlite
 def test_a_folder_in_the_preview_folder_is_refused_where_it_is(hub: Hub) -> None:
     (folder(hub) / "sub").mkdir()
     (arrival,) = take_everything(hub)
     assert (arrival.outcome, arrival.source_name) == (Outcome.REFUSED, "sub")
 
 
+@on_sqlite
 def test_a_hidden_or_half_copied_file_is_left_in_it(hub: Hub) -> None:
     (folder(hub) / "~$new.xlsx").write_bytes(b"x")
     assert take_everything(hub) == []
@@ -439,6 +451,7 @@ def test_a_preview_that_meets_a_bug_stays_due_holds_up_no_other_and_ends(
     assert list(hub.previews.make_due("north")) == []
 
 
+@on_sqlite
 def test_a_receipt_that_can_not_be_written_leaves_the_preview_due(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     drop(hub, "a.csv", MIXED)
     with monkeypatch.context() as patch:
@@ -452,6 +465,7 @@ def _full(*_args: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+@on_sqlite
 def test_no_room_for_it_is_told_before_it_is_taken(hub: Hub) -> None:
     full = replace(hub, drop_folder=replace(hub.drop_folder, no_room=lambda _size: "no room"))
     path = hub.settings.home / "a.csv"

@@ -3,8 +3,6 @@
 import hashlib
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 import hub_pipelines.hub  # noqa: F401  # all stores, so that the metadata is whole
+from hub_pipelines.common import schema
 from hub_pipelines.common.canonical import canonical_text, sha256_hex
 from hub_pipelines.common.errors import SettingsError
 from hub_pipelines.common.schema import upgrade
@@ -23,6 +22,7 @@ from hub_pipelines.ledger.changes import store as ledger_changes
 from hub_pipelines.ledger.entries import store as ledger_entries
 from hub_pipelines.ledger.items import store as ledger_items
 from hub_pipelines.ledger.model import CHAIN
+from hub_pipelines_tests.crash.faults import finish, fork
 
 _ENTRY = (
     "INSERT INTO journal VALUES ('inventory.asset@north', :version, :row, :key, 'set', '{}', 'd', NULL, NULL, "
@@ -237,27 +237,26 @@ def test_a_home_that_a_newer_release_has_changed_is_refused_in_words(fresh: Data
     assert version_of(fresh) == "9999"
 
 
-_OPEN = (
-    "import os, signal, sys; import hub_pipelines.hub; from hub_pipelines.common import schema, store\n"
-    "database = store.Database(sys.argv[1])\n"
-    "if sys.argv[2] == 'die':\n"
-    "    real = schema.upgrade\n"
-    "    def upgrade(tx):\n"
-    "        real(tx)\n"
-    "        os.kill(os.getpid(), signal.SIGKILL)\n"
-    "    schema.upgrade = upgrade\n"
-    "database.create_schema()"
-)
+def opener(url: str, *, dies: bool = False) -> int:
+    """A process that opens the home; its number."""
+
+    def open_home() -> None:
+        if dies:
+            schema.upgrade = upgrade_and_die
+        Database(url).create_schema()
+
+    return fork(open_home)
 
 
-def opener(url: str, how: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", _OPEN, url, how], env={**os.environ})
+def upgrade_and_die(tx: Transaction) -> None:
+    upgrade(tx)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_processes_that_open_an_older_home_at_once_upgrade_it_once(older: Database, database_url: str) -> None:
     older.dispose()
-    openers = [opener(database_url, "live") for _ in range(4)]
-    assert [one.wait(60) for one in openers] == [0] * 4
+    openers = [opener(database_url) for _ in range(4)]
+    assert [finish(one) for one in openers] == [0] * 4
     assert version_of(older) == SCHEMA_VERSION
 
 
@@ -265,7 +264,7 @@ def test_a_process_killed_before_its_upgrade_was_committed_leaves_the_older_home
     older: Database, database_url: str
 ) -> None:
     older.dispose()
-    assert opener(database_url, "die").wait(60) == -signal.SIGKILL
+    assert finish(opener(database_url, dies=True)) == -signal.SIGKILL
     with older.read() as tx:
         assert not inspect(tx).has_table("ledger_day")
         assert tx.execute(text("SELECT count(*) FROM journal")).scalar() == 3

@@ -16,6 +16,7 @@ from hub_pipelines.ledger.model import Posting
 from hub_pipelines.publishing import publish, touched
 from hub_pipelines.rebuilding import reproduce
 from hub_pipelines.validate.feeds import FEEDS
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.stores.test_rebuilding import MONDAY, TUESDAY
 from hub_pipelines_tests.support import (
     assert_invariants,
@@ -217,6 +218,7 @@ def test_a_list_without_some_columns_keeps_what_its_items_had_in_them(hub: Hub, 
     assert_invariants(hub)
 
 
+@on_sqlite
 def test_a_receipt_shows_what_changed_in_the_files_own_words_and_only_the_first_of_many(hub: Hub) -> None:
     header = ("Chemical Name", "CAS", "Location", "Qty", "Unit", "Bench")
     many = [(f"Kit {number}", "", "Shelf 5", "1", "box", "") for number in range(60)]
@@ -284,6 +286,7 @@ def test_a_thing_that_a_file_lists_at_both_places_itself_is_no_news(hub: Hub) ->
     assert warnings(hub, posting.request_id) == []
 
 
+@on_sqlite
 def test_the_same_row_twice_in_a_ledgers_first_list_is_told_before_and_after(hub: Hub, tmp_path: Path) -> None:
     rows = "\n".join(",".join(one) for one in (STOCK_HEADER, TIPS, DMSO, TIPS)) + "\n"
     (tmp_path / "Harker.csv").write_text(rows)

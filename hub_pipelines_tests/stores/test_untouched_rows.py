@@ -17,6 +17,7 @@ from hub_pipelines.report.render import counts_strip
 from hub_pipelines.report.words import receipt_headline
 from hub_pipelines.returning import Returns
 from hub_pipelines.submission.model import Submission
+from hub_pipelines_tests.conftest import on_sqlite
 from hub_pipelines_tests.messages import body_of, message, settle, take
 from hub_pipelines_tests.messages import moved as moved_by
 from hub_pipelines_tests.stores.test_corrected_lines import (
@@ -98,6 +99,7 @@ def test_what_other_workbooks_of_the_same_file_have_set_is_its_senders_own(hub: 
     assert_reproduced(hub, third)
 
 
+@on_sqlite
 @pytest.mark.parametrize("of_first", [True, False], ids=["in-one-workbook", "in-the-next-one"])
 def test_who_goes_on_does_not_set_back_in_a_second_workbook_what_the_first_has_left_alone(
     hub: Hub, of_first: bool
@@ -123,6 +125,7 @@ def test_who_goes_on_does_not_set_back_in_a_second_workbook_what_the_first_has_l
     assert quantities(hub)["name ethanol"] == "3", "what he changes is applied"
 
 
+@on_sqlite
 def test_a_list_with_a_mark_that_is_not_taken_is_not_its_senders_own(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
     posted(hub, first)
@@ -197,6 +200,7 @@ def test_a_line_that_a_newer_list_has_closed_is_not_opened_again(hub: Hub) -> No
     assert (preview.found.new, preview.found.changed, preview.found.unchanged) == (0, 1, 1)
 
 
+@on_sqlite
 def test_a_preview_tells_what_would_stay_as_others_have_set_it(hub: Hub) -> None:
     first = sent(hub, "stock.xlsx", None, ACETONE, ETHANOL)
     posted(hub, first)
@@ -209,6 +213,7 @@ def test_a_preview_tells_what_would_stay_as_others_have_set_it(hub: Hub) -> None
     assert [one.reason[:44] for one in found.warnings] == ["Row 3 would stay as more.xlsx has set it on "]
 
 
+@on_sqlite
 def test_a_column_that_the_file_does_not_have_makes_no_row_a_changed_one(hub: Hub) -> None:
     """The other list has set a column too of which this one says nothing."""
     first = sent(hub, "stock.xlsx", None, ACETONE)

@@ -37,7 +37,7 @@ from hub_pipelines.validate.service import Circumstances, validate
 from hub_pipelines.validate.staging import problems_json, problems_of, row_of
 from hub_pipelines_tests.unit.validate.builders import GOOD_ROWS
 
-EXAMPLES = int(os.environ.get("HUB_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("HUB_EXAMPLES", "25"))
 RECORDS = [(feed, record) for feed in FEEDS.values() for record in feed.record_types]
 FORMER = [(feed, old) for feed, record in RECORDS for old in record.former]
 

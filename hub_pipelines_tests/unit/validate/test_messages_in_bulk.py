@@ -32,7 +32,7 @@ from hub_pipelines.validate.staging import (
 from hub_pipelines_tests.unit.validate.builders import GOOD_ROWS
 from hub_pipelines_tests.unit.validate.test_bulk import NASTY, RECORDS, Register, WholeRegister
 
-EXAMPLES = int(os.environ.get("HUB_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("HUB_EXAMPLES", "40"))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEXTS = [one for one in NASTY if isinstance(one, str)]
 VALUES = st.one_of(

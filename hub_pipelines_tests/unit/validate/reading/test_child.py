@@ -151,20 +151,20 @@ def test_a_child_that_works_on_without_a_word_is_ended(tmp_path: Path, monkeypat
 def test_a_child_that_gets_no_processor_is_waited_for(tmp_path: Path) -> None:
     path = stored(tmp_path, "a,b\n" + "1,2\n" * 100_000)
     before = children()
-    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=1, starved_s=4)) as table:
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=1, starved_s=2)) as table:
         rows = iter(table.rows)
         next(rows)
         os.kill(*(children() - before), signal.SIGSTOP)
         begun = time.monotonic()
         with pytest.raises(Transient):
             list(rows)
-        assert time.monotonic() - begun >= 4
+        assert time.monotonic() - begun >= 2
 
 
 def test_the_child_reads_on_while_the_hub_judges_what_it_has(tmp_path: Path) -> None:
     path = stored(tmp_path, "a,b\n" + "1,2\n" * 300_000)
     before = children()
-    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=4, starved_s=4)) as table:
+    with open_table(path, "a.csv", known=INVENTORY.aliases.get, limits=Limits(silent_s=4, starved_s=2)) as table:
         batches = table.rows.batches()  # type: ignore[attr-defined]
         for _ in range(20):
             next(batches)
