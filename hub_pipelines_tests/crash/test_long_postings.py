@@ -15,7 +15,7 @@ from hub_pipelines.common.rows import store as many_rows
 from hub_pipelines.common.store import Database
 from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.digests import ChangeColumns
-from hub_pipelines.ledger.posting import leaves
+from hub_pipelines.ledger.posting import leaves, recording
 from hub_pipelines.ledger.posting import store as postings
 from hub_pipelines.ledger.posting.folding import store as folding
 from hub_pipelines.ledger.posting.incoming import store as incoming
@@ -74,7 +74,8 @@ def die_after_write(number: int) -> None:
     }
     for module, names in {
         incoming: ["insert_columns"],
-        postings: ["insert_many", "insert_columns"],
+        postings: ["insert_columns"],
+        recording: ["insert_many"],
         folding: ["insert_from", "update_from"],
     }.items():
         for name in names:

@@ -6,16 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete
 
 from hub_pipelines.hub import Hub
-from hub_pipelines.intake.store import arrival
 from hub_pipelines.recovery.model import Position
 from hub_pipelines.recovery.service import Reconciler
 from hub_pipelines.submission.model import State
-from hub_pipelines.submission.store import submission as table
 from hub_pipelines_tests.crash.faults import Boundaries, finish, fork
-from hub_pipelines_tests.stores.test_recovery import KnownRuns
+from hub_pipelines_tests.stores.test_recovery import KnownRuns, forget
 from hub_pipelines_tests.stores.test_registering import assert_in_order, launched, versions_of_a_list
 from hub_pipelines_tests.support import (
     all_submissions,
@@ -50,9 +47,8 @@ def test_registering_killed_at_any_boundary_leaves_the_order_and_ends_the_hold(t
     hub = opened(template)
     make_registry(hub, ["NC-0001"])
     ids = versions_of_a_list(hub, 3)
-    with hub.db.write() as tx:
-        for one in (table, arrival):
-            tx.execute(delete(one).where(one.c.request_id.in_(ids)))
+    for one in ids:
+        forget(hub, one)
     hub.db.dispose()
     kill_at = 0
     while True:

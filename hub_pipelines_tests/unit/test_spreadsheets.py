@@ -84,6 +84,7 @@ def test_cells_of_workbooks_are_written_by_the_one_function_where_they_come_from
         for line in written.findall(path.read_text(encoding="utf-8"))
     ]
     assert found == [
+        "sheet.cell(row, column).value = None",
         "cell.value = value",
         "self._sheet.cell(self._row, 2).value = where[1]",
         "number.value = one.mark.row_told or excel_row(one.mark.row)",
