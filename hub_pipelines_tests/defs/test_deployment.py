@@ -144,7 +144,8 @@ def hub_up(home: Path, port: int, *options: str) -> Iterator[Up]:
     up = Up(process, home, port)
     try:
         assert process.stdout is not None
-        document = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        told = "".join(itertools.takewhile(lambda line: line != "}\n", process.stdout))
+        document = json.loads(f"{told}}}")  # nothing, where it has ended
         assert document["address"] == f"http://127.0.0.1:{port}"
         yield up
     finally:
