@@ -83,7 +83,7 @@ class Workbooks:
     patience_s: float = PATIENCE_S
     again_after_s: float = 3 * PATIENCE_S
     most_cells: int = 400_000
-    most_cells_of_part: int = 300_000
+    most_cells_of_part: int = 200_000
     left_to_run_s: float = 60.0
     _waiting: Waiting = field(default_factory=Waiting, compare=False, repr=False)
 
