@@ -63,12 +63,21 @@ def file_of_part(tx: Transaction, one: Submission) -> Submission:
 
 
 def rows_left(tx: Transaction, file: Submission) -> int:
-    """How many rows of a posted file were not taken with it, nor with a workbook of only its rows to fix since. Of the
-    rows that several sheets have under one number, as many count as taken as the fullest workbook brought in."""
-    rejected = file.counts.rejected if file.state is State.POSTED else 0
-    came = [one for one in parts_of(tx, file.request_id) if _is_posted(tx, one)] if rejected else []
+    """How many rows of a posted file were not taken with it, nor with a workbook of only its rows to fix since."""
+    left = left_by_parts(tx, file)
+    if left is not None:
+        return left
+    return file.counts.rejected if file.state is State.POSTED else 0
+
+
+def left_by_parts(tx: Transaction, file: Submission) -> int | None:
+    """The same where such workbooks have posted; None where none has. Of the rows that several sheets have under one
+    number, as many count as taken as the fullest workbook brought in."""
+    if file.state is not State.POSTED or not file.counts.rejected:
+        return None
+    came = [one for one in parts_of(tx, file.request_id) if _is_posted(tx, one)]
     if not came:
-        return rejected
+        return None
     if any(one.rows_taken is None for one in came):
         return 0  # of an earlier release, which took the file as done with
     taken = Counter[int]()
@@ -76,11 +85,6 @@ def rows_left(tx: Transaction, file: Submission) -> int:
         taken |= Counter(one.rows_taken)
     numbers = map(excel_row, ledger_problems.rejected_rows(tx, file.request_id, file.revision))
     return (Counter(numbers) - taken).total()
-
-
-def has_part(tx: Transaction, file: Submission) -> bool:
-    """Whether rows to fix of it came back by themselves and were posted."""
-    return file.counts.rejected > 0 and any(_is_posted(tx, one) for one in parts_of(tx, file.request_id))
 
 
 def told_of_part(tx: Transaction, current: Submission) -> list[str]:

@@ -36,10 +36,9 @@ from hub_pipelines.report.changes import changed_cells
 from hub_pipelines.report.corrections import (
     correction_of,
     gone_on,
-    has_part,
+    left_by_parts,
     mark_notes,
     own_correction,
-    rows_left,
     sent_before,
 )
 from hub_pipelines.report.counted import missed_item, moved_since, used_up_since
@@ -191,7 +190,7 @@ class Facts:
             newer=newer,
             cause=str(current.cause) if current.state is State.IN_REVIEW else None,
             changed=tuple(self._changed(tx, current, parts, sent_as)),
-            rows_left=(rows_left(tx, current) or None) if newer is None and has_part(tx, current) else None,
+            rows_left=(left_by_parts(tx, current) or None) if newer is None else None,
             at_work=str(progress) if progress else None,
         )
 

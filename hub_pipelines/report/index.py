@@ -25,9 +25,10 @@ from hub_pipelines.ledger.counting import store as missed
 from hub_pipelines.ledger.model import Posting
 from hub_pipelines.ledger.outcomes import store as ledger_outcomes
 from hub_pipelines.report import outcomes
-from hub_pipelines.report.corrections import has_part, is_part, rows_left
+from hub_pipelines.report.corrections import is_part, left_by_parts
 from hub_pipelines.report.model import Counts, FeedIndex, Index, IndexLine, PreviewLine
 from hub_pipelines.report.places import Places
+from hub_pipelines.report.workbook import store as workbooks
 from hub_pipelines.review import store as reviews
 from hub_pipelines.submission import store as submissions
 from hub_pipelines.submission.model import MESSAGES, Cause, State, Submission
@@ -143,9 +144,11 @@ class ReceiptIndex:
         all_sent = {one.request_id: one for one in (*waiting, *sent)}.values()
         # what replaces a file is newer, so it is listed when the file is
         corrections = [one for one in all_sent if one.revises and outcomes.corrects(tx, one)]
-        parts = {one.request_id for one in all_sent if is_part(tx, one)}
+        parts = {one.request_id for one in all_sent if one.revises and is_part(tx, one)}
         revised = {one.revises for one in corrections if one.request_id not in parts or one.revises in parts}
-        left = {one.request_id: rows_left(tx, one) for one in all_sent if has_part(tx, one)}
+        gave_parts = workbooks.files_of_parts(tx, [one.request_id for one in all_sent if one.counts.rejected])
+        by_parts = {one.request_id: left_by_parts(tx, one) for one in all_sent if one.request_id in gave_parts}
+        left = {request_id: rows for request_id, rows in by_parts.items() if rows is not None}
         revised |= {request_id for request_id, rows in left.items() if not rows}
         counted_again = {one.revises for one in corrections if one.envelope.complete_count}
         overtaken = versions.overtaken(tx, [one.request_id for one in all_sent if one.state is State.IN_REVIEW])

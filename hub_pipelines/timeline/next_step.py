@@ -11,7 +11,7 @@ from hub_pipelines.hub import Hub
 from hub_pipelines.ledger.locking import store as locking
 from hub_pipelines.pausing.model import Pause, pause_of
 from hub_pipelines.pausing.store import standing
-from hub_pipelines.report.corrections import has_part, rows_left
+from hub_pipelines.report.corrections import left_by_parts
 from hub_pipelines.report.words import still_not_taken
 from hub_pipelines.review.model import ItemState, ReviewItem
 from hub_pipelines.submission import store as submissions
@@ -70,8 +70,8 @@ def _posted_now(tx: Transaction, current: Submission) -> str:
             return f"{told} {rows} not taken; the system that sent it corrects it and sends it anew."
         rows = "1 row was" if rejected == 1 else f"{rejected:,} rows were"
         told = f"{told} {rows} not taken"
-        if has_part(tx, current):
-            left = rows_left(tx, current)
+        left = left_by_parts(tx, current)
+        if left is not None:
             if not left:
                 return f"{told} then, and all of them came in since, in the workbook that was given back for it."
             told += f" then, and {still_not_taken(left)}"

@@ -192,6 +192,15 @@ def parts_of(tx: Transaction, file: str) -> list[Returned]:
     return list(found.values())
 
 
+def files_of_parts(tx: Transaction, request_ids: Iterable[str]) -> set[str]:
+    """Those of these submissions for which workbooks with only rows to fix came back."""
+    w = workbook_return.c
+    found: set[str] = set()
+    for some in per_query(request_ids):
+        found |= set(tx.execute(select(w.original).where(w.original.in_(some), w.part)).scalars())
+    return found
+
+
 def came_before(tx: Transaction, request_id: str, revision: int) -> bool:
     """Whether an earlier revision of a submission has been linked already."""
     w = workbook_return.c
